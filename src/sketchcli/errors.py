@@ -1,0 +1,69 @@
+"""What can go wrong for a user, and the exit code that tells a script about it."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command; `docs/reference/exit-codes.md` explains each."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    DATA = 3
+    CHECKPOINT = 4
+    DEVICE = 5
+    DOWNLOAD = 6
+    SOME_FILES_FAILED = 7
+    INTERRUPTED = 130
+
+
+class SketchError(Exception):
+    """An error that its reader can act on.
+
+    Args:
+        message: What went wrong, and where (a file, an option).
+        hint: What to type or change next.
+    """
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SketchError):
+    """Options or settings that contradict each other or do not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(SketchError):
+    """A picture, folder or prepared set that cannot be used."""
+
+    exit_code = ExitCode.DATA
+
+
+class CheckpointError(SketchError):
+    """Weights or a training state that cannot be used."""
+
+    exit_code = ExitCode.CHECKPOINT
+
+
+class DeviceError(SketchError):
+    """A device or a system library that this machine does not offer."""
+
+    exit_code = ExitCode.DEVICE
+
+
+class DownloadError(SketchError):
+    """Something that could not be fetched."""
+
+    exit_code = ExitCode.DOWNLOAD
+
+
+class InterruptedRunError(SketchError):
+    """The user stopped the program (Ctrl-C)."""
+
+    exit_code = ExitCode.INTERRUPTED
