@@ -1,0 +1,99 @@
+# `make demo` and `make test` need Python 3.11 or newer (with its venv module: Debian's package
+# python3-venv) and GNU make. All is installed into .venv; all that the demo makes goes into demo/.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Errors only: pip warns about much that nobody can act on.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+RUNTIME := $(VENV)/runtime-installed
+DEV := $(VENV)/dev-installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint clean distclean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
+
+
+# ---------------------------------------------------------------- installing
+# An empty file in .venv says that a step is done; a newer pyproject.toml or constraints.txt asks
+# for it again.
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# `--group` needs pip 25.1, Debian's is older. Installing the project asks for opencv-python
+# again, also where the check has put the headless package in its place; so the check comes last.
+$(RUNTIME): pyproject.toml constraints.txt scripts/check_opencv.py | $(BIN)/python
+	@echo 'Installing into $(VENV): about a minute, longer where torch has to be downloaded.'
+	$(PIP_INSTALL) pip
+	$(PIP_INSTALL) --editable .
+	$(BIN)/python scripts/check_opencv.py
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(PIP_INSTALL) --group dev
+	@touch $@
+
+
+# ---------------------------------------------------------------- the demo
+# Once installed: no network, no data, no GPU. What is made stays: a second `make demo` only says
+# where it is, and one that was interrupted goes on. `make demo DEMO_EPOCHS=30` applies to a demo
+# not yet trained.
+
+DEMO := demo
+DEMO_EPOCHS ?= 10
+DEMO_HOME := $(DEMO)/home
+DEMO_SKETCHES := $(DEMO_HOME)/raw/demo/test/sketches
+SKETCH2IMG := SKETCH2IMG_HOME=$(DEMO_HOME) $(BIN)/sketch2img
+
+demo: $(DEMO)/photos/done $(DEMO)/metrics.txt ## draw a data set, train on it, translate its test sketches (2 minutes)
+	@cat $(DEMO)/metrics.txt
+	@echo
+	@echo 'Sketches drawn:    $(DEMO_SKETCHES)'
+	@echo 'Photos generated:  $(DEMO)/photos'
+	@echo 'Trained model:     $(DEMO)/run'
+
+$(DEMO_HOME)/fetched: | $(RUNTIME)
+	$(SKETCH2IMG) fetch-data demo --count 200 --size 64
+	@touch $@
+
+$(DEMO_HOME)/prepared-demo: $(DEMO_HOME)/fetched
+	$(SKETCH2IMG) preprocess demo --size 64
+	@touch $@
+
+$(DEMO)/run/done: $(DEMO_HOME)/prepared-demo
+	$(SKETCH2IMG) train --run-dir $(DEMO)/run --epochs $(DEMO_EPOCHS)
+	@touch $@
+
+$(DEMO)/photos/done: $(DEMO)/run/done
+	$(SKETCH2IMG) generate $(DEMO_SKETCHES) $(DEMO)/photos
+	@touch $@
+
+$(DEMO)/metrics.txt: $(DEMO)/run/done
+	$(SKETCH2IMG) eval > $@
+
+
+# ---------------------------------------------------------------- checking
+# Two test processes of one thread each: processes that each take every core slow one another down.
+
+PYTEST_WORKERS ?= 2
+STARTED := $(shell date +%s)
+
+lint: $(DEV) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## check style and types, run every test with coverage
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
+	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
+
+clean: ## remove what the demo, the tests and the tools left behind
+	rm -rf $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	find src tests scripts benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove the virtual environment too
+	rm -rf $(VENV)

@@ -1,0 +1,124 @@
+"""Weights (for people) and training state (for going on), both as safetensors.
+
+Nothing executable is ever loaded: a file is a JSON header and plain tensors.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from sketchcli import files
+from sketchcli.errors import CheckpointError
+
+FORMAT = 1
+_KEY = "sketch2img"
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors and what is to be known about them, whole or not at all.
+
+    Raises:
+        DataError: The folder cannot be written, or the disk is full.
+    """
+    header = {_KEY: json.dumps({"format": FORMAT} | dict(about))}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with files.writing(path):
+        files.write_whole(path, lambda part: _save(plain, part, header))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What is known about a file's tensors, without reading them.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not ours.
+    """
+    return load(path, only=())[1]
+
+
+def load(
+    path: Path, *, only: Iterable[str] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and what is known about them.
+
+    Args:
+        path: A safetensors file that `save` wrote.
+        only: Read just the tensors whose names start so; all by default.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not ours.
+    """
+    if path.suffix in {".pt", ".pth", ".ckpt", ".pkl"}:
+        raise CheckpointError(
+            f"{path}: a pickle can run any code when it is opened, and is never loaded",
+            hint="use a weights.safetensors that sketch2img wrote",
+        )
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    starts = None if only is None else tuple(only)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_KEY)
+            names = list(file.keys())
+            names = [n for n in names if starts is None or n.startswith(starts)]
+            tensors = {name: file.get_tensor(name) for name in names} if header else {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged or not safetensors ({error})") from error
+    return tensors, _about(path, header)
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put a part's name before its tensors' names.
+
+    >>> list(with_prefix("ema", {"weight": torch.zeros(1)}))
+    ['ema.weight']
+    """
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one part, under their own names."""
+    start = f"{prefix}."
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's moments as flat tensors: `0.exp_avg`, `0.step`, ..."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": torch.as_tensor(v) for i, s in state.items() for name, v in s.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def _save(tensors: dict[str, Tensor], part: Path, header: dict[str, str]) -> None:
+    try:
+        safetensors.torch.save_file(tensors, part, header)
+    except safetensors.SafetensorError as error:  # a full disk, most often
+        raise OSError(str(error)) from error
+
+
+def _about(path: Path, header: str | None) -> dict[str, Any]:
+    if header is None:
+        raise CheckpointError(f"{path}: not written by sketch2img")
+    try:
+        about = json.loads(header)
+        found = about["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: damaged header") from error
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {found}, this version reads {FORMAT}", hint="update sketch2img"
+        )
+    return dict(about)

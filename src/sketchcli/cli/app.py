@@ -1,0 +1,45 @@
+"""The command: its verbs, and what is asked of it before any verb."""
+
+from typing import Annotated
+
+import typer
+
+from sketchcli import __version__
+from sketchcli.cli.evaluate import evaluate
+from sketchcli.cli.fetch_data import fetch_data
+from sketchcli.cli.generate import generate
+from sketchcli.cli.preprocess import preprocess
+from sketchcli.cli.train import train
+
+app = typer.Typer(
+    name="sketch2img",
+    help="Turn sketches into photographs with a conditional GAN, and train your own translator.",
+    epilog="The usual order: fetch-data, preprocess, train, generate, eval.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # main() has the one error boundary
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(is_asked: bool) -> None:
+    """Print the version and stop."""
+    if is_asked:
+        typer.echo(f"sketch2img {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def sketch2img(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Turn sketches into photographs with a conditional GAN, and train your own translator."""
+
+
+app.command("fetch-data")(fetch_data)
+app.command("preprocess")(preprocess)
+app.command("train")(train)
+app.command("generate")(generate)
+app.command("eval")(evaluate)

@@ -1,0 +1,43 @@
+"""Options that several verbs share, declared once."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchcli.errors import UsageError
+
+SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.", min=0)]
+DeviceName = Annotated[
+    str, typer.Option("--device", help="auto (CUDA if there is one), cpu, cuda, cuda:1 or mps.")
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="Weights, a run's folder or its name.  [default: the newest finished run]"),
+]
+Size = Annotated[str, typer.Option(metavar="N|WxH", help="Size in pixels: 128, or 160x200.")]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from `128` or `160x200` (width first, as people write it).
+
+    Raises:
+        UsageError: Not a size, or out of bounds.
+
+    >>> parse_size("160x200")
+    (200, 160)
+    """
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if match is None:
+        raise UsageError(f"--size {text}: not a size", hint="write 128, or 160x200")
+    width, height = int(match[1]), int(match[2] or match[1])
+    if not SMALLEST_SIDE <= min(width, height) <= max(width, height) <= LARGEST_SIDE:
+        raise UsageError(
+            f"--size {text}: out of bounds", hint=f"from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        )
+    return height, width

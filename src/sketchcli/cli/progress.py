@@ -1,0 +1,133 @@
+"""Events of the engine, shown on stderr: live on a terminal, plain lines elsewhere."""
+
+import contextlib
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from sketchcli.engine.events import (
+    Advanced,
+    BatchTrained,
+    EpochTrained,
+    Event,
+    Note,
+    Reporter,
+)
+
+LAST_EPOCHS = 5
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[Reporter]:
+    """A reporter for as long as the block lasts."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield print_plain
+        return
+    display = LiveDisplay(console)
+    with display.live:
+        yield display
+
+
+def print_plain(event: Event) -> None:
+    """One line for a note, an epoch, or a finished count; nothing in between."""
+    if isinstance(event, Note):
+        print_note(event)
+    elif isinstance(event, EpochTrained):
+        typer.echo(epoch_line(event), err=True)
+    elif isinstance(event, Advanced) and event.done == event.total:
+        typer.echo(f"{event.what}: {event.done}", err=True)
+
+
+def print_note(note: Note) -> None:
+    """A note as a plain line."""
+    typer.echo(f"{'warning: ' if note.is_warning else ''}{note.message}", err=True)
+
+
+def epoch_line(event: EpochTrained) -> str:
+    """An epoch on one line of less than 80 characters, before the error on held-out pairs."""
+    line = (
+        f"epoch {event.epoch}/{event.epochs}  batch {event.batches}/{event.batches}"
+        f"  generator {event.generator_loss:.4f}  discriminator {event.discriminator_loss:.4f}"
+        f"  {event.images_per_second:.1f} img/s"
+    )
+    if event.validation_mae is not None:
+        line += f"  held-out MAE {event.validation_mae:.1f}"
+    return line
+
+
+class LiveDisplay:
+    """A bar; while training, the losses of the current batch and of the last epochs."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            console=console,
+            expand=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.batch: BatchTrained | None = None
+        self.epochs: list[EpochTrained] = []
+        self.live = Live(
+            get_renderable=self.render, console=console, refresh_per_second=8, transient=True
+        )
+
+    def __call__(self, event: Event) -> None:
+        """Take an event into the display."""
+        if isinstance(event, Note):
+            style = "yellow" if event.is_warning else ""
+            self.console.print(Text(event.message, style=style))
+        elif isinstance(event, Advanced):
+            self.advance(event.what, event.done, event.total)
+        elif isinstance(event, BatchTrained):
+            self.batch = event
+            done = (event.epoch - 1) * event.batches + event.batch
+            self.advance("batches", done, event.epochs * event.batches)
+        elif isinstance(event, EpochTrained):
+            self.epochs = [*self.epochs, event][-LAST_EPOCHS:]
+            if event.validation_mae is not None:
+                self.console.print(Text(epoch_line(event)))
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Move a bar; the first call makes it."""
+        if what not in self.tasks:
+            self.tasks[what] = self.progress.add_task(what, total=total)
+        self.progress.update(self.tasks[what], completed=done, total=total)
+
+    def render(self) -> Group:
+        """What the terminal shows now."""
+        return Group(self.table(), self.progress) if self.batch else Group(self.progress)
+
+    def table(self) -> Table:
+        """Losses: the last epochs' means, then the current batch's."""
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("epoch")
+        for name in ("batch", "generator", "discriminator", "img/s"):
+            table.add_column(name, justify="right")
+        for event in self.epochs:
+            table.add_row(
+                f"{event.epoch}/{event.epochs}",
+                f"{event.batches}/{event.batches}",
+                f"{event.generator_loss:.4f}",
+                f"{event.discriminator_loss:.4f}",
+                f"{event.images_per_second:.1f}",
+                style="dim",
+            )
+        if self.batch:
+            table.add_row(
+                f"{self.batch.epoch}/{self.batch.epochs}",
+                f"{self.batch.batch}/{self.batch.batches}",
+                f"{self.batch.generator_loss:.4f}",
+                f"{self.batch.discriminator_loss:.4f}",
+                "",
+            )
+        return table

@@ -1,0 +1,105 @@
+"""`sketch2img train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sketchcli import config as settings
+from sketchcli import registry
+from sketchcli.cli import options
+from sketchcli.errors import DataError
+
+if TYPE_CHECKING:
+    from sketchcli.config import TrainConfig
+    from sketchcli.data.prepared import PreparedSet
+    from sketchcli.engine.events import Reporter
+
+GENERATORS = ", ".join(registry.names(registry.GENERATORS))
+PRESETS = ", ".join(settings.PRESETS)
+
+
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A prepared set: name or folder.  [default: the newest, or the demo set]"
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(help=f"Where settings start: {PRESETS}.")] = "modern",
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (.toml, .json) laid over the preset.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the pairs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pairs a step.")] = None,
+    lr: Annotated[float | None, typer.Option(min=0, help="Generator's learning rate.")] = None,
+    generator: Annotated[str | None, typer.Option(help=f"Generator: {GENERATORS}.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of everything drawn at random.")
+    ] = None,
+    device: options.DeviceName = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is quicker), fp32, bf16.")
+    ] = "auto",
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder; the same one again resumes.  [default: a new one]"),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train a model on a prepared set; the same command again goes on where it stopped."""
+    changes: dict[str, Any] = {
+        "epochs": epochs,
+        "seed": seed,
+        "data": {"batch_size": batch_size},
+        "optimizer": {"lr": lr},
+        "model": {"generator": generator},
+    }
+    chosen = resolve_config(preset, config, changes)
+
+    from sketchcli import device as devices
+    from sketchcli.cli.progress import reporting
+    from sketchcli.cli.render import emit
+    from sketchcli.engine import training
+    from sketchcli.engine.runs import new_run_dir
+
+    with reporting() as report:
+        dataset = _dataset(data, report)
+        result = training.train(
+            chosen,
+            dataset,
+            run_dir=run_dir or new_run_dir(dataset.description.name, chosen.preset),
+            device=devices.resolve(device, precision=precision),
+            reporter=report,
+        )
+    emit("train", result, as_json=as_json)
+
+
+def resolve_config(preset: str, file: Path | None, flags: dict[str, Any]) -> "TrainConfig":
+    """Preset, then settings file, then flags; a flag that is None was not given.
+
+    Raises:
+        UsageError: Unknown preset, or settings that do not exist or do not fit.
+    """
+    chosen = settings.preset(preset)
+    if file is not None:
+        chosen = settings.merge(chosen, settings.read_file(file))
+    return settings.merge(chosen, _given(flags))
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    nested = {key: _given(v) if isinstance(v, dict) else v for key, v in flags.items()}
+    return {key: value for key, value in nested.items() if value is not None and value != {}}
+
+
+def _dataset(name: Path | None, report: "Reporter") -> "PreparedSet":
+    from sketchcli import paths
+    from sketchcli.engine.demo import demo_set
+    from sketchcli.engine.preprocessing import find_prepared
+
+    try:
+        return find_prepared(name)
+    except DataError:
+        if name is not None or paths.prepared_home().exists():
+            raise
+    return demo_set(report)

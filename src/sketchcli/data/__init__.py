@@ -1,0 +1,1 @@
+"""Pairs, splits, prepared arrays, augmentation and batches."""

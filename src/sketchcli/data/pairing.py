@@ -1,0 +1,95 @@
+"""Pair sketches with photos by name, never by position.
+
+A plain sort of two folders pairs the wrong people as soon as one has a prefix that the other
+lacks: the CUHK training sketches (`F2-005-01-sz1`) sort otherwise than their photos (`f-005-01`).
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Rule = Callable[[str], str]
+
+_WORDS = re.compile(r"(?<![a-z])(sketch|photo|image|drawing|fake|real|generated)(es|s)?(?![a-z])")
+_SEPARATORS = re.compile(r"[\s._-]+")
+_CUHK_PREFIX = re.compile(r"^([fm])2-")
+
+
+def exact(stem: str) -> str:
+    """The name as it is, but for Unicode's two ways of writing an accent."""
+    return unicodedata.normalize("NFC", stem)
+
+
+def words(stem: str) -> str:
+    """The name without the words for what it shows: `anna_sketch` and `Photo-Anna` agree.
+
+    >>> words("anna_sketch"), words("Photo-Anna")
+    ('anna', 'anna')
+    """
+    bare = _WORDS.sub("", exact(stem).casefold())
+    return _SEPARATORS.sub("-", bare).strip("-")
+
+
+def cuhk(stem: str) -> str:
+    """The CUHK student set's rule: `F2-005-01-sz1` is the sketch of `f-005-01`.
+
+    >>> cuhk("F2-005-01-sz1")
+    'f-005-01'
+    """
+    return _CUHK_PREFIX.sub(r"\1-", stem.casefold().removesuffix("-sz1"))
+
+
+RULES: dict[str, Rule] = {"exact": exact, "words": words, "cuhk": cuhk}
+
+
+@dataclass(frozen=True)
+class NamedPair:
+    """Two files that belong together, and the name that they share."""
+
+    id: str
+    sketch: Path
+    photo: Path
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What a rule made of two lists of files."""
+
+    rule: str
+    pairs: tuple[NamedPair, ...]
+    unpaired: tuple[Path, ...]
+    duplicates: tuple[Path, ...]  # files whose shared name another file of their kind has
+
+
+def pair_by_name(sketches: Iterable[Path], photos: Iterable[Path]) -> Pairing:
+    """Pair two lists of files by the rule that pairs the most of them.
+
+    Among rules that pair as many, the strictest wins: `exact`, then `words`, then `cuhk`.
+    """
+    sketches, photos = sorted(sketches), sorted(photos)
+    return max(
+        (_pair(name, sketches, photos) for name in RULES), key=lambda pairing: len(pairing.pairs)
+    )
+
+
+def _pair(rule: str, sketches: Sequence[Path], photos: Sequence[Path]) -> Pairing:
+    sketch_of, sketch_duplicates = _by_id(RULES[rule], sketches)
+    photo_of, photo_duplicates = _by_id(RULES[rule], photos)
+    shared = sorted(sketch_of.keys() & photo_of.keys())
+    alone = [path for key, path in sketch_of.items() if key not in photo_of]
+    alone += [path for key, path in photo_of.items() if key not in sketch_of]
+    return Pairing(
+        rule,
+        tuple(NamedPair(key, sketch_of[key], photo_of[key]) for key in shared),
+        tuple(alone),
+        tuple(sketch_duplicates + photo_duplicates),
+    )
+
+
+def _by_id(rule: Rule, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Path]]:
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(rule(path.stem), path)
+    return first, [path for path in paths if first[rule(path.stem)] != path]

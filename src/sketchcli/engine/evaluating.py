@@ -1,0 +1,196 @@
+"""`eval`: generated against real photos, pair by pair, with the trivial baselines beside them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sketchcli import checkpoint, images, registry
+from sketchcli import config as settings
+from sketchcli.data import splits
+from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
+from sketchcli.data.pairing import pair_by_name
+from sketchcli.data.prepared import PreparedSet, Split
+from sketchcli.data.sources import pictures
+from sketchcli.device import Device
+from sketchcli.engine import baselines
+from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
+from sketchcli.engine.generating import LoadedModel, generate_batch, load_model
+from sketchcli.engine.results import DiscriminatorScore, EvalResult, Score
+from sketchcli.engine.runs import Run
+from sketchcli.errors import DataError
+from sketchcli.images import Pixels
+from sketchcli.models.combined import build_discriminator
+
+BATCH = 16
+PROTOCOL = {
+    "aggregation": "mean over pictures of each picture's score",
+    "data range": "255 (uint8 RGB)",
+    "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
+    "ssim": "grey = .299 R + .587 G + .114 B, 7x7 uniform window",
+}
+Predictor = Callable[[slice], Pixels]
+
+
+def evaluate_model(
+    weights: Path,
+    dataset: PreparedSet,
+    *,
+    split: str = splits.TEST,
+    device: Device,
+    reporter: Reporter = SILENT,
+) -> EvalResult:
+    """Score a model, and the trivial baselines, on a split of a prepared set.
+
+    Args:
+        weights: The model.
+        dataset: The pairs; the baselines use its `train` split.
+        split: What to score on.
+        device: Where to compute; use fp32 for figures that others can compare.
+        reporter: Told of the progress.
+
+    Raises:
+        DataError: The set has no such split, or another size than the model.
+        CheckpointError: The weights cannot be used.
+    """
+    test, training = dataset.split(split), dataset.split(splits.TRAIN)
+    model = load_model(weights, device)
+    if model.size != dataset.description.size:
+        raise DataError(
+            f"{dataset.folder} has pictures of {_text(dataset.description.size)}, "
+            f"the model draws {_text(model.size)}",
+            hint="name another set with --data, or another model with --model",
+        )
+    generated = _generate(model, test, reporter)
+    predictions = {
+        "model": generated,
+        "mean training photo": baselines.mean_training_photo(training, test),
+        "nearest training sketch's photo": baselines.nearest_training_photo(training, test),
+        "the sketch itself": baselines.sketch_itself(test),
+    }
+    return EvalResult(
+        real=f"{dataset.description.name} ({split})",
+        generated=str(weights),
+        count=len(test),
+        size=model.size,
+        directions=_directions(),
+        scores=tuple(_score(name, p, test.photos) for name, p in predictions.items()),
+        discriminator=_score_discriminator(weights, test, generated, device, reporter),
+        protocol=PROTOCOL,
+    )
+
+
+def evaluate_folders(real: Path, generated: Path, *, size: tuple[int, int]) -> EvalResult:
+    """Score a folder of generated photos against a folder of real ones, paired by name.
+
+    Args:
+        real: Real photos.
+        generated: Generated photos.
+        size: Height and width that both are resized to.
+
+    Raises:
+        DataError: A file has no partner, or cannot be read.
+    """
+    pairing = pair_by_name(pictures(generated), pictures(real))
+    alone = (*pairing.unpaired, *pairing.duplicates)
+    if alone:
+        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        raise DataError(
+            f"{alone[0]}: no file of that name in the other folder{more}",
+            hint="a figure over some of the pictures compares with nothing; give both all of them",
+        )
+    ours, theirs = (
+        np.stack([images.resize(images.read_rgb(path), size) for path in paths])
+        for paths in zip(*((p.sketch, p.photo) for p in pairing.pairs), strict=True)
+    )
+    return EvalResult(
+        real=str(real),
+        generated=str(generated),
+        count=len(pairing.pairs),
+        size=size,
+        directions=_directions(),
+        scores=(_score(generated.name, ours, theirs),),
+        discriminator=None,
+        protocol=PROTOCOL,
+    )
+
+
+def score_discriminator(
+    real: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    fake: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+) -> DiscriminatorScore:
+    """Accuracy, precision, recall and F1; a real photo judged real is a true positive.
+
+    Args:
+        real: Probabilities `(N,)` that it gives to real photos.
+        fake: Probabilities `(N,)` that it gives to generated ones.
+    """
+    hits, false_alarms = int((real > 0.5).sum()), int((fake > 0.5).sum())
+    correct = hits + len(fake) - false_alarms
+    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
+    recall = hits / len(real)
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return DiscriminatorScore(correct / (len(real) + len(fake)), precision, recall, f1)
+
+
+def _generate(model: LoadedModel, test: Split, reporter: Reporter) -> Pixels:
+    generated = np.empty_like(test.photos)
+    for start in range(0, len(test), BATCH):
+        part = slice(start, start + BATCH)
+        generated[part] = generate_batch(model.generator, test.sketches[part], model.device)
+        reporter(Advanced("photos", min(start + BATCH, len(test)), len(test)))
+    return generated
+
+
+def _score(name: str, generated: Pixels, real: Pixels) -> Score:
+    values = {}
+    for metric in registry.names(registry.METRICS):
+        score = registry.load(registry.METRICS, metric).score
+        batches = [slice(start, start + BATCH) for start in range(0, len(real), BATCH)]
+        each = np.concatenate([score(generated[b], real[b]) for b in batches])
+        values[metric] = float(each.mean())  # the mean of all, not the last one's
+    return Score(name, values)
+
+
+def _directions() -> dict[str, str]:
+    return {
+        name: registry.load(registry.METRICS, name).DIRECTION
+        for name in registry.names(registry.METRICS)
+    }
+
+
+def _score_discriminator(
+    weights: Path, test: Split, generated: Pixels, device: Device, reporter: Reporter
+) -> DiscriminatorScore | None:
+    state = Run(weights.parent).state
+    if not state.is_file():
+        reporter(Note(f"no discriminator to score: {state.name} is not beside the weights"))
+        return None
+    tensors, about = checkpoint.load(state, only=("discriminator.",))
+    config = settings.from_dict(about["config"])
+    size = (about["size"][0], about["size"][1])
+    discriminator = build_discriminator(config.model, size)
+    discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+    judge = device.place(discriminator).eval()
+    return score_discriminator(
+        _probabilities(judge, test.sketches, test.photos, device),
+        _probabilities(judge, test.sketches, generated, device),
+    )
+
+
+@torch.inference_mode()
+def _probabilities(
+    judge: torch.nn.Module, sketches: Pixels, photos: Pixels, device: Device
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    found = []
+    for start in range(0, len(sketches), BATCH):
+        part = slice(start, start + BATCH)
+        sketch = sketches_to_tensor(sketches[part], device.torch)
+        photo = photos_to_tensor(photos[part], device.torch)
+        found.append(judge(sketch, photo).probability.double().cpu().numpy())
+    return np.concatenate(found)
+
+
+def _text(size: Mapping[int, int] | tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,48 @@
+"""Pictures of a run: samples on fixed pairs, and the losses as curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sketchcli import files, images
+from sketchcli.data.prepared import Split
+from sketchcli.images import Pixels
+
+ROWS = 4
+
+
+def write_samples(path: Path, pairs: Split, generated: Pixels) -> None:
+    """Write a sheet of up to four rows: sketch, generated, photo."""
+    rows = list(zip(pairs.sketches, generated, pairs.photos, strict=True))[:ROWS]
+    images.write(path, images.sheet(rows))
+
+
+def write_contact_sheet(path: Path, pairs: Sequence[tuple[Pixels, Pixels]]) -> None:
+    """Write sketch and photo side by side, four pairs a row."""
+    flat = [picture for pair in pairs for picture in pair]
+    images.write(path, images.sheet([flat[i : i + 8] for i in range(0, len(flat), 8)]))
+
+
+def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
+    """Plot the losses of every epoch, and the error on the held-out pairs where it was measured."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - takes a second
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    epochs = [line for line in log if line["kind"] == "epoch"]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for key in ("generator_loss", "discriminator_loss"):
+        left.plot([e["epoch"] for e in epochs], [e[key] for e in epochs], label=key)
+    left.set(xlabel="epoch", title="losses, mean of each epoch", yscale="symlog")
+    left.legend()
+    measured = [e for e in epochs if e["validation_mae"] is not None]
+    right.plot([e["epoch"] for e in measured], [e["validation_mae"] for e in measured], "o-")
+    right.set(xlabel="epoch", title="mean absolute error on held-out pairs (0-255)")
+    files.write_whole(path, FigureCanvasAgg(figure).print_png)
+
+
+def mean_absolute_error(generated: Pixels, photos: Pixels) -> float:
+    """Mean absolute difference of uint8 pictures, in [0, 255]."""
+    return float(np.abs(generated.astype(np.int16) - photos).mean())

@@ -1,0 +1,124 @@
+"""Run folders: what is in one, what a new one is called, which one is the newest."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sketchcli import files, paths
+from sketchcli.errors import CheckpointError, DataError
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings, ready for `--config`."""
+        return self.folder / "config.toml"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object a line: every batch and every epoch."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def weights(self) -> Path:
+        """What `generate` needs."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """What training needs to go on."""
+        return self.folder / "state.safetensors"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures of the held-out pairs, one file for each time they were drawn."""
+        return self.folder / "samples"
+
+    @property
+    def curves(self) -> Path:
+        """The losses, drawn."""
+        return self.folder / "losses.png"
+
+    @property
+    def result(self) -> Path:
+        """Written last: a run that has it is finished."""
+        return self.folder / "result.json"
+
+    def append_log(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Add a line to the log."""
+        with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(values) + "\n")
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """All whole lines of the log; a line that a crash cut short is no line."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def cut_log(self, images_seen: int) -> None:
+        """Drop what was logged after a state was saved: it will be trained again."""
+        kept = [line for line in self.read_log() if line["images_seen"] <= images_seen]
+        files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def new_run_dir(dataset: str, preset: str) -> Path:
+    """A folder name that no run has yet: date, set, preset."""
+    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    name = f"{stamp}-{dataset}-{preset}"
+    folder, again = paths.runs_home() / name, 2
+    while folder.exists():
+        folder, again = paths.runs_home() / f"{name}-{again}", again + 1
+    return folder
+
+
+def find_weights(model: Path | None) -> Path:
+    """The weights that a user means: a file, a run folder, a run's name, or the newest run.
+
+    Raises:
+        CheckpointError: There are none.
+    """
+    if model is None:
+        return newest_finished().weights
+    for folder in (model, paths.runs_home() / model):
+        if folder.is_dir():
+            return Run(folder).weights
+    return model
+
+
+def newest_finished() -> Run:
+    """The run that finished last.
+
+    Raises:
+        CheckpointError: No run has finished yet.
+    """
+    finished = sorted(
+        paths.runs_home().glob("*/result.json"), key=lambda path: path.stat().st_mtime
+    )
+    if not finished:
+        raise CheckpointError(
+            "no trained model yet",
+            hint="train one with `sketch2img train`, or name one with --model",
+        )
+    return Run(finished[-1].parent)
+
+
+def open_run(folder: Path) -> Run:
+    """Make a run folder, or open one to go on.
+
+    Raises:
+        DataError: The folder holds something else, or cannot be written.
+    """
+    run = Run(folder)
+    if folder.exists() and any(folder.iterdir()) and not run.config.exists():
+        raise DataError(f"{folder}: not empty, and no run", hint="choose another --run-dir")
+    with files.writing(folder):
+        run.samples.mkdir(parents=True, exist_ok=True)
+    return run

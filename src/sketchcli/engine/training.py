@@ -1,0 +1,315 @@
+"""`train`: the loop, from an empty run folder, or from where the last one stopped."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from sketchcli import __version__, checkpoint, files
+from sketchcli import config as settings
+from sketchcli.config import TrainConfig
+from sketchcli.data import splits
+from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
+from sketchcli.data.batches import (
+    batches_per_epoch,
+    epoch_batches,
+    photos_to_tensor,
+    sketches_to_tensor,
+)
+from sketchcli.data.prepared import PreparedSet, Split
+from sketchcli.device import Device
+from sketchcli.engine import pictures
+from sketchcli.engine.events import SILENT, BatchTrained, EpochTrained, Note, Reporter
+from sketchcli.engine.generating import generate_batch
+from sketchcli.engine.interruption import interruption
+from sketchcli.engine.results import TrainResult
+from sketchcli.engine.runs import Run, open_run
+from sketchcli.engine.trainer import GeneratorLosses, Trainer
+from sketchcli.errors import CheckpointError, InterruptedRunError
+
+SAVE_EVERY_SECONDS = 120.0
+SAMPLED_PAIRS = 32
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that is not in the networks and optimisers."""
+
+    step: int = 0
+    images_seen: int = 0
+    seconds: float = 0.0
+    generator_losses: list[float] = field(default_factory=list)  # of the current epoch
+    discriminator_losses: list[float] = field(default_factory=list)
+    validation_mae: float | None = None
+
+
+def train(
+    config: TrainConfig,
+    dataset: PreparedSet,
+    *,
+    run_dir: Path,
+    device: Device,
+    reporter: Reporter = SILENT,
+) -> TrainResult:
+    """Train a model, or go on with it where the run folder holds a state.
+
+    Args:
+        config: All settings.
+        dataset: The prepared pairs.
+        run_dir: Where everything goes; the same folder again resumes.
+        device: Where to compute, and with which numbers.
+        reporter: Told of every batch and epoch.
+
+    Raises:
+        CheckpointError: The folder's run has other settings or other data.
+        DataError: The set has nothing to train on, or the folder cannot be written.
+        InterruptedRunError: The user stopped it; the state is saved.
+    """
+    session = _Session(config, dataset, open_run(run_dir), device, reporter)
+    if session.run.state.exists():
+        session.resume()
+    else:
+        files.write_text(session.run.config, settings.to_toml(config))
+    with interruption() as is_interrupted:
+        for epoch in range(session.epochs_done, config.epochs):
+            session.train_epoch(epoch, is_interrupted)
+    return session.finish()
+
+
+def hold_out(dataset: PreparedSet, config: TrainConfig) -> tuple[Split, Split]:
+    """The pairs to train on, and a few to look at that are never trained on.
+
+    A set without a `val` split lends pairs of its `train` split: the first by seeded hash, at
+    most a quarter of it. With none to spare, training pairs are looked at.
+    """
+    training = dataset.split(splits.TRAIN)
+    if splits.VAL in dataset.description.counts:
+        return training, dataset.split(splits.VAL)
+    count = min(config.data.validation_pairs, len(training) // 4)
+    order = sorted(
+        range(len(training)), key=lambda i: splits.uniform_hash(training.ids[i], config.seed)
+    )
+    if not count:
+        return training, training.take(order[: pictures.ROWS])
+    return training.take(sorted(order[count:])), training.take(order[:count])
+
+
+class _Session:
+    """One call of `train`: what is trained, where it stands, where it is written."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: PreparedSet,
+        run: Run,
+        device: Device,
+        reporter: Reporter,
+    ) -> None:
+        self.config, self.dataset, self.run = config, dataset, run
+        self.device, self.report = device, reporter
+        self.training, self.validation = hold_out(dataset, config)
+        self.batch_size = min(config.data.batch_size, len(self.training))
+        self.batches = batches_per_epoch(len(self.training), self.batch_size)
+        self.trainer = Trainer(config, image_size=dataset.description.size, device=device)
+        self.progress = Progress()
+        self.saved_at = time.monotonic()
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs trained so far."""
+        return self.progress.step // self.batches
+
+    def train_epoch(self, epoch: int, is_interrupted: Callable[[], bool]) -> None:
+        """Train what is left of an epoch; save from time to time."""
+        started, seen_before = time.monotonic(), self.progress.images_seen
+        batches = epoch_batches(
+            self.training,
+            self.batch_size,
+            seed=self.config.seed,
+            epoch=epoch,
+            start=self.progress.step % self.batches,
+        )
+        for batch, pairs in batches:
+            before = time.monotonic()
+            self.train_batch(epoch, batch, pairs)
+            self.progress.seconds += time.monotonic() - before
+            if is_interrupted():
+                self.stop()
+            if time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
+                self.save()
+        elapsed = time.monotonic() - started
+        self.end_epoch(epoch, (self.progress.images_seen - seen_before) / elapsed)
+
+    def train_batch(self, epoch: int, batch: int, pairs: Split) -> None:
+        """One step of both networks."""
+        trainer, progress = self.trainer, self.progress
+        # Everything drawn in this step depends on the seed and the step alone.
+        random = _random(self.config.seed, progress.step)
+        trainer.set_rates(progress.step / self.batches)
+
+        # Take a batch of pairs, and move sketch and photo together.
+        sketch = sketches_to_tensor(pairs.sketches, self.device.torch)
+        real = photos_to_tensor(pairs.photos, self.device.torch)
+        sketch, real = augment_pairs(sketch, real, self.config.augmentation, random)
+        view = None
+        if self.config.augmentation.discriminator:
+            view = DiscriminatorAugmentation(real.shape, random)
+
+        # Draw photos; teach the discriminator, then the generator.
+        fake = trainer.generate(sketch, real)
+        discriminator_loss = trainer.discriminator_step(sketch, real, fake, view)
+        losses = trainer.generator_step(sketch, real, fake, view)
+
+        # Let the averaged weights follow, and write down what happened.
+        progress.step += 1
+        progress.images_seen += len(pairs)
+        trainer.average.update(
+            trainer.generator, batch_size=len(pairs), images_seen=progress.images_seen
+        )
+        self.report_batch(epoch, batch, losses, float(discriminator_loss))
+
+    def report_batch(
+        self, epoch: int, batch: int, losses: GeneratorLosses, discriminator_loss: float
+    ) -> None:
+        """Tell the reporter and the log about a batch."""
+        event = BatchTrained(
+            epoch + 1,
+            self.config.epochs,
+            batch + 1,
+            self.batches,
+            float(losses.total.detach()),
+            discriminator_loss,
+            {name: float(part.detach()) for name, part in losses.parts.items()},
+        )
+        self.progress.generator_losses.append(event.generator_loss)
+        self.progress.discriminator_losses.append(event.discriminator_loss)
+        self.run.append_log(
+            kind="batch", images_seen=self.progress.images_seen, **dataclasses.asdict(event)
+        )
+        self.report(event)
+
+    def end_epoch(self, epoch: int, images_per_second: float) -> None:
+        """Look at the held-out pairs now and then; tell the reporter and the log."""
+        progress, epochs = self.progress, self.config.epochs
+        is_sampled = (epoch + 1) % self.config.sample_every == 0 or epoch + 1 == epochs
+        if is_sampled:
+            progress.validation_mae = self.sample(f"epoch-{epoch + 1:04d}.png")
+        event = EpochTrained(
+            epoch + 1,
+            epochs,
+            self.batches,
+            fmean(progress.generator_losses),
+            fmean(progress.discriminator_losses),
+            images_per_second,
+            progress.seconds / progress.step * (epochs - epoch - 1) * self.batches,
+            progress.validation_mae if is_sampled else None,
+        )
+        self.run.append_log(
+            kind="epoch", images_seen=progress.images_seen, **dataclasses.asdict(event)
+        )
+        progress.generator_losses, progress.discriminator_losses = [], []
+        self.report(event)
+
+    def sample(self, name: str) -> float:
+        """Draw the held-out pairs with the averaged weights; return their mean absolute error."""
+        few = self.validation.take(range(min(len(self.validation), SAMPLED_PAIRS)))
+        generated = generate_batch(self.trainer.average.network, few.sketches, self.device)
+        pictures.write_samples(self.run.samples / name, few, generated)
+        return pictures.mean_absolute_error(generated, few.photos)
+
+    def save(self) -> None:
+        """Write the state, then the weights."""
+        about = self.about() | {"progress": dataclasses.asdict(self.progress)}
+        checkpoint.save(self.run.state, self.trainer.state(), about)
+        checkpoint.save(self.run.weights, self.trainer.average.network.state_dict(), self.about())
+        self.saved_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Save, and say how to go on."""
+        self.save()
+        raise InterruptedRunError(
+            f"stopped in epoch {self.progress.step // self.batches + 1}; everything is saved",
+            hint=f"to go on, run the same command with --run-dir {self.run.folder}",
+        )
+
+    def resume(self) -> None:
+        """Put the saved state back."""
+        tensors, about = checkpoint.load(self.run.state)
+        self.check_is_ours(about)
+        self.trainer.restore(tensors)
+        self.progress = Progress(**about["progress"])
+        self.run.cut_log(self.progress.images_seen)
+        self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
+
+    def check_is_ours(self, about: dict[str, Any]) -> None:
+        """Refuse a state that other settings or other data made."""
+        folder, saved = self.run.folder, settings.from_dict(about["config"])
+        if about["dataset"]["fingerprint"] != self.dataset.description.fingerprint:
+            raise CheckpointError(
+                f"{folder}: trained on other data ({about['dataset']['name']})",
+                hint="choose another --run-dir, or the set that it was trained on",
+            )
+        same = dataclasses.replace(
+            saved, epochs=self.config.epochs, sample_every=self.config.sample_every
+        )
+        if same != self.config:
+            raise CheckpointError(
+                f"{folder}: trained with other settings",
+                hint=f"choose another --run-dir, or add --config {self.run.config}",
+            )
+
+    def about(self) -> dict[str, Any]:
+        """What the weights must tell whoever uses them."""
+        description = self.dataset.description
+        return {
+            "version": __version__,
+            "config": settings.to_dict(self.config),
+            "size": description.size,
+            "fit": "stretch",
+            "dataset": {
+                "name": description.name,
+                "fingerprint": description.fingerprint,
+                "licence": description.licence,
+                "citation": description.citation,
+                "training_pairs": len(self.training),
+            },
+            "epoch": self.epochs_done,
+            "images_seen": self.progress.images_seen,
+            "validation_mae": self.progress.validation_mae,
+        }
+
+    def finish(self) -> TrainResult:
+        """Write what is left to write, and sum up."""
+        log = self.run.read_log()
+        last = next(line for line in reversed(log) if line["kind"] == "epoch")
+        self.save()
+        pictures.write_curves(self.run.curves, log)
+        result = TrainResult(
+            run_dir=self.run.folder,
+            weights=self.run.weights,
+            samples=max(self.run.samples.glob("*.png")),
+            curves=self.run.curves,
+            dataset=self.dataset.description.name,
+            epochs=self.epochs_done,
+            images_seen=self.progress.images_seen,
+            seconds=round(self.progress.seconds, 1),
+            generator_loss=last["generator_loss"],
+            discriminator_loss=last["discriminator_loss"],
+            validation_mae=self.progress.validation_mae,
+        )
+        values = dataclasses.asdict(result)
+        files.write_json(
+            self.run.result, {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+        )
+        return result
+
+
+def _random(seed: int, step: int) -> torch.Generator:
+    state = np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]) >> 1)  # torch takes 63 bits

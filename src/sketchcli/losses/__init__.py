@@ -1,0 +1,1 @@
+"""Loss terms: small functions of logits, features and pictures."""

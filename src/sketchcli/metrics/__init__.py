@@ -1,0 +1,1 @@
+"""Scores of generated against real photos; a module in this package for each."""

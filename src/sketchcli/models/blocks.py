@@ -1,0 +1,63 @@
+"""Parts that several networks share."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a discriminator says of a batch of photos.
+
+    Args:
+        logits: `(B, ...)`, positive for "real"; a PatchGAN has one for each patch.
+        features: Activations of the inner layers, for feature matching.
+    """
+
+    logits: Tensor
+    features: tuple[Tensor, ...] = ()
+
+    @property
+    def probability(self) -> Tensor:
+        """Probability that each photo is real, `(B,)` in [0, 1]: the mean over its patches."""
+        return self.logits.float().sigmoid().flatten(1).mean(dim=1)
+
+
+def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
+    """Extend height and width at the bottom and right to multiples of `stride`.
+
+    >>> import torch
+    >>> pad_to_multiple(torch.zeros(1, 1, 30, 33), 8).shape
+    torch.Size([1, 1, 32, 40])
+    """
+    height, width = pixels.shape[-2:]
+    bottom, right = -height % stride, -width % stride
+    if not bottom and not right:
+        return pixels
+    return functional.pad(pixels, (0, right, 0, bottom), mode="replicate")
+
+
+def keras_batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch norm with Keras's defaults; it counts momentum the other way, as 0.99."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def initialise_like_keras(network: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases (Glorot and Bengio 2010, equation 16)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def count_values(network: nn.Module) -> int:
+    """Trainable parameters and running statistics (without the counters of batches seen)."""
+    buffers = (b for b in network.buffers() if b.is_floating_point())
+    return sum(p.numel() for p in network.parameters()) + sum(b.numel() for b in buffers)

@@ -1,0 +1,6 @@
+"""Discriminators, a module for each.
+
+A module holds `Config`, a frozen dataclass of the network's dimensions, and `Discriminator`,
+built as `Discriminator(Config(...), image_size)` and called with a sketch and a photo; it
+returns a `Verdict`.
+"""

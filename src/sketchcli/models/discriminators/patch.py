@@ -1,0 +1,55 @@
+"""Conditional PatchGAN (Isola et al. 2017, section 3.2.2) with spectral norm (Miyato et al. 2018).
+
+It sees sketch and photo together and judges overlapping patches of 70 pixels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from sketchcli.models.blocks import Verdict
+
+
+@dataclass(frozen=True)
+class Config:
+    """Dimensions of the network."""
+
+    width: int = 48  # channels of the first convolution
+
+
+class Discriminator(nn.Module):
+    """Sketch and photo to a map of logits.
+
+    Args:
+        config: Dimensions.
+        image_size: Height and width; this network takes any.
+    """
+
+    def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
+        super().__init__()
+        del image_size
+        w = config.width
+        self.layers = nn.ModuleList(
+            [
+                convolution(1 + 3, w, stride=2),
+                convolution(w, 2 * w, stride=2),
+                convolution(2 * w, 4 * w, stride=2),
+                convolution(4 * w, 8 * w, stride=1),
+            ]
+        )
+        self.output = convolution(8 * w, 1, stride=1)
+
+    def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
+        """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""
+        features = [torch.cat([sketch, photo], dim=1)]
+        for layer in self.layers:
+            features.append(functional.leaky_relu(layer(features[-1]), 0.2))
+        return Verdict(self.output(features[-1]), tuple(features[1:]))
+
+
+def convolution(inputs: int, outputs: int, *, stride: int) -> nn.Module:
+    """4x4 convolution with spectral norm."""
+    return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1))

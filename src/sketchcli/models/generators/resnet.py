@@ -1,0 +1,88 @@
+"""The published student system's generator, layer for layer.
+
+`docs/explanation/source-system.md` says what it re-implements and where it differs: the
+output is tanh, since the source's ReLU cannot produce the negative half of [-1, 1].
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from sketchcli.models.blocks import initialise_like_keras, keras_batch_norm, pad_to_multiple
+
+STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Config:
+    """Dimensions of the network; the defaults are the source's."""
+
+    width: int = 32  # channels of the first convolution
+    blocks: int = 6
+    sketch_channels: int = 3  # the source reads grey sketches as RGB
+
+
+class ResidualBlock(nn.Module):
+    """Two (convolution, batch norm, ReLU); the first one's output is added to the second's."""
+
+    def __init__(self, channels: int, *, is_additive: bool = True) -> None:
+        super().__init__()
+        self.first = convolution(channels, channels, 3)
+        self.second = convolution(channels, channels, 3)
+        self.is_additive = is_additive
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features in, features of the same shape out."""
+        first = self.first(features)
+        second: Tensor = self.second(first)
+        return first + second if self.is_additive else second
+
+
+class Generator(nn.Module):
+    """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1]."""
+
+    is_additive = True
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        width = config.width
+        self.sketch_channels = config.sketch_channels
+        self.encoder = nn.Sequential(
+            convolution(config.sketch_channels, width, 7),
+            convolution(width, 2 * width, 3, stride=2),
+            convolution(2 * width, 4 * width, 3, stride=2),
+        )
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(4 * width, is_additive=self.is_additive) for _ in range(config.blocks))
+        )
+        self.decoder = nn.Sequential(
+            transposed_convolution(4 * width, 2 * width),
+            transposed_convolution(2 * width, width),
+            nn.Conv2d(width, 3, 3, padding=1),
+        )
+        initialise_like_keras(self)
+
+    def forward(self, sketch: Tensor) -> Tensor:
+        """Draw the photo of a sketch."""
+        height, width = sketch.shape[-2:]
+        padded = pad_to_multiple(sketch, STRIDE).expand(-1, self.sketch_channels, -1, -1)
+        photo: Tensor = self.decoder(self.blocks(self.encoder(padded)))
+        return photo.float().tanh()[..., :height, :width]
+
+
+def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2),
+        keras_batch_norm(outputs),
+        nn.ReLU(),
+    )
+
+
+def transposed_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """Transposed 3x3 convolution that doubles the size, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
+        keras_batch_norm(outputs),
+        nn.ReLU(),
+    )

@@ -1,0 +1,35 @@
+"""Where things live: one home folder with four rooms.
+
+The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where it is set.
+Nothing is created here; whoever writes creates the folder that it writes to.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "SKETCH2IMG_HOME"
+
+
+def home() -> Path:
+    """The folder that holds all four rooms."""
+    override = os.environ.get(HOME_VARIABLE)
+    if override:
+        return Path(override).expanduser().resolve()
+    return Path(platformdirs.user_data_dir("sketch2img", appauthor=False))
+
+
+def raw_home() -> Path:
+    """Data sets as they were fetched or drawn."""
+    return home() / "raw"
+
+
+def prepared_home() -> Path:
+    """Data sets as `preprocess` leaves them, ready for training."""
+    return home() / "prepared"
+
+
+def runs_home() -> Path:
+    """One folder for each training run."""
+    return home() / "runs"
