@@ -95,10 +95,11 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `optimizer_tensors` took."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+        state.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], tensor)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
@@ -107,6 +108,13 @@ def _save(tensors: dict[str, Tensor], part: Path, header: dict[str, str]) -> Non
         safetensors.torch.save_file(tensors, part, header)
     except safetensors.SafetensorError as error:  # a full disk, most often
         raise OSError(str(error)) from error
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A moment in its parameter's memory format; fused optimisers walk both as flat memory."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter).copy_(tensor).detach()
 
 
 def _about(path: Path, header: str | None) -> dict[str, Any]:

@@ -8,12 +8,20 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from sketchcli.errors import UsageError
 
 Options = Mapping[str, bool | int | float | str]
+
+
+class Direction(StrEnum):
+    """Where the photo is in a side-by-side picture."""
+
+    PHOTO_LEFT = "photo-left"
+    PHOTO_RIGHT = "photo-right"
 
 
 @dataclass(frozen=True)

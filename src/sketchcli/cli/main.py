@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if not word.startswith("-")), "")
     try:
-        app(args=arguments, prog_name="sketch2img")
+        app(args=arguments, prog_name="sketch2img", obj=arguments)
     except SystemExit as stop:  # Typer's own end: after --help, a usage error, Ctrl-C
         code = int(stop.code or 0)
         if code == ExitCode.INTERRUPTED:

@@ -1,30 +1,21 @@
 """`sketch2img preprocess`."""
 
 import shlex
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sketchcli.cli import options
+from sketchcli.config import Direction
 from sketchcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from sketchcli.data.sources import Source
 
-Share = Annotated[float, typer.Option(min=0.0, max=0.9)]
-
-
-class Direction(StrEnum):
-    """Where the photo is in a side-by-side picture."""
-
-    PHOTO_LEFT = "photo-left"
-    PHOTO_RIGHT = "photo-right"
-
 
 def preprocess(
+    context: typer.Context,
     source: Annotated[
         Path | None, typer.Argument(help="A fetched set's name, or a folder with named subfolders.")
     ] = None,
@@ -62,7 +53,7 @@ def preprocess(
     origin = provenance.read(root)
     name = name or f"{origin.name}-{size}"
     config = preprocessing.PreprocessConfig(
-        pixels, val, test, seed, command=shlex.join(["sketch2img", *sys.argv[1:]])
+        pixels, val, test, seed, command=shlex.join(["sketch2img", *context.obj])
     )
     with reporting() as report:
         result = preprocessing.preprocess(
@@ -96,7 +87,7 @@ def _find(
             hint="a fetched set's name, --sketches DIR --photos DIR, or --paired DIR",
         )
     if paired is not None:
-        return paired, sources.side_by_side(paired, direction=direction.value)
+        return paired, sources.side_by_side(paired, direction=direction)
     if source is not None:
         raw = paths.raw_home() / source
         root = raw if raw.is_dir() else source

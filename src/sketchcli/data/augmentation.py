@@ -28,7 +28,9 @@ def augment_pairs(
     if _has_geometry(config):
         grid = warp_grid(sketch.shape, config, random).to(sketch.device)
         both = torch.cat([sketch, photo], dim=1)
-        both = functional.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
+        both = functional.grid_sample(
+            both, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+        ).clamp(-1, 1)  # bilinear would teach the generator to blur
         sketch, photo = both[:, :1], both[:, 1:]
     if config.sketch_contrast:
         sketch = vary_pencil(sketch, config.sketch_contrast, random)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli import images
+from sketchcli.config import Direction
 from sketchcli.data import splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
-PHOTO_LEFT, PHOTO_RIGHT = "photo-left", "photo-right"
-DIRECTIONS = (PHOTO_LEFT, PHOTO_RIGHT)
 _PHOTO_WORDS = ("photo", "image", "real", "target")
 _SKETCH_WORDS = ("sketch", "drawing", "edge", "line")
 
@@ -23,7 +22,7 @@ class SourcePair:
     sketch: Path
     photo: Path
     split: str | None = None  # as the source has it
-    direction: str | None = None  # side by side: where the photo is
+    direction: Direction | None = None  # side by side: where the photo is
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def tree(root: Path) -> Source:
     return replace(source, left_out=source.left_out | neither)
 
 
-def side_by_side(root: Path, *, direction: str) -> Source:
+def side_by_side(root: Path, *, direction: Direction) -> Source:
     """Pictures that hold sketch and photo side by side, as the pix2pix sets have them."""
     files = pictures(root)
     pairs = tuple(

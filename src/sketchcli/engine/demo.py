@@ -9,7 +9,7 @@ from sketchcli.engine.fetching import FetchConfig, fetch
 from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared, preprocess
 
 NAME = "demo"
-SIDE = 64
+SIDE, PAIRS = 64, 200
 
 
 def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
@@ -17,7 +17,7 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     reporter(Note("nothing is prepared: training on the drawn demo set"))
     raw = paths.raw_home() / NAME
     if not raw.exists():
-        fetch(FetchConfig(NAME, size=SIDE), reporter=reporter)
+        fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
     target = paths.prepared_home() / f"{NAME}-{SIDE}"
     config = PreprocessConfig(size=(SIDE, SIDE), command=f"sketch2img preprocess {NAME}")
     preprocess(sources.tree(raw), provenance.read(raw), config, target=target, reporter=reporter)

@@ -54,7 +54,6 @@ def evaluate_model(
         DataError: The set has no such split, or another size than the model.
         CheckpointError: The weights cannot be used.
     """
-    test, training = dataset.split(split), dataset.split(splits.TRAIN)
     model = load_model(weights, device)
     if model.size != dataset.description.size:
         raise DataError(
@@ -62,6 +61,7 @@ def evaluate_model(
             f"the model draws {_text(model.size)}",
             hint="name another set with --data, or another model with --model",
         )
+    test, training = dataset.split(split), dataset.split(splits.TRAIN)
     generated = _generate(model, test, reporter)
     predictions = {
         "model": generated,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli import files, images, paths
+from sketchcli.config import Direction
 from sketchcli.data import prepared, splits
 from sketchcli.data.prepared import ArrayWriter, Description, Pair, PreparedSet
-from sketchcli.data.sources import PHOTO_LEFT, Source, SourcePair
+from sketchcli.data.sources import Source, SourcePair
 from sketchcli.engine import pictures
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.provenance import Provenance
@@ -37,15 +38,17 @@ def find_prepared(name: Path | None) -> PreparedSet:
     Raises:
         DataError: There is none.
     """
-    if name is not None:
-        known = [name, paths.prepared_home() / name]
-        return prepared.read(next((f for f in known if (f / prepared.INDEX).exists()), name))
-    found = sorted(
-        paths.prepared_home().glob(f"[!.]*/{prepared.INDEX}"), key=lambda p: p.stat().st_mtime
-    )
-    if not found:
+    home = paths.prepared_home()
+    by_age = sorted(home.glob(f"[!.]*/{prepared.INDEX}"), key=lambda index: index.stat().st_mtime)
+    if not by_age and name is None:
         raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
-    return prepared.read(found[-1].parent)
+    if name is None:
+        return prepared.read(by_age[-1].parent)
+    for folder in (name, home / name):
+        if folder.is_dir():
+            return prepared.read(folder)
+    known = ", ".join(sorted(index.parent.name for index in by_age)) or "none yet"
+    raise DataError(f"{name}: no such prepared set", hint=f"known: {known}")
 
 
 def preprocess(
@@ -150,7 +153,7 @@ def _read(pair: SourcePair) -> tuple[Pixels, Pixels]:
     if not half:
         raise DataError(f"{pair.photo}: too narrow to hold two pictures")
     left, right = both[:, :half], both[:, -half:]
-    photo, sketch = (left, right) if pair.direction == PHOTO_LEFT else (right, left)
+    photo, sketch = (left, right) if pair.direction is Direction.PHOTO_LEFT else (right, left)
     return images.luma(sketch), photo
 
 

@@ -3,16 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
 
-from sketchcli import __version__, checkpoint, files
 from sketchcli import config as settings
+from sketchcli import files
 from sketchcli.config import TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
@@ -28,25 +26,14 @@ from sketchcli.engine import pictures
 from sketchcli.engine.events import SILENT, BatchTrained, EpochTrained, Note, Reporter
 from sketchcli.engine.generating import generate_batch
 from sketchcli.engine.interruption import interruption
+from sketchcli.engine.keeping import Keeper, Progress
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.trainer import GeneratorLosses, Trainer
-from sketchcli.errors import CheckpointError, InterruptedRunError
+from sketchcli.errors import InterruptedRunError
 
 SAVE_EVERY_SECONDS = 120.0
 SAMPLED_PAIRS = 32
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all that is not in the networks and optimisers."""
-
-    step: int = 0
-    images_seen: int = 0
-    seconds: float = 0.0
-    generator_losses: list[float] = field(default_factory=list)  # of the current epoch
-    discriminator_losses: list[float] = field(default_factory=list)
-    validation_mae: float | None = None
 
 
 def train(
@@ -72,10 +59,7 @@ def train(
         InterruptedRunError: The user stopped it; the state is saved.
     """
     session = _Session(config, dataset, open_run(run_dir), device, reporter)
-    if session.run.state.exists():
-        session.resume()
-    else:
-        files.write_text(session.run.config, settings.to_toml(config))
+    session.begin()
     with interruption() as is_interrupted:
         for epoch in range(session.epochs_done, config.epochs):
             session.train_epoch(epoch, is_interrupted)
@@ -117,6 +101,7 @@ class _Session:
         self.batch_size = min(config.data.batch_size, len(self.training))
         self.batches = batches_per_epoch(len(self.training), self.batch_size)
         self.trainer = Trainer(config, image_size=dataset.description.size, device=device)
+        self.keeper = Keeper(run, config, dataset.description, len(self.training))
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -124,6 +109,14 @@ class _Session:
     def epochs_done(self) -> int:
         """Whole epochs trained so far."""
         return self.progress.step // self.batches
+
+    def begin(self) -> None:
+        """Go on where the run folder holds a state; otherwise write down the settings."""
+        if not self.run.state.exists():
+            files.write_text(self.run.config, settings.to_toml(self.config))
+            return
+        self.progress = self.keeper.restore(self.trainer)
+        self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
 
     def train_epoch(self, epoch: int, is_interrupted: Callable[[], bool]) -> None:
         """Train what is left of an epoch; save from time to time."""
@@ -140,7 +133,11 @@ class _Session:
             self.train_batch(epoch, batch, pairs)
             self.progress.seconds += time.monotonic() - before
             if is_interrupted():
-                self.stop()
+                self.save()
+                raise InterruptedRunError(
+                    f"stopped in epoch {epoch + 1} of {self.config.epochs}; everything is saved",
+                    hint=f"to go on, run the same command with --run-dir {self.run.folder}",
+                )
             if time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
                 self.save()
         elapsed = time.monotonic() - started
@@ -224,65 +221,9 @@ class _Session:
         return pictures.mean_absolute_error(generated, few.photos)
 
     def save(self) -> None:
-        """Write the state, then the weights."""
-        about = self.about() | {"progress": dataclasses.asdict(self.progress)}
-        checkpoint.save(self.run.state, self.trainer.state(), about)
-        checkpoint.save(self.run.weights, self.trainer.average.network.state_dict(), self.about())
+        """Keep everything as it is now."""
+        self.keeper.save(self.trainer, self.progress)
         self.saved_at = time.monotonic()
-
-    def stop(self) -> None:
-        """Save, and say how to go on."""
-        self.save()
-        raise InterruptedRunError(
-            f"stopped in epoch {self.progress.step // self.batches + 1}; everything is saved",
-            hint=f"to go on, run the same command with --run-dir {self.run.folder}",
-        )
-
-    def resume(self) -> None:
-        """Put the saved state back."""
-        tensors, about = checkpoint.load(self.run.state)
-        self.check_is_ours(about)
-        self.trainer.restore(tensors)
-        self.progress = Progress(**about["progress"])
-        self.run.cut_log(self.progress.images_seen)
-        self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
-
-    def check_is_ours(self, about: dict[str, Any]) -> None:
-        """Refuse a state that other settings or other data made."""
-        folder, saved = self.run.folder, settings.from_dict(about["config"])
-        if about["dataset"]["fingerprint"] != self.dataset.description.fingerprint:
-            raise CheckpointError(
-                f"{folder}: trained on other data ({about['dataset']['name']})",
-                hint="choose another --run-dir, or the set that it was trained on",
-            )
-        same = dataclasses.replace(
-            saved, epochs=self.config.epochs, sample_every=self.config.sample_every
-        )
-        if same != self.config:
-            raise CheckpointError(
-                f"{folder}: trained with other settings",
-                hint=f"choose another --run-dir, or add --config {self.run.config}",
-            )
-
-    def about(self) -> dict[str, Any]:
-        """What the weights must tell whoever uses them."""
-        description = self.dataset.description
-        return {
-            "version": __version__,
-            "config": settings.to_dict(self.config),
-            "size": description.size,
-            "fit": "stretch",
-            "dataset": {
-                "name": description.name,
-                "fingerprint": description.fingerprint,
-                "licence": description.licence,
-                "citation": description.citation,
-                "training_pairs": len(self.training),
-            },
-            "epoch": self.epochs_done,
-            "images_seen": self.progress.images_seen,
-            "validation_mae": self.progress.validation_mae,
-        }
 
     def finish(self) -> TrainResult:
         """Write what is left to write, and sum up."""

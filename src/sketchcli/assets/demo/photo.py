@@ -1,0 +1,221 @@
+"""A face as a softly lit photograph."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sketchcli.assets.demo.anatomy import Anatomy
+from sketchcli.assets.demo.face import Colour, Face
+from sketchcli.assets.demo.light import Light
+from sketchcli.assets.demo.shapes import Field, bump, ellipse, fill, paint, ramp, stroke
+from sketchcli.assets.demo.texture import noise
+
+_WHITE = (0.93, 0.91, 0.89)
+_GOLD = (0.85, 0.68, 0.35)
+
+
+def photograph(face: Face, anatomy: Anatomy, light: Light, textures: np.random.Generator) -> Field:
+    """Paint a face from back to front.
+
+    Returns:
+        Photo `(H, W, 3)`, RGB, about [0, 1].
+    """
+    photo = _backdrop(face, anatomy)
+    photo = _paint_hair(photo, anatomy.hair.back, face, anatomy, _dim(light))
+    photo = _paint_trunk(photo, face, anatomy, light)
+    photo = _paint_clothes(photo, face, anatomy, light)
+    photo = _paint_head(photo, face, anatomy, light)
+    photo = _paint_nose(photo, face, anatomy)
+    photo = _paint_mouth(photo, face, anatomy, light)
+    photo = _paint_eyes(photo, face, anatomy, light)
+    photo = _paint_beard(photo, face, anatomy, light)
+    photo = _paint_hair(photo, anatomy.hair.front, face, anatomy, light)
+    photo = _paint_extras(photo, face, anatomy)
+    return _develop(photo, face, noise(textures, 256, anatomy.frame.size), anatomy)
+
+
+def _rgb(colour: Colour) -> Field:
+    """Colour as an array that broadcasts over pixels."""
+    return np.array(colour)
+
+
+def _backdrop(face: Face, anatomy: Anatomy) -> Field:
+    """Wall behind the head, brighter where the light falls on it."""
+    x, y = anatomy.frame.x, anatomy.frame.y
+    glow = bump(x + 0.5 * face.scene.light[0], y + 0.15, 0.75, 0.8)
+    return _rgb(face.scene.background) * (0.74 + 0.36 * glow)[..., None]
+
+
+def _lit_skin(skin: Field, shade: Field) -> Field:
+    """Skin in light and shade: shadows turn warmer, since light scatters red in skin."""
+    dark = skin * (0.40, 0.27, 0.25)
+    bright = skin * (1.08, 1.07, 1.05) + 0.015
+    return dark + (bright - dark) * shade[..., None]
+
+
+def _lit(colour: Field, shade: Field) -> Field:
+    """Cloth in light and shade."""
+    return colour * (0.38 + 0.72 * shade)[..., None]
+
+
+def _dim(light: Light) -> Light:
+    """Light that reaches the hair behind the head."""
+    return replace(light, hair=0.6 * light.hair - 0.2, hair_gloss=0.5 * light.hair_gloss)
+
+
+def _paint_hair(photo: Field, shape: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Hair with strands and sheen."""
+    hair, colour = anatomy.hair, _rgb(face.hair.colour)
+    shade = (0.42 + 0.62 * light.hair) * (1 + 0.24 * hair.strands)
+    sheen = light.hair_gloss * (0.05 if face.hair.style in ("cropped", "curly") else 0.34)
+    glow = (0.28 + 0.8 * colour) * sheen[..., None]
+    return paint(
+        photo, fill(shape, anatomy.frame.pixel, hair.softness), _tint(colour, shade) + glow
+    )
+
+
+def _tint(colour: Field, shade: Field) -> Field:
+    """Colour at a shade around 1; darker shades keep more of the red."""
+    return colour * shade[..., None] ** (0.92, 1.05, 1.12)
+
+
+def _paint_trunk(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Neck and what shows of the chest."""
+    skin = _lit_skin(_rgb(face.skin.colour) * 0.97, light.trunk)
+    return paint(photo, fill(anatomy.trunk, anatomy.frame.pixel), skin)
+
+
+def _paint_clothes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Clothes, their shadow on the skin, collar and seams."""
+    garment, pixel, y = anatomy.garment, anatomy.frame.pixel, anatomy.frame.y
+    colour = _rgb(face.clothes.colour)
+    edge = ramp(-garment.cloth, -0.03, 0.01) * fill(anatomy.trunk, pixel)
+    photo = paint(photo, 0.3 * edge, photo * 0.5)
+    photo = paint(photo, fill(garment.inner, pixel), _lit(_rgb(_WHITE), light.cloth))
+    shirt = garment.inner
+    cloth = np.maximum(garment.cloth, -shirt)
+    photo = paint(photo, fill(cloth, pixel), _lit(colour, light.cloth))
+    if face.clothes.is_striped:
+        stripe = fill(np.abs(np.mod(y, 0.11) - 0.055) - 0.02, pixel) * fill(cloth, pixel)
+        photo = paint(photo, stripe, _lit(_rgb(_WHITE), light.cloth))
+    band = fill(garment.collar, pixel)
+    photo = paint(photo, band, _lit(_collar_colour(colour), light.cloth))
+    rim = stroke(garment.collar, 0.006, pixel) * fill(
+        np.minimum(garment.cloth, garment.collar), pixel
+    )
+    photo = paint(photo, 0.4 * rim, photo * 0.4)
+    return paint(photo, 0.5 * stroke(garment.seams, 0.005, pixel), photo * 0.45)
+
+
+def _collar_colour(colour: Field) -> Field:
+    """Collars are a little brighter than the cloth that they border."""
+    return np.clip(colour * 1.08 + 0.02, 0, 1)
+
+
+def _paint_head(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Ears, then the face with blush, freckles and gloss."""
+    frame, skin = anatomy.frame, _rgb(face.skin.colour)
+    ear = light.head * (0.62 + 0.35 * ramp(anatomy.ears, -0.012, -0.035))
+    cover = fill(anatomy.ears, frame.pixel)
+    photo = paint(photo, cover, _lit_skin(skin * (1.0, 0.93, 0.91), 0.06 + 0.7 * ear))
+    blushed = _blush(skin, face, anatomy)
+    lit = _lit_skin(blushed, light.head)
+    gloss = (0.10 + 0.10 * face.skin.depth) * light.gloss[..., None]
+    lit = lit + gloss * _rgb((1.0, 0.95, 0.88))
+    return paint(photo, fill(anatomy.head, frame.pixel), lit)
+
+
+def _blush(skin: Field, face: Face, anatomy: Anatomy) -> Field:
+    """Skin reddened on cheeks, nose and chin, and freckled, `(H, W, 3)`."""
+    u, v = anatomy.frame.u, anatomy.frame.v
+    red = bump(np.abs(u) - 0.20, v - 0.15, 0.085, 0.065)
+    red = red + 0.6 * bump(u, v - 0.16, 0.05, 0.04) + 0.3 * bump(u, v - 0.43, 0.08, 0.04)
+    red = (face.skin.blush * red)[..., None]
+    flushed = skin * (1 - red * _rgb((0.0, 0.20, 0.17)))
+    return flushed * (1 - anatomy.freckles[..., None] * _rgb((0.10, 0.19, 0.24)))
+
+
+def _paint_nose(photo: Field, face: Face, anatomy: Anatomy) -> Field:
+    """Shadow under the nose, and nostrils."""
+    u, v, pixel = anatomy.frame.u, anatomy.frame.v, anatomy.frame.pixel
+    f = face.features
+    under = bump(u + 0.03 * face.scene.light[0], v - f.nose_length - 0.022, 0.052, 0.016)
+    photo = paint(photo, 0.22 * under, photo * (0.50, 0.36, 0.34))
+    return paint(photo, 0.72 * fill(anatomy.nostrils, pixel, 0.016), photo * (0.34, 0.22, 0.20))
+
+
+def _paint_mouth(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Lips, teeth and the shine on the lower lip."""
+    mouth, pixel, f = anatomy.mouth, anatomy.frame.pixel, face.features
+    lips = _rgb(f.lip_colour)
+    photo = paint(photo, 0.95 * fill(mouth.upper, pixel, 0.018), _lit(lips * 0.86, light.head))
+    photo = paint(photo, 0.92 * fill(mouth.lower, pixel, 0.020), _lit(lips * 1.12, light.head))
+    u = anatomy.frame.u - 0.03 * face.scene.light[0]
+    low = 0.022 + (0.024 if f.shows_teeth else 0.0)
+    shine = bump(u, mouth.bend - low, 0.035, 0.006) * fill(mouth.lower, 0.02)
+    photo = paint(photo, 0.40 * shine, _rgb((1.0, 0.93, 0.90)))
+    inside = _rgb((0.90, 0.87, 0.83)) if f.shows_teeth else lips * 0.30
+    shaded = inside * (1 - 0.5 * ramp(np.abs(u), 0.03, f.mouth_width))[..., None]
+    photo = paint(photo, fill(mouth.gap, pixel, 0.010), shaded)
+    corner = bump(np.abs(u) - f.mouth_width, mouth.bend, 0.014, 0.010)
+    return paint(photo, 0.45 * corner, photo * 0.45)
+
+
+def _paint_eyes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Sockets, eyeballs, lids, lashes and brows."""
+    eyes, pixel, f = anatomy.eyes, anatomy.frame.pixel, face.features
+    u, v = anatomy.frame.u, anatomy.frame.v
+    socket = bump(np.abs(u) - f.eye_spacing, v + 0.028, 0.085, 0.035)
+    photo = paint(photo, 0.22 * socket, photo * (0.62, 0.48, 0.46))
+    photo = paint(photo, 0.5 * stroke(eyes.crease, 0.005, pixel), photo * (0.55, 0.42, 0.40))
+    inside = fill(eyes.opening, pixel)
+    lid_shade = 0.70 + 0.30 * ramp(v + f.eye_opening, 0.0, 0.035)
+    ball = _rgb((0.95, 0.93, 0.92)) * (lid_shade * (0.62 + 0.36 * light.head))[..., None]
+    photo = paint(photo, inside, ball)
+    photo = paint(
+        photo, inside * fill(eyes.iris, pixel), _iris(face, anatomy) * lid_shade[..., None]
+    )
+    photo = paint(photo, inside * fill(eyes.pupil, pixel), 0.04)
+    lash = _rgb(face.hair.colour) * 0.25 + 0.02
+    photo = paint(photo, 0.35 * stroke(eyes.opening, 0.006, pixel), photo * (0.55, 0.40, 0.38))
+    photo = paint(photo, 0.92 * fill(eyes.lash, pixel), lash)
+    photo = paint(photo, 0.92 * inside * fill(eyes.glint, pixel), 1.0)
+    brow = _tint(_brow_colour(face), 1 + 0.25 * anatomy.hair.strands)
+    return paint(photo, 0.85 * fill(eyes.brow, pixel, 0.022), brow)
+
+
+def _iris(face: Face, anatomy: Anatomy) -> Field:
+    """Iris with a dark rim, brighter away from the light, as if it shone through."""
+    colour, eyes = _rgb(face.features.iris), anatomy.eyes
+    rim = ramp(eyes.iris, -0.014, 0.0)
+    glow = 1.0 + 0.55 * ramp(anatomy.frame.v, -0.02, 0.03)
+    return colour * (glow * (1 - 0.6 * rim))[..., None]
+
+
+def _brow_colour(face: Face) -> Field:
+    """Brows are a darker shade of the hair, on fair heads of a tanned one."""
+    return 0.62 * _rgb(face.hair.colour) + 0.10 * _rgb(face.skin.colour)
+
+
+def _paint_beard(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
+    """Beard and moustache."""
+    colour = 0.85 * _rgb(face.hair.colour) + 0.02
+    shade = (0.45 + 0.6 * light.head) * (1 + 0.25 * anatomy.hair.strands)
+    return paint(photo, 0.93 * anatomy.beard, _tint(colour, shade))
+
+
+def _paint_extras(photo: Field, face: Face, anatomy: Anatomy) -> Field:
+    """Glasses and earrings."""
+    pixel = anatomy.frame.pixel
+    if face.hair.length < 0.06:
+        photo = paint(photo, fill(anatomy.earrings, pixel), _rgb(_GOLD))
+        photo = paint(photo, 0.8 * fill(anatomy.earrings + 0.011, pixel), 1.0)
+    photo = paint(photo, 0.25 * stroke(anatomy.glasses, 0.018, pixel), photo * 0.5)
+    return paint(photo, 0.95 * stroke(anatomy.glasses, 0.0075, pixel), _rgb((0.13, 0.10, 0.09)))
+
+
+def _develop(photo: Field, face: Face, grain: Field, anatomy: Anatomy) -> Field:
+    """Tint by the light's warmth, darken the corners and add film grain."""
+    tint = 1 + 0.025 * face.scene.warmth * _rgb((1.0, 0.2, -1.0))
+    corners = 1 - 0.22 * ramp(ellipse(anatomy.frame.x, anatomy.frame.y, 0.9, 0.9), -0.35, 0.35)
+    return photo * tint * corners[..., None] + (0.011 * grain)[..., None]

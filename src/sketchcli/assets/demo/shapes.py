@@ -1,0 +1,98 @@
+"""Signed distances (negative inside) of simple shapes, and what to make of a distance.
+
+Coordinates point right and down. Distances to ellipses and curves are first-order
+approximations, exact at the outline, which is where they are looked at.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float64]  # one value a pixel, (H, W), or a shape that broadcasts to it
+
+
+def pixel_grid(size: int) -> tuple[Field, Field]:
+    """Pixel centres in [-1, 1]: x `(1, size)` to the right, y `(size, 1)` down."""
+    centres = ((np.arange(size, dtype=float) + 0.5) * (2 / size)) - 1
+    return centres[None, :], centres[:, None]
+
+
+def turn(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
+    """Coordinates in a frame turned by `angle` radians, both `(H, W)`."""
+    c, s = float(np.cos(angle)), float(np.sin(angle))
+    return c * x + s * y, c * y - s * x
+
+
+def ellipse(x: Field, y: Field, rx: float, ry: float) -> Field:
+    """Distance to an ellipse about the origin."""
+    k = np.sqrt((x / rx) ** 2 + (y / ry) ** 2)
+    slope = np.sqrt((x / rx**2) ** 2 + (y / ry**2) ** 2)
+    distance: Field = k * (k - 1) / np.maximum(slope, 1e-3)
+    return distance
+
+
+def box(x: Field, y: Field, half_width: float, half_height: float, corner: float = 0.0) -> Field:
+    """Distance to a box about the origin whose corners have radius `corner`."""
+    dx = np.abs(x) - (half_width - corner)
+    dy = np.abs(y) - (half_height - corner)
+    outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
+    distance: Field = outside + np.minimum(np.maximum(dx, dy), 0) - corner
+    return distance
+
+
+def segment(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float]) -> Field:
+    """Unsigned distance to a straight line from `start` to `end`."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
+    return np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
+
+
+def bow(x: Field, y: Field, half_width: float, top: Field | float, bottom: Field | float) -> Field:
+    """Distance to the shape between two curves that meet at x = ±half_width on y = 0.
+
+    `top` and `bottom` are how far the curves rise and sink in the middle.
+    """
+    t = x / half_width
+    arch = 1 - t * t
+    slope = 2 * np.abs(t) / half_width
+    above = (-top * arch - y) / np.sqrt(1 + (top * slope) ** 2)
+    below = (y - bottom * arch) / np.sqrt(1 + (bottom * slope) ** 2)
+    return np.maximum(np.maximum(above, below), np.abs(x) - half_width)
+
+
+def smooth_union(a: Field, b: Field, blend: float) -> Field:
+    """Union of two shapes whose seam is rounded over a width of about `blend`."""
+    h = np.maximum(blend - np.abs(a - b), 0) / blend
+    return np.minimum(a, b) - h * h * (blend / 4)
+
+
+def bump(x: Field, y: Field | float, rx: float, ry: float) -> Field:
+    """A Gaussian hill about the origin, 1 at its top."""
+    return np.exp(-0.5 * ((x / rx) ** 2 + (y / ry) ** 2))
+
+
+def ramp(value: Field, start: Field | float, end: Field | float) -> Field:
+    """Smooth step from 0 at `start` to 1 at `end`."""
+    t = np.clip((value - start) / (end - start), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def fill(distance: Field, pixel: float, blur: float = 0.0) -> Field:
+    """How much of each pixel a shape covers, in [0, 1]; `blur` softens its edge."""
+    return np.clip(0.5 - distance / max(pixel, blur), 0, 1)
+
+
+def stroke(distance: Field, half_width: Field | float, pixel: float) -> Field:
+    """How much of each pixel a line along an outline covers, in [0, 1].
+
+    Lines thinner than a pixel grow fainter instead, so that all sizes look alike.
+    """
+    wide = np.maximum(half_width, pixel / 2)
+    cover = np.clip((wide - np.abs(distance)) / pixel + 0.5, 0, 1)
+    return cover * np.minimum(2 * half_width / pixel, 1)
+
+
+def paint(canvas: Field, cover: Field, value: Field | float) -> Field:
+    """Lay `value` over a canvas, `(H, W)` or `(H, W, 3)`, where `cover` is above 0."""
+    if canvas.ndim == 3:
+        cover = cover[..., None]
+    return canvas + (value - canvas) * cover

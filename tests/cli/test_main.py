@@ -1,0 +1,114 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sketchcli import __version__
+from sketchcli.cli import main as main_module
+from sketchcli.errors import ExitCode, SketchError
+
+VERBS = ("fetch-data", "preprocess", "train", "generate", "eval")
+
+
+def test_help_names_the_five_verbs(sketch2img):
+    outcome = sketch2img("--help")
+    assert outcome.code == 0
+    assert all(verb in outcome.stdout for verb in VERBS)
+
+
+def test_version(sketch2img):
+    assert sketch2img("--version").stdout == f"sketch2img {__version__}\n"
+
+
+def test_no_arguments_show_the_help(sketch2img):
+    assert "Usage" in "".join(vars(sketch2img())[key] for key in ("stdout", "stderr"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(sketch2img, verb):
+    outcome = sketch2img(verb, "--help")
+    assert outcome.code == 0
+    assert f"sketch2img {verb}" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["draw"], ExitCode.USAGE, "draw"),
+        (["train", "--epochs", "0"], ExitCode.USAGE, "epochs"),
+        (["train", "--preset", "best"], ExitCode.USAGE, "known: modern, paper"),
+        (["train", "--generator", "vae"], ExitCode.DATA, "no prepared"),
+        (["train", "nosuch"], ExitCode.DATA, "nosuch"),
+        (["fetch-data"], ExitCode.USAGE, "which set?"),
+        (["fetch-data", "nosuch"], ExitCode.USAGE, "known: demo, folder"),
+        (["preprocess"], ExitCode.USAGE, "say where"),
+        (["preprocess", "nosuch"], ExitCode.DATA, "nosuch"),
+        (["preprocess", "--sketches", "here"], ExitCode.USAGE, "go together"),
+        (["preprocess", "x", "--size", "big"], ExitCode.USAGE, "big"),
+        (["preprocess", "x", "--val", "0.5", "--test", "0.5"], ExitCode.USAGE, "nothing to train"),
+        (["generate", "no.png", "out.png"], ExitCode.DATA, "no.png"),
+        (["generate", "no.png"], ExitCode.USAGE, "OUT"),
+        (["eval"], ExitCode.CHECKPOINT, "sketch2img train"),
+        (["eval", "one-folder"], ExitCode.USAGE, "REAL_DIR GENERATED_DIR"),
+    ],
+)
+def test_bad_input_gets_its_code_and_its_cure(sketch2img, home, arguments, code, says):
+    (home / "prepared").mkdir(parents=True)  # so that `train` does not draw the demo set
+    outcome = sketch2img(*arguments)
+    assert outcome.code == code
+    assert says in outcome.stderr
+    assert not outcome.stdout
+    assert "Traceback" not in outcome.stderr
+
+
+def test_with_json_an_error_is_an_envelope_too(sketch2img):
+    outcome = sketch2img("eval", "--json")
+    assert outcome.json["status"] == "error"
+    assert outcome.json["command"] == "eval"
+    assert outcome.json["errors"][0]["code"] == outcome.code == ExitCode.CHECKPOINT
+
+
+def test_with_json_a_usage_error_is_an_envelope_too(sketch2img):
+    outcome = sketch2img("train", "--nosuch", "--json")
+    assert outcome.json["errors"][0]["code"] == outcome.code == ExitCode.USAGE
+
+
+def test_a_bug_is_one_line_and_code_1(sketch2img, monkeypatch):
+    def broken(**_):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(main_module, "app", broken)
+    outcome = sketch2img("eval")
+    assert outcome.code == ExitCode.BUG
+    assert outcome.stderr.startswith("error: bug: ZeroDivisionError: oh\n")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_the_traceback_comes_when_asked_for(sketch2img, monkeypatch):
+    monkeypatch.setenv("SKETCH2IMG_TRACEBACK", "1")
+    assert "Traceback" in sketch2img("eval").stderr
+
+
+def test_every_kind_of_error_has_a_code_of_its_own():
+    kinds = SketchError.__subclasses__()
+    codes = [kind.exit_code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert ExitCode.OK not in codes
+
+
+def test_missing_system_libraries_are_named_with_the_cure(tmp_path):
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    (tmp_path / "in.png").write_bytes(b"")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    outcome = subprocess.run(
+        [sys.executable, "-m", "sketchcli", "generate", str(tmp_path / "in.png"), "out.png"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == ExitCode.DEVICE
+    assert "libGL.so.1" in outcome.stderr
+    assert "opencv-python-headless" in outcome.stderr
+    assert "Traceback" not in outcome.stderr

@@ -1,0 +1,123 @@
+"""What reaches the engine, and what reaches the user."""
+
+import json
+
+import pytest
+
+from sketchcli import config as settings
+from sketchcli.cli.options import parse_size
+from sketchcli.cli.train import resolve_config
+from sketchcli.errors import ExitCode, UsageError
+
+
+@pytest.fixture
+def trained(sketch2img, tmp_path):
+    """A drawn set, fetched and prepared, and a model of one epoch."""
+    small = tmp_path / "small.toml"
+    small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
+    for command in (
+        "fetch-data demo --count 12 --size 32",
+        "preprocess demo --size 32 --test 0.3",
+        f"train --epochs 1 --config {small}",
+    ):
+        outcome = sketch2img(*command.split())
+        assert outcome.code == 0, outcome.stderr
+    return outcome
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = 7\nseed = 3\n")
+    chosen = resolve_config("paper", file, {"epochs": 9, "data": {"batch_size": None}})
+    assert (chosen.epochs, chosen.seed, chosen.data.batch_size) == (9, 3, 30)
+    assert chosen.loss == settings.preset("paper").loss
+
+
+def test_unknown_settings_are_all_listed(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epoch = 7\n[loss]\nl1 = 3\n")
+    with pytest.raises(UsageError, match=r"'epoch'.*'loss\.l1'"):
+        resolve_config("modern", file, {})
+
+
+@pytest.mark.parametrize("text", ["", "0", "15", "12x", "x12", "2000", "128x128x3", "-1"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(UsageError):
+        parse_size(text)
+
+
+def test_stdout_has_the_result_and_stderr_the_progress(trained):
+    assert "weights.safetensors" in trained.stdout
+    assert "epoch 1/1" in trained.stderr
+    assert "epoch 1/1" not in trained.stdout
+    assert "\x1b" not in trained.stdout + trained.stderr
+
+
+def test_each_verb_says_what_comes_next(sketch2img):
+    fetched = sketch2img("fetch-data", "demo", "--count", 4, "--size", 32)
+    assert "next: sketch2img preprocess demo" in fetched.stdout
+    prepared = sketch2img("preprocess", "demo", "--size", 32)
+    assert "next: sketch2img train demo-32" in prepared.stdout
+
+
+def test_json_is_the_only_thing_on_stdout(sketch2img, trained, home, tmp_path):
+    sketches = home / "raw" / "demo" / "sketches"
+    for command in (
+        ["fetch-data", "--list"],
+        ["generate", sketches, tmp_path / "out"],
+        ["eval"],
+    ):
+        outcome = sketch2img(*command, "--json")
+        assert outcome.json["status"] == "ok", outcome.stderr
+        assert outcome.json["command"] == command[0]
+
+
+def test_the_json_of_eval_has_every_figure(sketch2img, trained):
+    data = sketch2img("eval", "--json").json["data"]
+    assert data["scores"][0]["predictor"] == "model"
+    assert data["discriminator"].keys() == {"accuracy", "precision", "recall", "f1"}
+    assert data["directions"] == {"mae": "lower", "psnr": "higher", "ssim": "higher"}
+
+
+def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
+    shown = sketch2img("eval").stdout
+    score = sketch2img("eval", "--json").json["data"]["scores"][0]["values"]
+    line = next(line for line in shown.splitlines() if line.strip().startswith("model"))
+    assert f"{score['ssim']:.3f}" in line
+    assert f"{score['mae']:.1f}" in line
+
+
+def test_generate_says_which_model_it_used(sketch2img, trained, home, tmp_path):
+    sketch = home / "raw" / "demo" / "sketches" / "00000.png"
+    outcome = sketch2img("generate", sketch, tmp_path / "photo.png")
+    assert "runs" in outcome.stderr
+    assert (tmp_path / "photo.png").stat().st_size
+
+
+def test_some_failed_files_are_code_7(sketch2img, trained, home, tmp_path):
+    sketches = home / "raw" / "demo" / "sketches"
+    (sketches / "00001.png").write_bytes(b"broken")
+    outcome = sketch2img("generate", sketches, tmp_path / "out")
+    assert outcome.code == ExitCode.SOME_FILES_FAILED
+    assert "00001.png" in outcome.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 11
+
+
+def test_the_exact_command_is_kept(sketch2img, home, monkeypatch):
+    sketch2img("fetch-data", "demo", "--count", 4, "--size", 32)
+    sketch2img("preprocess", "demo", "--size", "32")
+    about = json.loads((home / "prepared" / "demo-32" / "dataset.json").read_text())
+    assert about["command"] == "sketch2img preprocess demo --size 32"
+    assert about["licence"].startswith("MIT")
+
+
+def test_with_nothing_prepared_training_draws_the_demo_set(sketch2img, monkeypatch, tmp_path):
+    from sketchcli.engine import demo
+
+    monkeypatch.setattr(demo, "SIDE", 32)
+    monkeypatch.setattr(demo, "PAIRS", 8)
+    small = tmp_path / "small.toml"
+    small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
+    outcome = sketch2img("train", "--epochs", 1, "--config", small)
+    assert outcome.code == 0, outcome.stderr
+    assert "demo set" in outcome.stderr

@@ -1,0 +1,120 @@
+"""What the tests share: a home of their own, the real entry point, and small drawn sets."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sketchcli import config as settings
+from sketchcli import device as devices
+from sketchcli.config import TrainConfig
+from sketchcli.data.prepared import PreparedSet
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Every test has an empty home of its own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SKETCH2IMG_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def sketch2img(capfd):
+    """Run the real entry point, error boundary and all."""
+    from sketchcli.cli.main import main
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def shared():
+    """The research data beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("no research data beside this checkout")
+    return SHARED
+
+
+@pytest.fixture
+def cpu():
+    return devices.resolve("cpu", precision="fp32")
+
+
+def draw_folders(root: Path, count: int = 8, size: int = 32) -> Path:
+    """Folders `sketches` and `photos` of drawn pairs."""
+    from sketchcli import images
+    from sketchcli.assets.demo import draw_pair
+
+    for index in range(count):
+        sketch, photo = draw_pair(index, size=size)
+        images.write(root / "sketches" / f"face-{index}.png", sketch)
+        images.write(root / "photos" / f"face-{index}.png", photo)
+    return root
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return draw_folders(tmp_path / "drawn")
+
+
+@pytest.fixture
+def dataset(tmp_path) -> PreparedSet:
+    """Twelve drawn pairs of 32 pixels, prepared."""
+    from sketchcli.data import sources
+    from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared, preprocess
+    from sketchcli.engine.provenance import Provenance
+
+    root = draw_folders(tmp_path / "drawn", count=12)
+    target = tmp_path / "prepared"
+    config = PreprocessConfig(size=(32, 32), test=0.3)
+    preprocess(sources.tree(root), Provenance("drawn", "MIT", "us"), config, target=target)
+    return find_prepared(target)
+
+
+@pytest.fixture
+def tiny() -> TrainConfig:
+    """The default recipe with narrow networks."""
+    changes = {
+        "epochs": 2,
+        "sample_every": 1,
+        "model": {
+            "generator_options": {"width": 4, "blocks": 1},
+            "discriminator_options": {"width": 4},
+        },
+        "data": {"batch_size": 2, "validation_pairs": 2},
+    }
+    return settings.merge(settings.preset("modern"), changes)
+
+
+@pytest.fixture
+def noise():
+    """Random uint8 pictures `(N, H, W, 3)`."""
+
+    def draw(count: int = 3, size: int = 16, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+    return draw

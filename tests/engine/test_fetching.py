@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from sketchcli import images
+from sketchcli.engine.fetching import FetchConfig, fetch, list_assets
+from sketchcli.errors import DataError, UsageError
+
+
+def test_the_demo_set_is_drawn_with_its_licence(home):
+    result = fetch(FetchConfig("demo", count=3, size=32))
+    assert result.folder == home / "raw" / "demo"
+    assert sorted(p.name for p in (result.folder / "sketches").iterdir()) == [
+        "00000.png",
+        "00001.png",
+        "00002.png",
+    ]
+    assert images.read_rgb(result.folder / "photos" / "00000.png").shape == (32, 32, 3)
+    assert "MIT" in json.loads((result.folder / "source.json").read_text())["licence"]
+
+
+def test_another_seed_draws_other_faces():
+    first = fetch(FetchConfig("demo", name="a", count=1, size=32)).folder
+    second = fetch(FetchConfig("demo", name="b", count=1, size=32, seed=1)).folder
+    name = "photos/00000.png"
+    assert (first / name).read_bytes() != (second / name).read_bytes()
+
+
+def test_a_folder_is_copied_with_its_tree(folders):
+    result = fetch(FetchConfig("folder", name="mine", source=folders))
+    copied = sorted(p.relative_to(result.folder) for p in result.folder.rglob("*.png"))
+    assert copied == sorted(p.relative_to(folders) for p in folders.rglob("*.png"))
+
+
+def test_a_folder_without_from_says_what_is_missing():
+    with pytest.raises(UsageError) as caught:
+        fetch(FetchConfig("folder"))
+    assert "--from" in caught.value.hint
+
+
+def test_an_older_set_is_replaced_only_when_asked():
+    fetch(FetchConfig("demo", count=1, size=32))
+    with pytest.raises(DataError, match="exists"):
+        fetch(FetchConfig("demo", count=2, size=32))
+    assert fetch(FetchConfig("demo", count=2, size=32), overwrite=True).files == 4
+
+
+def test_a_failure_half_way_leaves_nothing(home):
+    def full(event):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match="No space left"):
+        fetch(FetchConfig("demo", count=2, size=32), reporter=full)
+    assert not list((home / "raw").iterdir())
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "/abs"])
+def test_a_name_cannot_lead_elsewhere(name):
+    with pytest.raises(UsageError, match="cannot be a set's name"):
+        fetch(FetchConfig("demo", name=name, count=1, size=32))
+
+
+def test_the_list_shows_states_and_copied_sets(folders):
+    assert {item.name: item.state for item in list_assets()} == {
+        "demo": "absent",
+        "folder": "absent",
+    }
+    fetch(FetchConfig("demo", count=1, size=32))
+    fetch(FetchConfig("folder", name="mine", source=folders))
+    listed = {item.name: item for item in list_assets()}
+    assert listed["demo"].state == listed["mine"].state == "ready"
+    assert all(item.licence and item.citation for item in listed.values())

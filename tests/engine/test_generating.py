@@ -1,0 +1,105 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from sketchcli import checkpoint, images
+from sketchcli.engine.events import Advanced
+from sketchcli.engine.generating import generate, load_model, natural_size
+from sketchcli.engine.keeping import Keeper, Progress
+from sketchcli.engine.runs import Run
+from sketchcli.engine.trainer import Trainer
+from sketchcli.errors import CheckpointError, DataError
+
+
+@pytest.fixture
+def weights(tiny, dataset, tmp_path, cpu):
+    """Weights of an untrained model."""
+    run = Run(tmp_path / "run")
+    trainer = Trainer(tiny, image_size=(32, 32), device=cpu)
+    Keeper(run, tiny, dataset.description, 8).save(trainer, Progress())
+    return run.weights
+
+
+@pytest.mark.parametrize(
+    ("sketch", "photo"), [((250, 200), (40, 32)), ((32, 64), (32, 64)), ((10, 10), (32, 32))]
+)
+def test_photos_have_the_sketchs_shape_and_the_models_resolution(sketch, photo):
+    assert natural_size(sketch, (32, 32)) == photo
+
+
+def test_a_file_becomes_a_photo(weights, folders, tmp_path, cpu):
+    out = tmp_path / "new" / "photo.jpg"
+    result = generate(folders / "sketches/face-0.png", out, model=weights, device=cpu)
+    assert result.files[0].output == out
+    assert images.read_rgb(out).shape == (32, 32, 3)
+
+
+def test_a_tree_is_mirrored_and_names_do_not_collide(weights, folders, tmp_path, cpu):
+    tree = tmp_path / "tree"
+    sketch = images.read_luma(folders / "sketches/face-0.png")
+    for name in ("a.png", "a.jpg", "deep/er/ü 1.png"):
+        images.write(tree / name, sketch)
+    generate(tree, tmp_path / "out", model=weights, device=cpu)
+    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
+    assert made == ["a.jpg.png", "a.png.png", "deep/er/ü 1.png"]
+
+
+def test_one_bad_file_does_not_stop_a_folder(weights, folders, tmp_path, cpu):
+    (folders / "sketches" / "face-3.png").write_bytes(b"\x89PNG broken")
+    events = []
+    out = tmp_path / "out"
+    result = generate(folders / "sketches", out, model=weights, device=cpu, reporter=events.append)
+    assert [file.source.name for file in result.failed] == ["face-3.png"]
+    assert len(list(out.iterdir())) == 11
+    assert events[-1] == Advanced("photos", 12, 12)
+
+
+def test_when_every_file_fails_that_is_an_error(weights, tmp_path, cpu):
+    (tmp_path / "bad.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"bad\.png"):
+        generate(tmp_path / "bad.png", tmp_path / "out.png", model=weights, device=cpu)
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [("no.png", "out.png", "no such file"), ("sketches/face-0.png", "out.docx", "not a picture")],
+)
+def test_wrong_paths_are_named(weights, folders, tmp_path, cpu, source, output, message):
+    with pytest.raises(DataError, match=message):
+        generate(folders / source, tmp_path / output, model=weights, device=cpu)
+
+
+def test_a_folder_cannot_become_a_file(weights, folders, tmp_path, cpu):
+    (tmp_path / "out.png").write_bytes(b"mine")
+    with pytest.raises(DataError, match="is a folder"):
+        generate(folders, tmp_path / "out.png", model=weights, device=cpu)
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
+
+
+def test_a_sketch_is_prepared_as_in_training(weights, dataset, cpu, folders):
+    model = load_model(weights, cpu)
+    pair = dataset.description.pairs[0]
+    drawn = model.draw(images.read_luma(folders.parent / "drawn" / "sketches" / f"{pair.id}.png"))
+    index = dataset.split(pair.split).ids.index(pair.id)
+    sketch = torch.from_numpy(images.to_model_range(dataset.split(pair.split).sketches[index]))
+    with torch.no_grad():
+        expected = model.generator(sketch[None, None])[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(drawn, images.from_model_range(expected))
+
+
+def test_the_state_is_not_taken_for_weights(weights, cpu):
+    with pytest.raises(CheckpointError) as caught:
+        load_model(Run(weights.parent).state, cpu)
+    assert "weights.safetensors" in caught.value.hint
+
+
+def test_tensors_that_do_not_fit_the_settings_are_refused(weights, tiny, cpu):
+    tensors, about = checkpoint.load(weights)
+    wider = dataclasses.replace(tiny.model, generator_options={"width": 8})
+    about["config"]["model"] = dataclasses.asdict(wider)
+    checkpoint.save(weights, tensors, about)
+    with pytest.raises(CheckpointError, match="not the weights"):
+        load_model(weights, cpu)

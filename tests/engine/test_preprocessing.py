@@ -1,0 +1,138 @@
+import shutil
+
+import numpy as np
+import pytest
+from conftest import draw_folders
+
+from sketchcli import images
+from sketchcli.config import Direction
+from sketchcli.data import sources
+from sketchcli.engine import preprocessing
+from sketchcli.engine.events import SILENT, Note
+from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared
+from sketchcli.engine.provenance import Provenance
+from sketchcli.errors import DataError
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Prepare a source at 32 pixels."""
+
+    def run(source, *, reporter=SILENT, **changes):
+        config = PreprocessConfig(**{"size": (32, 32), "test": 0.0} | changes)
+        target = tmp_path / "prepared"
+        return preprocessing.preprocess(
+            source, Provenance("drawn", "MIT", "us"), config, target=target, reporter=reporter
+        )
+
+    return run
+
+
+def test_arrays_hold_the_resized_pictures_of_each_pair(folders, prepare):
+    result = prepare(sources.tree(folders))
+    dataset = find_prepared(result.folder)
+    split = dataset.split("train")
+    assert isinstance(split.photos, np.memmap)
+    for pair, sketch, photo in zip(
+        dataset.description.pairs, split.sketches, split.photos, strict=True
+    ):
+        assert np.array_equal(sketch, images.read_luma(folders / f"sketches/{pair.id}.png"))
+        assert np.array_equal(photo, images.read_rgb(folders / f"photos/{pair.id}.png"))
+
+
+def test_splits_of_the_source_are_kept(tmp_path, prepare):
+    root = tmp_path / "named"
+    draw_folders(root, count=6)
+    for kind in ("sketches", "photos"):
+        for split, indices in {"Training": range(4), "testing": range(4, 6)}.items():
+            (root / split / kind).mkdir(parents=True)
+            for index in indices:
+                name = f"face-{index}.png"
+                (root / kind / name).rename(root / split / kind / name)
+    assert prepare(sources.tree(root), test=0.9).counts == {"train": 4, "test": 2}
+
+
+def test_a_pair_that_is_in_training_and_test_stays_in_test(tmp_path, prepare):
+    root = tmp_path / "named"
+    draw_folders(root / "train", count=4)
+    draw_folders(root / "test", count=1)
+    result = prepare(sources.tree(root))
+    assert result.counts == {"train": 3, "test": 1}
+    assert [reason.split(":")[0] for reason in result.left_out.values()] == ["duplicate"]
+
+
+def test_unpaired_unreadable_and_duplicate_files_are_listed(folders, prepare):
+    (folders / "sketches" / "face-0.png").unlink()
+    (folders / "photos" / "face-1.png").write_bytes(b"no picture")
+    for kind in ("sketches", "photos"):
+        shutil.copy(folders / kind / "face-2.png", folders / kind / "face-9.png")
+    notes = []
+    result = prepare(sources.tree(folders), reporter=notes.append)
+    reasons = {path.rpartition("/")[2]: why.split(":")[0] for path, why in result.left_out.items()}
+    assert reasons == {
+        "face-0.png": "unpaired",
+        "face-1.png": "unreadable pair",
+        "face-9.png": "duplicate",
+    }
+    assert result.counts == {"train": 6}
+    assert len([n for n in notes if isinstance(n, Note) and n.is_warning]) == 3
+    assert find_prepared(result.folder).description.left_out == result.left_out
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_side_by_side_pictures_are_cut_in_the_middle(tmp_path, folders, prepare, direction):
+    sketch = images.to_rgb(images.read_luma(folders / "sketches/face-3.png"))
+    photo = images.read_rgb(folders / "photos/face-3.png")
+    halves = [photo, sketch] if direction is Direction.PHOTO_LEFT else [sketch, photo]
+    images.write(tmp_path / "both" / "val" / "x.png", np.hstack(halves))
+    images.write(tmp_path / "both" / "train" / "y.png", np.hstack(halves)[::-1].copy())
+    result = prepare(sources.side_by_side(tmp_path / "both", direction=direction))
+    split = find_prepared(result.folder).split("val")
+    assert np.array_equal(split.sketches[0], sketch[:, :, 0])
+    assert np.array_equal(split.photos[0], photo)
+
+
+def test_the_same_command_gives_the_same_bytes(folders, prepare):
+    first = prepare(sources.tree(folders), test=0.3)
+    before = {p.name: p.read_bytes() for p in first.folder.glob("*.npy")}
+    shutil.rmtree(first.folder)
+    again = prepare(sources.tree(folders), test=0.3)
+    assert {p.name: p.read_bytes() for p in again.folder.glob("*.npy")} == before
+    assert len(before) == 4
+
+
+def test_nothing_is_left_where_no_pair_can_be_used(tmp_path, folders, prepare):
+    for file in (folders / "photos").iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="and 7 more"):
+        prepare(sources.tree(folders))
+    assert not (tmp_path / "prepared").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_older_set_of_that_name_stays(folders, prepare):
+    first = prepare(sources.tree(folders))
+    before = (first.folder / "dataset.json").read_text()
+    with pytest.raises(DataError, match="exists"):
+        prepare(sources.tree(folders), test=0.5)
+    assert (first.folder / "dataset.json").read_text() == before
+
+
+def test_the_contact_sheet_shows_every_split(folders, prepare):
+    result = prepare(sources.tree(folders), test=0.4)
+    sheet = images.read_rgb(result.contact_sheet)
+    assert len(result.counts) == 2
+    assert sheet.shape == (2 * 36 + 4, 8 * 36 + 4, 3)  # eight pairs, four a row
+
+
+def test_the_newest_set_is_found(folders, home):
+    config = PreprocessConfig(size=(16, 16), test=0.0)
+    for name in ("first", "second"):
+        preprocessing.preprocess(
+            sources.tree(folders), Provenance(name), config, target=home / "prepared" / name
+        )
+    assert find_prepared(None).description.name == "second"
+    assert find_prepared(home / "prepared" / "first").description.name == "first"
+    with pytest.raises(DataError) as caught:
+        find_prepared(home / "third")
+    assert caught.value.hint == "known: first, second"

@@ -1,0 +1,133 @@
+import copy
+
+import pytest
+import torch
+
+from sketchcli import config as settings
+from sketchcli.data.augmentation import DiscriminatorAugmentation
+from sketchcli.engine.trainer import Trainer
+
+
+@pytest.fixture(params=["modern", "paper"])
+def trainer(request, cpu):
+    narrow = {"generator_options": {"width": 4}, "discriminator_options": {"width": 4}}
+    config = settings.merge(settings.preset(request.param), {"model": narrow})
+    return Trainer(config, image_size=(48, 48), device=cpu)
+
+
+@pytest.fixture
+def pairs():
+    random = torch.Generator().manual_seed(1)
+    sketch = torch.rand(4, 1, 48, 48, generator=random) * 2 - 1
+    return sketch, sketch.expand(-1, 3, -1, -1) * torch.tensor([1.0, 0.5, -0.5]).view(1, 3, 1, 1)
+
+
+@pytest.fixture
+def view():
+    return DiscriminatorAugmentation(torch.Size([4, 3, 48, 48]), torch.Generator().manual_seed(2))
+
+
+def values(network):
+    return copy.deepcopy(network.state_dict())
+
+
+def are_equal(before, after):
+    return all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_discriminators_step_changes_it_and_nothing_of_the_generator(trainer, pairs, view):
+    sketch, real = pairs
+    fake = trainer.generate(sketch, real)
+    generator, discriminator = values(trainer.generator), values(trainer.discriminator)
+    trainer.discriminator_step(sketch, real, fake, view)
+    assert are_equal(generator, trainer.generator.state_dict())
+    assert not are_equal(discriminator, trainer.discriminator.state_dict())
+    assert all(p.grad is None for p in trainer.generator.parameters())
+
+
+def test_the_generators_step_changes_it_and_nothing_of_the_discriminator(trainer, pairs, view):
+    sketch, real = pairs
+    fake = trainer.generate(sketch, real)
+    generator, discriminator = values(trainer.generator), values(trainer.discriminator)
+    trainer.generator_step(sketch, real, fake, view)
+    assert are_equal(discriminator, trainer.discriminator.state_dict())
+    assert not are_equal(generator, trainer.generator.state_dict())
+    assert all(p.grad is None for p in trainer.discriminator.parameters())
+    assert trainer.discriminator.training
+
+
+def test_every_parameter_of_both_networks_receives_a_gradient(trainer, pairs, view):
+    sketch, real = pairs
+    fake = trainer.generate(sketch, real)
+    trainer.discriminator_step(sketch, real, fake, view)
+    trainer.generator_step(sketch, real, fake, view)
+    for network in (trainer.generator, trainer.discriminator):
+        unreached = [n for n, p in network.named_parameters() if p.grad is None]
+        assert not unreached
+
+
+def test_the_adversarial_loss_reaches_the_generator_through_the_discriminator(cpu, pairs):
+    only = {"loss": {"reconstruction_weight": 0.0, "feature_matching_weight": 0.0}}
+    trainer = Trainer(
+        settings.merge(settings.preset("modern"), only), image_size=(48, 48), device=cpu
+    )
+    before = values(trainer.generator)
+    sketch, real = pairs
+    trainer.generator_step(sketch, real, trainer.generate(sketch, real), None)
+    assert not are_equal(before, trainer.generator.state_dict())
+
+
+def test_photos_of_another_size_are_brought_to_the_real_ones(trainer, pairs):
+    sketch, real = pairs
+    larger = torch.nn.functional.interpolate(real, (60, 52))
+    assert trainer.generate(sketch, larger).shape == larger.shape
+
+
+def test_the_total_is_the_weighted_sum_of_the_parts(trainer, pairs, view):
+    sketch, real = pairs
+    losses = trainer.generator_step(sketch, real, trainer.generate(sketch, real), view)
+    loss = trainer.config.loss
+    expected = sum(
+        getattr(loss, f"{name}_weight") * float(part.detach())
+        for name, part in losses.parts.items()
+    )
+    assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_both_rates_follow_the_schedule(trainer):
+    optimizer = trainer.config.optimizer
+    trainer.set_rates(0)
+    assert trainer.generator_optimizer.param_groups[0]["lr"] == optimizer.lr
+    expected = optimizer.lr * optimizer.discriminator_lr_factor
+    assert trainer.discriminator_optimizer.param_groups[0]["lr"] == expected
+    trainer.set_rates(trainer.config.epochs)
+    assert trainer.generator_optimizer.param_groups[0]["lr"] < optimizer.lr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "loss"),
+    # The dense discriminator trades pixels for its verdict: without it, the pair must be learnt.
+    [("modern", {}), ("paper", {"adversarial_weight": 0.0})],
+)
+def test_one_pair_can_be_learnt_by_heart(cpu, preset, loss):
+    from sketchcli.assets.demo import draw_pair
+    from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
+
+    narrow = {
+        "generator_options": {"width": 16, "blocks": 2},
+        "discriminator_options": {"width": 8},
+    }
+    changes = {"model": narrow, "loss": loss, "optimizer": {"lr": 2e-3}}
+    config = settings.merge(settings.preset(preset), changes)
+    trainer = Trainer(config, image_size=(64, 64), device=cpu)
+    drawn = [draw_pair(index, size=64) for index in (0, 1)]
+    sketch = sketches_to_tensor(drawn[0][0][None], cpu.torch)
+    real, other = (photos_to_tensor(photo[None], cpu.torch) for _, photo in drawn)
+    for _ in range(120):
+        fake = trainer.generate(sketch, real)
+        trainer.discriminator_step(sketch, real, fake, None)
+        trainer.generator_step(sketch, real, fake, None)
+    learnt = trainer.generate(sketch, real)
+    assert (learnt - real).abs().mean() < 0.12
+    assert (learnt - other).abs().mean() > 0.25

@@ -1,0 +1,184 @@
+import dataclasses
+import json
+import os
+import signal
+import threading
+
+import pytest
+import torch
+
+from sketchcli import checkpoint
+from sketchcli import config as settings
+from sketchcli.engine import keeping
+from sketchcli.engine.events import BatchTrained, EpochTrained
+from sketchcli.engine.runs import Run, newest_finished
+from sketchcli.engine.training import hold_out, train
+from sketchcli.errors import CheckpointError, DataError, InterruptedRunError
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    return tmp_path / "run"
+
+
+def interrupt_after(batches):
+    """A reporter that presses Ctrl-C."""
+    seen = []
+
+    def report(event):
+        if isinstance(event, BatchTrained):
+            seen.append(event)
+            if len(seen) == batches:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def test_a_run_leaves_all_that_is_promised(tiny, dataset, run_dir, cpu):
+    events = []
+    result = train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
+    run = Run(run_dir)
+    assert settings.from_dict(settings.read_file(run.config)) == tiny
+    for file in (run.weights, run.state, run.curves, run.result, result.samples):
+        assert file.stat().st_size
+    assert sorted(p.name for p in run.samples.iterdir()) == ["epoch-0001.png", "epoch-0002.png"]
+    assert not [p for p in run_dir.rglob("*") if p.name.startswith(".")]
+    epochs = [e for e in events if isinstance(e, EpochTrained)]
+    assert [e.epoch for e in epochs] == [1, 2]
+    assert result.images_seen == 2 * epochs[0].batches * tiny.data.batch_size
+
+
+def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu):
+    events = []
+    train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
+    logged = [line for line in Run(run_dir).read_log() if line["kind"] == "batch"]
+    reported = [dataclasses.asdict(e) for e in events if isinstance(e, BatchTrained)]
+    assert [{k: v for k, v in line.items() if k in reported[0]} for line in logged] == reported
+    assert {"epoch", "batch", "generator_loss", "discriminator_loss"} <= logged[0].keys()
+
+
+def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
+    config = dataclasses.replace(tiny, epochs=12, sample_every=1)
+    train(config, dataset, run_dir=run_dir, device=cpu)
+    errors = [x["validation_mae"] for x in Run(run_dir).read_log() if x["kind"] == "epoch"]
+    assert errors[-1] < 0.8 * errors[0]
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu):
+    whole = train(tiny, dataset, run_dir=tmp_path / "whole", device=cpu)
+    with pytest.raises(InterruptedRunError) as caught:
+        train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu, reporter=interrupt_after(2))
+    assert "--run-dir" in caught.value.hint
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    halves = train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu)
+    for name in ("weights.safetensors", "state.safetensors"):
+        expected, _ = checkpoint.load(tmp_path / "whole" / name)
+        found, _ = checkpoint.load(tmp_path / "halves" / name)
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(expected[key], found[key]) for key in expected)
+    assert halves.generator_loss == whole.generator_loss
+    logs = [Run(tmp_path / half).read_log() for half in ("whole", "halves")]
+    batches = [[x["generator_loss"] for x in log if x["kind"] == "batch"] for log in logs]
+    assert batches[0] == batches[1]
+
+
+def test_what_was_logged_after_the_last_state_is_trained_again(tiny, dataset, run_dir, cpu):
+    with pytest.raises(InterruptedRunError):
+        train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=interrupt_after(2))
+    log = Run(run_dir).log
+    late = json.dumps({"kind": "batch", "images_seen": 10**6, "generator_loss": 0})
+    log.write_text(log.read_text() + late + '\n{"kind": "ba')  # a crash after the save
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert max(line["images_seen"] for line in Run(run_dir).read_log()) < 10**6
+
+
+def test_the_same_command_after_the_end_trains_nothing_more(tiny, dataset, run_dir, cpu):
+    first = train(tiny, dataset, run_dir=run_dir, device=cpu)
+    events = []
+    again = train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
+    assert again == first
+    assert not [e for e in events if isinstance(e, BatchTrained)]
+
+
+def test_more_epochs_go_on_from_the_end(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    longer = dataclasses.replace(tiny, epochs=3)
+    assert train(longer, dataset, run_dir=run_dir, device=cpu).epochs == 3
+
+
+def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    before = Run(run_dir).state.read_bytes()
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(dataclasses.replace(tiny, seed=5), dataset, run_dir=run_dir, device=cpu)
+    assert Run(run_dir).state.read_bytes() == before
+
+
+def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
+    with pytest.raises(CheckpointError, match="other data"):
+        keeping.Keeper(Run(run_dir), tiny, fewer, 1).check_is_ours(
+            checkpoint.read_about(Run(run_dir).state)
+        )
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tiny, dataset, run_dir, cpu):
+    run_dir.mkdir()
+    (run_dir / "thesis.docx").write_text("mine")
+    with pytest.raises(DataError, match="not empty"):
+        train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert [p.name for p in run_dir.iterdir()] == ["thesis.docx"]
+
+
+def test_a_full_disk_leaves_the_last_good_state(tiny, dataset, run_dir, cpu, monkeypatch):
+    with pytest.raises(InterruptedRunError):
+        train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=interrupt_after(2))
+    good = Run(run_dir).state.read_bytes()
+
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.safetensors.torch, "save_file", no_space)
+    with pytest.raises(DataError, match="No space left"):
+        train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert Run(run_dir).state.read_bytes() == good
+    assert not list(run_dir.glob(".*"))
+
+
+def test_held_out_pairs_are_never_trained_on(tiny, dataset):
+    training, held_out = hold_out(dataset, tiny)
+    assert len(held_out) == len(dataset.split("train")) // 4
+    assert not set(training.ids) & set(held_out.ids)
+    assert set(training.ids) | set(held_out.ids) == set(dataset.split("train").ids)
+
+
+def test_a_set_smaller_than_a_batch_trains(tiny, dataset, run_dir, cpu):
+    config = settings.merge(tiny, {"data": {"batch_size": 64}})
+    assert train(config, dataset, run_dir=run_dir, device=cpu).images_seen < 64
+
+
+def test_it_trains_outside_the_main_thread(tiny, dataset, run_dir, cpu):
+    results = []
+    work = threading.Thread(
+        target=lambda: results.append(train(tiny, dataset, run_dir=run_dir, device=cpu))
+    )
+    work.start()
+    work.join()
+    assert results[0].epochs == tiny.epochs
+
+
+def test_the_newest_finished_run_is_found(tiny, dataset, home, cpu):
+    for name in ("first", "second"):
+        train(tiny, dataset, run_dir=home / "runs" / name, device=cpu)
+    (home / "runs" / "unfinished").mkdir()
+    assert newest_finished().folder.name == "second"
+
+
+def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    about = checkpoint.read_about(Run(run_dir).weights)
+    assert about["dataset"]["licence"] == "MIT"
+    assert about["dataset"]["fingerprint"] == dataset.description.fingerprint
+    assert settings.from_dict(about["config"]) == tiny
+    assert about["size"] == [32, 32]

@@ -1,0 +1,99 @@
+"""What every generator promises; a new file in the room is tested at once."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sketchcli import registry
+from sketchcli.config import ModelConfig
+from sketchcli.errors import UsageError
+from sketchcli.models.combined import build_generator
+
+
+@pytest.fixture(params=registry.names(registry.GENERATORS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def generator(name):
+    torch.manual_seed(0)
+    return build_generator(ModelConfig(generator=name)).eval()
+
+
+def sketches(count=2, height=48, width=40):
+    random = torch.Generator().manual_seed(1)
+    return torch.rand(count, 1, height, width, generator=random) * 2 - 1
+
+
+@pytest.mark.parametrize("size", [(32, 32), (50, 46), (33, 40), (47, 31)])
+@torch.no_grad()
+def test_the_photo_has_the_sketchs_size_and_the_range_of_photos(generator, size):
+    for parameter in generator.parameters():
+        parameter.mul_(4)  # far beyond what a tanh lets through
+    photo = generator(sketches(2, *size))
+    assert photo.shape == (2, 3, *size)
+    assert photo.dtype == torch.float32
+    assert photo.abs().max() <= 1
+
+
+@torch.no_grad()
+def test_photos_are_float32_in_bf16_too(generator):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert generator(sketches()).dtype == torch.float32
+
+
+@torch.no_grad()
+def test_the_sketch_decides_the_photo(generator):
+    first, second = generator(sketches(2))
+    assert (first - second).abs().mean() > 0.01 * first.abs().mean()
+
+
+def test_one_backward_pass_reaches_every_parameter(generator):
+    # In eval, since a bias just before a batch norm has no gradient in training.
+    generator(sketches()).square().sum().backward()
+    idle = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+    assert all(p.grad.isfinite().all() for p in generator.parameters())
+
+
+@torch.no_grad()
+def test_in_eval_it_is_deterministic_and_changes_nothing(generator):
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    assert torch.equal(generator(sketches()), generator(sketches()))
+    assert all(torch.equal(before[n], value) for n, value in generator.state_dict().items())
+
+
+@torch.no_grad()
+def test_in_eval_a_photo_does_not_depend_on_its_neighbours(generator):
+    together = generator(sketches(3))
+    alone = torch.cat([generator(sketch[None]) for sketch in sketches(3)])
+    # Untrained photos are faint: compare with their own strength.
+    assert (together - alone).abs().max() < 1e-3 * together.abs().max()
+
+
+@torch.no_grad()
+def test_it_loads_its_own_weights(name, generator):
+    torch.manual_seed(1)
+    other = build_generator(ModelConfig(generator=name)).eval()
+    assert not torch.equal(other(sketches()), generator(sketches()))
+    other.load_state_dict(generator.state_dict())
+    assert torch.equal(other(sketches()), generator(sketches()))
+
+
+def test_wrong_options_are_all_listed_in_one_error(name):
+    room = registry.load(registry.GENERATORS, name)
+    first = dataclasses.fields(room.Config)[0].name
+    options = {"no_such": 1, "nor_this": 2, first: None}
+    with pytest.raises(UsageError) as caught:
+        build_generator(ModelConfig(generator=name, generator_options=options))
+    assert all(f"'{key}'" in caught.value.message for key in options)
+    assert caught.value.message.startswith(f"{name}: ")
+    assert first in caught.value.hint
+
+
+def test_an_unknown_generator_lists_the_known_ones():
+    with pytest.raises(UsageError, match="unknown generator 'unet'") as caught:
+        build_generator(ModelConfig(generator="unet"))
+    assert "resunet" in caught.value.hint

@@ -1,0 +1,156 @@
+import json
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+
+import pytest
+
+from sketchcli import config as settings
+from sketchcli.config import TrainConfig
+from sketchcli.errors import UsageError
+
+OPTIONS = {"width": 4, "is_additive": True, "rate": 0.25, "kind": 'a "quoted" \\ näme'}
+
+
+@pytest.fixture(params=settings.PRESETS)
+def preset(request):
+    return settings.preset(request.param)
+
+
+@pytest.fixture
+def with_options(preset):
+    return settings.merge(preset, {"model": {"generator_options": OPTIONS}})
+
+
+def leaves(config, prefix=()):
+    """Every setting's path and value."""
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if is_dataclass(value):
+            yield from leaves(value, (*prefix, item.name))
+        else:
+            yield (*prefix, item.name), value
+
+
+def nested(path, value):
+    """`{"a": {"b": value}}` for the path `("a", "b")`."""
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+def test_a_preset_knows_its_own_name():
+    assert {name: settings.preset(name).preset for name in settings.PRESETS} == {
+        name: name for name in settings.PRESETS
+    }
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(UsageError, match="'classic'") as caught:
+        settings.preset("classic")
+    assert caught.value.hint == "known: modern, paper"
+
+
+def test_configs_cannot_be_changed(preset):
+    with pytest.raises(FrozenInstanceError):
+        preset.optimizer.lr = 1.0
+
+
+def test_toml_gives_back_the_same_config(tmp_path, with_options):
+    path = tmp_path / "settings.toml"
+    path.write_text(settings.to_toml(with_options), encoding="utf-8")
+    assert settings.from_dict(settings.read_file(path)) == with_options
+
+
+def test_json_gives_back_the_same_config(tmp_path, with_options):
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(settings.to_dict(with_options)), encoding="utf-8")
+    assert settings.from_dict(settings.read_file(path)) == with_options
+
+
+def test_what_is_missing_takes_its_default():
+    assert settings.from_dict({}) == TrainConfig()
+    assert settings.from_dict({"seed": 3}) == settings.merge(TrainConfig(), {"seed": 3})
+
+
+def test_merging_changes_what_is_named_and_nothing_else(preset):
+    merged = settings.merge(preset, {"epochs": 7, "loss": {"adversarial": "bce"}})
+    expected = dict(leaves(preset)) | {("epochs",): 7, ("loss", "adversarial"): "bce"}
+    assert dict(leaves(merged)) == expected
+
+
+def test_later_changes_win(preset):
+    from_file = {"epochs": 5, "optimizer": {"lr": 1e-3, "beta1": 0.0}}
+    from_flags = {"optimizer": {"lr": 1e-5}}
+    merged = settings.merge(settings.merge(preset, from_file), from_flags)
+    assert (merged.epochs, merged.optimizer.lr, merged.optimizer.beta1) == (5, 1e-5, 0.0)
+    assert merged.optimizer.beta2 == preset.optimizer.beta2
+
+
+def test_all_mistakes_are_listed_in_one_message():
+    mistakes = {
+        "epoch": 3,
+        "seed": "zero",
+        "model": 5,
+        "loss": {"adversarial": 1, "l1": 2.0},
+        "optimizer": {"lr": "fast"},
+        "data": {"batch_size": 8.0},
+    }
+    with pytest.raises(UsageError) as caught:
+        settings.merge(TrainConfig(), mistakes)
+    assert caught.value.message.split("; ") == [
+        "settings: unknown key 'epoch'",
+        "'seed' must be int, not 'zero'",
+        "'model' must be a table",
+        "'loss.adversarial' must be str, not 1",
+        "unknown key 'loss.l1'",
+        "'optimizer.lr' must be float, not 'fast'",
+        "'data.batch_size' must be int, not 8.0",
+    ]
+
+
+WRONG = {
+    bool: [1, "true", 0.0, None],
+    int: [True, 1.0, "1", None],
+    float: [True, "1", None],
+    str: [1, True, None],
+    dict: [1, "width=4", None, [4]],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(path, value, id=f"{'.'.join(path)}-{value!r}")
+        for path, default in leaves(TrainConfig())
+        for value in WRONG[type(default)]
+    ],
+)
+def test_no_setting_takes_a_value_of_another_type(path, value):
+    with pytest.raises(UsageError, match=f"'{'.'.join(path)}' must be"):
+        settings.merge(TrainConfig(), nested(path, value))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, default in leaves(TrainConfig()) if isinstance(default, float)]
+)
+def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
+    merged = settings.merge(TrainConfig(), nested(path, 1))
+    value = dict(leaves(merged))[path]
+    assert value == 1
+    assert type(value) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("broken.toml", "epochs = "),
+        ("broken.json", "{"),
+        ("list.json", "[1, 2]"),
+        ("bytes.toml", b"epochs = \xff"),
+        ("missing.toml", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, text):
+    if text is not None:
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError, match=name):
+        settings.read_file(tmp_path / name)

@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from sketchcli import device
+from sketchcli.errors import DeviceError, UsageError
+
+
+def test_the_cpu_is_always_there():
+    found = device.resolve("cpu", precision="fp32")
+    assert (found.name, found.precision) == ("cpu", "fp32")
+    assert found.torch == torch.device("cpu")
+    assert found.threads == torch.get_num_threads()
+
+
+def test_auto_chooses_what_this_machine_has():
+    found = device.resolve()
+    assert found.torch.type in {"cpu", "cuda"}
+    assert found.precision in {"fp32", "bf16"}
+    torch.zeros(1, device=found.torch)
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cpu:x", "cuda:99", "vulkan"])
+def test_a_device_that_is_not_there_is_an_error_with_a_way_out(name):
+    with pytest.raises(DeviceError, match=f"'{name}'") as caught:
+        device.resolve(name, precision="fp32")
+    assert "--device cpu" in caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("precision", ["fp16", "", "FP32"])
+def test_an_unknown_precision_lists_the_known_ones(precision):
+    with pytest.raises(UsageError, match=f"'{precision}'") as caught:
+        device.resolve("cpu", precision=precision)
+    assert all(known in caught.value.hint for known in device.PRECISIONS)
+
+
+def test_probing_leaves_the_users_seed_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    device.resolve("cpu", precision="auto")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def threads_in_a_new_process(environment):
+    script = "from sketchcli.device import resolve; print(resolve('cpu', precision='fp32').threads)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    return int(result.stdout)
+
+
+def test_the_users_thread_count_is_respected():
+    assert threads_in_a_new_process(os.environ | {"OMP_NUM_THREADS": "1"}) == 1
+
+
+def test_otherwise_all_usable_cores_are_used():
+    environment = dict(os.environ)
+    environment.pop("OMP_NUM_THREADS", None)
+    assert threads_in_a_new_process(environment) == device.usable_cores()
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
+def test_networks_run_in_the_devices_precision_and_keep_fp32_weights(precision, dtype):
+    found = device.resolve("cpu", precision=precision)
+    network = found.place(nn.Conv2d(2, 2, 3))
+    with found.autocast():
+        assert network(torch.zeros(1, 2, 4, 4)).dtype == dtype
+    assert network.weight.dtype == torch.float32
+
+
+def test_a_placed_network_is_channels_last_and_computes_the_same(cpu):
+    network = nn.Conv2d(2, 4, 3)
+    pixels = torch.rand(1, 2, 6, 6)
+    expected = network(pixels)
+    placed = cpu.place(network)
+    assert placed.weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(placed(pixels), expected, atol=1e-6)

@@ -1,0 +1,151 @@
+import errno
+import json
+import os
+import stat
+
+import pytest
+
+from sketchcli import files
+from sketchcli.errors import DataError
+
+
+def fill_the_disk(part):
+    part.write_text("half of it")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def give_up(part):
+    part.write_text("half of it")
+    raise ZeroDivisionError
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A folder with nothing in it: the test's home is elsewhere."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def unwritable(work):
+    """A path below a regular file, where not even root can write."""
+    (work / "file").write_text("in the way")
+    return work / "file" / "below"
+
+
+def test_a_file_is_written_with_the_folders_above_it(work):
+    path = work / "new" / "deep" / "note.txt"
+    files.write_text(path, "zwölf ✏️")
+    assert path.read_bytes() == "zwölf ✏️".encode()
+    assert names_in(path.parent) == ["note.txt"]
+
+
+def test_an_old_file_is_replaced(work):
+    files.write_text(work / "note.txt", "a long old text")
+    files.write_text(work / "note.txt", "new")
+    assert (work / "note.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)])
+def test_a_failed_write_leaves_the_old_content_and_no_rest(work, save, raised):
+    path = work / "note.txt"
+    path.write_text("old")
+    with pytest.raises(raised):
+        files.write_whole(path, save)
+    assert path.read_text() == "old"
+    assert names_in(work) == ["note.txt"]
+
+
+def test_a_failed_first_write_leaves_nothing(work):
+    with pytest.raises(DataError):
+        files.write_whole(work / "note.txt", fill_the_disk)
+    assert names_in(work) == []
+
+
+def test_a_full_disk_is_named_with_the_file(work):
+    with pytest.raises(DataError, match=r"note\.txt.*[Nn]o space left"):
+        files.write_whole(work / "note.txt", fill_the_disk)
+
+
+def test_the_temporary_file_has_the_suffix_that_a_library_may_look_at(work):
+    seen = []
+    files.write_whole(work / "a.png", lambda part: seen.append(part) or part.write_text(""))
+    assert seen[0].suffix == ".png"
+    assert seen[0].parent == work
+    assert seen[0].name.startswith(".")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
+def test_others_may_read_as_the_users_mask_says(work):
+    old = os.umask(0o022)
+    try:
+        files.write_text(work / "note.txt", "")
+        with files.new_folder(work / "set"):
+            pass
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((work / "note.txt").stat().st_mode) == 0o644
+    assert stat.S_IMODE((work / "set").stat().st_mode) == 0o755
+
+
+def test_json_is_readable_by_people_and_programs(work):
+    files.write_json(work / "a.json", {"name": "Zoë", "values": [1, 2.5, None]})
+    text = (work / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"name": "Zoë", "values": [1, 2.5, None]}
+    assert "Zoë" in text
+    assert text.endswith("}\n")
+
+
+def test_a_folder_appears_when_it_is_full(work):
+    with files.new_folder(work / "sets" / "faces") as part:
+        (part / "a.txt").write_text("a")
+        assert not (work / "sets" / "faces").exists()
+    assert names_in(work / "sets") == ["faces"]
+    assert names_in(work / "sets" / "faces") == ["a.txt"]
+
+
+def test_an_existing_folder_is_not_touched_unasked(work):
+    (work / "faces").mkdir()
+    with pytest.raises(DataError, match="exists") as caught, files.new_folder(work / "faces"):
+        pytest.fail("the block must not run")
+    assert "--overwrite" in caught.value.hint
+    assert names_in(work) == ["faces"]
+
+
+def test_overwriting_replaces_the_whole_folder(work):
+    (work / "faces").mkdir()
+    (work / "faces" / "old.txt").write_text("old")
+    with files.new_folder(work / "faces", overwrite=True) as part:
+        (part / "new.txt").write_text("new")
+        assert names_in(work / "faces") == ["old.txt"]
+    assert names_in(work) == ["faces"]
+    assert names_in(work / "faces") == ["new.txt"]
+
+
+@pytest.mark.parametrize(("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)])
+def test_a_failed_folder_leaves_the_old_one_and_no_rest(work, save, raised):
+    (work / "faces").mkdir()
+    (work / "faces" / "old.txt").write_text("old")
+    with pytest.raises(raised), files.new_folder(work / "faces", overwrite=True) as part:
+        save(part / "new.txt")
+    assert names_in(work) == ["faces"]
+    assert names_in(work / "faces") == ["old.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_a_data_error(unwritable):
+    with pytest.raises(DataError, match="below"):
+        files.write_text(unwritable, "text")
+    with pytest.raises(DataError, match="below"), files.new_folder(unwritable / "set"):
+        pytest.fail("the block must not run")
+
+
+def test_a_file_cannot_take_a_folders_name(work):
+    (work / "faces").mkdir()
+    with pytest.raises(DataError, match="faces"):
+        files.write_text(work / "faces", "text")
+    assert names_in(work) == ["faces"]

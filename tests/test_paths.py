@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from sketchcli import paths
+
+ROOMS = (paths.raw_home, paths.prepared_home, paths.runs_home)
+
+
+def test_the_variable_moves_the_home_and_all_rooms(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "elsewhere"))
+    assert paths.home() == tmp_path / "elsewhere"
+    assert {room().parent for room in ROOMS} == {paths.home()}
+    assert len({room() for room in ROOMS}) == len(ROOMS)
+
+
+@pytest.mark.parametrize("variable", [None, ""])
+def test_without_it_the_home_is_the_platforms_data_folder(monkeypatch, tmp_path, variable):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv(paths.HOME_VARIABLE)
+    if variable is not None:
+        monkeypatch.setenv(paths.HOME_VARIABLE, variable)
+    assert paths.home().is_absolute()
+    assert paths.home().name == "sketch2img"
+
+
+def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(paths.HOME_VARIABLE, "here")
+    assert paths.home() == tmp_path / "here"
+    monkeypatch.setenv(paths.HOME_VARIABLE, "~/sketches")
+    assert paths.home() == Path.home() / "sketches"
+
+
+def test_asking_where_creates_nothing(home):
+    for room in ROOMS:
+        assert not room().exists()
+    assert not home.exists()
