@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean distclean
+.PHONY: help demo test lint docs clean distclean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -44,35 +44,37 @@ $(DEV): $(RUNTIME)
 # not yet trained.
 
 DEMO := demo
-DEMO_EPOCHS ?= 10
+DEMO_EPOCHS ?= 20
 DEMO_HOME := $(DEMO)/home
-DEMO_SKETCHES := $(DEMO_HOME)/raw/demo/test/sketches
+DEMO_RUN := $(DEMO_HOME)/runs/demo
+STRANGERS := $(DEMO_HOME)/raw/strangers/sketches
 SKETCH2IMG := SKETCH2IMG_HOME=$(DEMO_HOME) $(BIN)/sketch2img
 
-demo: $(DEMO)/photos/done $(DEMO)/metrics.txt ## draw a data set, train on it, translate its test sketches (2 minutes)
-	@cat $(DEMO)/metrics.txt
+demo: $(DEMO)/photos.done $(DEMO)/figures.txt ## draw a data set, train on it, translate sketches of strangers (about 2 minutes)
+	@cat $(DEMO)/figures.txt
 	@echo
-	@echo 'Sketches drawn:    $(DEMO_SKETCHES)'
-	@echo 'Photos generated:  $(DEMO)/photos'
-	@echo 'Trained model:     $(DEMO)/run'
+	@echo 'Sketches of faces that it never saw:  $(STRANGERS)'
+	@echo 'Photos generated from them:           $(DEMO)/photos'
+	@echo 'Sketch, generated, true photo:        $(DEMO_RUN)/samples'
 
-$(DEMO_HOME)/fetched: | $(RUNTIME)
-	$(SKETCH2IMG) fetch-data demo --count 200 --size 64
+$(DEMO)/fetched: | $(RUNTIME)
+	$(SKETCH2IMG) fetch-data demo --count 200 --size 64 --overwrite
+	$(SKETCH2IMG) fetch-data demo --name strangers --count 8 --size 64 --seed 1 --overwrite
 	@touch $@
 
-$(DEMO_HOME)/prepared-demo: $(DEMO_HOME)/fetched
-	$(SKETCH2IMG) preprocess demo --size 64
+$(DEMO)/prepared: $(DEMO)/fetched
+	$(SKETCH2IMG) preprocess demo --size 64 --overwrite
 	@touch $@
 
-$(DEMO)/run/done: $(DEMO_HOME)/prepared-demo
-	$(SKETCH2IMG) train --run-dir $(DEMO)/run --epochs $(DEMO_EPOCHS)
+$(DEMO)/trained: $(DEMO)/prepared
+	$(SKETCH2IMG) train --run-dir $(DEMO_RUN) --epochs $(DEMO_EPOCHS)
 	@touch $@
 
-$(DEMO)/photos/done: $(DEMO)/run/done
-	$(SKETCH2IMG) generate $(DEMO_SKETCHES) $(DEMO)/photos
+$(DEMO)/photos.done: $(DEMO)/trained
+	$(SKETCH2IMG) generate $(STRANGERS) $(DEMO)/photos
 	@touch $@
 
-$(DEMO)/metrics.txt: $(DEMO)/run/done
+$(DEMO)/figures.txt: $(DEMO)/trained
 	$(SKETCH2IMG) eval > $@
 
 
@@ -90,6 +92,9 @@ lint: $(DEV) ## check style and types
 test: lint ## check style and types, run every test with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
+
+docs: $(DEV) ## write the reference pages that are made from the program
+	$(BIN)/python scripts/write_reference.py
 
 clean: ## remove what the demo, the tests and the tools left behind
 	rm -rf $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -4,10 +4,10 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass
 import pytest
 
 from sketchcli import config as settings
-from sketchcli.config import TrainConfig
+from sketchcli.config import TrainConfig, merge
 from sketchcli.errors import UsageError
 
-OPTIONS = {"width": 4, "is_additive": True, "rate": 0.25, "kind": 'a "quoted" \\ näme'}
+OPTIONS = {"width": 4, "is_additive": True, "rate": 0.25, "kind": 'A "quoted" \\ NÄME'}
 
 
 @pytest.fixture(params=settings.PRESETS)
@@ -154,3 +154,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, text):
         (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError, match=name):
         settings.read_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"seed": -1},
+        {"epochs": 0},
+        {"data": {"batch_size": 0}},
+        {"optimizer": {"lr": float("inf")}},
+        {"loss": {"reconstruction_weight": float("nan")}},
+    ],
+)
+def test_values_out_of_range_are_usage_errors(bad):
+    with pytest.raises(UsageError):
+        merge(TrainConfig(), bad)

@@ -83,3 +83,9 @@ def test_a_placed_network_is_channels_last_and_computes_the_same(cpu):
     placed = cpu.place(network)
     assert placed.weight.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(placed(pixels), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["hpu", "privateuseone", "meta", "", "gpu:0"])
+def test_odd_devices_are_named(name):
+    with pytest.raises(DeviceError):
+        device.resolve(name, precision="fp32")

@@ -51,7 +51,9 @@ def test_an_old_file_is_replaced(work):
     assert (work / "note.txt").read_text() == "new"
 
 
-@pytest.mark.parametrize(("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)])
+@pytest.mark.parametrize(
+    ("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)]
+)
 def test_a_failed_write_leaves_the_old_content_and_no_rest(work, save, raised):
     path = work / "note.txt"
     path.write_text("old")
@@ -127,7 +129,9 @@ def test_overwriting_replaces_the_whole_folder(work):
     assert names_in(work / "faces") == ["new.txt"]
 
 
-@pytest.mark.parametrize(("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)])
+@pytest.mark.parametrize(
+    ("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)]
+)
 def test_a_failed_folder_leaves_the_old_one_and_no_rest(work, save, raised):
     (work / "faces").mkdir()
     (work / "faces" / "old.txt").write_text("old")

@@ -1,6 +1,7 @@
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,9 +9,11 @@ from sketchcli import images
 from sketchcli.errors import DataError
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".PNG"]
-LOSSY = [".jpg", ".jpeg", ".webp", ".avif"]
+LOSSY = [".jpg", ".jpeg", ".webp"]
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # PNG's colour types
 RED, BLUE, WHITE, BLACK = [255, 0, 0], [0, 0, 255], [255] * 3, [0] * 3
+COLOURED = dict.fromkeys([".avif", ".gif", ".jp2", ".ppm"], RED)
+READ_ONLY = COLOURED | {".pgm": [100] * 3, ".pbm": WHITE}
 
 
 def smooth_picture(height=24, width=32):
@@ -58,8 +61,22 @@ def test_lossy_formats_come_close(tmp_path, suffix):
     assert np.abs(difference).mean() < 4
 
 
+@pytest.mark.parametrize(("suffix", "colour"), READ_ONLY.items())
+def test_other_formats_can_be_read(tmp_path, suffix, colour):
+    path = tmp_path / f"picture{suffix}"
+    is_grey = len(set(colour)) == 1
+    pixels = np.full((64, 64), colour[0]) if is_grey else np.full((64, 64, 3), colour[::-1])
+    path.write_bytes(cv2.imencode(suffix, pixels.astype(np.uint8))[1].tobytes())
+    assert images.is_picture(path)
+    found = images.read_rgb(path)
+    assert found.shape == (64, 64, 3)
+    assert np.abs(found - np.array(colour)).max() < 8
+
+
 def test_every_format_is_tested():
-    assert {suffix.lower() for suffix in LOSSLESS + LOSSY} == images.SUFFIXES
+    written = {suffix.lower() for suffix in LOSSLESS + LOSSY}
+    assert written == images.WRITABLE
+    assert written | set(READ_ONLY) == images.READABLE
 
 
 def test_grey_pictures_are_read_as_grey_rgb(tmp_path):
@@ -133,7 +150,7 @@ def test_any_file_name_will_do(tmp_path, name):
     assert images.is_picture(tmp_path / name)
 
 
-@pytest.mark.parametrize("suffix", sorted(images.SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(images.WRITABLE))
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path, suffix):
     path = tmp_path / f"whole{suffix}"
     images.write(path, smooth_picture(128, 128))

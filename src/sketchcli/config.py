@@ -5,6 +5,7 @@ beside the run and inside the weights.
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -24,6 +25,11 @@ class Direction(StrEnum):
     PHOTO_RIGHT = "photo-right"
 
 
+def at_least(least: float, default: Any) -> Any:  # noqa: ANN401 - any number, as dataclasses.field
+    """A number with a lower bound, which `merge` checks."""
+    return field(default=default, metadata={"least": least})
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Which networks; their options are checked by the module that the name stands for."""
@@ -39,23 +45,25 @@ class LossConfig:
     """Weights of the generator's losses; the adversarial kind holds for both networks."""
 
     adversarial: str = "hinge"  # bce | hinge
-    adversarial_weight: float = 1.0
+    adversarial_weight: float = at_least(0, 1.0)
     reconstruction: str = "l1"  # l1 | mse
-    reconstruction_weight: float = 30.0
-    feature_matching_weight: float = 10.0
+    reconstruction_weight: float = at_least(0, 30.0)
+    feature_matching_weight: float = at_least(0, 10.0)
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """Adam for both networks."""
 
-    lr: float = 2e-4  # generator
-    discriminator_lr_factor: float = 2.0  # discriminator's rate / generator's rate
-    beta1: float = 0.5
-    beta2: float = 0.999
-    eps: float = 1e-8
+    lr: float = at_least(0, 2e-4)  # generator
+    discriminator_lr_factor: float = at_least(0, 2.0)  # discriminator's rate / generator's rate
+    beta1: float = at_least(0, 0.5)
+    beta2: float = at_least(0, 0.999)
+    eps: float = at_least(0, 1e-8)
     schedule: str = "linear"  # constant | linear | inverse-epoch
-    decay_from: float = 0.5  # linear: share of the run after which the rate falls to zero
+    decay_from: float = at_least(
+        0, 0.5
+    )  # linear: share of the run after which the rate falls to zero
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ class AugmentationConfig:
 class DataConfig:
     """How pairs are drawn from a prepared set."""
 
-    batch_size: int = 8
-    validation_pairs: int = 4  # held out of training where the set has no `val` split
+    batch_size: int = at_least(1, 8)
+    validation_pairs: int = at_least(0, 4)  # held out of training where the set has no `val` split
 
 
 @dataclass(frozen=True)
@@ -84,10 +92,12 @@ class TrainConfig:
     """One training run, whole."""
 
     preset: str = "modern"
-    epochs: int = 100
-    seed: int = 0
-    ema_half_life: float = 2500.0  # images until a weight's share of the average halves; 0: off
-    sample_every: int = 10  # epochs between sample pictures
+    epochs: int = at_least(1, 100)
+    seed: int = at_least(0, 0)
+    ema_half_life: float = at_least(
+        0, 2500.0
+    )  # images until a weight's share of the average halves; 0: off
+    sample_every: int = at_least(1, 10)  # epochs between sample pictures
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -174,7 +184,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read settings from {path}: {error}") from error
     if not isinstance(data, dict):
         raise UsageError(f"cannot read settings from {path}: not a table of settings")
@@ -192,7 +202,7 @@ def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str
     for key, value in table.items():
         if not isinstance(value, Mapping):
             # TOML's scalars and strings are written as JSON writes them.
-            yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            yield f"{key} = {json.dumps(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _toml_lines(value, (*path, key))
@@ -213,6 +223,7 @@ def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
 
 def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:
     hints = get_type_hints(kind)
+    least = {item.name: item.metadata.get("least") for item in fields(kind)}
     for key, value in changes.items():
         hint, name = hints.get(key), prefix + key
         if hint is None:
@@ -224,9 +235,13 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
                 yield from _problems(hint, value, f"{name}.")
         elif not _fits(value, hint):
             yield f"'{name}' must be {hint.__name__}, not {value!r}"
+        elif least[key] is not None and value < least[key]:
+            yield f"'{name}' must be at least {least[key]}, not {value!r}"
 
 
 def _fits(value: object, hint: type) -> bool:
     if isinstance(value, bool) or hint is bool:
         return isinstance(value, bool) and hint is bool
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     return isinstance(value, (int, float) if hint is float else hint)

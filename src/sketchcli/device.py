@@ -12,6 +12,7 @@ from torch import nn
 from sketchcli.errors import DeviceError, UsageError
 
 Network = TypeVar("Network", bound=nn.Module)
+KINDS = ("cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
@@ -76,13 +77,14 @@ def usable_cores() -> int:
 
 
 def _check_exists(name: str) -> None:
+    hint = "use --device auto or --device cpu"
+    if name.partition(":")[0] not in KINDS:
+        raise DeviceError(f"unknown device '{name}'", hint=hint)
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise DeviceError(
-            f"device '{name}' is not available: {reason}", hint="use --device auto or --device cpu"
-        ) from error
+        raise DeviceError(f"device '{name}' is not available: {reason}", hint=hint) from error
 
 
 def _is_bf16_quicker(device: torch.device) -> bool:

@@ -58,6 +58,7 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         DataError: `target` exists, or the disk cannot be written. The old state stays.
     """
+    target = target.resolve()  # a link's folder is replaced, not the link
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
     with writing(target):
@@ -89,9 +90,15 @@ def _swap(part: Path, target: Path) -> None:
         part.replace(target)
         return
     old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
-    target.replace(old)  # an empty folder may be replaced by a full one
-    part.replace(target)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        target.replace(old)  # an empty folder may be replaced by a full one
+        try:
+            part.replace(target)
+        except OSError:
+            old.replace(target)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

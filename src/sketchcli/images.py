@@ -22,16 +22,18 @@ except ImportError as error:  # pragma: no cover - needs a machine without libGL
         "place of opencv-python",
     ) from error
 
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def is_picture(path: Path) -> bool:
     """Whether the file's name says that it is a picture (hidden files are not)."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in READABLE and not path.name.startswith(".")
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -65,8 +67,10 @@ def decode_rgb(data: Pixels, *, name: str) -> Pixels:
     except cv2.error as error:
         raise DataError(f"{name}: {error.err}") from error
     if pixels is None:
-        raise DataError(f"{name}: not a picture that can be read", hint="see --help for formats")
-    return _to_rgb(_to_uint8(pixels))
+        raise DataError(
+            f"{name}: not a picture that can be read", hint="PNG, JPEG, WebP, BMP and TIFF are"
+        )
+    return _to_rgb(_to_uint8(pixels, name))
 
 
 def read_luma(path: Path) -> Pixels:
@@ -95,12 +99,16 @@ def write(path: Path, pixels: Pixels) -> None:
         DataError: The suffix names no picture format, or the folder cannot be written.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in WRITABLE:
         raise DataError(f"{path}: not a picture's suffix", hint="use .png, .jpg or .webp")
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    is_encoded, data = cv2.imencode(suffix, bgr)
+    try:
+        is_encoded, data = cv2.imencode(suffix, bgr)
+    except cv2.error as error:
+        raise DataError(f"{path}: {error.err}") from error
     if not is_encoded:
-        raise DataError(f"{path}: this OpenCV cannot write {suffix}", hint="use .png")
+        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise DataError(f"{path}: OpenCV cannot write {size} as {suffix}", hint="use .png")
     files.write_whole(path, lambda part: part.write_bytes(data.tobytes()))
 
 
@@ -151,12 +159,12 @@ def sheet(rows: Sequence[Sequence[Pixels]], *, gap: int = 4) -> Pixels:
     return canvas
 
 
-def _to_uint8(pixels: NDArray[np.generic]) -> Pixels:
+def _to_uint8(pixels: NDArray[np.generic], name: str) -> Pixels:
     if pixels.dtype == np.uint16:
         return np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
-    if np.issubdtype(pixels.dtype, np.floating):  # TIFF and the like, in [0, 1]
-        return np.clip(np.rint(pixels.astype(np.float32) * 255), 0, 255).astype(np.uint8)
-    return pixels.astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise DataError(f"{name}: {pixels.dtype} pixels", hint="save it with 8 or 16 bits")
+    return pixels.astype(np.uint8, copy=False)
 
 
 def _to_rgb(pixels: Pixels) -> Pixels:

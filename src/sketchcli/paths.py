@@ -1,4 +1,4 @@
-"""Where things live: one home folder with four rooms.
+"""Where things live: one home folder with a room for each kind of thing.
 
 The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where it is set.
 Nothing is created here; whoever writes creates the folder that it writes to.
@@ -13,7 +13,7 @@ HOME_VARIABLE = "SKETCH2IMG_HOME"
 
 
 def home() -> Path:
-    """The folder that holds all four rooms."""
+    """The folder that holds all rooms."""
     override = os.environ.get(HOME_VARIABLE)
     if override:
         return Path(override).expanduser().resolve()

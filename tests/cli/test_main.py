@@ -38,7 +38,6 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["draw"], ExitCode.USAGE, "draw"),
         (["train", "--epochs", "0"], ExitCode.USAGE, "epochs"),
         (["train", "--preset", "best"], ExitCode.USAGE, "known: modern, paper"),
-        (["train", "--generator", "vae"], ExitCode.DATA, "no prepared"),
         (["train", "nosuch"], ExitCode.DATA, "nosuch"),
         (["fetch-data"], ExitCode.USAGE, "which set?"),
         (["fetch-data", "nosuch"], ExitCode.USAGE, "known: demo, folder"),
@@ -53,8 +52,7 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["eval", "one-folder"], ExitCode.USAGE, "REAL_DIR GENERATED_DIR"),
     ],
 )
-def test_bad_input_gets_its_code_and_its_cure(sketch2img, home, arguments, code, says):
-    (home / "prepared").mkdir(parents=True)  # so that `train` does not draw the demo set
+def test_bad_input_gets_its_code_and_its_cure(sketch2img, arguments, code, says):
     outcome = sketch2img(*arguments)
     assert outcome.code == code
     assert says in outcome.stderr

@@ -15,11 +15,12 @@ def flat(*values, size=9):
 
 
 def numpy_ssim(first, second):
-    """Equation 13 of Wang et al. 2004 in plain numpy: 7x7 uniform window, population variance."""
-    x, y = (
-        sliding_window_view(photo @ np.array([0.299, 0.587, 0.114]), (7, 7))
-        for photo in (first, second)
-    )
+    """Equation 13 of Wang et al. 2004 in plain numpy: 7x7 uniform window, population variance.
+
+    The window stands on every pixel; at the border it sees the picture mirrored.
+    """
+    greys = (photo @ np.array([0.299, 0.587, 0.114]) for photo in (first, second))
+    x, y = (sliding_window_view(np.pad(grey, 3, mode="reflect"), (7, 7)) for grey in greys)
     axes = (-2, -1)
     mean_x, mean_y = x.mean(axes), y.mean(axes)
     covariance = (x * y).mean(axes) - mean_x * mean_y
@@ -40,8 +41,8 @@ def test_mae_is_the_mean_over_pixels_and_channels():
 @pytest.mark.parametrize("offset", [1, 10, 255])
 def test_psnr_of_a_constant_offset(offset):
     expected = 20 * np.log10(255 / offset)
-    assert psnr.score(flat(0), flat(offset))[0] == pytest.approx(expected, abs=1e-6)
-    assert psnr.score(flat(255), flat(255 - offset))[0] == pytest.approx(expected, abs=1e-6)
+    assert psnr.score(flat(0), flat(offset))[0] == pytest.approx(expected, abs=1e-4)
+    assert psnr.score(flat(255), flat(255 - offset))[0] == pytest.approx(expected, abs=1e-4)
 
 
 def test_psnr_of_equal_pictures_is_the_documented_limit():

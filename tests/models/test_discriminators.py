@@ -51,8 +51,10 @@ def test_the_photo_decides_the_verdict(discriminator):
 
 def test_one_backward_pass_reaches_every_parameter(discriminator):
     discriminator(*pairs()).logits.square().sum().backward()
-    idle = [n for n, p in discriminator.named_parameters() if p.grad is None or not p.grad.any()]
-    assert idle == []
+    assert all(p.grad is not None for p in discriminator.parameters())
+    # An input that a layer does not use leaves a part of its weights without a gradient.
+    idle = {n: (p.grad == 0).float().mean().item() for n, p in discriminator.named_parameters()}
+    assert max(idle.values()) < 0.2, idle
     assert all(p.grad.isfinite().all() for p in discriminator.parameters())
 
 

@@ -53,8 +53,10 @@ def test_the_sketch_decides_the_photo(generator):
 def test_one_backward_pass_reaches_every_parameter(generator):
     # In eval, since a bias just before a batch norm has no gradient in training.
     generator(sketches()).square().sum().backward()
-    idle = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
-    assert idle == []
+    assert all(p.grad is not None for p in generator.parameters())
+    # An input that a layer does not use leaves a part of its weights without a gradient.
+    idle = {n: (p.grad == 0).float().mean().item() for n, p in generator.named_parameters()}
+    assert max(idle.values()) < 0.2, idle
     assert all(p.grad.isfinite().all() for p in generator.parameters())
 
 

@@ -8,7 +8,6 @@ import typer
 from sketchcli import config as settings
 from sketchcli import registry
 from sketchcli.cli import options
-from sketchcli.errors import DataError
 
 if TYPE_CHECKING:
     from sketchcli.config import TrainConfig
@@ -93,13 +92,9 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dataset(name: Path | None, report: "Reporter") -> "PreparedSet":
-    from sketchcli import paths
     from sketchcli.engine.demo import demo_set
-    from sketchcli.engine.preprocessing import find_prepared
+    from sketchcli.engine.preprocessing import find_prepared, prepared_folders
 
-    try:
-        return find_prepared(name)
-    except DataError:
-        if name is not None or paths.prepared_home().exists():
-            raise
-    return demo_set(report)
+    if name is None and not prepared_folders():
+        return demo_set(report)
+    return find_prepared(name)

@@ -29,7 +29,7 @@ def words(stem: str) -> str:
     ('anna', 'anna')
     """
     bare = _WORDS.sub("", exact(stem).casefold())
-    return _SEPARATORS.sub("-", bare).strip("-")
+    return _SEPARATORS.sub("-", bare).strip("-") or exact(stem)
 
 
 def cuhk(stem: str) -> str:

@@ -126,7 +126,7 @@ def read(folder: Path) -> PreparedSet:
                 hint="run preprocess again",
             )
         return PreparedSet(folder, _description(data))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: not a prepared set ({error})", hint="make one: sketch2img preprocess"
         ) from error
@@ -143,8 +143,14 @@ class ArrayWriter:
         self.file.write(b" " * _HEADER_BYTES)
 
     def append(self, pixels: Pixels) -> None:
-        """Write one picture."""
-        self.shape = pixels.shape
+        """Write one picture.
+
+        Raises:
+            DataError: It is not uint8, or not of the first one's shape.
+        """
+        self.shape = self.shape or pixels.shape
+        if pixels.shape != self.shape or pixels.dtype != np.uint8:
+            raise DataError(f"{self.path}: {pixels.dtype} {pixels.shape}, not uint8 {self.shape}")
         self.file.write(np.ascontiguousarray(pixels).data)
         self.count += 1
 
@@ -190,7 +196,7 @@ def _description(data: dict[str, Any]) -> Description:
 def _map(path: Path, shape: tuple[int, ...]) -> Pixels:
     try:
         pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: damaged ({error})", hint="run preprocess again") from error
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise DataError(f"{path}: holds {pixels.shape}, not {shape}", hint="run preprocess again")

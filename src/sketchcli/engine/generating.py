@@ -130,7 +130,7 @@ def plan(source: Path, output: Path) -> Iterator[tuple[Path, Path]]:
         raise DataError(f"{source}: no such file or folder")
     elif output.is_dir():
         yield source, output / f"{source.stem}.png"
-    elif not images.is_picture(output):
+    elif output.suffix.lower() not in images.WRITABLE:
         raise DataError(f"{output}: not a picture's name", hint="use .png, .jpg or .webp")
     else:
         yield source, output

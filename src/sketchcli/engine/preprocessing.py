@@ -38,17 +38,22 @@ def find_prepared(name: Path | None) -> PreparedSet:
     Raises:
         DataError: There is none.
     """
-    home = paths.prepared_home()
-    by_age = sorted(home.glob(f"[!.]*/{prepared.INDEX}"), key=lambda index: index.stat().st_mtime)
-    if not by_age and name is None:
-        raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
+    known = prepared_folders()
     if name is None:
-        return prepared.read(by_age[-1].parent)
-    for folder in (name, home / name):
+        if not known:
+            raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
+        return prepared.read(known[-1])
+    for folder in (name, paths.prepared_home() / name):
         if folder.is_dir():
             return prepared.read(folder)
-    known = ", ".join(sorted(index.parent.name for index in by_age)) or "none yet"
-    raise DataError(f"{name}: no such prepared set", hint=f"known: {known}")
+    names = ", ".join(sorted(folder.name for folder in known)) or "none yet"
+    raise DataError(f"{name}: no such prepared set", hint=f"known: {names}")
+
+
+def prepared_folders() -> list[Path]:
+    """The prepared sets at home, the newest last."""
+    found = paths.prepared_home().glob(f"[!.]*/{prepared.INDEX}")
+    return [i.parent for i in sorted(found, key=lambda index: index.stat().st_mtime)]
 
 
 def preprocess(

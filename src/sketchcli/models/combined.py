@@ -38,11 +38,14 @@ class CombinedModel(nn.Module):
         Its parameters collect no gradients, and its running statistics stand still.
         """
         was_training = self.discriminator.training
+        learning = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.discriminator.eval().requires_grad_(requires_grad=False)
         try:
             yield self.discriminator
         finally:
-            self.discriminator.train(was_training).requires_grad_(requires_grad=True)
+            self.discriminator.train(was_training)
+            for parameter in learning:
+                parameter.requires_grad_(requires_grad=True)
 
 
 def build_generator(config: ModelConfig) -> nn.Module:
@@ -76,6 +79,11 @@ def _options(room: ModuleType, options: Options) -> object:
         f"'{key}' must be {known[key].__name__}, not {value!r}"
         for key, value in options.items()
         if key in known and type(value) is not known[key]
+    ]
+    problems += [
+        f"'{key}' must be at least 1, not {value!r}"
+        for key, value in options.items()
+        if type(value) is int and value < 1
     ]
     if problems:
         name = room.__name__.rpartition(".")[2]

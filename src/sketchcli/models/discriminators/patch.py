@@ -40,7 +40,9 @@ class Discriminator(nn.Module):
                 convolution(4 * w, 8 * w, stride=1),
             ]
         )
-        self.output = convolution(8 * w, 1, stride=1)
+        # Without spectral norm: five bounded layers would keep every logit near zero, and the
+        # hinge would never let go.
+        self.output = nn.Conv2d(8 * w, 1, 4, padding=1)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
         """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""

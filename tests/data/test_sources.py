@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+
+from sketchcli import images
+from sketchcli.config import Direction
+from sketchcli.data import sources
+from sketchcli.errors import DataError
+
+
+def fill(root, *names):
+    """Pictures of one white pixel, and empty files where the suffix is another."""
+    for name in names:
+        path = root / name
+        if images.is_picture(path):
+            images.write(path, np.full((1, 1), 255, np.uint8))
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return root
+
+
+def found(source):
+    return [(pair.split, pair.id) for pair in source.pairs]
+
+
+def kinds(root, source):
+    """Each pair's files, relative to the root."""
+    return [
+        (p.sketch.relative_to(root).as_posix(), p.photo.relative_to(root).as_posix())
+        for p in source.pairs
+    ]
+
+
+def left_out(root, source):
+    return {path.removeprefix(f"{root}/"): why for path, why in source.left_out.items()}
+
+
+@pytest.mark.parametrize(
+    ("sketches", "photos"),
+    [
+        ("sketches", "photos"),
+        ("Training sketch", "Training photo"),
+        ("edges", "real images"),
+        ("faces/line drawings", "faces/targets"),
+    ],
+)
+def test_a_trees_folders_say_what_they_hold(tmp_path, sketches, photos):
+    root = fill(tmp_path / "set", f"{sketches}/a.png", f"{photos}/a.jpg")
+    assert kinds(root, sources.tree(root)) == [(f"{sketches}/a.png", f"{photos}/a.jpg")]
+
+
+def test_the_nearest_folder_that_speaks_of_just_one_kind_decides(tmp_path):
+    root = fill(
+        tmp_path / "sketch-photo-set",
+        *("photos/sketch/a.png", "sketches and photos/photo/a.png"),
+        *("sketches/photo and sketch/b.png", "photos/sketch of a photo/b.png"),
+    )
+    assert kinds(root, sources.tree(root)) == [
+        ("photos/sketch/a.png", "sketches and photos/photo/a.png"),
+        ("sketches/photo and sketch/b.png", "photos/sketch of a photo/b.png"),
+    ]
+
+
+def test_a_tree_keeps_its_splits_apart(tmp_path):
+    root = fill(
+        tmp_path / "set",
+        *("training-sketches/a.png", "training-photos/a.png"),
+        *("testing-sketches/b.png", "testing-photos/b.png"),
+        *("testing-sketches/c.png", "training-photos/c.png"),
+    )
+    source = sources.tree(root)
+    assert found(source) == [("test", "b"), ("train", "a")]
+    assert left_out(root, source).keys() == {"testing-sketches/c.png", "training-photos/c.png"}
+
+
+def test_pictures_in_neither_kind_of_folder_are_listed(tmp_path):
+    root = fill(tmp_path / "set", "sketches/a.png", "photos/a.png", "cover.png", "extra/a.png")
+    source = sources.tree(root)
+    assert found(source) == [(None, "a")]
+    assert left_out(root, source).keys() == {"cover.png", "extra/a.png"}
+    assert all("no folder of sketches or photos" in why for why in source.left_out.values())
+
+
+def test_unpaired_and_duplicate_pictures_are_listed_with_the_reason(tmp_path):
+    root = fill(
+        tmp_path / "set", "sketches/a.png", "sketches/a.jpg", "sketches/b.png", "photos/a.png"
+    )
+    reasons = left_out(root, sources.tree(root))
+    assert reasons["sketches/b.png"].startswith("unpaired")
+    assert reasons["sketches/a.png"].startswith("duplicate")
+
+
+def test_a_tree_that_does_not_say_what_it_holds_is_an_error_with_a_way_out(tmp_path):
+    root = fill(tmp_path / "set", "A/a.png", "B/a.png")
+    with pytest.raises(DataError, match="set") as caught:
+        sources.tree(root)
+    assert "--sketches" in caught.value.hint
+
+
+def test_two_folders_of_any_name_are_paired(tmp_path):
+    fill(tmp_path, "left/a.png", "left/b.png", "right/b.jpg", "right/a.jpg")
+    source = sources.two_folders(tmp_path / "left", tmp_path / "right")
+    assert found(source) == [(None, "a"), (None, "b")]
+    assert source.rule == "exact"
+    assert source.left_out == {}
+
+
+def test_two_folders_with_split_folders_are_paired_split_by_split(tmp_path):
+    fill(
+        tmp_path,
+        *("left/train/a.png", "left/test/a.png", "left/val/deep/b.png"),
+        *("right/train/a.png", "right/test/a.png", "right/val/b.png"),
+    )
+    source = sources.two_folders(tmp_path / "left", tmp_path / "right")
+    assert found(source) == [("test", "a"), ("train", "a"), ("val", "b")]
+    assert all(f"/{pair.split}/" in pair.photo.as_posix() for pair in source.pairs)
+
+
+def test_a_split_in_the_given_folders_own_name_does_not_count(tmp_path):
+    fill(tmp_path, "test sketches/a.png", "test photos/a.png")
+    source = sources.two_folders(tmp_path / "test sketches", tmp_path / "test photos")
+    assert found(source) == [(None, "a")]
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_side_by_side_files_are_both_sketch_and_photo(tmp_path, direction):
+    root = fill(tmp_path / "facades", "train/1.jpg", "test/1.jpg", "extra.jpg")
+    source = sources.side_by_side(root, direction=direction)
+    assert sorted(found(source), key=str) == [
+        ("test", "test/1"),
+        ("train", "train/1"),
+        (None, "extra"),
+    ]
+    assert all(pair.sketch == pair.photo for pair in source.pairs)
+    assert {pair.direction for pair in source.pairs} == {direction}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        sources.pictures,
+        sources.tree,
+        lambda folder: sources.side_by_side(folder, direction=Direction.PHOTO_LEFT),
+        lambda folder: sources.two_folders(folder, folder),
+    ],
+    ids=["pictures", "tree", "side_by_side", "two_folders"],
+)
+def test_a_missing_a_wrong_and_an_empty_folder_are_errors_that_name_them(tmp_path, look):
+    fill(tmp_path, "file.txt", "empty/notes.txt", "empty/.hidden.png")
+    for name, said in [("missing", "no such"), ("file.txt", "no such"), ("empty", "no pictures")]:
+        with pytest.raises(DataError, match=rf"{name}: {said}"):
+            look(tmp_path / name)
+
+
+def test_pictures_are_found_at_any_depth_in_a_fixed_order(tmp_path):
+    root = fill(tmp_path / "set", "b.png", "a/z.JPG", "a/b/c.webp", "notes.txt", ".hidden.png")
+    assert [p.relative_to(root).as_posix() for p in sources.pictures(root)] == [
+        "a/b/c.webp",
+        "a/z.JPG",
+        "b.png",
+    ]
+
+
+@pytest.mark.shared
+def test_the_cuhk_student_set_is_found_whole(shared):
+    source = sources.tree(shared / "cuhk-student")
+    counts = [pair.split for pair in source.pairs]
+    assert (counts.count("train"), counts.count("test"), len(counts)) == (88, 100, 188)
+    assert source.left_out == {}
+    assert len({pair.sketch for pair in source.pairs}) == 188
+    assert len({pair.photo for pair in source.pairs}) == 188

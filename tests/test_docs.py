@@ -1,0 +1,73 @@
+"""The docs say what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import write_reference
+
+from sketchcli.cli.render import envelope
+from sketchcli.engine import results
+from sketchcli.errors import ExitCode
+
+ROOT = Path(__file__).parent.parent
+DOCS = sorted(ROOT.glob("docs/**/*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
+
+
+@pytest.mark.parametrize("name", write_reference.PAGES)
+def test_generated_pages_are_what_the_program_says(name):
+    page = (write_reference.REFERENCE / name).read_text(encoding="utf-8")
+    assert page == write_reference.PAGES[name](), "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop().resolve()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        todo += [page.parent / link for link in links if (page.parent / link).exists()]
+    assert {page.resolve() for page in DOCS} <= seen
+
+
+def test_every_option_in_the_docs_exists():
+    known = set(re.findall(r"--[a-z][a-z-]+", write_reference.cli_page()))
+    known |= {"--constraint", "--pip-args", "--extra-index-url"}
+    for page in PAGES:
+        used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
+        assert used <= known, page
+
+
+def test_every_exit_code_has_its_line():
+    page = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
+    for code in ExitCode:
+        assert f"| {int(code)} | `{code.name}` |" in page
+
+
+def test_every_field_of_a_result_is_documented():
+    page = (ROOT / "docs/reference/json-output.md").read_text(encoding="utf-8")
+    kinds = ("FetchResult", "PreprocessResult", "TrainResult", "GenerateResult", "EvalResult")
+    for kind in (*kinds, "AssetListing", "GeneratedFile"):
+        fields = getattr(results, kind).__dataclass_fields__
+        assert [f for f in fields if f"`{f}`" not in page] == []
+    for key in re.findall(r'"(\w+)":', envelope("x", status="ok")):
+        assert f'"{key}"' in page
+
+
+def test_no_picture_of_the_research_data_is_committed(shared):
+    import hashlib
+
+    theirs = {hashlib.sha256(p.read_bytes()).digest() for p in shared.rglob("*.jpg")}
+    ours = [p for p in ROOT.glob("docs/images/*") if p.is_file()]
+    assert ours
+    assert not [p for p in ours if hashlib.sha256(p.read_bytes()).digest() in theirs]
