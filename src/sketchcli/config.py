@@ -7,7 +7,7 @@ beside the run and inside the weights.
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,9 +25,19 @@ class Direction(StrEnum):
     PHOTO_RIGHT = "photo-right"
 
 
-def at_least(least: float, default: Any) -> Any:  # noqa: ANN401 - any number, as dataclasses.field
-    """A number with a lower bound, which `merge` checks."""
-    return field(default=default, metadata={"least": least})
+ADVERSARIAL_LOSSES = ("bce", "hinge")
+RECONSTRUCTION_LOSSES = ("l1", "mse")
+SCHEDULES = ("constant", "linear", "inverse-epoch")
+
+
+def bounded(least: float, default: Any, most: float = math.inf) -> Any:  # noqa: ANN401
+    """A number with bounds, which `merge` checks."""
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+def one_of(choices: Sequence[str], default: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """A word out of a few, which `merge` checks."""
+    return field(default=default, metadata={"choices": tuple(choices)})
 
 
 @dataclass(frozen=True)
@@ -44,25 +54,25 @@ class ModelConfig:
 class LossConfig:
     """Weights of the generator's losses; the adversarial kind holds for both networks."""
 
-    adversarial: str = "hinge"  # bce | hinge
-    adversarial_weight: float = at_least(0, 1.0)
-    reconstruction: str = "l1"  # l1 | mse
-    reconstruction_weight: float = at_least(0, 30.0)
-    feature_matching_weight: float = at_least(0, 10.0)
+    adversarial: str = one_of(ADVERSARIAL_LOSSES, "hinge")
+    adversarial_weight: float = bounded(0, 1.0)
+    reconstruction: str = one_of(RECONSTRUCTION_LOSSES, "l1")
+    reconstruction_weight: float = bounded(0, 30.0)
+    feature_matching_weight: float = bounded(0, 10.0)
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """Adam for both networks."""
 
-    lr: float = at_least(0, 2e-4)  # generator
-    discriminator_lr_factor: float = at_least(0, 2.0)  # discriminator's rate / generator's rate
-    beta1: float = at_least(0, 0.5)
-    beta2: float = at_least(0, 0.999)
-    eps: float = at_least(0, 1e-8)
-    schedule: str = "linear"  # constant | linear | inverse-epoch
-    decay_from: float = at_least(
-        0, 0.5
+    lr: float = bounded(0, 2e-4)  # generator
+    discriminator_lr_factor: float = bounded(0, 2.0)  # discriminator's rate / generator's rate
+    beta1: float = bounded(0, 0.5, most=0.9999)
+    beta2: float = bounded(0, 0.999, most=0.9999)
+    eps: float = bounded(0, 1e-8)
+    schedule: str = one_of(SCHEDULES, "linear")
+    decay_from: float = bounded(
+        0, 0.5, most=1
     )  # linear: share of the run after which the rate falls to zero
 
 
@@ -83,8 +93,8 @@ class AugmentationConfig:
 class DataConfig:
     """How pairs are drawn from a prepared set."""
 
-    batch_size: int = at_least(1, 8)
-    validation_pairs: int = at_least(0, 4)  # held out of training where the set has no `val` split
+    batch_size: int = bounded(1, 8)
+    validation_pairs: int = bounded(0, 4)  # held out of training where the set has no `val` split
 
 
 @dataclass(frozen=True)
@@ -92,12 +102,12 @@ class TrainConfig:
     """One training run, whole."""
 
     preset: str = "modern"
-    epochs: int = at_least(1, 100)
-    seed: int = at_least(0, 0)
-    ema_half_life: float = at_least(
+    epochs: int = bounded(1, 100)
+    seed: int = bounded(0, 0)
+    ema_half_life: float = bounded(
         0, 2500.0
     )  # images until a weight's share of the average halves; 0: off
-    sample_every: int = at_least(1, 10)  # epochs between sample pictures
+    sample_every: int = bounded(1, 10)  # epochs between sample pictures
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -223,7 +233,7 @@ def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
 
 def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:
     hints = get_type_hints(kind)
-    least = {item.name: item.metadata.get("least") for item in fields(kind)}
+    limits = {item.name: item.metadata for item in fields(kind)}
     for key, value in changes.items():
         hint, name = hints.get(key), prefix + key
         if hint is None:
@@ -235,8 +245,16 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
                 yield from _problems(hint, value, f"{name}.")
         elif not _fits(value, hint):
             yield f"'{name}' must be {hint.__name__}, not {value!r}"
-        elif least[key] is not None and value < least[key]:
-            yield f"'{name}' must be at least {least[key]}, not {value!r}"
+        else:
+            yield from _out_of_bounds(name, value, limits[key])
+
+
+def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator[str]:  # noqa: ANN401
+    if "choices" in limits and value not in limits["choices"]:
+        yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'"
+    if "least" in limits and not limits["least"] <= value <= limits["most"]:
+        upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
+        yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
 
 
 def _fits(value: object, hint: type) -> bool:

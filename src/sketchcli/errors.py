@@ -57,12 +57,6 @@ class DeviceError(SketchError):
     exit_code = ExitCode.DEVICE
 
 
-class DownloadError(SketchError):
-    """Something that could not be fetched."""
-
-    exit_code = ExitCode.DOWNLOAD
-
-
 class InterruptedRunError(SketchError):
     """The user stopped the program (Ctrl-C)."""
 

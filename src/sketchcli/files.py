@@ -48,11 +48,13 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON c
 
 
 @contextlib.contextmanager
-def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(target: Path, *, marker: str, overwrite: bool = False) -> Iterator[Path]:
     """Fill a folder beside `target`; it takes the name only when the block ends well.
 
     Args:
         target: The folder to make.
+        marker: The file that every folder of this kind has; one without it is not ours, and
+            is never replaced.
         overwrite: Whether an older folder of that name may be replaced.
 
     Raises:
@@ -61,6 +63,8 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     target = target.resolve()  # a link's folder is replaced, not the link
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
+    if target.exists() and not (target / marker).is_file():
+        raise DataError(f"{target}: holds something else", hint="choose another name")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
@@ -82,7 +86,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        culprit = f" ({error.filename})" if error.filename not in {None, str(path)} else ""
+        reason = error.strerror or error
+        raise DataError(f"cannot write {path}: {reason}{culprit}") from error
 
 
 def _swap(part: Path, target: Path) -> None:

@@ -23,6 +23,9 @@ except ImportError as error:  # pragma: no cover - needs a machine without libGL
     ) from error
 
 
+# Of a damaged picture it would write to stderr by itself; here it becomes an error.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -113,13 +116,16 @@ def write(path: Path, pixels: Pixels) -> None:
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize to `(height, width)`: INTER_AREA to reduce (it keeps thin strokes), else cubic."""
+    """Resize to `(height, width)`: INTER_AREA to reduce (it keeps thin strokes), else cubic.
+
+    Where one side shrinks and the other grows, the first is reduced before the other is enlarged:
+    INTER_AREA does its work only where nothing grows.
+    """
     height, width = size
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    is_reduced = height * width < pixels.shape[0] * pixels.shape[1]
-    method = cv2.INTER_AREA if is_reduced else cv2.INTER_CUBIC
-    return cv2.resize(pixels, (width, height), interpolation=method).astype(np.uint8)
+    reduced = (min(height, pixels.shape[0]), min(width, pixels.shape[1]))
+    if reduced != pixels.shape[:2]:
+        pixels = _resize(pixels, reduced, cv2.INTER_AREA)
+    return pixels if reduced == size else _resize(pixels, size, cv2.INTER_CUBIC)
 
 
 def to_model_range(pixels: Pixels) -> Floats:
@@ -157,6 +163,10 @@ def sheet(rows: Sequence[Sequence[Pixels]], *, gap: int = 4) -> Pixels:
             top, left = gap + r * (height + gap), gap + c * (width + gap)
             canvas[top : top + height, left : left + width] = to_rgb(picture)
     return canvas
+
+
+def _resize(pixels: Pixels, size: tuple[int, int], method: int) -> Pixels:
+    return cv2.resize(pixels, size[::-1], interpolation=method).astype(np.uint8, copy=False)
 
 
 def _to_uint8(pixels: NDArray[np.generic], name: str) -> Pixels:

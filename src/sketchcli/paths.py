@@ -9,6 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
+from sketchcli.errors import UsageError
+
 HOME_VARIABLE = "SKETCH2IMG_HOME"
 
 
@@ -18,6 +20,17 @@ def home() -> Path:
     if override:
         return Path(override).expanduser().resolve()
     return Path(platformdirs.user_data_dir("sketch2img", appauthor=False))
+
+
+def checked_name(name: str) -> str:
+    """The name, if it can be a folder's in one of the rooms.
+
+    Raises:
+        UsageError: It would lead elsewhere, or be hidden.
+    """
+    if name != Path(name).name or name.startswith("."):
+        raise UsageError(f"'{name}' cannot be a set's name", hint="use letters, digits and dashes")
+    return name
 
 
 def raw_home() -> Path:

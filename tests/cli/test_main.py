@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -44,6 +46,7 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["preprocess"], ExitCode.USAGE, "say where"),
         (["preprocess", "nosuch"], ExitCode.DATA, "nosuch"),
         (["preprocess", "--sketches", "here"], ExitCode.USAGE, "go together"),
+        (["preprocess", ".", "--name", "../up"], ExitCode.DATA, "no pictures"),
         (["preprocess", "x", "--size", "big"], ExitCode.USAGE, "big"),
         (["preprocess", "x", "--val", "0.5", "--test", "0.5"], ExitCode.USAGE, "nothing to train"),
         (["generate", "no.png", "out.png"], ExitCode.DATA, "no.png"),
@@ -81,6 +84,36 @@ def test_a_bug_is_one_line_and_code_1(sketch2img, monkeypatch):
     assert outcome.code == ExitCode.BUG
     assert outcome.stderr.startswith("error: bug: ZeroDivisionError: oh\n")
     assert "Traceback" not in outcome.stderr
+
+
+def test_with_json_a_bug_and_an_interrupt_are_envelopes_too(sketch2img, monkeypatch):
+    for error, code in ((ZeroDivisionError("oh"), 1), (SystemExit(130), 130)):
+
+        def broken(error=error, **_):
+            raise error
+
+        monkeypatch.setattr(main_module, "app", broken)
+        outcome = sketch2img("eval", "--json")
+        assert outcome.json["errors"][0]["code"] == outcome.code == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, number):
+    command = [sys.executable, "-m", "sketchcli", "fetch-data", "demo", "--count", "5000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    raw = home / "raw"
+    while not (raw.exists() and list(raw.glob(".demo-*/photos/00002.png"))):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == ExitCode.INTERRUPTED
+    assert not list(raw.iterdir())
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_name_that_the_system_refuses_is_an_error_not_a_bug(sketch2img):
+    outcome = sketch2img("generate", "x" * 300, "out.png")
+    assert outcome.code == ExitCode.DATA
 
 
 def test_the_traceback_comes_when_asked_for(sketch2img, monkeypatch):

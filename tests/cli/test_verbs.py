@@ -33,6 +33,39 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     assert chosen.loss == settings.preset("paper").loss
 
 
+def test_the_files_preset_holds_unless_a_flag_names_another(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('preset = "paper"\nepochs = 7\n')
+    assert resolve_config(None, file, {}).model.generator == "resnet"
+    chosen = resolve_config("modern", file, {})
+    assert (chosen.preset, chosen.model.generator, chosen.epochs) == ("modern", "resunet", 7)
+    file.write_text('preset = "best"\n')
+    with pytest.raises(UsageError):
+        resolve_config(None, file, {})
+
+
+def test_names_lead_nowhere_else(sketch2img, folders, home):
+    outcome = sketch2img("preprocess", folders, "--name", "../../escaped")
+    assert outcome.code == ExitCode.USAGE
+
+
+def test_a_prepared_set_is_called_what_the_user_calls_it(sketch2img, folders):
+    sketches, photos = folders / "sketches", folders / "photos"
+    outcome = sketch2img(
+        "preprocess", "--sketches", sketches, "--photos", photos, "--name", "mine", "--json"
+    )
+    assert outcome.json["data"]["name"] == "mine"
+
+
+def test_when_all_files_fail_the_json_says_which_and_why(sketch2img, trained, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"broken")
+    outcome = sketch2img("generate", tmp_path / "bad", tmp_path / "out", "--json")
+    assert outcome.code == ExitCode.DATA
+    assert outcome.json["status"] == "error"
+    assert "a.png" in outcome.json["data"]["files"][0]["error"]
+
+
 def test_unknown_settings_are_all_listed(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("epoch = 7\n[loss]\nl1 = 3\n")

@@ -69,6 +69,35 @@ def test_a_set_of_another_size_is_an_error(run, dataset, cpu):
         )
 
 
+def test_a_set_that_the_model_was_not_trained_on_is_mentioned(run, dataset, cpu):
+    notes = []
+    evaluate_model(run.weights, dataset, device=cpu, reporter=notes.append)
+    assert not any(getattr(note, "is_warning", False) for note in notes)
+    other = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[:-1])
+    other_set = dataclasses.replace(dataset, description=other)
+    split = dataset.description.pairs[-1].split
+    with pytest.raises(DataError):  # its arrays hold one picture more than it says
+        evaluate_model(run.weights, other_set, split=split, device=cpu, reporter=notes.append)
+    assert any("another set" in getattr(note, "message", "") for note in notes)
+
+
+def test_without_a_training_split_the_rest_is_scored(run, dataset, cpu):
+    tests = tuple(p for p in dataset.description.pairs if p.split == "test")
+    only = dataclasses.replace(
+        dataset, description=dataclasses.replace(dataset.description, pairs=tests)
+    )
+    result = evaluate_model(run.weights, only, device=cpu)
+    assert list(by_name(result)) == ["model", "the sketch itself"]
+
+
+def test_subfolders_keep_equal_names_apart(folders, tmp_path):
+    for side in ("real", "generated"):
+        for part in ("monday", "tuesday"):
+            shutil.copytree(folders / "photos", tmp_path / side / part)
+    result = evaluate_folders(tmp_path / "real", tmp_path / "generated", size=(32, 32))
+    assert result.count == 16
+
+
 def test_identical_folders_score_perfectly(folders, tmp_path):
     shutil.copytree(folders / "photos", tmp_path / "generated")
     result = evaluate_folders(folders / "photos", tmp_path / "generated", size=(32, 32))

@@ -42,7 +42,7 @@ def test_an_older_set_is_replaced_only_when_asked():
     fetch(FetchConfig("demo", count=1, size=32))
     with pytest.raises(DataError, match="exists"):
         fetch(FetchConfig("demo", count=2, size=32))
-    assert fetch(FetchConfig("demo", count=2, size=32), overwrite=True).files == 4
+    assert fetch(FetchConfig("demo", count=2, size=32), overwrite=True).pictures == 4
 
 
 def test_a_failure_half_way_leaves_nothing(home):
@@ -66,7 +66,8 @@ def test_the_list_shows_states_and_copied_sets(folders):
         "folder": "absent",
     }
     fetch(FetchConfig("demo", count=1, size=32))
-    fetch(FetchConfig("folder", name="mine", source=folders))
+    fetch(FetchConfig("folder", name="mine", source=folders, licence="CC0"))
     listed = {item.name: item for item in list_assets()}
     assert listed["demo"].state == listed["mine"].state == "ready"
+    assert listed["mine"].licence == "CC0"
     assert all(item.licence and item.citation for item in listed.values())

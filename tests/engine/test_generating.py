@@ -6,7 +6,7 @@ import torch
 
 from sketchcli import checkpoint, images
 from sketchcli.engine.events import Advanced
-from sketchcli.engine.generating import generate, load_model, natural_size
+from sketchcli.engine.generating import generate, load_model, natural_size, plan
 from sketchcli.engine.keeping import Keeper, Progress
 from sketchcli.engine.runs import Run
 from sketchcli.engine.trainer import Trainer
@@ -18,7 +18,8 @@ def weights(tiny, dataset, tmp_path, cpu):
     """Weights of an untrained model."""
     run = Run(tmp_path / "run")
     trainer = Trainer(tiny, image_size=(32, 32), device=cpu)
-    Keeper(run, tiny, dataset.description, 8).save(trainer, Progress())
+    keeper = Keeper(run, tiny, dataset.description, training_pairs=8, batches=4, precision="fp32")
+    keeper.save(trainer, Progress())
     return run.weights
 
 
@@ -43,7 +44,26 @@ def test_a_tree_is_mirrored_and_names_do_not_collide(weights, folders, tmp_path,
         images.write(tree / name, sketch)
     generate(tree, tmp_path / "out", model=weights, device=cpu)
     made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
-    assert made == ["a.jpg.png", "a.png.png", "deep/er/ü 1.png"]
+    assert made == ["a_jpg.png", "a_png.png", "deep/er/ü 1.png"]
+
+
+@pytest.mark.parametrize("output", ["", "below"])
+def test_sketches_are_never_mixed_with_photos_or_overwritten(weights, folders, cpu, output):
+    sketches = folders / "sketches"
+    before = {path: path.read_bytes() for path in sketches.iterdir()}
+    with pytest.raises(DataError, match="mixed"):
+        generate(sketches, sketches / output, model=weights, device=cpu)
+    one = sketches / "face-0.png"
+    with pytest.raises(DataError, match="overwrite"):
+        generate(one, one, model=weights, device=cpu)
+    assert {path: path.read_bytes() for path in sketches.iterdir()} == before
+
+
+def test_two_sketches_never_become_one_file(folders, tmp_path):
+    for name in ("a.png", "a.jpg", "a_jpg.png"):
+        images.write(tmp_path / "tree" / name, np.zeros((8, 8), np.uint8))
+    with pytest.raises(DataError, match="two sketches"):
+        plan(tmp_path / "tree", tmp_path / "out")
 
 
 def test_one_bad_file_does_not_stop_a_folder(weights, folders, tmp_path, cpu):
@@ -56,10 +76,11 @@ def test_one_bad_file_does_not_stop_a_folder(weights, folders, tmp_path, cpu):
     assert events[-1] == Advanced("photos", 12, 12)
 
 
-def test_when_every_file_fails_that_is_an_error(weights, tmp_path, cpu):
+def test_an_unreadable_file_gives_no_photo_and_a_reason(weights, tmp_path, cpu):
     (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"bad\.png"):
-        generate(tmp_path / "bad.png", tmp_path / "out.png", model=weights, device=cpu)
+    result = generate(tmp_path / "bad.png", tmp_path / "out.png", model=weights, device=cpu)
+    assert len(result.failed) == 1
+    assert "bad.png" in result.failed[0].error
     assert not (tmp_path / "out.png").exists()
 
 

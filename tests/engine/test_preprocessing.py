@@ -110,6 +110,53 @@ def test_nothing_is_left_where_no_pair_can_be_used(tmp_path, folders, prepare):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_photo_in_training_and_test_is_not_trained_on(tmp_path, prepare):
+    root = tmp_path / "named"
+    draw_folders(root / "train", count=4)
+    draw_folders(root / "test", count=1)
+    sketch = images.read_luma(root / "test/sketches/face-0.png")
+    images.write(root / "test/sketches/face-0.png", 255 - sketch)  # another sketch, the same photo
+    result = prepare(sources.tree(root))
+    assert result.counts == {"train": 3, "test": 1}
+    assert list(result.left_out) == [str(root / "train" / "photos" / "face-0.png")]
+
+
+def test_two_sketches_of_one_photo_are_two_pairs_and_are_mentioned(folders, prepare):
+    photo = folders / "photos" / "face-0.png"
+    shutil.copy(photo, folders / "photos" / "face-9.png")
+    images.write(
+        folders / "sketches/face-9.png", 255 - images.read_luma(folders / "sketches/face-0.png")
+    )
+    result = prepare(sources.tree(folders))
+    assert result.counts == {"train": 9}
+    assert list(result.repeated) == [str(folders / "photos" / "face-9.png")]
+
+
+def test_adding_a_pair_that_changes_the_rule_moves_no_other(tmp_path, prepare):
+    draw_folders(tmp_path / "drawn", count=10)
+    prepare(sources.tree(tmp_path / "drawn"), test=0.5)
+    before = find_prepared(tmp_path / "prepared").description.pairs
+    shutil.rmtree(tmp_path / "prepared")
+    blank = np.zeros((32, 32), np.uint8)
+    images.write(tmp_path / "drawn/sketches/Zoe_sketch.png", blank)
+    images.write(tmp_path / "drawn/photos/Zoe_photo.png", blank)
+    assert prepare(sources.tree(tmp_path / "drawn"), test=0.5).pairing == "words"
+    after = {p.id: p.split for p in find_prepared(tmp_path / "prepared").description.pairs}
+    assert {p.id: p.split for p in before}.items() <= after.items()
+
+
+def test_a_folder_that_is_no_prepared_set_is_never_replaced(tmp_path, folders):
+    with pytest.raises(DataError, match="holds something else"):
+        preprocessing.preprocess(
+            sources.tree(folders),
+            Provenance("x"),
+            PreprocessConfig(size=(32, 32)),
+            target=folders,
+            overwrite=True,
+        )
+    assert len(list(folders.rglob("*.png"))) == 16
+
+
 def test_an_older_set_of_that_name_stays(folders, prepare):
     first = prepare(sources.tree(folders))
     before = (first.folder / "dataset.json").read_text()

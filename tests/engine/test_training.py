@@ -13,7 +13,7 @@ from sketchcli.engine import keeping
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.runs import Run, newest_finished
 from sketchcli.engine.training import hold_out, train
-from sketchcli.errors import CheckpointError, DataError, InterruptedRunError
+from sketchcli.errors import CheckpointError, DataError, InterruptedRunError, UsageError
 
 
 @pytest.fixture
@@ -64,10 +64,20 @@ def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir,
     assert errors[-1] < 0.8 * errors[0]
 
 
-def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu):
+@pytest.mark.parametrize("preset", ["modern", "paper"])
+@pytest.mark.parametrize("batches", [1, 3, 4])  # in, at the end of, and after the first epoch
+def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, preset, batches):
+    if preset == "paper":  # its batch norm; its discriminator is too large for these pictures
+        tiny = settings.merge(tiny, {"model": {"generator": "resnet"}})
     whole = train(tiny, dataset, run_dir=tmp_path / "whole", device=cpu)
     with pytest.raises(InterruptedRunError) as caught:
-        train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu, reporter=interrupt_after(2))
+        train(
+            tiny,
+            dataset,
+            run_dir=tmp_path / "halves",
+            device=cpu,
+            reporter=interrupt_after(batches),
+        )
     assert "--run-dir" in caught.value.hint
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     halves = train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu)
@@ -78,8 +88,8 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu):
         assert all(torch.equal(expected[key], found[key]) for key in expected)
     assert halves.generator_loss == whole.generator_loss
     logs = [Run(tmp_path / half).read_log() for half in ("whole", "halves")]
-    batches = [[x["generator_loss"] for x in log if x["kind"] == "batch"] for log in logs]
-    assert batches[0] == batches[1]
+    losses = [[(x["kind"], x["epoch"], x["generator_loss"]) for x in log] for log in logs]
+    assert losses[0] == losses[1]
 
 
 def test_what_was_logged_after_the_last_state_is_trained_again(tiny, dataset, run_dir, cpu):
@@ -90,6 +100,52 @@ def test_what_was_logged_after_the_last_state_is_trained_again(tiny, dataset, ru
     log.write_text(log.read_text() + late + '\n{"kind": "ba')  # a crash after the save
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     assert max(line["images_seen"] for line in Run(run_dir).read_log()) < 10**6
+
+
+def test_a_crash_before_the_first_save_starts_anew(tiny, dataset, run_dir, cpu):
+    run_dir.mkdir()
+    (run_dir / "config.toml").write_text("")
+    (run_dir / "log.jsonl").write_text('{"kind": "batch", "images_seen": 2, "epoch": 1}\n{"kin')
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert len([x for x in Run(run_dir).read_log() if x["kind"] == "epoch"]) == tiny.epochs
+
+
+def test_a_failed_start_leaves_no_folder(tiny, dataset, run_dir, cpu):
+    wrong = settings.merge(tiny, {"model": {"generator": "vae"}})
+    with pytest.raises(UsageError):
+        train(wrong, dataset, run_dir=run_dir, device=cpu)
+    assert not run_dir.exists()
+
+
+def test_losses_that_are_not_finite_end_the_run_with_the_cure(tiny, dataset, run_dir, cpu):
+    wild = settings.merge(tiny, {"optimizer": {"lr": 1e30}})
+    with pytest.raises(UsageError) as caught:
+        train(wild, dataset, run_dir=run_dir, device=cpu)
+    assert "--lr" in caught.value.hint
+    assert not Run(run_dir).result.exists()
+
+
+def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    other = dataclasses.replace(cpu, precision="bf16")
+    train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=other)
+    assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+
+
+def test_fewer_epochs_than_done_are_refused(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    with pytest.raises(CheckpointError, match="already trained for 2"):
+        train(dataclasses.replace(tiny, epochs=1), dataset, run_dir=run_dir, device=cpu)
+    assert settings.from_dict(settings.read_file(Run(run_dir).config)) == tiny
+
+
+def test_a_state_of_other_networks_is_refused(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    tensors, about = checkpoint.load(Run(run_dir).state)
+    tensors.pop("generator.output.bias")
+    checkpoint.save(Run(run_dir).state, tensors, about)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=cpu)
 
 
 def test_the_same_command_after_the_end_trains_nothing_more(tiny, dataset, run_dir, cpu):
@@ -104,6 +160,7 @@ def test_more_epochs_go_on_from_the_end(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     longer = dataclasses.replace(tiny, epochs=3)
     assert train(longer, dataset, run_dir=run_dir, device=cpu).epochs == 3
+    assert settings.from_dict(settings.read_file(Run(run_dir).config)) == longer
 
 
 def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, cpu):
@@ -118,7 +175,7 @@ def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
     with pytest.raises(CheckpointError, match="other data"):
-        keeping.Keeper(Run(run_dir), tiny, fewer, 1).check_is_ours(
+        keeping.Keeper(Run(run_dir), tiny, fewer, 1, 1, "fp32").check_is_ours(
             checkpoint.read_about(Run(run_dir).state)
         )
 
@@ -148,9 +205,11 @@ def test_a_full_disk_leaves_the_last_good_state(tiny, dataset, run_dir, cpu, mon
 
 def test_held_out_pairs_are_never_trained_on(tiny, dataset):
     training, held_out = hold_out(dataset, tiny)
-    assert len(held_out) == len(dataset.split("train")) // 4
-    assert not set(training.ids) & set(held_out.ids)
-    assert set(training.ids) | set(held_out.ids) == set(dataset.split("train").ids)
+    whole = dataset.split("train")
+    assert len(held_out) == len(whole) // 4
+    trained = {whole.ids[index] for index in training}
+    assert not trained & set(held_out.ids)
+    assert trained | set(held_out.ids) == set(whole.ids)
 
 
 def test_a_set_smaller_than_a_batch_trains(tiny, dataset, run_dir, cpu):

@@ -14,6 +14,4 @@ class Asset:
     title: str
     licence: str
     citation: str
-    pairs: int | None = None  # None: as many as asked for, or as the folder holds
-    megabytes: float | None = None  # on disk; None: it depends
     is_local: bool = False  # copied from a folder that the user names with --from

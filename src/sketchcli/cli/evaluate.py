@@ -14,7 +14,7 @@ def evaluate(
     generated: Annotated[Path | None, typer.Argument(help="Folder of generated photos.")] = None,
     model: options.Model = None,
     data: Annotated[
-        Path | None, typer.Option(help="A prepared set: name or folder.  [default: the newest]")
+        Path | None, typer.Option(help="A prepared set: name or folder.  \\[default: the newest]")
     ] = None,
     split: Annotated[str, typer.Option(help="Which of its splits: test, val or train.")] = "test",
     size: options.Size = "128",

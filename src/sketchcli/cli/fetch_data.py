@@ -16,6 +16,7 @@ def fetch_data(
         Path | None, typer.Option("--from", help="Folder to copy, for the set `folder`.")
     ] = None,
     as_: Annotated[str, typer.Option("--name", help="Call the fetched set so.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of a copied folder's photos.")] = "",
     count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 200,
     size: Annotated[int, typer.Option(min=16, max=1024, help="Pixels a side, drawn pairs.")] = 128,
     seed: options.Seed = 0,
@@ -32,7 +33,7 @@ def fetch_data(
         return
     if name is None:
         raise UsageError("which set?", hint="sketch2img fetch-data --list shows them")
-    config = FetchConfig(name, as_, count, size, seed, from_)
+    config = FetchConfig(name, as_, count, size, seed, from_, licence)
     with reporting() as report:
         result = fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)

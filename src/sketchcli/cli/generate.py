@@ -34,4 +34,5 @@ def generate(
         result = run(source, output, model=weights, device=place, reporter=report)
     emit("generate", result, as_json=as_json)
     if result.failed:
-        raise typer.Exit(ExitCode.SOME_FILES_FAILED)
+        all_failed = len(result.failed) == len(result.files)
+        raise typer.Exit(ExitCode.DATA if all_failed else ExitCode.SOME_FILES_FAILED)

@@ -1,14 +1,18 @@
 """The entry point, and the one place where errors become messages and exit codes."""
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 
 import typer
 
 from sketchcli.cli.app import app
-from sketchcli.cli.render import envelope, error_envelope
+from sketchcli.cli.render import error_envelope
 from sketchcli.errors import ExitCode, SketchError
 
 TRACEBACK_VARIABLE = "SKETCH2IMG_TRACEBACK"
@@ -24,38 +28,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in arguments if not word.startswith("-")), "")
     try:
-        app(args=arguments, prog_name="sketch2img", obj=arguments)
+        with _termination_as_interrupt():
+            app(args=arguments, prog_name="sketch2img", obj=arguments)
     except SystemExit as stop:  # Typer's own end: after --help, a usage error, Ctrl-C
-        code = int(stop.code or 0)
-        if code == ExitCode.INTERRUPTED:
-            typer.echo("stopped", err=True)
-        elif code and "--json" in arguments:
-            error = {
-                "code": code,
-                "message": "the command line was not understood",
-                "hint": "--help",
-            }
-            typer.echo(envelope(command, status="error", errors=[error]))
-        return code
+        return _after_typer(arguments, int(stop.code or 0))
     except SketchError as error:
-        _explain(error.message, error.hint)
-        if "--json" in arguments:
-            typer.echo(error_envelope(command, error))
-        return error.exit_code
+        return _fail(arguments, error.exit_code, error.message, error.hint)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(arguments, ExitCode.DATA, f"{where}{error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, said in one line
-        _explain(
-            f"bug: {type(error).__name__}: {error}",
-            f"please report it with the output of {TRACEBACK_VARIABLE}=1",
-        )
-        return ExitCode.BUG
+        reason = str(error).partition("\n")[0]
+        hint = f"please report it with the output of {TRACEBACK_VARIABLE}=1"
+        return _fail(arguments, ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint)
     return ExitCode.OK
 
 
-def _explain(message: str, hint: str) -> None:
+def _after_typer(arguments: Sequence[str], code: int) -> int:
+    if code == ExitCode.INTERRUPTED:
+        return _fail(arguments, code, "interrupted")
+    if code == ExitCode.USAGE and "--json" in arguments:  # for people, Typer has explained it
+        message = "the command line was not understood; stderr says why"
+        typer.echo(error_envelope(_verb(arguments), code, message, "--help"))
+    return code
+
+
+def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
     typer.echo(f"error: {message}", err=True)
     if hint:
         typer.echo(f"hint: {hint}", err=True)
+    if "--json" in arguments:
+        typer.echo(error_envelope(_verb(arguments), code, message, hint))
+    return code
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
+@contextlib.contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM clean up as Ctrl-C does; `train` has its own, gentler way with both."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

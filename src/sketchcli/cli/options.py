@@ -18,7 +18,7 @@ DeviceName = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(help="Weights, a run's folder or its name.  [default: the newest finished run]"),
+    typer.Option(help="Weights, a run's folder or its name.  \\[default: the newest finished run]"),
 ]
 Size = Annotated[str, typer.Option(metavar="N|WxH", help="Size in pixels: 128, or 160x200.")]
 

@@ -2,16 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sketchcli.cli import options
 from sketchcli.config import Direction
-from sketchcli.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from sketchcli.data.sources import Source
+from sketchcli.errors import UsageError
 
 
 def preprocess(
@@ -47,11 +44,12 @@ def preprocess(
     from sketchcli import paths
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
-    from sketchcli.engine import preprocessing, provenance
+    from sketchcli.engine import preprocessing
 
-    root, found = _find(source, sketches, photos, paired, direction)
-    origin = provenance.read(root)
-    name = name or f"{origin.name}-{size}"
+    found, origin = preprocessing.find_source(
+        source, sketches=sketches, photos=photos, paired=paired, direction=direction
+    )
+    name = paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
         pixels, val, test, seed, command=shlex.join(["sketch2img", *context.obj])
     )
@@ -65,38 +63,3 @@ def preprocess(
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)
-
-
-def _find(
-    source: Path | None,
-    sketches: Path | None,
-    photos: Path | None,
-    paired: Path | None,
-    direction: Direction,
-) -> "tuple[Path, Source]":
-    """The folder that the pictures come from, and the pairs in it."""
-    from sketchcli import paths
-    from sketchcli.data import sources
-
-    if (
-        sum((source is not None, sketches is not None or photos is not None, paired is not None))
-        != 1
-    ):
-        raise UsageError(
-            "say where the pictures are, in one way",
-            hint="a fetched set's name, --sketches DIR --photos DIR, or --paired DIR",
-        )
-    if paired is not None:
-        return paired, sources.side_by_side(paired, direction=direction)
-    if source is not None:
-        raw = paths.raw_home() / source
-        root = raw if raw.is_dir() else source
-        if not root.is_dir():
-            raise DataError(
-                f"{source}: neither a fetched set nor a folder",
-                hint="sketch2img fetch-data --list shows the sets",
-            )
-        return root, sources.tree(root)
-    if sketches is None or photos is None:
-        raise UsageError("--sketches and --photos go together")
-    return sketches.resolve().parent, sources.two_folders(sketches, photos)

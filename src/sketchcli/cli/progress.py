@@ -1,6 +1,7 @@
 """Events of the engine, shown on stderr: live on a terminal, plain lines elsewhere."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 import typer
@@ -26,7 +27,7 @@ LAST_EPOCHS = 5
 def reporting() -> Iterator[Reporter]:
     """A reporter for as long as the block lasts."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():  # FORCE_COLOR would make a terminal of a pipe
         yield print_plain
         return
     display = LiveDisplay(console)
@@ -50,12 +51,15 @@ def print_note(note: Note) -> None:
 
 
 def epoch_line(event: EpochTrained) -> str:
-    """An epoch on one line of less than 80 characters, before the error on held-out pairs."""
+    """An epoch on one line."""
     line = (
         f"epoch {event.epoch}/{event.epochs}  batch {event.batches}/{event.batches}"
         f"  generator {event.generator_loss:.4f}  discriminator {event.discriminator_loss:.4f}"
         f"  {event.images_per_second:.1f} img/s"
     )
+    if event.epoch < event.epochs:
+        minutes, seconds = divmod(round(event.seconds_left), 60)
+        line += f"  {minutes}m{seconds:02d}s left"
     if event.validation_mae is not None:
         line += f"  held-out MAE {event.validation_mae:.1f}"
     return line

@@ -9,9 +9,10 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from sketchcli import __version__
+from sketchcli import __version__, paths
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
@@ -20,18 +21,20 @@ from sketchcli.engine.results import (
     PreprocessResult,
     TrainResult,
 )
-from sketchcli.errors import SketchError
+from sketchcli.errors import ExitCode
 
 WIDE = 160  # columns of a table that no terminal limits
 
 
 def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any result
     """Print a result once."""
-    if as_json:
-        data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
-        typer.echo(envelope(command, status="ok", data=data))
-    else:
+    if not as_json:
         render(result)
+        return
+    data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
+    failed = result.failed if isinstance(result, GenerateResult) else ()
+    errors = [{"code": int(ExitCode.DATA), "message": file.error, "hint": ""} for file in failed]
+    typer.echo(envelope(command, status="error" if failed else "ok", data=data, errors=errors))
 
 
 def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
@@ -43,12 +46,12 @@ def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[An
         "data": data,
         "errors": list(errors),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
 
 
-def error_envelope(command: str, error: SketchError) -> str:
+def error_envelope(command: str, code: int, message: str, hint: str) -> str:
     """The JSON of a command that failed."""
-    about = {"code": int(error.exit_code), "message": error.message, "hint": error.hint}
+    about = {"code": int(code), "message": message, "hint": hint}
     return envelope(command, status="error", errors=[about])
 
 
@@ -60,19 +63,17 @@ def render(result: object) -> None:
 
 @render.register
 def _(listings: tuple) -> None:  # type: ignore[type-arg]
-    table = Table("name", "what", "pairs", "MB", "licence", "citation", "state", box=None)
+    table = Table("name", "what", "pictures", "MB", "licence", "citation", "state", box=None)
     for listing in listings:
         if not isinstance(listing, AssetListing):
             raise TypeError(listing)
-        pairs = "any" if listing.pairs is None else str(listing.pairs)
+        count = "" if listing.pictures is None else str(listing.pictures)
         size = "" if listing.megabytes is None else f"{listing.megabytes:g}"
         table.add_row(
-            listing.name,
-            listing.title,
-            pairs,
-            size,
-            listing.licence,
-            listing.citation,
+            *map(
+                escape,
+                (listing.name, listing.title, count, size, listing.licence, listing.citation),
+            ),
             listing.state,
         )
     _console().print(table)
@@ -80,7 +81,7 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
 
 @render.register
 def _(result: FetchResult) -> None:
-    typer.echo(f"{result.files} pictures in {result.folder}")
+    typer.echo(f"{result.pictures} pictures in {result.folder}")
     typer.echo(f"licence: {result.licence}")
     typer.echo(f"next: sketch2img preprocess {result.name}")
 
@@ -90,11 +91,13 @@ def _(result: PreprocessResult) -> None:
     counts = ", ".join(f"{count} {split}" for split, count in result.counts.items())
     height, width = result.size
     typer.echo(f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'")
-    if result.left_out:
-        typer.echo(f"left out: {len(result.left_out)} (listed above and in dataset.json)")
+    for what, files in (("left out", result.left_out), ("repeated", result.repeated)):
+        if files:
+            typer.echo(f"{what}: {len(files)} (listed above and in dataset.json)")
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
-    typer.echo(f"next: sketch2img train {result.folder.name}")
+    is_at_home = result.folder.parent == paths.prepared_home()
+    typer.echo(f"next: sketch2img train {result.name if is_at_home else result.folder}")
 
 
 @render.register
@@ -109,7 +112,9 @@ def _(result: TrainResult) -> None:
     typer.echo(f"weights: {result.weights}")
     typer.echo(f"look at: {result.samples}")
     typer.echo(f"losses:  {result.curves}")
-    typer.echo("next: sketch2img generate SKETCH PHOTO, or sketch2img eval")
+    is_at_home = result.run_dir.parent == paths.runs_home()
+    model = "" if is_at_home else f" --model {result.run_dir}"
+    typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
 
 
 @render.register
@@ -132,7 +137,7 @@ def _(result: EvalResult) -> None:
         figures = [
             f"{score.values[n]:.3f}" if n == "ssim" else f"{score.values[n]:.1f}" for n in names
         ]
-        table.add_row(score.predictor, *figures)
+        table.add_row(escape(score.predictor), *figures)
     typer.echo(f"{result.count} pictures of {width}x{height}, {result.generated} on {result.real}")
     _console().print(table)
     if result.discriminator:

@@ -11,8 +11,6 @@ from sketchcli.cli import options
 
 if TYPE_CHECKING:
     from sketchcli.config import TrainConfig
-    from sketchcli.data.prepared import PreparedSet
-    from sketchcli.engine.events import Reporter
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
 PRESETS = ", ".join(settings.PRESETS)
@@ -22,10 +20,13 @@ def train(
     data: Annotated[
         Path | None,
         typer.Argument(
-            help="A prepared set: name or folder.  [default: the newest, or the demo set]"
+            help="A prepared set: name or folder.  \\[default: the newest, or the demo set]"
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(help=f"Where settings start: {PRESETS}.")] = "modern",
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"Where settings start: {PRESETS}.  \\[default: the file's, or modern]"),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings file (.toml, .json) laid over the preset.")
     ] = None,
@@ -42,11 +43,11 @@ def train(
     ] = "auto",
     run_dir: Annotated[
         Path | None,
-        typer.Option(help="The run's folder; the same one again resumes.  [default: a new one]"),
+        typer.Option(help="The run's folder; the same one again resumes.  \\[default: a new one]"),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on a prepared set; the same command again goes on where it stopped."""
+    """Train a model on a prepared set; with --run-dir, the same command again goes on."""
     changes: dict[str, Any] = {
         "epochs": epochs,
         "seed": seed,
@@ -60,10 +61,11 @@ def train(
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
     from sketchcli.engine import training
+    from sketchcli.engine.demo import set_to_train
     from sketchcli.engine.runs import new_run_dir
 
     with reporting() as report:
-        dataset = _dataset(data, report)
+        dataset = set_to_train(data, report)
         result = training.train(
             chosen,
             dataset,
@@ -74,27 +76,20 @@ def train(
     emit("train", result, as_json=as_json)
 
 
-def resolve_config(preset: str, file: Path | None, flags: dict[str, Any]) -> "TrainConfig":
+def resolve_config(preset: str | None, file: Path | None, flags: dict[str, Any]) -> "TrainConfig":
     """Preset, then settings file, then flags; a flag that is None was not given.
+
+    The preset is the flag's, else the file's, else the default one.
 
     Raises:
         UsageError: Unknown preset, or settings that do not exist or do not fit.
     """
-    chosen = settings.preset(preset)
-    if file is not None:
-        chosen = settings.merge(chosen, settings.read_file(file))
+    from_file = {} if file is None else settings.read_file(file)
+    chosen = settings.preset(preset or from_file.get("preset", settings.TrainConfig.preset))
+    chosen = settings.merge(chosen, from_file | {"preset": chosen.preset})
     return settings.merge(chosen, _given(flags))
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
     nested = {key: _given(v) if isinstance(v, dict) else v for key, v in flags.items()}
     return {key: value for key, value in nested.items() if value is not None and value != {}}
-
-
-def _dataset(name: Path | None, report: "Reporter") -> "PreparedSet":
-    from sketchcli.engine.demo import demo_set
-    from sketchcli.engine.preprocessing import find_prepared, prepared_folders
-
-    if name is None and not prepared_folders():
-        return demo_set(report)
-    return find_prepared(name)

@@ -1,6 +1,6 @@
 """Batches in an order that depends on seed and epoch alone, so that a run can go on anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -21,19 +21,26 @@ def batches_per_epoch(count: int, batch_size: int) -> int:
 
 
 def epoch_batches(
-    split: Split, batch_size: int, *, seed: int, epoch: int, start: int = 0
+    split: Split,
+    indices: Sequence[int],
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    start: int = 0,
 ) -> Iterator[tuple[int, Split]]:
     """The full batches of an epoch, in a shuffled order, numbered; the short rest is left out.
 
     Args:
         split: The pairs.
+        indices: Which of them.
         batch_size: Pairs a batch.
         seed: The run's seed.
         epoch: Number of the epoch; each has an order of its own.
         start: Batch to begin with.
     """
-    order = np.random.default_rng((seed, epoch)).permutation(len(split))
-    for batch in range(start, batches_per_epoch(len(split), batch_size)):
+    order = np.random.default_rng((seed, epoch)).permutation(indices)
+    for batch in range(start, batches_per_epoch(len(indices), batch_size)):
         yield batch, split.take(order[batch * batch_size : (batch + 1) * batch_size].tolist())
 
 

@@ -6,7 +6,7 @@ lacks: the CUHK training sketches (`F2-005-01-sz1`) sort otherwise than their ph
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,12 @@ def cuhk(stem: str) -> str:
 RULES: dict[str, Rule] = {"exact": exact, "words": words, "cuhk": cuhk}
 
 
+def canonical(pair_id: str) -> str:
+    """The same for a pair under whichever rule it was found; what its split is drawn from."""
+    folder, slash, stem = pair_id.rpartition("/")
+    return folder + slash + cuhk(words(stem))
+
+
 @dataclass(frozen=True)
 class NamedPair:
     """Two files that belong together, and the name that they share."""
@@ -63,18 +69,22 @@ class Pairing:
     duplicates: tuple[Path, ...]  # files whose shared name another file of their kind has
 
 
-def pair_by_name(sketches: Iterable[Path], photos: Iterable[Path]) -> Pairing:
+def pair_by_name(sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:
     """Pair two lists of files by the rule that pairs the most of them.
 
     Among rules that pair as many, the strictest wins: `exact`, then `words`, then `cuhk`.
+
+    Args:
+        sketches: Each file with the folder that is part of its name (`""` for none): a file is
+            paired only with one from the same folder.
+        photos: The same for the photos.
     """
-    sketches, photos = sorted(sketches), sorted(photos)
     return max(
         (_pair(name, sketches, photos) for name in RULES), key=lambda pairing: len(pairing.pairs)
     )
 
 
-def _pair(rule: str, sketches: Sequence[Path], photos: Sequence[Path]) -> Pairing:
+def _pair(rule: str, sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:
     sketch_of, sketch_duplicates = _by_id(RULES[rule], sketches)
     photo_of, photo_duplicates = _by_id(RULES[rule], photos)
     shared = sorted(sketch_of.keys() & photo_of.keys())
@@ -88,8 +98,11 @@ def _pair(rule: str, sketches: Sequence[Path], photos: Sequence[Path]) -> Pairin
     )
 
 
-def _by_id(rule: Rule, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Path]]:
+def _by_id(rule: Rule, files: Mapping[Path, str]) -> tuple[dict[str, Path], list[Path]]:
     first: dict[str, Path] = {}
-    for path in paths:
-        first.setdefault(rule(path.stem), path)
-    return first, [path for path in paths if first[rule(path.stem)] != path]
+    duplicates = []
+    for path in sorted(files):
+        name = f"{files[path]}/{rule(path.stem)}".removeprefix("/")
+        if first.setdefault(name, path) != path:
+            duplicates.append(path)
+    return first, duplicates

@@ -7,8 +7,9 @@ train-photos.npy             uint8 (N, H, W, 3)
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,6 +49,7 @@ class Description:
     pairing: str
     pairs: tuple[Pair, ...]
     left_out: dict[str, str]  # file -> why
+    repeated: dict[str, str] = field(default_factory=dict)  # kept, but holds another's picture
     schema: int = SCHEMA
 
     @property
@@ -58,8 +60,8 @@ class Description:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all pairs' pixels and splits, and of nothing else."""
-        lines = sorted(f"{p.split} {p.sha256}" for p in self.pairs)
+        """A hash of all pairs' names, pixels and splits: all that a training run depends on."""
+        lines = sorted(f"{p.split} {p.id} {p.sha256}" for p in self.pairs)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -169,6 +171,8 @@ class ArrayWriter:
             np.lib.format.write_array_header_1_0(self.file, header)
             if self.file.tell() != _HEADER_BYTES:
                 raise DataError(f"{self.path}: pictures of {self.shape} do not fit the header")
+            self.file.flush()
+            os.fsync(self.file.fileno())
 
 
 def write_index(folder: Path, description: Description) -> None:
@@ -190,6 +194,7 @@ def _description(data: dict[str, Any]) -> Description:
         pairing=data["pairing"],
         pairs=tuple(Pair(**pair) for pair in data["pairs"]),
         left_out=data["left_out"],
+        repeated=data["repeated"],
     )
 
 

@@ -1,6 +1,6 @@
 """Find the pictures of a data set: in two folders, side by side, or in a tree of named folders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from sketchcli.data import splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
-_PHOTO_WORDS = ("photo", "image", "real", "target")
-_SKETCH_WORDS = ("sketch", "drawing", "edge", "line")
+OURS = frozenset({"source.json"})  # what `fetch-data` puts beside the pictures
+_KINDS = {
+    **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
+    **dict.fromkeys(("sketch", "sketches", "drawing", "drawings", "edges", "lines"), "sketch"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class SourcePair:
 
 @dataclass(frozen=True)
 class Source:
-    """The pairs found, and every picture that is in none of them."""
+    """The pairs found, and every file that is in none of them."""
 
     pairs: tuple[SourcePair, ...]
     rule: str
@@ -42,7 +45,7 @@ def pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and images.is_picture(p))
+    found = [path for path in _files(folder) if images.is_picture(path)]
     if not found:
         raise DataError(f"{folder}: no pictures in it")
     return found
@@ -51,11 +54,20 @@ def pictures(folder: Path) -> list[Path]:
 def two_folders(sketches: Path, photos: Path) -> Source:
     """A folder of sketches and a folder of photos, paired by name, split by split.
 
-    A picture's split is the first folder below the given one whose name speaks of one.
+    A picture's split is the first folder below the given one whose name speaks of one; other
+    folders are part of its name.
+
+    Raises:
+        DataError: One of the folders is, or lies in, the other; or it holds no pictures.
     """
-    sketch_files = _by_split(sketches, pictures(sketches))
-    photo_files = _by_split(photos, pictures(photos))
-    return _pair_each_split(sketch_files, photo_files)
+    inner, outer = sketches.resolve(), photos.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise DataError(f"{sketches} and {photos}: one lies in the other", hint="name two folders")
+    source = _pair_each_split(
+        dict.fromkeys(pictures(sketches), sketches), dict.fromkeys(pictures(photos), photos)
+    )
+    strangers = _not_pictures(sketches) | _not_pictures(photos)
+    return replace(source, left_out=source.left_out | strangers)
 
 
 def tree(root: Path) -> Source:
@@ -65,77 +77,90 @@ def tree(root: Path) -> Source:
         DataError: No folder's name says what it holds.
     """
     found = pictures(root)
-    sketches = [p for p in found if _kind_of(p, root) == "sketch"]
-    photos = [p for p in found if _kind_of(p, root) == "photo"]
+    sketches = {path: root for path in found if _kind_of(path, root) == "sketch"}
+    photos = {path: root for path in found if _kind_of(path, root) == "photo"}
     if not sketches or not photos:
         raise DataError(
             f"{root}: no folders of sketches and of photos in it",
             hint="name them: --sketches DIR --photos DIR, or --paired DIR for side-by-side files",
         )
-    source = _pair_each_split(_by_split(root, sketches), _by_split(root, photos))
+    source = _pair_each_split(sketches, photos)
     neither = {str(p): "in no folder of sketches or photos" for p in found if not _kind_of(p, root)}
-    return replace(source, left_out=source.left_out | neither)
+    return replace(source, left_out=source.left_out | neither | _not_pictures(root))
 
 
 def side_by_side(root: Path, *, direction: Direction) -> Source:
     """Pictures that hold sketch and photo side by side, as the pix2pix sets have them."""
-    files = pictures(root)
     pairs = tuple(
         SourcePair(
             path.relative_to(root).with_suffix("").as_posix(),
             path,
             path,
-            _split_of(path.relative_to(root).parts[:-1]),
+            _split_of(path, root),
             direction,
         )
-        for path in files
+        for path in pictures(root)
     )
-    return Source(pairs, "side-by-side")
+    return Source(pairs, "side-by-side", _not_pictures(root))
 
 
-def _pair_each_split(
-    sketches: dict[str | None, list[Path]], photos: dict[str | None, list[Path]]
-) -> Source:
+def inner_folder(path: Path, root: Path) -> str:
+    """The folders between root and file that are part of its name: not its split, not its kind.
+
+    >>> inner_folder(Path("set/train/sketches/tuesday/1.png"), Path("set"))
+    'tuesday'
+    """
+    folders = path.relative_to(root).parts[:-1]
+    return "/".join(f for f in folders if not splits.split_from_name(f) and not _kind_from_name(f))
+
+
+def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path]) -> Source:
+    """Pair files, each given with the root that it was found under."""
     pairs: list[SourcePair] = []
     left_out: dict[str, str] = {}
     rules = []
-    for split in sorted(sketches.keys() | photos.keys(), key=str):
-        pairing = pair_by_name(sketches.get(split, []), photos.get(split, []))
+    roots = {**sketches, **photos}
+    for split in sorted({_split_of(path, root) for path, root in roots.items()}, key=str):
+        pairing = pair_by_name(_of_split(sketches, split), _of_split(photos, split))
         rules += [pairing.rule] if pairing.pairs else []
         pairs += [SourcePair(p.id, p.sketch, p.photo, split) for p in pairing.pairs]
         left_out |= _reasons(pairing)
     return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out)
 
 
+def _of_split(files: Mapping[Path, Path], split: str | None) -> dict[Path, str]:
+    return {p: inner_folder(p, root) for p, root in files.items() if _split_of(p, root) == split}
+
+
 def _reasons(pairing: Pairing) -> dict[str, str]:
-    unpaired = {
-        str(path): "unpaired: no file of the other kind has its name" for path in pairing.unpaired
-    }
-    return unpaired | {
-        str(path): "duplicate: another file of its kind has this name"
-        for path in pairing.duplicates
-    }
+    alone = "unpaired: no file of the other kind has its name"
+    again = "duplicate: another file of its kind has this name"
+    return {str(p): alone for p in pairing.unpaired} | {str(p): again for p in pairing.duplicates}
 
 
-def _by_split(root: Path, files: Iterable[Path]) -> dict[str | None, list[Path]]:
-    found: dict[str | None, list[Path]] = {}
-    for path in files:
-        found.setdefault(_split_of(path.relative_to(root).parts[:-1]), []).append(path)
-    return found
+def _files(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
-def _split_of(folders: Iterable[str]) -> str | None:
-    return next(filter(None, map(splits.split_from_name, folders)), None)
+def _not_pictures(folder: Path) -> dict[str, str]:
+    strangers = (p for p in _files(folder) if not images.is_picture(p) and p.name not in OURS)
+    return {str(path): "not a picture's suffix" for path in strangers}
+
+
+def _split_of(path: Path, root: Path) -> str | None:
+    return _first(splits.split_from_name(folder) for folder in path.relative_to(root).parts[:-1])
 
 
 def _kind_of(path: Path, root: Path) -> str | None:
     """`sketch` or `photo`, as the nearest folder says that speaks of just one of them."""
-    for folder in reversed(path.relative_to(root).parts[:-1]):
-        is_sketch, is_photo = _speaks_of(folder, _SKETCH_WORDS), _speaks_of(folder, _PHOTO_WORDS)
-        if is_sketch != is_photo:
-            return "sketch" if is_sketch else "photo"
-    return None
+    return _first(_kind_from_name(folder) for folder in path.relative_to(root).parts[-2::-1])
 
 
-def _speaks_of(folder: str, starts: tuple[str, ...]) -> bool:
-    return any(word.startswith(starts) for word in splits.words_of(folder))
+def _kind_from_name(folder: str) -> str | None:
+    kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next(filter(None, values), None)

@@ -4,7 +4,11 @@ import hashlib
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
-_WORDS = {"train": TRAIN, "val": VAL, "test": TEST, "eval": TEST}
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trainset"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
+    **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation"), TEST),
+}
 
 
 def split_from_name(folder: str) -> str | None:
@@ -15,11 +19,7 @@ def split_from_name(folder: str) -> str | None:
     >>> split_from_name("portraits") is None
     True
     """
-    for word in words_of(folder):
-        for start, split in _WORDS.items():
-            if word.startswith(start):
-                return split
-    return None
+    return next((_WORDS[word] for word in words_of(folder) if word in _WORDS), None)
 
 
 def words_of(name: str) -> list[str]:

@@ -23,6 +23,10 @@ def mean_training_photo(training: Split, test: Split) -> Pixels:
 
 def nearest_training_photo(training: Split, test: Split) -> Pixels:
     """The photo of the training sketch with the least squared difference: uint8 (N, H, W, 3)."""
-    flat = training.sketches.reshape(len(training), -1).astype(np.float32)
-    nearest = [int(((flat - sketch.ravel()) ** 2).sum(axis=1).argmin()) for sketch in test.sketches]
+    wanted = test.sketches.reshape(len(test), -1).astype(np.float32)
+    nearest, least = np.zeros(len(test), np.int64), np.full(len(test), np.inf)
+    for index, sketch in enumerate(training.sketches):
+        distance = ((wanted - sketch.ravel()) ** 2).mean(axis=1)
+        is_nearer = distance < least
+        nearest[is_nearer], least[is_nearer] = index, distance[is_nearer]
     return training.photos[nearest]

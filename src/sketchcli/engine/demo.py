@@ -1,15 +1,32 @@
 """What `train` falls back on where nothing is prepared: the drawn set, small."""
 
+from pathlib import Path
+
 from sketchcli import paths
-from sketchcli.data import sources
 from sketchcli.data.prepared import PreparedSet
-from sketchcli.engine import provenance
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.fetching import FetchConfig, fetch
-from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared, preprocess
+from sketchcli.engine.preprocessing import (
+    PreprocessConfig,
+    find_prepared,
+    find_source,
+    prepared_folders,
+    preprocess,
+)
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
+
+
+def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
+    """The named prepared set, else the newest, else the demo set.
+
+    Raises:
+        DataError: There is no set of that name.
+    """
+    if name is None and not prepared_folders():
+        return demo_set(reporter)
+    return find_prepared(name)
 
 
 def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
@@ -19,6 +36,8 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     if not raw.exists():
         fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
     target = paths.prepared_home() / f"{NAME}-{SIDE}"
-    config = PreprocessConfig(size=(SIDE, SIDE), command=f"sketch2img preprocess {NAME}")
-    preprocess(sources.tree(raw), provenance.read(raw), config, target=target, reporter=reporter)
+    config = PreprocessConfig(
+        size=(SIDE, SIDE), command=f"sketch2img preprocess {NAME} --size {SIDE}"
+    )
+    preprocess(*find_source(raw), config, target=target, reporter=reporter)
     return find_prepared(target)

@@ -1,6 +1,5 @@
 """`eval`: generated against real photos, pair by pair, with the trivial baselines beside them."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,16 @@ from sketchcli.data import splits
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.pairing import pair_by_name
 from sketchcli.data.prepared import PreparedSet, Split
-from sketchcli.data.sources import pictures
+from sketchcli.data.sources import inner_folder, pictures
 from sketchcli.device import Device
 from sketchcli.engine import baselines
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.generating import LoadedModel, generate_batch, load_model
 from sketchcli.engine.results import DiscriminatorScore, EvalResult, Score
 from sketchcli.engine.runs import Run
-from sketchcli.errors import DataError
+from sketchcli.errors import CheckpointError, DataError
 from sketchcli.images import Pixels
-from sketchcli.models.combined import build_discriminator
+from sketchcli.models.building import build_discriminator
 
 BATCH = 16
 PROTOCOL = {
@@ -30,7 +29,6 @@ PROTOCOL = {
     "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
     "ssim": "grey = .299 R + .587 G + .114 B, 7x7 uniform window",
 }
-Predictor = Callable[[slice], Pixels]
 
 
 def evaluate_model(
@@ -61,14 +59,17 @@ def evaluate_model(
             f"the model draws {_text(model.size)}",
             hint="name another set with --data, or another model with --model",
         )
-    test, training = dataset.split(split), dataset.split(splits.TRAIN)
+    if model.fingerprint != dataset.description.fingerprint:
+        reporter(
+            Note(
+                f"the model was trained on another set ({model.dataset}): where that has pictures "
+                "of this split, the figures flatter it",
+                is_warning=True,
+            )
+        )
+    test = dataset.split(split)
     generated = _generate(model, test, reporter)
-    predictions = {
-        "model": generated,
-        "mean training photo": baselines.mean_training_photo(training, test),
-        "nearest training sketch's photo": baselines.nearest_training_photo(training, test),
-        "the sketch itself": baselines.sketch_itself(test),
-    }
+    predictions = {"model": generated} | _baselines(dataset, test, reporter)
     return EvalResult(
         real=f"{dataset.description.name} ({split})",
         generated=str(weights),
@@ -92,14 +93,18 @@ def evaluate_folders(real: Path, generated: Path, *, size: tuple[int, int]) -> E
     Raises:
         DataError: A file has no partner, or cannot be read.
     """
-    pairing = pair_by_name(pictures(generated), pictures(real))
-    alone = (*pairing.unpaired, *pairing.duplicates)
-    if alone:
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise DataError(
-            f"{alone[0]}: no file of that name in the other folder{more}",
-            hint="a figure over some of the pictures compares with nothing; give both all of them",
-        )
+    pairing = pair_by_name(
+        {path: inner_folder(path, generated) for path in pictures(generated)},
+        {path: inner_folder(path, real) for path in pictures(real)},
+    )
+    hint = "a figure over some of the pictures compares with nothing; give both all of them"
+    for files, fault in (
+        (pairing.unpaired, "no file of that name in the other folder"),
+        (pairing.duplicates, "another file has the same name"),
+    ):
+        if files:
+            more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+            raise DataError(f"{files[0]}: {fault}{more}", hint=hint)
     ours, theirs = (
         np.stack([images.resize(images.read_rgb(path), size) for path in paths])
         for paths in zip(*((p.sketch, p.photo) for p in pairing.pairs), strict=True)
@@ -110,7 +115,7 @@ def evaluate_folders(real: Path, generated: Path, *, size: tuple[int, int]) -> E
         count=len(pairing.pairs),
         size=size,
         directions=_directions(),
-        scores=(_score(generated.name, ours, theirs),),
+        scores=(_score(generated.resolve().name, ours, theirs),),
         discriminator=None,
         protocol=PROTOCOL,
     )
@@ -132,6 +137,18 @@ def score_discriminator(
     recall = hits / len(real)
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return DiscriminatorScore(correct / (len(real) + len(fake)), precision, recall, f1)
+
+
+def _baselines(dataset: PreparedSet, test: Split, reporter: Reporter) -> dict[str, Pixels]:
+    untrained = {"the sketch itself": baselines.sketch_itself(test)}
+    if splits.TRAIN not in dataset.description.counts:
+        reporter(Note("no training split: two of the baselines cannot be drawn"))
+        return untrained
+    training = dataset.split(splits.TRAIN)
+    return {
+        "mean training photo": baselines.mean_training_photo(training, test),
+        "nearest training sketch's photo": baselines.nearest_training_photo(training, test),
+    } | untrained
 
 
 def _generate(model: LoadedModel, test: Split, reporter: Reporter) -> Pixels:
@@ -171,7 +188,10 @@ def _score_discriminator(
     config = settings.from_dict(about["config"])
     size = (about["size"][0], about["size"][1])
     discriminator = build_discriminator(config.model, size)
-    discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+    try:
+        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"{state}: a discriminator of another version") from error
     judge = device.place(discriminator).eval()
     return score_discriminator(
         _probabilities(judge, test.sketches, test.photos, device),
@@ -188,9 +208,9 @@ def _probabilities(
         part = slice(start, start + BATCH)
         sketch = sketches_to_tensor(sketches[part], device.torch)
         photo = photos_to_tensor(photos[part], device.torch)
-        found.append(judge(sketch, photo).probability.double().cpu().numpy())
+        found.append(judge(sketch, photo).probability.cpu().double().numpy())
     return np.concatenate(found)
 
 
-def _text(size: Mapping[int, int] | tuple[int, int]) -> str:
+def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"

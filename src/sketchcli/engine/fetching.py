@@ -26,21 +26,18 @@ class FetchConfig:
     size: int = 128  # pixels a side, of drawn pairs
     seed: int = 0
     source: Path | None = None  # --from
+    licence: str = ""  # of a copied folder
 
 
 def list_assets() -> tuple[AssetListing, ...]:
-    """All known sets, and the user's own that were copied, with their states."""
-    listings = [_listing(name, _asset(name)) for name in registry.names(registry.ASSETS)]
-    known = {listing.name for listing in listings}
+    """All known sets, and the user's own that were copied or drawn, with their states."""
+    known = {name: _asset(name) for name in registry.names(registry.ASSETS)}
+    listings = [_listing(name, asset.title, asset) for name, asset in known.items()]
     for file in sorted(paths.raw_home().glob(f"[!.]*/{provenance.FILE}")):
-        source = provenance.read(file.parent)
-        if source.name not in known:
-            size = _megabytes(file.parent)
-            listings.append(
-                AssetListing(
-                    source.name, "copied", None, size, source.licence, source.citation, "ready"
-                )
-            )
+        name = file.parent.name
+        if name not in known:
+            source = provenance.read(file.parent)
+            listings.append(_listing(name, f"from '{source.asset}'", source))
     return tuple(listings)
 
 
@@ -61,15 +58,14 @@ def fetch(
     room = registry.load(registry.ASSETS, config.asset)
     asset: Asset = room.ASSET
     name = config.name or config.asset
-    target = paths.raw_home() / _checked(name)
+    target = paths.raw_home() / paths.checked_name(name)
     fill = _copy(config, reporter) if asset.is_local else _draw(room, config, reporter)
-    with files.new_folder(target, overwrite=overwrite) as part:
+    licence = config.licence or asset.licence
+    with files.new_folder(target, marker=provenance.FILE, overwrite=overwrite) as part:
         fill(part)
         count = len(pictures(part))
-        provenance.write(part, Provenance(name, asset.licence, asset.citation, config.asset))
-    return FetchResult(
-        name, target, config.count if not asset.is_local else None, count, asset.licence
-    )
+        provenance.write(part, Provenance(name, licence, asset.citation, config.asset))
+    return FetchResult(name, target, count, licence)
 
 
 def _draw(room: ModuleType, config: FetchConfig, reporter: Reporter) -> Callable[[Path], None]:
@@ -105,19 +101,19 @@ def _asset(name: str) -> Asset:
     return asset
 
 
-def _listing(name: str, asset: Asset) -> AssetListing:
+def _listing(name: str, title: str, source: Asset | Provenance) -> AssetListing:
     folder = paths.raw_home() / name
     is_ready = (folder / provenance.FILE).exists()
-    size = _megabytes(folder) if is_ready else asset.megabytes
-    state = "ready" if is_ready else "absent"
-    return AssetListing(name, asset.title, asset.pairs, size, asset.licence, asset.citation, state)
+    return AssetListing(
+        name,
+        title,
+        len(pictures(folder)) if is_ready else None,
+        _megabytes(folder) if is_ready else None,
+        source.licence,
+        source.citation,
+        "ready" if is_ready else "absent",
+    )
 
 
 def _megabytes(folder: Path) -> float:
     return round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6, 1)
-
-
-def _checked(name: str) -> str:
-    if name != Path(name).name or name.startswith("."):
-        raise UsageError(f"'{name}' cannot be a set's name", hint="use letters, digits and dashes")
-    return name

@@ -1,7 +1,7 @@
 """`generate`: sketches in, photographs out."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
 from sketchcli.images import Pixels
-from sketchcli.models.combined import build_generator
+from sketchcli.models.building import build_generator
+
+FIT = "stretch"  # how sketches are brought to the model's size; part of the weights
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class LoadedModel:
     path: Path
     generator: nn.Module
     size: tuple[int, int]  # height, width
-    dataset: str
+    dataset: str  # that it was trained on
+    fingerprint: str  # of that set
     device: Device
 
     def draw(self, sketch: Pixels) -> Pixels:
@@ -50,7 +53,10 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     tensors, about = checkpoint.load(path)
     try:
         config = settings.from_dict(about["config"])
-        size, dataset = (int(about["size"][0]), int(about["size"][1])), about["dataset"]["name"]
+        if about["fit"] != FIT:
+            raise CheckpointError(f"{path}: made by another version (fit '{about['fit']}')")
+        size = (int(about["size"][0]), int(about["size"][1]))
+        dataset, fingerprint = about["dataset"]["name"], about["dataset"]["fingerprint"]
         generator = build_generator(config.model)
         generator.load_state_dict(tensors)
     except (KeyError, IndexError, TypeError, RuntimeError, UsageError) as error:
@@ -59,7 +65,7 @@ def load_model(path: Path, device: Device) -> LoadedModel:
             f"{path}: not the weights of a generator ({reason})",
             hint="a run's generator is in its weights.safetensors",
         ) from error
-    return LoadedModel(path, device.place(generator).eval(), size, dataset, device)
+    return LoadedModel(path, device.place(generator).eval(), size, dataset, fingerprint, device)
 
 
 @torch.inference_mode()
@@ -94,46 +100,67 @@ def generate(
         reporter: Told of every file.
 
     Raises:
-        DataError: Nothing to read, nowhere to write, or not one file gave a photo.
+        DataError: Nothing to read, or nowhere to write. A file that gives no photo does not
+            raise: the result says why.
         CheckpointError: The weights cannot be used.
     """
-    jobs = list(plan(source, output))
+    jobs = plan(source, output)
     loaded = load_model(model, device)
     done: list[GeneratedFile] = []
     for sketch, photo in jobs:
         done.append(_generate_file(loaded, sketch, photo))
         reporter(Advanced("photos", len(done), len(jobs)))
-    result = GenerateResult(model, tuple(done))
-    if len(result.failed) == len(done):
-        first = result.failed[0]
-        more = f" (and {len(done) - 1} more)" if len(done) > 1 else ""
-        raise DataError(f"{first.error}{more}")
-    return result
+    return GenerateResult(model, tuple(done))
 
 
-def plan(source: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+def plan(source: Path, output: Path) -> list[tuple[Path, Path]]:
     """Each sketch with the file that its photo goes to.
 
     Raises:
-        DataError: Nothing to read, or a name that cannot be written to.
+        DataError: Nothing to read, a name that cannot be written to, or one that a sketch has.
     """
-    if source.is_dir():
-        if output.is_file():
-            raise DataError(f"{output}: a file, but {source} is a folder", hint="name a folder")
-        files = pictures(source)
-        stems = [path.relative_to(source).with_suffix("") for path in files]
-        for path, stem in zip(files, stems, strict=True):
-            # a.jpg and a.png beside each other: keep their photos apart
-            name = path.relative_to(source) if stems.count(stem) > 1 else stem
-            yield path, output / name.with_name(f"{name.name}.png")
-    elif not source.exists():
+    if not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    elif output.is_dir():
-        yield source, output / f"{source.stem}.png"
-    elif output.suffix.lower() not in images.WRITABLE:
+    jobs = _plan_folder(source, output) if source.is_dir() else [_plan_file(source, output)]
+    sketches = {sketch.resolve() for sketch, _ in jobs}
+    for _, photo in jobs:
+        if photo.resolve() in sketches:
+            raise DataError(f"{photo}: would overwrite a sketch", hint="choose another output")
+    return jobs
+
+
+def _plan_folder(source: Path, output: Path) -> list[tuple[Path, Path]]:
+    if output.is_file():
+        raise DataError(f"{output}: a file, but {source} is a folder", hint="name a folder")
+    if output.resolve().is_relative_to(source.resolve()):
+        raise DataError(
+            f"{output}: in {source}, where the sketches are; they would be mixed",
+            hint="choose a folder beside it",
+        )
+    files = [path.relative_to(source) for path in pictures(source)]
+    stems = Counter(path.with_suffix("") for path in files)
+    # a.jpg and a.png beside each other: a_jpg.png and a_png.png keep their photos apart
+    names = [
+        f"{path.stem}{path.suffix.replace('.', '_')}"
+        if stems[path.with_suffix("")] > 1
+        else path.stem
+        for path in files
+    ]
+    photos = [
+        output / path.with_name(f"{name}.png") for path, name in zip(files, names, strict=True)
+    ]
+    repeated = [photo for photo, count in Counter(photos).items() if count > 1]
+    if repeated:
+        raise DataError(f"{repeated[0]}: two sketches would become this file", hint="rename one")
+    return [(source / path, photo) for path, photo in zip(files, photos, strict=True)]
+
+
+def _plan_file(source: Path, output: Path) -> tuple[Path, Path]:
+    if output.is_dir():
+        return source, output / f"{source.stem}.png"
+    if output.suffix.lower() not in images.WRITABLE:
         raise DataError(f"{output}: not a picture's name", hint="use .png, .jpg or .webp")
-    else:
-        yield source, output
+    return source, output
 
 
 def _generate_file(model: LoadedModel, sketch: Path, photo: Path) -> GeneratedFile:

@@ -8,6 +8,9 @@ from sketchcli import __version__, checkpoint
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import Description
+from sketchcli.device import Device
+from sketchcli.engine.events import Note, Reporter
+from sketchcli.engine.generating import FIT
 from sketchcli.engine.runs import Run
 from sketchcli.engine.trainer import Trainer
 from sketchcli.errors import CheckpointError
@@ -33,6 +36,8 @@ class Keeper:
     config: TrainConfig
     description: Description  # of the prepared set
     training_pairs: int
+    batches: int  # an epoch
+    precision: str  # that it is trained in
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the state (to go on), then the weights (to be used).
@@ -55,6 +60,7 @@ class Keeper:
         self.check_is_ours(about)
         trainer.restore(tensors)
         progress = Progress(**about["progress"])
+        self.run.result.unlink(missing_ok=True)  # it is not finished while it goes on
         self.run.cut_log(progress.images_seen)
         return progress
 
@@ -69,6 +75,11 @@ class Keeper:
             raise CheckpointError(
                 f"{folder}: trained on other data ({about['dataset']['name']})",
                 hint="choose another --run-dir, or the set that it was trained on",
+            )
+        if about["epochs_done"] > self.config.epochs:
+            raise CheckpointError(
+                f"{folder}: already trained for {about['epochs_done']} epochs",
+                hint="ask for as many or more, or choose another --run-dir",
             )
         same = dataclasses.replace(
             saved, epochs=self.config.epochs, sample_every=self.config.sample_every
@@ -85,7 +96,7 @@ class Keeper:
             "version": __version__,
             "config": settings.to_dict(self.config),
             "size": self.description.size,
-            "fit": "stretch",
+            "fit": FIT,
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,
@@ -93,6 +104,18 @@ class Keeper:
                 "citation": self.description.citation,
                 "training_pairs": self.training_pairs,
             },
+            "precision": self.precision,
+            "epochs_done": progress.step // self.batches,
             "images_seen": progress.images_seen,
             "validation_mae": progress.validation_mae,
         }
+
+
+def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
+    """The precision that a run was begun in: another one would not go on bit for bit."""
+    if not run.state.exists():
+        return device
+    begun = checkpoint.read_about(run.state).get("precision", device.precision)
+    if begun != device.precision:
+        reporter(Note(f"going on in {begun}, as this run was begun"))
+    return dataclasses.replace(device, precision=begun)

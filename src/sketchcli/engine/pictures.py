@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sketchcli import files, images
 from sketchcli.data.prepared import Split
 from sketchcli.images import Pixels
@@ -31,6 +29,8 @@ def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     epochs = [line for line in log if line["kind"] == "epoch"]
+    if not epochs:
+        return
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for key in ("generator_loss", "discriminator_loss"):
@@ -41,8 +41,3 @@ def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
     right.plot([e["epoch"] for e in measured], [e["validation_mae"] for e in measured], "o-")
     right.set(xlabel="epoch", title="mean absolute error on held-out pairs (0-255)")
     files.write_whole(path, FigureCanvasAgg(figure).print_png)
-
-
-def mean_absolute_error(generated: Pixels, photos: Pixels) -> float:
-    """Mean absolute difference of uint8 pictures, in [0, 255]."""
-    return float(np.abs(generated.astype(np.int16) - photos).mean())

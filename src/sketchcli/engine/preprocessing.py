@@ -7,14 +7,16 @@ from pathlib import Path
 
 from sketchcli import files, images, paths
 from sketchcli.config import Direction
-from sketchcli.data import prepared, splits
+from sketchcli.data import prepared, sources, splits
+from sketchcli.data.ledger import Ledger
+from sketchcli.data.pairing import canonical
 from sketchcli.data.prepared import ArrayWriter, Description, Pair, PreparedSet
 from sketchcli.data.sources import Source, SourcePair
-from sketchcli.engine import pictures
+from sketchcli.engine import pictures, provenance
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, UsageError
 from sketchcli.images import Pixels
 
 CONTACT_SHEET = "contact-sheet.png"
@@ -32,6 +34,47 @@ class PreprocessConfig:
     command: str = ""
 
 
+def find_source(
+    named: Path | None = None,
+    *,
+    sketches: Path | None = None,
+    photos: Path | None = None,
+    paired: Path | None = None,
+    direction: Direction = Direction.PHOTO_LEFT,
+) -> tuple[Source, Provenance]:
+    """The pairs that a user means, and where they come from.
+
+    Args:
+        named: A fetched set's name, or a folder whose subfolders say what they hold.
+        sketches: A folder of sketches; needs `photos`.
+        photos: A folder of photos; needs `sketches`.
+        paired: A folder of side-by-side pictures.
+        direction: Where the photo is in those.
+
+    Raises:
+        UsageError: Not said in just one way.
+        DataError: No such folder, or no pairs in it.
+    """
+    if [named is None, sketches is None and photos is None, paired is None].count(False) != 1:
+        raise UsageError(
+            "say where the pictures are, in one way",
+            hint="a fetched set's name, --sketches DIR --photos DIR, or --paired DIR",
+        )
+    if paired is not None:
+        return sources.side_by_side(paired, direction=direction), provenance.read(paired)
+    if named is None:
+        if sketches is None or photos is None:
+            raise UsageError("--sketches and --photos go together")
+        return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
+    for root in (paths.raw_home() / named, named):
+        if root.is_dir():
+            return sources.tree(root), provenance.read(root)
+    raise DataError(
+        f"{named}: neither a fetched set nor a folder",
+        hint="sketch2img fetch-data --list shows the sets",
+    )
+
+
 def find_prepared(name: Path | None) -> PreparedSet:
     """The prepared set that a user means: a folder, a name, or the newest.
 
@@ -43,7 +86,7 @@ def find_prepared(name: Path | None) -> PreparedSet:
         if not known:
             raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
         return prepared.read(known[-1])
-    for folder in (name, paths.prepared_home() / name):
+    for folder in (paths.prepared_home() / name, name):
         if folder.is_dir():
             return prepared.read(folder)
     names = ", ".join(sorted(folder.name for folder in known)) or "none yet"
@@ -58,7 +101,7 @@ def prepared_folders() -> list[Path]:
 
 def preprocess(
     source: Source,
-    provenance: Provenance,
+    origin: Provenance,
     config: PreprocessConfig,
     *,
     target: Path,
@@ -69,7 +112,7 @@ def preprocess(
 
     Args:
         source: The pairs found.
-        provenance: Where they come from.
+        origin: Where they come from.
         config: Size and splits.
         target: The folder to make; it appears whole or not at all.
         overwrite: Whether an older one may be replaced.
@@ -78,32 +121,38 @@ def preprocess(
     Raises:
         DataError: No pair can be used, or the folder cannot be written.
     """
-    left_out = dict(source.left_out)
-    with files.new_folder(target, overwrite=overwrite) as part:
-        pairs = tuple(_store(part, source.pairs, config, left_out, reporter))
+    ledger = Ledger(dict(source.left_out))
+    with files.new_folder(target, marker=prepared.INDEX, overwrite=overwrite) as part:
+        pairs = tuple(_store(part, source.pairs, config, ledger, reporter))
         if not pairs:
-            raise DataError(_nothing_left(left_out), hint="pairs share a name; see docs/how-to")
+            raise DataError(
+                _nothing_left(ledger.left_out), hint="pairs share a name; see docs/how-to"
+            )
         description = Description(
-            provenance.name,
+            target.resolve().name,
             config.size,
-            provenance.licence,
-            provenance.citation,
+            origin.licence,
+            origin.citation,
             config.command,
             source.rule,
             pairs,
-            left_out,
+            ledger.left_out,
+            ledger.repeated,
         )
         prepared.write_index(part, description)
         _write_contact_sheet(part, description)
-    for file, reason in left_out.items():
+    for file, reason in ledger.left_out.items():
         reporter(Note(f"left out {file}: {reason}", is_warning=True))
+    for file, reason in ledger.repeated.items():
+        reporter(Note(f"kept {file}: {reason}", is_warning=True))
     return PreprocessResult(
-        provenance.name,
+        description.name,
         target,
         config.size,
         description.counts,
         source.rule,
-        left_out,
+        ledger.left_out,
+        ledger.repeated,
         target / CONTACT_SHEET,
     )
 
@@ -112,15 +161,12 @@ def _store(
     folder: Path,
     pairs: Iterable[SourcePair],
     config: PreprocessConfig,
-    left_out: dict[str, str],
+    ledger: Ledger,
     reporter: Reporter,
 ) -> Iterator[Pair]:
-    """Write the pairs' arrays, test pairs first, so that a copy in training is what is left out."""
-    jobs = sorted(
-        ((_split(pair, config), pair) for pair in pairs), key=lambda job: (job[0], job[1].id)
-    )
-    jobs.sort(key=lambda job: splits.SPLITS.index(job[0]), reverse=True)
-    seen: dict[str, str] = {}
+    """Write the pairs' arrays, test pairs first: of a picture in both, the training one goes."""
+    jobs = [(_split(pair, config), pair) for pair in pairs]
+    jobs.sort(key=lambda job: (-splits.SPLITS.index(job[0]), job[1].id))
     with contextlib.ExitStack() as stack:
         writers: dict[str, ArrayWriter] = {}
         for done, (split, job) in enumerate(jobs, start=1):
@@ -128,25 +174,25 @@ def _store(
             try:
                 sketch, photo = (images.resize(p, config.size) for p in _read(job))
             except DataError as error:
-                left_out[str(job.sketch)] = f"unreadable pair: {error.message}"
+                ledger.left_out[str(job.sketch)] = f"unreadable pair: {error.message}"
                 continue
-            content = prepared.content_hash(sketch, photo)
-            if content in seen:
-                left_out[str(job.sketch)] = f"duplicate: the same pictures as {seen[content]}"
+            if not ledger.takes((job.sketch, sketch), (job.photo, photo), split):
                 continue
-            seen[content] = str(job.sketch)
             for kind, pixels in (("sketches", sketch), ("photos", photo)):
                 name = f"{split}-{kind}.npy"
                 if name not in writers:
                     writers[name] = stack.enter_context(ArrayWriter(folder / name))
                 writers[name].append(pixels)
+            content = prepared.content_hash(sketch, photo)
             yield Pair(job.id, split, content, str(job.sketch), str(job.photo))
 
 
 def _split(pair: SourcePair, config: PreprocessConfig) -> str:
     if pair.split is not None:
         return pair.split
-    return splits.split_from_hash(pair.id, val=config.val, test=config.test, seed=config.seed)
+    return splits.split_from_hash(
+        canonical(pair.id), val=config.val, test=config.test, seed=config.seed
+    )
 
 
 def _read(pair: SourcePair) -> tuple[Pixels, Pixels]:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sketchcli import files
-from sketchcli.errors import DataError
 
 FILE = "source.json"
 
@@ -26,15 +25,11 @@ def write(folder: Path, provenance: Provenance) -> None:
 
 
 def read(folder: Path) -> Provenance:
-    """What a fetched set says of itself; a plain folder says nothing but its name.
-
-    Raises:
-        DataError: The file is damaged.
-    """
-    file = folder / FILE
-    if not file.exists():
-        return Provenance(folder.resolve().name)
+    """What a fetched set says of itself; a plain folder says nothing but its name."""
+    plain = Provenance(folder.resolve().name)
     try:
-        return Provenance(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{file}: damaged ({error})", hint="fetch the set again") from error
+        about = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return plain
+    is_ours = isinstance(about, dict) and about.keys() == asdict(plain).keys()
+    return Provenance(**about) if is_ours else plain

@@ -10,7 +10,7 @@ class AssetListing:
 
     name: str
     title: str
-    pairs: int | None
+    pictures: int | None  # on disk
     megabytes: float | None
     licence: str
     citation: str
@@ -23,8 +23,7 @@ class FetchResult:
 
     name: str
     folder: Path
-    pairs: int | None
-    files: int
+    pictures: int
     licence: str
 
 
@@ -38,6 +37,7 @@ class PreprocessResult:
     counts: dict[str, int]
     pairing: str
     left_out: dict[str, str]
+    repeated: dict[str, str]
     contact_sheet: Path
 
 

@@ -54,7 +54,7 @@ class Run:
     def append_log(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Add a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(values) + "\n")
+            log.write(json.dumps(values, allow_nan=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """All whole lines of the log; a line that a crash cut short is no line."""
@@ -87,7 +87,7 @@ def find_weights(model: Path | None) -> Path:
     """
     if model is None:
         return newest_finished().weights
-    for folder in (model, paths.runs_home() / model):
+    for folder in (paths.runs_home() / model, model):
         if folder.is_dir():
             return Run(folder).weights
     return model
@@ -111,14 +111,14 @@ def newest_finished() -> Run:
 
 
 def open_run(folder: Path) -> Run:
-    """Make a run folder, or open one to go on.
+    """A folder to train in: new, or a run's.
 
     Raises:
-        DataError: The folder holds something else, or cannot be written.
+        DataError: The folder holds something else, or is none.
     """
     run = Run(folder)
+    if folder.is_file():
+        raise DataError(f"{folder}: a file", hint="choose another --run-dir")
     if folder.exists() and any(folder.iterdir()) and not run.config.exists():
         raise DataError(f"{folder}: not empty, and no run", hint="choose another --run-dir")
-    with files.writing(folder):
-        run.samples.mkdir(parents=True, exist_ok=True)
     return run

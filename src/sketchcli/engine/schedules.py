@@ -1,9 +1,9 @@
 """Learning-rate schedules: pure functions of the position in the run."""
 
+from sketchcli.config import SCHEDULES as KINDS
 from sketchcli.config import OptimizerConfig
 from sketchcli.errors import UsageError
 
-KINDS = ("constant", "linear", "inverse-epoch")
 INVERSE_EPOCH_DECAY = 0.001  # the source's
 
 

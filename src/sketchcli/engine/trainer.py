@@ -1,5 +1,6 @@
 """The two networks, their optimisers, and one step of each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +13,13 @@ from sketchcli.data.augmentation import DiscriminatorAugmentation
 from sketchcli.device import Device
 from sketchcli.engine.ema import WeightAverage
 from sketchcli.engine.schedules import rate_factor
+from sketchcli.errors import CheckpointError
 from sketchcli.losses.adversarial import discriminator_loss, generator_loss
 from sketchcli.losses.feature_matching import feature_matching_loss
 from sketchcli.losses.reconstruction import reconstruction_loss
 from sketchcli.models.blocks import Verdict
-from sketchcli.models.combined import CombinedModel, build_discriminator, build_generator
+from sketchcli.models.building import build_discriminator, build_generator
+from sketchcli.models.combined import CombinedModel
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,7 @@ class Trainer:
     ) -> GeneratorLosses:
         """Teach the generator to pass for real and to be right; return its losses."""
         self.generator_optimizer.zero_grad(set_to_none=True)
-        with self.combined.frozen_discriminator() as judge:
-            losses = self._generator_losses(judge, sketch, real, fake, view)
+        losses = self._generator_losses(sketch, real, fake, view)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.generator_optimizer.step()
         return losses
@@ -107,7 +109,18 @@ class Trainer:
         return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `state` took."""
+        """Put back what `state` took.
+
+        Raises:
+            CheckpointError: The tensors are of other networks.
+        """
+        try:
+            self._restore(tensors)
+        except (RuntimeError, KeyError, IndexError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"a state that does not fit its settings ({reason})") from error
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
         for name, network in self._networks().items():
             network.load_state_dict(checkpoint.without_prefix(name, tensors))
         for name, optimizer in self._optimizers().items():
@@ -115,14 +128,9 @@ class Trainer:
             checkpoint.restore_optimizer(optimizer, moments)
 
     def _generator_losses(
-        self,
-        judge: nn.Module,
-        sketch: Tensor,
-        real: Tensor,
-        fake: Tensor,
-        view: DiscriminatorAugmentation | None,
+        self, sketch: Tensor, real: Tensor, fake: Tensor, view: DiscriminatorAugmentation | None
     ) -> GeneratorLosses:
-        loss = self.config.loss
+        loss, judge = self.config.loss, self.combined.judge
         judged = self._judge(judge, sketch, fake, view)
         parts = {
             "adversarial": generator_loss(loss.adversarial, judged.logits),
@@ -140,7 +148,7 @@ class Trainer:
 
     def _judge(
         self,
-        judge: nn.Module,
+        judge: Callable[[Tensor, Tensor], Verdict],
         sketch: Tensor,
         photo: Tensor,
         view: DiscriminatorAugmentation | None,
@@ -148,8 +156,7 @@ class Trainer:
         if view is not None:
             sketch, photo = view(sketch, photo)
         with self.device.autocast():
-            verdict: Verdict = judge(sketch, photo)
-        return verdict
+            return judge(sketch, photo)
 
     def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
         settings = self.config.optimizer

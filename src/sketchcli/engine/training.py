@@ -1,6 +1,7 @@
 """`train`: the loop, from an empty run folder, or from where the last one stopped."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from sketchcli.data.batches import (
 )
 from sketchcli.data.prepared import PreparedSet, Split
 from sketchcli.device import Device
-from sketchcli.engine import pictures
+from sketchcli.engine import keeping, pictures
 from sketchcli.engine.events import SILENT, BatchTrained, EpochTrained, Note, Reporter
 from sketchcli.engine.generating import generate_batch
 from sketchcli.engine.interruption import interruption
@@ -30,7 +31,9 @@ from sketchcli.engine.keeping import Keeper, Progress
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.trainer import GeneratorLosses, Trainer
-from sketchcli.errors import InterruptedRunError
+from sketchcli.errors import InterruptedRunError, UsageError
+from sketchcli.metrics import mae
+from sketchcli.models.building import count_parameters
 
 SAVE_EVERY_SECONDS = 120.0
 SAMPLED_PAIRS = 32
@@ -58,7 +61,8 @@ def train(
         DataError: The set has nothing to train on, or the folder cannot be written.
         InterruptedRunError: The user stopped it; the state is saved.
     """
-    session = _Session(config, dataset, open_run(run_dir), device, reporter)
+    run = open_run(run_dir)
+    session = _Session(config, dataset, run, keeping.as_begun(run, device, reporter), reporter)
     session.begin()
     with interruption() as is_interrupted:
         for epoch in range(session.epochs_done, config.epochs):
@@ -66,22 +70,22 @@ def train(
     return session.finish()
 
 
-def hold_out(dataset: PreparedSet, config: TrainConfig) -> tuple[Split, Split]:
-    """The pairs to train on, and a few to look at that are never trained on.
+def hold_out(dataset: PreparedSet, config: TrainConfig) -> tuple[list[int], Split]:
+    """Which pairs of `train` to train on, and a few to look at that are never trained on.
 
     A set without a `val` split lends pairs of its `train` split: the first by seeded hash, at
     most a quarter of it. With none to spare, training pairs are looked at.
     """
     training = dataset.split(splits.TRAIN)
     if splits.VAL in dataset.description.counts:
-        return training, dataset.split(splits.VAL)
+        few = dataset.split(splits.VAL)
+        return list(range(len(training))), few.take(range(min(len(few), SAMPLED_PAIRS)))
     count = min(config.data.validation_pairs, len(training) // 4)
     order = sorted(
         range(len(training)), key=lambda i: splits.uniform_hash(training.ids[i], config.seed)
     )
-    if not count:
-        return training, training.take(order[: pictures.ROWS])
-    return training.take(sorted(order[count:])), training.take(order[:count])
+    looked_at = order[: count or pictures.ROWS]
+    return sorted(order[count:]), training.take(looked_at)
 
 
 class _Session:
@@ -97,11 +101,19 @@ class _Session:
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
         self.device, self.report = device, reporter
-        self.training, self.validation = hold_out(dataset, config)
-        self.batch_size = min(config.data.batch_size, len(self.training))
-        self.batches = batches_per_epoch(len(self.training), self.batch_size)
+        self.training = dataset.split(splits.TRAIN)
+        self.training_indices, self.validation = hold_out(dataset, config)
+        self.batch_size = min(config.data.batch_size, len(self.training_indices))
+        self.batches = batches_per_epoch(len(self.training_indices), self.batch_size)
         self.trainer = Trainer(config, image_size=dataset.description.size, device=device)
-        self.keeper = Keeper(run, config, dataset.description, len(self.training))
+        self.keeper = Keeper(
+            run,
+            config,
+            dataset.description,
+            training_pairs=len(self.training_indices),
+            batches=self.batches,
+            precision=device.precision,
+        )
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -112,17 +124,29 @@ class _Session:
 
     def begin(self) -> None:
         """Go on where the run folder holds a state; otherwise write down the settings."""
-        if not self.run.state.exists():
-            files.write_text(self.run.config, settings.to_toml(self.config))
-            return
-        self.progress = self.keeper.restore(self.trainer)
-        self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
+        model = self.config.model
+        self.report(
+            Note(
+                f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
+                f"parameters), discriminator {model.discriminator} "
+                f"({count_parameters(self.trainer.discriminator):,}); "
+                f"{self.device.name}, {self.device.precision}, {self.device.threads} threads"
+            )
+        )
+        if self.run.state.exists():
+            self.progress = self.keeper.restore(self.trainer)
+            self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
+        with files.writing(self.run.folder):
+            self.run.samples.mkdir(parents=True, exist_ok=True)
+        files.write_text(self.run.config, settings.to_toml(self.config))
+        self.run.cut_log(self.progress.images_seen)
 
     def train_epoch(self, epoch: int, is_interrupted: Callable[[], bool]) -> None:
         """Train what is left of an epoch; save from time to time."""
         started, seen_before = time.monotonic(), self.progress.images_seen
         batches = epoch_batches(
             self.training,
+            self.training_indices,
             self.batch_size,
             seed=self.config.seed,
             epoch=epoch,
@@ -132,16 +156,14 @@ class _Session:
             before = time.monotonic()
             self.train_batch(epoch, batch, pairs)
             self.progress.seconds += time.monotonic() - before
+            if batch + 1 == self.batches:
+                trained = self.progress.images_seen - seen_before
+                self.end_epoch(epoch, trained / (time.monotonic() - started))
+            # A state is saved between two batches, never between the last one and its epoch's end.
             if is_interrupted():
-                self.save()
-                raise InterruptedRunError(
-                    f"stopped in epoch {epoch + 1} of {self.config.epochs}; everything is saved",
-                    hint=f"to go on, run the same command with --run-dir {self.run.folder}",
-                )
+                self.stop(epoch)
             if time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
                 self.save()
-        elapsed = time.monotonic() - started
-        self.end_epoch(epoch, (self.progress.images_seen - seen_before) / elapsed)
 
     def train_batch(self, epoch: int, batch: int, pairs: Split) -> None:
         """One step of both networks."""
@@ -184,6 +206,12 @@ class _Session:
             discriminator_loss,
             {name: float(part.detach()) for name, part in losses.parts.items()},
         )
+        if not math.isfinite(event.generator_loss + event.discriminator_loss):
+            raise UsageError(
+                f"the losses of epoch {event.epoch}, batch {event.batch} are not finite; "
+                "the last good state is kept",
+                hint="choose a lower --lr",
+            )
         self.progress.generator_losses.append(event.generator_loss)
         self.progress.discriminator_losses.append(event.discriminator_loss)
         self.run.append_log(
@@ -215,15 +243,24 @@ class _Session:
 
     def sample(self, name: str) -> float:
         """Draw the held-out pairs with the averaged weights; return their mean absolute error."""
-        few = self.validation.take(range(min(len(self.validation), SAMPLED_PAIRS)))
+        few = self.validation
         generated = generate_batch(self.trainer.average.network, few.sketches, self.device)
         pictures.write_samples(self.run.samples / name, few, generated)
-        return pictures.mean_absolute_error(generated, few.photos)
+        pictures.write_curves(self.run.curves, self.run.read_log())
+        return float(mae.score(generated, few.photos).mean())
 
     def save(self) -> None:
         """Keep everything as it is now."""
         self.keeper.save(self.trainer, self.progress)
         self.saved_at = time.monotonic()
+
+    def stop(self, epoch: int) -> None:
+        """Save, and say how to go on."""
+        self.save()
+        raise InterruptedRunError(
+            f"stopped in epoch {epoch + 1} of {self.config.epochs}; everything is saved",
+            hint=f"to go on, run the same command with --run-dir {self.run.folder}",
+        )
 
     def finish(self) -> TrainResult:
         """Write what is left to write, and sum up."""

@@ -3,9 +3,8 @@
 from torch import Tensor
 from torch.nn import functional
 
+from sketchcli.config import ADVERSARIAL_LOSSES as KINDS
 from sketchcli.errors import UsageError
-
-KINDS = ("bce", "hinge")
 
 
 def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -3,9 +3,8 @@
 from torch import Tensor
 from torch.nn import functional
 
+from sketchcli.config import RECONSTRUCTION_LOSSES as KINDS
 from sketchcli.errors import UsageError
-
-KINDS = ("l1", "mse")
 
 
 def reconstruction_loss(kind: str, fake: Tensor, real: Tensor) -> Tensor:

@@ -50,14 +50,3 @@ def initialise_like_keras(network: nn.Module) -> None:
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
-
-
-def count_values(network: nn.Module) -> int:
-    """Trainable parameters and running statistics (without the counters of batches seen)."""
-    buffers = (b for b in network.buffers() if b.is_floating_point())
-    return sum(p.numel() for p in network.parameters()) + sum(b.numel() for b in buffers)

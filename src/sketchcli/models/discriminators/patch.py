@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from sketchcli.errors import UsageError
 from sketchcli.models.blocks import Verdict
+
+# Spectral norm bounds each layer by its worst case, which photos are far from: without a gain their
+# activations fade to a hundredth by the last layer, and with them the generator's gradients.
+GAIN = 2.0
+SMALLEST_SIDE = 24  # of less, the last convolution leaves nothing
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,19 @@ class Discriminator(nn.Module):
 
     Args:
         config: Dimensions.
-        image_size: Height and width; this network takes any.
+        image_size: Height and width; beyond the smallest, they change nothing here.
+
+    Raises:
+        UsageError: The pictures are smaller than 24 pixels.
     """
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
-        del image_size
+        if min(image_size) < SMALLEST_SIDE:
+            raise UsageError(
+                f"the patch discriminator needs pictures of {SMALLEST_SIDE} pixels or more",
+                hint="prepare a larger size",
+            )
         w = config.width
         self.layers = nn.ModuleList(
             [
@@ -40,15 +53,13 @@ class Discriminator(nn.Module):
                 convolution(4 * w, 8 * w, stride=1),
             ]
         )
-        # Without spectral norm: five bounded layers would keep every logit near zero, and the
-        # hinge would never let go.
         self.output = nn.Conv2d(8 * w, 1, 4, padding=1)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
         """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""
         features = [torch.cat([sketch, photo], dim=1)]
         for layer in self.layers:
-            features.append(functional.leaky_relu(layer(features[-1]), 0.2))
+            features.append(GAIN * functional.leaky_relu(layer(features[-1]), 0.2))
         return Verdict(self.output(features[-1]), tuple(features[1:]))
 
 

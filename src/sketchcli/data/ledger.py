@@ -1,0 +1,43 @@
+"""What becomes of every file that is not simply taken: nothing is dropped silently."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sketchcli.images import Pixels
+
+
+@dataclass
+class Ledger:
+    """Files left out, and files kept although they repeat a picture, with the reasons."""
+
+    left_out: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, str] = field(default_factory=dict)
+    _seen: dict[str, tuple[str, Path]] = field(default_factory=dict)  # hash -> split, file
+
+    def takes(self, sketch: tuple[Path, Pixels], photo: tuple[Path, Pixels], split: str) -> bool:
+        """Whether a pair may be kept; if not, it is written down why.
+
+        It goes when both its pictures were seen before, or one of them in another split: what is
+        trained on must not be tested on. Two sketches of one photo in the same split are two
+        pairs; that is only mentioned.
+        """
+        files = {_hash(pixels): path for path, pixels in (sketch, photo)}
+        before = {key: self._seen[key] for key in files if key in self._seen}
+        for key, (where, first) in before.items():
+            if len(before) == len(files) or where != split:
+                self.left_out[str(files[key])] = f"duplicate: the same picture as {first} ({where})"
+                return False
+        self._remember(files, split)
+        return True
+
+    def _remember(self, files: Mapping[str, Path], split: str) -> None:
+        for key, path in files.items():
+            if key in self._seen:
+                self.repeated[str(path)] = f"the same picture as {self._seen[key][1]}"
+            self._seen.setdefault(key, (split, path))
+
+
+def _hash(pixels: Pixels) -> str:
+    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()

@@ -1,0 +1,58 @@
+"""Networks from the names and options in a config."""
+
+from dataclasses import fields
+from types import ModuleType
+
+from torch import nn
+
+from sketchcli import registry
+from sketchcli.config import ModelConfig, Options
+from sketchcli.errors import UsageError
+
+
+def build_generator(config: ModelConfig) -> nn.Module:
+    """The generator that a config names.
+
+    Raises:
+        UsageError: Unknown name or options.
+    """
+    room = registry.load(registry.GENERATORS, config.generator)
+    network: nn.Module = room.Generator(_options(room, config.generator_options))
+    return network
+
+
+def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.Module:
+    """The discriminator that a config names, for pictures of `(height, width)`.
+
+    Raises:
+        UsageError: Unknown name or options, or a size that the network cannot take.
+    """
+    room = registry.load(registry.DISCRIMINATORS, config.discriminator)
+    options = _options(room, config.discriminator_options)
+    network: nn.Module = room.Discriminator(options, image_size)
+    return network
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _options(room: ModuleType, options: Options) -> object:
+    known = {field.name: type(field.default) for field in fields(room.Config)}
+    problems = [_problem(key, value, known.get(key)) for key, value in options.items()]
+    if any(problems):
+        name = room.__name__.rpartition(".")[2]
+        message = "; ".join(filter(None, problems))
+        raise UsageError(f"{name}: {message}", hint=f"known: {', '.join(known)}")
+    return room.Config(**options)
+
+
+def _problem(key: str, value: object, kind: type | None) -> str:
+    if kind is None:
+        return f"unknown option '{key}'"
+    if type(value) is not kind:
+        return f"'{key}' must be {kind.__name__}, not {value!r}"
+    if type(value) is int and value < 1:
+        return f"'{key}' must be at least 1, not {value!r}"
+    return ""
