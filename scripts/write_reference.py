@@ -3,6 +3,7 @@
 A test compares them with the program, so that they cannot drift.
 """
 
+import html
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def cli_page() -> str:
     made = subprocess.run(
         [*command, "--name", "sketch2img"], check=True, capture_output=True, text=True
     )
-    return made.stdout.strip() + "\n"
+    return html.unescape(made.stdout).strip() + "\n"
 
 
 def settings_page() -> str:

@@ -133,9 +133,9 @@ def test_no_setting_takes_a_value_of_another_type(path, value):
     "path", [path for path, default in leaves(TrainConfig()) if isinstance(default, float)]
 )
 def test_a_whole_number_will_do_for_a_float_and_becomes_one(path):
-    merged = settings.merge(TrainConfig(), nested(path, 1))
+    merged = settings.merge(TrainConfig(), nested(path, 0))
     value = dict(leaves(merged))[path]
-    assert value == 1
+    assert value == 0
     assert type(value) is float
 
 
@@ -169,3 +169,53 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, text):
 def test_values_out_of_range_are_usage_errors(bad):
     with pytest.raises(UsageError):
         merge(TrainConfig(), bad)
+
+
+@pytest.mark.parametrize(
+    ("path", "choices"),
+    [
+        (("loss", "adversarial"), settings.ADVERSARIAL_LOSSES),
+        (("loss", "reconstruction"), settings.RECONSTRUCTION_LOSSES),
+        (("optimizer", "schedule"), settings.SCHEDULES),
+    ],
+)
+def test_an_unknown_word_is_an_error_that_lists_the_choices(path, choices):
+    for choice in choices:
+        merged = settings.merge(TrainConfig(), nested(path, choice))
+        assert dict(leaves(merged))[path] == choice
+    said = f"'{'.'.join(path)}' must be one of {', '.join(choices)}, not 'huber'"
+    for word in ("huber", "", choices[0].upper()):
+        with pytest.raises(UsageError, match=said.replace("huber", word)):
+            settings.merge(TrainConfig(), nested(path, word))
+
+
+@pytest.mark.parametrize(
+    ("path", "inside", "outside", "said"),
+    [
+        (("epochs",), [1], [0, -3], "at least 1"),
+        (("seed",), [0], [-1], "at least 0"),
+        (("sample_every",), [1], [0], "at least 1"),
+        (("ema_half_life",), [0], [-0.5], "at least 0"),
+        (("data", "batch_size"), [1], [0], "at least 1"),
+        (("data", "validation_pairs"), [0], [-1], "at least 0"),
+        (("loss", "adversarial_weight"), [0], [-1e-9], "at least 0"),
+        (("loss", "feature_matching_weight"), [0], [-1], "at least 0"),
+        (("optimizer", "lr"), [0, 5], [-1e-4], "at least 0"),
+        (("optimizer", "beta1"), [0, 0.9999], [-0.1, 1], "at least 0 and at most 0.9999"),
+        (("optimizer", "beta2"), [0, 0.9999], [-0.1, 1.0], "at least 0 and at most 0.9999"),
+        (("optimizer", "decay_from"), [0, 1], [-0.1, 1.1], "at least 0 and at most 1"),
+    ],
+)
+def test_numbers_have_bounds_that_the_error_tells(path, inside, outside, said):
+    for value in inside:
+        assert dict(leaves(settings.merge(TrainConfig(), nested(path, value))))[path] == value
+    for value in outside:
+        with pytest.raises(UsageError, match=f"'{'.'.join(path)}' must be {said}, not {value!r}"):
+            settings.merge(TrainConfig(), nested(path, value))
+
+
+def test_values_out_of_bounds_are_listed_with_the_other_mistakes():
+    mistakes = {"epochs": 0, "nosuch": 1, "loss": {"reconstruction": "l2"}, "seed": "one"}
+    with pytest.raises(UsageError) as caught:
+        settings.merge(TrainConfig(), mistakes)
+    assert len(caught.value.message.split("; ")) == 4

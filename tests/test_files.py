@@ -8,6 +8,12 @@ import pytest
 from sketchcli import files
 from sketchcli.errors import DataError
 
+MARKER = "index.json"
+
+
+def new_folder(target, **options):
+    return files.new_folder(target, marker=MARKER, **options)
+
 
 def fill_the_disk(part):
     part.write_text("half of it")
@@ -87,7 +93,7 @@ def test_others_may_read_as_the_users_mask_says(work):
     old = os.umask(0o022)
     try:
         files.write_text(work / "note.txt", "")
-        with files.new_folder(work / "set"):
+        with new_folder(work / "set"):
             pass
     finally:
         os.umask(old)
@@ -104,7 +110,7 @@ def test_json_is_readable_by_people_and_programs(work):
 
 
 def test_a_folder_appears_when_it_is_full(work):
-    with files.new_folder(work / "sets" / "faces") as part:
+    with new_folder(work / "sets" / "faces") as part:
         (part / "a.txt").write_text("a")
         assert not (work / "sets" / "faces").exists()
     assert names_in(work / "sets") == ["faces"]
@@ -113,38 +119,94 @@ def test_a_folder_appears_when_it_is_full(work):
 
 def test_an_existing_folder_is_not_touched_unasked(work):
     (work / "faces").mkdir()
-    with pytest.raises(DataError, match="exists") as caught, files.new_folder(work / "faces"):
+    with pytest.raises(DataError, match="exists") as caught, new_folder(work / "faces"):
         pytest.fail("the block must not run")
     assert "--overwrite" in caught.value.hint
     assert names_in(work) == ["faces"]
 
 
-def test_overwriting_replaces_the_whole_folder(work):
-    (work / "faces").mkdir()
-    (work / "faces" / "old.txt").write_text("old")
-    with files.new_folder(work / "faces", overwrite=True) as part:
+@pytest.fixture
+def older(work):
+    """A folder that an earlier command made."""
+    folder = work / "faces"
+    folder.mkdir()
+    (folder / MARKER).write_text("old")
+    return folder
+
+
+def test_overwriting_replaces_the_whole_folder(work, older):
+    with new_folder(older, overwrite=True) as part:
         (part / "new.txt").write_text("new")
-        assert names_in(work / "faces") == ["old.txt"]
+        assert names_in(older) == [MARKER]
     assert names_in(work) == ["faces"]
-    assert names_in(work / "faces") == ["new.txt"]
+    assert names_in(older) == ["new.txt"]
+
+
+def an_empty_folder(target):
+    target.mkdir()
+
+
+def a_folder_of_others(target):
+    target.mkdir()
+    (target / "thesis.txt").write_text("years of work")
+
+
+def a_folder_with_the_marker_further_down(target):
+    (target / "faces").mkdir(parents=True)
+    (target / "faces" / MARKER).write_text("one of many")
+
+
+def a_folder_with_a_folder_of_that_name(target):
+    (target / MARKER).mkdir(parents=True)
+
+
+def a_file(target):
+    target.write_text("years of work")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        an_empty_folder,
+        a_folder_of_others,
+        a_folder_with_the_marker_further_down,
+        a_folder_with_a_folder_of_that_name,
+        a_file,
+    ],
+)
+def test_what_is_not_ours_is_never_replaced(work, make):
+    make(work / "faces")
+    before = sorted(work.rglob("*"))
+    said = pytest.raises(DataError, match="faces: holds something else")
+    with said as caught, new_folder(work / "faces", overwrite=True):
+        pytest.fail("the block must not run")
+    assert "another name" in caught.value.hint
+    assert sorted(work.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make a link")
+def test_overwriting_a_link_replaces_the_folder_that_it_points_to(work, older):
+    (work / "link").symlink_to(older)
+    with new_folder(work / "link", overwrite=True) as part:
+        (part / "new.txt").write_text("new")
+    assert (work / "link").is_symlink()
+    assert names_in(older) == ["new.txt"]
 
 
 @pytest.mark.parametrize(
     ("save", "raised"), [(fill_the_disk, DataError), (give_up, ZeroDivisionError)]
 )
-def test_a_failed_folder_leaves_the_old_one_and_no_rest(work, save, raised):
-    (work / "faces").mkdir()
-    (work / "faces" / "old.txt").write_text("old")
-    with pytest.raises(raised), files.new_folder(work / "faces", overwrite=True) as part:
+def test_a_failed_folder_leaves_the_old_one_and_no_rest(work, older, save, raised):
+    with pytest.raises(raised), new_folder(older, overwrite=True) as part:
         save(part / "new.txt")
     assert names_in(work) == ["faces"]
-    assert names_in(work / "faces") == ["old.txt"]
+    assert (older / MARKER).read_text() == "old"
 
 
 def test_a_place_that_cannot_be_written_is_a_data_error(unwritable):
     with pytest.raises(DataError, match="below"):
         files.write_text(unwritable, "text")
-    with pytest.raises(DataError, match="below"), files.new_folder(unwritable / "set"):
+    with pytest.raises(DataError, match="below"), new_folder(unwritable / "set"):
         pytest.fail("the block must not run")
 
 

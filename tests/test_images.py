@@ -200,6 +200,20 @@ def test_reducing_keeps_every_thin_stroke():
     assert (reduced[:, columns // 4] < 200).all()
 
 
+def test_a_wide_picture_keeps_every_thin_stroke_although_its_other_side_grows():
+    sketch = np.full((100, 640), 255, np.uint8)
+    columns = np.arange(2, 640, 9)  # at every place within the five columns that become one
+    sketch[:, columns] = 0
+    for wide, resized in [
+        (sketch, images.resize(sketch, (128, 128))),
+        (sketch.T, images.resize(sketch.T, (128, 128)).T),
+    ]:
+        assert wide.size == 64_000
+        assert len(set(columns // 5)) == len(columns)
+        assert np.abs(resized[:, columns // 5].astype(int) - 204).max() <= 1
+        assert (np.delete(resized, columns // 5, axis=1) == 255).all()
+
+
 @pytest.mark.parametrize("size", [(10, 7), (48, 64), (24, 32), (5, 90)])
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_resizing_gives_height_and_width(size, channels):

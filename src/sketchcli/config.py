@@ -27,6 +27,7 @@ class Direction(StrEnum):
 
 ADVERSARIAL_LOSSES = ("bce", "hinge")
 RECONSTRUCTION_LOSSES = ("l1", "mse")
+LARGEST = 2**63  # beyond any number that makes sense, and what a seed may be
 SCHEDULES = ("constant", "linear", "inverse-epoch")
 
 
@@ -57,7 +58,7 @@ class LossConfig:
     adversarial: str = one_of(ADVERSARIAL_LOSSES, "hinge")
     adversarial_weight: float = bounded(0, 1.0)
     reconstruction: str = one_of(RECONSTRUCTION_LOSSES, "l1")
-    reconstruction_weight: float = bounded(0, 30.0)
+    reconstruction_weight: float = bounded(0, 60.0)
     feature_matching_weight: float = bounded(0, 10.0)
 
 
@@ -81,11 +82,11 @@ class AugmentationConfig:
     """Random changes of the training pairs; sketch and photo always move together."""
 
     flip: bool = True
-    rotation: float = 8.0  # degrees, either way
-    scale: float = 0.08  # relative, either way
-    shift: float = 0.06  # of the picture's size, either way
-    elastic: float = 0.02  # displacement of a 5x5 grid, of the picture's size
-    sketch_contrast: float = 0.3  # relative change of the sketch's contrast and darkness
+    rotation: float = 10.0  # degrees, either way
+    scale: float = 0.12  # relative, either way
+    shift: float = 0.08  # of the picture's size, either way
+    elastic: float = 0.025  # displacement of a 5x5 grid, of the picture's size
+    sketch_contrast: float = 0.4  # relative change of the sketch's contrast and darkness
     discriminator: bool = True  # DiffAugment on what the discriminator sees
 
 
@@ -260,6 +261,6 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
 def _fits(value: object, hint: type) -> bool:
     if isinstance(value, bool) or hint is bool:
         return isinstance(value, bool) and hint is bool
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, int | float) and not abs(value) < LARGEST:  # not a number, too
         return False
     return isinstance(value, (int, float) if hint is float else hint)

@@ -46,7 +46,6 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["preprocess"], ExitCode.USAGE, "say where"),
         (["preprocess", "nosuch"], ExitCode.DATA, "nosuch"),
         (["preprocess", "--sketches", "here"], ExitCode.USAGE, "go together"),
-        (["preprocess", ".", "--name", "../up"], ExitCode.DATA, "no pictures"),
         (["preprocess", "x", "--size", "big"], ExitCode.USAGE, "big"),
         (["preprocess", "x", "--val", "0.5", "--test", "0.5"], ExitCode.USAGE, "nothing to train"),
         (["generate", "no.png", "out.png"], ExitCode.DATA, "no.png"),

@@ -17,7 +17,9 @@ def split_of(count):
 
 
 def ids(count=20, batch_size=6, *, seed=0, epoch=0, start=0):
-    drawn = batches.epoch_batches(split_of(count), batch_size, seed=seed, epoch=epoch, start=start)
+    drawn = batches.epoch_batches(
+        split_of(count), range(count), batch_size, seed=seed, epoch=epoch, start=start
+    )
     return [(number, batch.ids) for number, batch in drawn]
 
 
@@ -33,10 +35,21 @@ def test_over_the_epochs_every_pair_is_seen():
 
 
 def test_names_sketches_and_photos_stay_together():
-    for _, batch in batches.epoch_batches(split_of(9), 4, seed=1, epoch=2):
+    for _, batch in batches.epoch_batches(split_of(9), range(9), 4, seed=1, epoch=2):
         expected = [int(name) for name in batch.ids]
         assert batch.sketches[:, 0, 0].tolist() == expected
         assert batch.photos[:, 1, 0, 2].tolist() == expected
+
+
+def test_only_the_chosen_pairs_are_drawn():
+    chosen = [17, 3, 11, 5, 8]
+    drawn = list(batches.epoch_batches(split_of(20), chosen, 2, seed=0, epoch=0))
+    names = [name for _, batch in drawn for name in batch.ids]
+    assert [number for number, _ in drawn] == [0, 1]
+    assert len(set(names)) == 4
+    assert set(names) < set(map(str, chosen))
+    [(_, whole)] = batches.epoch_batches(split_of(20), chosen, 5, seed=0, epoch=0)
+    assert set(whole.ids) == set(map(str, chosen))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():

@@ -7,8 +7,9 @@ from sketchcli.data import pairing
 from sketchcli.data.pairing import pair_by_name
 
 
-def paths(folder, *names):
-    return [Path(folder) / name for name in names]
+def paths(root, *names):
+    """Files, each with the folders between it and the root."""
+    return {Path(root) / name: "/".join(Path(name).parts[:-1]) for name in names}
 
 
 def pair(sketches, photos):
@@ -85,10 +86,51 @@ def test_every_file_is_accounted_for_whatever_the_order():
     photos = paths("p", "photo-c.png", "a.webp", "y.png", "a.bmp")
     result = pair_by_name(sketches, photos)
     listed = [path for p in result.pairs for path in (p.sketch, p.photo)]
-    assert sorted([*listed, *result.unpaired, *result.duplicates]) == sorted(sketches + photos)
-    assert pair_by_name(reversed(sketches), reversed(photos)) == result
+    assert sorted([*listed, *result.unpaired, *result.duplicates]) == sorted(sketches | photos)
+    backwards = [dict(reversed(files.items())) for files in (sketches, photos)]
+    assert pair_by_name(*backwards) == result
 
 
 def test_nothing_pairs_with_nothing():
     assert pair([], []).pairs == ()
     assert names(pair(["a.png"], []).unpaired) == ["sketches/a.png"]
+
+
+def test_equal_names_in_two_folders_are_two_pairs():
+    files = ["monday/1.png", "tuesday/1.png", "tuesday/late/1.png", "1.png"]
+    result = pair(files, files)
+    assert [p.id for p in result.pairs] == ["1", "monday/1", "tuesday/1", "tuesday/late/1"]
+    assert result.unpaired == result.duplicates == ()
+    assert all(p.sketch.parts[1:] == p.photo.parts[1:] for p in result.pairs)
+
+
+def test_a_file_is_paired_only_with_one_from_the_same_folder():
+    result = pair(["monday/1.png", "2.png"], ["tuesday/1.png", "tuesday/2.png"])
+    assert result.pairs == ()
+    assert len(result.unpaired) == 4
+
+
+def test_a_rule_reads_the_files_name_and_leaves_the_folders():
+    result = pair(["My Sketches/Anna_sketch.png"], ["My Sketches/photo-anna.png"])
+    assert (result.rule, result.pairs[0].id) == ("words", "My Sketches/anna")
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        *("anna", "anna_sketch", "Photo-Anna", "Bob 2 (drawing)", "realistic", "photo"),
+        *("F2-005-01-sz1", "f-005-01", "m1-010-01-sz1", "f-039-01-sz1", "F2_005_01-sz1"),
+        *(unicodedata.normalize(form, "Zoë_sketch") for form in ("NFC", "NFD")),
+    ],
+)
+@pytest.mark.parametrize("folder", ["", "monday/", "My Sketches/late/"])
+def test_a_pair_has_one_canonical_name_under_whichever_rule_it_was_found(folder, stem):
+    ids = {folder + rule(stem) for rule in pairing.RULES.values()}
+    assert len({pairing.canonical(pair_id) for pair_id in ids}) == 1
+
+
+def test_a_canonical_name_keeps_the_folder_and_tells_people_apart():
+    assert pairing.canonical("monday/Anna_sketch") == "monday/anna"
+    assert pairing.canonical("F2-005-01-sz1") == pairing.canonical("f-005-01") == "f-005-01"
+    ids = ["anna", "bob", "monday/anna", "tuesday/anna", "f-005-01", "m-005-01", "f-005-02"]
+    assert len(set(map(pairing.canonical, ids))) == len(ids)

@@ -22,6 +22,7 @@ DESCRIPTION = Description(
     pairing="exact",
     pairs=PAIRS,
     left_out={"s/carl.png": "unpaired"},
+    repeated={"p/bob.jpg": "the same picture as p/anna.jpg"},
 )
 
 
@@ -108,8 +109,13 @@ def test_a_split_that_is_not_there_lists_those_that_are(folder):
 
 def index_without(key):
     index = {"schema": 1, "size": [6, 4], "name": "", "licence": "", "citation": "", "command": ""}
-    index |= {"pairing": "", "pairs": [], "left_out": {}}
+    index |= {"pairing": "", "pairs": [], "left_out": {}, "repeated": {}}
     return json.dumps({name: value for name, value in index.items() if name != key}).encode()
+
+
+def test_an_index_with_every_key_is_read(folder):
+    (folder / prepared.INDEX).write_bytes(index_without(""))
+    assert prepared.read(folder).description.size == (6, 4)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +182,16 @@ def with_pairs(*pairs):
     return dataclasses.replace(DESCRIPTION, pairs=pairs).fingerprint
 
 
-def test_the_fingerprint_knows_pixels_and_splits_and_nothing_else():
-    renamed = [dataclasses.replace(p, id=f"x{p.id}", sketch="s", photo="p") for p in PAIRS]
-    elsewhere = dataclasses.replace(DESCRIPTION, name="other", command="other", left_out={})
+def test_the_fingerprint_knows_names_pixels_and_splits_and_nothing_else():
+    moved = [dataclasses.replace(p, sketch="s", photo="p") for p in PAIRS]
+    elsewhere = dataclasses.replace(
+        DESCRIPTION, name="other", command="other", left_out={}, repeated={}
+    )
     assert with_pairs(*reversed(PAIRS)) == DESCRIPTION.fingerprint
-    assert with_pairs(*renamed) == DESCRIPTION.fingerprint
+    assert with_pairs(*moved) == DESCRIPTION.fingerprint
     assert elsewhere.fingerprint == DESCRIPTION.fingerprint
     assert with_pairs(*PAIRS[:2]) != DESCRIPTION.fingerprint
-    for change in ({"split": "val"}, {"sha256": "dd"}):
+    for change in ({"id": "Anna"}, {"split": "val"}, {"sha256": "dd"}):
         changed = dataclasses.replace(PAIRS[0], **change)
         assert with_pairs(changed, *PAIRS[1:]) != DESCRIPTION.fingerprint
 

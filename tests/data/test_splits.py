@@ -23,6 +23,9 @@ def draw(ids, *, val=0.1, test=0.2, seed=0):
         ("evaluation", "test"),
         ("portraits", None),
         ("latest photos", None),
+        ("Valerie", None),
+        ("Testa", None),
+        ("Trainor", None),
         ("", None),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_failed_start_leaves_no_folder(tiny, dataset, run_dir, cpu):
 
 
 def test_losses_that_are_not_finite_end_the_run_with_the_cure(tiny, dataset, run_dir, cpu):
-    wild = settings.merge(tiny, {"optimizer": {"lr": 1e30}})
+    wild = settings.merge(tiny, {"optimizer": {"lr": 1e15}})
     with pytest.raises(UsageError) as caught:
         train(wild, dataset, run_dir=run_dir, device=cpu)
     assert "--lr" in caught.value.hint

@@ -4,10 +4,7 @@ from torch import nn
 
 from sketchcli.models.blocks import (
     Verdict,
-    count_parameters,
-    count_values,
     initialise_like_keras,
-    keras_batch_norm,
     pad_to_multiple,
 )
 
@@ -28,15 +25,6 @@ def test_padding_repeats_the_edge_at_the_bottom_and_right(size, padded):
 def test_a_probability_is_the_mean_over_the_patches():
     logits = torch.tensor([[[[0.0, 100.0]]], [[[-100.0, -100.0]]]])
     assert Verdict(logits).probability.tolist() == [0.75, 0.0]
-
-
-def test_running_statistics_count_as_values_but_not_as_parameters():
-    network = nn.Sequential(nn.Linear(3, 2), keras_batch_norm(4))
-    assert count_parameters(network) == 8 + 8
-    assert count_values(network) == 8 + 8 + 8
-    network[0].requires_grad_(requires_grad=False)
-    assert count_parameters(network) == 8
-    assert count_values(network) == 24
 
 
 def test_a_layer_without_bias_can_be_initialised():

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from sketchcli.config import ModelConfig
-from sketchcli.models.combined import CombinedModel, build_discriminator, build_generator
+from sketchcli.models.building import build_discriminator, build_generator
+from sketchcli.models.combined import CombinedModel
 
 
 @pytest.fixture(params=["dense", "patch"])
@@ -57,9 +58,35 @@ def test_the_discriminator_is_left_as_it_was(combined, sketch, is_training):
 
 
 @pytest.mark.parametrize("is_training", [True, False])
-def test_the_discriminator_is_free_again_after_an_error(combined, is_training):
+def test_the_discriminator_is_free_again_after_an_error(combined, sketch, is_training):
     combined.discriminator.train(is_training)
-    with pytest.raises(ZeroDivisionError), combined.frozen_discriminator():
-        raise ZeroDivisionError
+    with pytest.raises(RuntimeError):
+        combined.judge(sketch, sketch)  # a photo has three channels
     assert is_free(combined.discriminator)
     assert {m.training for m in combined.discriminator.modules()} == {is_training}
+
+
+def test_what_was_frozen_before_stays_frozen(combined, sketch):
+    combined.discriminator.requires_grad_(requires_grad=False)
+    combined(sketch)
+    assert not any(p.requires_grad for p in combined.discriminator.parameters())
+
+
+def test_the_verdict_is_the_discriminators_own_in_eval(combined, sketch):
+    photo = combined.generator(sketch).detach()
+    verdict = combined.judge(sketch, photo)
+    combined.discriminator.eval()
+    with torch.no_grad():
+        expected = combined.discriminator(sketch, photo)
+    assert torch.equal(verdict.logits, expected.logits)
+    assert all(map(torch.equal, verdict.features, expected.features))
+
+
+def test_gradients_reach_the_photo_by_logits_and_features(combined, sketch):
+    photo = combined.generator(sketch).detach().requires_grad_()
+    verdict = combined.judge(sketch, photo)
+    for output in (verdict.logits, *verdict.features):
+        [gradient] = torch.autograd.grad(output.square().sum(), photo, retain_graph=True)
+        assert gradient.any()
+    (verdict.logits.sum() + sum(feature.sum() for feature in verdict.features)).backward()
+    assert all(p.grad is None for p in combined.discriminator.parameters())

@@ -9,7 +9,7 @@ from sketchcli import registry
 from sketchcli.config import ModelConfig
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import Verdict
-from sketchcli.models.combined import build_discriminator
+from sketchcli.models.building import build_discriminator
 
 SIZE = (56, 50)
 

@@ -8,7 +8,7 @@ import torch
 from sketchcli import registry
 from sketchcli.config import ModelConfig
 from sketchcli.errors import UsageError
-from sketchcli.models.combined import build_generator
+from sketchcli.models.building import build_generator
 
 
 @pytest.fixture(params=registry.names(registry.GENERATORS))

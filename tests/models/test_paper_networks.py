@@ -9,8 +9,7 @@ from torch import nn
 from sketchcli import config as settings
 from sketchcli.config import ModelConfig
 from sketchcli.errors import UsageError
-from sketchcli.models.blocks import count_parameters, count_values
-from sketchcli.models.combined import build_discriminator, build_generator
+from sketchcli.models.building import build_discriminator, build_generator, count_parameters
 from sketchcli.models.discriminators import dense
 from sketchcli.models.generators.resnet import ResidualBlock
 
@@ -33,6 +32,12 @@ def discriminator():
 @pytest.fixture(params=["generator", "discriminator"])
 def network(request):
     return request.getfixturevalue(request.param)
+
+
+def count_values(network):
+    """As Keras counts: the parameters, and the running statistics."""
+    values = [*network.parameters(), *network.buffers()]
+    return sum(value.numel() for value in values if value.is_floating_point())
 
 
 def modules_of(network, kinds):

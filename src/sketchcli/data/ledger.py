@@ -16,6 +16,10 @@ class Ledger:
     repeated: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, tuple[str, Path]] = field(default_factory=dict)  # hash -> split, file
 
+    def leave_out(self, reason: str, *paths: Path) -> None:
+        """Write down why files are left out."""
+        self.left_out |= {str(path): reason for path in paths}
+
     def takes(self, sketch: tuple[Path, Pixels], photo: tuple[Path, Pixels], split: str) -> bool:
         """Whether a pair may be kept; if not, it is written down why.
 
@@ -25,9 +29,9 @@ class Ledger:
         """
         files = {_hash(pixels): path for path, pixels in (sketch, photo)}
         before = {key: self._seen[key] for key in files if key in self._seen}
-        for key, (where, first) in before.items():
+        for where, first in before.values():
             if len(before) == len(files) or where != split:
-                self.left_out[str(files[key])] = f"duplicate: the same picture as {first} ({where})"
+                self.leave_out(f"duplicate: the same picture as {first} ({where})", *files.values())
                 return False
         self._remember(files, split)
         return True

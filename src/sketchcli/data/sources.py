@@ -1,5 +1,6 @@
 """Find the pictures of a data set: in two folders, side by side, or in a tree of named folders."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from sketchcli.data import splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
+DUPLICATE = "duplicate: another file of its kind has this name"
 OURS = frozenset({"source.json"})  # what `fetch-data` puts beside the pictures
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
-    **dict.fromkeys(("sketch", "sketches", "drawing", "drawings", "edges", "lines"), "sketch"),
+    **dict.fromkeys(
+        ("sketch", "sketches", "drawing", "drawings", "edge", "edges", "line", "lines"), "sketch"
+    ),
 }
 
 
@@ -91,27 +95,25 @@ def tree(root: Path) -> Source:
 
 def side_by_side(root: Path, *, direction: Direction) -> Source:
     """Pictures that hold sketch and photo side by side, as the pix2pix sets have them."""
-    pairs = tuple(
-        SourcePair(
-            path.relative_to(root).with_suffix("").as_posix(),
-            path,
-            path,
-            _split_of(path, root),
-            direction,
-        )
-        for path in pictures(root)
-    )
-    return Source(pairs, "side-by-side", _not_pictures(root))
+    pairs: dict[str, SourcePair] = {}
+    left_out = _not_pictures(root)
+    for path in pictures(root):
+        name = path.relative_to(root).with_suffix("").as_posix()
+        if name in pairs:
+            left_out[str(path)] = DUPLICATE
+        else:
+            pairs[name] = SourcePair(name, path, path, _split_of(path, root), direction)
+    return Source(tuple(pairs.values()), "side-by-side", left_out)
 
 
 def inner_folder(path: Path, root: Path) -> str:
-    """The folders between root and file that are part of its name: not its split, not its kind.
+    """The folders between root and file, without the words for their split and kind.
 
-    >>> inner_folder(Path("set/train/sketches/tuesday/1.png"), Path("set"))
-    'tuesday'
+    >>> inner_folder(Path("set/train/Sketches of Ann/1.png"), Path("set"))
+    'of ann'
     """
-    folders = path.relative_to(root).parts[:-1]
-    return "/".join(f for f in folders if not splits.split_from_name(f) and not _kind_from_name(f))
+    folders = unicodedata.normalize("NFC", path.relative_to(root).parent.as_posix()).split("/")
+    return "/".join(name for name in map(_without_labels, folders) if name not in {"", "."})
 
 
 def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path]) -> Source:
@@ -134,13 +136,16 @@ def _of_split(files: Mapping[Path, Path], split: str | None) -> dict[Path, str]:
 
 def _reasons(pairing: Pairing) -> dict[str, str]:
     alone = "unpaired: no file of the other kind has its name"
-    again = "duplicate: another file of its kind has this name"
-    return {str(p): alone for p in pairing.unpaired} | {str(p): again for p in pairing.duplicates}
+    return {str(p): alone for p in pairing.unpaired} | {
+        str(p): DUPLICATE for p in pairing.duplicates
+    }
 
 
 def _files(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if not path.name.startswith("."))
+    def is_hidden(path: Path) -> bool:
+        return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not is_hidden(path))
 
 
 def _not_pictures(folder: Path) -> dict[str, str]:
@@ -160,6 +165,12 @@ def _kind_of(path: Path, root: Path) -> str | None:
 def _kind_from_name(folder: str) -> str | None:
     kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _without_labels(folder: str) -> str:
+    words = splits.words_of(folder)
+    rest = [word for word in words if word not in _KINDS and not splits.split_from_name(word)]
+    return folder if rest == words else " ".join(rest)
 
 
 def _first(values: Iterable[str | None]) -> str | None:

@@ -129,30 +129,31 @@ def preprocess(
                 _nothing_left(ledger.left_out), hint="pairs share a name; see docs/how-to"
             )
         description = Description(
-            target.resolve().name,
-            config.size,
-            origin.licence,
-            origin.citation,
-            config.command,
-            source.rule,
-            pairs,
-            ledger.left_out,
-            ledger.repeated,
+            name=target.resolve().name,
+            size=config.size,
+            licence=origin.licence,
+            citation=origin.citation,
+            command=config.command,
+            pairing=source.rule,
+            pairs=pairs,
+            left_out=ledger.left_out,
+            repeated=ledger.repeated,
         )
         prepared.write_index(part, description)
         _write_contact_sheet(part, description)
-    for file, reason in ledger.left_out.items():
-        reporter(Note(f"left out {file}: {reason}", is_warning=True))
-    for file, reason in ledger.repeated.items():
-        reporter(Note(f"kept {file}: {reason}", is_warning=True))
+    _tell(ledger, reporter)
+    return _result(target, description)
+
+
+def _result(target: Path, description: Description) -> PreprocessResult:
     return PreprocessResult(
         description.name,
         target,
-        config.size,
+        description.size,
         description.counts,
-        source.rule,
-        ledger.left_out,
-        ledger.repeated,
+        description.pairing,
+        description.left_out,
+        description.repeated,
         target / CONTACT_SHEET,
     )
 
@@ -174,7 +175,7 @@ def _store(
             try:
                 sketch, photo = (images.resize(p, config.size) for p in _read(job))
             except DataError as error:
-                ledger.left_out[str(job.sketch)] = f"unreadable pair: {error.message}"
+                ledger.leave_out(f"unreadable pair: {error.message}", job.sketch, job.photo)
                 continue
             if not ledger.takes((job.sketch, sketch), (job.photo, photo), split):
                 continue
@@ -217,6 +218,13 @@ def _write_contact_sheet(folder: Path, description: Description) -> None:
         few = split.take(range(min(len(split), CONTACT_PAIRS // shares)))
         pairs += zip(few.sketches, few.photos, strict=True)
     pictures.write_contact_sheet(folder / CONTACT_SHEET, pairs)
+
+
+def _tell(ledger: Ledger, reporter: Reporter) -> None:
+    for file, reason in ledger.left_out.items():
+        reporter(Note(f"left out {file}: {reason}", is_warning=True))
+    for file, reason in ledger.repeated.items():
+        reporter(Note(f"kept {file}: {reason}", is_warning=True))
 
 
 def _nothing_left(left_out: dict[str, str]) -> str:

@@ -1,0 +1,39 @@
+import pytest
+from torch import nn
+
+from sketchcli.config import ModelConfig
+from sketchcli.errors import UsageError
+from sketchcli.models.blocks import keras_batch_norm
+from sketchcli.models.building import build_discriminator, build_generator, count_parameters
+
+
+def test_neither_running_statistics_nor_frozen_weights_count_as_parameters():
+    network = nn.Sequential(nn.Linear(3, 2), keras_batch_norm(4))
+    assert count_parameters(network) == 8 + 8
+    network[0].requires_grad_(requires_grad=False)
+    assert count_parameters(network) == 8
+
+
+def test_options_reach_the_network():
+    narrow, wide = (
+        build_generator(ModelConfig(generator_options={"width": width, "blocks": 1}))
+        for width in (4, 8)
+    )
+    assert count_parameters(narrow) < count_parameters(wide) / 3
+    config = ModelConfig(discriminator_options={"width": 4})
+    assert build_discriminator(config, (32, 32)).output.in_channels == 32
+
+
+@pytest.mark.parametrize("value", [0, -4])
+def test_a_network_has_at_least_one_of_everything(value):
+    said = f"'width' must be at least 1, not {value}"
+    with pytest.raises(UsageError, match=said):
+        build_generator(ModelConfig(generator_options={"width": value}))
+    with pytest.raises(UsageError, match=said):
+        build_discriminator(ModelConfig(discriminator_options={"width": value}), (64, 64))
+
+
+@pytest.mark.parametrize("value", [True, 4.0, "4"])
+def test_an_option_of_another_type_is_an_error(value):
+    with pytest.raises(UsageError, match="'width' must be int"):
+        build_generator(ModelConfig(generator_options={"width": value}))
