@@ -44,7 +44,7 @@ $(DEV): $(RUNTIME)
 # not yet trained.
 
 DEMO := demo
-DEMO_EPOCHS ?= 20
+DEMO_EPOCHS ?= 25
 DEMO_HOME := $(DEMO)/home
 DEMO_RUN := $(DEMO_HOME)/runs/demo
 STRANGERS := $(DEMO_HOME)/raw/strangers/sketches

@@ -96,7 +96,7 @@ def _(result: PreprocessResult) -> None:
             typer.echo(f"{what}: {len(files)} (listed above and in dataset.json)")
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
-    is_at_home = result.folder.parent == paths.prepared_home()
+    is_at_home = result.folder.resolve().parent == paths.prepared_home()
     typer.echo(f"next: sketch2img train {result.name if is_at_home else result.folder}")
 
 
@@ -112,7 +112,7 @@ def _(result: TrainResult) -> None:
     typer.echo(f"weights: {result.weights}")
     typer.echo(f"look at: {result.samples}")
     typer.echo(f"losses:  {result.curves}")
-    is_at_home = result.run_dir.parent == paths.runs_home()
+    is_at_home = result.run_dir.resolve().parent == paths.runs_home()
     model = "" if is_at_home else f" --model {result.run_dir}"
     typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
 
