@@ -72,11 +72,10 @@ class LiveDisplay:
         self.console = console
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=32),  # short of the edge: an echoed ^C must not start a line
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(),
             console=console,
-            expand=True,
         )
         self.tasks: dict[str, TaskID] = {}
         self.batch: BatchTrained | None = None
@@ -99,7 +98,8 @@ class LiveDisplay:
         elif isinstance(event, EpochTrained):
             self.epochs = [*self.epochs, event][-LAST_EPOCHS:]
             if event.validation_mae is not None:
-                self.console.print(Text(epoch_line(event)))
+                line = f"epoch {event.epoch}: held-out MAE {event.validation_mae:.1f}"
+                self.console.print(Text(line))
 
     def advance(self, what: str, done: int, total: int) -> None:
         """Move a bar; the first call makes it."""
