@@ -74,7 +74,9 @@ def test_off_a_terminal_an_epoch_is_one_plain_line(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "warning: hello",
-        "epoch 3/10  batch 5/5  generator 4.5000  discriminator 1.7500  14.2 img/s  1m05s left"
-        "  held-out MAE 23.4",
+        (
+            "epoch 3/10  batch 5/5  generator 4.5000  discriminator 1.7500  14.2 img/s  1m05s left"
+            "  held-out MAE 23.4"
+        ),
         "pairs: 2",
     ]
