@@ -89,3 +89,13 @@ def test_a_placed_network_is_channels_last_and_computes_the_same(cpu):
 def test_odd_devices_are_named(name):
     with pytest.raises(DeviceError):
         device.resolve(name, precision="fp32")
+
+
+@pytest.mark.parametrize(("is_supported", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_cuda_is_taken_where_there_is_one(monkeypatch, is_supported, precision):
+    """The choice alone: no GPU is needed, and none is used."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: is_supported)
+    monkeypatch.setattr(device, "_check_exists", lambda name: None)
+    chosen = device.resolve()
+    assert (chosen.name, chosen.precision) == ("cuda", precision)

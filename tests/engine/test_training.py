@@ -217,6 +217,19 @@ def test_held_out_pairs_are_never_trained_on(tiny, dataset):
     assert trained | set(held_out.ids) == set(whole.ids)
 
 
+def test_a_sets_own_validation_split_is_looked_at_and_all_of_training_is_trained_on(tiny, dataset):
+    pairs = tuple(
+        dataclasses.replace(p, split="val" if p.split == "test" else p.split)
+        for p in dataset.description.pairs
+    )
+    for kind in ("sketches", "photos"):
+        (dataset.folder / f"test-{kind}.npy").rename(dataset.folder / f"val-{kind}.npy")
+    described = dataclasses.replace(dataset.description, pairs=pairs)
+    training, held_out = hold_out(dataclasses.replace(dataset, description=described), tiny)
+    assert len(training) == described.counts["train"]
+    assert len(held_out) == described.counts["val"]
+
+
 def test_a_set_smaller_than_a_batch_trains(tiny, dataset, run_dir, cpu):
     config = settings.merge(tiny, {"data": {"batch_size": 64}})
     assert train(config, dataset, run_dir=run_dir, device=cpu).images_seen < 64
