@@ -96,6 +96,6 @@ def test_cuda_is_taken_where_there_is_one(monkeypatch, is_supported, precision):
     """The choice alone: no GPU is needed, and none is used."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: is_supported)
-    monkeypatch.setattr(device, "_check_exists", lambda name: None)
+    monkeypatch.setattr(device, "_check_exists", lambda _: None)
     chosen = device.resolve()
     assert (chosen.name, chosen.precision) == ("cuda", precision)
