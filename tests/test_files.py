@@ -12,7 +12,7 @@ MARKER = "index.json"
 
 
 def new_folder(target, **options):
-    return files.new_folder(target, marker=MARKER, **options)
+    return files.new_folder(target, is_ours=lambda f: (f / MARKER).is_file(), **options)
 
 
 def fill_the_disk(part):

@@ -59,7 +59,7 @@ def load(
             hint="use a weights.safetensors that sketch2img wrote",
         )
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        raise CheckpointError(f"{path}: no such file", hint="name another with --model")
     starts = None if only is None else tuple(only)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -68,7 +68,9 @@ def load(
             names = [n for n in names if starts is None or n.startswith(starts)]
             tensors = {name: file.get_tensor(name) for name in names} if header else {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged or not safetensors ({error})") from error
+        raise CheckpointError(
+            f"{path}: damaged or not safetensors ({error})", hint="train again, or name another"
+        ) from error
     return tensors, _about(path, header)
 
 

@@ -253,7 +253,10 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
 def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator[str]:  # noqa: ANN401
     if "choices" in limits and value not in limits["choices"]:
         yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'"
-    if "least" in limits and not limits["least"] <= value <= limits["most"]:
+    is_number = isinstance(value, int | float)
+    if is_number and not abs(value) < LARGEST:  # nor is NaN
+        yield f"'{name}' is out of bounds"
+    elif "least" in limits and not limits["least"] <= value <= limits["most"]:
         upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
 
@@ -261,6 +264,4 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
 def _fits(value: object, hint: type) -> bool:
     if isinstance(value, bool) or hint is bool:
         return isinstance(value, bool) and hint is bool
-    if isinstance(value, int | float) and not abs(value) < LARGEST:  # not a number, too
-        return False
     return isinstance(value, (int, float) if hint is float else hint)

@@ -48,13 +48,14 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON c
 
 
 @contextlib.contextmanager
-def new_folder(target: Path, *, marker: str, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(
+    target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool = False
+) -> Iterator[Path]:
     """Fill a folder beside `target`; it takes the name only when the block ends well.
 
     Args:
         target: The folder to make.
-        marker: The file that every folder of this kind has; one without it is not ours, and
-            is never replaced.
+        is_ours: Whether this program made a folder; another one is never replaced.
         overwrite: Whether an older folder of that name may be replaced.
 
     Raises:
@@ -62,8 +63,9 @@ def new_folder(target: Path, *, marker: str, overwrite: bool = False) -> Iterato
     """
     target = target.resolve()  # a link's folder is replaced, not the link
     if target.exists() and not overwrite:
-        raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
-    if target.exists() and not (target / marker).is_file():
+        hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
+        raise DataError(f"{target} exists", hint=hint)
+    if target.exists() and not is_ours(target):
         raise DataError(f"{target}: holds something else", hint="choose another name")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +88,12 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        culprit = f" ({error.filename})" if error.filename not in {None, str(path)} else ""
+        other = error.filename if error.filename != str(path) else None
+        is_temporary = other is None or Path(str(other)).name.startswith(".")
+        culprit = "" if is_temporary else f" ({other})"
         reason = error.strerror or error
-        raise DataError(f"cannot write {path}: {reason}{culprit}") from error
+        hint = "is there room on the disk, and may you write there?"
+        raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 
 def _swap(part: Path, target: Path) -> None:

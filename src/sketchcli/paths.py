@@ -5,6 +5,7 @@ Nothing is created here; whoever writes creates the folder that it writes to.
 """
 
 import os
+import re
 from pathlib import Path
 
 import platformdirs
@@ -28,9 +29,17 @@ def checked_name(name: str) -> str:
     Raises:
         UsageError: It would lead elsewhere, or be hidden.
     """
-    if name != Path(name).name or name.startswith("."):
-        raise UsageError(f"'{name}' cannot be a set's name", hint="use letters, digits and dashes")
+    if not re.fullmatch(r"\w[\w .+()-]*", name):
+        raise UsageError(
+            f"'{name}' cannot be a set's name", hint="use letters, digits, dashes and dots"
+        )
     return name
+
+
+def in_room(room: Path, name: Path) -> Path:
+    """Where a plain name stands in a room; a path (`.`, `a/b`, `/a`) stays what it is."""
+    is_plain = str(name) == name.name and name.name not in {"", ".", ".."}
+    return room / name if is_plain else name
 
 
 def raw_home() -> Path:

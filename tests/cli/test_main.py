@@ -52,6 +52,11 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["generate", "no.png"], ExitCode.USAGE, "OUT"),
         (["eval"], ExitCode.CHECKPOINT, "sketch2img train"),
         (["eval", "one-folder"], ExitCode.USAGE, "REAL_DIR GENERATED_DIR"),
+        (["eval", "a", "b", "--model", "c"], ExitCode.USAGE, "leave them out"),
+        (["eval", "--split", "nix"], ExitCode.USAGE, "train, val, test"),
+        (["generate", __file__, "out.png", "--model", "nix"], ExitCode.CHECKPOINT, "none"),
+        (["preprocess", "x", "--name", "a", "--out", "b"], ExitCode.USAGE, "give one"),
+        (["fetch-data", "demo", "--name", "-x"], ExitCode.USAGE, "letters"),
     ],
 )
 def test_bad_input_gets_its_code_and_its_cure(sketch2img, arguments, code, says):

@@ -31,16 +31,22 @@ def test_pairs_of_new_pictures_are_taken_without_a_word(ledger):
 @pytest.mark.parametrize("split", ["test", "train"])
 def test_a_pair_that_repeats_both_pictures_goes(ledger, split):
     assert not ledger.takes(sketch("b", 1), photo("b", 1), split)
-    reason = "duplicate: the same picture as s/a.png (test)"
-    assert ledger.left_out == {"s/b.png": reason, "p/b.png": reason}
+    assert ledger.left_out == {
+        "s/b.png": "duplicate: the same picture as s/a.png (test)",
+        "p/b.png": "duplicate: the same picture as p/a.png (test)",
+    }
     assert ledger.repeated == {}
 
 
-@pytest.mark.parametrize(("shades", "first"), [((1, 2), "s/a.png"), ((2, 1), "p/a.png")])
-def test_a_pair_that_shares_one_picture_with_another_split_goes(ledger, shades, first):
+@pytest.mark.parametrize(("shades", "kinds"), [((1, 2), "sp"), ((2, 1), "ps")])
+def test_a_pair_that_shares_one_picture_with_another_split_goes(ledger, shades, kinds):
     assert not ledger.takes(sketch("b", shades[0]), photo("b", shades[1]), "train")
-    reason = f"duplicate: the same picture as {first} (test)"
-    assert ledger.left_out == {"s/b.png": reason, "p/b.png": reason}
+    shared, other = kinds
+    reason = f"duplicate: the same picture as {shared}/a.png (test)"
+    assert ledger.left_out == {
+        f"{shared}/b.png": reason,
+        f"{other}/b.png": f"its partner is a {reason}",
+    }
     assert ledger.repeated == {}
 
 

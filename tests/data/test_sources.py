@@ -152,7 +152,7 @@ def test_side_by_side_files_are_both_sketch_and_photo(tmp_path, direction):
 )
 def test_a_missing_a_wrong_and_an_empty_folder_are_errors_that_name_them(tmp_path, look):
     fill(tmp_path, "file.txt", "empty/notes.txt", "empty/.hidden.png", "full/a.png")
-    for name, said in [("missing", "no such"), ("file.txt", "no such"), ("empty", "no pictures")]:
+    for name, said in [("missing", "no such"), ("file.txt", "a file"), ("empty", "no pictures")]:
         with pytest.raises(DataError, match=rf"{name}: {said}"):
             look(tmp_path / name)
 

@@ -38,6 +38,22 @@ def test_a_folder_without_from_says_what_is_missing():
     assert "--from" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["", "demo"])
+def test_a_copied_folder_has_a_name_of_its_own(folders, name):
+    with pytest.raises(UsageError) as caught:
+        fetch(FetchConfig("folder", name=name, source=folders))
+    assert "--name" in caught.value.hint
+
+
+def test_a_foreign_folder_is_never_replaced(home):
+    other = home / "raw" / "demo"
+    other.mkdir(parents=True)
+    (other / "source.json").write_text('{"name": "mine"}')
+    with pytest.raises(DataError, match="something else"):
+        fetch(FetchConfig("demo", count=1, size=32), overwrite=True)
+    assert (other / "source.json").exists()
+
+
 def test_an_older_set_is_replaced_only_when_asked():
     fetch(FetchConfig("demo", count=1, size=32))
     with pytest.raises(DataError, match="exists"):

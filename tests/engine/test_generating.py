@@ -30,6 +30,11 @@ def test_photos_have_the_sketchs_shape_and_the_models_resolution(sketch, photo):
     assert natural_size(sketch, (32, 32)) == photo
 
 
+def test_a_strip_is_refused():
+    with pytest.raises(DataError, match="strip"):
+        natural_size((6000, 1), (32, 32))
+
+
 def test_a_file_becomes_a_photo(weights, folders, tmp_path, cpu):
     out = tmp_path / "new" / "photo.jpg"
     result = generate(folders / "sketches/face-0.png", out, model=weights, device=cpu)

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,6 +158,26 @@ def test_a_folder_that_is_no_prepared_set_is_never_replaced(tmp_path, folders):
             overwrite=True,
         )
     assert len(list(folders.rglob("*.png"))) == 16
+
+
+def test_a_split_that_came_out_empty_is_mentioned(folders, prepare):
+    notes = []
+    prepare(sources.tree(folders), test=0.0001, reporter=notes.append)
+    assert any("'test'" in n.message for n in notes if isinstance(n, Note))
+
+
+def test_a_dot_is_the_working_directory_not_home(folders, home, monkeypatch):
+    (home / "raw").mkdir(parents=True)
+    monkeypatch.chdir(folders)
+    source, origin = preprocessing.find_source(Path())
+    assert len(source.pairs) == 8
+    assert origin.name == folders.name
+
+
+def test_a_dead_link_is_listed(folders, prepare):
+    (folders / "sketches" / "gone.png").symlink_to(folders / "nowhere.png")
+    left_out = prepare(sources.tree(folders)).left_out
+    assert left_out == {str(folders / "sketches" / "gone.png"): "a link to nothing, or to a folder"}
 
 
 def test_an_older_set_of_that_name_stays(folders, prepare):

@@ -9,10 +9,11 @@ import torch
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
+from sketchcli.data.held_out import hold_out
 from sketchcli.engine import keeping
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.runs import Run, newest_finished
-from sketchcli.engine.training import hold_out, train
+from sketchcli.engine.training import train
 from sketchcli.errors import CheckpointError, DataError, InterruptedRunError, UsageError
 
 
@@ -208,13 +209,40 @@ def test_a_full_disk_leaves_the_last_good_state(tiny, dataset, run_dir, cpu, mon
     assert not list(run_dir.glob(".*"))
 
 
-def test_held_out_pairs_are_never_trained_on(tiny, dataset):
-    training, held_out = hold_out(dataset, tiny)
+def test_held_out_pairs_are_never_trained_on(dataset):
+    division = hold_out(dataset, 2, seed=0)
     whole = dataset.split("train")
-    assert len(held_out) == len(whole) // 4
-    trained = {whole.ids[index] for index in training}
-    assert not trained & set(held_out.ids)
-    assert trained | set(held_out.ids) == set(whole.ids)
+    assert division.is_held_out
+    assert len(division.looked_at) == len(whole) // 4
+    trained = {whole.ids[index] for index in division.trained}
+    assert not trained & set(division.looked_at.ids)
+    assert trained | set(division.looked_at.ids) == set(whole.ids)
+
+
+def test_an_error_on_pairs_that_are_trained_on_is_not_reported(tiny, dataset, run_dir, cpu):
+    config = settings.merge(tiny, {"data": {"validation_pairs": 0}})
+    result = train(config, dataset, run_dir=run_dir, device=cpu)
+    assert result.validation_mae is None
+    assert result.samples.exists()
+
+
+def test_a_finished_run_survives_the_loss_of_its_log_and_samples(tiny, dataset, run_dir, cpu):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    run = Run(run_dir)
+    run.log.unlink()
+    for sample in run.samples.iterdir():
+        sample.unlink()
+    again = train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert again.samples.exists()
+    assert run.result.exists()
+
+
+def test_a_config_of_somebody_else_is_not_a_run(tiny, dataset, run_dir, cpu):
+    run_dir.mkdir()
+    (run_dir / "config.toml").write_text("title = 'my site'")
+    with pytest.raises(DataError, match="no run"):
+        train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert (run_dir / "config.toml").read_text() == "title = 'my site'"
 
 
 def test_a_sets_own_validation_split_is_looked_at_and_all_of_training_is_trained_on(tiny, dataset):
@@ -225,9 +253,9 @@ def test_a_sets_own_validation_split_is_looked_at_and_all_of_training_is_trained
     for kind in ("sketches", "photos"):
         (dataset.folder / f"test-{kind}.npy").rename(dataset.folder / f"val-{kind}.npy")
     described = dataclasses.replace(dataset.description, pairs=pairs)
-    training, held_out = hold_out(dataclasses.replace(dataset, description=described), tiny)
-    assert len(training) == described.counts["train"]
-    assert len(held_out) == described.counts["val"]
+    division = hold_out(dataclasses.replace(dataset, description=described), 2, seed=0)
+    assert len(division.trained) == described.counts["train"]
+    assert len(division.looked_at) == described.counts["val"]
 
 
 def test_a_set_smaller_than_a_batch_trains(tiny, dataset, run_dir, cpu):

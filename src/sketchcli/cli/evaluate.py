@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchcli.cli import options
+from sketchcli.data import splits
 from sketchcli.errors import UsageError
 
 
@@ -27,6 +28,10 @@ def evaluate(
     """
     if (real is None) != (generated is None):
         raise UsageError("one folder alone cannot be compared", hint="eval REAL_DIR GENERATED_DIR")
+    if real is not None and (model is not None or data is not None):
+        raise UsageError("two folders need no --model and no --data", hint="leave them out")
+    if split not in splits.SPLITS:
+        raise UsageError(f"no split is called '{split}'", hint=f"one of {', '.join(splits.SPLITS)}")
     pixels = options.parse_size(size)
 
     from sketchcli import device as devices

@@ -18,7 +18,7 @@ def generate(
 ) -> None:
     """Turn a sketch, or a folder of sketches, into photographs."""
     if not source.exists():  # before anything heavy is imported
-        raise DataError(f"{source}: no such file or folder")
+        raise DataError(f"{source}: no such file or folder", hint="check the path")
 
     from sketchcli import device as devices
     from sketchcli.cli.progress import reporting

@@ -39,7 +39,9 @@ def preprocess(
     """Pair, check, resize and split pictures, ready for training."""
     pixels = options.parse_size(size)
     if val + test >= 1:
-        raise UsageError("--val and --test leave nothing to train on")
+        raise UsageError("--val and --test leave nothing to train on", hint="choose less")
+    if name and out is not None:
+        raise UsageError("--name and --out are two ways to say one thing", hint="give one")
 
     from sketchcli import paths
     from sketchcli.cli.progress import reporting

@@ -1,6 +1,7 @@
 """Results on stdout: for people, or as one JSON envelope."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import singledispatch
@@ -83,7 +84,7 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
 def _(result: FetchResult) -> None:
     typer.echo(f"{result.pictures} pictures in {result.folder}")
     typer.echo(f"licence: {result.licence}")
-    typer.echo(f"next: sketch2img preprocess {result.name}")
+    typer.echo(f"next: sketch2img preprocess {shlex.quote(result.name)}")
 
 
 @render.register
@@ -97,7 +98,8 @@ def _(result: PreprocessResult) -> None:
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
     is_at_home = result.folder.resolve().parent == paths.prepared_home()
-    typer.echo(f"next: sketch2img train {result.name if is_at_home else result.folder}")
+    name = result.name if is_at_home else str(result.folder)
+    typer.echo(f"next: sketch2img train {shlex.quote(name)}")
 
 
 @render.register
@@ -113,7 +115,7 @@ def _(result: TrainResult) -> None:
     typer.echo(f"look at: {result.samples}")
     typer.echo(f"losses:  {result.curves}")
     is_at_home = result.run_dir.resolve().parent == paths.runs_home()
-    model = "" if is_at_home else f" --model {result.run_dir}"
+    model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
     typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
 
 

@@ -62,15 +62,18 @@ def train(
     from sketchcli.cli.render import emit
     from sketchcli.engine import training
     from sketchcli.engine.demo import set_to_train
+    from sketchcli.engine.events import Note
     from sketchcli.engine.runs import new_run_dir
 
     with reporting() as report:
+        place = devices.resolve(device, precision=precision)
         dataset = set_to_train(data, report)
+        report(Note(f"set: {dataset.folder}"))
         result = training.train(
             chosen,
             dataset,
             run_dir=run_dir or new_run_dir(dataset.description.name, chosen.preset),
-            device=devices.resolve(device, precision=precision),
+            device=place,
             reporter=report,
         )
     emit("train", result, as_json=as_json)

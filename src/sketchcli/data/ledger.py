@@ -29,10 +29,11 @@ class Ledger:
         """
         files = {_hash(pixels): path for path, pixels in (sketch, photo)}
         before = {key: self._seen[key] for key in files if key in self._seen}
-        for where, first in before.values():
-            if len(before) == len(files) or where != split:
-                self.leave_out(f"duplicate: the same picture as {first} ({where})", *files.values())
-                return False
+        is_elsewhere = any(where != split for where, _ in before.values())
+        if before and (is_elsewhere or len(before) == len(files)):
+            for key, path in files.items():
+                self.leave_out(_reason(before.get(key), before), path)
+            return False
         self._remember(files, split)
         return True
 
@@ -41,6 +42,13 @@ class Ledger:
             if key in self._seen:
                 self.repeated[str(path)] = f"the same picture as {self._seen[key][1]}"
             self._seen.setdefault(key, (split, path))
+
+
+def _reason(own: tuple[str, Path] | None, before: Mapping[str, tuple[str, Path]]) -> str:
+    if own is not None:
+        return f"duplicate: the same picture as {own[1]} ({own[0]})"
+    where, first = next(iter(before.values()))
+    return f"its partner is a duplicate: the same picture as {first} ({where})"
 
 
 def _hash(pixels: Pixels) -> str:

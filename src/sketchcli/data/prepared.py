@@ -113,6 +113,15 @@ def content_hash(sketch: Pixels, photo: Pixels) -> str:
     return hashlib.sha256(sketch.tobytes() + photo.tobytes()).hexdigest()
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether `preprocess` made a folder, in this version or another."""
+    try:
+        about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(about, dict) and {"schema", "fingerprint"} <= about.keys()
+
+
 def read(folder: Path) -> PreparedSet:
     """Open a prepared set.
 
@@ -130,7 +139,8 @@ def read(folder: Path) -> PreparedSet:
         return PreparedSet(folder, _description(data))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(
-            f"{folder}: not a prepared set ({error})", hint="make one: sketch2img preprocess"
+            f"{folder}: not a prepared set, or a damaged one",
+            hint="make one: sketch2img preprocess",
         ) from error
 
 

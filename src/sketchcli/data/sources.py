@@ -48,10 +48,11 @@ def pictures(folder: Path) -> list[Path]:
         DataError: There is no such folder, or no picture in it.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
+        fault = "a file, not a folder" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {fault}", hint="name a folder with pictures in it")
     found = [path for path in _files(folder) if images.is_picture(path)]
     if not found:
-        raise DataError(f"{folder}: no pictures in it")
+        raise DataError(f"{folder}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
     return found
 
 
@@ -150,7 +151,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _not_pictures(folder: Path) -> dict[str, str]:
     strangers = (p for p in _files(folder) if not images.is_picture(p) and p.name not in OURS)
-    return {str(path): "not a picture's suffix" for path in strangers}
+    links = (p for p in folder.rglob("*") if p.is_symlink() and not p.is_file())
+    return {str(path): "not a picture's suffix" for path in strangers} | {
+        str(path): "a link to nothing, or to a folder" for path in links
+    }
 
 
 def _split_of(path: Path, root: Path) -> str | None:

@@ -11,7 +11,7 @@ from sketchcli.data import splits
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.pairing import pair_by_name
 from sketchcli.data.prepared import PreparedSet, Split
-from sketchcli.data.sources import inner_folder, pictures
+from sketchcli.data.sources import pictures
 from sketchcli.device import Device
 from sketchcli.engine import baselines
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -94,8 +94,8 @@ def evaluate_folders(real: Path, generated: Path, *, size: tuple[int, int]) -> E
         DataError: A file has no partner, or cannot be read.
     """
     pairing = pair_by_name(
-        {path: inner_folder(path, generated) for path in pictures(generated)},
-        {path: inner_folder(path, real) for path in pictures(real)},
+        {path: path.relative_to(generated).parent.as_posix() for path in pictures(generated)},
+        {path: path.relative_to(real).parent.as_posix() for path in pictures(real)},
     )
     hint = "a figure over some of the pictures compares with nothing; give both all of them"
     for files, fault in (

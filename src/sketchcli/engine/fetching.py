@@ -57,18 +57,29 @@ def fetch(
     """
     room = registry.load(registry.ASSETS, config.asset)
     asset: Asset = room.ASSET
-    name = config.name or config.asset
-    target = paths.raw_home() / paths.checked_name(name)
     fill = _copy(config, reporter) if asset.is_local else _draw(room, config, reporter)
+    name = _name(config, asset)
+    target = paths.raw_home() / name
     licence = config.licence or asset.licence
-    with files.new_folder(target, marker=provenance.FILE, overwrite=overwrite) as part:
+    with files.new_folder(target, is_ours=provenance.is_fetched, overwrite=overwrite) as part:
         fill(part)
         count = len(pictures(part))
         provenance.write(part, Provenance(name, licence, asset.citation, config.asset))
     return FetchResult(name, target, count, licence)
 
 
+def _name(config: FetchConfig, asset: Asset) -> str:
+    """What the raw set is called; an asset's name belongs to that asset."""
+    name = config.name or ("" if asset.is_local else config.asset)
+    if not name or (name != config.asset and name in registry.names(registry.ASSETS)):
+        raise UsageError(f"'{config.asset}' needs another name", hint="give it one with --name")
+    return paths.checked_name(name)
+
+
 def _draw(room: ModuleType, config: FetchConfig, reporter: Reporter) -> Callable[[Path], None]:
+    if config.source is not None:
+        raise UsageError(f"--from: '{config.asset}' is drawn, not copied", hint="leave it out")
+
     def fill(folder: Path) -> None:
         for index in range(config.count):
             sketch, photo = room.draw_pair(index, size=config.size, seed=config.seed)

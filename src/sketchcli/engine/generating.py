@@ -19,6 +19,7 @@ from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
 from sketchcli.images import Pixels
 from sketchcli.models.building import build_generator
 
+MOST_STRETCHED = 8  # sides of a sketch, the long one to the short one
 FIT = "stretch"  # how sketches are brought to the model's size; part of the weights
 
 
@@ -79,10 +80,15 @@ def generate_batch(generator: nn.Module, sketches: Pixels, device: Device) -> Pi
 def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, int]:
     """Height and width with the sketch's aspect ratio and the model's shorter side.
 
+    Raises:
+        DataError: The sketch is a strip, more than eight times as long as wide.
+
     >>> natural_size((250, 200), (128, 128))
     (160, 128)
     """
     height, width = sketch[:2]
+    if max(height, width) > MOST_STRETCHED * min(height, width):
+        raise DataError(f"{width}x{height} pixels: a strip, not a sketch", hint="crop it")
     scale = min(model) / min(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -120,7 +126,7 @@ def plan(source: Path, output: Path) -> list[tuple[Path, Path]]:
         DataError: Nothing to read, a name that cannot be written to, or one that a sketch has.
     """
     if not source.exists():
-        raise DataError(f"{source}: no such file or folder")
+        raise DataError(f"{source}: no such file or folder", hint="check the path")
     jobs = _plan_folder(source, output) if source.is_dir() else [_plan_file(source, output)]
     sketches = {sketch.resolve() for sketch, _ in jobs}
     for _, photo in jobs:
@@ -168,7 +174,9 @@ def _generate_file(model: LoadedModel, sketch: Path, photo: Path) -> GeneratedFi
     try:
         images.write(photo, model.draw(images.read_luma(sketch)))
     except SketchError as error:  # one bad file never stops a folder
-        return GeneratedFile(sketch, None, _milliseconds(started), error.message)
+        hint = f" ({error.hint})" if error.hint else ""
+        reason = error.message if str(sketch) in error.message else f"{sketch}: {error.message}"
+        return GeneratedFile(sketch, None, _milliseconds(started), reason + hint)
     return GeneratedFile(sketch, photo, _milliseconds(started))
 
 

@@ -58,9 +58,11 @@ class Keeper:
         """
         tensors, about = checkpoint.load(self.run.state)
         self.check_is_ours(about)
-        trainer.restore(tensors)
+        try:
+            trainer.restore(tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.run.state}: {error.message}") from error
         progress = Progress(**about["progress"])
-        self.run.result.unlink(missing_ok=True)  # it is not finished while it goes on
         self.run.cut_log(progress.images_seen)
         return progress
 

@@ -27,6 +27,7 @@ def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
     """Plot the losses of every epoch, and the error on the held-out pairs where it was measured."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - takes a second
     from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     epochs = [line for line in log if line["kind"] == "epoch"]
     if not epochs:
@@ -35,9 +36,11 @@ def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
     left, right = figure.subplots(1, 2)
     for key in ("generator_loss", "discriminator_loss"):
         left.plot([e["epoch"] for e in epochs], [e[key] for e in epochs], label=key)
-    left.set(xlabel="epoch", title="losses, mean of each epoch", yscale="symlog")
+    left.set(xlabel="epoch", title="losses, mean of each epoch", ylim=(0, None))
     left.legend()
     measured = [e for e in epochs if e["validation_mae"] is not None]
     right.plot([e["epoch"] for e in measured], [e["validation_mae"] for e in measured], "o-")
     right.set(xlabel="epoch", title="mean absolute error on held-out pairs (0-255)")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     files.write_whole(path, FigureCanvasAgg(figure).print_png)

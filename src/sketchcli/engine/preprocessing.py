@@ -61,12 +61,14 @@ def find_source(
             hint="a fetched set's name, --sketches DIR --photos DIR, or --paired DIR",
         )
     if paired is not None:
+        at_home = paths.in_room(paths.raw_home(), paired)
+        paired = at_home if at_home.is_dir() else paired
         return sources.side_by_side(paired, direction=direction), provenance.read(paired)
     if named is None:
         if sketches is None or photos is None:
-            raise UsageError("--sketches and --photos go together")
+            raise UsageError("--sketches and --photos go together", hint="give both")
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
-    for root in (paths.raw_home() / named, named):
+    for root in (paths.in_room(paths.raw_home(), named), named):
         if root.is_dir():
             return sources.tree(root), provenance.read(root)
     raise DataError(
@@ -86,7 +88,7 @@ def find_prepared(name: Path | None) -> PreparedSet:
         if not known:
             raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
         return prepared.read(known[-1])
-    for folder in (paths.prepared_home() / name, name):
+    for folder in (paths.in_room(paths.prepared_home(), name), name):
         if folder.is_dir():
             return prepared.read(folder)
     names = ", ".join(sorted(folder.name for folder in known)) or "none yet"
@@ -122,7 +124,7 @@ def preprocess(
         DataError: No pair can be used, or the folder cannot be written.
     """
     ledger = Ledger(dict(source.left_out))
-    with files.new_folder(target, marker=prepared.INDEX, overwrite=overwrite) as part:
+    with files.new_folder(target, is_ours=prepared.is_prepared, overwrite=overwrite) as part:
         pairs = tuple(_store(part, source.pairs, config, ledger, reporter))
         if not pairs:
             raise DataError(
@@ -142,6 +144,7 @@ def preprocess(
         prepared.write_index(part, description)
         _write_contact_sheet(part, description)
     _tell(ledger, reporter)
+    _tell_empty_splits(description, source, config, reporter)
     return _result(target, description)
 
 
@@ -225,6 +228,17 @@ def _tell(ledger: Ledger, reporter: Reporter) -> None:
         reporter(Note(f"left out {file}: {reason}", is_warning=True))
     for file, reason in ledger.repeated.items():
         reporter(Note(f"kept {file}: {reason}", is_warning=True))
+
+
+def _tell_empty_splits(
+    description: Description, source: Source, config: PreprocessConfig, reporter: Reporter
+) -> None:
+    is_asked = {splits.TRAIN: True, splits.VAL: config.val > 0, splits.TEST: config.test > 0}
+    for split, is_wanted in is_asked.items():
+        drawn = any(pair.split is None for pair in source.pairs)
+        if drawn and is_wanted and split not in description.counts:
+            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
+            reporter(Note(message, is_warning=True))
 
 
 def _nothing_left(left_out: dict[str, str]) -> str:

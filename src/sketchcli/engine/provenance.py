@@ -24,6 +24,11 @@ def write(folder: Path, provenance: Provenance) -> None:
     files.write_json(folder / FILE, asdict(provenance))
 
 
+def is_fetched(folder: Path) -> bool:
+    """Whether `fetch-data` made a folder."""
+    return read(folder).asset != ""
+
+
 def read(folder: Path) -> Provenance:
     """What a fetched set says of itself; a plain folder says nothing but its name."""
     plain = Provenance(folder.resolve().name)

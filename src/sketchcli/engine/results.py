@@ -53,8 +53,8 @@ class TrainResult:
     epochs: int
     images_seen: int
     seconds: float
-    generator_loss: float
-    discriminator_loss: float
+    generator_loss: float | None
+    discriminator_loss: float | None
     validation_mae: float | None
 
 

@@ -1,5 +1,6 @@
 """Run folders: what is in one, what a new one is called, which one is the newest."""
 
+import contextlib
 import datetime as dt
 import json
 from dataclasses import dataclass
@@ -60,8 +61,11 @@ class Run:
         """All whole lines of the log; a line that a crash cut short is no line."""
         if not self.log.exists():
             return []
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        found = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return found
 
     def cut_log(self, images_seen: int) -> None:
         """Drop what was logged after a state was saved: it will be trained again."""
@@ -87,9 +91,12 @@ def find_weights(model: Path | None) -> Path:
     """
     if model is None:
         return newest_finished().weights
-    for folder in (paths.runs_home() / model, model):
+    for folder in (paths.in_room(paths.runs_home(), model), model):
         if folder.is_dir():
             return Run(folder).weights
+    if not model.exists():
+        names = ", ".join(sorted(p.parent.name for p in paths.runs_home().glob("*/result.json")))
+        raise CheckpointError(f"{model}: no such model", hint=f"finished runs: {names or 'none'}")
     return model
 
 
@@ -119,6 +126,7 @@ def open_run(folder: Path) -> Run:
     run = Run(folder)
     if folder.is_file():
         raise DataError(f"{folder}: a file", hint="choose another --run-dir")
-    if folder.exists() and any(folder.iterdir()) and not run.config.exists():
+    is_ours = run.log.exists() or run.state.exists()
+    if folder.exists() and any(folder.iterdir()) and not is_ours:
         raise DataError(f"{folder}: not empty, and no run", hint="choose another --run-dir")
     return run

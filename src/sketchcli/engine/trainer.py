@@ -117,8 +117,7 @@ class Trainer:
         try:
             self._restore(tensors)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"a state that does not fit its settings ({reason})") from error
+            raise CheckpointError("a state that does not fit its settings") from error
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         for name, network in self._networks().items():

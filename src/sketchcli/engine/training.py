@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from sketchcli.data.batches import (
     photos_to_tensor,
     sketches_to_tensor,
 )
+from sketchcli.data.held_out import hold_out
 from sketchcli.data.prepared import PreparedSet, Split
 from sketchcli.device import Device
 from sketchcli.engine import keeping, pictures
@@ -36,7 +38,6 @@ from sketchcli.metrics import mae
 from sketchcli.models.building import count_parameters
 
 SAVE_EVERY_SECONDS = 120.0
-SAMPLED_PAIRS = 32
 
 
 def train(
@@ -70,24 +71,6 @@ def train(
     return session.finish()
 
 
-def hold_out(dataset: PreparedSet, config: TrainConfig) -> tuple[list[int], Split]:
-    """Which pairs of `train` to train on, and a few to look at that are never trained on.
-
-    A set without a `val` split lends pairs of its `train` split: the first by seeded hash, at
-    most a quarter of it. With none to spare, training pairs are looked at.
-    """
-    training = dataset.split(splits.TRAIN)
-    if splits.VAL in dataset.description.counts:
-        few = dataset.split(splits.VAL)
-        return list(range(len(training))), few.take(range(min(len(few), SAMPLED_PAIRS)))
-    count = min(config.data.validation_pairs, len(training) // 4)
-    order = sorted(
-        range(len(training)), key=lambda i: splits.uniform_hash(training.ids[i], config.seed)
-    )
-    looked_at = order[: count or pictures.ROWS]
-    return sorted(order[count:]), training.take(looked_at)
-
-
 class _Session:
     """One call of `train`: what is trained, where it stands, where it is written."""
 
@@ -102,15 +85,15 @@ class _Session:
         self.config, self.dataset, self.run = config, dataset, run
         self.device, self.report = device, reporter
         self.training = dataset.split(splits.TRAIN)
-        self.training_indices, self.validation = hold_out(dataset, config)
-        self.batch_size = min(config.data.batch_size, len(self.training_indices))
-        self.batches = batches_per_epoch(len(self.training_indices), self.batch_size)
+        self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
+        self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
+        self.batches = batches_per_epoch(len(self.pairs.trained), self.batch_size)
         self.trainer = Trainer(config, image_size=dataset.description.size, device=device)
         self.keeper = Keeper(
             run,
             config,
             dataset.description,
-            training_pairs=len(self.training_indices),
+            training_pairs=len(self.pairs.trained),
             batches=self.batches,
             precision=device.precision,
         )
@@ -138,15 +121,17 @@ class _Session:
             self.report(Note(f"going on after epoch {self.epochs_done} of {self.config.epochs}"))
         with files.writing(self.run.folder):
             self.run.samples.mkdir(parents=True, exist_ok=True)
+            if self.epochs_done < self.config.epochs:
+                self.run.result.unlink(missing_ok=True)  # not finished while it goes on
+        self.run.cut_log(self.progress.images_seen)  # first: a folder with a log is a run's
         files.write_text(self.run.config, settings.to_toml(self.config))
-        self.run.cut_log(self.progress.images_seen)
 
     def train_epoch(self, epoch: int, is_interrupted: Callable[[], bool]) -> None:
         """Train what is left of an epoch; save from time to time."""
         started, seen_before = time.monotonic(), self.progress.images_seen
         batches = epoch_batches(
             self.training,
-            self.training_indices,
+            self.pairs.trained,
             self.batch_size,
             seed=self.config.seed,
             epoch=epoch,
@@ -241,13 +226,17 @@ class _Session:
         progress.generator_losses, progress.discriminator_losses = [], []
         self.report(event)
 
-    def sample(self, name: str) -> float:
-        """Draw the held-out pairs with the averaged weights; return their mean absolute error."""
-        few = self.validation
+    def sample(self, name: str) -> float | None:
+        """Draw pairs with the averaged weights; return their mean absolute error.
+
+        None where no pair is held out: an error on pairs that are trained on tells nothing.
+        """
+        few = self.pairs.looked_at
         generated = generate_batch(self.trainer.average.network, few.sketches, self.device)
         pictures.write_samples(self.run.samples / name, few, generated)
         pictures.write_curves(self.run.curves, self.run.read_log())
-        return float(mae.score(generated, few.photos).mean())
+        error = float(mae.score(generated, few.photos).mean())
+        return error if self.pairs.is_held_out else None
 
     def save(self) -> None:
         """Keep everything as it is now."""
@@ -257,15 +246,19 @@ class _Session:
     def stop(self, epoch: int) -> None:
         """Save, and say how to go on."""
         self.save()
+        folder = shlex.quote(str(self.run.folder))
         raise InterruptedRunError(
             f"stopped in epoch {epoch + 1} of {self.config.epochs}; everything is saved",
-            hint=f"to go on, run the same command with --run-dir {self.run.folder}",
+            hint=f"to go on, run the same command with --run-dir {folder}",
         )
 
     def finish(self) -> TrainResult:
         """Write what is left to write, and sum up."""
         log = self.run.read_log()
-        last = next(line for line in reversed(log) if line["kind"] == "epoch")
+        epochs = [line for line in log if line["kind"] == "epoch"]
+        last = epochs[-1] if epochs else {}  # somebody may have removed the log
+        if not any(self.run.samples.iterdir()):
+            self.sample(f"epoch-{self.epochs_done:04d}.png")
         self.save()
         pictures.write_curves(self.run.curves, log)
         result = TrainResult(
@@ -277,8 +270,8 @@ class _Session:
             epochs=self.epochs_done,
             images_seen=self.progress.images_seen,
             seconds=round(self.progress.seconds, 1),
-            generator_loss=last["generator_loss"],
-            discriminator_loss=last["discriminator_loss"],
+            generator_loss=last.get("generator_loss"),
+            discriminator_loss=last.get("discriminator_loss"),
             validation_mae=self.progress.validation_mae,
         )
         values = dataclasses.asdict(result)
