@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sketchcli.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -36,6 +38,16 @@ def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
     if not bottom and not right:
         return pixels
     return functional.pad(pixels, (0, right, 0, bottom), mode="replicate")
+
+
+def check_side(image_size: tuple[int, int], least: int, hint: str) -> None:
+    """Refuse pictures that a network's reductions would leave nothing of.
+
+    Raises:
+        UsageError: A side is shorter than `least` pixels.
+    """
+    if min(image_size) < least:
+        raise UsageError(f"this discriminator needs pictures of {least} pixels or more", hint=hint)
 
 
 def keras_batch_norm(channels: int) -> nn.BatchNorm2d:

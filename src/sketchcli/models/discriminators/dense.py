@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sketchcli.errors import UsageError
-from sketchcli.models.blocks import Verdict, initialise_like_keras, keras_batch_norm
+from sketchcli.models.blocks import Verdict, check_side, initialise_like_keras, keras_batch_norm
 
 KERNEL, STRIDE = 4, 2
 SMALLEST_SIDE = 46  # four convolutions without padding leave nothing of less
@@ -31,11 +30,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
-        if min(image_size) < SMALLEST_SIDE:
-            raise UsageError(
-                f"the dense discriminator needs pictures of {SMALLEST_SIDE} pixels or more",
-                hint="prepare a larger size, or use --preset modern",
-            )
+        check_side(image_size, SMALLEST_SIDE, "prepare a larger size, or use --preset modern")
         w = config.width
         self.convolutions = nn.Sequential(
             nn.Conv2d(3, w, KERNEL, stride=STRIDE),

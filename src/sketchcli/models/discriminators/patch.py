@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sketchcli.errors import UsageError
-from sketchcli.models.blocks import Verdict
+from sketchcli.models.blocks import Verdict, check_side
 
 # Spectral norm bounds each layer by its worst case, which photos are far from: without a gain their
 # activations fade to a hundredth by the last layer, and with them the generator's gradients.
@@ -39,11 +38,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
-        if min(image_size) < SMALLEST_SIDE:
-            raise UsageError(
-                f"the patch discriminator needs pictures of {SMALLEST_SIDE} pixels or more",
-                hint="prepare a larger size",
-            )
+        check_side(image_size, SMALLEST_SIDE, "prepare a larger size")
         w = config.width
         self.layers = nn.ModuleList(
             [
