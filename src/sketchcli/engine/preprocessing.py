@@ -127,9 +127,8 @@ def preprocess(
     with files.new_folder(target, is_ours=prepared.is_prepared, overwrite=overwrite) as part:
         pairs = tuple(_store(part, source.pairs, config, ledger, reporter))
         if not pairs:
-            raise DataError(
-                _nothing_left(ledger.left_out), hint="pairs share a name; see docs/how-to"
-            )
+            hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
+            raise DataError(_nothing_left(ledger.left_out), hint=hint)
         description = Description(
             name=target.resolve().name,
             size=config.size,
