@@ -28,8 +28,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) ->
     """
     header = {_KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with files.writing(path):
-        files.write_whole(path, lambda part: _save(plain, part, header))
+    files.write_whole(path, lambda part: _save(plain, part, header))
 
 
 def read_about(path: Path) -> dict[str, Any]:

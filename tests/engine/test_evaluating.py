@@ -34,7 +34,8 @@ def test_a_model_stands_beside_every_baseline(run, dataset, cpu):
     ]
     assert all(values.keys() == {"mae", "psnr", "ssim"} for values in scores.values())
     assert result.count == len(dataset.split("test"))
-    assert {"resize", "ssim", "data range"} <= result.protocol.keys()
+    assert result.protocol.keys() == {"aggregation", "data range", "resize", "mae", "psnr", "ssim"}
+    assert all(result.protocol.values())
 
 
 def test_the_discriminator_is_scored_where_the_run_has_it(run, dataset, cpu):

@@ -78,7 +78,7 @@ def test_one_bad_file_does_not_stop_a_folder(weights, folders, tmp_path, cpu):
     result = generate(folders / "sketches", out, model=weights, device=cpu, reporter=events.append)
     assert [file.source.name for file in result.failed] == ["face-3.png"]
     assert len(list(out.iterdir())) == 11
-    assert events[-1] == Advanced("photos", 12, 12)
+    assert events[-1] == Advanced("sketches", 12, 12)
 
 
 def test_an_unreadable_file_gives_no_photo_and_a_reason(weights, tmp_path, cpu):

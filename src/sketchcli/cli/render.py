@@ -136,10 +136,7 @@ def _(result: EvalResult) -> None:
     for name in names:
         table.add_column(f"{name.upper()} {arrows[result.directions[name]]}", justify="right")
     for score in result.scores:
-        figures = [
-            f"{score.values[n]:.3f}" if n == "ssim" else f"{score.values[n]:.1f}" for n in names
-        ]
-        table.add_row(escape(score.predictor), *figures)
+        table.add_row(escape(score.predictor), *(f"{score.values[n]:#.4g}" for n in names))
     typer.echo(f"{result.count} pictures of {width}x{height}, {result.generated} on {result.real}")
     _console().print(table)
     if result.discriminator:

@@ -27,7 +27,6 @@ PROTOCOL = {
     "aggregation": "mean over pictures of each picture's score",
     "data range": "255 (uint8 RGB)",
     "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
-    "ssim": "grey = .299 R + .587 G + .114 B, 7x7 uniform window",
 }
 
 
@@ -78,7 +77,7 @@ def evaluate_model(
         directions=_directions(),
         scores=tuple(_score(name, p, test.photos) for name, p in predictions.items()),
         discriminator=_score_discriminator(weights, test, generated, device, reporter),
-        protocol=PROTOCOL,
+        protocol=_protocol(),
     )
 
 
@@ -117,7 +116,7 @@ def evaluate_folders(real: Path, generated: Path, *, size: tuple[int, int]) -> E
         directions=_directions(),
         scores=(_score(generated.resolve().name, ours, theirs),),
         discriminator=None,
-        protocol=PROTOCOL,
+        protocol=_protocol(),
     )
 
 
@@ -168,6 +167,14 @@ def _score(name: str, generated: Pixels, real: Pixels) -> Score:
         each = np.concatenate([score(generated[b], real[b]) for b in batches])
         values[metric] = float(each.mean())  # the mean of all, not the last one's
     return Score(name, values)
+
+
+def _protocol() -> dict[str, str]:
+    """How every picture is treated, then how each metric is measured."""
+    return PROTOCOL | {
+        name: registry.load(registry.METRICS, name).PROTOCOL
+        for name in registry.names(registry.METRICS)
+    }
 
 
 def _directions() -> dict[str, str]:

@@ -115,7 +115,7 @@ def generate(
     done: list[GeneratedFile] = []
     for sketch, photo in jobs:
         done.append(_generate_file(loaded, sketch, photo))
-        reporter(Advanced("photos", len(done), len(jobs)))
+        reporter(Advanced("sketches", len(done), len(jobs)))
     return GenerateResult(model, tuple(done))
 
 

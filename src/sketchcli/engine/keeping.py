@@ -51,7 +51,7 @@ class Keeper:
         checkpoint.save(self.run.weights, trainer.average.network.state_dict(), about)
 
     def restore(self, trainer: Trainer) -> Progress:
-        """Put the saved state back, and cut the log to it.
+        """Put the saved state back.
 
         Raises:
             CheckpointError: The state is damaged, or other settings or other data made it.
@@ -62,9 +62,7 @@ class Keeper:
             trainer.restore(tensors)
         except CheckpointError as error:
             raise CheckpointError(f"{self.run.state}: {error.message}") from error
-        progress = Progress(**about["progress"])
-        self.run.cut_log(progress.images_seen)
-        return progress
+        return Progress(**about["progress"])
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Refuse a state that other settings or other data made.

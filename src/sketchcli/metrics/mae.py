@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from sketchcli.images import Pixels
 
 DIRECTION = "lower"
+PROTOCOL = "mean over pixels and RGB channels, 0-255"
 
 
 def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from sketchcli.images import LUMA, Pixels
 
 DIRECTION = "higher"
+PROTOCOL = "grey = .299 R + .587 G + .114 B, 7x7 uniform window, mirrored border"
 WINDOW = 7
 
 
