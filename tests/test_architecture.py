@@ -28,14 +28,14 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
-    "cv2": ("sketchcli.images", "sketchcli.sketching"),
+    "cv2": ("sketchcli.images", "sketchcli.sketching", "sketchcli.data.faces"),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures",),
     "click": (),
     **dict.fromkeys(
         ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
-        ("sketchcli.engine.fetching",),
+        ("sketchcli.engine.downloading",),
     ),
 }
 EXECUTABLE_FORMATS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -194,7 +194,7 @@ PLANTED = {
         ("sketchcli.cli.app", "import click"),
         ("sketchcli.assets.faces", "from urllib.request import urlopen"),
         ("sketchcli.assets.faces", "from torch.hub import load_state_dict_from_url"),
-        ("sketchcli.engine.fetching_more", "import socket"),
+        ("sketchcli.engine.fetching", "import socket"),
     ],
     loads_nothing_executable: [
         ("sketchcli.checkpoint", "import pickle"),
@@ -223,7 +223,7 @@ ALLOWED = {
     packages_stay_at_home: [
         ("sketchcli.cli.app", "import typer"),
         ("sketchcli.images", "def f():\n    import cv2"),
-        ("sketchcli.engine.fetching", "from urllib.request import urlopen"),
+        ("sketchcli.engine.downloading", "from urllib.request import urlopen"),
         ("sketchcli.engine.events", "import richly"),
     ],
     never_prints: [("sketchcli.cli.render", "console.print('hello')")],

@@ -18,6 +18,14 @@ from sketchcli.errors import UsageError
 Options = Mapping[str, bool | int | float | str]
 
 
+class Fit(StrEnum):
+    """How a picture of another shape becomes one of the wanted size."""
+
+    CROP = "crop"  # scaled until it covers the size, the centre is kept
+    PAD = "pad"  # scaled until it fits in, on white
+    STRETCH = "stretch"  # each side for itself, as the CUHK figures are measured
+
+
 class Direction(StrEnum):
     """Where the photo is in a side-by-side picture."""
 

@@ -45,6 +45,12 @@ class DataError(SketchError):
     exit_code = ExitCode.DATA
 
 
+class DownloadError(SketchError):
+    """A file that cannot be downloaded, or is not what was promised."""
+
+    exit_code = ExitCode.DOWNLOAD
+
+
 class CheckpointError(SketchError):
     """Weights or a training state that cannot be used."""
 

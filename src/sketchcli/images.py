@@ -104,15 +104,25 @@ def write(path: Path, pixels: Pixels) -> None:
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:
         raise DataError(f"{path}: not a picture's suffix", hint="use .png, .jpg or .webp")
+    data = encode(pixels, suffix, name=str(path))
+    files.write_whole(path, lambda part: part.write_bytes(data))
+
+
+def encode(pixels: Pixels, suffix: str, *, name: str = "picture") -> bytes:
+    """The bytes of `(H, W)` or `(H, W, 3)` RGB in a format such as `.png`.
+
+    Raises:
+        DataError: OpenCV cannot write the picture in this format.
+    """
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     try:
         is_encoded, data = cv2.imencode(suffix, bgr)
     except cv2.error as error:
-        raise DataError(f"{path}: {error.err}") from error
+        raise DataError(f"{name}: {error.err}") from error
     if not is_encoded:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise DataError(f"{path}: OpenCV cannot write {size} as {suffix}", hint="use .png")
-    files.write_whole(path, lambda part: part.write_bytes(data.tobytes()))
+        raise DataError(f"{name}: OpenCV cannot write {size} as {suffix}", hint="use .png")
+    return data.tobytes()
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
