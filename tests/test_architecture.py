@@ -17,8 +17,10 @@ SOURCE = Path(__file__).parent.parent / "src"
 FLOORS = (
     {"errors"},
     {"paths", "files", "registry"},
-    {"config", "device", "images"},
-    {"checkpoint", "assets", "sketching", "data", "models", "losses", "metrics", "weights"},
+    {"config", "device"},
+    {"images"},
+    {"checkpoint", "faces"},
+    {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
     {"cli"},
 )
@@ -28,14 +30,19 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
-    "cv2": ("sketchcli.images", "sketchcli.sketching", "sketchcli.data.faces"),
+    "cv2": (
+        "sketchcli.images",
+        "sketchcli.sketching",
+        "sketchcli.faces",
+        "sketchcli.metrics.features.faces",
+    ),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures",),
     "click": (),
     **dict.fromkeys(
         ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
-        ("sketchcli.engine.downloading",),
+        ("sketchcli.engine.fetching.downloading",),
     ),
 }
 EXECUTABLE_FORMATS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -174,7 +181,8 @@ PLANTED = {
     imports_point_down: [
         ("sketchcli.errors", "import sketchcli.files"),
         ("sketchcli.files", "from sketchcli import paths"),
-        ("sketchcli.images", "from sketchcli.config import TrainConfig as T"),
+        ("sketchcli.device", "from sketchcli.config import TrainConfig as T"),
+        ("sketchcli.config", "from sketchcli import images"),
         ("sketchcli.data.pairing", "from sketchcli.models import blocks"),
         ("sketchcli.data.pairing", "from ..models import blocks"),
         ("sketchcli.data.pairing", "from .. import models"),
@@ -223,7 +231,7 @@ ALLOWED = {
     packages_stay_at_home: [
         ("sketchcli.cli.app", "import typer"),
         ("sketchcli.images", "def f():\n    import cv2"),
-        ("sketchcli.engine.downloading", "from urllib.request import urlopen"),
+        ("sketchcli.engine.fetching.downloading", "from urllib.request import urlopen"),
         ("sketchcli.engine.events", "import richly"),
     ],
     never_prints: [("sketchcli.cli.render", "console.print('hello')")],

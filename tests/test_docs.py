@@ -42,7 +42,7 @@ def test_every_page_can_be_reached_from_the_readme():
 
 def test_every_option_in_the_docs_exists():
     known = set(re.findall(r"--[a-z][a-z-]+", write_reference.cli_page()))
-    known |= {"--constraint", "--pip-args", "--extra-index-url"}
+    known |= {"--constraint", "--pip-args", "--extra-index-url", "--no-deps", "--no-python"}
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
         assert used <= known, page
@@ -57,7 +57,8 @@ def test_every_exit_code_has_its_line():
 def test_every_field_of_a_result_is_documented():
     page = (ROOT / "docs/reference/json-output.md").read_text(encoding="utf-8")
     kinds = ("FetchResult", "PreprocessResult", "TrainResult", "GenerateResult", "EvalResult")
-    for kind in (*kinds, "AssetListing", "GeneratedFile"):
+    kinds += ("AssetListing", "FetchPlan", "VerifyResult", "ShareResult", "GeneratedFile")
+    for kind in kinds:
         fields = getattr(results, kind).__dataclass_fields__
         assert [f for f in fields if f"`{f}`" not in page] == []
     for key in re.findall(r'"(\w+)":', envelope("x", status="ok")):

@@ -2,6 +2,9 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -215,3 +218,100 @@ def test_a_file_cannot_take_a_folders_name(work):
     with pytest.raises(DataError, match="faces"):
         files.write_text(work / "faces", "text")
     assert names_in(work) == ["faces"]
+
+
+def test_a_lock_keeps_others_out_and_goes_away(work):
+    target = work / "sets" / "faces"
+    with files.locked(target):
+        assert names_in(work / "sets") == [".faces.lock"]
+        said = pytest.raises(DataError, match=r"^faces is being made by another sketch2img")
+        with said as caught, files.locked(target):
+            pytest.fail("the block must not run")
+        assert f"(process {os.getpid()})" in caught.value.message
+        assert "wait" in caught.value.hint
+        with files.locked(work / "sets" / "houses"):
+            pass
+    assert names_in(work / "sets") == []
+    with files.locked(target):
+        pass
+
+
+def test_a_lock_is_released_by_an_error(work):
+    with pytest.raises(ZeroDivisionError), files.locked(work / "faces"):
+        raise ZeroDivisionError
+    with files.locked(work / "faces"):
+        pass
+    assert names_in(work) == []
+
+
+def test_a_lock_keeps_other_threads_out(work):
+    def try_it():
+        with files.locked(work / "faces"):
+            return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with files.locked(work / "faces"), pytest.raises(DataError, match="another sketch2img"):
+            pool.submit(try_it).result()
+        assert pool.submit(try_it).result()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from sketchcli.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_of_a_killed_process_is_free(work):
+    command = [sys.executable, "-c", HOLD, work / "faces"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        who = "" if os.name == "nt" else rf" \(process {process.pid}\)"
+        with (
+            pytest.raises(DataError, match=f"another sketch2img{who}$"),
+            files.locked(work / "faces"),
+        ):
+            pytest.fail("the block must not run")
+        process.kill()
+    with files.locked(work / "faces"):
+        pass
+    assert names_in(work) == []
+
+
+COUNT = """
+import sys
+from pathlib import Path
+from sketchcli.errors import DataError
+from sketchcli.files import locked
+counter, done = Path(sys.argv[1]), 0
+while done < 50:
+    try:
+        with locked(counter):
+            counter.write_text(str(int(counter.read_text()) + 1))
+            done += 1
+    except DataError:
+        pass
+"""
+
+
+def test_a_lock_that_comes_and_goes_has_one_holder_at_a_time(work):
+    (work / "counter").write_text("0")
+    command = [sys.executable, "-c", COUNT, work / "counter"]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=30) for process in processes] == [0, 0, 0]
+    assert (work / "counter").read_text() == "150"
+    assert names_in(work) == ["counter"]
+
+
+def test_a_damaged_lock_file_is_no_obstacle(work):
+    (work / ".faces.lock").write_bytes(b"\xff\xfe not a number")
+    with files.locked(work / "faces"):
+        pass
+
+
+def test_a_lock_that_cannot_be_written_is_a_data_error(unwritable):
+    with pytest.raises(DataError, match=r"cannot write .*below"), files.locked(unwritable / "set"):
+        pytest.fail("the block must not run")

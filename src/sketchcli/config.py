@@ -26,6 +26,13 @@ class Fit(StrEnum):
     STRETCH = "stretch"  # each side for itself, as the CUHK figures are measured
 
 
+class Align(StrEnum):
+    """What pictures are turned, scaled and cut by before they are fitted."""
+
+    NONE = "none"
+    FACE = "face"  # the eyes come to where the CUHK crops have them
+
+
 class Direction(StrEnum):
     """Where the photo is in a side-by-side picture."""
 

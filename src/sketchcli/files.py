@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from sketchcli.errors import DataError
 
 
@@ -62,20 +64,72 @@ def new_folder(
         DataError: `target` exists, or the disk cannot be written. The old state stays.
     """
     target = target.resolve()  # a link's folder is replaced, not the link
-    if target.exists() and not overwrite:
-        hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
-        raise DataError(f"{target} exists", hint=hint)
-    if target.exists() and not is_ours(target):
-        raise DataError(f"{target}: holds something else", hint="choose another name")
+    check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
             yield part
-            part.chmod(0o777 & ~_umask())
-            _swap(part, target)
+            move_in(part, target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
+    """Make sure that a folder of this name may be made.
+
+    Raises:
+        DataError: There is one, and it may not be replaced.
+    """
+    if target.exists() and not overwrite:
+        hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
+        raise DataError(f"{target} exists", hint=hint)
+    if target.exists() and not is_ours(target):
+        raise DataError(f"{target}: holds something else", hint="choose another name")
+
+
+def move_in(part: Path, target: Path) -> None:
+    """Give a finished folder of the same disk its name, in the place of an older one.
+
+    Raises:
+        DataError: The disk cannot be written. The old state stays.
+    """
+    with writing(target):
+        part.chmod(0o777 & ~_umask())
+        _swap(part, target)
+
+
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keep every other process and thread from making `target` while the block runs.
+
+    The operating system drops the lock with its process, however that ends. The lock file goes
+    while the lock is still held: whoever opened it a moment earlier then locks a file without a
+    name, which filelock notices. After a kill the file stays, and locks nobody out.
+
+    Raises:
+        DataError: Another one holds the lock, or the folder cannot be written.
+    """
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), blocking=False)
+    path = Path(lock.lock_file)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise _held_elsewhere(target, path) from None
+    # Windows lets nobody write to a locked file, and filelock removes it there; the lock without
+    # the system's help, for file systems that have none, keeps its own notes in the file.
+    is_unix = isinstance(lock, filelock.UnixFileLock)
+    try:
+        if is_unix:
+            with writing(target):
+                path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        yield
+    finally:
+        if is_unix:
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
 @contextlib.contextmanager
@@ -94,6 +148,19 @@ def writing(path: Path) -> Iterator[None]:
         reason = error.strerror or error
         hint = "is there room on the disk, and may you write there?"
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
+
+
+def _held_elsewhere(target: Path, lock: Path) -> DataError:
+    try:
+        holder = int(lock.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        process = ""
+    else:
+        process = f" (process {holder})"
+    return DataError(
+        f"{target.name} is being made by another sketch2img{process}",
+        hint="wait until it has ended, then try again",
+    )
 
 
 def _swap(part: Path, target: Path) -> None:

@@ -55,3 +55,13 @@ def prepared_home() -> Path:
 def runs_home() -> Path:
     """One folder for each training run."""
     return home() / "runs"
+
+
+def assets_home() -> Path:
+    """Networks that `fetch-data` fetched, one folder each."""
+    return home() / "assets"
+
+
+def downloads_home() -> Path:
+    """Files on their way here, one folder for each set; what is cut off goes on from here."""
+    return home() / "downloads"

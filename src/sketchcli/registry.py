@@ -1,7 +1,7 @@
 """A file dropped into a room becomes a name on the command line.
 
 Listing names looks at file names only, so that `--help` imports nothing heavy; a module
-is imported when its name is used.
+is imported when its name is used. An underscore in a file's name is a dash in its name.
 """
 
 import importlib
@@ -24,7 +24,8 @@ def names(room: str) -> list[str]:
     True
     """
     package = importlib.import_module(room)
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+    modules = (m.name for m in pkgutil.iter_modules(package.__path__))
+    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
 
 
 def load(room: str, name: str) -> ModuleType:
@@ -37,4 +38,4 @@ def load(room: str, name: str) -> ModuleType:
     if name not in known:
         kind = room.rpartition(".")[2].removesuffix("s")
         raise UsageError(f"unknown {kind} '{name}'", hint=f"known: {', '.join(known)}")
-    return importlib.import_module(f"{room}.{name}")
+    return importlib.import_module(f"{room}.{name.replace('-', '_')}")

@@ -42,7 +42,7 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["train", "--preset", "best"], ExitCode.USAGE, "known: modern, paper"),
         (["train", "nosuch"], ExitCode.DATA, "nosuch"),
         (["fetch-data"], ExitCode.USAGE, "which set?"),
-        (["fetch-data", "nosuch"], ExitCode.USAGE, "known: demo, folder"),
+        (["fetch-data", "nosuch"], ExitCode.USAGE, "known: cityscapes"),
         (["preprocess"], ExitCode.USAGE, "say where"),
         (["preprocess", "nosuch"], ExitCode.DATA, "nosuch"),
         (["preprocess", "--sketches", "here"], ExitCode.USAGE, "go together"),

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sketchcli.cli import progress
-from sketchcli.engine.events import Advanced, BatchTrained, EpochTrained, Note
+from sketchcli.engine.events import Advanced, BatchTrained, EpochTrained, Note, Transferred
 
 
 def batch(number, epoch=3):
@@ -63,6 +63,46 @@ def test_counts_are_a_bar(display):
     live, _ = display
     live(Advanced("pairs", 3, 8))
     assert "3/8" in shown(live)[0]
+
+
+def test_a_transfer_is_a_bar_with_size_speed_and_time_left(display):
+    live, _ = display
+    name = "a-very-long-name-of-a-set-of-[bold]faces.tar.gz"
+    for done in (11_000_000, 21_000_000, 31_000_000):
+        live(Transferred(name, done, 170_500_000))
+    (line,) = shown(live)[:1]
+    assert line.startswith("a-very-long-name-of-a-s…")
+    assert "31.0/170.5 MB" in line
+    assert "B/s" in line
+    assert "0:00:" in line
+    assert len(line.rstrip()) < 80
+
+
+def test_a_transfer_may_have_no_known_end_and_start_anew(display):
+    live, _ = display
+    live(Transferred("[x].zip", 5_000_000, None))
+    assert shown(live)[0].startswith("[x].zip ")
+    assert "5.0/? MB" in shown(live)[0]
+    live(Transferred("[x].zip", 1_000_000, 2_000_000))
+    assert "1.0/2.0 MB" in shown(live)[0]
+
+
+def test_counts_and_transfers_have_bars_of_their_own(display):
+    live, _ = display
+    live(Advanced("pairs", 3, 8))
+    alone = shown(live)
+    live(Transferred("faces.zip", 10, 20))
+    lines = shown(live)
+    assert lines[0].startswith("faces.zip")
+    assert lines[1:] == alone
+
+
+def test_off_a_terminal_a_transfer_is_one_plain_line(capsys):
+    with progress.reporting() as report:
+        report(Transferred("faces.zip", 0, None))
+        report(Transferred("faces.zip", 6_000_000, 12_300_000))
+        report(Transferred("faces.zip", 12_300_000, 12_300_000))
+    assert capsys.readouterr().err.splitlines() == ["faces.zip: 12.3 MB"]
 
 
 def test_off_a_terminal_an_epoch_is_one_plain_line(capsys):

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from sketchcli.data import batches
-from sketchcli.data.prepared import Split
+from sketchcli.data.arrays import Rows
+from sketchcli.data.prepared import StoredSplit
 
 CPU = torch.device("cpu")
 
@@ -13,7 +14,7 @@ def split_of(count):
     numbers = np.arange(count, dtype=np.uint8)
     sketches = numbers[:, None, None].repeat(2, axis=1)
     photos = sketches[..., None].repeat(3, axis=3)
-    return Split(sketches, photos, tuple(map(str, numbers)))
+    return StoredSplit(Rows([sketches]), Rows([photos]), tuple(map(str, numbers)))
 
 
 def ids(count=20, batch_size=6, *, seed=0, epoch=0, start=0):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from sketchcli import images
-from sketchcli.data.prepared import Split
+from sketchcli.data.arrays import Rows
+from sketchcli.data.prepared import StoredSplit
 from sketchcli.engine import baselines, evaluating
 from sketchcli.engine.evaluating import evaluate_folders, evaluate_model, score_discriminator
-from sketchcli.engine.preprocessing import find_prepared
+from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train
 from sketchcli.errors import DataError
@@ -145,11 +146,11 @@ def test_generated_files_of_other_sizes_and_names_are_paired(folders, tmp_path):
 def split(values):
     sketches = np.stack([np.full((2, 2), value, np.uint8) for value in values])
     photos = np.stack([np.full((2, 2, 3), value, np.uint8) for value in values])
-    return Split(sketches, photos, tuple(map(str, values)))
+    return StoredSplit(Rows([sketches]), Rows([photos]), tuple(map(str, values)))
 
 
 def test_baselines_by_hand():
-    training, test = split([10, 20, 60]), split([18, 250])
+    training, test = split([10, 20, 60]), split([18, 250]).whole()
     assert (baselines.mean_training_photo(training, test) == 30).all()
     nearest = baselines.nearest_training_photo(training, test)
     assert nearest[:, 0, 0, 0].tolist() == [20, 60]
@@ -159,7 +160,7 @@ def test_baselines_by_hand():
 @pytest.mark.shared
 def test_baselines_on_the_cuhk_set_are_the_published_ones(shared, tmp_path):
     from sketchcli.data import sources
-    from sketchcli.engine.preprocessing import PreprocessConfig, preprocess
+    from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
     from sketchcli.engine.provenance import Provenance
 
     source = sources.tree(shared / "cuhk-student")
@@ -168,7 +169,7 @@ def test_baselines_on_the_cuhk_set_are_the_published_ones(shared, tmp_path):
     )
     assert result.counts == {"train": 88, "test": 100}
     dataset = find_prepared(result.folder)
-    training, test = dataset.split("train"), dataset.split("test")
+    training, test = dataset.split("train"), dataset.split("test").whole()
     mean = evaluating._score("", baselines.mean_training_photo(training, test), test.photos)
     itself = evaluating._score("", baselines.sketch_itself(test), test.photos)
     assert mean.values == {

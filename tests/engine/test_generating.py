@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from sketchcli import checkpoint, images
+from sketchcli.config import Fit
+from sketchcli.engine import generating
 from sketchcli.engine.events import Advanced
 from sketchcli.engine.generating import generate, load_model, natural_size, plan
 from sketchcli.engine.keeping import Keeper, Progress
@@ -129,3 +131,30 @@ def test_tensors_that_do_not_fit_the_settings_are_refused(weights, tiny, cpu):
     checkpoint.save(weights, tensors, about)
     with pytest.raises(CheckpointError, match="not the weights"):
         load_model(weights, cpu)
+
+
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("shape", [(50, 40), (40, 80), (32, 32)])
+def test_a_sketch_is_shown_as_the_training_sketches_were(weights, cpu, monkeypatch, fit, shape):
+    shown = []
+
+    def echo(generator, sketches, device):
+        shown.append(sketches[0])
+        return np.repeat(sketches[..., None], 3, axis=3)
+
+    monkeypatch.setattr(generating, "generate_batch", echo)
+    model = dataclasses.replace(load_model(weights, cpu), fit=fit)
+    sketch = np.full(shape, 90, np.uint8)
+    photo = model.draw(sketch)
+    assert (photo == 90).all()  # no padding is left
+    assert photo.shape[0] / photo.shape[1] == pytest.approx(shape[0] / shape[1], rel=0.03)
+    expected = natural_size(shape, (32, 32)) if fit is Fit.CROP else (32, 32)
+    assert shown[0].shape == expected
+    assert (shown[0] == 255).any() == (fit is Fit.PAD and shape[0] != shape[1])
+
+
+def test_weights_say_how_their_sketches_were_prepared(weights, cpu):
+    about = checkpoint.read_about(weights)
+    assert (about["fit"], about["align"]) == ("stretch", "none")
+    assert about["dataset"]["licence"] == "MIT"
+    assert load_model(weights, cpu).fit is Fit.STRETCH

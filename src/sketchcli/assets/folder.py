@@ -1,10 +1,10 @@
-"""A folder of your own, copied so that it has a name."""
+"""Pictures of your own, copied or unpacked so that they have a name."""
 
-from sketchcli.assets import Asset
+from sketchcli.assets import Asset, Kind
 
 ASSET = Asset(
-    title="your own pairs: --from DIR --name NAME",
+    title="your own, with --from and --name",
     licence="as you have it",
     citation="none",
-    is_local=True,
+    kind=Kind.LOCAL,
 )

@@ -39,7 +39,7 @@ def evaluate(
     from sketchcli.cli.render import emit
     from sketchcli.engine import evaluating
     from sketchcli.engine.events import Note
-    from sketchcli.engine.preprocessing import find_prepared
+    from sketchcli.engine.finding import find_prepared
     from sketchcli.engine.runs import find_weights
 
     with reporting() as report:

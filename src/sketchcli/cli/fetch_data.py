@@ -1,39 +1,97 @@
 """`sketch2img fetch-data`."""
 
-from pathlib import Path
-from typing import Annotated
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sketchcli.cli import options
-from sketchcli.errors import UsageError
+from sketchcli.errors import InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from sketchcli.engine.results import FetchPlan
 
 
 def fetch_data(
-    name: Annotated[str | None, typer.Argument(help="The set; --list shows all.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the known sets.")] = False,
-    from_: Annotated[
-        Path | None, typer.Option("--from", help="Folder to copy, for the set `folder`.")
+    name: Annotated[
+        str | None, typer.Argument(help="The set or network; --list shows all.")
     ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List what is known, and its state.")
+    ] = False,
+    from_: Annotated[
+        str, typer.Option("--from", help="Your own file, folder or URL.", metavar="FILE|DIR|URL")
+    ] = "",
     as_: Annotated[str, typer.Option("--name", help="Call the fetched set so.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of a copied folder's photos.")] = "",
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence notice of the set.")
+    ] = False,
+    sha256: Annotated[
+        str, typer.Option(help="Hash that the file must have, in the place of a known one.")
+    ] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare a fetched set with its recorded hashes.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+    ] = False,
+    licence: Annotated[str, typer.Option(help="Licence of your own photos.")] = "",
     count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 200,
     size: Annotated[int, typer.Option(min=16, max=1024, help="Pixels a side, drawn pairs.")] = 128,
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Get a data set: draw the demo faces, or copy a folder of your own."""
-    from sketchcli.cli.progress import reporting
+    """Get a data set or a network: download, draw or copy it, and verify it."""
     from sketchcli.cli.render import emit
-    from sketchcli.engine.fetching import FetchConfig, fetch, list_assets
 
     if list_:
+        from sketchcli.engine.fetching.listing import list_assets
+
         emit("fetch-data", list_assets(), as_json=as_json)
         return
     if name is None:
         raise UsageError("which set?", hint="sketch2img fetch-data --list shows them")
-    config = FetchConfig(name, as_, count, size, seed, from_, licence)
+
+    from sketchcli.cli.progress import reporting
+
+    if verify:
+        from sketchcli.engine.fetching.verifying import verify as verify_set
+
+        if from_ or dry_run:
+            raise UsageError("--verify looks at what is there", hint="leave the other options out")
+        with reporting() as report:
+            verified = verify_set(as_ or name, report)
+        emit("fetch-data", verified, as_json=as_json)
+        return
+
+    from sketchcli.engine.fetching import fetch as fetching
+
+    config = fetching.FetchConfig(
+        name, as_, count, size, seed, from_, licence, sha256.lower(), accept_licence
+    )
+    plan = fetching.plan(config)
+    if dry_run:
+        emit("fetch-data", plan, as_json=as_json)
+        return
+    if plan.needs_consent and not accept_licence and (overwrite or plan.state == "absent"):
+        config = replace(config, is_accepted=ask_for_consent(plan))
     with reporting() as report:
-        result = fetch(config, overwrite=overwrite, reporter=report)
+        result = fetching.fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)
+
+
+def ask_for_consent(plan: "FetchPlan") -> bool:
+    """Whether the person at the terminal accepts a set's notice; without a terminal, no.
+
+    Raises:
+        InterruptedRunError: Ctrl-C, or the end of the input.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    typer.echo(plan.notice, err=True)
+    try:
+        return typer.confirm("Do you accept that?", err=True)
+    except typer.Abort:  # Ctrl-C, which Typer would end with another code
+        raise InterruptedRunError("interrupted") from None

@@ -1,14 +1,19 @@
 """`sketch2img preprocess`."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sketchcli import registry
 from sketchcli.cli import options
-from sketchcli.config import Direction
+from sketchcli.config import Align, Direction, Fit
+from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
+
+STYLES = ", ".join(registry.names(registry.STYLES))
 
 
 def preprocess(
@@ -17,43 +22,80 @@ def preprocess(
         Path | None, typer.Argument(help="A fetched set's name, or a folder with named subfolders.")
     ] = None,
     sketches: Annotated[Path | None, typer.Option(help="Folder of sketches.")] = None,
-    photos: Annotated[Path | None, typer.Option(help="Folder of photos.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of photos; alone, their sketches are drawn.")
+    ] = None,
     paired: Annotated[Path | None, typer.Option(help="Folder of side-by-side pictures.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with the columns sketch, photo and split.")
+    ] = None,
     direction: Annotated[
-        Direction, typer.Option(help="Side by side: where the photo is.")
-    ] = Direction.PHOTO_LEFT,
+        Direction | None,
+        typer.Option(help="Side by side: where the photo is.  \\[default: as the set has it]"),
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Draw sketches from the photos: {STYLES}. Several are mixed."),
+    ] = None,
     size: options.Size = "128",
+    fit: Annotated[
+        Fit, typer.Option(help="How a picture of another shape gets the size.")
+    ] = Fit.STRETCH,
+    align: Annotated[
+        Align, typer.Option(help="Turn and crop so that the eyes of every face are in one place.")
+    ] = Align.NONE,
+    splits: Annotated[
+        SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
+    ] = SplitBy.GIVEN,
+    val: Annotated[float, typer.Option(min=0, max=0.9, help="Share for validation.")] = 0.0,
+    test: Annotated[float, typer.Option(min=0, max=0.9, help="Share for testing.")] = 0.1,
+    group_by: Annotated[
+        str, typer.Option(metavar="REGEX", help="Keep names together in which this finds the same.")
+    ] = "",
+    seed: options.Seed = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a set in which the audit finds anything.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes.  \\[default: one for each core]")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the prepared set.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to make, instead of a name.")] = None,
-    val: Annotated[
-        float,
-        typer.Option(min=0, max=0.9, help="Share for validation, if the source has no splits."),
-    ] = 0.0,
-    test: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share for testing, if the source has no splits.")
-    ] = 0.1,
-    seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Pair, check, resize and split pictures, ready for training."""
+    """Pair, check, align, resize and split pictures, ready for training.
+
+    Killed, it goes on when the same command is given again.
+    """
     pixels = options.parse_size(size)
+    rule = SplitRule(splits, val, test, seed, _pattern(group_by))
     if val + test >= 1:
         raise UsageError("--val and --test leave nothing to train on", hint="choose less")
     if name and out is not None:
         raise UsageError("--name and --out are two ways to say one thing", hint="give one")
+    if direction is not None and (source or paired) is None:
+        raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
+    styles = _styles(style)
 
     from sketchcli import paths
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
-    from sketchcli.engine import preprocessing
+    from sketchcli.engine import finding
+    from sketchcli.engine.preprocessing import preprocess as preprocessing
+    from sketchcli.engine.preprocessing.pair_maker import Recipe
+    from sketchcli.engine.preprocessing.workers import available_cores
 
-    found, origin = preprocessing.find_source(
-        source, sketches=sketches, photos=photos, paired=paired, direction=direction
+    found, origin = finding.find_source(
+        finding.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
     )
     name = paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        pixels, val, test, seed, command=shlex.join(["sketch2img", *context.obj])
+        Recipe(pixels, fit, finding.find_detector(align), seed),
+        rule,
+        styles,
+        strict,
+        command=shlex.join(["sketch2img", *context.obj]),
     )
     with reporting() as report:
         result = preprocessing.preprocess(
@@ -62,6 +104,22 @@ def preprocess(
             config,
             target=out or paths.prepared_home() / name,
             overwrite=overwrite,
+            processes=workers or available_cores(),
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)
+
+
+def _styles(chosen: list[str] | None) -> tuple[str, ...]:
+    known = registry.names(registry.STYLES)
+    for style in chosen or ():
+        if style not in known:
+            raise UsageError(f"no style is called '{style}'", hint=f"known: {', '.join(known)}")
+    return tuple(dict.fromkeys(chosen or ("hand",)))
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise UsageError(f"--group-by {text}: {error}", hint="a regular expression") from error

@@ -5,10 +5,19 @@ import sys
 from collections.abc import Iterator
 
 import typer
+from rich import filesize
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from sketchcli.engine.events import (
@@ -18,6 +27,7 @@ from sketchcli.engine.events import (
     Event,
     Note,
     Reporter,
+    Transferred,
 )
 
 LAST_EPOCHS = 5
@@ -36,13 +46,15 @@ def reporting() -> Iterator[Reporter]:
 
 
 def print_plain(event: Event) -> None:
-    """One line for a note, an epoch, or a finished count; nothing in between."""
+    """One line for a note, an epoch, a finished count or file; nothing in between."""
     if isinstance(event, Note):
         print_note(event)
     elif isinstance(event, EpochTrained):
         typer.echo(epoch_line(event), err=True)
     elif isinstance(event, Advanced) and event.done == event.total:
         typer.echo(f"{event.what}: {event.done}", err=True)
+    elif isinstance(event, Transferred) and event.done == event.total:
+        typer.echo(f"{event.what}: {filesize.decimal(event.done)}", err=True)
 
 
 def print_note(note: Note) -> None:
@@ -65,6 +77,19 @@ def epoch_line(event: EpochTrained) -> str:
     return line
 
 
+def transfers(console: Console) -> Progress:
+    """Bars with size, speed and time left, within 80 columns."""
+    name = Column(max_width=24, no_wrap=True, overflow="ellipsis")
+    return Progress(
+        TextColumn("{task.description}", markup=False, table_column=name),
+        BarColumn(bar_width=16),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
 class LiveDisplay:
     """A bar; while training, the losses of the current batch and of the last epochs."""
 
@@ -78,6 +103,8 @@ class LiveDisplay:
             console=console,
         )
         self.tasks: dict[str, TaskID] = {}
+        self.transfers = transfers(console)
+        self.files: dict[str, TaskID] = {}
         self.batch: BatchTrained | None = None
         self.epochs: list[EpochTrained] = []
         self.live = Live(
@@ -91,6 +118,8 @@ class LiveDisplay:
             self.console.print(Text(event.message, style=style))
         elif isinstance(event, Advanced):
             self.advance(event.what, event.done, event.total)
+        elif isinstance(event, Transferred):
+            self.transfer(event)
         elif isinstance(event, BatchTrained):
             self.batch = event
             done = (event.epoch - 1) * event.batches + event.batch
@@ -107,9 +136,17 @@ class LiveDisplay:
             self.tasks[what] = self.progress.add_task(what, total=total)
         self.progress.update(self.tasks[what], completed=done, total=total)
 
+    def transfer(self, event: Transferred) -> None:
+        """Move a file's bar; the first call makes it, where an earlier run may have got to."""
+        if event.what not in self.files:
+            task = self.transfers.add_task(event.what, total=event.total, completed=event.done)
+            self.files[event.what] = task
+        self.transfers.update(self.files[event.what], completed=event.done, total=event.total)
+
     def render(self) -> Group:
         """What the terminal shows now."""
-        return Group(self.table(), self.progress) if self.batch else Group(self.progress)
+        bars = [self.transfers, self.progress] if self.files else [self.progress]
+        return Group(self.table(), *bars) if self.batch else Group(*bars)
 
     def table(self) -> Table:
         """Losses: the last epochs' means, then the current batch's."""

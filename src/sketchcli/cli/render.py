@@ -12,19 +12,24 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
+    FetchPlan,
     FetchResult,
     GenerateResult,
     PreprocessResult,
+    ShareResult,
     TrainResult,
+    VerifyResult,
 )
 from sketchcli.errors import ExitCode
 
 WIDE = 160  # columns of a table that no terminal limits
+WIDE_ENOUGH = 120  # for licences and citations in columns of their own
 
 
 def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any result
@@ -64,27 +69,59 @@ def render(result: object) -> None:
 
 @render.register
 def _(listings: tuple) -> None:  # type: ignore[type-arg]
-    table = Table("name", "what", "pictures", "MB", "licence", "citation", "state", box=None)
+    console = _console()
+    is_wide = console.width >= WIDE_ENOUGH
+    table = Table("name", box=None, pad_edge=False)
+    for name in ("pairs", "MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("state", "what", "licence", "citation") if is_wide else ("state", "what, licence"):
+        table.add_column(name)
     for listing in listings:
         if not isinstance(listing, AssetListing):
             raise TypeError(listing)
-        count = "" if listing.pictures is None else str(listing.pictures)
-        size = "" if listing.megabytes is None else f"{listing.megabytes:g}"
-        table.add_row(
-            *map(
-                escape,
-                (listing.name, listing.title, count, size, listing.licence, listing.citation),
-            ),
-            listing.state,
-        )
-    _console().print(table)
+        title, licence = Text(listing.title), Text(listing.licence)
+        narrow = Text("\n").join([title, Text(listing.licence, style="dim")])
+        about = (title, licence, Text(listing.citation)) if is_wide else (narrow,)
+        pairs = "" if listing.pairs is None else f"{listing.pairs:,}"
+        table.add_row(escape(listing.name), pairs, _megabytes(listing), listing.state, *about)
+    console.print(table)
+    typer.echo("MB: on disk, or (to download).  More: --list --json")
+
+
+@render.register
+def _(result: FetchPlan) -> None:
+    fates = {
+        "absent": "would be made",
+        "ready": "is there; --overwrite would replace it",
+        "taken": "holds something else; choose another --name",
+    }
+    typer.echo(f"{result.folder}: {fates[result.state]}")
+    for source in result.sources:
+        typer.echo(f"from: {source}")
+    for number, step in enumerate(result.steps, start=1):
+        typer.echo(f"step {number}: {step}")
+    if result.download_megabytes is not None:
+        typer.echo(f"download: {result.download_megabytes:,} MB")
+    typer.echo(f"free disk space: {result.free_megabytes:,} MB")
+    typer.echo(f"licence: {result.licence}")
+    if result.notice:
+        typer.echo(f"to accept with --accept-licence: {result.notice}")
+    if result.next:
+        typer.echo(f"next: {result.next}")
 
 
 @render.register
 def _(result: FetchResult) -> None:
-    typer.echo(f"{result.pictures} pictures in {result.folder}")
+    count = f"{result.pictures} pictures in " if result.pictures else ""
+    typer.echo(f"{count}{result.folder}")
     typer.echo(f"licence: {result.licence}")
-    typer.echo(f"next: sketch2img preprocess {shlex.quote(result.name)}")
+    if result.next:
+        typer.echo(f"next: {result.next}")
+
+
+@render.register
+def _(result: VerifyResult) -> None:
+    typer.echo(f"{result.name}: all {result.files} files are as they were fetched")
 
 
 @render.register
@@ -92,14 +129,29 @@ def _(result: PreprocessResult) -> None:
     counts = ", ".join(f"{count} {split}" for split, count in result.counts.items())
     height, width = result.size
     typer.echo(f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'")
-    for what, files in (("left out", result.left_out), ("repeated", result.repeated)):
+    fates = {
+        "left out": result.left_out,
+        "repeated": result.repeated,
+        "not aligned": result.unaligned,
+    }
+    for fate, files in fates.items():
         if files:
-            typer.echo(f"{what}: {len(files)} (listed above and in dataset.json)")
+            typer.echo(f"{fate}: {len(files)} (listed in the audit)")
+    found = ", ".join(f"{count} {kind}" for kind, count in result.findings.items())
+    typer.echo(f"audit: {found or 'nothing found'}: {result.audit}")
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
     is_at_home = result.folder.resolve().parent == paths.prepared_home()
     name = result.name if is_at_home else str(result.folder)
     typer.echo(f"next: sketch2img train {shlex.quote(name)}")
+
+
+@render.register
+def _(result: ShareResult) -> None:
+    typer.echo(
+        f"rank {result.rank} of {result.ranks} made {result.chunks} chunks; "
+        "rank 0 puts the set together"
+    )
 
 
 @render.register
@@ -147,6 +199,12 @@ def _(result: EvalResult) -> None:
         )
     for name, text in result.protocol.items():
         typer.echo(f"{name}: {text}")
+
+
+def _megabytes(listing: AssetListing) -> str:
+    if listing.megabytes is not None:
+        return f"{listing.megabytes:,.1f}"
+    return f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
 
 
 def _console() -> Console:

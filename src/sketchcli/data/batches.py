@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sketchcli import images
-from sketchcli.data.prepared import Split
+from sketchcli.data.prepared import Split, StoredSplit
 from sketchcli.images import Pixels
 
 
@@ -21,7 +21,7 @@ def batches_per_epoch(count: int, batch_size: int) -> int:
 
 
 def epoch_batches(
-    split: Split,
+    split: StoredSplit,
     indices: Sequence[int],
     batch_size: int,
     *,

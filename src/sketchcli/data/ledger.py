@@ -1,11 +1,8 @@
 """What becomes of every file that is not simply taken: nothing is dropped silently."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from sketchcli.images import Pixels
 
 
 @dataclass
@@ -20,21 +17,25 @@ class Ledger:
         """Write down why files are left out."""
         self.left_out |= {str(path): reason for path in paths}
 
-    def takes(self, sketch: tuple[Path, Pixels], photo: tuple[Path, Pixels], split: str) -> bool:
+    def takes(self, pictures: Mapping[str, Path], split: str) -> bool:
         """Whether a pair may be kept; if not, it is written down why.
 
-        It goes when both its pictures were seen before, or one of them in another split: what is
+        It goes when all its pictures were seen before, or one of them in another split: what is
         trained on must not be tested on. Two sketches of one photo in the same split are two
         pairs; that is only mentioned.
+
+        Args:
+            pictures: The hash of each of its pictures, with the file that holds it. A sketch drawn
+                from its photo is none of them.
+            split: The split that the pair falls to.
         """
-        files = {_hash(pixels): path for path, pixels in (sketch, photo)}
-        before = {key: self._seen[key] for key in files if key in self._seen}
+        before = {key: self._seen[key] for key in pictures if key in self._seen}
         is_elsewhere = any(where != split for where, _ in before.values())
-        if before and (is_elsewhere or len(before) == len(files)):
-            for key, path in files.items():
+        if before and (is_elsewhere or len(before) == len(pictures)):
+            for key, path in pictures.items():
                 self.leave_out(_reason(before.get(key), before), path)
             return False
-        self._remember(files, split)
+        self._remember(pictures, split)
         return True
 
     def _remember(self, files: Mapping[str, Path], split: str) -> None:
@@ -49,7 +50,3 @@ def _reason(own: tuple[str, Path] | None, before: Mapping[str, tuple[str, Path]]
         return f"duplicate: the same picture as {own[1]} ({own[0]})"
     where, first = next(iter(before.values()))
     return f"its partner is a duplicate: the same picture as {first} ({where})"
-
-
-def _hash(pixels: Pixels) -> str:
-    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()

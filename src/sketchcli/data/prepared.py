@@ -2,28 +2,25 @@
 
 dataset.json                 what it is, pair by pair, and the command that made it
 train-sketches.npy           uint8 (N, H, W)
-train-photos.npy             uint8 (N, H, W, 3)
+train-photos.npy             uint8 (N, H, W, 3); past 2 GB train-photos-1.npy and so on follow
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
+from typing import Any
 
 from sketchcli import files
+from sketchcli.data import arrays
+from sketchcli.data.arrays import Rows
 from sketchcli.data.splits import SPLITS
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
-SCHEMA = 1
+SCHEMA = 2
 INDEX = "dataset.json"
-_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -32,9 +29,10 @@ class Pair:
 
     id: str
     split: str
-    sha256: str  # of the prepared pixels, sketch then photo
-    sketch: str  # the files that it was made from
+    sha256: str  # `pair_hash` of the prepared pictures
+    sketch: str  # the files that it was made from; no sketch where it was drawn
     photo: str
+    style: str = ""  # that the sketch was drawn in
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,18 @@ class Description:
 
     name: str
     size: tuple[int, int]  # height, width
+    fit: str  # how pictures of another shape became one of this size
+    align: str  # none | face
     licence: str
+    notice: str  # what had to be accepted; the data of a research-only set says so
     citation: str
     command: str
     pairing: str
     pairs: tuple[Pair, ...]
     left_out: dict[str, str]  # file -> why
     repeated: dict[str, str] = field(default_factory=dict)  # kept, but holds another's picture
+    unaligned: dict[str, str] = field(default_factory=dict)  # kept, but no face was found
+    findings: dict[str, int] = field(default_factory=dict)  # of the pair audit, by kind
     schema: int = SCHEMA
 
     @property
@@ -67,7 +70,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Split:
-    """The pairs of one split: `sketches` uint8 (N, H, W), `photos` uint8 (N, H, W, 3)."""
+    """Pairs in memory: `sketches` uint8 (N, H, W), `photos` uint8 (N, H, W, 3)."""
 
     sketches: Pixels
     photos: Pixels
@@ -76,11 +79,26 @@ class Split:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, indices: Sequence[int]) -> "Split":
+
+@dataclass(frozen=True)
+class StoredSplit:
+    """The pairs of one split on disk: rows of (H, W) and of (H, W, 3)."""
+
+    sketches: Rows
+    photos: Rows
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Sequence[int]) -> Split:
         """Some of the pairs, in memory."""
-        chosen = list(indices)
-        ids = tuple(self.ids[i] for i in chosen)
-        return Split(self.sketches[chosen], self.photos[chosen], ids)
+        ids = tuple(self.ids[index] for index in indices)
+        return Split(self.sketches.take(indices), self.photos.take(indices), ids)
+
+    def whole(self) -> Split:
+        """All pairs, in memory."""
+        return self.take(range(len(self)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,7 @@ class PreparedSet:
     folder: Path
     description: Description
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str) -> StoredSplit:
         """Map the arrays of a split.
 
         Raises:
@@ -100,17 +118,23 @@ class PreparedSet:
         if not pairs:
             has = ", ".join(self.description.counts)
             raise DataError(f"{self.folder}: no '{name}' split", hint=f"it has: {has}")
-        shape = (len(pairs), *self.description.size)
-        return Split(
-            _map(self.folder / f"{name}-sketches.npy", shape),
-            _map(self.folder / f"{name}-photos.npy", (*shape, 3)),
+        height, width = self.description.size
+        count, folder = len(pairs), self.folder
+        return StoredSplit(
+            arrays.read(folder, f"{name}-sketches", row_shape=(height, width), count=count),
+            arrays.read(folder, f"{name}-photos", row_shape=(height, width, 3), count=count),
             tuple(pair.id for pair in pairs),
         )
 
 
-def content_hash(sketch: Pixels, photo: Pixels) -> str:
-    """SHA-256 of a pair's prepared pixels."""
-    return hashlib.sha256(sketch.tobytes() + photo.tobytes()).hexdigest()
+def picture_hash(pixels: Pixels) -> str:
+    """SHA-256 of a prepared picture, sketch (H, W) or photo (H, W, 3)."""
+    return hashlib.sha256(str(pixels.ndim).encode() + pixels.tobytes()).hexdigest()
+
+
+def pair_hash(sketch: str, photo: str) -> str:
+    """SHA-256 of a pair, from the hashes of its two pictures."""
+    return hashlib.sha256((sketch + photo).encode()).hexdigest()
 
 
 def is_prepared(folder: Path) -> bool:
@@ -144,47 +168,6 @@ def read(folder: Path) -> PreparedSet:
         ) from error
 
 
-class ArrayWriter:
-    """Append pictures of one shape to a .npy file whose length is known only at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self.shape: tuple[int, ...] = ()
-        self.file = path.open("wb")
-        self.file.write(b" " * _HEADER_BYTES)
-
-    def append(self, pixels: Pixels) -> None:
-        """Write one picture.
-
-        Raises:
-            DataError: It is not uint8, or not of the first one's shape.
-        """
-        self.shape = self.shape or pixels.shape
-        if pixels.shape != self.shape or pixels.dtype != np.uint8:
-            raise DataError(f"{self.path}: {pixels.dtype} {pixels.shape}, not uint8 {self.shape}")
-        self.file.write(np.ascontiguousarray(pixels).data)
-        self.count += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
-        with self.file:
-            self.file.seek(0)
-            np.lib.format.write_array_header_1_0(self.file, header)
-            if self.file.tell() != _HEADER_BYTES:
-                raise DataError(f"{self.path}: pictures of {self.shape} do not fit the header")
-            self.file.flush()
-            os.fsync(self.file.fileno())
-
-
 def write_index(folder: Path, description: Description) -> None:
     """Write `dataset.json`, the last file of a prepared set."""
     data = asdict(description) | {
@@ -195,24 +178,8 @@ def write_index(folder: Path, description: Description) -> None:
 
 
 def _description(data: dict[str, Any]) -> Description:
-    return Description(
-        name=data["name"],
-        size=(data["size"][0], data["size"][1]),
-        licence=data["licence"],
-        citation=data["citation"],
-        command=data["command"],
-        pairing=data["pairing"],
-        pairs=tuple(Pair(**pair) for pair in data["pairs"]),
-        left_out=data["left_out"],
-        repeated=data["repeated"],
-    )
-
-
-def _map(path: Path, shape: tuple[int, ...]) -> Pixels:
-    try:
-        pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: damaged ({error})", hint="run preprocess again") from error
-    if pixels.shape != shape or pixels.dtype != np.uint8:
-        raise DataError(f"{path}: holds {pixels.shape}, not {shape}", hint="run preprocess again")
-    return pixels
+    names = {f.name for f in fields(Description)}
+    about = {name: value for name, value in data.items() if name in names}
+    pairs = tuple(Pair(**pair) for pair in data["pairs"])
+    height, width = data["size"]
+    return Description(**about | {"size": (height, width), "pairs": pairs})

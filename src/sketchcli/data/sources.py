@@ -12,7 +12,7 @@ from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of its kind has this name"
-OURS = frozenset({"source.json"})  # what `fetch-data` puts beside the pictures
+OURS = frozenset({"source.json", "manifest.sha256"})  # what `fetch-data` puts beside the pictures
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
     **dict.fromkeys(
@@ -26,7 +26,7 @@ class SourcePair:
     """Where a pair comes from; side-by-side pictures have one file for both."""
 
     id: str
-    sketch: Path
+    sketch: Path | None  # None: to be drawn from the photo
     photo: Path
     split: str | None = None  # as the source has it
     direction: Direction | None = None  # side by side: where the photo is
@@ -105,6 +105,30 @@ def side_by_side(root: Path, *, direction: Direction) -> Source:
         else:
             pairs[name] = SourcePair(name, path, path, _split_of(path, root), direction)
     return Source(tuple(pairs.values()), "side-by-side", left_out)
+
+
+def photographs(root: Path) -> Source:
+    """Photographs alone, each a pair whose sketch is to be drawn.
+
+    In a tree that has folders of photos, only those count: its sketches are no photographs.
+
+    Raises:
+        DataError: There is no such folder, or no picture in it.
+    """
+    found = pictures(root)
+    kinds = {path: _kind_of(path, root) for path in found}
+    has_photos = "photo" in kinds.values()
+    left_out = _not_pictures(root)
+    pairs: dict[str, SourcePair] = {}
+    for path, kind in kinds.items():
+        name = path.relative_to(root).with_suffix("").as_posix()
+        if kind == "sketch" or (has_photos and kind is None):
+            left_out[str(path)] = "in no folder of photos"
+        elif name in pairs:
+            left_out[str(path)] = DUPLICATE
+        else:
+            pairs[name] = SourcePair(name, None, path, _split_of(path, root))
+    return Source(tuple(pairs.values()), "photographs", left_out)
 
 
 def inner_folder(path: Path, root: Path) -> str:

@@ -1,6 +1,10 @@
 """Which pairs train, which choose, which judge."""
 
 import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -9,6 +13,52 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation"), TEST),
 }
+
+
+class SplitBy(StrEnum):
+    """Who decides which pair falls to which split."""
+
+    GIVEN = "given"  # the source, where it says so; elsewhere the shares
+    SHARES = "shares"  # `val` and `test`, whatever the source says
+    CUHK = "cuhk"  # the official lists of the CUHK student set: 88 to train, 100 to test
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How the pairs are divided, always by a hash of their names: adding a file moves no other."""
+
+    by: SplitBy = SplitBy.GIVEN
+    val: float = 0.0  # share of the pairs, in [0, 1]
+    test: float = 0.1
+    seed: int = 0
+    group: re.Pattern[str] | None = None  # what it finds in a name is drawn as one
+
+    def split_of(
+        self, pair_id: str, *, name: str, given: str | None, official: Mapping[str, str]
+    ) -> str | None:
+        """The split of a pair; None where the official lists do not know it.
+
+        Args:
+            pair_id: The pair's name in full; the pattern for groups is looked for here.
+            name: The same for a pair under whichever rule it was found.
+            given: The split that the source gives.
+            official: The official split of each name, by its last part.
+        """
+        if self.by is SplitBy.CUHK:
+            return official.get(name.rpartition("/")[2])
+        if self.by is SplitBy.GIVEN and given:
+            return given
+        unit = self.group_of(pair_id) or name
+        return split_from_hash(unit, val=self.val, test=self.test, seed=self.seed)
+
+    def group_of(self, pair_id: str) -> str | None:
+        r"""What the pattern finds in a name: its first group, or the whole match.
+
+        >>> SplitRule(group=re.compile(r"^[A-Z]\d+")).group_of("A000055_2")
+        'A000055'
+        """
+        found = self.group.search(pair_id) if self.group else None
+        return found and (found[1] if found.re.groups else found[0])
 
 
 def split_from_name(folder: str) -> str | None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sketchcli import images
-from sketchcli.data.prepared import Split
+from sketchcli.data.prepared import Split, StoredSplit
 from sketchcli.images import Pixels
 
 
@@ -12,7 +12,7 @@ def sketch_itself(test: Split) -> Pixels:
     return np.stack([images.to_rgb(sketch) for sketch in test.sketches])
 
 
-def mean_training_photo(training: Split, test: Split) -> Pixels:
+def mean_training_photo(training: StoredSplit, test: Split) -> Pixels:
     """The mean of all training photos, for every sketch: uint8 (N, H, W, 3)."""
     total = np.zeros(training.photos.shape[1:], np.float64)
     for photo in training.photos:
@@ -21,7 +21,7 @@ def mean_training_photo(training: Split, test: Split) -> Pixels:
     return np.broadcast_to(mean, test.photos.shape)
 
 
-def nearest_training_photo(training: Split, test: Split) -> Pixels:
+def nearest_training_photo(training: StoredSplit, test: Split) -> Pixels:
     """The photo of the training sketch with the least squared difference: uint8 (N, H, W, 3)."""
     wanted = test.sketches.reshape(len(test), -1).astype(np.float32)
     nearest, least = np.zeros(len(test), np.int64), np.full(len(test), np.inf)
@@ -29,4 +29,4 @@ def nearest_training_photo(training: Split, test: Split) -> Pixels:
         distance = ((wanted - sketch.ravel()) ** 2).mean(axis=1)
         is_nearer = distance < least
         nearest[is_nearer], least[is_nearer] = index, distance[is_nearer]
-    return training.photos[nearest]
+    return training.photos.take(nearest.tolist())

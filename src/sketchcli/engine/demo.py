@@ -5,14 +5,10 @@ from pathlib import Path
 from sketchcli import paths
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching import FetchConfig, fetch
-from sketchcli.engine.preprocessing import (
-    PreprocessConfig,
-    find_prepared,
-    find_source,
-    prepared_folders,
-    preprocess,
-)
+from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.finding import Inputs, find_prepared, find_source, prepared_folders
+from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
@@ -37,7 +33,7 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
         fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
     target = paths.prepared_home() / f"{NAME}-{SIDE}"
     config = PreprocessConfig(
-        size=(SIDE, SIDE), command=f"sketch2img preprocess {NAME} --size {SIDE}"
+        Recipe((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    preprocess(*find_source(raw), config, target=target, reporter=reporter)
+    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter)
     return find_prepared(target)

@@ -66,7 +66,7 @@ def evaluate_model(
                 is_warning=True,
             )
         )
-    test = dataset.split(split)
+    test = dataset.split(split).whole()
     generated = _generate(model, test, reporter)
     predictions = {"model": generated} | _baselines(dataset, test, reporter)
     return EvalResult(

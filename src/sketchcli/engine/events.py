@@ -27,6 +27,15 @@ class Advanced(Event):
 
 
 @dataclass(frozen=True)
+class Transferred(Event):
+    """So many bytes of a file are here; `done` equals `total` once, at the end."""
+
+    what: str
+    done: int
+    total: int | None  # None where nobody said how many there will be
+
+
+@dataclass(frozen=True)
 class BatchTrained(Event):
     """One batch of training; epochs and batches count from 1."""
 

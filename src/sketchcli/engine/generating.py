@@ -10,6 +10,7 @@ from torch import nn
 
 from sketchcli import checkpoint, images
 from sketchcli import config as settings
+from sketchcli.config import Fit
 from sketchcli.data.batches import sketches_to_tensor, tensor_to_photos
 from sketchcli.data.sources import pictures
 from sketchcli.device import Device
@@ -20,7 +21,6 @@ from sketchcli.images import Pixels
 from sketchcli.models.building import build_generator
 
 MOST_STRETCHED = 8  # sides of a sketch, the long one to the short one
-FIT = "stretch"  # how sketches are brought to the model's size; part of the weights
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class LoadedModel:
     path: Path
     generator: nn.Module
     size: tuple[int, int]  # height, width
+    fit: Fit  # how its training sketches got that size
     dataset: str  # that it was trained on
     fingerprint: str  # of that set
     device: Device
@@ -37,12 +38,20 @@ class LoadedModel:
     def draw(self, sketch: Pixels) -> Pixels:
         """The photo `(h, w, 3)` of a grey sketch `(H, W)` of any size.
 
-        The sketch is brought to the model's size as the training sketches were; the photo gets
-        the sketch's aspect ratio back, and is as large as the model draws: its shorter side is
-        the model's.
+        The sketch is shown as the training sketches were: stretched, padded, or, where those were
+        cropped, whole at the same scale. The photo gets the sketch's aspect ratio back, and is as
+        large as the model draws.
         """
-        photo = generate_batch(self.generator, images.resize(sketch, self.size)[None], self.device)
-        return images.resize(photo[0], natural_size(sketch.shape, self.size))
+        natural = natural_size(sketch.shape, self.size)
+        if self.fit is Fit.STRETCH:
+            return images.resize(self._draw(images.resize(sketch, self.size)), natural)
+        if self.fit is Fit.CROP:
+            return self._draw(images.resize(sketch, natural))
+        photo = self._draw(images.fit(sketch, self.size, Fit.PAD))
+        return images.centre(photo, images.inner_size(sketch.shape, self.size))
+
+    def _draw(self, sketch: Pixels) -> Pixels:
+        return generate_batch(self.generator, sketch[None], self.device)[0]
 
 
 def load_model(path: Path, device: Device) -> LoadedModel:
@@ -54,19 +63,19 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     tensors, about = checkpoint.load(path)
     try:
         config = settings.from_dict(about["config"])
-        if about["fit"] != FIT:
-            raise CheckpointError(f"{path}: made by another version (fit '{about['fit']}')")
+        fit = Fit(about["fit"])
         size = (int(about["size"][0]), int(about["size"][1]))
         dataset, fingerprint = about["dataset"]["name"], about["dataset"]["fingerprint"]
         generator = build_generator(config.model)
         generator.load_state_dict(tensors)
-    except (KeyError, IndexError, TypeError, RuntimeError, UsageError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, UsageError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{path}: not the weights of a generator ({reason})",
             hint="a run's generator is in its weights.safetensors",
         ) from error
-    return LoadedModel(path, device.place(generator).eval(), size, dataset, fingerprint, device)
+    placed = device.place(generator).eval()
+    return LoadedModel(path, placed, size, fit, dataset, fingerprint, device)
 
 
 @torch.inference_mode()

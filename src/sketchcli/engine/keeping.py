@@ -10,7 +10,6 @@ from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import Description
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
-from sketchcli.engine.generating import FIT
 from sketchcli.engine.runs import Run
 from sketchcli.engine.trainer import Trainer
 from sketchcli.errors import CheckpointError
@@ -96,11 +95,13 @@ class Keeper:
             "version": __version__,
             "config": settings.to_dict(self.config),
             "size": self.description.size,
-            "fit": FIT,
+            "fit": self.description.fit,
+            "align": self.description.align,
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,
                 "licence": self.description.licence,
+                "notice": self.description.notice,
                 "citation": self.description.citation,
                 "training_pairs": self.training_pairs,
             },

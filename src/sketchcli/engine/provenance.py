@@ -1,7 +1,7 @@
 """Where a data set comes from: a small file beside it, read into everything made of it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from sketchcli import files
@@ -17,6 +17,14 @@ class Provenance:
     licence: str = "not stated"
     citation: str = "not stated"
     asset: str = ""  # the name that `fetch-data` knows it by
+    notice: str = ""  # what had to be accepted
+    accepted: str = ""  # the day on which it was, as 2026-11-22
+    origin: str = ""  # an address, a file or a folder; empty: drawn
+    sha256: str = ""  # of that file
+
+
+_ALWAYS = frozenset({"name", "licence", "citation", "asset"})  # in the files of every version
+_KNOWN = frozenset(field.name for field in fields(Provenance))
 
 
 def write(folder: Path, provenance: Provenance) -> None:
@@ -34,7 +42,12 @@ def read(folder: Path) -> Provenance:
     plain = Provenance(folder.resolve().name)
     try:
         about = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return plain
-    is_ours = isinstance(about, dict) and about.keys() == asdict(plain).keys()
+    is_ours = (
+        isinstance(about, dict)
+        and about.keys() >= _ALWAYS
+        and about.keys() <= _KNOWN
+        and all(isinstance(value, str) for value in about.values())
+    )
     return Provenance(**about) if is_ours else plain

@@ -9,12 +9,37 @@ class AssetListing:
     """One line of `fetch-data --list`."""
 
     name: str
+    kind: str  # drawn | local | archive | manual | network
     title: str
-    pictures: int | None  # on disk
-    megabytes: float | None
+    pairs: int | None  # in the whole set
+    files: int | None  # on disk
+    megabytes: float | None  # on disk
+    download_megabytes: float | None
     licence: str
     citation: str
-    state: str  # absent | ready
+    homepage: str
+    state: str  # absent | partial | ready
+
+
+@dataclass(frozen=True)
+class FetchPlan:
+    """What `fetch-data --dry-run` would do."""
+
+    name: str
+    folder: Path
+    state: str  # of the folder: absent | ready | taken (by something else)
+    sources: tuple[str, ...]  # tried in turn; of a network with two files, those of both
+    download_megabytes: float | None
+    free_megabytes: float
+    licence: str
+    notice: str  # to be accepted
+    steps: tuple[str, ...]  # to be done by hand
+    next: str
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether the notice stands between the user and the set."""
+        return self.notice != "" and not self.steps
 
 
 @dataclass(frozen=True)
@@ -23,8 +48,20 @@ class FetchResult:
 
     name: str
     folder: Path
-    pictures: int
+    pictures: int  # 0 for a network
     licence: str
+    origin: str  # addresses or paths; empty for a drawn set
+    sha256: str  # of the files that came from there
+    next: str  # what to type; empty for a network
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """A set whose files are all as they were fetched."""
+
+    name: str
+    folder: Path
+    files: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +75,19 @@ class PreprocessResult:
     pairing: str
     left_out: dict[str, str]
     repeated: dict[str, str]
+    unaligned: dict[str, str]
+    findings: dict[str, int]  # of the pair audit, by kind
     contact_sheet: Path
+    audit: Path
+
+
+@dataclass(frozen=True)
+class ShareResult:
+    """What one of several ranks made of a folder; the first rank puts the set together."""
+
+    rank: int
+    ranks: int
+    chunks: int
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from conftest import draw_folders
 from sketchcli import images
 from sketchcli.config import Direction
 from sketchcli.data import sources
-from sketchcli.engine import preprocessing
+from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Note
-from sketchcli.engine.preprocessing import PreprocessConfig, find_prepared
+from sketchcli.engine.finding import Inputs, find_prepared, find_source
+from sketchcli.engine.preprocessing import preprocess as preprocessing
+from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.provenance import Provenance
 from sketchcli.errors import DataError
 
@@ -19,8 +22,8 @@ from sketchcli.errors import DataError
 def prepare(tmp_path):
     """Prepare a source at 32 pixels."""
 
-    def run(source, *, reporter=SILENT, **changes):
-        config = PreprocessConfig(**{"size": (32, 32), "test": 0.0} | changes)
+    def run(source, *, reporter=SILENT, recipe=None, **division):
+        config = PreprocessConfig(recipe or Recipe((32, 32)), SplitRule(**{"test": 0.0} | division))
         target = tmp_path / "prepared"
         return preprocessing.preprocess(
             source, Provenance("drawn", "MIT", "us"), config, target=target, reporter=reporter
@@ -33,7 +36,7 @@ def test_arrays_hold_the_resized_pictures_of_each_pair(folders, prepare):
     result = prepare(sources.tree(folders))
     dataset = find_prepared(result.folder)
     split = dataset.split("train")
-    assert isinstance(split.photos, np.memmap)
+    assert isinstance(split.photos[0], np.memmap)
     for pair, sketch, photo in zip(
         dataset.description.pairs, split.sketches, split.photos, strict=True
     ):
@@ -153,7 +156,7 @@ def test_a_folder_that_is_no_prepared_set_is_never_replaced(tmp_path, folders):
         preprocessing.preprocess(
             sources.tree(folders),
             Provenance("x"),
-            PreprocessConfig(size=(32, 32)),
+            PreprocessConfig(Recipe((32, 32))),
             target=folders,
             overwrite=True,
         )
@@ -169,7 +172,7 @@ def test_a_split_that_came_out_empty_is_mentioned(folders, prepare):
 def test_a_dot_is_the_working_directory_not_home(folders, home, monkeypatch):
     (home / "raw").mkdir(parents=True)
     monkeypatch.chdir(folders)
-    source, origin = preprocessing.find_source(Path())
+    source, origin = find_source(Inputs(Path()))
     assert len(source.pairs) == 8
     assert origin.name == folders.name
 
@@ -196,7 +199,7 @@ def test_the_contact_sheet_shows_every_split(folders, prepare):
 
 
 def test_the_newest_set_is_found(folders, home):
-    config = PreprocessConfig(size=(16, 16), test=0.0)
+    config = PreprocessConfig(Recipe((16, 16)), SplitRule(test=0.0))
     for name in ("first", "second"):
         preprocessing.preprocess(
             sources.tree(folders), Provenance(name), config, target=home / "prepared" / name

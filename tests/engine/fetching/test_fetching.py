@@ -3,7 +3,10 @@ import json
 import pytest
 
 from sketchcli import images
-from sketchcli.engine.fetching import FetchConfig, fetch, list_assets
+from sketchcli.engine import provenance
+from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.fetching.listing import list_assets
+from sketchcli.engine.provenance import Provenance
 from sketchcli.errors import DataError, UsageError
 
 
@@ -27,7 +30,7 @@ def test_another_seed_draws_other_faces():
 
 
 def test_a_folder_is_copied_with_its_tree(folders):
-    result = fetch(FetchConfig("folder", name="mine", source=folders))
+    result = fetch(FetchConfig("folder", name="mine", source=str(folders)))
     copied = sorted(p.relative_to(result.folder) for p in result.folder.rglob("*.png"))
     assert copied == sorted(p.relative_to(folders) for p in folders.rglob("*.png"))
 
@@ -41,7 +44,7 @@ def test_a_folder_without_from_says_what_is_missing():
 @pytest.mark.parametrize("name", ["", "demo"])
 def test_a_copied_folder_has_a_name_of_its_own(folders, name):
     with pytest.raises(UsageError) as caught:
-        fetch(FetchConfig("folder", name=name, source=folders))
+        fetch(FetchConfig("folder", name=name, source=str(folders)))
     assert "--name" in caught.value.hint
 
 
@@ -77,13 +80,38 @@ def test_a_name_cannot_lead_elsewhere(name):
 
 
 def test_the_list_shows_states_and_copied_sets(folders):
-    assert {item.name: item.state for item in list_assets()} == {
-        "demo": "absent",
-        "folder": "absent",
-    }
+    assert {item.state for item in list_assets()} == {"absent"}
     fetch(FetchConfig("demo", count=1, size=32))
-    fetch(FetchConfig("folder", name="mine", source=folders, licence="CC0"))
+    fetch(FetchConfig("folder", name="mine", source=str(folders), licence="CC0"))
     listed = {item.name: item for item in list_assets()}
     assert listed["demo"].state == listed["mine"].state == "ready"
     assert listed["mine"].licence == "CC0"
+    assert listed["demo"].pairs == 1
     assert all(item.licence and item.citation for item in listed.values())
+
+
+def test_an_older_version_s_source_is_still_read(tmp_path):
+    old = {"name": "cuhk", "licence": "research", "citation": "Wang", "asset": "cuhk"}
+    (tmp_path / "source.json").write_text(json.dumps(old))
+    assert provenance.read(tmp_path) == Provenance(**old)
+    assert provenance.is_fetched(tmp_path)
+
+
+@pytest.mark.parametrize("about", [{"name": "x"}, {"asset": 3}, [], "x", None])
+def test_a_stranger_s_source_is_none_of_ours(tmp_path, about):
+    (tmp_path / "source.json").write_text(json.dumps(about))
+    assert provenance.read(tmp_path) == Provenance(tmp_path.name)
+    assert not provenance.is_fetched(tmp_path)
+
+
+def test_what_is_written_is_read(tmp_path):
+    whole = Provenance("a", "b", "c", "d", "e", "f", "g", "h")
+    provenance.write(tmp_path, whole)
+    assert provenance.read(tmp_path) == whole
+
+
+def test_a_set_can_be_copied_onto_itself(folders, home):
+    first = fetch(FetchConfig("folder", name="mine", source=str(folders)))
+    config = FetchConfig("folder", name="mine", source=str(first.folder))
+    assert fetch(config, overwrite=True).pictures == first.pictures
+    assert [path.name for path in (home / "raw").iterdir()] == ["mine"]

@@ -1,0 +1,69 @@
+"""FS2K: 2,104 faces, each drawn by an artist in one of three styles.
+
+The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
+split in two lists; `arrange` gives a pair one name and its split a folder.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from sketchcli.assets import Asset, Kind
+from sketchcli.errors import DataError
+
+_LISTS = {"anno_train.json": "training", "anno_test.json": "testing"}
+_PICTURE = re.compile(r"(?:^|/)(photo|sketch)/\1(\d+)/(?:image|sketch)(\d+)\.\w+$")
+
+ASSET = Asset(
+    title="FS2K: faces, sketches in 3 styles",
+    licence="MIT for the collection; its photos keep their owners' terms: treat as research only",
+    citation=(
+        "D.-P. Fan, Z. Huang, P. Zheng, H. Liu, X. Qin and L. Van Gool, Facial-Sketch Synthesis: "
+        "A New Challenge, Machine Intelligence Research 19, 2022."
+    ),
+    kind=Kind.MANUAL,
+    homepage="https://github.com/DengPingFan/FS2K",
+    notice=(
+        "Most photos of FS2K come from CASIA-WebFace, the others from stock sites: treat the set, "
+        "and every model trained on it, as research only."
+    ),
+    pairs=2104,
+    keeps=frozenset(_LISTS),
+    steps=(
+        "open https://github.com/DengPingFan/FS2K and follow its link to Google Drive or Baidu",
+        "save the archive as FS2K.zip; there is no need to unpack it",
+        "sketch2img fetch-data fs2k --from FS2K.zip",
+    ),
+)
+
+
+def arrange(folder: Path) -> None:
+    """Move `photo/photo1/image0110.jpg` to `training-photos/1-0110.jpg`, and so on.
+
+    Pictures with other names, and all where the lists are missing, keep their place.
+    """
+    splits = {name: split for file, split in _LISTS.items() for name in _names(folder, file)}
+    for path in sorted(folder.rglob("*")):
+        found = _PICTURE.search(path.relative_to(folder).as_posix())
+        if found is None or not splits:
+            continue
+        kind, style, number = found.groups()
+        split = splits.get(f"photo{style}/image{number}")
+        if split is not None:
+            target = folder / f"{split}-{kind}{'es' if kind == 'sketch' else 's'}"
+            target.mkdir(exist_ok=True)
+            path.rename(target / f"{style}-{number}{path.suffix}")
+    for file in [path for path in folder.rglob("*.json") if path.name in _LISTS]:
+        file.unlink()
+
+
+def _names(folder: Path, file: str) -> list[str]:
+    """The photos that a list names, such as `photo1/image0110`."""
+    path = next(folder.rglob(file), None)
+    if path is None:
+        return []
+    try:
+        people = json.loads(path.read_text(encoding="utf-8"))
+        return [str(person["image_name"]) for person in people]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{file}: not a list of FS2K's pictures", hint="get it again") from error

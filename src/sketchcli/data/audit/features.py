@@ -1,0 +1,86 @@
+"""A pair in one small record: all that the audit keeps of it.
+
+A record holds both pictures at 48x48 pixels, where outlines are still where they were and
+pencil strokes are gone, and a few measures that need the full picture.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli import images
+from sketchcli.images import Pixels
+
+SIDE = 48  # of the small pictures, pixels
+_SAMPLES = 64  # rows and columns of a source that its colours are taken from
+
+FEATURES = np.dtype(
+    [
+        ("sketch", np.uint8, (SIDE, SIDE)),
+        ("photo", np.uint8, (SIDE, SIDE)),  # luma
+        ("size", np.uint32, (2,)),  # as stored: height, width
+        ("sketch_source", np.uint32, (2,)),  # the decoded file: height, width
+        ("photo_source", np.uint32, (2,)),
+        ("chroma", np.float32),  # of the sketch's file: mean of max(R, G, B) - min(R, G, B)
+        ("paper", np.float32),  # of the sketch's file: median luma of its border
+        ("middle", np.float32),  # of the sketch's file: median luma
+        ("sketch_range", np.uint8),  # as stored: brightest minus darkest luma
+    ]
+)
+
+
+def describe(
+    sketch_source: Pixels, photo_source: Pixels, sketch: Pixels, photo: Pixels
+) -> NDArray[Any]:
+    """The record of one pair.
+
+    Args:
+        sketch_source: The sketch's file, decoded: RGB (H, W, 3), any size.
+        photo_source: The photo's file, decoded: RGB (H, W, 3), any size.
+        sketch: The sketch as stored, (h, w).
+        photo: The photo as stored, (h, w, 3).
+
+    Returns:
+        An array of shape () and type FEATURES.
+    """
+    record = np.zeros((), FEATURES)
+    record["sketch"] = _small(sketch)
+    record["photo"] = _small(images.luma(photo))
+    record["size"] = sketch.shape
+    record["sketch_source"] = sketch_source.shape[:2]
+    record["photo_source"] = photo_source.shape[:2]
+    sample = _sample(sketch_source)
+    record["chroma"] = _chroma(sample)
+    luma = images.luma(sample)
+    border = np.concatenate([luma[0], luma[-1], luma[:, 0], luma[:, -1]])
+    record["paper"], record["middle"] = _median(border), _median(luma)
+    record["sketch_range"] = sketch.max() - sketch.min()
+    return record
+
+
+def _small(grey: Pixels) -> Pixels:
+    """(SIDE, SIDE) by area; halved first while it can be, which is ten times as fast."""
+    height, width = grey.shape
+    while min(height, width) >= 4 * SIDE and height % 2 == width % 2 == 0:
+        height, width = height // 2, width // 2
+        grey = images.resize(grey, (height, width))
+    return images.resize(grey, (SIDE, SIDE))
+
+
+def _sample(source: Pixels) -> Pixels:
+    """Single pixels on a grid: averages would mix the ink with the paper."""
+    down, right = (-(-side // _SAMPLES) for side in source.shape[:2])
+    return np.ascontiguousarray(source[down // 2 :: down, right // 2 :: right])
+
+
+def _chroma(rgb: Pixels) -> float:
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    highest = np.maximum(np.maximum(red, green), blue)
+    return float((highest - np.minimum(np.minimum(red, green), blue)).mean())
+
+
+def _median(values: Pixels) -> int:
+    """The middle value, by counting: sorting takes ten times as long."""
+    counts = np.bincount(values.ravel(), minlength=256).cumsum()
+    return int(np.searchsorted(counts, values.size // 2, side="right"))

@@ -1,0 +1,102 @@
+"""What an audit is about, and what it says."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MISPAIRED_SET = "mispaired-set"
+WRONG_PAIR = "wrong-pair"
+SAME_PICTURE = "same-picture"
+LEAKAGE = "leakage"
+BLANK = "blank"
+WEAK_PAIR = "weak-pair"
+MISALIGNED = "misaligned"
+NEAR_DUPLICATE = "near-duplicate"
+INVERTED = "inverted"
+TINTED = "tinted"
+LOW_CONTRAST = "low-contrast"
+ENLARGED = "enlarged"
+
+TITLES = {
+    MISPAIRED_SET: "mis-paired set",
+    WRONG_PAIR: "wrong pairs",
+    SAME_PICTURE: "the photo in the place of the sketch",
+    LEAKAGE: "the same picture in two splits",
+    BLANK: "blank pictures",
+    WEAK_PAIR: "doubtful pairs",
+    MISALIGNED: "misaligned pairs",
+    NEAR_DUPLICATE: "near-duplicates",
+    INVERTED: "inverted sketches",
+    TINTED: "tinted sketches",
+    LOW_CONTRAST: "sketches of low contrast",
+    ENLARGED: "tiny pictures",
+}
+
+
+class Severity(StrEnum):
+    """Whether a finding spoils what is trained on the set, or is only worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class AuditedPair:
+    """What a pair is called, and the files that it was made from."""
+
+    id: str
+    split: str
+    sketch: str
+    photo: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Sketch and photo; one file where they lie side by side in it."""
+        return tuple(dict.fromkeys((self.sketch, self.photo)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or looks like it."""
+
+    kind: str  # a key of TITLES
+    severity: Severity
+    files: tuple[str, ...]
+    message: str  # one sentence, with the numbers
+    score: float  # 1 at the threshold, more the further beyond it
+    pair: int | None = None  # its row in the features; None: about the whole set
+    other: int | None = None  # a row to look at beside it: the better photo, the other copy
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what it looked at, how, and from where on it speaks."""
+
+    kinds: tuple[str, ...]  # what it can find
+    examined: int  # pairs
+    how: str  # the statistic and its threshold, in a line
+    note: str = ""  # what it measured of the whole set, or why it looked at less than all
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that was found, the worst first, and what was checked."""
+
+    pairs: int
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many findings spoil the set."""
+        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        """How many findings are only worth knowing."""
+        return len(self.findings) - self.errors
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Findings of each kind that has any, in the order of TITLES."""
+        found = [finding.kind for finding in self.findings]
+        return {kind: found.count(kind) for kind in TITLES if kind in found}

@@ -1,0 +1,1 @@
+"""`fetch-data`: known sets and networks, verified, unpacked safely, and put in their place."""

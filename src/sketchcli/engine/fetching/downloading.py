@@ -1,0 +1,297 @@
+"""Files over HTTP, whole and verified; the only module that opens connections.
+
+What has arrived stays beside the target, `.NAME.part`, until the file is complete, and the next
+attempt or the next run goes on from there (RFC 9110, sections 13.1.5 and 14).
+"""
+
+import contextlib
+import errno
+import http.client
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from sketchcli import __version__, files
+from sketchcli.engine.events import SILENT, Note, Reporter, Transferred
+from sketchcli.engine.fetching import http_headers
+from sketchcli.engine.fetching.partial import PartialFile
+from sketchcli.errors import DownloadError
+
+BLOCK = 1 << 15  # bytes read at once: what a broken connection can lose
+SECONDS_BETWEEN_REPORTS = 0.1
+BUSY = {429, 500, 502, 503, 504}
+NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a source is given; times in seconds."""
+
+    attempts: int = 5  # in a row that brought nothing new
+    backoff: float = 1.0  # before the second attempt; doubled before each further one
+    longest: float = 60.0  # wait, whatever a server asks for
+    connect: float = 15.0
+    read: float = 30.0  # without a single byte
+
+    def wait(self, failures: int, asked: float | None) -> float:
+        """Seconds before the next attempt, after so many failures in a row."""
+        wait = self.backoff * 2 ** (failures - 1) if asked is None else asked
+        return min(max(wait, 0.0), self.longest)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that has arrived whole."""
+
+    path: Path
+    url: str  # the source that gave it
+    sha256: str
+    size: int  # bytes
+
+
+class SourceError(Exception):
+    """An attempt at one source that failed.
+
+    Args:
+        reason: Why, in a few words.
+        again: Whether the same source may be asked again.
+        wait: Seconds that the server asked for.
+        offline: Whether no connection was possible at all.
+    """
+
+    def __init__(
+        self, reason: str, *, again: bool = False, wait: float | None = None, offline: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.again, self.wait, self.offline = reason, again, wait, offline
+
+
+def download(
+    urls: Sequence[str],
+    target: Path,
+    *,
+    sha256: str | None = None,
+    patience: Patience = Patience(),
+    reporter: Reporter = SILENT,
+) -> Download:
+    """Get a file from the first source that gives it whole; `target` changes only then.
+
+    Two processes must not get one target at a time: hold `files.locked(target)`.
+
+    Args:
+        urls: Sources of the same file, http or https, the best first. Where an earlier run left
+            a part, that part's source goes first.
+        target: Where the file goes.
+        sha256: What its bytes must hash to, 64 hexadecimal digits.
+        patience: Retries and time-outs.
+        reporter: Told of the bytes, and of sources that fail.
+
+    Raises:
+        DownloadError: No source gave the file, or none gave the one with that hash.
+        DataError: The disk is full or cannot be written. What has arrived stays.
+    """
+    with files.writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = PartialFile(target)
+    wanted = sha256.lower() if sha256 else ""
+    if not (part.size and part.sha256 == wanted):  # an earlier run may have ended at the very end
+        with _Session() as session:
+            _complete(_Transfer(session, part, target, patience, reporter), urls, wanted)
+    reporter(Transferred(target.name, part.size, part.size))
+    with files.writing(target):
+        part.move_to(target)
+    return Download(target, part.url, part.sha256, part.size)
+
+
+def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
+    """Ask the sources in turn until one completes the part."""
+    sources = sorted(dict.fromkeys(urls), key=lambda url: url != transfer.part.url)
+    failures: dict[str, SourceError] = {}
+    for url in sources:
+        try:
+            transfer.run(url, wanted)
+        except SourceError as error:
+            failures[url] = error
+            if url != sources[-1]:
+                message = f"{_shown(url)}: {error}; trying the next source"
+                transfer.reporter(Note(message, is_warning=True))
+        else:
+            return
+    raise _nothing_worked(transfer.target, failures)
+
+
+class _Session(requests.Session):
+    """Takes proxies from the environment; never steps down from https to http."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.max_redirects = 10
+        # Any other encoding would make the bytes that are counted others than those that are kept.
+        self.headers.update(
+            {"User-Agent": f"sketch2img/{__version__}", "Accept-Encoding": "identity"}
+        )
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Called for every redirect, before it is followed."""
+        if response.url.startswith("https:") and str(prepared_request.url).startswith("http:"):
+            raise requests.exceptions.InvalidSchema("redirected from https to http")
+        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+
+
+@dataclass
+class _Transfer:
+    """One file from one source after another."""
+
+    session: _Session
+    part: PartialFile
+    target: Path
+    patience: Patience
+    reporter: Reporter
+    reported: float = -1.0  # when, on the monotonic clock
+
+    def run(self, url: str, wanted: str) -> None:
+        """Complete the part from one source and verify it.
+
+        Raises:
+            SourceError: The source is to be given up.
+        """
+        failures, before = 0, self.part.size if self.part.range_from(url) else 0
+        furthest = before
+        while True:
+            try:
+                self._attempt(url)
+                break
+            except SourceError as error:
+                failures = 1 if self.part.size > furthest else failures + 1
+                furthest = max(furthest, self.part.size)
+                is_hopeless = error.offline and furthest == before  # no network: say so now
+                if not error.again or is_hopeless or failures >= self.patience.attempts:
+                    raise
+                wait = self.patience.wait(failures, error.wait)
+                self.reporter(Note(f"{_shown(url)}: {error}; again in {wait:.3g} s"))
+                time.sleep(wait)
+        self._verify(wanted)
+
+    def _verify(self, wanted: str) -> None:
+        found = self.part.sha256
+        if wanted and found != wanted:
+            with files.writing(self.target):
+                self.part.clear()
+            raise SourceError(f"its SHA-256 is {found}, wanted {wanted}")
+
+    def _attempt(self, url: str) -> None:
+        with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
+            if response.status_code == 200:
+                self.part.begin(url, http_headers.validator(response.headers))
+            total = http_headers.total(response.headers, self.part.size)
+            self.part.append(self._blocks(response, total), lambda: self._tell(total))
+
+    def _answer(self, url: str) -> requests.Response:
+        """A response whose body goes on where the part ends, or starts from nothing."""
+        asked = self.part.range_from(url)
+        response = self._get(url, asked)
+        if asked and response.status_code in {206, 416} and not self._fits(response):
+            response.close()
+            with files.writing(self.target):
+                self.part.clear()
+            asked = {}
+            response = self._get(url, asked)
+        status = response.status_code
+        if status != 200 and not (status == 206 and asked):
+            response.close()
+            wait = http_headers.asked_wait(response.headers)
+            raise SourceError(f"{status} {response.reason}", again=status in BUSY, wait=wait)
+        return response
+
+    def _get(self, url: str, asked: Mapping[str, str]) -> requests.Response:
+        if not url.lower().startswith(("http://", "https://")):
+            raise SourceError("neither http nor https")
+        timeout = (self.patience.connect, self.patience.read)
+        try:
+            return self.session.get(url, headers=asked, stream=True, timeout=timeout)
+        except requests.RequestException as error:
+            raise _no_answer(error) from error
+
+    def _fits(self, response: requests.Response) -> bool:
+        """Whether a 206 is the rest of the very version that the part is of."""
+        start, whole = http_headers.content_range(response.headers)
+        fits = start == self.part.size and (whole is None or whole > start)
+        is_same = http_headers.validator(response.headers) in {"", self.part.validator}
+        return response.status_code == 206 and fits and is_same
+
+    def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
+        """The body as it was sent, never more than `total` says."""
+        error: Exception | None = None
+        try:
+            while block := response.raw.read(
+                BLOCK if total is None else min(BLOCK, total - self.part.size),
+                decode_content=False,
+            ):
+                yield block
+        except HTTPError as caught:
+            error = caught
+        if error or (total is not None and self.part.size != total):
+            so_far = f"after {self.part.size} of {'?' if total is None else total} bytes"
+            reason = _reason(error) if error else "cut"
+            raise SourceError(f"{reason} {so_far}", again=True) from error
+
+    def _tell(self, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self.reported >= SECONDS_BETWEEN_REPORTS and self.part.size != total:
+            self.reported = now
+            self.reporter(Transferred(self.target.name, self.part.size, total))
+
+
+def _no_answer(error: requests.RequestException) -> SourceError:
+    root = _root(error)
+    may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
+    is_distrusted = isinstance(root, ssl.SSLCertVerificationError)
+    offline = isinstance(root, socket.gaierror) or getattr(root, "errno", None) in NO_NETWORK
+    return SourceError(_reason(error), again=may_pass and not is_distrusted, offline=offline)
+
+
+def _reason(error: BaseException) -> str:
+    root = _root(error)
+    if isinstance(root, TimeoutError) or isinstance(error, requests.Timeout):
+        return "timed out"
+    if isinstance(root, http.client.IncompleteRead):
+        return "cut"
+    return str(getattr(root, "strerror", None) or root)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first cause, out of the layers that requests and urllib3 put around it."""
+    layers = (error.__cause__, getattr(error, "reason", None), *error.args)
+    below = next((layer for layer in layers if isinstance(layer, BaseException)), None)
+    return error if below is None else _root(below)
+
+
+def _shown(url: str) -> str:
+    """A source for people, without what might be secret in it.
+
+    >>> _shown("https://me:secret@example.org:8080/a/b.zip?token=1")
+    'example.org:8080/a/b.zip'
+    """
+    return re.sub(r"^\w+://([^/?#]*@)?|[?#].*", "", url)
+
+
+def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> DownloadError:
+    tried = "; ".join(f"{_shown(url)}: {error}" for url, error in failures.items())
+    if failures and all(error.offline for error in failures.values()):
+        return DownloadError(
+            f"no connection, cannot download {target.name}: {tried}",
+            hint="check the network and HTTPS_PROXY, or give a file that you have with --from FILE",
+        )
+    return DownloadError(
+        f"cannot download {target.name}: {tried or 'no source is known'}",
+        hint="try again later: what has arrived is kept; or give a file with --from FILE",
+    )

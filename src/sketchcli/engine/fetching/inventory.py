@@ -1,0 +1,137 @@
+"""The SHA-256 of every file of a folder, in the format that `sha256sum -c` reads."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sketchcli import files
+from sketchcli.engine import provenance
+from sketchcli.engine.events import SILENT, Advanced, Reporter
+from sketchcli.errors import DataError
+
+FILE = "manifest.sha256"
+OURS = frozenset({FILE, provenance.FILE})  # written by this program, beside the set's own files
+NAMED = 3  # files that a message names
+
+_LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a folder has other than its inventory says, as paths relative to it."""
+
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Such as `1 missing (a.png), 2 changed (b.png, c.png)`; empty where nothing differs."""
+        parts = (("missing", self.missing), ("changed", self.changed), ("extra", self.extra))
+        return ", ".join(
+            f"{len(names)} {what} ({first_of(names)})" for what, names in parts if names
+        )
+
+
+def first_of(names: tuple[str, ...]) -> str:
+    """The first few names, and a sign that there are more.
+
+    >>> first_of(("a", "b", "c", "d"))
+    'a, b, c, ...'
+    """
+    return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listed(folder: Path) -> dict[str, Path]:
+    """A set's own files by their relative path, sorted; neither hidden nor written by us."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: found[name]
+        for name in sorted(found)
+        if name not in OURS and not re.search(r"(^|/)\.", name) and found[name].is_file()
+    }
+
+
+def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
+    """The SHA-256 of each of a set's own files, by its relative path."""
+    found = listed(folder)
+    hashes = {}
+    for done, (name, path) in enumerate(found.items(), start=1):
+        hashes[name] = sha256_of(path)
+        reporter(Advanced("hashes", done, len(found)))
+    return hashes
+
+
+def write(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Write the inventory into the folder."""
+    text = "".join(f"{_line(name, hashes[name])}\n" for name in sorted(hashes))
+    # A file's name need not be valid UTF-8.
+    content = text.encode("utf-8", "surrogateescape")
+    files.write_whole(folder / FILE, lambda part: part.write_bytes(content))
+
+
+def read(folder: Path) -> dict[str, str] | None:
+    """The inventory that was written into a folder, or None.
+
+    Raises:
+        DataError: A line of it is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    return parse(path.read_bytes().decode("utf-8", "surrogateescape"), name=str(path))
+
+
+def parse(text: str, *, name: str) -> dict[str, str]:
+    """Hashes by file, from lines that `sha256sum` wrote.
+
+    Args:
+        text: The lines.
+        name: What to call the text in an error.
+
+    Raises:
+        DataError: A line is something else.
+
+    >>> parse("00" * 32 + "  a b.png", name="list") == {"a b.png": "00" * 32}
+    True
+    """
+    hashes = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line:
+            continue
+        match = _LINE.fullmatch(line.removesuffix("\r"))
+        if match is None:
+            raise DataError(
+                f"{name}: line {number} is not a hash and a name", hint="fetch it again"
+            )
+        is_escaped, digest, file = match.groups()
+        hashes[_unescaped(file) if is_escaped else file] = digest
+    return hashes
+
+
+def compare(folder: Path, hashes: Mapping[str, str], reporter: Reporter = SILENT) -> Differences:
+    """What a folder has other than its inventory says."""
+    now = take(folder, reporter)
+    return Differences(
+        missing=tuple(name for name in hashes if name not in now),
+        changed=tuple(name for name in hashes if name in now and now[name] != hashes[name]),
+        extra=tuple(name for name in now if name not in hashes),
+    )
+
+
+def _line(name: str, digest: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "\\" if escaped != name else ""
+    return f"{mark}{digest}  {escaped}"
+
+
+def _unescaped(name: str) -> str:
+    characters = {r"\\": "\\", r"\n": "\n", r"\r": "\r"}
+    return re.sub(r"\\[\\nr]", lambda match: characters[match[0]], name)

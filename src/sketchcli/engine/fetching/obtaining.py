@@ -1,0 +1,155 @@
+"""A set's bytes, from wherever they come: a file or folder of the user's, or an address."""
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sketchcli.assets import RemoteFile
+from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.fetching import inventory, known_files
+from sketchcli.engine.fetching.downloading import download
+from sketchcli.errors import DataError, DownloadError, UsageError
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A file or folder that is on this machine."""
+
+    path: Path
+    origin: str  # an address, or a path
+    sha256: str = ""  # of a file
+    is_downloaded: bool = False
+    is_unpublished: bool = False  # its hash is known from our own record alone
+
+
+def is_address(source: str) -> bool:
+    """Whether `--from` names an address.
+
+    Raises:
+        UsageError: An address of a kind that nothing is fetched from.
+
+    >>> is_address("https://example.org/a.zip"), is_address("C:/a.zip")
+    (True, False)
+    """
+    scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
+    if scheme and scheme[1].lower() not in {"http", "https"}:
+        raise UsageError(f"--from {source}: neither http nor https", hint="download it yourself")
+    return scheme is not None
+
+
+def check(source: str) -> None:
+    """Refuse a `--from` that nothing can come from, before anything is asked or done.
+
+    Raises:
+        UsageError: An address of a kind that nothing is fetched from.
+        DataError: Neither a file nor a folder.
+    """
+    path = Path(source).expanduser()
+    if is_address(source) or path.is_dir() or path.is_file():
+        return
+    fault = "neither a file nor a folder" if path.exists() else "no such file or folder"
+    raise DataError(f"{path}: {fault}", hint="name what you have with --from")
+
+
+def from_disk(source: str, *, sha256: str = "") -> Obtained:
+    """A file or folder of the user's.
+
+    Args:
+        source: Its path.
+        sha256: What the file must hash to, if that is known.
+
+    Raises:
+        DataError: It is not that file.
+        UsageError: A hash was given for a folder.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if sha256:
+            raise UsageError(f"--sha256: {path} is a folder", hint="give it with a file")
+        return Obtained(path, str(path.resolve()))
+    found = inventory.sha256_of(path)
+    if sha256 not in {"", found}:
+        raise DataError(f"{path}: its SHA-256 is {found}, not {sha256}", hint="get the file again")
+    return Obtained(path, str(path.resolve()), found)
+
+
+def file_at(url: str) -> RemoteFile:
+    """The file behind an address that the user gives.
+
+    Its name starts with a hash of the address, so that no other file's part is taken for its own.
+
+    >>> file_at("https://example.org/set.zip?key=1").name
+    '72ebd66d-set.zip'
+    """
+    last = re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2]
+    name = re.sub(r"[^\w.+-]", "-", last)[-64:]
+    return RemoteFile(f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}", (url,))
+
+
+def from_network(
+    file: RemoteFile,
+    folder: Path,
+    *,
+    sha256: str = "",
+    is_stable: bool = True,
+    reporter: Reporter = SILENT,
+) -> Obtained:
+    """Download a file, and compare it with its known hash, or with what it was the first time.
+
+    Args:
+        file: The file.
+        folder: Where it goes; what an earlier run left there is used.
+        sha256: The hash that the user trusts, in the place of any other.
+        is_stable: Whether the same address gives the same bytes every time.
+        reporter: Told of the bytes.
+
+    Raises:
+        DownloadError: No address gave the file, or it is not the one that it was.
+        DataError: The disk is full or cannot be written.
+    """
+    is_unpublished = is_stable and file.sha256 is None
+    expected = sha256 or file.sha256
+    before = _recorded(file) if is_unpublished and not sha256 else None
+    found = _left_over(file, folder / file.name, expected or before)
+    if found is None:
+        done = download(file.urls, folder / file.name, sha256=expected, reporter=reporter)
+        found = Obtained(done.path, _shown(done.url), done.sha256, is_downloaded=True)
+    if before not in {None, found.sha256}:
+        found.path.unlink()
+        raise DownloadError(
+            f"{file.name} has changed: its SHA-256 is {found.sha256}, and was {before} before",
+            hint=f"if you trust the new one: --sha256 {found.sha256}",
+        )
+    return replace(found, is_unpublished=is_unpublished)
+
+
+def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
+    """Record and show the hash that nobody published, of a download that proved to be good."""
+    if found.is_unpublished and known_files.recorded([found.origin]) != found.sha256:
+        size = found.path.stat().st_size
+        known_files.record(found.origin, sha256=found.sha256, size=size)
+        reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to notice a change"))
+
+
+def _recorded(file: RemoteFile) -> str | None:
+    return known_files.recorded([_shown(url) for url in file.urls])
+
+
+def _shown(url: str) -> str:
+    """An address as it may be written down, without a password.
+
+    >>> _shown("https://me:secret@example.org/a.zip")
+    'https://example.org/a.zip'
+    """
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _left_over(file: RemoteFile, path: Path, expected: str | None) -> Obtained | None:
+    """A file that an earlier run downloaded whole and could not unpack."""
+    if not path.is_file():
+        return None
+    found = inventory.sha256_of(path)
+    if expected not in {None, found}:
+        return None
+    return Obtained(path, _shown(file.urls[0]), found, is_downloaded=True)

@@ -1,0 +1,1 @@
+"""`preprocess`: files of pictures in, a prepared set with its audit out."""

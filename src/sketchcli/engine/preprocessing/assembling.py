@@ -1,0 +1,88 @@
+"""Put the made pairs together: what is kept, in which order, and the arrays that hold it."""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli.data.arrays import SHARD_BYTES, ShardedWriter
+from sketchcli.data.audit.features import FEATURES
+from sketchcli.data.ledger import Ledger
+from sketchcli.data.prepared import Pair
+from sketchcli.engine.events import Advanced, Reporter
+from sketchcli.engine.preprocessing.pair_maker import Job
+from sketchcli.engine.preprocessing.workshop import Made, Outcome, Workshop
+
+FEATURES_FILE = "features.npy"
+
+
+@dataclass
+class Assembly:
+    """What was kept of the made pairs, and what the audit needs to know of each."""
+
+    ledger: Ledger
+    features: NDArray[np.void]  # (N,) of FEATURES, mapped
+    pairs: list[Pair] = field(default_factory=list)
+    unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
+
+
+def assemble(
+    workshop: Workshop,
+    folder: Path,
+    ledger: Ledger,
+    reporter: Reporter,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+) -> Assembly:
+    """Write the arrays of all pairs that may be kept.
+
+    Args:
+        workshop: The made pairs, those to test on first: of a picture in both, the training one
+            goes.
+        folder: Where the arrays go.
+        ledger: Decides, and remembers what was left out.
+        reporter: Told of the progress.
+        shard_bytes: Past which an array is cut.
+
+    Raises:
+        DataError: A chunk is damaged.
+    """
+    count = len(workshop.jobs)
+    features = np.lib.format.open_memmap(
+        workshop.folder / FEATURES_FILE, "w+", FEATURES, shape=(max(1, count),)
+    )
+    assembly = Assembly(ledger, features)
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, ShardedWriter] = {}
+        for done, (job, outcome, made) in enumerate(workshop.outcomes(), start=1):
+            if done % 1000 == 0 or done == count:
+                reporter(Advanced("stored", done, count))
+            if made is None:
+                ledger.leave_out(f"unreadable pair: {outcome.error}", *job.files)
+                continue
+            if not ledger.takes(_pictures(job, outcome), job.split):
+                continue
+            for kind, pixels in (("sketches", made.sketch), ("photos", made.photo)):
+                stem = f"{job.split}-{kind}"
+                if stem not in writers:
+                    writer = ShardedWriter(folder, stem, shard_bytes=shard_bytes)
+                    writers[stem] = stack.enter_context(writer)
+                writers[stem].append(pixels)
+            _keep(assembly, job, outcome, made)
+    assembly.features = features[: len(assembly.pairs)]
+    return assembly
+
+
+def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:
+    photo = {outcome.photo_hash: job.photo}
+    return photo if job.sketch is None else {outcome.sketch_hash: job.sketch} | photo
+
+
+def _keep(assembly: Assembly, job: Job, outcome: Outcome, made: Made) -> None:
+    assembly.features[len(assembly.pairs)] = made.features
+    sketch = "" if job.sketch is None else str(job.sketch)
+    pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
+    assembly.pairs.append(pair)
+    assembly.unaligned |= outcome.unaligned

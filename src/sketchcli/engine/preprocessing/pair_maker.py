@@ -1,0 +1,113 @@
+"""One pair: read, aligned, drawn where it has no sketch, fitted, and described for the audit."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sketchcli import images, registry
+from sketchcli.config import Align, Direction, Fit
+from sketchcli.data.audit import features
+from sketchcli.data.splits import uniform_hash
+from sketchcli.errors import DataError
+from sketchcli.faces import FaceFinder, align
+from sketchcli.images import Pixels
+
+FACE_ASPECT = 0.8  # width to height of an aligned face
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides how files become pixels."""
+
+    size: tuple[int, int] = (128, 128)  # height, width
+    fit: Fit = Fit.STRETCH
+    detector: Path | None = None  # finds the faces that pictures are aligned by
+    seed: int = 0
+
+    @property
+    def align(self) -> Align:
+        """What pictures are aligned by."""
+        return Align.FACE if self.detector else Align.NONE
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair to make."""
+
+    id: str
+    split: str
+    sketch: Path | None
+    photo: Path
+    direction: Direction | None = None
+    style: str = ""  # to draw the sketch in, where there is none
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it is made from."""
+        return (self.photo,) if self.sketch in {None, self.photo} else (self.sketch, self.photo)
+
+
+@dataclass(frozen=True)
+class MadePair:
+    """A pair as it will be stored: sketch uint8 (h, w), photo uint8 (h, w, 3)."""
+
+    sketch: Pixels
+    photo: Pixels
+    features: "np.ndarray[tuple[()], np.dtype[np.void]]"
+    unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
+
+
+class PairMaker:
+    """Makes pairs by one recipe; the same job gives the same pixels in any process."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.finder = FaceFinder(recipe.detector) if recipe.detector else None
+
+    def make(self, job: Job) -> MadePair:
+        """Make one pair.
+
+        Raises:
+            DataError: A file cannot be read.
+        """
+        unaligned: dict[str, str] = {}
+        sketch_source, photo_source = _read(job)
+        photo = self._fit(photo_source, job.photo, unaligned)
+        if sketch_source is None:
+            sketch = self._draw(job, photo)
+            sketch_source = images.to_rgb(sketch)
+        else:
+            sketch = images.luma(self._fit(sketch_source, job.sketch or job.photo, unaligned))
+        about = features.describe(sketch_source, photo_source, sketch, photo)
+        return MadePair(sketch, photo, about, unaligned)
+
+    def _fit(self, pixels: Pixels, file: Path, unaligned: dict[str, str]) -> Pixels:
+        height, width = self.recipe.size
+        if self.finder:
+            face = self.finder.find(pixels)
+            tall = max(height, round(width / FACE_ASPECT))
+            if face is None:
+                unaligned[str(file)] = "no face found: its centre was taken"
+                pixels = images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
+            else:
+                pixels = align(pixels, face.eyes, height=tall)
+        return images.fit(pixels, self.recipe.size, self.recipe.fit)
+
+    def _draw(self, job: Job, photo: Pixels) -> Pixels:
+        chance = int(uniform_hash(f"sketch of {job.id}", self.recipe.seed) * 2**53)
+        style = registry.load(registry.STYLES, job.style)
+        sketch: Pixels = style.draw(photo, np.random.default_rng(chance))
+        return sketch
+
+
+def _read(job: Job) -> tuple[Pixels | None, Pixels]:
+    """Sketch, if there is one, and photo: RGB (H, W, 3) of any sizes."""
+    photo = images.read_rgb(job.photo)
+    if job.direction is None:
+        return None if job.sketch is None else images.read_rgb(job.sketch), photo
+    half = photo.shape[1] // 2
+    if not half:
+        raise DataError(f"{job.photo}: too narrow to hold two pictures")
+    left, right = photo[:, :half], photo[:, -half:]
+    return (right, left) if job.direction is Direction.PHOTO_LEFT else (left, right)

@@ -1,0 +1,248 @@
+"""`preprocess`: files of pictures in, a prepared set out."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sketchcli import files
+from sketchcli.data import prepared, splits
+from sketchcli.data.audit.findings import Audit
+from sketchcli.data.ledger import Ledger
+from sketchcli.data.pairing import canonical
+from sketchcli.data.prepared import Description, PreparedSet
+from sketchcli.data.sources import Source, SourcePair
+from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
+from sketchcli.engine import finding, pictures
+from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.preprocessing import auditing, workers
+from sketchcli.engine.preprocessing.assembling import Assembly, assemble
+from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
+from sketchcli.engine.preprocessing.workers import Rank
+from sketchcli.engine.preprocessing.workshop import Workshop
+from sketchcli.engine.provenance import Provenance
+from sketchcli.engine.results import PreprocessResult, ShareResult
+from sketchcli.errors import DataError
+
+CONTACT_SHEET = "contact-sheet.png"
+AUDIT = "audit.html"
+CONTACT_PAIRS = 24
+MOST_TOLD = 20  # files of one fate that are named on the screen
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How pictures become a prepared set."""
+
+    recipe: Recipe = field(default_factory=Recipe)
+    division: SplitRule = field(default_factory=SplitRule)
+    styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
+    is_strict: bool = False  # whether to refuse a set in which the audit finds anything
+    command: str = ""
+
+
+def preprocess(
+    source: Source,
+    origin: Provenance,
+    config: PreprocessConfig,
+    *,
+    target: Path,
+    overwrite: bool = False,
+    processes: int = 1,
+    reporter: Reporter = SILENT,
+) -> PreprocessResult | ShareResult:
+    """Make every pair of a source, audit them, and store them; list whatever is left out.
+
+    Killed, it goes on where it was when it is called again.
+
+    Args:
+        source: The pairs found.
+        origin: Where they come from.
+        config: How they are made and divided.
+        target: The folder to make; it appears whole or not at all.
+        overwrite: Whether an older one may be replaced.
+        processes: How many make pairs at once; the pixels are the same for any number.
+        reporter: Told of the progress, and of every file left out.
+
+    Raises:
+        DataError: No pair can be used, the folder cannot be written, or there are findings and the
+            config is strict: then the audit is left beside the target.
+    """
+    target = target.resolve()
+    ledger = Ledger(dict(source.left_out))
+    jobs = _jobs(source.pairs, config, ledger)
+    workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
+    rank = Rank.from_environment()
+    if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
+        return _make_share(workshop, rank, processes, reporter)
+    files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
+    with files.locked(target), _cleared_on_error(workshop), files.writing(target):
+        done = workshop.prepare()
+        if done:
+            reporter(Note(f"going on: {done} of {len(workshop.chunks)} chunks are made"))
+        workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+        if rank.count > 1:
+            workers.await_chunks(workshop, reporter=reporter)
+        folder = _empty(workshop.folder / "set")
+        assembly = assemble(workshop, folder, ledger, reporter)
+        audit = auditing.audit(assembly, config.division)
+        description = _describe(assembly, audit, source, origin, config, name=target.name)
+        result = _finish(folder, description, audit, config, target)
+        workshop.remove()
+    _tell(description, source, config, reporter)
+    return result
+
+
+def _make_share(
+    workshop: Workshop, rank: Rank, processes: int, reporter: Reporter
+) -> ShareResult:
+    workers.await_workshop(workshop)
+    made = workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    return ShareResult(rank.number, rank.count, made)
+
+
+def _jobs(pairs: Sequence[SourcePair], config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
+    """What to make, pairs to test on first; those that no split takes are left out."""
+    rule = config.division
+    lists = finding.official_splits() if rule.by is SplitBy.CUHK else {}
+    jobs = []
+    for pair in pairs:
+        name = canonical(pair.id)
+        split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
+        if split is None:
+            found = [path for path in (pair.sketch, pair.photo) if path]
+            ledger.leave_out("in neither of the official lists", *found)
+            continue
+        style = "" if pair.sketch else _style(config, name)
+        jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction, style))
+    return tuple(sorted(jobs, key=lambda job: (-splits.SPLITS.index(job.split), job.id)))
+
+
+def _style(config: PreprocessConfig, name: str) -> str:
+    chance = uniform_hash(f"style of {name}", config.recipe.seed)
+    return config.styles[int(chance * len(config.styles))]
+
+
+@contextlib.contextmanager
+def _cleared_on_error(workshop: Workshop) -> Iterator[None]:
+    """A failure leaves nothing behind; an interruption leaves what the next call goes on from."""
+    try:
+        yield
+    except DataError:
+        workshop.remove()
+        raise
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _describe(
+    assembly: Assembly,
+    audit: Audit,
+    source: Source,
+    origin: Provenance,
+    config: PreprocessConfig,
+    *,
+    name: str,
+) -> Description:
+    left_out = assembly.ledger.left_out
+    if not assembly.pairs:
+        hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
+        raise DataError(_nothing_left(left_out), hint=hint)
+    return Description(
+        name=name,
+        size=config.recipe.size,
+        fit=config.recipe.fit,
+        align=config.recipe.align,
+        licence=origin.licence,
+        notice=origin.notice,
+        citation=origin.citation,
+        command=config.command,
+        pairing=source.rule,
+        pairs=tuple(assembly.pairs),
+        left_out=left_out,
+        repeated=assembly.ledger.repeated,
+        unaligned=assembly.unaligned,
+        findings=audit.counts,
+    )
+
+
+def _finish(
+    folder: Path,
+    description: Description,
+    audit: Audit,
+    config: PreprocessConfig,
+    target: Path,
+) -> PreprocessResult:
+    """Write all but the arrays, and give the folder its name."""
+    dataset = PreparedSet(folder, description)
+    prepared.write_index(folder, description)
+    _write_contact_sheet(dataset)
+    auditing.write_report(folder / AUDIT, dataset, audit)
+    if config.is_strict:
+        _refuse(folder, description, target)
+    files.move_in(folder, target)
+    return PreprocessResult(
+        name=description.name,
+        folder=target,
+        size=description.size,
+        counts=description.counts,
+        pairing=description.pairing,
+        left_out=description.left_out,
+        repeated=description.repeated,
+        unaligned=description.unaligned,
+        findings=description.findings,
+        contact_sheet=target / CONTACT_SHEET,
+        audit=target / AUDIT,
+    )
+
+
+def _refuse(folder: Path, description: Description, target: Path) -> None:
+    troubles = {
+        "left out": len(description.left_out),
+        "repeated": len(description.repeated),
+        "unaligned": len(description.unaligned),
+    } | description.findings
+    if found := ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count):
+        report = target.with_name(f"{target.name}.{AUDIT}")
+        (folder / AUDIT).replace(report)
+        raise DataError(f"not clean: {found}", hint=f"look at {report}, or leave out --strict")
+
+
+def _write_contact_sheet(dataset: PreparedSet) -> None:
+    shares = len(dataset.description.counts)
+    stored = [dataset.split(name) for name in dataset.description.counts]
+    few = [split.take(range(min(len(split), CONTACT_PAIRS // shares))) for split in stored]
+    pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
+    pictures.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
+
+
+def _tell(
+    description: Description, source: Source, config: PreprocessConfig, reporter: Reporter
+) -> None:
+    for verb, about in (
+        ("left out", description.left_out),
+        ("kept", description.repeated | description.unaligned),
+    ):
+        for file, reason in list(about.items())[:MOST_TOLD]:
+            reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
+        if len(about) > MOST_TOLD:
+            rest = f"{verb} {len(about) - MOST_TOLD} more files: {AUDIT} and dataset.json list them"
+            reporter(Note(rest, is_warning=True))
+    rule = config.division
+    is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
+    is_drawn = rule.by is SplitBy.SHARES or any(pair.split is None for pair in source.pairs)
+    for split, is_wanted in is_asked.items():
+        if is_drawn and is_wanted and split not in description.counts:
+            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
+            reporter(Note(message, is_warning=True))
+
+
+def _nothing_left(left_out: dict[str, str]) -> str:
+    reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs found"

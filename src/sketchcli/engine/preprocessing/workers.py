@@ -1,0 +1,168 @@
+"""Make the chunks of a workshop on all cores, and on all ranks where `torchrun` started several."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from sketchcli import images
+from sketchcli.engine.events import Advanced, Reporter
+from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
+from sketchcli.errors import DataError
+
+PATIENCE = 600.0  # seconds without news from another rank
+AHEAD = 2  # chunks handed to each worker before the first comes back
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Which of how many processes this is; the first puts the set together."""
+
+    number: int = 0
+    count: int = 1
+
+    @classmethod
+    def from_environment(cls) -> "Rank":
+        """As `torchrun` says; without it the only one."""
+        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it puts the set together."""
+        return self.number == 0
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_chunks(
+    workshop: Workshop, *, workers: int, reporter: Reporter, rank: Rank | None = None
+) -> int:
+    """Make the chunks that are not done yet and fall to this rank.
+
+    Args:
+        workshop: What is to be made.
+        workers: Processes; with one, no other process is started.
+        reporter: Told how many pairs of all are done.
+        rank: Which process of several this is.
+
+    Returns:
+        How many chunks were made.
+
+    Raises:
+        DataError: The disk cannot be written, or a worker died.
+    """
+    rank = rank or Rank()
+    missing = [
+        number
+        for number in workshop.chunks[rank.number :: rank.count]
+        if not workshop.is_done(number)
+    ]
+    done, total = len(workshop.chunks) - len(missing), len(workshop.jobs)
+    for number in _made(workshop, missing, min(workers, len(missing))):
+        del number
+        done += 1
+        if rank.count == 1:
+            reporter(Advanced("pairs", min(done * CHUNK, total), total))
+    return len(missing)
+
+
+def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PATIENCE) -> None:
+    """Wait until all ranks have made their chunks.
+
+    Raises:
+        DataError: None came for a long time.
+    """
+    done, last = -1, time.monotonic()
+    while done < len(workshop.chunks):
+        found = sum(map(workshop.is_done, workshop.chunks))
+        if found > done:
+            done, last = found, time.monotonic()
+            total = len(workshop.jobs)
+            reporter(Advanced("pairs", min(done * CHUNK, total), total))
+        elif time.monotonic() - last > patience:
+            raise DataError(
+                f"{workshop.folder}: {len(workshop.chunks) - done} chunks never came",
+                hint="did a rank fail? the same command goes on from here",
+            )
+        else:
+            time.sleep(0.1)
+
+
+def await_workshop(workshop: Workshop, *, patience: float = PATIENCE) -> None:
+    """Wait until the first rank has made the folder ready.
+
+    Raises:
+        DataError: It never did.
+    """
+    identity, start = workshop.identity, time.monotonic()
+    while not workshop.belongs_to(identity):
+        if time.monotonic() - start > patience:
+            raise DataError(f"{workshop.folder}: the first rank never began it")
+        time.sleep(0.1)
+
+
+def _made(workshop: Workshop, numbers: Sequence[int], workers: int) -> Iterator[int]:
+    """Make chunks; the number of each when it is done."""
+    if workers <= 1:
+        for number in numbers:
+            make_chunk(workshop.folder, workshop.recipe, number, workshop.jobs_of(number))
+            yield number
+        return
+    with _pool(workers) as pool:
+        queue, running = iter(numbers), dict[Future[None], int]()
+        for number in queue:
+            jobs = workshop.jobs_of(number)
+            future = pool.submit(make_chunk, workshop.folder, workshop.recipe, number, jobs)
+            running[future] = number
+            if len(running) >= AHEAD * workers:
+                yield from _finished(running)
+        while running:
+            yield from _finished(running)
+
+
+def _finished(running: dict[Future[None], int]) -> Iterator[int]:
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        number = running.pop(future)
+        future.result()
+        yield number
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    # Spawned, not forked: OpenCV's threads do not survive a fork.
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _begin, (os.getpid(),)
+    )
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a worker process died, perhaps for want of memory",
+            hint="the same command goes on; with fewer --workers it needs less memory",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """Prepare a worker: one thread, deaf to the terminal's Ctrl-C, never an orphan."""
+    images.use_one_thread()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,180 @@
+"""The folder where pairs are made, chunk by chunk, so that a killed `preprocess` can go on.
+
+recipe.json      what is being made: another command does not take up this one's work
+00012.pictures   the pixels of a chunk's pairs, sketch and photo in turn
+00012.npy        what the audit needs to know of them
+00012.json       what became of each job; written last: a chunk that has it is done
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from sketchcli import __version__, files
+from sketchcli.data import prepared
+from sketchcli.data.audit.features import FEATURES
+from sketchcli.engine.preprocessing.pair_maker import Job, MadePair, PairMaker, Recipe
+from sketchcli.errors import DataError
+from sketchcli.images import Pixels
+
+CHUNK = 32  # pairs; the most that a kill can cost each process
+IDENTITY = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    error: str = ""
+    sketch_hash: str = ""  # of the pixels as stored
+    photo_hash: str = ""
+    pair_hash: str = ""
+    unaligned: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A made pair, mapped from a chunk."""
+
+    sketch: Pixels
+    photo: Pixels
+    features: "np.ndarray[tuple[()], np.dtype[np.void]]"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The folder, and all that is to be made in it."""
+
+    folder: Path
+    recipe: Recipe
+    jobs: tuple[Job, ...]
+
+    @property
+    def chunks(self) -> range:
+        """Numbers of all chunks."""
+        return range(-(-len(self.jobs) // CHUNK))
+
+    @property
+    def identity(self) -> str:
+        """A hash of the recipe and of every file's name, size and time."""
+        digest = hashlib.sha256(repr((__version__, CHUNK, self.recipe)).encode())
+        for job in self.jobs:
+            digest.update(repr((job, [_state(path) for path in job.files])).encode())
+        return digest.hexdigest()
+
+    def prepare(self) -> int:
+        """Take up the work that an earlier call left, or clear it away if it was other work.
+
+        Returns:
+            How many chunks are done.
+
+        Raises:
+            DataError: The folder cannot be written.
+        """
+        identity = self.identity
+        if not self.belongs_to(identity):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            files.write_json(self.folder / IDENTITY, {"identity": identity})
+        return sum(map(self.is_done, self.chunks))
+
+    def belongs_to(self, identity: str) -> bool:
+        """Whether the folder is prepared for this work."""
+        try:
+            about = json.loads((self.folder / IDENTITY).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(about == {"identity": identity})
+
+    def is_done(self, number: int) -> bool:
+        """Whether a chunk is made."""
+        return self._file(number, "json").is_file()
+
+    def jobs_of(self, number: int) -> tuple[Job, ...]:
+        """The jobs of a chunk."""
+        return self.jobs[number * CHUNK : (number + 1) * CHUNK]
+
+    def outcomes(self) -> Iterator[tuple[Job, Outcome, Made | None]]:
+        """Every job in order, with what became of it; only one chunk is open at a time.
+
+        Raises:
+            DataError: A chunk is damaged.
+        """
+        for number in self.chunks:
+            found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
+            outcomes = [Outcome(**outcome) for outcome in found]
+            made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
+            for job, outcome in zip(self.jobs_of(number), outcomes, strict=True):
+                yield job, outcome, None if outcome.error else next(made)
+
+    def remove(self) -> None:
+        """Clear the folder away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _made(self, number: int, *, count: int) -> Iterator[Made]:
+        if not count:
+            return
+        height, width = self.recipe.size
+        area = height * width
+        path = self._file(number, "pictures")
+        try:
+            pixels = np.memmap(path, np.uint8, "r", shape=(count, 4 * area))
+            features = np.load(self._file(number, "npy"), mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: damaged ({error})", hint=f"remove {self.folder}") from error
+        for pair, about in zip(pixels, features, strict=True):
+            sketch, photo = pair[:area], pair[area:]
+            yield Made(sketch.reshape(height, width), photo.reshape(height, width, 3), about)
+
+    def _file(self, number: int, suffix: str) -> Path:
+        return self.folder / f"{number:05d}.{suffix}"
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None where there is none any more."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def make_chunk(folder: Path, recipe: Recipe, number: int, jobs: Sequence[Job]) -> None:
+    """Make the pairs of one chunk and write them down.
+
+    Raises:
+        DataError: The folder cannot be written.
+    """
+    maker = _maker(recipe)
+    outcomes: list[Outcome] = []
+    features = []
+    stem = folder / f"{number:05d}"
+    with files.writing(folder), stem.with_suffix(".pictures").open("wb") as pictures:
+        for job in jobs:
+            try:
+                pair = maker.make(job)
+            except DataError as error:
+                outcomes.append(Outcome(error.message))
+                continue
+            pictures.write(np.ascontiguousarray(pair.sketch).data)
+            pictures.write(np.ascontiguousarray(pair.photo).data)
+            features.append(pair.features)
+            outcomes.append(_outcome(pair))
+        np.save(stem.with_suffix(".npy"), np.array(features, FEATURES))
+    files.write_json(stem.with_suffix(".json"), [vars(outcome) for outcome in outcomes])
+
+
+@cache
+def _maker(recipe: Recipe) -> PairMaker:
+    """One for each process: a face detector is slow to load."""
+    return PairMaker(recipe)
+
+
+def _outcome(pair: MadePair) -> Outcome:
+    sketch, photo = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
+    return Outcome("", sketch, photo, prepared.pair_hash(sketch, photo), pair.unaligned)

@@ -1,0 +1,43 @@
+"""The only reader, writer, resizer and range converter of pixels.
+
+Pictures are uint8 RGB `(H, W, 3)` or grey `(H, W)` on disk and in arrays; floats in [-1, 1]
+exist only inside the models.
+"""
+
+from sketchcli.images.arrays import (
+    LUMA,
+    Floats,
+    Pixels,
+    from_model_range,
+    luma,
+    to_model_range,
+    to_rgb,
+)
+from sketchcli.images.opencv import use_one_thread
+from sketchcli.images.reading import READABLE, decode_rgb, is_picture, read_luma, read_rgb
+from sketchcli.images.sizing import centre, fit, inner_size, resize, sheet
+from sketchcli.images.writing import WRITABLE, encode, write
+
+__all__ = [
+    "LUMA",
+    "READABLE",
+    "WRITABLE",
+    "Floats",
+    "Pixels",
+    "centre",
+    "decode_rgb",
+    "encode",
+    "fit",
+    "from_model_range",
+    "inner_size",
+    "is_picture",
+    "luma",
+    "read_luma",
+    "read_rgb",
+    "resize",
+    "sheet",
+    "to_model_range",
+    "to_rgb",
+    "use_one_thread",
+    "write",
+]

@@ -1,0 +1,154 @@
+"""What a picture's file says beside its pixels, where OpenCV does not pass it on.
+
+OpenCV turns a picture as its metadata say only where it drops alpha and depth too, and an AVIF
+never; it does not tell which grey of a PNG is transparent, which value is white where pixels have
+10 or 12 bits, and whether a TIFF's colours are already multiplied by its alpha. Every function here
+reads bytes alone, and takes what is damaged or absent for "not said".
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+
+UPRIGHT = 1
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CODESTREAM = b"\xff\x4f\xff\x51"  # how JPEG 2000's own bytes begin, in a .jp2 or bare
+_TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_ORIENTATION, _EXTRA_SAMPLES = 0x0112, 0x0152  # tags of TIFF and of EXIF, which is a TIFF
+_PNM = re.compile(rb"P([2356])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3)
+# By quarter turns against the clock, then by the axis of the mirror that follows (none, 0, 1).
+_AVIF_ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
+
+
+def orientation(data: bytes) -> int:
+    """EXIF's orientation (CIPA DC-008, tag 0x0112), 1 to 8, of a PNG, WebP or AVIF.
+
+    It is 1 for JPEG and TIFF, which OpenCV turns by itself, and where nothing is said.
+    """
+    if data.startswith(_PNG):
+        return _exif_orientation(dict(_png_chunks(data)).get(b"eXIf", b""))
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _exif_orientation(dict(_riff_chunks(data)).get(b"EXIF", b""))
+    if data[4:8] == b"ftyp":
+        return _avif_orientation(data)
+    return UPRIGHT
+
+
+def transparent_grey(data: bytes) -> int | None:
+    """The one transparent value of a grey PNG (its tRNS chunk), as 8 or 16 bits; or None."""
+    if not data.startswith(_PNG):
+        return None
+    chunks = dict(_png_chunks(data))
+    header, value = chunks.get(b"IHDR", b""), chunks.get(b"tRNS", b"")
+    if len(header) != 13 or header[9] != 0 or len(value) != 2:
+        return None
+    depth = header[8]
+    grey = int.from_bytes(value, "big") & _largest(depth)
+    return grey * 255 // _largest(depth) if depth < 8 else grey
+
+
+def white(data: bytes) -> int | None:
+    """Which value is white in OpenCV's pixels of a PNM, AVIF or JPEG 2000; None for other files."""
+    if match := _PNM.match(data):
+        kind, largest = match[1], int(match[4])
+        return 255 if kind in b"23" and largest <= 255 else largest  # plain text comes scaled
+    if data[4:8] == b"ftyp":
+        return _largest(_avif_depth(data))
+    if data[4:8] == b"jP  " or data.startswith(_CODESTREAM):
+        return _largest(_jpeg_2000_depth(data))
+    return None
+
+
+def extra_sample(data: bytes) -> int | None:
+    """What a TIFF has beside its colours (TIFF 6.0, section 18); None for other files.
+
+    0 is no alpha, 1 is alpha that the colours are multiplied by, 2 is alpha.
+    """
+    return _tiff_tag(data, _EXTRA_SAMPLES, default=0) if data[:4] in _TIFF_ORDERS else None
+
+
+def _largest(bits: int) -> int:
+    return (1 << bits) - 1
+
+
+def _exif_orientation(exif: bytes) -> int:
+    found = _tiff_tag(exif.removeprefix(b"Exif\0\0"), _ORIENTATION, default=UPRIGHT)
+    return found if 1 <= found <= 8 else UPRIGHT
+
+
+def _tiff_tag(data: bytes, tag: int, *, default: int) -> int:
+    """The first value of a SHORT tag in the first directory (TIFF 6.0, section 2)."""
+    order = _TIFF_ORDERS.get(data[:4])
+    if order is None:
+        return default
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        for index in range(count):
+            found, value = struct.unpack_from(f"{order}H6xH", data, start + 2 + 12 * index)
+            if found == tag:
+                return int(value)
+    except struct.error:
+        return default
+    return default
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk that is no pixels (W3C PNG, section 5)."""
+    place = len(_PNG)
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind != b"IDAT":
+            yield kind, data[place + 8 : place + 8 + length]
+        place += 12 + length
+
+
+def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of a WebP's chunks, which are padded to even lengths (RFC 9649)."""
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, place)
+        yield kind, data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+
+
+def _jpeg_2000_depth(data: bytes) -> int:
+    """Bits of the first component (ISO 15444-1, A.5.1: Ssiz)."""
+    size = data[data.find(_CODESTREAM) :][:43]
+    return (size[42] & 127) + 1 if len(size) == 43 else 8
+
+
+def _avif_properties(data: bytes) -> dict[bytes, bytes]:
+    """The properties of a picture; where it has an alpha plane too, they are the same for both."""
+    meta = _box(data, b"meta")[4:]
+    return dict(_boxes(_box(_box(meta, b"iprp"), b"ipco")))
+
+
+def _avif_depth(data: bytes) -> int:
+    """From the box `av1C` (AV1-ISOBMFF 2.3.3): the flags high_bitdepth and twelve_bit."""
+    flags = _avif_properties(data).get(b"av1C", b"")[2:3] or b"\0"
+    return {0x00: 8, 0x40: 10, 0x60: 12}.get(flags[0] & 0x60, 8)
+
+
+def _avif_orientation(data: bytes) -> int:
+    """From the boxes `irot` and `imir` (ISO 23008-12, 6.5.10 and 6.5.12): AVIF ignores EXIF's."""
+    properties = _avif_properties(data)
+    turns = properties.get(b"irot", b"")[:1] or b"\0"
+    mirror = properties.get(b"imir", b"")[:1]
+    axis = 1 + (mirror[0] & 1) if mirror else 0
+    return _AVIF_ORIENTATIONS[turns[0] & 3][axis]
+
+
+def _box(data: bytes, kind: bytes) -> bytes:
+    return next((content for found, content in _boxes(data) if found == kind), b"")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of the boxes that stand side by side in `data` (ISO 14496-12, 4.2)."""
+    place = 0
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if length < 8:  # to the end of the file, or 64 bits long: `mdat`, which comes last
+            return
+        yield kind, data[place + 8 : place + length]
+        place += length

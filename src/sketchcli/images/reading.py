@@ -1,0 +1,125 @@
+"""Pictures from files, whatever they are, as upright RGB on white."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli.errors import DataError
+from sketchcli.images import headers
+from sketchcli.images.arrays import Pixels, luma, to_rgb
+from sketchcli.images.opencv import cv2
+from sketchcli.images.writing import WRITABLE
+
+READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
+_WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the file's name says that it is a picture (hidden files are not)."""
+    return path.suffix.lower() in READABLE and not path.name.startswith(".")
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Read a picture as `decode_rgb` does.
+
+    Raises:
+        DataError: The file is missing, unreadable or no picture.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)  # bytes first: any file name, in any script
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    return decode_rgb(data, name=str(path))
+
+
+def decode_rgb(data: Pixels, *, name: str) -> Pixels:
+    """Decode an encoded picture as `(H, W, 3)` RGB, upright, with transparency laid on white.
+
+    The bytes say what it is, not the file's name. Of several frames or pages the first is read.
+    Colours are taken for sRGB: a profile (ICC) is not applied.
+
+    Args:
+        data: The encoded bytes.
+        name: What to call the picture in an error.
+
+    Raises:
+        DataError: The bytes are no picture, or one of a kind that cannot be read rightly.
+    """
+    if data[:2].tobytes() == b"\xff\xd8":  # a JPEG, which OpenCV turns as its EXIF says
+        return _decode(data, cv2.IMREAD_COLOR_RGB, name).astype(np.uint8, copy=False)
+    encoded = data.tobytes()
+    if encoded[:1] == b"P":  # of a plain PNM, the last number must be followed by something
+        data = np.append(data, np.uint8(ord("\n")))
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED, name)  # no other mode keeps alpha and depth
+    transparent = headers.transparent_grey(encoded)
+    if transparent is not None and pixels.ndim == 2:
+        pixels = np.where(pixels == transparent, _WHITE[pixels.dtype], pixels)
+    extra = headers.extra_sample(encoded)
+    if extra and pixels.ndim == 2:  # OpenCV has dropped the alpha
+        raise DataError(f"{name}: a grey TIFF with alpha", hint="save it as PNG")
+    if extra == 0 and pixels.ndim == 3:  # a fourth channel is there, but it is no alpha
+        pixels = pixels[:, :, :3]
+    # libtiff multiplies 8-bit colours by their alpha itself.
+    is_multiplied = extra == 1 or (extra == 2 and pixels.dtype == np.uint8)
+    rgb = _on_white(_to_uint8(pixels, encoded, name), is_multiplied=is_multiplied)
+    return _turned(rgb, headers.orientation(encoded))
+
+
+def read_luma(path: Path) -> Pixels:
+    """Read a picture as grey `(H, W)`.
+
+    Raises:
+        DataError: The file is missing, unreadable or no picture.
+    """
+    return luma(read_rgb(path))
+
+
+def _decode(data: Pixels, flags: int, name: str) -> NDArray[np.generic]:
+    try:
+        pixels = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error as error:
+        is_huge = "CV_IO_MAX" in error.err
+        reason = "it claims more pixels than are read" if is_huge else error.err
+        raise DataError(f"{name}: {reason}", hint="save it again as PNG") from error
+    if pixels is None:
+        raise DataError(
+            f"{name}: not a picture that can be read", hint="PNG, JPEG, WebP, BMP and TIFF are"
+        )
+    return np.asarray(pixels)
+
+
+def _to_uint8(pixels: NDArray[np.generic], encoded: bytes, name: str) -> Pixels:
+    if pixels.dtype not in _WHITE:
+        raise DataError(f"{name}: {pixels.dtype} pixels", hint="save it with 8 or 16 bits")
+    white = headers.white(encoded) or _WHITE[pixels.dtype]
+    if white == 255:
+        return pixels.astype(np.uint8, copy=False)
+    scaled: Pixels = (
+        np.rint(pixels.astype(np.float32) * (255 / white)).clip(0, 255).astype(np.uint8)
+    )
+    return scaled
+
+
+def _on_white(pixels: Pixels, *, is_multiplied: bool) -> Pixels:
+    """RGB from grey `(H, W)`, BGR or BGRA; or from BGRA whose colours hold their alpha already."""
+    if pixels.ndim == 2:
+        return to_rgb(pixels)
+    rgb: Pixels = cv2.cvtColor(pixels[:, :, :3], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    if pixels.shape[2] == 3:
+        return rgb
+    alpha = pixels[:, :, 3:].astype(np.float32) / 255
+    colour = rgb.astype(np.float32) if is_multiplied else rgb * alpha
+    laid: Pixels = np.rint(colour + 255 * (1 - alpha)).clip(0, 255).astype(np.uint8)
+    return laid
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo the camera's turn: `orientation` as in EXIF, 1 to 8."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

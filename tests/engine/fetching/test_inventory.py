@@ -1,0 +1,81 @@
+import hashlib
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from sketchcli.engine.fetching import inventory
+from sketchcli.engine.fetching.inventory import Differences
+from sketchcli.errors import DataError
+
+NAMES = ("a.png", "sub folder/b.png", "brücke ü.png", "back\\slash.png", "new\nline.png")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Files with odd names, each holding its own name."""
+    for name in NAMES:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+def test_every_file_is_taken_but_ours_and_hidden_ones(folder):
+    (folder / ".hidden").touch()
+    (folder / "source.json").touch()
+    hashes = inventory.take(folder)
+    assert hashes == {name: hashlib.sha256(name.encode()).hexdigest() for name in NAMES}
+
+
+def test_what_is_written_is_read(folder):
+    hashes = inventory.take(folder)
+    inventory.write(folder, hashes)
+    assert inventory.read(folder) == hashes
+    assert inventory.compare(folder, hashes) == Differences()
+    assert str(Differences()) == ""
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum here")
+def test_sha256sum_reads_it_and_we_read_sha256sum(folder):
+    inventory.write(folder, inventory.take(folder))
+    command = ["sha256sum", "--check", "--strict", inventory.FILE]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    names = sorted(NAMES)
+    output = subprocess.run(["sha256sum", *names], cwd=folder, capture_output=True, check=True)
+    assert inventory.parse(output.stdout.decode(), name="x") == inventory.take(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_no_utf_8(folder):
+    (folder / os.fsdecode(b"caf\xe9.png")).touch()
+    hashes = inventory.take(folder)
+    inventory.write(folder, hashes)
+    assert inventory.read(folder) == hashes
+
+
+def test_differences_are_counted_and_the_first_named(folder):
+    hashes = inventory.take(folder)
+    (folder / "a.png").write_text("changed")
+    (folder / "sub folder" / "b.png").unlink()
+    for number in range(4):
+        (folder / f"x{number}.png").touch()
+    found = inventory.compare(folder, hashes)
+    assert found.changed == ("a.png",)
+    assert found.missing == ("sub folder/b.png",)
+    expected = (
+        "1 missing (sub folder/b.png), 1 changed (a.png), 4 extra (x0.png, x1.png, x2.png, ...)"
+    )
+    assert str(found) == expected
+
+
+def test_no_inventory_is_none(tmp_path):
+    assert inventory.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("line", ["x", "00  a", "z" * 64 + "  a", "0" * 64 + " a"])
+def test_a_damaged_line_is_named(line):
+    text = "0" * 64 + "  fine.png\n" + line
+    with pytest.raises(DataError, match="list: line 2"):
+        inventory.parse(text, name="list")

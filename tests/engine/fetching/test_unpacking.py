@@ -1,0 +1,515 @@
+import bz2
+import gzip
+import io
+import lzma
+import os
+import re
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import unicodedata
+import zipfile
+
+import pytest
+
+from sketchcli.engine.events import Transferred
+from sketchcli.engine.fetching.unpacking import Limits, is_archive, read_member, unpack
+from sketchcli.errors import DataError
+
+TREE = {"set/photos/a.jpg": b"photo" * 1000, "set/sketches/a.png": b"", "read me.txt": b"hello"}
+COMPRESSED = {"tar": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+KINDS = ["zip", *COMPRESSED]
+
+
+def zipped(members, **options):
+    """The bytes of a zip of (name or ZipInfo, content)."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content, **options)
+    return file.getvalue()
+
+
+def tarred(members, **options):
+    """The bytes of a tar of (name or TarInfo, content)."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", **options) as archive:
+        for name, content in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def packed(kind, members):
+    return zipped(members) if kind == "zip" else COMPRESSED[kind](tarred(members))
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def archive(work):
+    """Writes an archive, under a name that says nothing."""
+
+    def write(content):
+        path = work / "archive.bin"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def folder(work):
+    path = work / "inside" / "out"
+    path.mkdir(parents=True)
+    return path
+
+
+def everything(_path):
+    return True
+
+
+def nothing(_path):
+    return False
+
+
+def unpack_all(archive, folder, **options):
+    return unpack(archive, folder, wanted=everything, **options)
+
+
+def tree(folder):
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def assert_refused(archive, folder, match, wanted=everything, **options):
+    """An error of one line that names the archive, and nothing written outside the folder."""
+    with pytest.raises(DataError, match=match) as caught:
+        unpack(archive, folder, wanted=wanted, **options)
+    assert str(archive) in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    assert sorted(p.name for p in archive.parent.iterdir()) == ["archive.bin", "inside"]
+    assert [p.name for p in folder.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_are_told_by_their_content(archive, folder, kind):
+    path = archive(packed(kind, TREE.items()))
+    assert is_archive(path)
+    assert unpack_all(path, folder) == 3
+    assert tree(folder) == TREE
+
+
+@pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_all_formats_of_tar_are_read_with_their_long_names(archive, folder, format_):
+    members = {f"{'deep/' * 20}{'long' * 20}-{i}.png": bytes([i]) * 700 for i in range(3)}
+    unpack_all(archive(gzip.compress(tarred(members.items(), format=format_))), folder)
+    assert tree(folder) == members
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no tar of GNU")
+def test_an_archive_of_the_tar_program_is_read(work, folder, archive):
+    (work / "inside" / "face.txt").write_text("hello")
+    made = subprocess.run(
+        ["tar", "-cz", "-C", work / "inside", "./face.txt"], check=True, capture_output=True
+    ).stdout
+    assert unpack_all(archive(made), folder) == 1
+    assert tree(folder) == {"face.txt": b"hello"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"PK",
+        b"\x1f\x8b",
+        b"BZhello",
+        b"\xfd7zXZ\0",
+        gzip.compress(b"no tar"),
+        lzma.compress(b"x" * 2000),
+        bytes(10240),
+        b"\xff\xd8\xff" + zipped(TREE.items()),
+    ],
+)
+def test_what_is_no_archive_is_said_to_be_none(archive, folder, content):
+    path = archive(content)
+    assert not is_archive(path)
+    assert_refused(path, folder, "neither a zip nor a tar|damaged")
+
+
+def test_what_is_not_there_is_no_archive(work, folder):
+    assert not is_archive(work / "absent")
+    assert not is_archive(work)
+    with pytest.raises(DataError, match=r"cannot read .*absent"):
+        unpack_all(work / "absent", folder)
+    with pytest.raises(DataError, match="cannot read"):
+        read_member(work, name="a")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_is_wanted_is_written(archive, folder, kind):
+    seen = []
+    path = archive(packed(kind, TREE.items()))
+    wanted = lambda name: seen.append(name) or name.endswith(".jpg")  # noqa: E731
+    assert unpack(path, folder, wanted=wanted) == 1
+    assert seen == list(TREE)
+    assert list(tree(folder)) == ["set/photos/a.jpg"]
+
+
+def test_an_error_of_wanted_is_no_damage(archive, folder):
+    def wanted(name):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        unpack(archive(zipped(TREE.items())), folder, wanted=wanted)
+
+
+def test_an_empty_zip_has_no_files(archive, folder):
+    assert unpack_all(archive(zipped([])), folder) == 0
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_come_in_one_unicode_form(archive, folder, kind):
+    decomposed = unicodedata.normalize("NFD", "Zoë/é.png")
+    names = [decomposed, "./顔//写真.png", "emoji ✏️.png"]
+    unpack_all(archive(packed(kind, [(name, b"") for name in names])), folder)
+    assert sorted(tree(folder)) == sorted(["Zoë/é.png", "顔/写真.png", "emoji ✏️.png"])
+
+
+def test_utf_8_names_are_found_in_zips_that_do_not_declare_them(archive, folder):
+    content = zipped([("caf\u00e9.png", b"")]).replace(b"\0\x08", b"\0\0")
+    with zipfile.ZipFile(archive(content)) as opened:
+        assert opened.namelist() == ["caf├⌐.png"]
+    unpack_all(archive(content), folder)
+    assert list(tree(folder)) == ["café.png"]
+
+
+def test_old_dos_names_are_read_as_such(archive, folder):
+    content = zipped([("cafe.png", b"")]).replace(b"cafe", b"caf\x82")
+    unpack_all(archive(content), folder)
+    assert list(tree(folder)) == ["café.png"]
+
+
+def test_names_that_are_no_text_are_written_somehow(archive, folder):
+    content = tarred([("caf\udce9.png", b"")], format=tarfile.GNU_FORMAT)
+    unpack_all(archive(content), folder)
+    assert list(tree(folder)) == ["caf\ufffd.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_times_and_permissions_are_not_taken_over(archive, folder, kind):
+    if kind == "zip":
+        info = zipfile.ZipInfo("run.sh", (1999, 1, 1, 0, 0, 0))
+        info.external_attr = (stat.S_IFREG | 0o6777) << 16
+    else:
+        info = tarfile.TarInfo("run.sh")
+        info.mode, info.mtime = 0o6777, 1e9
+    unpack_all(archive(packed(kind, [(info, b"")])), folder)
+    status = (folder / "run.sh").stat()
+    assert not status.st_mode & 0o6111
+    assert status.st_mtime > 1.5e9
+
+
+# Members that must not be
+
+
+BAD_NAMES = {
+    "/etc/passwd": "absolute",
+    "//host/share": "absolute",
+    "../up.txt": "upwards",
+    "a/../../up.txt": "upwards",
+    "a/..": "upwards",
+    "a/.. /up.txt": "upwards",
+    "a/... ": "upwards",
+    "C:/up.txt": "drive letter",
+    "a/c:up.txt": "drive letter",
+    "..\\up.txt": "backslash",
+    "a\\b.txt": "backslash",
+    "long" * 64: "too long",
+    "deep/" * 205 + "x": "too long",
+    "ж" * 128: "too long",
+}
+
+
+@pytest.mark.parametrize("wanted", [everything, nothing])
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_leads_elsewhere_is_refused(archive, folder, kind, name, wanted):
+    path = archive(packed(kind, [("good.txt", b""), (name, b"bad")]))
+    match = f"member {re.escape(repr(name[:100]))} .*{BAD_NAMES[name]}"
+    assert_refused(path, folder, match, wanted)
+
+
+def test_a_nul_in_a_name_is_refused(archive, folder):
+    assert_refused(archive(zipped([("a.png!", b"")]).replace(b"g!", b"g\0")), folder, "NUL")
+    info = tarfile.TarInfo("a.png")
+    info.pax_headers = {"path": "a.png\0.exe"}
+    assert_refused(archive(tarred([(info, b"")])), folder, "NUL")
+
+
+def test_a_file_without_a_name_is_refused(archive, folder):
+    assert_refused(archive(tarred([(".", b"x")])), folder, "no name")
+
+
+@pytest.mark.parametrize(
+    ("type_", "said"),
+    [
+        (tarfile.SYMTYPE, "a symbolic link"),
+        (tarfile.LNKTYPE, "a hard link"),
+        (tarfile.CHRTYPE, "a device"),
+        (tarfile.BLKTYPE, "a device"),
+        (tarfile.FIFOTYPE, "a device"),
+        (b"Z", "no plain file"),
+    ],
+)
+@pytest.mark.parametrize("wanted", [everything, nothing])
+def test_a_tar_brings_nothing_but_files(archive, folder, type_, said, wanted):
+    info = tarfile.TarInfo("photos")
+    info.type, info.linkname = type_, "../../.."
+    path = archive(tarred([(info, b""), ("photos/a.txt", b"bad")]))
+    assert_refused(path, folder, f"'photos' is {said}", wanted)
+
+
+def test_a_sparse_file_is_refused(archive, folder):
+    info = tarfile.TarInfo("holes.bin")
+    info.pax_headers = {"GNU.sparse.map": "0,1,99999999,1", "GNU.sparse.size": "999999999"}
+    assert_refused(archive(tarred([(info, b"xx")])), folder, "no plain file")
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(stat.S_IFLNK, "a symbolic link"), (stat.S_IFIFO, "a device")]
+)
+def test_a_zip_brings_nothing_but_files(archive, folder, mode, said):
+    info = zipfile.ZipInfo("photos")
+    info.external_attr = (mode | 0o777) << 16
+    assert_refused(archive(zipped([(info, b"../../..")])), folder, said)
+
+
+def test_an_encrypted_member_is_refused(archive, folder):
+    content = bytearray(zipped([("a.txt", b"hello")]))
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + place] |= 1
+    assert_refused(archive(content), folder, "'a.txt' is encrypted")
+
+
+def test_an_unusual_compression_is_refused(archive, folder):
+    content = zipped([("a.txt", b"hello")], compress_type=zipfile.ZIP_BZIP2)
+    assert_refused(archive(content), folder, "unusual way")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.txt", "a.txt"),
+        ("a.txt", "./a.txt"),
+        ("a.txt", "A.TXT"),
+        ("straße/a", "STRASSE/a"),
+        ("é", "e\u0301"),
+        ("a", "a/b"),
+        ("A/b", "a"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_at_one_place_are_refused(archive, folder, kind, names):
+    path = archive(packed(kind, [(name, b"x") for name in names]))
+    assert_refused(path, folder, "the place of another")
+
+
+def test_a_file_that_is_there_already_is_never_overwritten(archive, folder):
+    (folder / "a.txt").write_text("mine")
+    with pytest.raises(DataError, match="exists"):
+        unpack_all(archive(zipped([("a.txt", b"theirs")])), folder)
+    assert (folder / "a.txt").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make a link")
+def test_a_link_that_is_there_already_is_not_followed(work, archive, folder):
+    (folder / "a.txt").symlink_to(work / "outside.txt")
+    with pytest.raises(DataError, match="exists"):
+        unpack_all(archive(zipped([("a.txt", b"theirs")])), folder)
+    assert not (work / "outside.txt").exists()
+
+
+# Damage
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_that_was_cut_anywhere_is_refused(archive, folder, kind):
+    noise = os.urandom(3000)
+    whole = packed(kind, [(f"{index}.bin", noise) for index in range(3)])
+    # A tar's end is two blocks of zeros and more; without its last ones it is still whole.
+    end = whole.rstrip(b"\0") if kind == "tar" else whole
+    for size in range(0, len(end), 512 if kind == "tar" else 97):
+        with pytest.raises(DataError):
+            unpack_all(archive(whole[:size]), folder / str(size))
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz", "bz2", "xz"])
+def test_a_damaged_byte_is_found(archive, folder, kind):
+    whole = bytearray(packed(kind, [("a.bin", os.urandom(5000))]))
+    whole[2500] ^= 0xFF
+    assert_refused(archive(whole), folder, "damaged|impossible")
+
+
+def test_the_check_sum_at_the_end_of_a_compressed_tar_counts(archive, folder):
+    whole = bytearray(packed("gz", TREE.items()))
+    whole[-5] ^= 0xFF
+    assert_refused(archive(whole), folder, "damaged")
+
+
+def test_a_damaged_tar_header_is_not_taken_for_the_end(archive, folder):
+    whole = bytearray(tarred([("a.txt", b"x"), ("b.txt", b"y")]))
+    whole[1024 + 10] ^= 0xFF
+    assert_refused(archive(whole), folder, "damaged")
+
+
+@pytest.mark.parametrize("said", [4000, 6000])
+def test_a_zip_header_that_lies_about_the_size_is_found(archive, folder, said):
+    content = bytearray(zipped([("a.bin", os.urandom(5000))]))
+    for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.index(signature) + place, said)
+    assert_refused(archive(content), folder, "'a.bin' (is damaged|has 5000 bytes)")
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\xff" * 11])
+def test_a_tar_header_of_an_impossible_size_is_refused(archive, folder, size):
+    content = bytearray(tarred([("a.bin", b"hello")]))
+    content[124:136] = size
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    assert_refused(archive(content), folder, "damaged|cannot read")
+
+
+@pytest.mark.parametrize("size", ["-1", "-99999"])
+def test_a_tar_note_with_a_size_below_zero_is_refused(archive, folder, size):
+    info = tarfile.TarInfo("a.bin")
+    info.pax_headers = {"size": size}
+    assert_refused(archive(tarred([(info, b"hello"), ("b", b"")])), folder, "damaged|plain file")
+
+
+def test_a_huge_tar_note_is_not_read_into_memory(archive, folder):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = tarfile.GNUTYPE_LONGNAME
+    assert_refused(archive(tarred([(info, b"x" * 100_000), ("a", b"")])), folder, "impossible size")
+
+
+# Limits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bomb_is_stopped_while_it_unpacks(archive, folder, kind):
+    path = archive(packed(kind, [("zeros.bin", bytes(40_000_000))]))
+    limits = Limits(ratio=1_000_000, bytes=1_000_000) if kind == "tar" else Limits()
+    assert_refused(path, folder, "more than 1000000|more than 10000000", limits=limits)
+    written = sum(map(len, tree(folder).values()))
+    assert written <= (1_000_000 if kind == "tar" else 10_000_000)
+
+
+def test_a_bomb_that_nobody_wants_is_not_unpacked_to_skip_it(archive, folder):
+    path = archive(packed("gz", [("zeros.bin", bytes(40_000_000)), ("a.txt", b"a")]))
+    with pytest.raises(DataError, match="unpacks to more than 10000000"):
+        unpack(path, folder, wanted=lambda name: name == "a.txt")
+    path = archive(packed("zip", [("zeros.bin", bytes(40_000_000)), ("a.txt", b"a")]))
+    assert unpack(path, folder, wanted=lambda name: name == "a.txt") == 1
+
+
+def test_zeros_behind_the_end_of_a_tar_are_a_bomb_too(archive, folder):
+    path = archive(gzip.compress(tarred([("a.txt", b"a")]) + bytes(40_000_000)))
+    assert_refused(path, folder, "unpacks to more than")
+
+
+def test_files_of_a_zip_that_share_their_bytes_are_counted_each(archive, folder):
+    content = zipped([("a.bin", bytes(6_000_000))])
+    place = content.index(b"PK\x01\x02")
+    local, entry, end = content[:place], content[place:-22], bytearray(content[-22:])
+    struct.pack_into("<HHI", end, 8, 2, 2, 2 * len(entry))
+    assert_refused(archive(local + entry * 2 + end), folder, "place of another")
+    with pytest.raises(DataError, match="differ"):
+        unpack_all(archive(local + entry + entry.replace(b"a.bin", b"b.bin") + end), folder / "b")
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_files_and_bytes_are_counted_up_to_the_limit(archive, folder, kind):
+    path = archive(packed(kind, [(f"{index}.bin", b"x" * 100) for index in range(5)]))
+    assert unpack_all(path, folder / "a", limits=Limits(files=5, bytes=500)) == 5
+    with pytest.raises(DataError, match=r"'4\.bin' is one more than the 4 files"):
+        unpack_all(path, folder / "b", limits=Limits(files=4))
+    with pytest.raises(DataError, match=r"'4\.bin' brings more than 499 bytes"):
+        unpack_all(path, folder / "c", limits=Limits(bytes=499))
+
+
+def test_what_is_not_wanted_is_not_counted(archive, folder):
+    path = archive(zipped([(f"{index}.bin", b"x" * 100) for index in range(5)]))
+    limits = Limits(files=1, bytes=100)
+    assert unpack(path, folder, wanted=lambda name: name == "3.bin", limits=limits) == 1
+
+
+def test_an_archive_in_an_archive_is_just_a_file(archive, folder):
+    bomb = zipped([("zeros.bin", bytes(40_000_000))])
+    unpack_all(archive(zipped([("bomb.zip", bomb)])), folder)
+    assert tree(folder) == {"bomb.zip": bomb}
+
+
+def test_a_full_disk_is_named(archive, folder, monkeypatch):
+    def full(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    path = archive(zipped(TREE.items()))
+    monkeypatch.setattr(type(folder), "mkdir", full)
+    with pytest.raises(DataError, match=r"cannot write .*a\.jpg: No space left"):
+        unpack_all(path, folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_progress_is_in_bytes_of_the_archive(archive, folder, kind, monkeypatch):
+    monkeypatch.setattr("sketchcli.engine.fetching.unpacking.SECONDS_BETWEEN_REPORTS", 0)
+    path = archive(packed(kind, [(f"{index}.bin", os.urandom(100_000)) for index in range(5)]))
+    events = []
+    unpack_all(path, folder, reporter=events.append)
+    size = path.stat().st_size
+    assert events[-1] == Transferred("unpacking archive.bin", size, size)
+    assert [event.done == size for event in events].count(True) == 1
+    assert [event.done for event in events] == sorted(event.done for event in events)
+    assert len(events) >= (1 if kind == "bz2" else 4)  # bz2 is read in large blocks
+
+
+# One member
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_member_is_read_by_its_last_part(archive, kind):
+    path = archive(packed(kind, [*TREE.items(), ("other/README", b"1"), ("set/README", b"2")]))
+    assert read_member(path, name="a.jpg") == TREE["set/photos/a.jpg"]
+    assert read_member(path, name="set/README") == b"2"
+    with pytest.raises(DataError, match="only one called 'README'"):
+        read_member(path, name="README")
+    for name in ("b.jpg", "jpg", "photos", "hotos/a.jpg"):
+        with pytest.raises(DataError, match=f"holds no '{name}'"):
+            read_member(path, name=name)
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_a_member_that_is_too_large_is_not_read_into_memory(archive, kind):
+    path = archive(packed(kind, [("a.bin", b"x" * 1000)]))
+    assert read_member(path, name="a.bin", largest=1000) == b"x" * 1000
+    with pytest.raises(DataError, match="more than 999 bytes"):
+        read_member(path, name="a.bin", largest=999)
+
+
+def test_a_link_is_no_member_to_read(archive):
+    info = tarfile.TarInfo("a.pth")
+    info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    with pytest.raises(DataError, match="symbolic link"):
+        read_member(archive(tarred([(info, b"")])), name="a.pth")

@@ -1,0 +1,282 @@
+"""Processes, ranks, kills: the same bytes whichever way they come about."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sketchcli import files, images
+from sketchcli.data import sources
+from sketchcli.data.splits import SplitRule
+from sketchcli.engine.events import Note
+from sketchcli.engine.finding import find_prepared
+from sketchcli.engine.preprocessing import assembling, workers
+from sketchcli.engine.preprocessing import preprocess as preprocessing
+from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
+from sketchcli.engine.preprocessing.workshop import CHUNK
+from sketchcli.engine.provenance import Provenance
+from sketchcli.errors import DataError
+
+COUNT = 3 * CHUNK + 5
+COMMAND = [sys.executable, "-m", "sketchcli", "preprocess"]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """More pairs than fit in a chunk: noise, quick to write."""
+    root = tmp_path_factory.mktemp("many")
+    draw = np.random.default_rng(0)
+    for index in range(COUNT):
+        images.write(root / "sketches" / f"{index}.png", draw.integers(0, 256, (20, 20), np.uint8))
+        photo = draw.integers(0, 256, (20, 20, 3), np.uint8)
+        images.write(root / "photos" / f"{index}.png", photo)
+    return root
+
+
+def run(source, target, *, processes=1, notes=None, styles=("pencil",)):
+    """Prepare a folder at 16 pixels."""
+    config = PreprocessConfig(Recipe((16, 16)), SplitRule(test=0.2), styles=styles)
+    return preprocessing.preprocess(
+        source,
+        Provenance("many"),
+        config,
+        target=target,
+        processes=processes,
+        reporter=(notes if notes is not None else []).append,
+    )
+
+
+def arrays_of(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+
+
+def test_eight_processes_write_the_bytes_of_one(many, tmp_path):
+    one = run(sources.tree(many), tmp_path / "one")
+    eight = run(sources.tree(many), tmp_path / "eight", processes=8)
+    assert sum(one.counts.values()) == COUNT
+    assert arrays_of(one.folder) == arrays_of(eight.folder)
+    first, second = (find_prepared(r.folder).description for r in (one, eight))
+    assert first.fingerprint == second.fingerprint
+    assert first.pairs == second.pairs
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_drawn_sketches_are_the_same_in_any_process(many, tmp_path, processes):
+    photos = sources.photographs(many / "photos")
+    styles = ("canny", "hand", "pencil")
+    result = run(photos, tmp_path / "set", processes=processes, styles=styles)
+    again = run(photos, tmp_path / "again", processes=3 - processes, styles=styles)
+    assert arrays_of(result.folder) == arrays_of(again.folder)
+    drawn = [pair.style for pair in find_prepared(result.folder).description.pairs]
+    assert {style: drawn.count(style) > COUNT / 5 for style in styles} == dict.fromkeys(
+        styles, True
+    )
+
+
+def started(many, target, *arguments, **environment):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [*COMMAND, many, "--size", "16", "--out", target, *arguments],
+        env=os.environ | environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children_of(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def is_alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
+def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path):
+    target, work = tmp_path / "set", tmp_path / ".set.work"
+    process = started(many, target, "--workers", "2", "--style", "hand")
+    while not list(work.glob("0*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    family = children_of(process.pid)
+    process.kill()
+    process.wait()
+    assert not target.exists()
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, family))  # no orphan goes on
+    finished = len(list(work.glob("0*.json")))
+    again = started(many, target, "--workers", "1", "--style", "hand")
+    _, errors = again.communicate()
+    assert again.returncode == 0, errors
+    assert f"going on: {finished} of 4 chunks" in errors
+    assert not work.exists()
+    assert not (tmp_path / ".set.lock").exists()
+    whole = started(many, tmp_path / "whole", "--style", "hand")
+    whole.communicate()
+    assert arrays_of(target) == arrays_of(tmp_path / "whole")
+
+
+def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
+    source, target = sources.tree(many), tmp_path / "set"
+    made = []
+    real = workers.make_chunk
+
+    def interrupted(folder, recipe, number, jobs):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(number)
+        real(folder, recipe, number, jobs)
+
+    monkeypatch.setattr(workers, "make_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, target)
+    assert made == [0, 1]
+    made.clear()
+    monkeypatch.setattr(workers, "make_chunk", lambda *a: (made.append(a[2]), real(*a)))
+    notes = []
+    run(source, target, notes=notes)
+    assert made == [2, 3]
+    assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]
+    assert not (tmp_path / ".set.work").exists()
+
+
+@pytest.mark.parametrize("change", ["size", "file"])
+def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
+    source, target = sources.tree(many), tmp_path / "set"
+    real = workers.make_chunk
+
+    def interrupted(folder, recipe, number, jobs):
+        if number == 1:
+            raise KeyboardInterrupt
+        real(folder, recipe, number, jobs)
+
+    monkeypatch.setattr(workers, "make_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, target)
+    monkeypatch.setattr(workers, "make_chunk", real)
+    if change == "file":
+        path = next(pair.photo for pair in source.pairs)
+        os.utime(path, ns=(1, 1))
+        recipe = Recipe((16, 16))
+    else:
+        recipe = Recipe((8, 8))
+    notes = []
+    preprocessing.preprocess(
+        source,
+        Provenance("many"),
+        PreprocessConfig(recipe),
+        target=target,
+        reporter=notes.append,
+    )
+    assert not any("going on" in n.message for n in notes if isinstance(n, Note))
+    assert find_prepared(target).description.size == recipe.size
+
+
+def test_a_chunk_cut_short_by_a_power_cut_is_an_error_and_then_gone(many, tmp_path, monkeypatch):
+    source, target = sources.tree(many), tmp_path / "set"
+    real = workers.make_chunk
+
+    def damaged(folder, recipe, number, jobs):
+        real(folder, recipe, number, jobs)
+        if number == 2:
+            path = folder / "00002.pictures"
+            path.write_bytes(path.read_bytes()[:-1])
+
+    monkeypatch.setattr(workers, "make_chunk", damaged)
+    with pytest.raises(DataError, match=r"00002\.pictures: damaged"):
+        run(source, target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_ranks_share_the_work(many, tmp_path):
+    target = tmp_path / "shared"
+    ranks = [
+        started(many, target, "--workers", "1", "--json", RANK=str(rank), WORLD_SIZE="2")
+        for rank in (1, 0)
+    ]
+    answers = [json.loads(process.communicate(timeout=60)[0])["data"] for process in ranks]
+    assert answers[0] == {"rank": 1, "ranks": 2, "chunks": 2}
+    assert sum(answers[1]["counts"].values()) == COUNT
+    alone = started(many, tmp_path / "alone")
+    alone.communicate()
+    assert arrays_of(target) == arrays_of(tmp_path / "alone")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["alone", "shared"]
+
+
+def test_a_rank_that_never_comes_is_an_error(many, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(workers.await_chunks, "__kwdefaults__", {"patience": 0.2})
+    with pytest.raises(DataError, match="2 chunks never came"):
+        run(sources.tree(many), tmp_path / "set")
+
+
+def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(workers.await_workshop, "__kwdefaults__", {"patience": 0.2})
+    with pytest.raises(DataError, match="never began"):
+        run(sources.tree(many), tmp_path / "set")
+
+
+def test_a_second_process_is_turned_away(many, tmp_path):
+    with files.locked(tmp_path / "set"):
+        process = started(many, tmp_path / "set")
+        _, errors = process.communicate()
+    assert process.returncode == 3
+    assert "another sketch2img" in errors
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_dead_worker_is_an_error_that_says_what_to_do(many, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "make_chunk", die)
+    with pytest.raises(DataError, match="worker process died"):
+        run(sources.tree(many), tmp_path / "set", processes=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_split_past_the_limit_is_written_in_shards(many, tmp_path, monkeypatch):
+    monkeypatch.setitem(assembling.assemble.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
+    result = run(sources.tree(many), tmp_path / "set")
+    assert len(list(result.folder.glob("train-photos*.npy"))) > 5
+    monkeypatch.undo()
+    whole = run(sources.tree(many), tmp_path / "whole")
+    cut, uncut = (find_prepared(r.folder).split("train").whole() for r in (result, whole))
+    assert np.array_equal(cut.photos, uncut.photos)
+    assert np.array_equal(cut.sketches, uncut.sketches)
+
+
+def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
+    first = run(sources.tree(many), tmp_path / "set")
+    before = arrays_of(first.folder)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(preprocessing.assemble.__globals__["ShardedWriter"], "append", full)
+    config = PreprocessConfig(Recipe((8, 8)))
+    with pytest.raises(DataError, match="No space left"):
+        preprocessing.preprocess(
+            sources.tree(many), Provenance("x"), config, target=tmp_path / "set", overwrite=True
+        )
+    assert arrays_of(first.folder) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
