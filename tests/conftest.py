@@ -133,3 +133,10 @@ def noise():
         return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
 
     return draw
+
+
+def extract(module, generated, real, files=None):
+    """The features of both sides, as `eval` extracts them."""
+    extractor = module.open_extractor(files or {})
+    places = extractor.look(real)
+    return extractor.describe(generated, places), extractor.describe(real, places)

@@ -34,11 +34,11 @@ HOMES = {
         "sketchcli.images",
         "sketchcli.sketching",
         "sketchcli.faces",
-        "sketchcli.metrics.features.faces",
+        "sketchcli.metrics._features.faces",
     ),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": ("sketchcli.metrics",),
-    "matplotlib": ("sketchcli.engine.pictures",),
+    "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
     "click": (),
     **dict.fromkeys(
         ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
@@ -46,6 +46,7 @@ HOMES = {
     ),
 }
 EXECUTABLE_FORMATS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+ALLOW_LISTED = "sketchcli.engine.fetching.unpickling"  # reads pickles, and runs nothing of them
 VAGUE_NAMES = {"utils", "util", "helpers", "misc", "common"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 
@@ -135,7 +136,8 @@ def packages_stay_at_home(module: Module) -> list[str]:
 
 
 def loads_nothing_executable(module: Module) -> list[str]:
-    problems = [f"imports {n}" for n in module.imports if n.split(".")[0] in EXECUTABLE_FORMATS]
+    formats = EXECUTABLE_FORMATS - ({"pickle"} if module.name == ALLOW_LISTED else set())
+    problems = [f"imports {n}" for n in module.imports if n.split(".")[0] in formats]
     problems += ["imports torch.load" for name in module.imports if name == "torch.load"]
     for node in module.nodes:
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
@@ -206,6 +208,7 @@ PLANTED = {
     ],
     loads_nothing_executable: [
         ("sketchcli.checkpoint", "import pickle"),
+        ("sketchcli.engine.fetching.unpickling", "import torch\ntorch.load('w.pt')"),
         ("sketchcli.checkpoint", "import torch\ntorch.load('w.pt', weights_only=True)"),
         ("sketchcli.checkpoint", "from torch import load"),
         ("sketchcli.data.prepared", "np.load(path, allow_pickle=True)"),

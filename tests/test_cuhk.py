@@ -1,4 +1,4 @@
-"""From a zip of the official layout to 88 and 100 pairs: drawn ones anywhere, the real ones here."""
+"""From a zip of the official layout to 88 and 100 pairs: drawn ones anywhere, real ones here."""
 
 import hashlib
 import zipfile

@@ -33,8 +33,9 @@ def test_sketches_in_at_one_end_and_photos_with_scores_out_at_the_other(home, tm
     assert len(list((tmp_path / "photos").glob("*.png"))) == 40
     assert images.read_rgb(tmp_path / "photos" / "00000.png").shape == (32, 32, 3)
     scored = json.loads(sketch2img("eval", "--model", "run", "--json").stdout)["data"]
-    errors = {score["predictor"]: score["values"]["mae"] for score in scored["scores"]}
+    errors = {score["predictor"]: score["figures"]["mae"]["value"] for score in scored["scores"]}
     assert errors["model"] < min(v for name, v in errors.items() if name != "model")
     folders = sketch2img("eval", home / "raw" / "demo" / "photos", "photos", "--size", 32, "--json")
     assert json.loads(folders.stdout)["data"]["count"] == 40
+    assert len(list((home / "evaluations").glob("*/report.html"))) == 2
     assert time.monotonic() - started < LIMIT_SECONDS

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -315,3 +316,51 @@ def test_a_damaged_lock_file_is_no_obstacle(work):
 def test_a_lock_that_cannot_be_written_is_a_data_error(unwritable):
     with pytest.raises(DataError, match=r"cannot write .*below"), files.locked(unwritable / "set"):
         pytest.fail("the block must not run")
+
+
+def ours(folder):
+    return (folder / "mark").exists()
+
+
+@pytest.fixture
+def two_sets(tmp_path):
+    """An old set under its name, and a new one beside it."""
+    for name in ("set", ".set.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mark").write_text(name)
+    return tmp_path / ".set.new", tmp_path / "set"
+
+
+def test_ctrl_c_between_the_two_renames_leaves_the_old_set(two_sets, monkeypatch):
+    part, target = two_sets
+    rename = Path.replace
+
+    def interrupted(self, other):
+        if self == part:
+            raise KeyboardInterrupt
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.move_in(part, target, is_ours=ours, overwrite=True)
+    assert (target / "mark").read_text() == "set"
+
+
+def test_a_kill_between_the_two_renames_is_mended_by_the_next_call(two_sets):
+    part, target = two_sets
+    target.replace(target.with_name(".set.old"))  # as far as the killed process came
+    with pytest.raises(DataError, match="exists"):
+        files.check_new(target, is_ours=ours, overwrite=False)
+    assert (target / "mark").read_text() == "set"
+    files.move_in(part, target, is_ours=ours, overwrite=True)
+    assert (target / "mark").read_text() == ".set.new"
+    assert [path.name for path in target.parent.iterdir()] == ["set"]
+
+
+def test_what_a_killed_process_left_half_filled_is_cleared(tmp_path):
+    left = tmp_path / ".set.new"
+    left.mkdir()
+    (left / "gigabytes").write_text("half")
+    with files.new_folder(tmp_path / "set", is_ours=ours) as part:
+        assert not list(part.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -92,7 +92,7 @@ def test_the_wheel_holds_every_module_and_the_licence(wheel_files):
 
 
 def test_the_wheel_holds_nothing_but_the_package(wheel_files):
-    allowed = {".py", ".typed", ".md", ".safetensors", ".json", ".toml", ".sha256"}
+    allowed = {".py", ".typed", ".md", ".safetensors", ".json", ".toml", ".sha256", ".css", ".js"}
     for path in wheel_files:
         room = path.parts[0]
         assert room == "sketchcli" or room.endswith(".dist-info"), path

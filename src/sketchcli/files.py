@@ -40,8 +40,9 @@ def write_whole(path: Path, save: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    """Write a UTF-8 text file whole; bytes of a name that are not UTF-8 become escapes."""
+    content = text.encode(errors="backslashreplace")  # what JSON reads back
+    write_whole(path, lambda part: part.write_bytes(content))
 
 
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
@@ -49,11 +50,16 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON c
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
+NO_ROOM = "is there room on the disk, and may you write there?"
+
+
 @contextlib.contextmanager
 def new_folder(
     target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool = False
 ) -> Iterator[Path]:
     """Fill a folder beside `target`; it takes the name only when the block ends well.
+
+    The caller holds the lock of `target`: what a killed process left is cleared away.
 
     Args:
         target: The folder to make.
@@ -67,10 +73,12 @@ def new_folder(
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        part = target.with_name(f".{target.name}.new")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
         try:
             yield part
-            move_in(part, target)
+            move_in(part, target, is_ours=is_ours, overwrite=overwrite)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -78,9 +86,14 @@ def new_folder(
 def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
     """Make sure that a folder of this name may be made.
 
+    An older one that a killed process had moved aside comes back first.
+
     Raises:
         DataError: There is one, and it may not be replaced.
     """
+    aside = _aside(target)
+    if aside.exists() and not target.exists():
+        aside.replace(target)
     if target.exists() and not overwrite:
         hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
         raise DataError(f"{target} exists", hint=hint)
@@ -88,12 +101,14 @@ def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool)
         raise DataError(f"{target}: holds something else", hint="choose another name")
 
 
-def move_in(part: Path, target: Path) -> None:
+def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
     """Give a finished folder of the same disk its name, in the place of an older one.
 
     Raises:
-        DataError: The disk cannot be written. The old state stays.
+        DataError: Meanwhile there is a folder that may not be replaced, or the disk cannot be
+            written. The old state stays.
     """
+    check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
         part.chmod(0o777 & ~_umask())
         _swap(part, target)
@@ -133,7 +148,7 @@ def locked(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, *, hint: str = NO_ROOM) -> Iterator[None]:
     """Name the path in any error that the operating system raises inside.
 
     Raises:
@@ -146,7 +161,6 @@ def writing(path: Path) -> Iterator[None]:
         is_temporary = other is None or Path(str(other)).name.startswith(".")
         culprit = "" if is_temporary else f" ({other})"
         reason = error.strerror or error
-        hint = "is there room on the disk, and may you write there?"
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 
@@ -167,16 +181,21 @@ def _swap(part: Path, target: Path) -> None:
     if not target.exists():
         part.replace(target)
         return
-    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
+    aside = _aside(target)
+    shutil.rmtree(aside, ignore_errors=True)
     try:
-        target.replace(old)  # an empty folder may be replaced by a full one
-        try:
-            part.replace(target)
-        except OSError:
-            old.replace(target)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        target.replace(aside)
+        part.replace(target)
+    except BaseException:  # Ctrl-C too
+        if aside.exists() and not target.exists():
+            aside.replace(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(target: Path) -> Path:
+    """Where an older folder waits until the new one has its name."""
+    return target.with_name(f".{target.name}.old")
 
 
 def _umask() -> int:

@@ -31,7 +31,8 @@ def checked_name(name: str) -> str:
     """
     if not re.fullmatch(r"\w[\w .+()-]*", name):
         raise UsageError(
-            f"'{name}' cannot be a set's name", hint="use letters, digits, dashes and dots"
+            f"'{name}' cannot be a set's name",
+            hint="give one with --name: letters, digits, dashes and dots",
         )
     return name
 
@@ -65,3 +66,13 @@ def assets_home() -> Path:
 def downloads_home() -> Path:
     """Files on their way here, one folder for each set; what is cut off goes on from here."""
     return home() / "downloads"
+
+
+def cache_home() -> Path:
+    """What can be found again: converted networks, features of real photos."""
+    return home() / "cache"
+
+
+def evaluations_home() -> Path:
+    """One folder for each evaluation."""
+    return home() / "evaluations"

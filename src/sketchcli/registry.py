@@ -14,6 +14,7 @@ GENERATORS = "sketchcli.models.generators"
 DISCRIMINATORS = "sketchcli.models.discriminators"
 ASSETS = "sketchcli.assets"
 METRICS = "sketchcli.metrics"
+FEATURES = "sketchcli.metrics._features"
 STYLES = "sketchcli.sketching"
 
 

@@ -215,6 +215,56 @@ def test_an_address_is_downloaded_and_its_password_kept_to_ourselves(
     assert b"my%20set.zip" in kept
 
 
+SIGNED = "X-Amz-Signature=SECRETTOKEN"
+
+
+def test_a_signed_address_is_written_down_without_its_signature(sketch2img, home, server, pictures):
+    path = f"/a.zip?{SIGNED}"
+    url = server.serve(path, Reply(zip_of({"a.png": pictures[0]}), cut=100), Reply(status=404))
+    fetch = ("fetch-data", "folder", "--from", url, "--name", "mine")
+    planned = sketch2img(*fetch, "--dry-run")
+    cut = sketch2img(*fetch)
+    assert (planned.code, cut.code) == (0, ExitCode.DOWNLOAD)
+    assert (home / "downloads" / "mine").exists()
+    assert b"SECRETTOKEN" not in b"".join(tree(home).values())
+    server.serve(path, Reply(zip_of({"a.png": pictures[0]})))
+    done = sketch2img(*fetch)
+    assert done.code == 0, done.stderr
+    about = json.loads((home / "raw" / "mine" / "source.json").read_text())
+    assert about["origin"] == url.partition("?")[0]
+    assert b"SECRETTOKEN" not in b"".join(tree(home).values())
+    for outcome in (planned, cut, done):
+        assert "SECRETTOKEN" not in outcome.stdout + outcome.stderr
+
+
+def test_a_file_behind_a_query_is_known_again(sketch2img, home, server, pictures):
+    url = server.serve("/get?id=1", Reply(zip_of({"a.png": pictures[0]})))
+    other = server.serve("/get?id=2", Reply(zip_of({"a.png": pictures[1]})))
+    fetch = ("fetch-data", "folder", "--name", "mine", "--overwrite", "--from")
+    assert [sketch2img(*fetch, address).code for address in (url, other, url)] == [0, 0, 0]
+    assert len(json.loads((home / "known-files.json").read_text())) == 2
+    server.serve("/get?id=1", Reply(zip_of({"a.png": pictures[2]})))
+    assert_fails(sketch2img(*fetch, url), ExitCode.DOWNLOAD, "has changed")
+
+
+def test_links_in_an_archive_that_are_no_pictures_are_left_out(
+    sketch2img, home, tmp_path, pictures
+):
+    link = tarfile.TarInfo("set/docs")
+    link.type, link.linkname = tarfile.SYMTYPE, "../../.."
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        archive.addfile(link)
+        about = tarfile.TarInfo("set/photos/a.png")
+        about.size = len(pictures[0])
+        archive.addfile(about, io.BytesIO(pictures[0]))
+    arguments = ("--from", tmp_path / "mine.tar", "--name", "mine")
+    outcome = sketch2img("fetch-data", "folder", *arguments)
+    assert outcome.code == 0, outcome.stderr
+    assert "mine.tar: 1 links" in outcome.stderr
+    assert sorted(path.name for path in (home / "raw" / "mine").rglob("*.png")) == ["a.png"]
+    assert not [path for path in home.rglob("*") if path.is_symlink()]
+
+
 def test_a_cut_connection_goes_on_where_it_ended(sketch2img, server, side_by_side, mp):
     path = "/facades.tar.gz"
     patch_facades(mp, server.serve(path, Reply(side_by_side, cut=500), Reply(side_by_side)))
@@ -293,6 +343,40 @@ def test_nothing_is_asked_of_a_server_before_the_licence_is_accepted(
     assert_fails(outcome, ExitCode.USAGE, "research only", "--accept-licence")
     assert not server.seen
     assert not tree(home)
+
+
+def test_a_set_that_is_there_is_said_to_be_before_anything_is_asked(
+    sketch2img, home, tmp_path, server, official, mp
+):
+    (tmp_path / "cuhk.zip").write_bytes(zip_of(official))
+    assert sketch2img("fetch-data", "cuhk", "--from", tmp_path / "cuhk.zip", ACCEPT).code == 0
+    before = tree(home)
+    edition = Edition((RemoteFile("cuhk.zip", (server.serve("/c", Reply(zip_of(official))),)),))
+    mp.setattr(cuhk, "ASSET", replace(cuhk.ASSET, editions=(edition,)))
+    for arguments in ([], [ACCEPT], ["--from", tmp_path / "cuhk.zip"]):
+        outcome = sketch2img("fetch-data", "cuhk", *arguments)
+        assert_fails(outcome, ExitCode.DATA, "cuhk exists", "--verify", "--overwrite")
+        assert "research" not in outcome.stderr
+    assert not server.seen
+    assert tree(home) == before
+    assert_fails(sketch2img("fetch-data", "cuhk", "--overwrite"), ExitCode.USAGE, ACCEPT)
+
+
+def test_a_manual_set_that_is_there_needs_no_steps(sketch2img, tmp_path, pictures):
+    (tmp_path / "a.zip").write_bytes(zip_of({"photo/a.png": pictures[0]}))
+    assert sketch2img("fetch-data", "fs2k", "--from", tmp_path / "a.zip", ACCEPT).code == 0
+    outcome = sketch2img("fetch-data", "fs2k")
+    assert_fails(outcome, ExitCode.DATA, "fs2k exists")
+    assert "1." not in outcome.stderr
+
+
+def test_a_folder_of_somebody_else_is_left_alone(sketch2img, home, server, side_by_side, mp):
+    patch_facades(mp, server.serve("/f", Reply(side_by_side)))
+    (home / "raw" / "facades").mkdir(parents=True)
+    for more in ([], ["--overwrite"]):
+        outcome = sketch2img("fetch-data", "facades", ACCEPT, *more)
+        assert_fails(outcome, ExitCode.DATA, "holds something else", "another name")
+    assert not server.seen
 
 
 @pytest.mark.parametrize("name", ["fs2k", "cufsf"])
@@ -428,6 +512,11 @@ def test_an_archive_without_pictures(sketch2img, home, tmp_path):
         (["facades", "--name", "cuhk"], ExitCode.USAGE, "another name"),
         (["facades", "--verify"], ExitCode.DATA, "not fetched yet"),
         (["facades", "--verify", "--dry-run"], ExitCode.USAGE, "--verify"),
+        (["facades", "--verify", "--seed", "0"], ExitCode.USAGE, "--verify"),
+        (["cuhk", "--count", "3", ACCEPT], ExitCode.USAGE, "--count: 'cuhk' is not drawn"),
+        (["yunet", "--size", "128"], ExitCode.USAGE, "--size: 'yunet' is not drawn"),
+        (["fs2k", "--seed", "0"], ExitCode.USAGE, "--seed: 'fs2k' is not drawn"),
+        (["folder", "--name", "m", "--from", "ftp://me:pw@x/y?z"], ExitCode.USAGE, " ftp://x/y:"),
         (["../x", "--verify"], ExitCode.USAGE, "cannot be a set's name"),
     ],
 )
@@ -518,6 +607,12 @@ def test_a_set_from_before_there_were_hashes(sketch2img, demo):
     assert_fails(outcome, ExitCode.DATA, "no hashes", "fetch-data demo --overwrite")
 
 
+def test_the_defaults_of_drawn_pairs_are_in_the_help(sketch2img):
+    shown = " ".join(re.sub(r"[│\s]+", " ", sketch2img("fetch-data", "--help").stdout).split())
+    for default in (fetching.PAIRS, fetching.SIDE, fetching.SEED):
+        assert f"[default: {default}]" in shown
+
+
 def test_the_recorded_hashes_are_no_picture_of_the_set(demo):
     assert sources.tree(demo).left_out == {}
 
@@ -600,7 +695,8 @@ def test_a_network_from_its_bare_file(sketch2img, home, tmp_path, network, name)
     (tmp_path / name).write_bytes(WEIGHTS)
     assert sketch2img("fetch-data", "yunet", "--from", tmp_path / name).code == 0
     assert (home / "assets" / "yunet" / "yunet.onnx").read_bytes() == WEIGHTS
-    assert sketch2img("fetch-data", "yunet", "--verify").code == 0
+    verified = sketch2img("fetch-data", "yunet", "--verify")
+    assert (verified.code, verified.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["generate", "no.png", "out.png"], ExitCode.DATA, "no.png"),
         (["generate", "no.png"], ExitCode.USAGE, "OUT"),
         (["eval"], ExitCode.CHECKPOINT, "sketch2img train"),
-        (["eval", "one-folder"], ExitCode.USAGE, "REAL_DIR GENERATED_DIR"),
-        (["eval", "a", "b", "--model", "c"], ExitCode.USAGE, "leave them out"),
+        (["eval", "one-folder"], ExitCode.USAGE, "eval REAL GENERATED"),
+        (["eval", "a", "b"], ExitCode.DATA, "a: no such folder"),
         (["eval", "--split", "nix"], ExitCode.USAGE, "train, val, test"),
         (["generate", __file__, "out.png", "--model", "nix"], ExitCode.CHECKPOINT, "none"),
         (["preprocess", "x", "--name", "a", "--out", "b"], ExitCode.USAGE, "give one"),
@@ -106,7 +106,7 @@ def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, num
     command = [sys.executable, "-m", "sketchcli", "fetch-data", "demo", "--count", "5000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     raw = home / "raw"
-    while not (raw.exists() and list(raw.glob(".demo-*/photos/00002.png"))):
+    while not (raw.exists() and list(raw.glob(".demo.new/photos/00002.png"))):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)

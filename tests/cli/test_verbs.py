@@ -98,7 +98,7 @@ def test_json_is_the_only_thing_on_stdout(sketch2img, trained, home, tmp_path):
     for command in (
         ["fetch-data", "--list"],
         ["generate", sketches, tmp_path / "out"],
-        ["eval"],
+        ["eval", "--metric", "ssim"],
     ):
         outcome = sketch2img(*command, "--json")
         assert outcome.json["status"] == "ok", outcome.stderr
@@ -106,17 +106,31 @@ def test_json_is_the_only_thing_on_stdout(sketch2img, trained, home, tmp_path):
 
 
 def test_the_json_of_eval_has_every_figure(sketch2img, trained):
-    data = sketch2img("eval", "--json").json["data"]
-    assert data["scores"][0]["predictor"] == "model"
-    assert data["discriminator"].keys() == {"accuracy", "precision", "recall", "f1"}
-    assert data["directions"] == {"mae": "lower", "psnr": "higher", "ssim": "higher"}
+    data = sketch2img("eval", "--json", "--no-report").json["data"]
+    score = data["scores"][0]
+    assert (score["predictor"], score["kind"]) == ("model", "model")
+    assert score["discriminator"].keys() == {"accuracy", "precision", "recall", "f1"}
+    assert score["figures"].keys() == data["metrics"].keys()
+    assert score["figures"]["ssim"].keys() == {"value", "low", "high", "count", "rank"}
+    assert data["metrics"]["ssim"]["direction"] == "higher"
+    assert data["unavailable"]["kid"] == "sketch2img fetch-data fid-inception"
+    assert data["folder"] is None
 
 
 def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
-    shown = sketch2img("eval").stdout
-    score = sketch2img("eval", "--json").json["data"]["scores"][0]["values"]
-    line = next(line for line in shown.splitlines() if line.strip().startswith("model"))
-    assert line.split()[1:] == [f"{score[name]:#.4g}" for name in ("psnr", "ssim", "mae")]
+    shown = sketch2img("eval", "--no-report", "--metric", "mae", "--metric", "psnr").stdout
+    only = ("--metric", "mae", "--metric", "psnr", "--no-report", "--json")
+    figures = sketch2img("eval", *only).json["data"]["scores"][0]["figures"]
+    for title, name in (("MAE", "mae"), ("PSNR", "psnr")):
+        line = next(line for line in shown.splitlines() if line.startswith(f"{title} ("))
+        figure = figures[name]
+        assert f"{figure['value']:.4g} [{figure['low']:.3g}, {figure['high']:.3g}]" in line
+
+
+def test_eval_writes_a_report_at_home(sketch2img, trained, home):
+    outcome = sketch2img("eval", "--metric", "mae")
+    (report,) = (home / "evaluations").glob("*/report.html")
+    assert f"look at: {report}" in outcome.stdout
 
 
 def test_generate_says_which_model_it_used(sketch2img, trained, home, tmp_path):

@@ -20,7 +20,9 @@ def weights(tiny, dataset, tmp_path, cpu):
     """Weights of an untrained model."""
     run = Run(tmp_path / "run")
     trainer = Trainer(tiny, image_size=(32, 32), device=cpu)
-    keeper = Keeper(run, tiny, dataset.description, training_pairs=8, batches=4, precision="fp32")
+    keeper = Keeper(
+        run, tiny, dataset.description, trained_on="0" * 128, batches=4, precision="fp32"
+    )
     keeper.save(trainer, Progress())
     return run.weights
 

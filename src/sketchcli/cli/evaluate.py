@@ -5,31 +5,62 @@ from typing import Annotated
 
 import typer
 
+from sketchcli import registry
 from sketchcli.cli import options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError
 
+METRICS = ", ".join(registry.names(registry.METRICS))
+
 
 def evaluate(
-    real: Annotated[Path | None, typer.Argument(help="Folder of real photos.")] = None,
-    generated: Annotated[Path | None, typer.Argument(help="Folder of generated photos.")] = None,
-    model: options.Model = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[REAL] GENERATED...",
+            help="Folders of photos: the real ones, then generated ones; with --data or --model "
+            "generated ones alone.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Weights, a run's folder or its name; several are compared.  "
+            "\\[default: the newest finished run]"
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="A prepared set: name or folder.  \\[default: the newest]")
     ] = None,
     split: Annotated[str, typer.Option(help="Which of its splits: test, val or train.")] = "test",
+    metric: Annotated[
+        list[str] | None, typer.Option(help=f"Only these: {METRICS}.  \\[default: all there are]")
+    ] = None,
     size: options.Size = "128",
+    allow_trained: Annotated[
+        bool, typer.Option("--allow-trained", help="Score pairs that a model was trained on too.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the report.  \\[default: one below evaluations/ at home]"),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report, plots and CSV.")
+    ] = True,
     device: options.DeviceName = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a model on a prepared set, or a folder of photos against the real ones.
+    """Score models or folders of photos against the real ones, beside trivial baselines.
 
     --size holds for two folders; a prepared set has its own.
     """
-    if (real is None) != (generated is None):
-        raise UsageError("one folder alone cannot be compared", hint="eval REAL_DIR GENERATED_DIR")
-    if real is not None and (model is not None or data is not None):
-        raise UsageError("two folders need no --model and no --data", hint="leave them out")
+    generated = folders or []
+    compares_folders = data is None and not model and bool(generated)
+    if compares_folders and len(generated) == 1:
+        raise UsageError(
+            "one folder alone cannot be compared",
+            hint="eval REAL GENERATED, or eval --data SET GENERATED",
+        )
     if split not in splits.SPLITS:
         raise UsageError(f"no split is called '{split}'", hint=f"one of {', '.join(splits.SPLITS)}")
     pixels = options.parse_size(size)
@@ -37,20 +68,28 @@ def evaluate(
     from sketchcli import device as devices
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
-    from sketchcli.engine import evaluating
+    from sketchcli.engine.evaluating import evaluate as evaluating
+    from sketchcli.engine.evaluating.comparing import EvalConfig, new_folder
     from sketchcli.engine.events import Note
     from sketchcli.engine.finding import find_prepared
     from sketchcli.engine.runs import find_weights
 
-    with reporting() as report:
-        if real is not None and generated is not None:
-            result = evaluating.evaluate_folders(real, generated, size=pixels)
+    config = EvalConfig(
+        tuple(metric or ()), allow_trained, (out or new_folder()) if report else None
+    )
+    with reporting() as tell:
+        if compares_folders:
+            real, *others = generated
+            result = evaluating.evaluate_folders(real, others, config, size=pixels, reporter=tell)
         else:
-            weights, dataset = find_weights(model), find_prepared(data)
-            report(Note(f"model: {weights}"))
-            report(Note(f"set: {dataset.folder}"))
+            wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
+            models = [find_weights(name) for name in wanted]
+            dataset = find_prepared(data)
+            for weights in models:
+                tell(Note(f"model: {weights}"))
+            tell(Note(f"set: {dataset.folder}"))
             place = devices.resolve(device, precision="fp32")  # figures that others can compare
-            result = evaluating.evaluate_model(
-                weights, dataset, split=split, device=place, reporter=report
+            result = evaluating.evaluate_split(
+                models, generated, dataset, split, config, device=place, reporter=tell
             )
     emit("eval", result, as_json=as_json)

@@ -37,9 +37,16 @@ def fetch_data(
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of your own photos.")] = "",
-    count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 200,
-    size: Annotated[int, typer.Option(min=16, max=1024, help="Pixels a side, drawn pairs.")] = 128,
-    seed: options.Seed = 0,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Pairs to draw.  \\[default: 200]")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, max=1024, help="Pixels a side, drawn pairs.  \\[default: 128]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the drawn pairs.  \\[default: 0]")
+    ] = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
@@ -59,7 +66,7 @@ def fetch_data(
     if verify:
         from sketchcli.engine.fetching.verifying import verify as verify_set
 
-        if from_ or dry_run:
+        if from_ or sha256 or licence or dry_run or {count, size, seed} != {None}:
             raise UsageError("--verify looks at what is there", hint="leave the other options out")
         with reporting() as report:
             verified = verify_set(as_ or name, report)

@@ -12,6 +12,7 @@ from types import FrameType
 import typer
 
 from sketchcli.cli.app import app
+from sketchcli.cli.progress import printable
 from sketchcli.cli.render import error_envelope
 from sketchcli.errors import ExitCode, SketchError
 
@@ -57,7 +58,7 @@ def _after_typer(arguments: Sequence[str], code: int) -> int:
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"error: {printable(message)}", err=True)
     if hint:
         typer.echo(f"hint: {hint}", err=True)
     if "--json" in arguments:

@@ -89,7 +89,8 @@ def preprocess(
     found, origin = finding.find_source(
         finding.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
     )
-    name = paths.checked_name(name or f"{origin.name}-{size}")
+    if out is None:
+        out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
         Recipe(pixels, fit, finding.find_detector(align), seed),
         rule,
@@ -102,7 +103,7 @@ def preprocess(
             found,
             origin,
             config,
-            target=out or paths.prepared_home() / name,
+            target=out,
             overwrite=overwrite,
             processes=workers or available_cores(),
             reporter=report,
@@ -115,7 +116,7 @@ def _styles(chosen: list[str] | None) -> tuple[str, ...]:
     for style in chosen or ():
         if style not in known:
             raise UsageError(f"no style is called '{style}'", hint=f"known: {', '.join(known)}")
-    return tuple(dict.fromkeys(chosen or ("hand",)))
+    return tuple(sorted(set(chosen or ("hand",))))
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

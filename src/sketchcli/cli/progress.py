@@ -59,7 +59,16 @@ def print_plain(event: Event) -> None:
 
 def print_note(note: Note) -> None:
     """A note as a plain line."""
-    typer.echo(f"{'warning: ' if note.is_warning else ''}{note.message}", err=True)
+    typer.echo(printable(f"{'warning: ' if note.is_warning else ''}{note.message}"), err=True)
+
+
+def printable(text: str) -> str:
+    r"""Text without what would move the cursor, ring or hide: a file's name may hold that.
+
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def epoch_line(event: EpochTrained) -> str:
@@ -115,7 +124,7 @@ class LiveDisplay:
         """Take an event into the display."""
         if isinstance(event, Note):
             style = "yellow" if event.is_warning else ""
-            self.console.print(Text(event.message, style=style))
+            self.console.print(Text(printable(event.message), style=style))
         elif isinstance(event, Advanced):
             self.advance(event.what, event.done, event.total)
         elif isinstance(event, Transferred):

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
+from sketchcli.cli import scores
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
@@ -143,7 +144,10 @@ def _(result: PreprocessResult) -> None:
     typer.echo(f"look at: {result.contact_sheet}")
     is_at_home = result.folder.resolve().parent == paths.prepared_home()
     name = result.name if is_at_home else str(result.folder)
-    typer.echo(f"next: sketch2img train {shlex.quote(name)}")
+    if result.errors:
+        typer.echo("next: look at the audit; this set is not fit to be trained on as it is")
+    else:
+        typer.echo(f"next: sketch2img train {shlex.quote(name)}")
 
 
 @render.register
@@ -181,24 +185,7 @@ def _(result: GenerateResult) -> None:
 
 @render.register
 def _(result: EvalResult) -> None:
-    height, width = result.size
-    arrows = {"higher": "(higher)", "lower": "(lower)"}
-    names = sorted(result.directions, key=lambda name: result.directions[name])
-    table = Table("predictor", box=None)
-    for name in names:
-        table.add_column(f"{name.upper()} {arrows[result.directions[name]]}", justify="right")
-    for score in result.scores:
-        table.add_row(escape(score.predictor), *(f"{score.values[n]:#.4g}" for n in names))
-    typer.echo(f"{result.count} pictures of {width}x{height}, {result.generated} on {result.real}")
-    _console().print(table)
-    if result.discriminator:
-        d = result.discriminator
-        typer.echo(
-            f"discriminator, real against generated: accuracy {d.accuracy:.3f}, "
-            f"precision {d.precision:.3f}, recall {d.recall:.3f}, F1 {d.f1:.3f}"
-        )
-    for name, text in result.protocol.items():
-        typer.echo(f"{name}: {text}")
+    scores.show(result, _console())
 
 
 def _megabytes(listing: AssetListing) -> str:

@@ -7,7 +7,7 @@ train-photos.npy             uint8 (N, H, W, 3); past 2 GB train-photos-1.npy an
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sketchcli.images import Pixels
 
 SCHEMA = 2
 INDEX = "dataset.json"
+MARK = 16  # hex digits of a picture's hash that tell it from others
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Description:
     repeated: dict[str, str] = field(default_factory=dict)  # kept, but holds another's picture
     unaligned: dict[str, str] = field(default_factory=dict)  # kept, but no face was found
     findings: dict[str, int] = field(default_factory=dict)  # of the pair audit, by kind
+    recipe: str = ""  # a hash of how, and from which files, it was made
     schema: int = SCHEMA
 
     @property
@@ -65,7 +67,7 @@ class Description:
     def fingerprint(self) -> str:
         """A hash of all pairs' names, pixels and splits: all that a training run depends on."""
         lines = sorted(f"{p.split} {p.id} {p.sha256}" for p in self.pairs)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class StoredSplit:
         """All pairs, in memory."""
         return self.take(range(len(self)))
 
+    @classmethod
+    def of(cls, split: Split) -> "StoredSplit":
+        """Pairs in memory, as if they were on disk."""
+        return cls(Rows([split.sketches]), Rows([split.photos]), split.ids)
+
 
 @dataclass(frozen=True)
 class PreparedSet:
@@ -130,6 +137,20 @@ class PreparedSet:
 def picture_hash(pixels: Pixels) -> str:
     """SHA-256 of a prepared picture, sketch (H, W) or photo (H, W, 3)."""
     return hashlib.sha256(str(pixels.ndim).encode() + pixels.tobytes()).hexdigest()
+
+
+def marks_of(photos: Iterable[Pixels]) -> str:
+    """The first 16 hex digits of each photo's hash, in one string: who was trained on what."""
+    return "".join(picture_hash(photo)[:MARK] for photo in photos)
+
+
+def marked(marks: str) -> set[str]:
+    """The marks of a string of them.
+
+    >>> sorted(marked("0123456789abcdef" + "f" * 16))
+    ['0123456789abcdef', 'ffffffffffffffff']
+    """
+    return {marks[start : start + MARK] for start in range(0, len(marks), MARK)}
 
 
 def pair_hash(sketch: str, photo: str) -> str:

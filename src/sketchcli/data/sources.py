@@ -12,6 +12,7 @@ from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of its kind has this name"
+PREPARED = "dataset.json"  # a folder with this file in it is a prepared set
 OURS = frozenset({"source.json", "manifest.sha256"})  # what `fetch-data` puts beside the pictures
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
@@ -122,7 +123,9 @@ def photographs(root: Path) -> Source:
     pairs: dict[str, SourcePair] = {}
     for path, kind in kinds.items():
         name = path.relative_to(root).with_suffix("").as_posix()
-        if kind == "sketch" or (has_photos and kind is None):
+        if kind == "sketch":
+            continue  # it was asked that others be drawn
+        if has_photos and kind is None:
             left_out[str(path)] = "in no folder of photos"
         elif name in pairs:
             left_out[str(path)] = DUPLICATE
@@ -170,7 +173,12 @@ def _files(folder: Path) -> list[Path]:
     def is_hidden(path: Path) -> bool:
         return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not is_hidden(path))
+    ours = [index.parent for index in folder.rglob(PREPARED)]  # its contact sheet is no picture
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not is_hidden(path) and not any(map(path.is_relative_to, ours))
+    )
 
 
 def _not_pictures(folder: Path) -> dict[str, str]:

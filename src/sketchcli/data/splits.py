@@ -98,5 +98,5 @@ def split_from_hash(pair_id: str, *, val: float, test: float, seed: int = 0) -> 
 
 def uniform_hash(text: str, seed: int) -> float:
     """A number in [0, 1) that depends on the text and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{text}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{text}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

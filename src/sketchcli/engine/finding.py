@@ -1,6 +1,6 @@
 """Which pictures, and which prepared set, a user means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sketchcli import paths, registry
@@ -47,9 +47,12 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
         )
     if sketches is not None and (photos is None or inputs.is_drawn):
         fault = "--style draws sketches" if photos else "--sketches and --photos go together"
-        raise UsageError(fault, hint="give both folders, without --style")
+        raise UsageError(fault, hint="give both folders" + (", without --style" if photos else ""))
     if inputs.manifest is not None:
-        return manifest.read(inputs.manifest), Provenance(inputs.manifest.resolve().stem)
+        listed = manifest.read(inputs.manifest)
+        if inputs.is_drawn and all(pair.sketch for pair in listed.pairs):
+            raise UsageError("--style: every line has a sketch", hint="leave --style out")
+        return listed, Provenance(inputs.manifest.resolve().stem)
     if sketches is not None and photos is not None:
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
     if photos is not None:
@@ -66,12 +69,18 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
             hint="sketch2img fetch-data --list shows the sets",
         )
     origin = provenance.read(folder)
-    if inputs.is_drawn:
-        return sources.photographs(folder), origin
+    if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
+        raise UsageError(
+            f"--direction: {folder.name} does not hold side-by-side pictures",
+            hint="leave it out, or name the folder with --paired",
+        )
     direction = inputs.direction or _direction_of(origin)
     if inputs.paired is not None or direction is not None:
-        return sources.side_by_side(folder, direction=direction or Direction.PHOTO_LEFT), origin
-    return sources.tree(folder), origin
+        found = sources.side_by_side(folder, direction=direction or Direction.PHOTO_LEFT)
+        if inputs.is_drawn:  # from the photo's half
+            found = replace(found, pairs=tuple(replace(p, sketch=None) for p in found.pairs))
+        return found, origin
+    return (sources.photographs if inputs.is_drawn else sources.tree)(folder), origin
 
 
 def find_detector(align: Align) -> Path | None:

@@ -33,6 +33,7 @@ class LoadedModel:
     fit: Fit  # how its training sketches got that size
     dataset: str  # that it was trained on
     fingerprint: str  # of that set
+    trained_on: str  # marks of its training photos; empty where it does not say
     device: Device
 
     def draw(self, sketch: Pixels) -> Pixels:
@@ -51,7 +52,8 @@ class LoadedModel:
         return images.centre(photo, images.inner_size(sketch.shape, self.size))
 
     def _draw(self, sketch: Pixels) -> Pixels:
-        return generate_batch(self.generator, sketch[None], self.device)[0]
+        photo: Pixels = generate_batch(self.generator, sketch[None], self.device)[0]
+        return photo
 
 
 def load_model(path: Path, device: Device) -> LoadedModel:
@@ -65,7 +67,8 @@ def load_model(path: Path, device: Device) -> LoadedModel:
         config = settings.from_dict(about["config"])
         fit = Fit(about["fit"])
         size = (int(about["size"][0]), int(about["size"][1]))
-        dataset, fingerprint = about["dataset"]["name"], about["dataset"]["fingerprint"]
+        data = about["dataset"]
+        name, fingerprint = data["name"], data["fingerprint"]
         generator = build_generator(config.model)
         generator.load_state_dict(tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, UsageError) as error:
@@ -75,7 +78,8 @@ def load_model(path: Path, device: Device) -> LoadedModel:
             hint="a run's generator is in its weights.safetensors",
         ) from error
     placed = device.place(generator).eval()
-    return LoadedModel(path, placed, size, fit, dataset, fingerprint, device)
+    marks = data.get("trained_on", "")
+    return LoadedModel(path, placed, size, fit, name, fingerprint, marks, device)
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from typing import Any
 from sketchcli import __version__, checkpoint
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
-from sketchcli.data.prepared import Description
+from sketchcli.data.prepared import MARK, Description
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run
@@ -34,7 +34,7 @@ class Keeper:
     run: Run
     config: TrainConfig
     description: Description  # of the prepared set
-    training_pairs: int
+    trained_on: str  # marks of the training photos
     batches: int  # an epoch
     precision: str  # that it is trained in
 
@@ -103,7 +103,8 @@ class Keeper:
                 "licence": self.description.licence,
                 "notice": self.description.notice,
                 "citation": self.description.citation,
-                "training_pairs": self.training_pairs,
+                "training_pairs": len(self.trained_on) // MARK,
+                "trained_on": self.trained_on,
             },
             "precision": self.precision,
             "epochs_done": progress.step // self.batches,

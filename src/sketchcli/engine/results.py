@@ -77,6 +77,7 @@ class PreprocessResult:
     repeated: dict[str, str]
     unaligned: dict[str, str]
     findings: dict[str, int]  # of the pair audit, by kind
+    errors: int  # of the findings, those that spoil the set
     contact_sheet: Path
     audit: Path
 
@@ -131,11 +132,23 @@ class GenerateResult:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One predictor's mean scores."""
+class MetricInfo:
+    """What a figure is, so that it can be compared."""
 
-    predictor: str
-    values: dict[str, float]
+    title: str
+    direction: str  # higher | lower is better
+    protocol: str  # exactly how it is measured
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric's value for one predictor, with its 95 % interval; None: nothing can be said."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int  # pictures that it is of
+    rank: int | None  # among all predictors; equal values share a rank
 
 
 @dataclass(frozen=True)
@@ -149,14 +162,36 @@ class DiscriminatorScore:
 
 
 @dataclass(frozen=True)
+class MemorisationScore:
+    """How near a predictor's pictures are to single training photos."""
+
+    share_copied: float  # of the pictures; about .05 by chance
+    share_nearer: float  # to a training photo than to the truth
+
+
+@dataclass(frozen=True)
+class PredictorScore:
+    """Everything measured of one predictor."""
+
+    predictor: str
+    kind: str  # model | folder | baseline
+    figures: dict[str, Figure]  # metric -> figure
+    on_training: dict[str, float] = field(default_factory=dict)  # the same on training pairs
+    discriminator: DiscriminatorScore | None = None
+    memorisation: MemorisationScore | None = None
+    trained_on: int = 0  # of the scored pairs
+
+
+@dataclass(frozen=True)
 class EvalResult:
     """Figures of one evaluation, and how they were measured."""
 
     real: str
-    generated: str
     count: int
-    size: tuple[int, int]
-    directions: dict[str, str]  # metric -> higher | lower
-    scores: tuple[Score, ...]
-    discriminator: DiscriminatorScore | None
-    protocol: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int]  # height, width
+    metrics: dict[str, MetricInfo]
+    scores: tuple[PredictorScore, ...]
+    unavailable: dict[str, str]  # metric -> the command that makes it available
+    warnings: tuple[str, ...]
+    protocol: dict[str, str]
+    folder: Path | None = None  # report.html, figures.csv and plots

@@ -23,7 +23,7 @@ from sketchcli.data.batches import (
     sketches_to_tensor,
 )
 from sketchcli.data.held_out import hold_out
-from sketchcli.data.prepared import PreparedSet, Split
+from sketchcli.data.prepared import PreparedSet, Split, marks_of
 from sketchcli.device import Device
 from sketchcli.engine import keeping, pictures
 from sketchcli.engine.events import SILENT, BatchTrained, EpochTrained, Note, Reporter
@@ -93,7 +93,7 @@ class _Session:
             run,
             config,
             dataset.description,
-            training_pairs=len(self.pairs.trained),
+            trained_on=marks_of(self.training.photos[row] for row in self.pairs.trained),
             batches=self.batches,
             precision=device.precision,
         )

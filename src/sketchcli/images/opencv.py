@@ -5,8 +5,8 @@ import os
 from sketchcli.errors import DeviceError
 
 # A small file can claim to be a huge picture. OpenCV reads its limit when it is first imported; its
-# own, 2^30, lets through what takes 3 GB.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+# own, 2^30, lets through what takes 50 GB with alpha and 16 bits.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
 try:
     import cv2

@@ -70,9 +70,7 @@ def _cropped(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     kept = [_kept(s, wanted / scale) for s, wanted in zip(pixels.shape[:2], size, strict=True)]
     pixels = centre(pixels, (kept[0], kept[1]))
     tall, wide = (round(side * scale) for side in kept)
-    return np.ascontiguousarray(
-        centre(resize(pixels, (max(tall, height), max(wide, width))), size)
-    )
+    return np.ascontiguousarray(centre(resize(pixels, (max(tall, height), max(wide, width))), size))
 
 
 def _kept(side: int, wanted: float) -> int:

@@ -5,8 +5,10 @@ from numpy.typing import NDArray
 
 from sketchcli.images import Pixels
 
+TITLE = "MAE"
 DIRECTION = "lower"
 PROTOCOL = "mean over pixels and RGB channels, 0-255"
+NETWORKS: tuple[str, ...] = ()
 
 
 def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:

@@ -7,8 +7,10 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from sketchcli.images import Pixels
 
+TITLE = "PSNR"
 DIRECTION = "higher"
 PROTOCOL = "of each picture, over RGB, in dB; identical pictures count as 100"
+NETWORKS: tuple[str, ...] = ()
 IDENTICAL = 100.0  # what two equal pictures get, whose ratio is infinite
 
 

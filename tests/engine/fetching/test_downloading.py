@@ -74,7 +74,7 @@ def test_a_file_arrives_whole_and_alone(server, target):
     url = server.serve("/a", Reply(BODY))
     got = fetch(url, target, sha256=HASH.upper())
     assert target.read_bytes() == BODY
-    assert (got.path, got.url, got.sha256, got.size) == (target, url, HASH, len(BODY))
+    assert (got.path, got.source, got.sha256, got.size) == (target, url, HASH, len(BODY))
     assert names_beside(target) == ["faces.zip"]
     (seen,) = server.seen
     assert seen.headers["User-Agent"] == f"sketch2img/{__version__}"
@@ -151,7 +151,7 @@ def test_the_source_of_the_part_goes_first(server, target):
     url = leave_a_part(server, target)
     server.serve("/a", Reply(BODY))
     other = server.serve("/b", Reply(OTHER))
-    assert fetch([other, url], target).url == url
+    assert fetch([other, url], target).source == url
     assert target.read_bytes() == BODY
 
 
@@ -172,7 +172,7 @@ def test_a_part_survives_sources_that_do_not_answer(server, target):
 def test_a_complete_part_with_the_right_hash_needs_no_server(server, target):
     url = leave_a_part(server, target)
     (target.parent / PART).write_bytes(BODY)
-    assert fetch(url, target, sha256=HASH).url == url
+    assert fetch(url, target, sha256=HASH).source == url
     assert server.seen == []
     assert target.read_bytes() == BODY
 
@@ -258,7 +258,7 @@ def test_a_range_beyond_the_end_starts_anew(server, target):
     assert target.read_bytes() == BODY[:1000]
 
 
-@pytest.mark.parametrize("about", ["", "[]", "{", '{"url": 1}', "null"])
+@pytest.mark.parametrize("about", ["", "[]", "{", '{"source": 1}', "null"])
 def test_a_part_with_a_damaged_note_is_not_trusted(server, target, about):
     url = leave_a_part(server, target)
     (target.parent / SIDECAR).write_text(about)
@@ -292,6 +292,52 @@ def test_a_server_that_never_speaks_times_out(target):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
         with pytest.raises(DownloadError, match="timed out"):
             fetch(url, target, patience=Patience(attempts=1, read=0.2))
+
+
+# Secrets in addresses
+
+
+HIDDEN = "s3cr3t"
+
+
+def secret_address(server, path, *replies):
+    """An address with a password and a signature, which the server is asked for as it is."""
+    server.serve(f"{path}?signature={HIDDEN}", *replies)
+    plain = server.address.replace("http://", f"http://me:{HIDDEN}@")
+    return f"{plain}{path}?signature={HIDDEN}"
+
+
+def test_a_part_is_kept_without_the_secrets_of_its_address(server, target):
+    url = secret_address(server, "/a", Reply(BODY, cut=100_000))
+    with pytest.raises(DownloadError) as caught:
+        fetch(url, target, patience=Patience(attempts=1))
+    assert HIDDEN not in caught.value.message
+    assert HIDDEN not in (target.parent / SIDECAR).read_text()
+    secret_address(server, "/a", Reply(BODY))
+    got = fetch(url, target, sha256=HASH)
+    assert server.ranges(f"/a?signature={HIDDEN}") == [None, "bytes=100000-"]
+    assert HIDDEN not in got.source
+
+
+def test_a_part_of_another_query_is_another_file(server, target):
+    first = server.serve("/a?id=1", Reply(BODY, cut=1000))
+    with pytest.raises(DownloadError, match="cut"):
+        fetch(first, target, patience=Patience(attempts=1))
+    assert names_beside(target) == [PART, SIDECAR]
+    fetch(server.serve("/a?id=2", Reply(OTHER)), target)
+    assert server.ranges("/a?id=2") == [None]
+    assert target.read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("location", ["ftp://me:{0}@127.0.0.1/a?x={0}", "http:///a?x={0}"])
+def test_a_secret_address_that_a_server_leads_to_is_not_quoted(server, target, location):
+    away = Reply(status=302, headers={"Location": location.format(HIDDEN)})
+    urls = [secret_address(server, "/a", away), secret_address(server, "/b", away)]
+    events = []
+    with pytest.raises(DownloadError) as caught:
+        fetch(urls, target, reporter=events.append)
+    assert [isinstance(event, Note) for event in events] == [True]
+    assert HIDDEN not in f"{caught.value.message} {events}"
 
 
 # Statuses, redirects, sources in turn
@@ -352,7 +398,7 @@ def test_a_refusal_goes_on_to_the_next_source_at_once(server, target, status):
     first, second = server.serve("/a", Reply(status=status)), server.serve("/b", Reply(BODY))
     events = []
     got = fetch([first, second], target, sha256=HASH, reporter=events.append)
-    assert got.url == second
+    assert got.source == second
     assert [seen.path for seen in server.seen] == ["/a", "/b"]
     notes = [event for event in events if isinstance(event, Note)]
     assert [note.is_warning for note in notes] == [True]
@@ -365,7 +411,7 @@ def test_the_error_names_every_source_with_its_reason(server, target):
         fetch([*urls, "ftp://example.org/c", "http://[::1/d", "http:///"], target)
     message = caught.value.message
     assert "/a: 404 Not Found; " in message
-    assert "/b: 403 Forbidden; example.org/c: neither http nor https; " in message
+    assert "/b: 403 Forbidden; ftp://example.org/c: neither http nor https; " in message
     assert "hidden" not in message
     assert "\n" not in message + caught.value.hint
     assert "--from FILE" in caught.value.hint
@@ -379,7 +425,7 @@ def test_no_source_is_an_error(target):
 
 def test_a_wrong_hash_goes_on_to_the_next_source(server, target):
     urls = [server.serve("/a", Reply(OTHER)), server.serve("/b", Reply(BODY))]
-    assert fetch(urls, target, sha256=HASH).url == urls[1]
+    assert fetch(urls, target, sha256=HASH).source == urls[1]
     assert target.read_bytes() == BODY
 
 
@@ -407,7 +453,7 @@ def test_a_rotten_part_is_found_and_gone(server, target):
 def test_redirects_are_followed_and_the_range_goes_with_them(server, target):
     url = server.serve("/a", Reply(status=302, headers={"Location": "/b"}))
     server.serve("/b", Reply(BODY, cut=100_000), Reply(BODY))
-    assert fetch(url, target, sha256=HASH).url == url
+    assert fetch(url, target, sha256=HASH).source == url
     assert server.ranges("/b") == [None, "bytes=100000-"]
 
 
@@ -462,7 +508,7 @@ def test_offline_is_said_at_once_for_each_source(target, monkeypatch, failure):
     with pytest.raises(DownloadError) as caught:
         fetch(["http://a.org/x", "https://b.org/y"], target, patience=Patience(backoff=60))
     reason = "Name or service not known" if failure is no_such_name else "Network is unreachable"
-    assert f"a.org/x: {reason}; b.org/y: {reason}" in caught.value.message
+    assert f"http://a.org/x: {reason}; https://b.org/y: {reason}" in caught.value.message
     assert "no connection" in caught.value.message
     assert "network" in caught.value.hint
     assert "--from FILE" in caught.value.hint
@@ -545,7 +591,7 @@ def test_a_killed_download_goes_on_later(server, target, kill):
     process.send_signal(kill)
     process.communicate(timeout=5)
     assert names_beside(target) == [PART, SIDECAR]
-    assert json.loads((target.parent / SIDECAR).read_text())["url"] == url
+    assert json.loads((target.parent / SIDECAR).read_text())["source"] == url
     server.serve("/a", Reply(BODY))
     server.seen.clear()
     fetch(url, target, sha256=HASH)
@@ -590,7 +636,7 @@ def test_bytes_are_reported_seldom_and_at_the_end(server, target):
 
 
 def test_the_end_is_reported_once(server, target, monkeypatch):
-    monkeypatch.setattr("sketchcli.engine.fetching.downloading.SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr("sketchcli.engine.fetching.pacing.SECONDS_BETWEEN_REPORTS", 0)
     events = []
     fetch(server.serve("/a", Reply(BODY)), target, reporter=events.append)
     assert len(events) > 5

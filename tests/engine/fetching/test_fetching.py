@@ -29,6 +29,15 @@ def test_another_seed_draws_other_faces():
     assert (first / name).read_bytes() != (second / name).read_bytes()
 
 
+def test_what_is_not_said_of_drawn_pairs_has_a_default(monkeypatch):
+    monkeypatch.setattr("sketchcli.engine.fetching.fetch.PAIRS", 2)
+    drawn = fetch(FetchConfig("demo"))
+    said = fetch(FetchConfig("demo", name="said", count=2, size=128, seed=0))
+    assert drawn.pictures == 4
+    for name in ("photos/00001.png", "sketches/00001.png"):
+        assert (drawn.folder / name).read_bytes() == (said.folder / name).read_bytes()
+
+
 def test_a_folder_is_copied_with_its_tree(folders):
     result = fetch(FetchConfig("folder", name="mine", source=str(folders)))
     copied = sorted(p.relative_to(result.folder) for p in result.folder.rglob("*.png"))

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from sketchcli.engine.events import Advanced
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.inventory import Differences
 from sketchcli.errors import DataError
@@ -68,6 +69,16 @@ def test_differences_are_counted_and_the_first_named(folder):
         "1 missing (sub folder/b.png), 1 changed (a.png), 4 extra (x0.png, x1.png, x2.png, ...)"
     )
     assert str(found) == expected
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(100, False), (101, True)])
+def test_only_many_files_are_worth_a_report(tmp_path, count, is_told):
+    for number in range(count):
+        (tmp_path / f"{number}.png").touch()
+    events = []
+    inventory.take(tmp_path, events.append)
+    assert bool(events) == is_told
+    assert not is_told or events[-1] == Advanced("hashes", count, count)
 
 
 def test_no_inventory_is_none(tmp_path):

@@ -22,7 +22,8 @@ from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.preprocessing.workshop import CHUNK
 from sketchcli.engine.provenance import Provenance
-from sketchcli.errors import DataError
+from sketchcli.engine.results import ShareResult
+from sketchcli.errors import DataError, InterruptedRunError
 
 COUNT = 3 * CHUNK + 5
 COMMAND = [sys.executable, "-m", "sketchcli", "preprocess"]
@@ -144,7 +145,7 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
         real(folder, recipe, number, jobs)
 
     monkeypatch.setattr(workers, "make_chunk", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError):
         run(source, target)
     assert made == [0, 1]
     made.clear()
@@ -167,7 +168,7 @@ def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
         real(folder, recipe, number, jobs)
 
     monkeypatch.setattr(workers, "make_chunk", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError):
         run(source, target)
     monkeypatch.setattr(workers, "make_chunk", real)
     if change == "file":
@@ -188,20 +189,44 @@ def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
     assert find_prepared(target).description.size == recipe.size
 
 
-def test_a_chunk_cut_short_by_a_power_cut_is_an_error_and_then_gone(many, tmp_path, monkeypatch):
+@pytest.mark.parametrize("damage", ["short", "changed", "records"])
+def test_a_chunk_that_a_power_cut_damaged_is_made_again(many, tmp_path, monkeypatch, damage):
     source, target = sources.tree(many), tmp_path / "set"
     real = workers.make_chunk
 
-    def damaged(folder, recipe, number, jobs):
+    def interrupted(folder, recipe, number, jobs):
+        if number == 3:
+            raise KeyboardInterrupt
         real(folder, recipe, number, jobs)
-        if number == 2:
-            path = folder / "00002.pictures"
-            path.write_bytes(path.read_bytes()[:-1])
 
-    monkeypatch.setattr(workers, "make_chunk", damaged)
-    with pytest.raises(DataError, match=r"00002\.pictures: damaged"):
+    monkeypatch.setattr(workers, "make_chunk", interrupted)
+    with pytest.raises(InterruptedRunError):
         run(source, target)
-    assert list(tmp_path.iterdir()) == []
+    pictures = tmp_path / ".set.work" / "00001.pictures"
+    whole = pictures.read_bytes()
+    if damage == "records":
+        np.save(pictures.with_suffix(".npy"), np.load(pictures.with_suffix(".npy"))[:-1])
+    else:
+        pictures.write_bytes(whole[:-1] + (b"" if damage == "short" else bytes([whole[-1] ^ 1])))
+    monkeypatch.setattr(workers, "make_chunk", real)
+    notes = []
+    result = run(source, target, notes=notes)
+    assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]
+    assert arrays_of(result.folder) == arrays_of(run(source, tmp_path / "whole").folder)
+
+
+def test_unfinished_work_of_another_command_is_not_cleared_without_a_word(
+    many, tmp_path, monkeypatch
+):
+    work = tmp_path / ".set.work"
+    work.mkdir()
+    nothing = sources.Source((), "exact", {"a.png": "unpaired"})
+    with pytest.raises(DataError, match="no pair can be used"):
+        run(nothing, tmp_path / "set")
+    assert work.exists()
+    notes = []
+    run(sources.tree(many), tmp_path / "set", notes=notes)
+    assert any("begun anew" in n.message for n in notes if isinstance(n, Note))
 
 
 def test_two_ranks_share_the_work(many, tmp_path):
@@ -245,9 +270,11 @@ def test_a_second_process_is_turned_away(many, tmp_path):
 
 def test_a_dead_worker_is_an_error_that_says_what_to_do(many, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "make_chunk", die)
-    with pytest.raises(DataError, match="worker process died"):
+    with pytest.raises(DataError, match="worker process died") as caught:
         run(sources.tree(many), tmp_path / "set", processes=2)
-    assert list(tmp_path.iterdir()) == []
+    assert "goes on" in caught.value.hint
+    monkeypatch.undo()
+    assert sum(run(sources.tree(many), tmp_path / "set").counts.values()) == COUNT
 
 
 def die(*arguments):
@@ -279,4 +306,89 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
             sources.tree(many), Provenance("x"), config, target=tmp_path / "set", overwrite=True
         )
     assert arrays_of(first.folder) == before
-    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+    assert (tmp_path / ".set.work" / "00000.json").exists()  # freed of other files, it goes on
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(many, tmp_path, monkeypatch):
+    real = workers.make_chunk
+
+    def slow(folder, recipe, number, jobs):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / "thesis.txt").write_text("years of work")
+        real(folder, recipe, number, jobs)
+
+    monkeypatch.setattr(workers, "make_chunk", slow)
+    with pytest.raises(DataError, match="exists"):
+        run(sources.tree(many), tmp_path / "set")
+    assert (tmp_path / "set" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_rank_that_comes_late_finds_the_finished_set(many, tmp_path):
+    target = tmp_path / "set"
+    first = started(many, target, RANK="0", WORLD_SIZE="1")
+    first.communicate()
+    late = started(many, target, "--json", RANK="1", WORLD_SIZE="2")
+    data = json.loads(late.communicate(timeout=60)[0])["data"]
+    assert data == {"rank": 1, "ranks": 2, "chunks": 0}
+
+
+def test_a_rank_without_a_share_does_not_wait(many, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "9")
+    monkeypatch.setenv("WORLD_SIZE", "10")
+    assert run(sources.tree(many), tmp_path / "set") == ShareResult(9, 10, 0)
+
+
+def test_a_rank_that_is_no_number_is_a_usage_error(sketch2img, many, monkeypatch):
+    monkeypatch.setenv("RANK", "first")
+    assert sketch2img("preprocess", many).code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("megabytes", [2, 3, 4])
+def test_a_disk_that_fills_up_is_an_error_not_a_crash(many, tmp_path, megabytes):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}00k", "tmpfs", disk]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        process = started(many, disk / "set", "--workers", "1")
+        _, errors = process.communicate()
+        assert process.returncode == 3, errors
+        assert "No space left" in errors
+        assert not (disk / "set").exists()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
+def test_ctrl_c_twice_ends_at_once_and_says_how_to_go_on(many, tmp_path):
+    process = started(many, tmp_path / "set", "--workers", "2", "--style", "hand")
+    while not list((tmp_path / ".set.work").glob("0*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    family = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode in {130, -signal.SIGINT}  # both are 130 to a shell
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, family))
+
+
+def test_a_stopped_run_says_how_to_go_on(many, tmp_path):
+    process = started(many, tmp_path / "set", "--workers", "2", "--style", "hand")
+    while not list((tmp_path / ".set.work").glob("0*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - begun < 3
+    assert "hint: the same command goes on" in errors

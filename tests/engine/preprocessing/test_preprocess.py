@@ -1,4 +1,6 @@
+import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +8,9 @@ import pytest
 from conftest import draw_folders
 
 from sketchcli import images
-from sketchcli.config import Direction
-from sketchcli.data import sources
+from sketchcli.assets.demo import draw_pair
+from sketchcli.config import Direction, Fit
+from sketchcli.data import manifest, prepared, sources
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Note
 from sketchcli.engine.finding import Inputs, find_prepared, find_source
@@ -209,3 +212,127 @@ def test_the_newest_set_is_found(folders, home):
     with pytest.raises(DataError) as caught:
         find_prepared(home / "third")
     assert caught.value.hint == "known: first, second"
+
+
+def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
+    """Forty drawn faces with the sketches of others, and one photo without a sketch."""
+    lines = ["sketch,photo"]
+    for index in range(40):
+        sketch, photo = draw_pair(index, size=48)
+        images.write(tmp_path / "s" / f"{index}.png", sketch)
+        images.write(tmp_path / "p" / f"{index}.png", photo)
+        lines.append(f"s/{(index + 1) % 40}.png,p/{index}.png")
+    images.write(tmp_path / "p" / "alone.png", draw_pair(99, size=48)[1])
+    lines.append(",p/alone.png")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    result = prepare(manifest.read(tmp_path / "pairs.csv"), recipe=Recipe((48, 48)))
+    assert result.counts == {"train": 41}
+    assert result.findings["wrong-pair"] > 20
+    assert "mispaired-set" in result.findings
+
+
+def test_sketches_of_side_by_side_pictures_are_drawn_from_the_photos_half(sketch2img, tmp_path):
+    for index in range(4):
+        sketch, photo = draw_pair(index, size=48)
+        images.write(tmp_path / "both" / f"{index}.png", np.hstack([photo, images.to_rgb(sketch)]))
+    out = tmp_path / "set"
+    arguments = ("--paired", tmp_path / "both", "--style", "canny", "--size", "48", "--test", "0")
+    assert sketch2img("preprocess", *arguments, "--out", out).code == 0
+    split = prepared.read(out).split("train")
+    for name, photo in zip(split.ids, split.photos, strict=True):
+        assert np.array_equal(photo, draw_pair(int(name), size=48)[1])
+
+
+def test_groups_that_the_source_tears_apart_are_reported(tmp_path, sketch2img):
+    for index, name in enumerate(("train/ann-1", "train/bob-1", "test/ann-2", "test/cat-1")):
+        images.write(tmp_path / "set" / f"{name}.png", draw_pair(index, size=32)[1])
+    arguments = ("--photos", tmp_path / "set", "--size", "32", "--style", "canny")
+    group = ("--group-by", "(\\w+)-", "--json")
+    data = sketch2img("preprocess", *arguments, *group, "--name", "a").json["data"]
+    assert data["findings"] == {"torn-group": 1}
+    again = ("--splits", "shares", "--test", "0.5", "--name", "b")
+    assert sketch2img("preprocess", *arguments, *group, *again).json["data"]["findings"] == {}
+
+
+def test_a_folder_with_an_unusual_name_needs_no_other_where_out_says_it(tmp_path, sketch2img):
+    folder = tmp_path / "my photos [1]"
+    for index in range(3):
+        images.write(folder / f"{index}.png", draw_pair(index, size=32)[1])
+    arguments = ("preprocess", "--photos", folder, "--size", "32", "--style", "sobel")
+    assert sketch2img(*arguments, "--out", tmp_path / "set").code == 0
+    refused = sketch2img(*arguments)
+    assert refused.code == 2
+    assert "--name" in refused.stderr
+
+
+def test_a_name_written_with_its_accents_apart_is_drawn_alike(tmp_path, prepare):
+    photo = draw_pair(0, size=32)[1]
+    drawn = []
+    for form in ("NFC", "NFD"):
+        folder = tmp_path / form
+        images.write(folder / f"{unicodedata.normalize(form, 'José')}.png", photo)
+        result = prepare(sources.photographs(folder))
+        drawn.append(prepared.read(result.folder).split("train").sketches[0].copy())
+        shutil.rmtree(result.folder)
+    assert np.array_equal(*drawn)
+
+
+def test_a_padded_photo_has_no_frame_in_its_drawn_sketch(tmp_path, prepare):
+    images.write(tmp_path / "p" / "dark.png", np.full((32, 64, 3), 40, np.uint8))
+    for fit in (Fit.PAD, Fit.CROP, Fit.STRETCH):
+        result = prepare(sources.photographs(tmp_path / "p"), recipe=Recipe((64, 64), fit))
+        assert prepared.read(result.folder).split("train").sketches[0].min() > 150, fit
+        shutil.rmtree(result.folder)
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(tmp_path, prepare):
+    folder = tmp_path / "p"
+    images.write(folder / "whole.png", draw_pair(0, size=32)[1])
+    (folder / "whole.png").rename(folder / os.fsdecode(b"lat\xe9n.png"))
+    result = prepare(sources.photographs(folder), test=0.5)
+    pairs = prepared.read(result.folder).description.pairs
+    assert [os.fsencode(pair.id) for pair in pairs] == [b"lat\xe9n"]
+    assert "lat" in result.audit.read_text(encoding="utf-8")  # and it is UTF-8
+
+
+def test_a_spoiled_set_is_no_quiet_success(tmp_path, sketch2img):
+    for index in range(30):
+        images.write(tmp_path / "s" / f"{index}.png", draw_pair((index + 1) % 30, size=48)[0])
+        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=48)[1])
+    arguments = ("--sketches", tmp_path / "s", "--photos", tmp_path / "p", "--size", "48")
+    outcome = sketch2img("preprocess", *arguments, "--name", "wrong")
+    assert outcome.code == 0
+    assert "warning: " in outcome.stderr
+    assert "before you train" in outcome.stderr
+    assert "sketch2img train" not in outcome.stdout
+
+
+def test_a_prepared_set_inside_the_folder_is_no_source(tmp_path, sketch2img):
+    for index in range(4):
+        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=32)[1])
+    arguments = ("preprocess", "--photos", tmp_path / "p", "--size", "32", "--style", "canny")
+    assert sketch2img(*arguments, "--out", tmp_path / "p" / "set").code == 0
+    again = sketch2img(*arguments, "--name", "again", "--json").json["data"]
+    assert sum(again["counts"].values()) == 4
+    assert again["left_out"] == {}
+
+
+def test_groups_are_counted_and_a_pattern_that_finds_nothing_is_a_warning(folders, sketch2img):
+    arguments = ("preprocess", folders, "--size", "32", "--group-by")
+    assert "--group-by: 8 groups in 8 of 8" in sketch2img(*arguments, "\\d+").stderr
+    outcome = sketch2img(*arguments, "zzz", "--name", "other")
+    assert "warning: --group-by: 0 groups in 0 of 8 names" in outcome.stderr
+
+
+def test_a_set_that_is_not_side_by_side_is_not_cut(sketch2img):
+    assert sketch2img("fetch-data", "demo", "--count", "3", "--size", "32").code == 0
+    outcome = sketch2img("preprocess", "demo", "--direction", "photo-left")
+    assert outcome.code == 2
+    assert "does not hold side-by-side" in outcome.stderr
+
+
+def test_a_file_name_cannot_forge_a_line(folders, sketch2img):
+    (folders / "photos" / "a\nwarning: forged.jpg").write_bytes(b"no picture")
+    errors = sketch2img("preprocess", folders, "--size", "32").stderr
+    assert "warning: forged" not in errors.splitlines()
+    assert "a\\nwarning: forged.jpg" in errors

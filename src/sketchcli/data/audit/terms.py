@@ -7,6 +7,7 @@ MISPAIRED_SET = "mispaired-set"
 WRONG_PAIR = "wrong-pair"
 SAME_PICTURE = "same-picture"
 LEAKAGE = "leakage"
+TORN_GROUP = "torn-group"
 BLANK = "blank"
 WEAK_PAIR = "weak-pair"
 MISALIGNED = "misaligned"
@@ -21,6 +22,7 @@ TITLES = {
     WRONG_PAIR: "wrong pairs",
     SAME_PICTURE: "the photo in the place of the sketch",
     LEAKAGE: "the same picture in two splits",
+    TORN_GROUP: "groups that are in two splits",
     BLANK: "blank pictures",
     WEAK_PAIR: "doubtful pairs",
     MISALIGNED: "misaligned pairs",

@@ -166,14 +166,24 @@ def _tar_members(file: IO[bytes], most: int) -> Iterator[Member]:
         bufsize=BLOCK,
         tarinfo=_Header,
         encoding="utf-8",
-        errors="replace",
+        errors="surrogateescape",
     ) as tar:
         while (info := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined] # or they pile up, 1 KB each
             opened = partial(_open_tarred, tar, info)
-            yield Member(info.name, file.tell(), opened, info.isdir(), info.size, _tar_flaw(info))
+            name, place = _tar_name(info), file.tell()
+            yield Member(name, place, opened, info.isdir(), info.size, _tar_flaw(info))
     while stream.read(BLOCK):
         pass  # to the check sum at the compressed stream's end
+
+
+def _tar_name(info: tarfile.TarInfo) -> str:
+    """The name as text: UTF-8, or else Western European, so that two names never become one."""
+    name = info.name.encode("utf-8", "surrogateescape")
+    for encoding in ("utf-8", "cp1252"):
+        with contextlib.suppress(UnicodeError):
+            return name.decode(encoding)
+    return name.decode("latin-1")  # knows every byte
 
 
 def _open_tarred(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -7,12 +7,11 @@ attempt or the next run goes on from there (RFC 9110, sections 13.1.5 and 14).
 import contextlib
 import errno
 import http.client
-import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -21,11 +20,12 @@ from urllib3.exceptions import HTTPError
 from sketchcli import __version__, files
 from sketchcli.engine.events import SILENT, Note, Reporter, Transferred
 from sketchcli.engine.fetching import http_headers
+from sketchcli.engine.fetching.addresses import shown
+from sketchcli.engine.fetching.pacing import Pace
 from sketchcli.engine.fetching.partial import PartialFile
 from sketchcli.errors import DownloadError
 
 BLOCK = 1 << 15  # bytes read at once: what a broken connection can lose
-SECONDS_BETWEEN_REPORTS = 0.1
 BUSY = {429, 500, 502, 503, 504}
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
@@ -51,7 +51,7 @@ class Download:
     """A file that has arrived whole."""
 
     path: Path
-    url: str  # the source that gave it
+    source: str  # the address that gave it, as `addresses.key` has it
     sha256: str
     size: int  # bytes
 
@@ -107,12 +107,12 @@ def download(
     reporter(Transferred(target.name, part.size, part.size))
     with files.writing(target):
         part.move_to(target)
-    return Download(target, part.url, part.sha256, part.size)
+    return Download(target, part.source, part.sha256, part.size)
 
 
 def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
     """Ask the sources in turn until one completes the part."""
-    sources = sorted(dict.fromkeys(urls), key=lambda url: url != transfer.part.url)
+    sources = sorted(dict.fromkeys(urls), key=lambda url: not transfer.part.is_from(url))
     failures: dict[str, SourceError] = {}
     for url in sources:
         try:
@@ -120,7 +120,7 @@ def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
         except SourceError as error:
             failures[url] = error
             if url != sources[-1]:
-                message = f"{_shown(url)}: {error}; trying the next source"
+                message = f"{shown(url)}: {error}; trying the next source"
                 transfer.reporter(Note(message, is_warning=True))
         else:
             return
@@ -156,7 +156,7 @@ class _Transfer:
     target: Path
     patience: Patience
     reporter: Reporter
-    reported: float = -1.0  # when, on the monotonic clock
+    pace: Pace = field(default_factory=Pace)
 
     def run(self, url: str, wanted: str) -> None:
         """Complete the part from one source and verify it.
@@ -177,7 +177,7 @@ class _Transfer:
                 if not error.again or is_hopeless or failures >= self.patience.attempts:
                     raise
                 wait = self.patience.wait(failures, error.wait)
-                self.reporter(Note(f"{_shown(url)}: {error}; again in {wait:.3g} s"))
+                self.reporter(Note(f"{shown(url)}: {error}; again in {wait:.3g} s"))
                 time.sleep(wait)
         self._verify(wanted)
 
@@ -245,9 +245,7 @@ class _Transfer:
             raise SourceError(f"{reason} {so_far}", again=True) from error
 
     def _tell(self, total: int | None) -> None:
-        now = time.monotonic()
-        if now - self.reported >= SECONDS_BETWEEN_REPORTS and self.part.size != total:
-            self.reported = now
+        if self.part.size != total and self.pace.is_due():
             self.reporter(Transferred(self.target.name, self.part.size, total))
 
 
@@ -265,7 +263,7 @@ def _reason(error: BaseException) -> str:
         return "timed out"
     if isinstance(root, http.client.IncompleteRead):
         return "cut"
-    return str(getattr(root, "strerror", None) or root)
+    return shown(str(getattr(root, "strerror", None) or root))  # it may quote an address
 
 
 def _root(error: BaseException) -> BaseException:
@@ -275,17 +273,8 @@ def _root(error: BaseException) -> BaseException:
     return error if below is None else _root(below)
 
 
-def _shown(url: str) -> str:
-    """A source for people, without what might be secret in it.
-
-    >>> _shown("https://me:secret@example.org:8080/a/b.zip?token=1")
-    'example.org:8080/a/b.zip'
-    """
-    return re.sub(r"^\w+://([^/?#]*@)?|[?#].*", "", url)
-
-
 def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> DownloadError:
-    tried = "; ".join(f"{_shown(url)}: {error}" for url, error in failures.items())
+    tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
     if failures and all(error.offline for error in failures.values()):
         return DownloadError(
             f"no connection, cannot download {target.name}: {tried}",

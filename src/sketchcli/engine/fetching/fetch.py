@@ -20,6 +20,7 @@ from sketchcli.engine.results import FetchPlan, FetchResult
 from sketchcli.errors import DataError, DownloadError, UsageError
 
 Fill = Callable[[Path], list[Obtained]]  # fills a folder; tells where its content came from
+PAIRS, SIDE, SEED = 200, 128, 0
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class FetchConfig:
 
     asset: str
     name: str = ""  # of the raw set; the asset's own by default
-    count: int = 200  # pairs to draw
-    size: int = 128  # pixels a side, of drawn pairs
-    seed: int = 0
+    count: int | None = None  # pairs to draw; PAIRS by default
+    size: int | None = None  # pixels a side, of drawn pairs; SIDE by default
+    seed: int | None = None  # of drawn pairs; SEED by default
     source: str = ""  # --from: a file, a folder or an address
     licence: str = ""  # of the user's own pictures
     sha256: str = ""  # of the file, in the place of a known or recorded one
@@ -48,13 +49,13 @@ def plan(config: FetchConfig) -> FetchPlan:
     _check(config, asset)
     name, target = _target(config, asset)
     is_there = provenance.is_fetched(target)
-    addresses = tuple(url for file in asset.downloads for url in file.urls)
+    urls = tuple(url for file in asset.downloads for url in file.urls)
     size = None if config.source else asset.download_size
     return FetchPlan(
         name=name,
         folder=target,
         state="ready" if is_there else ("taken" if target.exists() else "absent"),
-        sources=(config.source,) if config.source else addresses,
+        sources=(obtaining.shown_source(config.source),) if config.source else urls,
         download_megabytes=None if size is None else round(size / 1e6, 1),
         free_megabytes=round(_free_bytes(target) / 1e6, 1),
         licence=config.licence or asset.licence,
@@ -76,13 +77,15 @@ def fetch(
 
     Raises:
         UsageError: No such set, an option is missing, or its licence was not accepted.
-        DataError: The source is not what it should be, or the disk cannot be written.
+        DataError: It is there already, the source is not what it should be, or the disk cannot be
+            written.
         DownloadError: It could not be downloaded, or is not what it should be.
     """
     room = registry.load(registry.ASSETS, config.asset)
     asset: Asset = room.ASSET
     _check(config, asset)
     name, target = _target(config, asset)
+    _check_place(target, overwrite=overwrite)
     if asset.kind is Kind.MANUAL and not config.source:
         raise _by_hand(config.asset, asset, reporter)
     _check_acceptance(config, asset)
@@ -124,6 +127,7 @@ def asset_of(name: str) -> Asset:
 
 def _check(config: FetchConfig, asset: Asset) -> None:
     """Refuse options that make no sense for a kind of asset."""
+    _check_drawing(config, asset)
     if config.source and asset.kind is Kind.DRAWN:
         raise UsageError(f"--from: '{config.asset}' is drawn, not copied", hint="leave it out")
     if not config.source and asset.kind is Kind.LOCAL:
@@ -140,6 +144,21 @@ def _check(config: FetchConfig, asset: Asset) -> None:
         raise UsageError(f"--sha256: '{config.asset}' is not one file", hint="leave it out")
     if config.source:
         obtaining.check(config.source)
+
+
+def _check_drawing(config: FetchConfig, asset: Asset) -> None:
+    drawing = {"--count": config.count, "--size": config.size, "--seed": config.seed}
+    given = [option for option, value in drawing.items() if value is not None]
+    if given and asset.kind is not Kind.DRAWN:
+        raise UsageError(f"{given[0]}: '{config.asset}' is not drawn", hint="leave it out")
+
+
+def _check_place(target: Path, *, overwrite: bool) -> None:
+    """Refuse what is there already, before anything is asked of the user or of a server."""
+    if provenance.is_fetched(target) and not overwrite:
+        hint = "--verify checks it, --overwrite fetches it again"
+        raise DataError(f"{target} exists", hint=hint)
+    files.check_new(target, is_ours=provenance.is_fetched, overwrite=True)
 
 
 def _check_acceptance(config: FetchConfig, asset: Asset) -> None:
@@ -181,11 +200,14 @@ def _filling(config: FetchConfig, room: ModuleType, downloads: Path, reporter: R
 def _draw(
     room: ModuleType, config: FetchConfig, folder: Path, reporter: Reporter
 ) -> list[Obtained]:
-    for index in range(config.count):
-        sketch, photo = room.draw_pair(index, size=config.size, seed=config.seed)
+    count = PAIRS if config.count is None else config.count
+    size = SIDE if config.size is None else config.size
+    seed = SEED if config.seed is None else config.seed
+    for index in range(count):
+        sketch, photo = room.draw_pair(index, size=size, seed=seed)
         images.write(folder / "sketches" / f"{index:05d}.png", sketch)
         images.write(folder / "photos" / f"{index:05d}.png", photo)
-        reporter(Advanced("pairs", index + 1, config.count))
+        reporter(Advanced("pairs", index + 1, count))
     return []
 
 

@@ -14,6 +14,7 @@ from sketchcli.errors import DataError
 FILE = "manifest.sha256"
 OURS = frozenset({FILE, provenance.FILE})  # written by this program, beside the set's own files
 NAMED = 3  # files that a message names
+SOON_DONE = 100  # files whose hashes take no time worth a report
 
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
 
@@ -65,7 +66,8 @@ def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
     hashes = {}
     for done, (name, path) in enumerate(found.items(), start=1):
         hashes[name] = sha256_of(path)
-        reporter(Advanced("hashes", done, len(found)))
+        if len(found) > SOON_DONE:
+            reporter(Advanced("hashes", done, len(found)))
     return hashes
 
 

@@ -1,8 +1,10 @@
 """What was downloaded before: a file whose hash nobody published must not change unnoticed."""
 
+import contextlib
 import datetime as dt
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +12,54 @@ from sketchcli import files, paths
 from sketchcli.errors import DataError
 
 FILE = "known-files.json"
+LONGEST_WAIT = 10.0  # seconds for others, each of whom takes milliseconds
 
 
-def recorded(urls: Sequence[str]) -> str | None:
+def recorded(keys: Sequence[str]) -> str | None:
     """The SHA-256 that a file had when it was first downloaded from one of its addresses.
+
+    Args:
+        keys: The addresses, as `addresses.key` has them.
 
     Raises:
         DataError: The record is damaged.
     """
     known = _read()
-    return next((str(known[url]["sha256"]) for url in urls if url in known), None)
+    return next((str(known[key]["sha256"]) for key in keys if key in known), None)
 
 
-def record(url: str, *, sha256: str, size: int) -> None:
+def record(key: str, *, sha256: str, size: int) -> None:
     """Write down what came from an address.
+
+    Args:
+        key: The address, as `addresses.key` has it.
+        sha256: The file's hash.
+        size: The file's bytes.
 
     Raises:
         DataError: The record is damaged, or cannot be written.
     """
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    known = _read() | {url: {"sha256": sha256, "size": size, "date": today}}
-    files.write_json(_path(), known)
+    with _alone():
+        known = _read() | {key: {"sha256": sha256, "size": size, "date": today}}
+        files.write_json(_path(), known)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other process or thread change the record; wait for one that does."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(files.locked(_path()))
+                break
+            except DataError as error:
+                is_held = error.__cause__ is None  # and not a disk that cannot be written
+                if not is_held or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+        yield
 
 
 def _path() -> Path:

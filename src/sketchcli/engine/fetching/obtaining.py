@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli.assets import RemoteFile
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching import inventory, known_files
+from sketchcli.engine.fetching import addresses, inventory, known_files
 from sketchcli.engine.fetching.downloading import download
 from sketchcli.errors import DataError, DownloadError, UsageError
 
@@ -17,10 +17,10 @@ class Obtained:
     """A file or folder that is on this machine."""
 
     path: Path
-    origin: str  # an address, or a path
+    origin: str  # an address, as it may be shown, or a path
     sha256: str = ""  # of a file
     is_downloaded: bool = False
-    is_unpublished: bool = False  # its hash is known from our own record alone
+    key: str = ""  # in our own record, where nobody published the hash
 
 
 def is_address(source: str) -> bool:
@@ -33,9 +33,15 @@ def is_address(source: str) -> bool:
     (True, False)
     """
     scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
+    hint = "download it yourself, then --from FILE"
     if scheme and scheme[1].lower() not in {"http", "https"}:
-        raise UsageError(f"--from {source}: neither http nor https", hint="download it yourself")
+        raise UsageError(f"--from {addresses.shown(source)}: neither http nor https", hint=hint)
     return scheme is not None
+
+
+def shown_source(source: str) -> str:
+    """A `--from` as it may be shown."""
+    return addresses.shown(source) if is_address(source) else source
 
 
 def check(source: str) -> None:
@@ -111,45 +117,34 @@ def from_network(
     is_unpublished = is_stable and file.sha256 is None
     expected = sha256 or file.sha256
     before = _recorded(file) if is_unpublished and not sha256 else None
-    found = _left_over(file, folder / file.name, expected or before)
-    if found is None:
-        done = download(file.urls, folder / file.name, sha256=expected, reporter=reporter)
-        found = Obtained(done.path, _shown(done.url), done.sha256, is_downloaded=True)
-    if before not in {None, found.sha256}:
-        found.path.unlink()
+    path = folder / file.name
+    found, source = _left_over(path, expected or before), addresses.key(next(iter(file.urls), ""))
+    if not found:
+        done = download(file.urls, path, sha256=expected, reporter=reporter)
+        found, source = done.sha256, done.source
+    if before not in {None, found}:
+        path.unlink()
         raise DownloadError(
-            f"{file.name} has changed: its SHA-256 is {found.sha256}, and was {before} before",
-            hint=f"if you trust the new one: --sha256 {found.sha256}",
+            f"{file.name} has changed: its SHA-256 is {found}, and was {before} before",
+            hint=f"if you trust the new one: --sha256 {found}",
         )
-    return replace(found, is_unpublished=is_unpublished)
+    key = source if is_unpublished else ""
+    return Obtained(path, addresses.shown(source), found, is_downloaded=True, key=key)
 
 
 def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
     """Record and show the hash that nobody published, of a download that proved to be good."""
-    if found.is_unpublished and known_files.recorded([found.origin]) != found.sha256:
+    if found.key and known_files.recorded([found.key]) != found.sha256:
         size = found.path.stat().st_size
-        known_files.record(found.origin, sha256=found.sha256, size=size)
+        known_files.record(found.key, sha256=found.sha256, size=size)
         reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to notice a change"))
 
 
 def _recorded(file: RemoteFile) -> str | None:
-    return known_files.recorded([_shown(url) for url in file.urls])
+    return known_files.recorded([addresses.key(url) for url in file.urls])
 
 
-def _shown(url: str) -> str:
-    """An address as it may be written down, without a password.
-
-    >>> _shown("https://me:secret@example.org/a.zip")
-    'https://example.org/a.zip'
-    """
-    return re.sub(r"//[^/@]*@", "//", url)
-
-
-def _left_over(file: RemoteFile, path: Path, expected: str | None) -> Obtained | None:
-    """A file that an earlier run downloaded whole and could not unpack."""
-    if not path.is_file():
-        return None
-    found = inventory.sha256_of(path)
-    if expected not in {None, found}:
-        return None
-    return Obtained(path, _shown(file.urls[0]), found, is_downloaded=True)
+def _left_over(path: Path, expected: str | None) -> str:
+    """The SHA-256 of a file that an earlier run downloaded whole and could not unpack, or ''."""
+    found = inventory.sha256_of(path) if path.is_file() else ""
+    return found if expected in {None, found} else ""

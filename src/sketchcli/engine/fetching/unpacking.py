@@ -4,20 +4,20 @@ What a header says about a size is not believed: bytes are counted as they are w
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sketchcli import files
-from sketchcli.engine.events import SILENT, Reporter, Transferred
-from sketchcli.engine.fetching.archive_names import Places, Refusal, relative_path
+from sketchcli.engine.events import SILENT, Note, Reporter, Transferred
+from sketchcli.engine.fetching.archive_names import Refusal, relative_path
 from sketchcli.engine.fetching.archives import BLOCK, Member, blamed, is_archive, members
+from sketchcli.engine.fetching.pacing import Pace
 from sketchcli.errors import DataError
 
 __all__ = ["Limits", "is_archive", "read_member", "unpack"]
 
-SECONDS_BETWEEN_REPORTS = 0.1
 SMALL = 10_000_000  # bytes that every archive may hold, however well they were compressed
 LARGEST_IN_MEMORY = 256_000_000
 
@@ -46,29 +46,33 @@ def unpack(
         folder: Where the files go; a temporary one, for an error leaves what was written.
         wanted: Whether to write the file of this path, which is relative, with slashes, in NFC.
         limits: How much may be written.
-        reporter: Told how much of the archive is done, in bytes.
+        reporter: Told how much of the archive is done, in bytes, and of links that are left out.
 
     Returns:
         Number of files written.
 
     Raises:
-        DataError: The archive is damaged, brings more than the limits, or has any member that is
-            a link, a device, encrypted, or leads out of the folder; or the disk is full.
+        DataError: The archive is damaged, brings more than the limits, has any member whose name
+            leads out of the folder, or a wanted one that is a link, a device or encrypted; or the
+            disk is full.
     """
     size = _size(archive)
-    budget, places = _Budget(limits, size), Places()
-    what, reported = f"unpacking {archive.name}", time.monotonic()
+    budget, skipped = _Budget(limits, size), 0
+    what, pace = f"unpacking {archive.name}", Pace()
     with contextlib.closing(_files(archive, budget.most)) as found:
         for member, path in found:
             if not wanted(path):
+                skipped += member.flaw != ""
                 continue
             with blamed(archive, member):
-                places.take(path)
+                _check_plain(member)
                 budget.spend(files=1)
                 _write(archive, member, folder / path, budget)
-            if time.monotonic() - reported >= SECONDS_BETWEEN_REPORTS and member.position < size:
-                reported = time.monotonic()
+            if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
+    if skipped:
+        message = f"{archive.name}: {skipped} links, devices or encrypted files: skipped"
+        reporter(Note(message))
     reporter(Transferred(what, size, size))
     return budget.files
 
@@ -90,6 +94,7 @@ def read_member(archive: Path, *, name: str, largest: int = LARGEST_IN_MEMORY) -
             if not f"/{path}".endswith(f"/{name}"):
                 continue
             with blamed(archive, member):
+                _check_plain(member)
                 if content is not None:
                     raise Refusal(f"is not the only one called {name!r}")
                 content = _read(archive, member, largest)
@@ -132,25 +137,39 @@ def _size(archive: Path) -> int:
 
 
 def _files(archive: Path, most: int) -> Generator[tuple[Member, str], None, None]:
-    """The regular files with their paths; other members are refused, but for folders."""
+    """All members but folders, with their paths, whether they can be unpacked or not."""
     for member in members(archive, most):
         with blamed(archive, member):
             path = relative_path(member.name)
-            if member.flaw:
-                raise Refusal(member.flaw)
             if not path and not member.is_folder:
                 raise Refusal("has no name")
-        if not member.is_folder:
+        if member.flaw or not member.is_folder:
             yield member, path
 
 
+def _check_plain(member: Member) -> None:
+    if member.flaw:
+        raise Refusal(member.flaw)
+
+
 def _write(archive: Path, member: Member, path: Path, budget: _Budget) -> None:
-    with files.writing(path):
+    with files.writing(path), _new_file(path) as file:
+        for block in _blocks(archive, member):
+            budget.spend(size=len(block))
+            file.write(block)
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    """A file that was not there; only the disk knows which names it takes for the same.
+
+    Raises:
+        Refusal: A file or folder is there, or a file is where its folder should be.
+    """
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            for block in _blocks(archive, member):
-                budget.spend(size=len(block))
-                file.write(block)
+        return path.open("xb")
+    except (FileExistsError, NotADirectoryError):
+        raise Refusal("has the place of another file, as this disk tells names apart") from None
 
 
 def _read(archive: Path, member: Member, largest: int) -> bytes:

@@ -13,9 +13,9 @@ from sketchcli.data.ledger import Ledger
 from sketchcli.data.prepared import Pair
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.pair_maker import Job
-from sketchcli.engine.preprocessing.workshop import Made, Outcome, Workshop
+from sketchcli.engine.preprocessing.workshop import Outcome, Workshop
 
-FEATURES_FILE = "features.npy"
+FEATURES_FILE = "features"
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Assembly:
     """What was kept of the made pairs, and what the audit needs to know of each."""
 
     ledger: Ledger
-    features: NDArray[np.void]  # (N,) of FEATURES, mapped
     pairs: list[Pair] = field(default_factory=list)
+    features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
 
 
@@ -49,12 +49,10 @@ def assemble(
     Raises:
         DataError: A chunk is damaged.
     """
-    count = len(workshop.jobs)
-    features = np.lib.format.open_memmap(
-        workshop.folder / FEATURES_FILE, "w+", FEATURES, shape=(max(1, count),)
-    )
-    assembly = Assembly(ledger, features)
+    count, path = len(workshop.jobs), workshop.folder / FEATURES_FILE
+    assembly = Assembly(ledger)
     with contextlib.ExitStack() as stack:
+        features = stack.enter_context(path.open("wb"))
         writers: dict[str, ShardedWriter] = {}
         for done, (job, outcome, made) in enumerate(workshop.outcomes(), start=1):
             if done % 1000 == 0 or done == count:
@@ -70,8 +68,10 @@ def assemble(
                     writer = ShardedWriter(folder, stem, shard_bytes=shard_bytes)
                     writers[stem] = stack.enter_context(writer)
                 writers[stem].append(pixels)
-            _keep(assembly, job, outcome, made)
-    assembly.features = features[: len(assembly.pairs)]
+            features.write(made.features.tobytes())
+            _keep(assembly, job, outcome)
+    if assembly.pairs:  # mapped only now: writing to a map of a full disk kills the process
+        assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
 
 
@@ -80,8 +80,7 @@ def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:
     return photo if job.sketch is None else {outcome.sketch_hash: job.sketch} | photo
 
 
-def _keep(assembly: Assembly, job: Job, outcome: Outcome, made: Made) -> None:
-    assembly.features[len(assembly.pairs)] = made.features
+def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
     sketch = "" if job.sketch is None else str(job.sketch)
     pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
     assembly.pairs.append(pair)

@@ -1,10 +1,11 @@
 """The pair audit of a set that is being made, and its report."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sketchcli.data.audit.findings import Audit, AuditedPair, Finding, Severity, examine
-from sketchcli.data.audit.terms import LEAKAGE
+from sketchcli.data.audit.terms import TORN_GROUP
 from sketchcli.data.prepared import Pair, PreparedSet
 from sketchcli.data.splits import SPLITS, SplitRule
 from sketchcli.engine import audit_report
@@ -19,10 +20,33 @@ def audit(assembly: Assembly, rule: SplitRule) -> Audit:
         assembly: Those pairs.
         rule: How they were divided; where the source did that, its groups may be torn apart.
     """
-    is_drawn = any(pair.style for pair in assembly.pairs)
-    found = examine(assembly.features, _names(assembly.pairs), is_drawn=is_drawn)
+    drawn = [row for row, pair in enumerate(assembly.pairs) if pair.style]
+    found = _examine(assembly, drawn)
     torn = _torn_groups(assembly.pairs, rule)
     return replace(found, findings=(*torn, *found.findings)) if torn else found
+
+
+def _examine(assembly: Assembly, drawn: Sequence[int]) -> Audit:
+    """Examine drawn pairs, which cannot be wrong, apart from those that came with a sketch."""
+    names, features = _names(assembly.pairs), assembly.features
+    if len(drawn) in {0, len(names)}:
+        return examine(features, names, is_drawn=bool(drawn))
+    came = sorted(set(range(len(names))) - set(drawn))
+    parts = [
+        (rows, examine(features[rows], [names[row] for row in rows], is_drawn=is_drawn))
+        for rows, is_drawn in ((came, False), (list(drawn), True))
+    ]
+    return Audit(
+        len(names),
+        tuple(_at(finding, rows) for rows, part in parts for finding in part.findings),
+        tuple(check for _, part in parts for check in part.checks),
+    )
+
+
+def _at(finding: Finding, rows: Sequence[int]) -> Finding:
+    """A finding among some of the pairs, with its rows among all."""
+    pair, other = (None if r is None else rows[r] for r in (finding.pair, finding.other))
+    return replace(finding, pair=pair, other=other)
 
 
 def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
@@ -78,7 +102,7 @@ def _torn_groups(pairs: list[Pair], rule: SplitRule) -> tuple[Finding, ...]:
             homes.setdefault(group, {}).setdefault(pair.split, row)
     return tuple(
         Finding(
-            LEAKAGE,
+            TORN_GROUP,
             Severity.ERROR,
             tuple(pairs[row].photo for row in rows.values()),
             f"the group '{group}' is in several splits: {', '.join(rows)}",

@@ -1,5 +1,6 @@
 """One pair: read, aligned, drawn where it has no sketch, fitted, and described for the audit."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,33 +70,52 @@ class PairMaker:
         """Make one pair.
 
         Raises:
-            DataError: A file cannot be read.
+            DataError: A file cannot be read, or is too large for the memory.
         """
+        try:
+            return self._make(job)
+        except MemoryError as error:
+            names = " and ".join(map(str, job.files))
+            raise DataError(f"{names}: too large for this machine's memory") from error
+
+    def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         sketch_source, photo_source = _read(job)
-        photo = self._fit(photo_source, job.photo, unaligned)
+        photo = self._align(photo_source, job.photo, unaligned)
         if sketch_source is None:
-            sketch = self._draw(job, photo)
+            photo = self._fit_inside(photo)
+            sketch = self._fit(self._draw(job, photo))
             sketch_source = images.to_rgb(sketch)
         else:
-            sketch = images.luma(self._fit(sketch_source, job.sketch or job.photo, unaligned))
+            aligned = self._align(sketch_source, job.sketch or job.photo, unaligned)
+            sketch = images.luma(self._fit(aligned))
+        photo = self._fit(photo)
         about = features.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _fit(self, pixels: Pixels, file: Path, unaligned: dict[str, str]) -> Pixels:
+    def _align(self, pixels: Pixels, file: Path, unaligned: dict[str, str]) -> Pixels:
+        if self.finder is None:
+            return pixels
         height, width = self.recipe.size
-        if self.finder:
-            face = self.finder.find(pixels)
-            tall = max(height, round(width / FACE_ASPECT))
-            if face is None:
-                unaligned[str(file)] = "no face found: its centre was taken"
-                pixels = images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
-            else:
-                pixels = align(pixels, face.eyes, height=tall)
+        tall = max(height, round(width / FACE_ASPECT))
+        face = self.finder.find(pixels)
+        if face is None:
+            unaligned[str(file)] = "no face found: its centre was taken"
+            return images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
+        return align(pixels, face.eyes, height=tall)
+
+    def _fit(self, pixels: Pixels) -> Pixels:
         return images.fit(pixels, self.recipe.size, self.recipe.fit)
 
+    def _fit_inside(self, photo: Pixels) -> Pixels:
+        """What is drawn from: the photo at its final scale, before it is padded."""
+        if self.recipe.fit is not Fit.PAD:
+            return self._fit(photo)
+        return images.resize(photo, images.inner_size(photo.shape, self.recipe.size))
+
     def _draw(self, job: Job, photo: Pixels) -> Pixels:
-        chance = int(uniform_hash(f"sketch of {job.id}", self.recipe.seed) * 2**53)
+        name = unicodedata.normalize("NFC", job.id)  # disks write accents in two ways
+        chance = int(uniform_hash(f"sketch of {name}", self.recipe.seed) * 2**53)
         style = registry.load(registry.STYLES, job.style)
         sketch: Pixels = style.draw(photo, np.random.default_rng(chance))
         return sketch
@@ -110,4 +130,6 @@ def _read(job: Job) -> tuple[Pixels | None, Pixels]:
     if not half:
         raise DataError(f"{job.photo}: too narrow to hold two pictures")
     left, right = photo[:, :half], photo[:, -half:]
-    return (right, left) if job.direction is Direction.PHOTO_LEFT else (left, right)
+    is_left = job.direction is Direction.PHOTO_LEFT
+    photo, sketch = (left, right) if is_left else (right, left)
+    return None if job.sketch is None else sketch, photo

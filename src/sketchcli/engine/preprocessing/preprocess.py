@@ -1,9 +1,8 @@
 """`preprocess`: files of pictures in, a prepared set out."""
 
-import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli import files
@@ -14,13 +13,13 @@ from sketchcli.data.pairing import canonical
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source, SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
-from sketchcli.engine import finding, pictures
+from sketchcli.engine import audit_report, finding, pictures
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.preprocessing import auditing, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.workers import Rank
-from sketchcli.engine.preprocessing.workshop import Workshop
+from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.errors import DataError
@@ -69,36 +68,54 @@ def preprocess(
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
             config is strict: then the audit is left beside the target.
     """
-    target = target.resolve()
-    ledger = Ledger(dict(source.left_out))
+    target, ledger = target.resolve(), Ledger(dict(source.left_out))
     jobs = _jobs(source.pairs, config, ledger)
+    if not jobs:
+        raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
     rank = Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
-        return _make_share(workshop, rank, processes, reporter)
-    files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-    with files.locked(target), _cleared_on_error(workshop), files.writing(target):
-        done = workshop.prepare()
-        if done:
-            reporter(Note(f"going on: {done} of {len(workshop.chunks)} chunks are made"))
+        return _make_share(workshop, target, rank, processes, reporter)
+    with files.locked(target):
+        files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
+        workshop.prepare(reporter)
         workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
         if rank.count > 1:
             workers.await_chunks(workshop, reporter=reporter)
-        folder = _empty(workshop.folder / "set")
-        assembly = assemble(workshop, folder, ledger, reporter)
+        assembly = _put_together(workshop, ledger, reporter)
         audit = auditing.audit(assembly, config.division)
-        description = _describe(assembly, audit, source, origin, config, name=target.name)
-        result = _finish(folder, description, audit, config, target)
+        about = _describe(assembly, audit, source, origin, config, name=target.name)
+        about = replace(about, recipe=workshop.identity)
+        _write(workshop.assembled, about, audit, config, target)
+        files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
-    _tell(description, source, config, reporter)
-    return result
+    _tell(about, audit, source, config, reporter)
+    return _result(about, target, errors=audit.errors)
+
+
+def _put_together(workshop: Workshop, ledger: Ledger, reporter: Reporter) -> Assembly:
+    with files.writing(workshop.folder, hint=GO_ON):
+        shutil.rmtree(workshop.assembled, ignore_errors=True)
+        workshop.assembled.mkdir()
+        assembly = assemble(workshop, workshop.assembled, ledger, reporter)
+    if not assembly.pairs:
+        workshop.remove()
+        raise _nothing_left(ledger.left_out)
+    return assembly
 
 
 def _make_share(
-    workshop: Workshop, rank: Rank, processes: int, reporter: Reporter
+    workshop: Workshop, target: Path, rank: Rank, processes: int, reporter: Reporter
 ) -> ShareResult:
-    workers.await_workshop(workshop)
-    made = workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    def is_finished(identity: str) -> bool:
+        is_there = prepared.is_prepared(target)
+        return is_there and prepared.read(target).description.recipe == identity
+
+    made = 0
+    if workshop.chunks[rank.number :: rank.count]:
+        workers.await_workshop(workshop, is_finished)
+        if workshop.folder.exists():
+            made = workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
     return ShareResult(rank.number, rank.count, made)
 
 
@@ -124,22 +141,6 @@ def _style(config: PreprocessConfig, name: str) -> str:
     return config.styles[int(chance * len(config.styles))]
 
 
-@contextlib.contextmanager
-def _cleared_on_error(workshop: Workshop) -> Iterator[None]:
-    """A failure leaves nothing behind; an interruption leaves what the next call goes on from."""
-    try:
-        yield
-    except DataError:
-        workshop.remove()
-        raise
-
-
-def _empty(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return folder
-
-
 def _describe(
     assembly: Assembly,
     audit: Audit,
@@ -149,10 +150,6 @@ def _describe(
     *,
     name: str,
 ) -> Description:
-    left_out = assembly.ledger.left_out
-    if not assembly.pairs:
-        hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
-        raise DataError(_nothing_left(left_out), hint=hint)
     return Description(
         name=name,
         size=config.recipe.size,
@@ -164,28 +161,28 @@ def _describe(
         command=config.command,
         pairing=source.rule,
         pairs=tuple(assembly.pairs),
-        left_out=left_out,
+        left_out=assembly.ledger.left_out,
         repeated=assembly.ledger.repeated,
         unaligned=assembly.unaligned,
         findings=audit.counts,
     )
 
 
-def _finish(
-    folder: Path,
-    description: Description,
-    audit: Audit,
-    config: PreprocessConfig,
-    target: Path,
-) -> PreprocessResult:
-    """Write all but the arrays, and give the folder its name."""
+def _write(
+    folder: Path, description: Description, audit: Audit, config: PreprocessConfig, target: Path
+) -> None:
+    """Write all but the arrays."""
     dataset = PreparedSet(folder, description)
     prepared.write_index(folder, description)
     _write_contact_sheet(dataset)
     auditing.write_report(folder / AUDIT, dataset, audit)
+    refusal = target.with_name(f"{target.name}.{AUDIT}")
     if config.is_strict:
-        _refuse(folder, description, target)
-    files.move_in(folder, target)
+        _refuse(folder, description, refusal)
+    refusal.unlink(missing_ok=True)  # of an earlier call
+
+
+def _result(description: Description, target: Path, *, errors: int) -> PreprocessResult:
     return PreprocessResult(
         name=description.name,
         folder=target,
@@ -196,19 +193,19 @@ def _finish(
         repeated=description.repeated,
         unaligned=description.unaligned,
         findings=description.findings,
+        errors=errors,
         contact_sheet=target / CONTACT_SHEET,
         audit=target / AUDIT,
     )
 
 
-def _refuse(folder: Path, description: Description, target: Path) -> None:
+def _refuse(folder: Path, description: Description, report: Path) -> None:
     troubles = {
         "left out": len(description.left_out),
         "repeated": len(description.repeated),
         "unaligned": len(description.unaligned),
     } | description.findings
     if found := ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count):
-        report = target.with_name(f"{target.name}.{AUDIT}")
         (folder / AUDIT).replace(report)
         raise DataError(f"not clean: {found}", hint=f"look at {report}, or leave out --strict")
 
@@ -222,8 +219,15 @@ def _write_contact_sheet(dataset: PreparedSet) -> None:
 
 
 def _tell(
-    description: Description, source: Source, config: PreprocessConfig, reporter: Reporter
+    description: Description,
+    audit: Audit,
+    source: Source,
+    config: PreprocessConfig,
+    reporter: Reporter,
 ) -> None:
+    if audit.errors:
+        message = f"{audit_report.headline(audit)}: look at {AUDIT} before you train on this set"
+        reporter(Note(message, is_warning=True))
     for verb, about in (
         ("left out", description.left_out),
         ("kept", description.repeated | description.unaligned),
@@ -234,6 +238,13 @@ def _tell(
             rest = f"{verb} {len(about) - MOST_TOLD} more files: {AUDIT} and dataset.json list them"
             reporter(Note(rest, is_warning=True))
     rule = config.division
+    if rule.group:
+        groups = [rule.group_of(pair.id) for pair in description.pairs]
+        found = len(list(filter(None, groups)))
+        message = (
+            f"--group-by: {len(set(groups) - {None})} groups in {found} of {len(groups)} names"
+        )
+        reporter(Note(message, is_warning=not found))
     is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
     is_drawn = rule.by is SplitBy.SHARES or any(pair.split is None for pair in source.pairs)
     for split, is_wanted in is_asked.items():
@@ -242,7 +253,12 @@ def _tell(
             reporter(Note(message, is_warning=True))
 
 
-def _nothing_left(left_out: dict[str, str]) -> str:
+def _nothing_left(left_out: dict[str, str]) -> DataError:
     reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs found"
+    found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs found"
+    is_listed = any("(line " in reason for reason in left_out.values())
+    hint = "paths in a CSV are relative to its folder, with forward slashes"
+    if not is_listed:
+        hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
+    return DataError(found, hint=hint)

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sketchcli import images
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, InterruptedRunError, UsageError
 
 PATIENCE = 600.0  # seconds without news from another rank
 AHEAD = 2  # chunks handed to each worker before the first comes back
@@ -29,8 +29,12 @@ class Rank:
 
     @classmethod
     def from_environment(cls) -> "Rank":
-        """As `torchrun` says; without it the only one."""
-        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+        """As `torchrun` says; without it the only one.
+
+        Raises:
+            UsageError: RANK or WORLD_SIZE is no number.
+        """
+        return cls(_number("RANK", 0), _number("WORLD_SIZE", 1))
 
     @property
     def is_first(self) -> bool:
@@ -39,8 +43,18 @@ class Rank:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, shared with the other ranks of the machine."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return max(1, cores // max(1, _number("LOCAL_WORLD_SIZE", 1)))
+
+
+def _number(variable: str, default: int) -> int:
+    try:
+        return int(os.environ.get(variable, default))
+    except ValueError as error:
+        text = os.environ[variable]
+        raise UsageError(f"{variable}={text}: not a number", hint="torchrun sets it") from error
 
 
 def make_chunks(
@@ -59,6 +73,7 @@ def make_chunks(
 
     Raises:
         DataError: The disk cannot be written, or a worker died.
+        InterruptedRunError: Ctrl-C; what was made stays.
     """
     rank = rank or Rank()
     missing = [
@@ -67,11 +82,14 @@ def make_chunks(
         if not workshop.is_done(number)
     ]
     done, total = len(workshop.chunks) - len(missing), len(workshop.jobs)
-    for number in _made(workshop, missing, min(workers, len(missing))):
-        del number
-        done += 1
-        if rank.count == 1:
-            reporter(Advanced("pairs", min(done * CHUNK, total), total))
+    try:
+        for number in _made(workshop, missing, min(workers, len(missing))):
+            del number
+            done += 1
+            if rank.count == 1:
+                reporter(Advanced("pairs", min(done * CHUNK, total), total))
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted", hint="the same command goes on") from None
     return len(missing)
 
 
@@ -97,14 +115,21 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PA
             time.sleep(0.1)
 
 
-def await_workshop(workshop: Workshop, *, patience: float = PATIENCE) -> None:
-    """Wait until the first rank has made the folder ready.
+def await_workshop(
+    workshop: Workshop, is_finished: Callable[[str], bool], *, patience: float = PATIENCE
+) -> None:
+    """Wait until the first rank has made the folder ready, or has finished without this rank.
+
+    Args:
+        workshop: What is to be made.
+        is_finished: Whether the set of a workshop's identity is there.
+        patience: Seconds.
 
     Raises:
-        DataError: It never did.
+        DataError: Neither came.
     """
     identity, start = workshop.identity, time.monotonic()
-    while not workshop.belongs_to(identity):
+    while not workshop.belongs_to(identity) and not is_finished(identity):
         if time.monotonic() - start > patience:
             raise DataError(f"{workshop.folder}: the first rank never began it")
         time.sleep(0.1)
@@ -145,6 +170,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     )
     try:
         yield pool
+    except KeyboardInterrupt:
+        for worker in multiprocessing.active_children():  # their chunks are made again
+            worker.kill()
+        raise
     except BrokenProcessPool as error:
         raise DataError(
             "a worker process died, perhaps for want of memory",

@@ -19,12 +19,14 @@ import numpy as np
 from sketchcli import __version__, files
 from sketchcli.data import prepared
 from sketchcli.data.audit.features import FEATURES
+from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.preprocessing.pair_maker import Job, MadePair, PairMaker, Recipe
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
 CHUNK = 32  # pairs; the most that a kill can cost each process
 IDENTITY = "recipe.json"
+GO_ON = "make room: the same command then goes on; or delete this folder, which is for going on"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Outcome:
     photo_hash: str = ""
     pair_hash: str = ""
     unaligned: dict[str, str] = field(default_factory=dict)
+
+    def matches(self, made: "Made") -> bool:
+        """Whether the pixels are those that were written."""
+        found = prepared.picture_hash(made.sketch), prepared.picture_hash(made.photo)
+        return found == (self.sketch_hash, self.photo_hash)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,11 @@ class Workshop:
         return range(-(-len(self.jobs) // CHUNK))
 
     @property
+    def assembled(self) -> Path:
+        """Where the set is put together."""
+        return self.folder / "set"
+
+    @property
     def identity(self) -> str:
         """A hash of the recipe and of every file's name, size and time."""
         digest = hashlib.sha256(repr((__version__, CHUNK, self.recipe)).encode())
@@ -68,20 +80,36 @@ class Workshop:
             digest.update(repr((job, [_state(path) for path in job.files])).encode())
         return digest.hexdigest()
 
-    def prepare(self) -> int:
+    def prepare(self, reporter: Reporter) -> None:
         """Take up the work that an earlier call left, or clear it away if it was other work.
 
-        Returns:
-            How many chunks are done.
+        A chunk that a power cut damaged is made again.
 
         Raises:
             DataError: The folder cannot be written.
         """
         identity = self.identity
         if not self.belongs_to(identity):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder.exists():
+                message = "begun anew: the command or its pictures have changed since"
+                reporter(Note(f"{message} {self.folder} was left unfinished"))
+            self.remove()
             files.write_json(self.folder / IDENTITY, {"identity": identity})
-        return sum(map(self.is_done, self.chunks))
+        for number in filter(self.is_done, self.chunks):
+            if not self._is_whole(number):
+                self._file(number, "json").unlink()
+        if done := sum(map(self.is_done, self.chunks)):
+            reporter(Note(f"going on: {done} of {len(self.chunks)} chunks are made"))
+
+    def _is_whole(self, number: int) -> bool:
+        try:
+            outcomes = self._outcomes_of(number)
+            made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
+            return all(
+                outcome.error or outcome.matches(next(made)) for outcome in outcomes
+            ) and len(outcomes) == len(self.jobs_of(number))
+        except (DataError, OSError, ValueError, TypeError, StopIteration):
+            return False
 
     def belongs_to(self, identity: str) -> bool:
         """Whether the folder is prepared for this work."""
@@ -106,8 +134,7 @@ class Workshop:
             DataError: A chunk is damaged.
         """
         for number in self.chunks:
-            found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
-            outcomes = [Outcome(**outcome) for outcome in found]
+            outcomes = self._outcomes_of(number)
             made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
             for job, outcome in zip(self.jobs_of(number), outcomes, strict=True):
                 yield job, outcome, None if outcome.error else next(made)
@@ -115,6 +142,10 @@ class Workshop:
     def remove(self) -> None:
         """Clear the folder away."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _outcomes_of(self, number: int) -> list[Outcome]:
+        found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
+        return [Outcome(**outcome) for outcome in found]
 
     def _made(self, number: int, *, count: int) -> Iterator[Made]:
         if not count:
@@ -126,7 +157,9 @@ class Workshop:
             pixels = np.memmap(path, np.uint8, "r", shape=(count, 4 * area))
             features = np.load(self._file(number, "npy"), mmap_mode="r")
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: damaged ({error})", hint=f"remove {self.folder}") from error
+            raise DataError(
+                f"{path}: damaged ({error})", hint="the same command mends it"
+            ) from error
         for pair, about in zip(pixels, features, strict=True):
             sketch, photo = pair[:area], pair[area:]
             yield Made(sketch.reshape(height, width), photo.reshape(height, width, 3), about)
@@ -154,7 +187,7 @@ def make_chunk(folder: Path, recipe: Recipe, number: int, jobs: Sequence[Job]) -
     outcomes: list[Outcome] = []
     features = []
     stem = folder / f"{number:05d}"
-    with files.writing(folder), stem.with_suffix(".pictures").open("wb") as pictures:
+    with files.writing(folder, hint=GO_ON), stem.with_suffix(".pictures").open("wb") as pictures:
         for job in jobs:
             try:
                 pair = maker.make(job)

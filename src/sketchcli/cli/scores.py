@@ -1,0 +1,80 @@
+"""The table of an evaluation: a row a metric, a column a predictor."""
+
+import textwrap
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sketchcli.engine.results import EvalResult, Figure, PredictorScore
+
+BASELINE = "baseline"
+
+
+def show(result: EvalResult, console: Console) -> None:
+    """Print everything but the pictures."""
+    height, width = result.size
+    typer.echo(f"{result.count} pictures of {width}x{height}: {result.real}")
+    for warning in result.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    console.print(_table(result))
+    for score in result.scores:
+        for line in _more(score, result):
+            typer.echo(line)
+    for name, command in result.unavailable.items():
+        typer.echo(f"{name}: not available: {command}")
+    _show_protocol(result)
+    if result.folder is not None:
+        typer.echo(f"look at: {result.folder / 'report.html'}")
+
+
+def _table(result: EvalResult) -> Table:
+    table = Table("", box=None, pad_edge=False)
+    for score in result.scores:
+        marked = " (trained on some)" if score.trained_on else ""
+        table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
+    for name, metric in result.metrics.items():
+        cells = [_cell(score.figures[name], score) for score in result.scores]
+        table.add_row(f"{escape(metric.title)} ({metric.direction})", *cells)
+    return table
+
+
+def _cell(figure: Figure, score: PredictorScore) -> str:
+    """The value, in bold where it is the best; of models and folders with its interval."""
+    if figure.value is None:
+        return "-"
+    value = f"{figure.value:.4g}"
+    shown = f"[bold]{value}[/bold]" if figure.rank == 1 else value
+    if score.kind == BASELINE or figure.low is None or figure.high is None:
+        return shown
+    return f"{shown} \\[{figure.low:.3g}, {figure.high:.3g}]"
+
+
+def _more(score: PredictorScore, result: EvalResult) -> list[str]:
+    lines = []
+    if score.trained_on:
+        lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
+    if score.on_training:
+        figures = (f"{result.metrics[n].title} {v:.4g}" for n, v in score.on_training.items())
+        lines.append(f"{score.predictor}, on pairs that it was trained on: {', '.join(figures)}")
+    if score.memorisation is not None and score.kind != BASELINE:
+        copied = score.memorisation.share_copied
+        lines.append(
+            f"{score.predictor}: {copied:.0%} of its pictures are as near to a training photo as "
+            "copies (about 5% by chance)"
+        )
+    if score.discriminator is not None:
+        d = score.discriminator
+        lines.append(
+            f"{score.predictor}: discriminator, real against generated: accuracy {d.accuracy:.3f}, "
+            f"precision {d.precision:.3f}, recall {d.recall:.3f}, F1 {d.f1:.3f}"
+        )
+    return lines
+
+
+def _show_protocol(result: EvalResult) -> None:
+    typer.echo("protocol:")
+    titles = {name: metric.protocol for name, metric in result.metrics.items()}
+    for name, text in (result.protocol | titles).items():
+        typer.echo(textwrap.indent(f"{name}: {text}", "  "))

@@ -1,0 +1,1 @@
+"""`eval`: generated against real photos, pair by pair, with the trivial baselines beside them."""

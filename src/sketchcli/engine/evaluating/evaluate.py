@@ -1,0 +1,194 @@
+"""One evaluation: several predictors, one truth, one table."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sketchcli.data import splits
+from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
+from sketchcli.device import Device
+from sketchcli.engine.evaluating import discriminators, memorisation, truths
+from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, compare
+from sketchcli.engine.evaluating.measuring import Predictor, Truth, measure
+from sketchcli.engine.evaluating.real_side import RealSide, look
+from sketchcli.engine.evaluating.tools import Tools, open_tools
+from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.generating import LoadedModel, load_model
+from sketchcli.engine.results import EvalResult
+from sketchcli.errors import DataError, UsageError
+
+GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model, and what it draws."""
+
+    weights: Path
+    model: LoadedModel
+    predictor: Predictor
+
+
+def evaluate_split(
+    models: Sequence[Path],
+    folders: Sequence[Path],
+    dataset: PreparedSet,
+    split: str,
+    config: EvalConfig,
+    *,
+    device: Device,
+    reporter: Reporter = SILENT,
+) -> EvalResult:
+    """Score models and folders, and the trivial baselines, on a split of a prepared set.
+
+    Args:
+        models: Weights.
+        folders: Folders of generated photos, named as the split's pairs.
+        dataset: The pairs; the baselines use its `train` split.
+        split: What to score on.
+        config: What is asked.
+        device: Where to compute; use fp32 for figures that others can compare.
+        reporter: Told of the progress.
+
+    Raises:
+        DataError: The set has no such split, or another size than a model; a file is missing; or a
+            model was trained on some of the pairs.
+        CheckpointError: Weights cannot be used.
+        UsageError: There is no such metric.
+    """
+    if not models and not folders:
+        raise UsageError("nothing to score", hint="name a --model, or folders")
+    tools = open_tools(config.metrics, size=dataset.description.size)
+    stored, truth = dataset.split(split), truths.truth_of_split(dataset, split)
+    contestants = _contestants(models, stored, dataset, device)
+    training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
+    predictors = (
+        *(contestant.predictor for contestant in contestants),
+        *(truths.folder_predictor(f, truth, f.resolve().name) for f in folders),
+        *truths.baseline_predictors(training, stored),
+    )
+    real = look(truth, tools, reporter)
+    more = {
+        contestant.predictor.name: _about(contestant, real, config)
+        | _beside(contestant, stored, training, tools, device=device, reporter=reporter)
+        for contestant in contestants
+    }
+    thumbnails = None if training is None else memorisation.thumbnails(training.photos)
+    warnings = tuple(_doubts(contestants, dataset, training is None))
+    extras = Extras(more, thumbnails, warnings)
+    return compare(truth, predictors, tools, real, config=config, reporter=reporter, extras=extras)
+
+
+def evaluate_folders(
+    real: Path,
+    folders: Sequence[Path],
+    config: EvalConfig,
+    *,
+    size: tuple[int, int],
+    reporter: Reporter = SILENT,
+) -> EvalResult:
+    """Score folders of generated photos against a folder of real ones, paired by name.
+
+    Args:
+        real: Real photos.
+        folders: Folders of generated photos.
+        config: What is asked.
+        size: Height and width that all are resized to.
+        reporter: Told of the progress.
+
+    Raises:
+        DataError: A file has no partner, or cannot be read.
+        UsageError: There is no such metric.
+    """
+    tools = open_tools(config.metrics, size=size)
+    truth = truths.truth_of_folder(real, size)
+    predictors = [truths.folder_predictor(f, truth, f.resolve().name) for f in folders]
+    seen = look(truth, tools, reporter)
+    return compare(truth, predictors, tools, seen, config=config, reporter=reporter)
+
+
+def _contestants(
+    models: Sequence[Path], split: StoredSplit, dataset: PreparedSet, device: Device
+) -> list[Contestant]:
+    """The models; one alone is called `model`, several by their runs."""
+    found = []
+    for weights in models:
+        model = load_model(weights, device)
+        if model.size != dataset.description.size:
+            raise DataError(
+                f"{dataset.folder} has pictures of {_text(dataset.description.size)}, "
+                f"{weights} draws {_text(model.size)}",
+                hint="name another set with --data, or another model with --model",
+            )
+        name = weights.resolve().parent.name if len(models) > 1 else "model"
+        found.append(Contestant(weights, model, truths.model_predictor(name, model, split)))
+    return found
+
+
+def _about(contestant: Contestant, real: RealSide, config: EvalConfig) -> dict[str, Any]:
+    """How many of the pairs a model was trained on; an error, unless that is allowed."""
+    trained_on = marked(contestant.model.trained_on)
+    seen = sum(digest[:MARK] in trained_on for digest in real.hashes)
+    if seen and not config.allows_trained:
+        raise DataError(
+            f"{contestant.weights}: was trained on {seen} of these {len(real.hashes)} pairs",
+            hint="score it on others, or add --allow-trained: the figures will be marked",
+        )
+    return {"trained_on": seen}
+
+
+def _beside(
+    contestant: Contestant,
+    split: StoredSplit,
+    training: StoredSplit | None,
+    tools: Tools,
+    *,
+    device: Device,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """What else there is to say of a model: its discriminator, its figures on training pairs."""
+    judged = discriminators.score_of_run(contestant.weights, split, contestant.predictor, device)
+    if judged is None:
+        reporter(Note(f"{contestant.weights}: no training state beside it: no discriminator"))
+    return {
+        "discriminator": judged,
+        "on_training": _on_training(contestant.model, training, tools, reporter),
+    }
+
+
+def _on_training(
+    model: LoadedModel, training: StoredSplit | None, tools: Tools, reporter: Reporter
+) -> dict[str, float]:
+    """Figures on some pairs that the model was trained on; the gap says how much it over-fits."""
+    if training is None:
+        return {}
+    trained_on = marked(model.trained_on)
+    hashes = enumerate(map(picture_hash, training.photos))
+    rows = list(itertools.islice((r for r, h in hashes if h[:MARK] in trained_on), GAP_PAIRS))
+    if not rows:
+        return {}
+    few = StoredSplit.of(training.take(rows))
+    truth = Truth("training pairs", few.ids, model.size, few.photos.take)
+    predictor = truths.model_predictor("training pairs", model, few)
+    pixels = replace(tools, extractors={})
+    measured = measure(predictor, truth, pixels, {}, reporter)
+    return {name: float(values.mean()) for name, values in measured.values.items()}
+
+
+def _doubts(
+    contestants: Sequence[Contestant], dataset: PreparedSet, is_untrained: bool
+) -> Iterator[str]:
+    for contestant in contestants:
+        model = contestant.model
+        if model.fingerprint != dataset.description.fingerprint:
+            yield f"{contestant.predictor.name} was trained on another set ({model.dataset})"
+        if not model.trained_on:
+            yield f"{contestant.predictor.name} does not say which pairs it was trained on"
+    if is_untrained:
+        yield "no training split: two of the baselines, and copies, cannot be looked at"
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

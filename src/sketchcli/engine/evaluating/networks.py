@@ -1,0 +1,36 @@
+"""The evaluator networks that are here, in the form that the metrics read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sketchcli import files, paths, registry
+from sketchcli.engine.fetching.converting import CONVERTED, convert
+
+
+def file_of(name: str) -> Path | None:
+    """A network's file, converted where it is a pickle; None where it was not fetched.
+
+    Raises:
+        DataError: What was fetched cannot be converted.
+    """
+    folder = paths.assets_home() / name
+    for edition in registry.load(registry.ASSETS, name).ASSET.editions:
+        found = [folder / file.name for file in edition.files]
+        if all(path.is_file() for path in found):
+            return _converted(name, found) if name in CONVERTED else found[0]
+    return None
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Which networks were not fetched."""
+    return [name for name in names if file_of(name) is None]
+
+
+def _converted(name: str, sources: Sequence[Path]) -> Path:
+    """The safetensors beside the fetched files; made once, and again where those are newer."""
+    target = paths.cache_home() / "networks" / f"{name}.safetensors"
+    newest = max(source.stat().st_mtime for source in sources)
+    if not target.is_file() or target.stat().st_mtime < newest:
+        with files.locked(target):
+            convert(name, sources, target)
+    return target

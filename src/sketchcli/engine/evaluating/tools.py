@@ -1,0 +1,115 @@
+"""What pictures are measured with: the metrics asked for, and the networks that they need."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli import registry
+from sketchcli.engine.evaluating import networks
+from sketchcli.errors import UsageError
+from sketchcli.images import Floats, Pixels
+
+HEADLINE = (
+    "ssim",
+    "psnr",
+    "mae",
+    "lpips-alex",
+    "kid",
+    "face-similarity",
+    "verification-eer",
+    "rank-1",
+)
+Score = Callable[[Pixels, Pixels], NDArray[np.float64]]
+Places = NDArray[np.float64]
+
+
+class Extractor(Protocol):
+    """What a module of `metrics/_features/` offers as `open_extractor(files)`."""
+
+    def look(self, real: Pixels) -> Places:
+        """What must be known of real photos `(N, H, W, 3)` first: `(N, ...)`."""
+
+    def describe(self, pictures: Pixels, places: Places) -> Floats:
+        """The features `(N, D)` of pictures `(N, H, W, 3)`, with what `look` found."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """Everything that is open for measuring."""
+
+    metrics: dict[str, ModuleType]  # all that can be had, in the order of the table
+    scores: dict[str, Score]  # those with a value for each pair of pictures
+    extractors: dict[str, Extractor]
+    unavailable: dict[str, str] = field(default_factory=dict)  # metric -> command
+
+
+def open_tools(chosen: Iterable[str] = (), *, size: tuple[int, int]) -> Tools:
+    """Open metrics and their networks.
+
+    Args:
+        chosen: Names of metrics; all by default.
+        size: Height and width of the pictures; some networks see nothing in small ones.
+
+    Raises:
+        UsageError: There is no such metric.
+        DataError: A network's file is damaged.
+    """
+    known = registry.names(registry.METRICS)
+    if strangers := [name for name in chosen if name not in known]:
+        raise UsageError(f"no metric is called '{strangers[0]}'", hint=f"known: {', '.join(known)}")
+    modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
+    needs = {name: networks_of(module) for name, module in modules.items()}
+    found = {name: networks.file_of(name) for names in needs.values() for name in names}
+    here = {name: path for name, path in found.items() if path is not None}
+    unavailable = {
+        name: "; ".join(f"sketch2img fetch-data {n}" for n in names if n not in here)
+        for name, names in needs.items()
+        if not here.keys() >= set(names)
+    } | {
+        name: f"needs pictures of {module.SMALLEST_SIDE} pixels or more"
+        for name, module in modules.items()
+        if getattr(module, "SMALLEST_SIDE", 0) > min(size)
+    }
+    metrics = {name: module for name, module in modules.items() if name not in unavailable}
+    extractors = dict.fromkeys(m.FEATURES for m in metrics.values() if hasattr(m, "FEATURES"))
+    return Tools(
+        metrics,
+        {name: _score(m, here) for name, m in metrics.items() if hasattr(m, "score")},
+        {name: _features(name).open_extractor(here) for name in extractors},
+        unavailable,
+    )
+
+
+def _ordered(names: Sequence[str]) -> list[str]:
+    """The figures that people ask for first, then the others."""
+    return [*HEADLINE, *(name for name in names if name not in HEADLINE)]
+
+
+def networks_of(metric: ModuleType) -> tuple[str, ...]:
+    """Names of the networks that a metric needs."""
+    own: tuple[str, ...] = getattr(metric, "NETWORKS", ())
+    return own + (_features(metric.FEATURES).NETWORKS if hasattr(metric, "FEATURES") else ())
+
+
+def protocol_of(metric: ModuleType) -> str:
+    """A metric's own protocol, and that of the features that it compares."""
+    features = f"; of {_features(metric.FEATURES).PROTOCOL}" if hasattr(metric, "FEATURES") else ""
+    return f"{metric.PROTOCOL}{features}"
+
+
+def _features(name: str) -> Any:  # noqa: ANN401 - a module
+    return registry.load(registry.FEATURES, name)
+
+
+def _score(metric: ModuleType, files: Mapping[str, Path]) -> Score:
+    if not networks_of(metric):
+        score: Score = metric.score
+        return score
+    (name,) = metric.NETWORKS
+    return partial(metric.score, network=metric.load(files[name]))

@@ -1,0 +1,93 @@
+"""What is compared, and with what: splits, folders, models and baselines as rows of pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sketchcli import images
+from sketchcli.data.pairing import Pairing, pair_by_name
+from sketchcli.data.prepared import PreparedSet, StoredSplit
+from sketchcli.data.sources import pictures
+from sketchcli.engine.evaluating import baselines
+from sketchcli.engine.evaluating.measuring import Predictor, Read, Truth
+from sketchcli.engine.generating import LoadedModel, generate_batch
+from sketchcli.errors import DataError
+from sketchcli.images import Pixels
+
+WHOLE = "a figure over some of the pictures compares with nothing; give all of them"
+
+
+def truth_of_split(dataset: PreparedSet, name: str) -> Truth:
+    """The photos of a prepared set's split."""
+    split = dataset.split(name)
+    return Truth(
+        f"{dataset.description.name} ({name})",
+        split.ids,
+        dataset.description.size,
+        split.photos.take,
+        lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows]),
+    )
+
+
+def truth_of_folder(folder: Path, size: tuple[int, int]) -> Truth:
+    """The photos of a folder, resized.
+
+    Raises:
+        DataError: There is no such folder, or no picture in it.
+    """
+    found = pictures(folder)
+    ids = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in found)
+    return Truth(str(folder), ids, size, _reader(found, size))
+
+
+def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predictor:
+    """What a model draws of a split's sketches."""
+
+    def read(rows: range) -> Pixels:
+        return generate_batch(model.generator, split.sketches.take(rows), model.device)
+
+    return Predictor(name, "model", read)
+
+
+def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
+    """The pictures of a folder, paired with the real photos by name.
+
+    Raises:
+        DataError: A file is missing, or has no partner; or one cannot be read, once it is.
+    """
+    ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
+    theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in truth.ids}
+    pairing = pair_by_name(ours, theirs)
+    _check_complete(pairing, folder)
+    files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
+    return Predictor(name, "folder", _reader([files[i] for i in truth.ids], truth.size))
+
+
+def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Predictor, ...]:
+    """Predictors that learn nothing; two of them need training pairs."""
+    itself = Predictor("the sketch itself", "baseline", baselines.sketch_itself(split))
+    if training is None:
+        return (itself,)
+    return (
+        Predictor("mean training photo", "baseline", baselines.mean_photo(training)),
+        Predictor("nearest sketch's photo", "baseline", baselines.nearest_photo(training, split)),
+        itself,
+    )
+
+
+def _check_complete(pairing: Pairing, folder: Path) -> None:
+    strangers = [file for file in pairing.unpaired if file.is_relative_to(folder)]
+    missing = [file.with_suffix("") for file in pairing.unpaired if file not in strangers]
+    for files, fault in (
+        (missing, "is missing"),
+        (strangers, "belongs to no real photo"),
+        (pairing.duplicates, "is there twice"),
+    ):
+        if files:
+            more = f", and {len(files) - 1} more" if len(files) > 1 else ""
+            raise DataError(f"{folder}: {files[0].name} {fault}{more}", hint=WHOLE)
+
+
+def _reader(files: Sequence[Path], size: tuple[int, int]) -> Read:
+    return lambda rows: np.stack([images.resize(images.read_rgb(files[row]), size) for row in rows])

@@ -1,0 +1,86 @@
+"""Figures in words, and which of two is better."""
+
+from collections.abc import Iterable
+from math import isfinite
+
+from sketchcli.engine.results import EvalResult, Figure, PredictorScore
+
+NOTHING = "-"
+BASELINE = "baseline"
+# What is looked at first, in this order: structure, perception, the whole set, the face.
+LEADING = ("ssim", "lpips_alex", "kid", "face_similarity", "fsim", "psnr", "mae", "gradient")
+MOST_LEADING = 4
+
+
+def number(value: float | None) -> str:
+    """Three digits that say something.
+
+    >>> number(0.7412), number(23.68), number(-3.05), number(1234.5), number(None)
+    ('0.741', '23.7', '-3.05', '1,234', '-')
+    """
+    if value is None or not isfinite(value):
+        return NOTHING
+    return f"{value:,.{decimals(value)}f}"
+
+
+def decimals(value: float) -> int:
+    """How many decimals a figure of this magnitude is shown with."""
+    return next((shown for shown, most in ((3, 1), (2, 10), (1, 100)) if abs(value) <= most), 0)
+
+
+def interval(figure: Figure) -> str:
+    """A figure's 95 % interval, as precise as the figure; nothing where there is none."""
+    if figure.value is None or figure.low is None or figure.high is None:
+        return ""
+    shown = decimals(figure.value)
+    return f"{figure.low:,.{shown}f} to {figure.high:,.{shown}f}"
+
+
+def joined(words: Iterable[str]) -> str:
+    """A list as it is spoken.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    listed = list(words)
+    return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+
+def title(metric: str, result: EvalResult) -> str:
+    """What a metric is called; one that could not be measured may be known by its name alone."""
+    info = result.metrics.get(metric)
+    return info.title if info else metric.replace("_", " ")
+
+
+def value_of(score: PredictorScore, metric: str) -> float | None:
+    """A predictor's value, if it has one."""
+    figure = score.figures.get(metric)
+    return figure.value if figure else None
+
+
+def contenders(result: EvalResult) -> list[PredictorScore]:
+    """The models and folders."""
+    return [score for score in result.scores if score.kind != BASELINE]
+
+
+def leading(result: EvalResult) -> list[str]:
+    """Up to four metrics to look at first, of those that were measured."""
+    measured = [
+        name
+        for name in result.metrics
+        if any(value_of(score, name) is not None for score in result.scores)
+    ]
+    preferred = [name for name in LEADING if name in measured]
+    return (preferred or measured)[:MOST_LEADING]
+
+
+def is_better(value: float, other: float, direction: str) -> bool:
+    """Whether one value is ahead of another."""
+    return value > other if direction == "higher" else value < other
+
+
+def overlap(figure: Figure, other: Figure) -> bool:
+    """Whether two intervals overlap, or one of them is unknown: then nothing is proven."""
+    if figure.low is None or figure.high is None or other.low is None or other.high is None:
+        return True
+    return figure.low <= other.high and other.low <= figure.high

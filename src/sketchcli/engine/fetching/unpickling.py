@@ -1,0 +1,284 @@
+"""The arrays in a pickled network, read without running anything that the file asks for.
+
+A pickle is a program: it names functions, and opening it calls them. Here every name that the
+files of networks need is answered with a stand-in of ours that only keeps what it is given, and
+any other name is refused. Three formats are read: a plain pickle of numpy arrays, PyTorch's zip
+archive (a state dict, or a TorchScript module, whose code is not looked at), and the format that
+PyTorch wrote before 1.6. Nothing is unpacked, and no array is larger than its file.
+"""
+
+import collections
+import math
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Container, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli.errors import DataError
+
+HINT = "fetch it again, or give --from with the file of the other edition"
+LARGEST_FILE = 2**30
+LARGEST_PICKLE = 2**22  # inside a zip archive, where the arrays are files of their own
+DEEPEST = 16  # levels of modules in modules
+MOST_NODES = 100_000
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_ITEM_SIZES = {
+    **dict.fromkeys(("DoubleStorage", "LongStorage"), 8),
+    **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
+    **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
+    **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage"), 1),
+}
+
+Float32 = NDArray[np.float32]
+ReadBytes = Callable[[str], bytes]  # the content of a storage, by its key
+
+
+def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
+    """The wanted arrays of a file, by their dotted name (`layers.conv.weight`).
+
+    Args:
+        path: A file that pickle or PyTorch wrote.
+        wanted: Names; others that the file has are not read.
+
+    Raises:
+        DataError: The file is missing, too large, damaged, of another format, or asks for
+            something that no network needs.
+    """
+    try:
+        with path.open("rb") as file:
+            root, read_bytes = _open(file)
+            found = {name: leaf for name, leaf in _leaves(root) if name in wanted}
+            return {name: leaf.read(read_bytes) for name, leaf in found.items()}
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}", hint=HINT) from error
+    except RefusedError as error:
+        raise DataError(f"{path}: {error}", hint=HINT) from error
+    except Exception as error:  # a damaged pickle can make any operation fail in any way
+        fault = type(error).__name__
+        raise DataError(f"{path}: not a network that can be read ({fault})", hint=HINT) from error
+
+
+class RefusedError(Exception):
+    """A file holds something that the file of a network does not need."""
+
+
+class _Module:
+    """Stands for any class of TorchScript: it keeps its attributes."""
+
+    attributes: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.attributes = state
+
+
+class _NumpyType:
+    """Stands for `numpy.dtype`."""
+
+    def __init__(self, code: str, *_flags: object) -> None:
+        self.code, self.order = code, "|"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = state[1]
+
+
+class _NumpyArray:
+    """Stands for `numpy.core.multiarray._reconstruct`, and for the array that it makes."""
+
+    def __init__(self, *_prototype: object) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def read(self, _read_bytes: ReadBytes) -> Float32:
+        _version, shape, kind, is_fortran, content = self.state
+        if (kind.order, kind.code) != ("<", "f4") or is_fortran:
+            raise RefusedError(f"holds an array of {kind.order}{kind.code}, not of float32")
+        return _array(content, shape)
+
+
+class _Storage:
+    """What a persistent id of PyTorch names: an array's bytes, elsewhere in the file."""
+
+    def __init__(self, kind: str, key: str, count: int) -> None:
+        self.kind, self.key, self.count = kind, key, count
+
+
+class _TorchTensor:
+    """Stands for `torch._utils._rebuild_tensor_v2`, and for the tensor that it makes."""
+
+    def __init__(
+        self,
+        storage: _Storage,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        *_hooks: object,
+    ) -> None:
+        self.storage, self.offset = storage, offset
+        self.shape, self.strides = tuple(shape), tuple(strides)
+
+    def __setstate__(self, state: object) -> None:
+        """Of an old `Parameter`: whether it needs a gradient."""
+
+    def read(self, read_bytes: ReadBytes) -> Float32:
+        dense = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+        if self.storage.kind != "FloatStorage" or self.strides != dense or self.offset < 0:
+            raise RefusedError("holds a tensor that is not float32 and dense")
+        return _array(read_bytes(self.storage.key)[4 * self.offset :], self.shape)
+
+
+class _TorchParameter:
+    """Stands for `torch.nn.Parameter`: the tensor in it."""
+
+    def __new__(cls, tensor: _TorchTensor, *_flags: object) -> _TorchTensor:  # type: ignore[misc]
+        return tensor
+
+    def __setstate__(self, state: object) -> None:
+        """Nothing to keep."""
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("numpy", "dtype"): _NumpyType,
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
+    ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
+    ("torch._utils", "_rebuild_tensor"): _TorchTensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _TorchTensor,
+    ("torch._utils", "_rebuild_parameter"): _TorchParameter,
+    ("torch.nn.parameter", "Parameter"): _TorchParameter,
+    ("torch.jit._pickle", "build_intlist"): tuple,
+    **{("torch", kind): kind for kind in _ITEM_SIZES},
+}
+
+
+# Opcodes of later protocols, which these formats do not use. `BYTEARRAY8` takes memory for as many
+# bytes as the file claims to have; `EXT` codes name functions by number.
+_UNUSED = (
+    *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
+    *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
+)
+
+
+class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented to exist, under this name alone
+    """An unpickler that knows the stand-ins, and nothing else.
+
+    It is the one that is written in Python: a few bytes make the one in C take gigabytes.
+    """
+
+    dispatch: ClassVar = {
+        code: read
+        for code, read in pickle._Unpickler.dispatch.items()  # noqa: SLF001
+        if bytes([code]) not in _UNUSED
+    }
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in its base class
+        if module.split(".", maxsplit=1)[0] == "__torch__":
+            return _Module
+        if (module, name) not in _STAND_INS:
+            asked = f"{module}.{name}"[:80]
+            raise RefusedError(f"asks for {asked!r}, which no network needs")
+        return _STAND_INS[module, name]
+
+    def persistent_load(self, pid: Any) -> _Storage:  # noqa: ANN401 - as in its base class
+        what, kind, key, _location, count, *view = pid
+        if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
+            raise RefusedError("refers to something that is not a tensor's storage")
+        return self.storages.setdefault(key, _Storage(kind, key, count))
+
+
+def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
+    """What a file holds, and how to read the storages that it refers to."""
+    if file.seek(0, os.SEEK_END) > LARGEST_FILE:
+        raise RefusedError("is too large for a network")
+    if zipfile.is_zipfile(file):
+        return _open_archive(zipfile.ZipFile(file))
+    file.seek(0)
+    unpickler = _Unpickler(file)
+    first = unpickler.load()
+    if first != _LEGACY_MAGIC:
+        return first, _no_storage
+    return _open_legacy(file)
+
+
+def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
+    """PyTorch's zip: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
+    pickles = [name for name in archive.namelist() if name.count("/") == 1]
+    (data,) = (name for name in pickles if name.endswith("/data.pkl"))
+    folder = data.partition("/")[0]
+
+    def read_bytes(name: str) -> bytes:
+        member = archive.getinfo(name)
+        if member.compress_type != zipfile.ZIP_STORED:  # what is stored is no larger than the file
+            raise RefusedError(f"has {name} compressed, which PyTorch never does")
+        return archive.read(member)
+
+    if archive.getinfo(data).file_size > LARGEST_PICKLE:
+        raise RefusedError(f"has a {data} that is too large")
+    with archive.open(data) as file:
+        root = _Unpickler(file).load()  # type: ignore[arg-type]
+    return root, lambda key: read_bytes(f"{folder}/data/{key}")
+
+
+def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
+    """The older format: five pickles in a row, then each storage, preceded by its length."""
+    protocol, system = _Unpickler(file).load(), _Unpickler(file).load()
+    if protocol != _LEGACY_PROTOCOL or not system["little_endian"]:
+        raise RefusedError("is of a version of PyTorch's format that is not known")
+    unpickler = _Unpickler(file)
+    root, keys = unpickler.load(), _Unpickler(file).load()
+    places: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        storage = unpickler.storages[key]
+        if int.from_bytes(file.read(8), "little") != storage.count:
+            raise RefusedError("is damaged: a tensor has another length than its header says")
+        places[key] = (file.tell(), storage.count * _ITEM_SIZES[storage.kind])
+        file.seek(places[key][1], os.SEEK_CUR)
+
+    def read_bytes(key: str) -> bytes:
+        start, size = places[key]
+        file.seek(start)
+        return file.read(size)
+
+    return root, read_bytes
+
+
+def _no_storage(key: str) -> bytes:
+    raise RefusedError(f"refers to a storage {key}, and has none")
+
+
+def _leaves(root: object) -> Iterator[tuple[str, _NumpyArray | _TorchTensor]]:
+    """Every array under nested dictionaries and modules, by its dotted name."""
+    for count, (place, node) in enumerate(_nodes((), root)):
+        if count >= MOST_NODES:
+            raise RefusedError("has too many parts for a network")
+        if isinstance(node, _NumpyArray | _TorchTensor):
+            yield ".".join(place), node
+
+
+def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ...], object]]:
+    yield place, node
+    children = node.attributes if isinstance(node, _Module) else node
+    if isinstance(children, dict) and len(place) < DEEPEST:
+        for key, child in children.items():
+            if isinstance(key, str):
+                yield from _nodes((*place, key), child)
+
+
+def _array(content: bytes, shape: tuple[int, ...]) -> Float32:
+    count = math.prod(shape)
+    if len(content) < 4 * count:
+        raise RefusedError("is damaged: a tensor is larger than its storage")
+    return np.frombuffer(content, "<f4", count).reshape(shape).astype(np.float32)

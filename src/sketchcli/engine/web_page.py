@@ -1,0 +1,124 @@
+"""Reports as one web page each, which needs no other file and asks for none.
+
+What a stranger named (files, pairs, folders) goes through `escape`, which escapes it. Should a name
+slip through all the same, the page's own rule stops it: its content security policy lets run the
+one script and the one style that the page was written with, known by their hashes, and lets load
+nothing but the pictures inside the page.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from sketchcli import images
+from sketchcli.images import Pixels
+
+
+def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """A whole page.
+
+    Args:
+        title: Its name, as text.
+        body: Its content, as HTML.
+        style: Rules to add to those that all reports share.
+        script: What it does; it runs when the page is there.
+    """
+    rules = resource("sketchcli.engine", "web_page.css") + style
+    running = f"<script>{script}</script>\n" if script else ""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(rules, script)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{escape(title)}</title>\n<style>{rules}</style>\n</head>\n"
+        f"<body>\n{body}\n{running}</body>\n</html>\n"
+    )
+
+
+def resource(package: str, name: str) -> str:
+    """A text file that lies in one of our packages."""
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def escape(words: str) -> str:
+    """Text for a page; what is no Unicode in a file's name becomes a question mark.
+
+    >>> escape('<b> & "c"')
+    '&lt;b&gt; &amp; &quot;c&quot;'
+    """
+    return html.escape(_unicode(words))
+
+
+def data_block(name: str, data: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+    r"""Data for the page's script, as an element that is called `name`; nothing in it is HTML.
+
+    >>> data_block("cards", ["</script>"])
+    '<script type="application/json" id="cards">["\\u003c/script>"]</script>'
+    """
+    # With no < in it, neither a comment nor an end tag can begin.
+    written = _unicode(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    escaped = written.replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{escaped}</script>'
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "pair"), counted(1200, "pair")
+    ('1 pair', '1,200 pairs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def facts(told: Mapping[str, str]) -> str:
+    """Names and what is said of them, both text, in two columns."""
+    lines = (f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in told.items())
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are HTML already, under columns that are too."""
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(_row(columns, cells) for cells in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def figure(pixels: Pixels, caption: str, *, side: int) -> str:
+    """A picture inside the page, `(H, W)` or `(H, W, 3)`, no side longer than `side`."""
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    source = f"data:image/jpeg;base64,{jpeg(pixels, side=side)}"
+    return f'<figure><img src="{source}" alt="{escape(caption)}">{below}</figure>'
+
+
+def jpeg(pixels: Pixels, *, side: int) -> str:
+    """A picture as a JPEG in base64, no side longer than `side` pixels."""
+    if max(pixels.shape[:2]) > side:
+        pixels = images.resize(pixels, images.inner_size(pixels.shape, (side, side)))
+    return base64.b64encode(images.encode(pixels, ".jpg")).decode()
+
+
+def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
+    """A row that names its columns, since a narrow screen shows no head."""
+    labels = (f' data-label="{name}"' if name else "" for name in columns)
+    shown = (f"<td{label}>{cell}</td>" for label, cell in zip(labels, cells, strict=True))
+    return f"<tr>{''.join(shown)}</tr>"
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = f"'{_hash(script)}'" if script else "'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src {allowed}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _unicode(words: str) -> str:
+    return words.encode("utf-8", "replace").decode("utf-8")

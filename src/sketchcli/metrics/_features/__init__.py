@@ -1,0 +1,1 @@
+"""What a set of pictures is compared by: a module in this package for each kind of features."""

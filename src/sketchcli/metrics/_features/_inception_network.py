@@ -1,0 +1,138 @@
+"""The Inception v3 that FID and KID are defined by: TensorFlow's graph of 2015-12-05, to pool3.
+
+Szegedy et al. 2016, with the poolings of that graph, which differ from the paper's and from
+torchvision's: average pools that leave the padding out of the mean, and a maximum pool in the last
+block. Its batch normalisations are part of the convolutions, into which the conversion folds them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SIZE = 299
+FEATURES = 2048
+
+
+class Convolution(nn.Conv2d):
+    """A convolution with its ReLU; padded so that only the stride changes the size."""
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        size: int | tuple[int, int] = 1,
+        *,
+        stride: int = 1,
+        is_padded: bool = True,
+    ) -> None:
+        height, width = (size, size) if isinstance(size, int) else size
+        padding = (height // 2, width // 2) if is_padded else 0
+        super().__init__(before, after, (height, width), stride=stride, padding=padding)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(super().forward(features), inplace=True)
+
+
+class Parallel(nn.ModuleList):
+    """Branches that see the same features; their results stand one after the other."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__(branches)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([branch(features) for branch in self], dim=1)
+
+
+class InceptionNetwork(nn.Sequential):
+    """`(B, 3, 299, 299)`, scaled to [-1, 1), to features `(B, 2048)`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Convolution(3, 32, 3, stride=2, is_padded=False),
+            Convolution(32, 32, 3, is_padded=False),
+            Convolution(32, 64, 3),
+            nn.MaxPool2d(3, 2),
+            Convolution(64, 80),
+            Convolution(80, 192, 3, is_padded=False),
+            nn.MaxPool2d(3, 2),
+            _block_a(192, 32),
+            _block_a(256, 64),
+            _block_a(288, 64),
+            _block_b(),
+            *(_block_c(width) for width in (128, 160, 160, 192)),
+            _block_d(),
+            _block_e(1280, _mean_pool()),
+            _block_e(2048, nn.MaxPool2d(3, 1, padding=1)),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+
+def _block_a(before: int, pooled: int) -> Parallel:
+    return Parallel(
+        Convolution(before, 64),
+        nn.Sequential(Convolution(before, 48), Convolution(48, 64, 5)),
+        nn.Sequential(Convolution(before, 64), Convolution(64, 96, 3), Convolution(96, 96, 3)),
+        nn.Sequential(_mean_pool(), Convolution(before, pooled)),
+    )
+
+
+def _block_b() -> Parallel:
+    return Parallel(
+        Convolution(288, 384, 3, stride=2, is_padded=False),
+        nn.Sequential(
+            Convolution(288, 64),
+            Convolution(64, 96, 3),
+            Convolution(96, 96, 3, stride=2, is_padded=False),
+        ),
+        nn.MaxPool2d(3, 2),
+    )
+
+
+def _block_c(width: int) -> Parallel:
+    return Parallel(
+        Convolution(768, 192),
+        nn.Sequential(
+            Convolution(768, width),
+            Convolution(width, width, (1, 7)),
+            Convolution(width, 192, (7, 1)),
+        ),
+        nn.Sequential(
+            Convolution(768, width),
+            Convolution(width, width, (7, 1)),
+            Convolution(width, width, (1, 7)),
+            Convolution(width, width, (7, 1)),
+            Convolution(width, 192, (1, 7)),
+        ),
+        nn.Sequential(_mean_pool(), Convolution(768, 192)),
+    )
+
+
+def _block_d() -> Parallel:
+    return Parallel(
+        nn.Sequential(Convolution(768, 192), Convolution(192, 320, 3, stride=2, is_padded=False)),
+        nn.Sequential(
+            Convolution(768, 192),
+            Convolution(192, 192, (1, 7)),
+            Convolution(192, 192, (7, 1)),
+            Convolution(192, 192, 3, stride=2, is_padded=False),
+        ),
+        nn.MaxPool2d(3, 2),
+    )
+
+
+def _block_e(before: int, pool: nn.Module) -> Parallel:
+    return Parallel(
+        Convolution(before, 320),
+        nn.Sequential(Convolution(before, 384), _fork()),
+        nn.Sequential(Convolution(before, 448), Convolution(448, 384, 3), _fork()),
+        nn.Sequential(pool, Convolution(before, 192)),
+    )
+
+
+def _fork() -> Parallel:
+    return Parallel(Convolution(384, 384, (1, 3)), Convolution(384, 384, (3, 1)))
+
+
+def _mean_pool() -> nn.AvgPool2d:
+    return nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)

@@ -1,0 +1,95 @@
+"""LPIPS, version 0.1 (Zhang et al. 2018, equation 1): a learned distance between two pictures.
+
+    d(x, y) = sum over five stages l of the mean over places of  w_l . (f_l(x) - f_l(y))²
+
+f_l are the features after the last ReLU of stage l, scaled to length 1 at every place; w_l are
+the weights that were learned from people's judgements, one for each channel.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sketchcli.errors import DataError
+from sketchcli.images import Pixels
+
+# What the pictures, in [-1, 1], are shifted and scaled by: ImageNet's mean and deviation.
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+TINY = 1e-10  # of a length, so that a place without any feature divides by something
+BATCH = 16
+
+
+class Lpips(nn.Module):
+    """The distance over the stages of one backbone.
+
+    Args:
+        title: What the distance is called.
+        stages: The backbone's stages, each ending before its last ReLU.
+        channels: Of each stage's features.
+        smallest: Height and width of the smallest picture that reaches the last stage.
+    """
+
+    def __init__(
+        self, title: str, stages: Sequence[nn.Module], channels: Sequence[int], smallest: int
+    ) -> None:
+        super().__init__()
+        self.title, self.smallest = title, smallest
+        self.stages = nn.ModuleList(stages)
+        self.heads = nn.ParameterList(nn.Parameter(torch.empty(count)) for count in channels)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """The distances `(B,)`, in float64, of pictures `(B, 3, H, W)` in [0, 255]."""
+        features = _standardised(torch.cat([first, second]))
+        distances = torch.zeros(len(first), dtype=torch.float64)
+        for stage, head in zip(self.stages, self.heads, strict=True):
+            features = functional.relu(stage(features), inplace=True)
+            directions = features / (features.norm(dim=1, keepdim=True) + TINY)
+            ours, theirs = directions.chunk(2)
+            squares = (ours - theirs).square().mean(dim=(2, 3), dtype=torch.float64)
+            distances += squares @ head.double()
+        return distances
+
+
+@torch.inference_mode()
+def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    Raises:
+        DataError: The pictures are too small for the network.
+    """
+    height, width = real.shape[1:3]
+    if min(height, width) < network.smallest:
+        raise DataError(
+            f"{network.title} needs pictures of {network.smallest} pixels or more a side, "
+            f"these have {width}x{height}",
+            hint="score larger pictures, or leave this metric out",
+        )
+    found = np.empty(len(real))
+    for start in range(0, len(real), BATCH):
+        part = slice(start, start + BATCH)
+        found[part] = network(_planes(generated[part]), _planes(real[part])).numpy()
+    return found
+
+
+def convolutions(*channels: int, size: int = 3) -> nn.Sequential:
+    """Convolutions that keep height and width, with a ReLU between them."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [nn.Conv2d(before, after, size, padding=size // 2), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1])
+
+
+def _planes(pictures: Pixels) -> Tensor:
+    """`(B, 3, H, W)` in [0, 255], in memory as the pictures are: channels last."""
+    return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
+
+
+def _standardised(pictures: Tensor) -> Tensor:
+    shift, scale = (torch.tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
+    return (pictures / 127.5 - 1 - shift) / scale

@@ -1,0 +1,305 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import NETWORKS
+
+from sketchcli import images
+from sketchcli.data.arrays import Rows
+from sketchcli.data.prepared import StoredSplit
+from sketchcli.engine.evaluating import baselines, discriminators
+from sketchcli.engine.evaluating.comparing import EvalConfig
+from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
+from sketchcli.engine.evaluating.measuring import BATCH
+from sketchcli.engine.finding import find_prepared
+from sketchcli.engine.runs import Run
+from sketchcli.engine.training import train
+from sketchcli.errors import DataError, UsageError
+
+FEW = EvalConfig(("mae", "ssim"))
+
+
+@pytest.fixture
+def run(tiny, dataset, tmp_path, cpu):
+    return Run(train(tiny, dataset, run_dir=tmp_path / "run", device=cpu).run_dir)
+
+
+@pytest.fixture
+def evaluate(run, dataset, cpu):
+    """Score the run's model on the set's test split."""
+
+    def call(
+        config=FEW, *, models=(run.weights,), folders=(), data=dataset, split="test", notes=None
+    ):
+        report = [].append if notes is None else notes.append
+        return evaluate_split(models, folders, data, split, config, device=cpu, reporter=report)
+
+    return call
+
+
+def by_name(result):
+    return {score.predictor: score for score in result.scores}
+
+
+def values(score):
+    return {name: figure.value for name, figure in score.figures.items()}
+
+
+def test_a_model_stands_beside_every_baseline(evaluate, dataset):
+    result = evaluate()
+    scores = by_name(result)
+    assert [(score.predictor, score.kind) for score in result.scores] == [
+        ("model", "model"),
+        ("mean training photo", "baseline"),
+        ("nearest sketch's photo", "baseline"),
+        ("the sketch itself", "baseline"),
+    ]
+    assert all(score.figures.keys() == {"mae", "ssim"} for score in scores.values())
+    assert result.count == len(dataset.split("test"))
+    assert result.protocol.keys() >= {"aggregation", "data range", "resize", "grey"}
+    assert all(metric.protocol for metric in result.metrics.values())
+
+
+def test_all_metrics_without_a_network_are_the_default(evaluate):
+    result = evaluate(EvalConfig())
+    assert {"ssim", "fsim", "texture-distance"} <= result.metrics.keys()
+    assert result.unavailable["lpips-alex"] == "sketch2img fetch-data lpips-alex"
+    assert (
+        result.unavailable["rank-1"] == "sketch2img fetch-data yunet; sketch2img fetch-data sface"
+    )
+    assert list(result.metrics)[:3] == ["ssim", "psnr", "mae"]
+
+
+def test_ranks_follow_the_direction_and_equal_values_share_one(evaluate):
+    scores = evaluate().scores
+    for name, sign in (("mae", 1), ("ssim", -1)):
+        figures = [score.figures[name] for score in scores]
+        assert [f.rank for f in figures] == [
+            1 + sum(sign * g.value < sign * f.value for g in figures) for f in figures
+        ]
+        assert all(f.low <= f.value <= f.high for f in figures)
+
+
+def test_a_model_tells_its_figures_on_training_pairs(evaluate):
+    score = by_name(evaluate())["model"]
+    assert score.on_training.keys() == {"mae", "ssim"}
+    assert score.trained_on == 0
+
+
+def test_pairs_that_a_model_was_trained_on_are_refused(evaluate, dataset):
+    with pytest.raises(DataError, match="was trained on") as caught:
+        evaluate(split="train")
+    assert "--allow-trained" in caught.value.hint
+    result = evaluate(dataclasses.replace(FEW, allows_trained=True), split="train")
+    trained = by_name(result)["model"].trained_on
+    assert 0 < trained < len(dataset.split("train"))  # the held-out ones it never saw
+
+
+def test_several_models_and_folders_stand_in_one_table(evaluate, run, dataset, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "other")
+    split = dataset.split("test")
+    for name, photo in zip(split.ids, split.photos, strict=True):
+        images.write(tmp_path / "copies" / f"{name}_generated.png", photo)
+    result = evaluate(
+        models=(run.weights, tmp_path / "other" / "weights.safetensors"),
+        folders=(tmp_path / "copies",),
+    )
+    scores = by_name(result)
+    assert list(scores)[:3] == ["run", "other", "copies"]
+    assert values(scores["run"]) == values(scores["other"])
+    assert values(scores["copies"]) == {"mae": 0, "ssim": pytest.approx(1)}
+    assert scores["copies"].figures["mae"].rank == 1
+    assert scores["run"].figures["mae"].rank == scores["other"].figures["mae"].rank
+
+
+def test_two_predictors_of_one_name_are_refused(evaluate, run):
+    with pytest.raises(UsageError, match="two predictors"):
+        evaluate(models=(run.weights, run.weights))
+
+
+def test_an_unknown_metric_lists_the_known_ones(evaluate):
+    with pytest.raises(UsageError, match="beauty") as caught:
+        evaluate(EvalConfig(("mae", "beauty")))
+    assert "ssim" in caught.value.hint
+
+
+def test_a_copy_of_a_training_photo_is_found_out(evaluate, dataset, tmp_path):
+    training, test = dataset.split("train"), dataset.split("test")
+    for row, name in enumerate(test.ids):
+        images.write(tmp_path / "copies" / f"{name}.png", training.photos[row])
+    score = by_name(evaluate(models=(), folders=(tmp_path / "copies",)))["copies"]
+    assert score.memorisation.share_copied == 1
+    assert score.memorisation.share_nearer > 0.5
+
+
+def test_the_discriminator_is_scored_where_the_run_has_it(evaluate, run):
+    assert 0 <= by_name(evaluate())["model"].discriminator.accuracy <= 1
+    run.state.unlink()
+    notes = []
+    assert by_name(evaluate(notes=notes))["model"].discriminator is None
+    assert any("no discriminator" in getattr(note, "message", "") for note in notes)
+
+
+def test_accuracy_precision_recall_and_f1_by_hand():
+    score = discriminators.score(np.array([0.9, 0.8, 0.4, 0.7]), np.array([0.6, 0.1, 0.2, 0.3]))
+    assert score.accuracy == 6 / 8
+    assert score.precision == 3 / 4
+    assert score.recall == 3 / 4
+    assert score.f1 == pytest.approx(3 / 4)
+
+
+def test_a_discriminator_that_calls_all_fake_has_no_precision():
+    score = discriminators.score(np.zeros(3), np.zeros(3))
+    assert (score.accuracy, score.precision, score.recall, score.f1) == (0.5, 0, 0, 0)
+
+
+def test_a_set_of_another_size_is_an_error(evaluate, dataset):
+    other = dataclasses.replace(dataset.description, size=(64, 64))
+    with pytest.raises(DataError, match=r"damaged|holds|64x64"):
+        evaluate(data=dataclasses.replace(dataset, description=other))
+
+
+def test_a_set_that_the_model_was_not_trained_on_is_mentioned(evaluate, dataset):
+    assert evaluate().warnings == ()
+    test = tuple(pair for pair in dataset.description.pairs if pair.split == "test")
+    other = dataclasses.replace(dataset.description, pairs=test)
+    result = evaluate(data=dataclasses.replace(dataset, description=other))
+    assert [score.predictor for score in result.scores] == ["model", "the sketch itself"]
+    assert "another set" in result.warnings[0]
+    assert "no training split" in result.warnings[1]
+
+
+def test_subfolders_keep_equal_names_apart(folders, tmp_path):
+    for side in ("real", "generated"):
+        for part in ("monday", "train", "test"):
+            shutil.copytree(folders / "photos", tmp_path / side / part)
+    result = evaluate_folders(tmp_path / "real", [tmp_path / "generated"], FEW, size=(32, 32))
+    assert result.count == 24
+    assert values(result.scores[0])["mae"] == 0
+
+
+def test_identical_folders_score_perfectly(folders, tmp_path):
+    shutil.copytree(folders / "photos", tmp_path / "generated")
+    config = EvalConfig(("mae", "psnr", "ssim"))
+    result = evaluate_folders(folders / "photos", [tmp_path / "generated"], config, size=(32, 32))
+    assert values(result.scores[0]) == {"mae": 0, "psnr": 100, "ssim": pytest.approx(1)}
+    assert result.count == 8
+
+
+def test_the_score_is_the_mean_over_all_pictures_not_the_last_ones(tmp_path):
+    """A published SSIM of .786 was the last picture's; the mean was .716."""
+    grey = np.full((16, 16, 3), 100, np.uint8)
+    for index, offset in enumerate([40, 20, 0]):
+        images.write(tmp_path / "real" / f"{index}.png", grey)
+        images.write(tmp_path / "fake" / f"{index}.png", grey + np.uint8(offset))
+    result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], FEW, size=(16, 16))
+    assert values(result.scores[0])["mae"] == pytest.approx(20)
+
+
+def test_more_pictures_than_a_batch_are_all_counted(noise, tmp_path):
+    count = BATCH * 2 + 1
+    real, fake = noise(count), noise(count, seed=1)
+    for folder, pictures in (("real", real), ("fake", fake)):
+        for index, picture in enumerate(pictures):
+            images.write(tmp_path / folder / f"{index}.png", picture)
+    result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], FEW, size=(16, 16))
+    whole = np.abs(real.astype(float) - fake).mean()
+    assert values(result.scores[0])["mae"] == pytest.approx(whole)
+    assert result.scores[0].figures["mae"].count == count
+
+
+@pytest.mark.parametrize("side", ["real", "generated"])
+def test_a_missing_or_extra_file_is_an_error(folders, tmp_path, side):
+    real, generated = tmp_path / "real", tmp_path / "generated"
+    for copy in (real, generated):
+        shutil.copytree(folders / "photos", copy)
+    (tmp_path / side / "face-3.png").unlink()
+    fault = "belongs to no real photo" if side == "real" else "is missing"
+    with pytest.raises(DataError, match=f"face-3.*{fault}"):
+        evaluate_folders(real, [generated], FEW, size=(32, 32))
+
+
+def test_generated_files_of_other_sizes_and_names_are_paired(folders, tmp_path):
+    for file in (folders / "photos").iterdir():
+        larger = images.resize(images.read_rgb(file), (64, 64))
+        images.write(tmp_path / "out" / f"{file.stem}_generated.jpg", larger)
+    result = evaluate_folders(folders / "photos", [tmp_path / "out"], FEW, size=(32, 32))
+    assert result.count == 8
+    assert values(result.scores[0])["mae"] < 8
+
+
+def test_the_folder_holds_the_report_the_plots_and_every_pictures_figures(evaluate, tmp_path):
+    result = evaluate(dataclasses.replace(FEW, folder=tmp_path / "out"))
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made >= {"report.html", "figures.csv", "histograms.png"}
+    lines = (tmp_path / "out" / "figures.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + result.count * len(result.scores)
+    assert json.loads(json.dumps(dataclasses.asdict(result), default=str))["count"] == result.count
+
+
+def split(values):
+    sketches = np.stack([np.full((2, 2), value, np.uint8) for value in values])
+    photos = np.stack([np.full((2, 2, 3), value, np.uint8) for value in values])
+    return StoredSplit(Rows([sketches]), Rows([photos]), tuple(map(str, values)))
+
+
+def test_baselines_by_hand():
+    training, test, rows = split([10, 20, 60]), split([18, 250]), range(2)
+    assert (baselines.mean_photo(training)(rows) == 30).all()
+    assert baselines.nearest_photo(training, test)(rows)[:, 0, 0, 0].tolist() == [20, 60]
+    assert baselines.nearest_photo(training, test)(range(1, 2))[:, 0, 0, 0].tolist() == [60]
+    assert baselines.sketch_itself(test)(rows)[:, 0, 0, 2].tolist() == [18, 250]
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu):
+    """Section 8 of the design: two predictors that anybody can make again."""
+    from sketchcli.data import sources
+    from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
+    from sketchcli.engine.provenance import Provenance
+
+    if not (NETWORKS / "assets").is_dir():
+        pytest.skip(f"no networks in {NETWORKS}")
+    home.mkdir()
+    (home / "assets").symlink_to(NETWORKS / "assets")
+    source = sources.tree(shared / "cuhk-student")
+    prepared = preprocess(source, Provenance("c"), PreprocessConfig(), target=tmp_path / "cuhk")
+    assert prepared.counts == {"train": 88, "test": 100}
+    dataset = find_prepared(prepared.folder)
+    test = dataset.split("test")
+    for name, sketch in zip(test.ids, test.sketches, strict=True):
+        images.write(tmp_path / "sketches" / f"{name}.png", sketch)
+    config = EvalConfig(
+        (
+            "ssim",
+            "psnr",
+            "mae",
+            "lpips-alex",
+            "kid",
+            "face-similarity",
+            "verification-eer",
+            "rank-1",
+        )
+    )
+    result = evaluate_split((), [tmp_path / "sketches"], dataset, "test", config, device=cpu)
+    scores = by_name(result)
+    assert values(scores["sketches"]) == pytest.approx(values(scores["the sketch itself"]))
+    expected = {
+        "mean training photo": (0.606, 15.3, 33.3, 0.301, 214, 0.241, 0.468, 0.01),
+        "the sketch itself": (0.615, 11.1, 58.0, 0.324, 283, 0.369, 0.060, 0.63),
+    }
+    for predictor, row in expected.items():
+        ssim, psnr, mae, lpips, kid, cosine, eer, rank = row
+        assert values(scores[predictor]) == {
+            "ssim": pytest.approx(ssim, abs=0.005),
+            "psnr": pytest.approx(psnr, rel=0.02),
+            "mae": pytest.approx(mae, rel=0.02),
+            "lpips-alex": pytest.approx(lpips, abs=0.005),
+            "kid": pytest.approx(kid, rel=0.05),
+            "face-similarity": pytest.approx(cosine, abs=0.02),
+            "verification-eer": pytest.approx(eer, abs=0.02),
+            "rank-1": pytest.approx(rank, abs=0.02),
+        }

@@ -1,0 +1,546 @@
+"""The report: whole, self-contained, harmless, small, and alive in a real browser."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import threading
+from dataclasses import replace
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from sketchcli.engine.evaluating import report
+from sketchcli.engine.evaluating.measuring import Measured
+from sketchcli.engine.results import (
+    DiscriminatorScore,
+    Figure,
+    MemorisationScore,
+    MetricInfo,
+    PredictorScore,
+)
+
+EVIL = """</script><script>alert("1")</script><img src=x onerror='alert(2)'>"""
+LOADING = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"}
+
+
+class Outline(HTMLParser):
+    """The tags of a page, each closed, what it loads, and the words that it shows."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.links, self.tags, self.words, self.policy = [], [], [], [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.tags.append(tag)
+        self.links += [named[key] for key in LOADING & named.keys()]
+        assert not any(key.startswith("on") or key == "style" for key in named)
+        if named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"]
+        if tag not in {"img", "br", "meta"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in {"img", "br", "meta"}:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a report, and read it."""
+
+    def write(result, evidence):
+        report.write(tmp_path, result, evidence)
+        return (tmp_path / report.NAME).read_text(encoding="utf-8")
+
+    return write
+
+
+def words(page):
+    return " ".join(" ".join(Outline(page).words).split())
+
+
+def album(page):
+    return json.loads(re.search(r'id="album">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def shown(page, predictor, metric, end):
+    (found,) = [one for one in album(page)["predictors"] if one["name"] == predictor]
+    return [row for row, _ in found["shown"][metric][end]]
+
+
+def changed(score, **changes):
+    """A score with other figures."""
+    return replace(score, figures=score.figures | changes)
+
+
+# -- what it says ------------------------------------------------------------------------------
+
+
+def test_the_headline_says_how_a_model_stands_against_the_best_baseline(evaluation, written):
+    result, evidence, _ = evaluation()
+    said = words(written(result, evidence))
+    beaten = "On 50 pictures, “modern” clearly beats the best baseline on all 3 leading figures"
+    assert f"✓ {beaten}: SSIM, LPIPS (AlexNet) and MAE." in said
+
+
+def test_what_overlaps_is_not_called_a_win(evaluation, written):
+    result, evidence, _ = evaluation()
+    model, baseline = result.scores
+    close = {"ssim": Figure(0.61, 0.55, 0.67, 50, 1), "mae": Figure(50.0, 45.0, 55.0, 50, 2)}
+    said = words(written(replace(result, scores=(changed(model, **close), baseline)), evidence))
+    assert "beats the best baseline on 1 of 3 leading figures: LPIPS (AlexNet)." in said
+    assert "On MAE it is clearly worse." in said
+    assert "On SSIM the difference may be chance." in said
+
+
+def test_without_an_interval_nothing_is_called_a_win(evaluation, written):
+    result, evidence, _ = evaluation()
+    unsure = {name: Figure(0.99, None, None, 1, 1) for name in result.metrics}
+    scores = (changed(result.scores[0], **unsure), result.scores[1])
+    said = words(written(replace(result, scores=scores), evidence))
+    assert "≈ On 50 pictures, “modern” does not clearly beat the best baseline on any of 3" in said
+
+
+def test_the_best_of_several_baselines_counts(evaluation, written):
+    result, evidence, _ = evaluation(
+        kinds={"modern": "model", "poor": "baseline", "strong": "baseline"}
+    )
+    model, poor, strong = result.scores
+    better = changed(strong, ssim=Figure(0.9, 0.89, 0.91, 50, 1))
+    said = words(written(replace(result, scores=(model, poor, better)), evidence))
+    assert "On SSIM it is clearly worse." in said
+
+
+def test_what_was_trained_on_is_no_fair_test(evaluation, written):
+    result, evidence, _ = evaluation()
+    learnt = replace(result.scores[0], trained_on=50)
+    page = written(replace(result, scores=(learnt, result.scores[1])), evidence)
+    assert "50 of these pictures were in its training: this is no fair test." in words(page)
+    assert 'class="verdict error"' in page
+    assert "trained on 50 of 50" in page
+
+
+def test_two_folders_have_no_baseline_to_be_compared_with(evaluation, written):
+    result, evidence, _ = evaluation(kinds={"outputs": "folder"}, has_sketches=False)
+    page = written(result, evidence)
+    assert "“outputs” was scored on 50 pictures: SSIM 0.7" in words(page)
+    assert "A baseline is" not in words(page)
+    assert {row["sketch"] for row in album(page)["rows"].values()} == {None}
+
+
+def test_only_baselines_are_said_to_be_just_that(evaluation, written):
+    result, evidence, _ = evaluation(kinds={"mean photo": "baseline"})
+    assert "Only baselines were scored" in words(written(result, evidence))
+
+
+def test_figures_have_intervals_ranks_and_a_mark_for_the_best(evaluation, written):
+    result, evidence, _ = evaluation()
+    ssim = Figure(0.7412, 0.7301, 0.7523, 49, 1)
+    scores = (changed(result.scores[0], ssim=ssim), result.scores[1])
+    page = written(replace(result, scores=scores), evidence)
+    said = words(page)
+    assert "0.741 #1 0.730 to 0.752 of 49 pictures" in said
+    assert "SSIM ↑" in said
+    assert "MAE ↓" in said
+    assert page.count(" best") >= 3
+
+
+def test_warnings_gaps_checks_commands_and_protocol_are_all_there(evaluation, written):
+    result, evidence, _ = evaluation()
+    whole = replace(
+        result.scores[0],
+        on_training={"ssim": 0.9},
+        discriminator=DiscriminatorScore(0.91, 0.92, 0.93, 0.94),
+        memorisation=MemorisationScore(0.12, 0.34),
+    )
+    warned = replace(result, scores=(whole, result.scores[1]), warnings=("few pictures for FID",))
+    said = words(written(warned, evidence))
+    assert said.index("few pictures for FID") < said.index("clearly beats") < said.index("Figures")
+    for told in ("0.900", "0.910 0.920 0.930 0.940", "12 % 34 %", "INTER_AREA", "sketch2img eval"):
+        assert told in said
+    assert "kid sketch2img fetch-data fid-inception" in said
+    assert "7x7 uniform window" in said
+    assert "32x32" in said
+
+
+def test_a_figure_that_is_missing_is_a_dash(evaluation, written):
+    result, evidence, _ = evaluation()
+    missing = changed(result.scores[0], ssim=Figure(None, None, None, 0, None))
+    said = words(written(replace(result, scores=(missing, result.scores[1])), evidence))
+    assert "SSIM ↑ -" in said
+
+
+# -- the pictures ------------------------------------------------------------------------------
+
+
+def test_best_and_worst_follow_the_metrics_direction(evaluation, written):
+    result, evidence, _ = evaluation()
+    page = written(result, evidence)
+    for metric, sign in (("ssim", -1), ("mae", 1)):
+        order = np.argsort(sign * evidence.measured[0].values[metric]).tolist()
+        assert shown(page, "modern", metric, "best") == order[:20]
+        assert shown(page, "modern", metric, "worst") == order[::-1][:20]
+
+
+def test_pictures_without_a_value_are_neither_best_nor_worst(evaluation, written):
+    result, evidence, _ = evaluation(30)
+    evidence.measured[0].values["ssim"][5:] = np.nan
+    evidence.measured[0].values["mae"][:] = np.nan
+    page = written(result, evidence)
+    assert sorted(shown(page, "modern", "ssim", "best")) == [0, 1, 2, 3, 4]
+    assert "NaN" not in page.split('id="album">')[1].split("</script>")[0]
+    (modern,) = [one for one in album(page)["predictors"] if one["name"] == "modern"]
+    assert "mae" not in modern["shown"]
+
+
+def test_a_single_picture_makes_a_report(evaluation, written):
+    result, evidence, _ = evaluation(1)
+    page = written(result, evidence)
+    assert shown(page, "modern", "ssim", "best") == shown(page, "modern", "ssim", "worst") == [0]
+    assert "1 picture of 32x32" in words(page)
+
+
+def test_a_picture_is_stored_once(evaluation, written):
+    result, evidence, drawn = evaluation(24)
+    mean = replace(evidence.predictors[1], read=drawn.photos)  # pictures that are there already
+    page = written(result, replace(evidence, predictors=(evidence.predictors[0], mean)))
+    pictures = album(page)["pictures"]
+    assert len(set(pictures)) == len(pictures) == 24 + 2 * 12  # 12 faces are drawn twice
+
+
+def test_without_values_there_are_no_pictures(evaluation, written):
+    result, evidence, drawn = evaluation(5)
+    bare = tuple(Measured({}, {}, one.thumbnails) for one in evidence.measured)
+    page = written(result, replace(evidence, measured=bare))
+    assert 'id="album"' not in page
+    assert "Histograms" not in words(page)
+    assert drawn.reads == []
+
+
+def test_a_huge_set_is_read_in_few_places_models_first(evaluation, written):
+    kinds = {"mean photo": "baseline", **{f"model-{number}": "model" for number in range(3)}}
+    result, evidence, drawn = evaluation(50_000, size=16, kinds=kinds)
+    page = written(result, evidence)
+    assert sum(len(rows) for _, rows in drawn.reads) <= 1000
+    assert len(page) < 1_500_000
+    assert re.search(r"it shows \d+ of 12 combinations", words(page))
+    found = {one["name"]: list(one["shown"]) for one in album(page)["predictors"]}
+    assert list(found) == ["model-0", "model-1", "model-2"]
+    assert all("ssim" in metrics for metrics in found.values())
+
+
+def test_neighbours_are_read_together(evaluation, written):
+    result, evidence, drawn = evaluation(32)
+    written(result, evidence)
+    assert [rows for what, rows in drawn.reads if what == "modern"] == [range(16), range(16, 32)]
+
+
+def test_large_noisy_pictures_of_many_predictors_stay_under_8_megabytes(evaluation, written):
+    names = [f"model-{number}" for number in range(5)]
+    metrics = {f"m{i}": MetricInfo(f"M{i}", "lower", "") for i in range(6)}
+    result, evidence, _ = evaluation(100, kinds=dict.fromkeys(names, "model"))
+    columns = np.random.default_rng(1).normal(size=(len(metrics), 100))
+    values = dict(zip(metrics, columns, strict=True))
+    noise = np.random.default_rng(2).integers(0, 256, (116, 256, 256, 3), np.uint8)
+
+    def noisy(rows):
+        return noise[rows.start : rows.stop]
+
+    page = written(
+        replace(result, metrics=metrics, size=(256, 256)),
+        replace(
+            evidence,
+            truth=replace(evidence.truth, read=noisy, read_sketches=None, size=(256, 256)),
+            predictors=tuple(
+                replace(one, read=lambda rows, seed=seed: noisy(rows) ^ np.uint8(seed + 1))
+                for seed, one in enumerate(evidence.predictors)
+            ),
+            measured=tuple(replace(one, values=values) for one in evidence.measured),
+        ),
+    )
+    assert len(page.encode()) < 8_000_000
+    told = re.search(r"it shows (\d+) of 30 combinations", words(page))
+    assert 0 < int(told.group(1)) < 30
+
+
+# -- what it must never do ---------------------------------------------------------------------
+
+
+def test_it_needs_nothing_but_itself(evaluation, written):
+    page = written(*evaluation()[:2])
+    outline = Outline(page)
+    assert outline.open == []
+    assert outline.links == []  # the script makes the pictures, of data in the page
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & set(outline.tags)
+    assert not re.search(r"url\(|@import|https?:", page)
+    assert outline.policy.startswith("default-src 'none'; img-src data:; ")
+    assert "unsafe" not in outline.policy
+
+
+def test_the_policy_names_the_style_and_the_script_that_are_there(evaluation, written):
+    page = written(*evaluation()[:2])
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in Outline(page).policy
+
+
+def test_nothing_that_a_stranger_named_gets_out_of_its_place(evaluation, written):
+    result, evidence, _ = evaluation(
+        3, kinds={EVIL: "model", f"{EVIL} 2": "baseline"}, ids=[f"{EVIL}{i}" for i in range(3)]
+    )
+    hostile = replace(
+        result,
+        real=EVIL,
+        metrics={key: replace(m, title=EVIL, protocol=EVIL) for key, m in result.metrics.items()},
+        unavailable={EVIL: EVIL},
+        warnings=(EVIL,),
+        protocol={EVIL: EVIL},
+    )
+    page = written(hostile, evidence)
+    outline = Outline(page)
+    assert outline.open == []
+    assert outline.tags.count("script") == 2
+    assert "img" not in outline.tags
+    assert outline.links == []
+
+
+def test_a_name_that_is_no_unicode_is_shown_all_the_same(evaluation, written):
+    page = written(*evaluation(2, kinds={"caf\udce9": "model"}, ids=["a\udce9", "b"])[:2])
+    assert "caf?" in words(page)
+    assert album(page)["rows"]["0"]["id"] == "a?"
+
+
+# -- in a real browser -------------------------------------------------------------------------
+
+
+def with_script(page, script):
+    """A copy of the page that does one thing more, once its own script has run."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = page.replace("script-src '", f"script-src 'sha256-{digest}' '", 1)
+    return allowed.replace("</body>", f"<script>{script}</script></body>")
+
+
+def note(expression):
+    """A script that leaves what it finds in the page's title, as JSON."""
+    return f"Promise.resolve({expression}).then((it) => document.title = JSON.stringify(it));"
+
+
+@pytest.fixture
+def browse(tmp_path, chromium, written, evaluation):
+    """Open a report, run a script in it, and return what the script found."""
+
+    def run(script, *, edit=lambda page: page, quiet=True, **arguments):
+        page = edit(written(*evaluation(**arguments)[:2]))
+        path = tmp_path / "copy.html"
+        path.write_text(with_script(page, script), encoding="utf-8")
+        dom, complaints = chromium(path, "--dump-dom")
+        assert not quiet or complaints == []
+        title = re.search(r"<title>(.*?)</title>", dom, re.DOTALL).group(1)
+        return json.loads(html.unescape(title))
+
+    return run
+
+
+def test_chromium_shows_the_cards_without_a_complaint(browse):
+    seen = browse(
+        note(
+            """{
+  cards: document.querySelectorAll(".card").length,
+  loaded: [...document.images].every((image) => image.complete && image.naturalWidth === 32),
+  images: document.images.length,
+  caption: document.getElementById("caption").textContent,
+  wide: document.documentElement.scrollWidth <= innerWidth,
+}"""
+        )
+    )
+    assert seen == {
+        "cards": 20,
+        "loaded": True,
+        "images": 60,
+        "caption": "modern: the best 20 by SSIM (higher is better), the best first",
+        "wide": True,
+    }
+
+
+def test_a_complaint_would_be_noticed(browse):
+    with pytest.raises(AssertionError, match="no such thing"):
+        browse("throw Error('no such thing');", count=1)
+
+
+def test_the_slider_moves_the_cut_between_generated_and_photo(browse):
+    seen = browse(
+        """
+const range = document.querySelector(".compare input");
+const generated = document.querySelector(".compare .generated");
+const before = getComputedStyle(generated).clipPath;
+range.value = 20;
+range.dispatchEvent(new Event("input"));
+const others = [...document.querySelectorAll(".compare")].slice(1);
+range.scrollIntoView();
+const place = range.getBoundingClientRect();
+"""
+        + note(
+            """{
+  before, after: getComputedStyle(generated).clipPath,
+  told: range.getAttribute("aria-valuetext"),
+  others: others.every((other) => other.style.getPropertyValue("--cut") === "50%"),
+  reachable: [0.1, 0.5, 0.9].every((share) => document.elementFromPoint(
+    place.left + share * place.width, place.top + place.height / 2) === range),
+  keyboard: range.tabIndex === 0 && !range.disabled && (range.focus(),
+    document.activeElement === range),
+  covers: Math.abs(place.width - generated.getBoundingClientRect().width) < 1,
+}"""
+        )
+    )
+    assert "50%" in seen.pop("before")
+    assert "80%" in seen.pop("after")
+    assert seen == {
+        "told": "20 % generated, 80 % photo",
+        "others": True,
+        "reachable": True,
+        "keyboard": True,
+        "covers": True,
+    }
+
+
+def test_all_sliders_move_together(browse):
+    seen = browse(
+        """
+const all = document.getElementById("all");
+all.value = 0;
+all.dispatchEvent(new Event("input"));
+"""
+        + note("[...document.querySelectorAll('.compare')].map((it) => it.style.cssText)")
+    )
+    assert seen == ["--cut: 0%;"] * 20
+
+
+def test_predictor_metric_end_and_view_can_be_chosen(browse):
+    seen = browse(
+        """
+const choose = (id, value) => {
+  const select = document.getElementById(id);
+  select.value = value;
+  select.dispatchEvent(new Event("change"));
+};
+choose("metric", "mae");
+choose("predictor", "1");
+document.querySelector("input[value=worst]").click();
+document.querySelector("input[value=apart]").click();
+const photo = document.querySelector(".compare .photo").getBoundingClientRect();
+const generated = document.querySelector(".compare .generated").getBoundingClientRect();
+"""
+        + note(
+            """{
+  caption: document.getElementById("caption").textContent,
+  metrics: [...document.getElementById("metric").options].map((option) => option.text),
+  apart: photo.left >= generated.right,
+  values: [...document.querySelectorAll(".score")].map((score) => Number(score.textContent)),
+}"""
+        )
+    )
+    values = seen.pop("values")
+    assert len(values) == 20
+    assert values == sorted(values, reverse=True)
+    assert seen == {
+        "caption": "mean photo: the worst 20 by MAE (lower is better), the worst first",
+        "metrics": ["SSIM ↑", "LPIPS (AlexNet) ↓", "MAE ↓"],
+        "apart": True,
+    }
+
+
+def test_without_sketches_two_pictures_are_compared(browse):
+    script = note("[document.images.length, document.querySelectorAll('.sketch').length]")
+    assert browse(script, count=4, has_sketches=False) == [8, 0]
+
+
+def test_a_hostile_name_stays_text_in_the_browser(browse):
+    seen = browse(
+        note(
+            """{
+  name: document.querySelector(".card .name").textContent,
+  option: document.getElementById("predictor").options[0].text,
+  scripts: document.scripts.length,
+  strange: document.querySelectorAll("[onerror]").length,
+}"""
+        ),
+        count=1,
+        kinds={EVIL: "model"},
+        ids=[EVIL],
+    )
+    assert seen == {"name": EVIL, "option": EVIL, "scripts": 3, "strange": 0}
+
+
+@pytest.fixture
+def listener():
+    """A server on the loopback address, and the paths that it was asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_no_request_leaves_the_page_of_its_own(browse):
+    script = note("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert browse(script, count=4) == []
+
+
+@pytest.mark.parametrize("is_guarded", [True, False], ids=["guarded", "unguarded"])
+def test_not_even_a_script_that_slipped_in_could_reach_out(browse, listener, is_guarded):
+    address, asked = listener
+    attempts = f"""
+const image = new Image();
+const sheet = document.createElement("link");
+image.src = "{address}/image.png";
+sheet.rel = "stylesheet";
+sheet.href = "{address}/sheet.css";
+document.head.append(sheet);
+"""
+    script = attempts + note(f"fetch('{address}/data').then(() => 'out', () => 'kept in')")
+
+    def unguarded(page):
+        return page if is_guarded else re.sub(r"<meta http-equiv[^>]*>", "", page)
+
+    answer = browse(script, edit=unguarded, quiet=False, count=2)
+    if is_guarded:
+        assert (answer, asked) == ("kept in", [])
+    else:  # the test itself can see a request
+        assert answer == "out"
+        assert set(asked) == {"/image.png", "/sheet.css", "/data"}
+
+
+def test_a_score_keeps_its_place_in_the_table(evaluation, written):
+    result, evidence, _ = evaluation()
+    empty = PredictorScore("modern", "model", {})
+    page = written(replace(result, scores=(empty, result.scores[1])), evidence)
+    assert page.count('<td data-label="modern"') == len(result.metrics)
