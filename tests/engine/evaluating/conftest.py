@@ -17,9 +17,9 @@ from sketchcli.metrics import _gallery
 METRICS = {
     "mae": MetricInfo("MAE", "lower", "mean of |generated - real|, 0-255"),
     "ssim": MetricInfo("SSIM", "higher", "7x7 uniform window"),
-    "lpips_alex": MetricInfo("LPIPS (AlexNet)", "lower", "LPIPS v0.1"),
+    "lpips-alex": MetricInfo("LPIPS (AlexNet)", "lower", "LPIPS v0.1"),
 }
-LEVELS = {"mae": (24, 36), "ssim": (0.74, 0.6), "lpips_alex": (0.12, 0.3)}  # good, poor
+LEVELS = {"mae": (24, 36), "ssim": (0.74, 0.6), "lpips-alex": (0.12, 0.3)}  # good, poor
 
 
 @dataclass

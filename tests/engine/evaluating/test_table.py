@@ -20,7 +20,7 @@ def test_one_line_for_each_picture_and_predictor(tmp_path, evaluation):
     assert [(line["id"], line["predictor"]) for line in found] == [
         (f"face-{row}", name) for name in ("modern", "mean photo") for row in range(4)
     ]
-    assert list(found[0]) == ["id", "predictor", "mae", "ssim", "lpips_alex"]
+    assert list(found[0]) == ["id", "predictor", "mae", "ssim", "lpips-alex"]
     assert drawn.reads == []
 
 

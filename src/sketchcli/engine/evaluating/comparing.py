@@ -80,7 +80,7 @@ def compare(
     names = [predictor.name for predictor in predictors]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two predictors are called '{twice[0]}'", hint="rename a folder or a run")
-    measured = [measure(p, truth, tools, real.places, reporter) for p in predictors]
+    measured = measure(predictors, truth, tools, real.places, reporter)
     result = EvalResult(
         real=truth.name,
         count=len(truth),

@@ -1,6 +1,6 @@
 """Measure a predictor's pictures, batch by batch: values, features and thumbnails, never pixels."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,35 +54,51 @@ class Measured:
 
 
 def measure(
-    predictor: Predictor,
+    predictors: Sequence[Predictor],
     truth: Truth,
     tools: Tools,
     places: Mapping[str, Places],
     reporter: Reporter,
-) -> Measured:
-    """Measure all pictures of a predictor.
+) -> list[Measured]:
+    """Measure all pictures of all predictors, batch by batch.
 
     Args:
-        predictor: Whose pictures.
+        predictors: Whose pictures.
         truth: What they are compared with.
         tools: What they are measured with.
         places: Where each extractor looks on the real photos.
         reporter: Told of the progress.
     """
-    values: dict[str, list[Values]] = {name: [] for name in tools.scores}
-    features: dict[str, list[Floats]] = {name: [] for name in tools.extractors}
-    thumbnails = []
+    notes = [_Notes(tools) for _ in predictors]
     for rows in truth.batches():
-        generated, real = predictor.read(rows), truth.read(rows)
+        real = truth.read(rows)
+        here = {name: found[rows.start : rows.stop] for name, found in places.items()}
+        for predictor, note in zip(predictors, notes, strict=True):
+            note.take(predictor.read(rows), real, tools, here)
+        reporter(Advanced(f"pictures of {truth.name}", rows.stop, len(truth)))
+    return [note.whole() for note in notes]
+
+
+class _Notes:
+    """What was measured of one predictor so far."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.values: dict[str, list[Values]] = {name: [] for name in tools.scores}
+        self.features: dict[str, list[Floats]] = {name: [] for name in tools.extractors}
+        self.thumbnails: list[Pixels] = []
+
+    def take(
+        self, generated: Pixels, real: Pixels, tools: Tools, places: Mapping[str, Places]
+    ) -> None:
         for name, score in tools.scores.items():
-            values[name].append(score(generated, real))
+            self.values[name].append(score(generated, real))
         for name, extractor in tools.extractors.items():
-            found = places[name][rows.start : rows.stop]
-            features[name].append(extractor.describe(generated, found))
-        thumbnails.append(memorisation.thumbnails(generated))
-        reporter(Advanced(predictor.name, rows.stop, len(truth)))
-    return Measured(
-        {name: np.concatenate(parts) for name, parts in values.items()},
-        {name: np.concatenate(parts) for name, parts in features.items()},
-        np.concatenate(thumbnails),
-    )
+            self.features[name].append(extractor.describe(generated, places[name]))
+        self.thumbnails.append(memorisation.thumbnails(generated))
+
+    def whole(self) -> Measured:
+        return Measured(
+            {name: np.concatenate(parts) for name, parts in self.values.items()},
+            {name: np.concatenate(parts) for name, parts in self.features.items()},
+            np.concatenate(self.thumbnails),
+        )
