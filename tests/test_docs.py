@@ -42,7 +42,14 @@ def test_every_page_can_be_reached_from_the_readme():
 
 def test_every_option_in_the_docs_exists():
     known = set(re.findall(r"--[a-z][a-z-]+", write_reference.cli_page()))
-    known |= {"--constraint", "--pip-args", "--extra-index-url", "--no-deps", "--no-python"}
+    known |= {
+        "--constraint",
+        "--pip-args",
+        "--extra-index-url",
+        "--no-deps",
+        "--no-python",
+        "--scale",
+    }
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
         assert used <= known, page

@@ -13,6 +13,7 @@ from sketchcli.engine.evaluating import baselines, discriminators
 from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.measuring import BATCH
+from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train
@@ -272,18 +273,7 @@ def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu):
     test = dataset.split("test")
     for name, sketch in zip(test.ids, test.sketches, strict=True):
         images.write(tmp_path / "sketches" / f"{name}.png", sketch)
-    config = EvalConfig(
-        (
-            "ssim",
-            "psnr",
-            "mae",
-            "lpips-alex",
-            "kid",
-            "face-similarity",
-            "verification-eer",
-            "rank-1",
-        )
-    )
+    config = EvalConfig(HEADLINE)
     result = evaluate_split((), [tmp_path / "sketches"], dataset, "test", config, device=cpu)
     scores = by_name(result)
     assert values(scores["sketches"]) == pytest.approx(values(scores["the sketch itself"]))
