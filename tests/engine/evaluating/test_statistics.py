@@ -10,9 +10,7 @@ import pytest
 from sketchcli.engine.evaluating import statistics
 from sketchcli.engine.evaluating.statistics import (
     estimate_mean,
-    estimate_mean_difference,
     estimate_set,
-    estimate_set_difference,
     estimate_share,
 )
 from sketchcli.metrics import verification_eer
@@ -113,21 +111,6 @@ def test_intervals_of_means_hold_the_truth(kind):
     assert 0.91 <= coverage([estimate_mean(draw(60)) for _ in range(TRIALS)], truth) <= 0.985
 
 
-def test_a_small_difference_shows_where_the_pictures_are_the_same():
-    random = np.random.default_rng(0)
-    difficulty = random.normal(0, 10, 100)
-    first = difficulty + random.normal(1, 1, 100)
-    second = difficulty + random.normal(0, 1, 100)
-    difference = estimate_mean_difference(first, second)
-    assert difference.value == pytest.approx((first - second).mean())
-    assert difference.low > 0
-    assert estimate_mean(first).low < estimate_mean(second).value
-    assert estimate_mean_difference(first, first).high == 0
-
-
-# ---- shares
-
-
 def test_wilsons_interval_is_the_published_one():
     """81 of 263: .2553 to .3662 (Newcombe 1998, table I, method 3)."""
     values = np.r_[np.ones(81), np.zeros(182)]
@@ -218,21 +201,6 @@ def test_no_interval_of_a_rate_leaves_what_a_rate_can_be():
             verification_eer.compare, *lookalikes(random, 30, blur=blur), is_share=True
         )
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
-
-
-def test_two_predictors_are_compared_on_the_same_halves():
-    random = np.random.default_rng(0)
-    first, real = shifted(random, 80)
-    second = first + random.normal(0, 0.02, first.shape) + 0.1
-    difference = estimate_set_difference(unbiased_distance, second, first, real)
-    alone = estimate_set(unbiased_distance, second, real)
-    assert difference.value == pytest.approx(
-        unbiased_distance(second, real) - unbiased_distance(first, real)
-    )
-    assert difference.high - difference.low < (alone.high - alone.low) / 2
-    assert difference.low > 0
-    opposite = estimate_set_difference(unbiased_distance, first, second, real)
-    assert opposite.low == pytest.approx(-difference.high)
 
 
 @pytest.mark.slow

@@ -41,9 +41,9 @@ def many(tmp_path_factory):
     return root
 
 
-def run(source, target, *, processes=1, notes=None, styles=("pencil",)):
+def run(source, target, *, processes=1, notes=None, styles=("pencil",), size=16):
     """Prepare a folder at 16 pixels."""
-    config = PreprocessConfig(Recipe((16, 16)), SplitRule(test=0.2), styles=styles)
+    config = PreprocessConfig(Recipe((size, size)), SplitRule(test=0.2), styles=styles)
     return preprocessing.preprocess(
         source,
         Provenance("many"),
@@ -52,6 +52,21 @@ def run(source, target, *, processes=1, notes=None, styles=("pencil",)):
         processes=processes,
         reporter=(notes if notes is not None else []).append,
     )
+
+
+def stop_at(chunk, source, target, monkeypatch):
+    """Prepare a folder until Ctrl-C comes in one of its chunks."""
+    real = workers.make_chunk
+
+    def interrupted(folder, recipe, number, jobs):
+        if number == chunk:
+            raise KeyboardInterrupt
+        real(folder, recipe, number, jobs)
+
+    monkeypatch.setattr(workers, "make_chunk", interrupted)
+    with pytest.raises(InterruptedRunError):
+        run(source, target)
+    monkeypatch.setattr(workers, "make_chunk", real)
 
 
 def arrays_of(folder):
@@ -157,58 +172,30 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
     assert not (tmp_path / ".set.work").exists()
 
 
-@pytest.mark.parametrize("change", ["size", "file"])
+@pytest.mark.parametrize("change", ["size", "file", "nothing"])
 def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
     source, target = sources.tree(many), tmp_path / "set"
-    real = workers.make_chunk
-
-    def interrupted(folder, recipe, number, jobs):
-        if number == 1:
-            raise KeyboardInterrupt
-        real(folder, recipe, number, jobs)
-
-    monkeypatch.setattr(workers, "make_chunk", interrupted)
-    with pytest.raises(InterruptedRunError):
-        run(source, target)
-    monkeypatch.setattr(workers, "make_chunk", real)
+    stop_at(1, source, target, monkeypatch)
     if change == "file":
-        path = next(pair.photo for pair in source.pairs)
-        os.utime(path, ns=(1, 1))
-        recipe = Recipe((16, 16))
-    else:
-        recipe = Recipe((8, 8))
+        path = source.pairs[0].photo
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
     notes = []
-    preprocessing.preprocess(
-        source,
-        Provenance("many"),
-        PreprocessConfig(recipe),
-        target=target,
-        reporter=notes.append,
-    )
-    assert not any("going on" in n.message for n in notes if isinstance(n, Note))
-    assert find_prepared(target).description.size == recipe.size
+    run(source, target, notes=notes, size=8 if change == "size" else 16)
+    told = [note.message for note in notes if isinstance(note, Note)]
+    assert any("begun anew" in message for message in told) == (change != "nothing")
+    assert any("going on" in message for message in told) == (change == "nothing")
 
 
 @pytest.mark.parametrize("damage", ["short", "changed", "records"])
 def test_a_chunk_that_a_power_cut_damaged_is_made_again(many, tmp_path, monkeypatch, damage):
     source, target = sources.tree(many), tmp_path / "set"
-    real = workers.make_chunk
-
-    def interrupted(folder, recipe, number, jobs):
-        if number == 3:
-            raise KeyboardInterrupt
-        real(folder, recipe, number, jobs)
-
-    monkeypatch.setattr(workers, "make_chunk", interrupted)
-    with pytest.raises(InterruptedRunError):
-        run(source, target)
+    stop_at(3, source, target, monkeypatch)
     pictures = tmp_path / ".set.work" / "00001.pictures"
     whole = pictures.read_bytes()
     if damage == "records":
         np.save(pictures.with_suffix(".npy"), np.load(pictures.with_suffix(".npy"))[:-1])
     else:
         pictures.write_bytes(whole[:-1] + (b"" if damage == "short" else bytes([whole[-1] ^ 1])))
-    monkeypatch.setattr(workers, "make_chunk", real)
     notes = []
     result = run(source, target, notes=notes)
     assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]

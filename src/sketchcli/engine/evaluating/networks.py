@@ -21,11 +21,6 @@ def file_of(name: str) -> Path | None:
     return None
 
 
-def missing(names: Sequence[str]) -> list[str]:
-    """Which networks were not fetched."""
-    return [name for name in names if file_of(name) is None]
-
-
 def _converted(name: str, sources: Sequence[Path]) -> Path:
     """The safetensors beside the fetched files; made once, and again where those are newer."""
     target = paths.cache_home() / "networks" / f"{name}.safetensors"

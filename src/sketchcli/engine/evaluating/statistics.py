@@ -79,14 +79,6 @@ def estimate_mean(values: Values) -> Estimate:
     return Estimate(mean, float(low), float(high), len(values))
 
 
-def estimate_mean_difference(first: Values, second: Values) -> Estimate:
-    """The mean of `first - second`, picture by picture: `(N,)` and `(N,)`.
-
-    Two predictors differ where the interval holds no 0, even where their own intervals overlap.
-    """
-    return estimate_mean(first - second)
-
-
 def estimate_share(values: Values) -> Estimate:
     """The mean of a yes (1) or no (0) for each picture, `(N,)`; NaN is left out.
 
@@ -125,21 +117,6 @@ def estimate_set(
     # Without a single error there is no spread to go by: then as a yes or no for each picture.
     effective = variance / spread**2 if variance > 0 and spread > 0 else len(ours)
     return _wilson(value, min(effective, MOST_SURE * len(ours)), len(ours))
-
-
-def estimate_set_difference(
-    compare: Compare, first: Floats, second: Floats, real: Floats
-) -> Estimate:
-    """A figure of `first` against `real`, less that of `second`; all `(N, D)`, a row a pair.
-
-    Each half is the same pictures for both: what is easy or hard for both leaves the difference.
-    """
-    kept = np.isfinite(np.hstack([first, second, real])).all(axis=1)
-    one, two, theirs = first[kept], second[kept], real[kept]
-    value, spread = _value_and_spread(
-        lambda rows: compare(one[rows], theirs[rows]) - compare(two[rows], theirs[rows]), len(one)
-    )
-    return _normal(value, spread, len(one))
 
 
 def _value_and_spread(
