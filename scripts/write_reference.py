@@ -4,24 +4,43 @@ A test compares them with the program, so that they cannot drift.
 """
 
 import html
+import inspect
+import json
+import math
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from sketchcli import config as settings
+from sketchcli import registry
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 SETTINGS_HEAD = """# Settings
 
-Every setting of `sketch2img train`, with the values of each preset. A file with any of these
-keys, in TOML or JSON, is laid over the preset with `--config FILE`; flags are laid over the file.
-An unknown key or a value of the wrong type is an error that lists all of them. What a run was
-trained with stands in its `config.toml`, ready for `--config`, and inside its weights.
-
-`generator_options` and `discriminator_options` take the fields of the `Config` class in
-`src/sketchcli/models/generators/<name>.py` and `.../discriminators/<name>.py`: for instance
-`generator_options = { width = 16 }`.
+Every setting of `sketch2img train`: what it does, what it may be, and the values of each preset.
+A file with any of them, in TOML or JSON, is laid over the preset with `--config FILE`; then comes
+`--set KEY=VALUE`, with the names of the tables below (`--set loss.adversarial=lsgan`); then the
+flags that have a name of their own. An unknown name or a value that does not fit is an error that
+lists all of them. What a run was trained with stands in its `config.toml`, ready for `--config`,
+and inside its weights.
 """
+NETWORKS_HEAD = """## Options of the networks
+
+`--set model.generator_options.width=16`, or in a file:
+
+```toml
+[model.generator_options]
+width = 16
+```
+
+Options that a preset has for its networks hold for these alone.
+"""
+ROW = "| setting | default | may be | what it does |\n|---|---|---|---|\n"
+ROOMS = {"generator": registry.GENERATORS, "discriminator": registry.DISCRIMINATORS}
 
 
 def cli_page() -> str:
@@ -34,11 +53,82 @@ def cli_page() -> str:
 
 
 def settings_page() -> str:
-    """Every preset as TOML."""
-    parts = [SETTINGS_HEAD]
+    """Every setting, the options of every network, and every preset as TOML."""
+    parts = [SETTINGS_HEAD, *sections(settings.TrainConfig()), NETWORKS_HEAD]
+    for kind, room in ROOMS.items():
+        parts += [network_section(kind, name, room) for name in registry.names(room)]
     for name, preset in settings.PRESETS.items():
         parts.append(f"## `--preset {name}`\n\n```toml\n{settings.to_toml(preset)}```\n")
     return "\n".join(parts)
+
+
+def sections(config: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - any config class
+    """A table of the settings of a section, then those of the sections in it."""
+    inner = {f.name: getattr(config, f.name) for f in fields(config)}
+    own = [f for f in fields(config) if not is_dataclass(inner[f.name])]
+    prefix = f"{name}." if name else ""
+    rows = [row(prefix + f.name, inner[f.name], may_be(prefix, f), meaning(f)) for f in own]
+    title = f"## `[{name}]`" if name else "## The run as a whole"
+    yield f"{title}\n\n{first_line(config)}\n\n{ROW}{''.join(rows)}"
+    for key, value in inner.items():
+        if is_dataclass(value):
+            yield from sections(value, prefix + key)
+
+
+def network_section(kind: str, name: str, room: str) -> str:
+    """A table of the options of one network."""
+    module = registry.load(room, name)
+    about, start = comments(module.Config), f"model.{kind}_options."
+    rows = [
+        row(f"{start}{f.name}", f.default, option_may_be(f.default), about.get(f.name, ""))
+        for f in fields(module.Config)
+    ]
+    return f"### {kind} `{name}`\n\n{first_line(module)}\n\n{ROW}{''.join(rows)}"
+
+
+def row(name: str, default: object, values: str, about: str) -> str:
+    """A line of a table."""
+    shown = json.dumps(default)
+    return f"| `{name}` | `{shown}` | {values} | {about} |\n".replace("|  |", "| |")
+
+
+def may_be(prefix: str, item: Field[Any]) -> str:
+    """What `merge` accepts for a setting, in words."""
+    limits = item.metadata
+    names = {"preset": list(settings.PRESETS)}
+    names |= {f"model.{kind}": registry.names(room) for kind, room in ROOMS.items()}
+    choices = limits.get("choices", names.get(prefix + item.name))
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if "least" in limits:
+        upper = f" to {limits['most']:g}" if limits["most"] < math.inf else " or more"
+        return f"{limits['least']:g}{upper}"
+    kinds = {bool: "`true`, `false`", str: "text", float: "a number"}
+    return kinds.get(type(item.default), "a table")
+
+
+def option_may_be(default: object) -> str:
+    """What `models/building.py` accepts for a network's option."""
+    accepted = {bool: "`true`, `false`", int: "1 or more", float: "from 0, below 1", str: "text"}
+    return accepted[type(default)]
+
+
+def meaning(item: Field[Any]) -> str:
+    """What a setting does."""
+    if item.name.endswith("_options"):
+        return "[options of the network](#options-of-the-networks)"
+    return str(item.metadata["about"])
+
+
+def comments(kind: type) -> dict[str, str]:
+    """The comment beside each field of a class."""
+    lines = re.findall(r"^\s+(\w+): .*?  # (.+)$", inspect.getsource(kind), re.MULTILINE)
+    return dict(lines)
+
+
+def first_line(documented: object) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 
 PAGES = {"cli.md": cli_page, "settings.md": settings_page}

@@ -112,10 +112,11 @@ def dataset(tmp_path) -> PreparedSet:
 
 @pytest.fixture
 def tiny() -> TrainConfig:
-    """The default recipe with narrow networks."""
+    """The default recipe with narrow networks, and without one that has to be fetched."""
     changes = {
         "epochs": 2,
-        "sample_every": 1,
+        "validation": {"every": 1},
+        "loss": {"perceptual_weight": 0.0},
         "model": {
             "generator_options": {"width": 4, "blocks": 1},
             "discriminator_options": {"width": 4},

@@ -46,7 +46,7 @@ def test_a_preset_knows_its_own_name():
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(UsageError, match="'classic'") as caught:
         settings.preset("classic")
-    assert caught.value.hint == "known: modern, paper"
+    assert caught.value.hint == "known: modern, paper, pix2pix"
 
 
 def test_configs_cannot_be_changed(preset):
@@ -72,8 +72,8 @@ def test_what_is_missing_takes_its_default():
 
 
 def test_merging_changes_what_is_named_and_nothing_else(preset):
-    merged = settings.merge(preset, {"epochs": 7, "loss": {"adversarial": "bce"}})
-    expected = dict(leaves(preset)) | {("epochs",): 7, ("loss", "adversarial"): "bce"}
+    merged = settings.merge(preset, {"epochs": 7, "loss": {"adversarial": "vanilla"}})
+    expected = dict(leaves(preset)) | {("epochs",): 7, ("loss", "adversarial"): "vanilla"}
     assert dict(leaves(merged)) == expected
 
 
@@ -194,7 +194,7 @@ def test_an_unknown_word_is_an_error_that_lists_the_choices(path, choices):
     [
         (("epochs",), [1], [0, -3], "at least 1"),
         (("seed",), [0], [-1], "at least 0"),
-        (("sample_every",), [1], [0], "at least 1"),
+        (("validation", "every"), [1], [0], "at least 1"),
         (("ema_half_life",), [0], [-0.5], "at least 0"),
         (("data", "batch_size"), [1], [0], "at least 1"),
         (("data", "validation_pairs"), [0], [-1], "at least 0"),

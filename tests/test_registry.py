@@ -45,7 +45,7 @@ def test_an_unknown_name_lists_the_known_ones(room, name):
 @pytest.mark.parametrize(
     ("package", "expected"),
     [
-        (registry.GENERATORS, {"cnn", "resnet", "resunet"}),
+        (registry.GENERATORS, {"cnn", "resnet", "resunet", "unet"}),
         (registry.DISCRIMINATORS, {"dense", "patch"}),
         (registry.METRICS, {"mae", "psnr", "ssim"}),
         (registry.ASSETS, {"demo", "folder"}),
@@ -56,5 +56,5 @@ def test_our_rooms_hold_what_the_docs_promise(package, expected):
 
 
 def test_the_error_says_what_kind_of_name_it_is():
-    with pytest.raises(UsageError, match="unknown generator 'unet'"):
-        registry.load(registry.GENERATORS, "unet")
+    with pytest.raises(UsageError, match="unknown generator 'vnet'"):
+        registry.load(registry.GENERATORS, "vnet")

@@ -20,15 +20,31 @@ FORMAT = 1
 _KEY = "sketch2img"
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+class DamagedError(CheckpointError):
+    """A file of ours that a crash or a disk has damaged."""
+
+
+def save(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    *,
+    previous: Path | None = None,
+) -> None:
     """Write tensors and what is to be known about them, whole or not at all.
+
+    Args:
+        path: The file.
+        tensors: Its tensors.
+        about: Plain values, ready for JSON.
+        previous: What becomes of an older file of that name; by default it is replaced.
 
     Raises:
         DataError: The folder cannot be written, or the disk is full.
     """
     header = {_KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    files.write_whole(path, lambda part: _save(plain, part, header))
+    files.write_whole(path, lambda part: _save(plain, part, header), previous=previous)
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -67,7 +83,7 @@ def load(
             names = [n for n in names if starts is None or n.startswith(starts)]
             tensors = {name: file.get_tensor(name) for name in names} if header else {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(
+        raise DamagedError(
             f"{path}: damaged or not safetensors ({error})", hint="train again, or name another"
         ) from error
     return tensors, _about(path, header)
@@ -125,7 +141,7 @@ def _about(path: Path, header: str | None) -> dict[str, Any]:
         about = json.loads(header)
         found = about["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: damaged header") from error
+        raise DamagedError(f"{path}: damaged header") from error
     if found != FORMAT:
         raise CheckpointError(
             f"{path}: format {found}, this version reads {FORMAT}", hint="update sketch2img"

@@ -1,6 +1,7 @@
 """Device, precision, threads and seeds: resolved once, at the edge."""
 
 import os
+import sys
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,6 +9,10 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
+
+if sys.platform != "win32":
+    import resource
 
 from sketchcli.errors import DeviceError, UsageError
 
@@ -38,6 +43,16 @@ class Device:
         return torch.autocast(
             self.torch.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         )
+
+    def scaler(self) -> GradScaler:
+        """Keeps small gradients from vanishing in fp16; does nothing in other precisions."""
+        return GradScaler(self.torch.type, enabled=self.precision == "fp16")
+
+    def memory_megabytes(self) -> float:
+        """The most memory that was in use so far: of the GPU, or of this process."""
+        if self.torch.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.torch) / 2**20
+        return _process_megabytes()
 
 
 def resolve(name: str = "auto", *, precision: str = "auto") -> Device:
@@ -74,6 +89,13 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _process_megabytes() -> float:
+    if sys.platform == "win32":  # it has no such count in the standard library
+        return 0.0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _check_exists(name: str) -> None:

@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     DEVICE = 5
     DOWNLOAD = 6
     SOME_FILES_FAILED = 7
+    TRAINING = 8
     INTERRUPTED = 130
 
 
@@ -61,6 +62,12 @@ class DeviceError(SketchError):
     """A device or a system library that this machine does not offer."""
 
     exit_code = ExitCode.DEVICE
+
+
+class TrainingError(SketchError):
+    """A run that cannot go on: its losses are not finite any more, whatever was tried."""
+
+    exit_code = ExitCode.TRAINING
 
 
 class InterruptedRunError(SketchError):

@@ -18,8 +18,16 @@ import filelock
 from sketchcli.errors import DataError
 
 
-def write_whole(path: Path, save: Callable[[Path], object]) -> None:
+def write_whole(
+    path: Path, save: Callable[[Path], object], *, previous: Path | None = None
+) -> None:
     """Let `save` write a file beside `path`, sync it, then move it into place.
+
+    Args:
+        path: The file.
+        save: Writes its content under the name that it is given.
+        previous: The name that an older file gets first; a crash between the two moves leaves
+            that file alone.
 
     Raises:
         DataError: The folder cannot be written, or the disk is full. Nothing is left behind.
@@ -34,6 +42,8 @@ def write_whole(path: Path, save: Callable[[Path], object]) -> None:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.chmod(0o666 & ~_umask())  # mkstemp's file is readable by its owner alone
+            if previous is not None and path.exists():
+                path.replace(previous)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -115,7 +125,7 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
 
 
 @contextlib.contextmanager
-def locked(target: Path) -> Iterator[None]:
+def locked(target: Path, *, doing: str = "made") -> Iterator[None]:
     """Keep every other process and thread from making `target` while the block runs.
 
     The operating system drops the lock with its process, however that ends. The lock file goes
@@ -132,7 +142,7 @@ def locked(target: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise _held_elsewhere(target, path) from None
+            raise _held_elsewhere(target, path, doing) from None
     # Windows lets nobody write to a locked file, and filelock removes it there; the lock without
     # the system's help, for file systems that have none, keeps its own notes in the file.
     is_unix = isinstance(lock, filelock.UnixFileLock)
@@ -164,7 +174,7 @@ def writing(path: Path, *, hint: str = NO_ROOM) -> Iterator[None]:
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 
-def _held_elsewhere(target: Path, lock: Path) -> DataError:
+def _held_elsewhere(target: Path, lock: Path, doing: str) -> DataError:
     try:
         holder = int(lock.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
@@ -172,7 +182,7 @@ def _held_elsewhere(target: Path, lock: Path) -> DataError:
     else:
         process = f" (process {holder})"
     return DataError(
-        f"{target.name} is being made by another sketch2img{process}",
+        f"{target.name} is being {doing} by another sketch2img{process}",
         hint="wait until it has ended, then try again",
     )
 

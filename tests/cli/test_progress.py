@@ -1,20 +1,43 @@
 """What a person sees while the engine works."""
 
+import dataclasses
 import io
 
 import pytest
 from rich.console import Console
 
-from sketchcli.cli import progress
-from sketchcli.engine.events import Advanced, BatchTrained, EpochTrained, Note, Transferred
+from sketchcli.cli import progress, training_view
+from sketchcli.engine.events import (
+    Advanced,
+    BatchTrained,
+    EpochTrained,
+    Found,
+    Note,
+    Transferred,
+    Validated,
+)
+
+PARTS = {"reconstruction": 0.123, "adversarial": 0.81, "feature_matching": 0.45}
+JUDGING = {"real_accuracy": 0.85, "fake_accuracy": 0.8, "real_sign": 0.7}
+UNSHOWN = {"gradient_norm": 987.0}
 
 
-def batch(number, epoch=3):
-    return BatchTrained(epoch, 10, number, 5, 1.25 * number, 0.5)
+def batch(number, epoch=3, **values):
+    values = {"parts": PARTS | UNSHOWN, "judging": JUDGING | UNSHOWN, "strength": 1.0} | values
+    return BatchTrained(epoch, 10, number, 5, 1.25 * number, 0.5, **values)
 
 
-def epoch(number, mae=None):
-    return EpochTrained(number, 10, 5, 4.5, 1.75, 14.2, 65.0, mae)
+def epoch(number):
+    more = {"lr": 2e-4, "memory_mb": 1843.0, "size": (32, 48), "strength": 1.0}
+    return EpochTrained(number, 10, 5, 4.5, 1.75, 14.2, 65.0, PARTS, JUDGING, **more)
+
+
+def measured(number, score=1.5, *, is_best=False, is_held_out=True, **scores):
+    scores = {"ssim": 0.712, "mae": 20.1, "gradient": 0.84, "sharpness": 0.91} | scores
+    trained = {"ssim": 0.801}
+    return Validated(
+        number, 10, is_held_out, scores, score, is_best, trained, 4.2, 0.95, None, -0.31, "x.png"
+    )
 
 
 @pytest.fixture
@@ -23,22 +46,41 @@ def display():
     return progress.LiveDisplay(Console(file=file, force_terminal=True, width=80)), file
 
 
-def shown(display):
-    """The display's lines, as a terminal of 80 columns shows them."""
-    console = Console(file=io.StringIO(), width=80)
+def shown(display, width=80):
+    """The display's lines, as a terminal of so many columns shows them."""
+    display.console.width = width
+    console = Console(file=io.StringIO(), width=width)
     console.print(display.render())
     return console.file.getvalue().splitlines()
 
 
-def test_the_live_display_shows_batch_and_both_losses(display):
+def line_of(lines, start):
+    """The words of the first line that starts so."""
+    return next(line.split() for line in lines if line.startswith(start))
+
+
+def test_the_live_display_shows_epochs_batch_and_how_the_discriminator_did(display):
     live, _ = display
     for event in (epoch(1), epoch(2), batch(4)):
         live(event)
     lines = shown(live)
-    assert lines[1].split() == ["1/10", "5/5", "4.5000", "1.7500", "14.2"]
-    assert lines[3].split() == ["3/10", "4/5", "5.0000", "0.5000"]
-    assert "14/50" in lines[4]
-    assert max(map(len, lines)) < 80
+    assert line_of(lines, "2/10") == ["2/10", "4.500", "1.750", "85%", "80%", "+0.70", "14.2"]
+    assert line_of(lines, "3/10") == ["3/10", "4/5", "5.000", "0.500", "85%", "80%", "+0.70"]
+    assert "14/50" in line_of(lines, "batches")
+    now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   size 48x32   memory 1.8 GB"
+    assert now in [line.rstrip() for line in lines]
+    assert "987" not in "".join(lines)
+
+
+def test_on_a_wide_terminal_the_losses_parts_are_columns(display):
+    live, _ = display
+    for event in (epoch(2), batch(4)):
+        live(event)
+    lines = shown(live, 110)
+    parts = ["0.810", "0.123", "0.450"]
+    assert line_of(lines, "2/10")[1:6] == ["4.500", "1.750", *parts]
+    assert line_of(lines, "epoch")[4:7] == ["adv", "recon", "feat"]
+    assert not any(line.startswith("adv") for line in lines)
 
 
 def test_the_live_display_keeps_to_the_last_epochs(display):
@@ -47,16 +89,64 @@ def test_the_live_display_keeps_to_the_last_epochs(display):
     for number in range(1, 9):
         live(epoch(number))
     lines = shown(live)
-    assert len(lines) == 1 + progress.LAST_EPOCHS + 1 + 1
-    assert lines[1].split()[0] == "4/10"
+    numbered = [line.split()[0] for line in lines if line.split()[0:1] and "/10" in line.split()[0]]
+    assert numbered == ["4/10", "5/10", "6/10", "7/10", "8/10", "3/10"]
 
 
-def test_notes_and_held_out_errors_stay_above_the_live_display(display):
+def test_the_best_measurement_stays_and_is_marked(display):
+    live, _ = display
+    live(batch(1))
+    for number in range(1, 8):
+        live(measured(number, score=number / 10, is_best=number <= 3))
+    lines = shown(live)
+    rows = [line.split() for line in lines if line.startswith("epoch ") and "overfit" not in line]
+    measurements = [row for row in rows if row[1].isdigit()]
+    assert [row[1] for row in measurements] == ["3", "6", "7"]
+    assert measurements[0][2:] == ["0.300", "*", "0.712", "20.1", "0.840", "0.910", "-0.31"]
+    assert "*" not in measurements[1] + measurements[2]
+    assert any(line.startswith("held out pairs") for line in lines)
+
+
+def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):
+    live, _ = display
+    live(batch(1))
+    live(measured(2, is_held_out=False, **{"lpips-alex": 0.11}))
+    lines = shown(live, 110)
+    row = next(line.split() for line in lines if line.startswith("epoch 2"))
+    assert row[2:9] == ["1.500", "0.712", "0.110", "20.1", "0.840", "0.910", "-0.31"]
+    assert row[9:] == ["0.801", "4.200", "0.950"]  # nothing: the sketch's use is not known
+    assert any(line.startswith("training pairs") for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 110, 200])
+def test_nothing_is_wider_than_the_terminal(display, width):
+    live, _ = display
+    many = dict.fromkeys(training_view.SHORT, 123.456)
+    live(batch(5, parts=many, strength=0.5, skipped=("generator",)))
+    for number in range(95, 101):
+        changed = {"epochs": 1000, "epoch": number, "parts": many}
+        live(dataclasses.replace(epoch(1), **changed))
+        live(measured(number, is_best=True, **{"lpips-alex": 0.11}))
+    lines = shown(live, width)
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+
+
+def test_skipped_steps_and_adapted_augmentation_are_told(display):
+    live, _ = display
+    live(batch(1))
+    assert "skipped" not in " ".join(shown(live))
+    for number in (2, 3):
+        live(batch(number, skipped=("generator", "discriminator"), strength=0.35))
+    assert "augmented 35%   skipped 2" in " ".join(shown(live))
+
+
+def test_notes_and_findings_stay_above_the_live_display(display):
     live, file = display
     live(Note("drawing the [demo] set"))
-    live(epoch(10, mae=23.4))
+    live(Found(10, "collapse", "all generated photos look [alike]"))
     assert "drawing the [demo] set" in file.getvalue()
-    assert "23.4" in file.getvalue()
+    assert "epoch 10: all generated photos look [alike]" in file.getvalue()
 
 
 def test_counts_are_a_bar(display):
@@ -105,18 +195,40 @@ def test_off_a_terminal_a_transfer_is_one_plain_line(capsys):
     assert capsys.readouterr().err.splitlines() == ["faces.zip: 12.3 MB"]
 
 
-def test_off_a_terminal_an_epoch_is_one_plain_line(capsys):
+def test_off_a_terminal_each_event_is_one_plain_line(capsys):
     with progress.reporting() as report:
-        for event in (Note("hello", is_warning=True), batch(1), batch(2), epoch(3, mae=23.4)):
+        for event in (
+            Note("hello", is_warning=True),
+            batch(1),
+            batch(2),
+            epoch(3),
+            measured(3, is_best=True),
+            measured(4, is_held_out=False),
+            Found(4, "collapse", "all look\nalike"),
+            Advanced("pairs", 1, 2),
+            Advanced("pairs", 2, 2),
+        ):
             report(event)
-        report(Advanced("pairs", 1, 2))
-        report(Advanced("pairs", 2, 2))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "warning: hello",
-        (
-            "epoch 3/10  batch 5/5  generator 4.5000  discriminator 1.7500  14.2 img/s  1m05s left"
-            "  held-out MAE 23.4"
-        ),
+        "epoch 3/10  batch 5/5  generator 4.5000  discriminator 1.7500  14.2 img/s  1m05s left",
+        "epoch 3/10  held-out pairs  ssim 0.712  mae 20.1  score 1.500  *",
+        "epoch 4/10  training pairs  ssim 0.712  mae 20.1  score 1.500",
+        "warning: epoch 4: all look\\nalike",
         "pairs: 2",
     ]
+
+
+def test_a_process_that_is_not_shown_says_nothing(capsys):
+    with progress.reporting(is_shown=False) as report:
+        report(Note("hello"))
+        report(epoch(3))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_that_begins_in_the_middle_does_not_count_that_as_speed(display):
+    live, _ = display
+    live(Advanced("batches", 40, 50))
+    assert live.progress.tasks[0].speed in {None, 0.0}
+    assert live.progress.tasks[0].completed == 40

@@ -4,12 +4,9 @@ import pytest
 import torch
 
 from sketchcli.config import NO_AUGMENTATION, AugmentationConfig
-from sketchcli.data.augmentation import (
-    DiscriminatorAugmentation,
-    augment_pairs,
-    vary_pencil,
-    warp_grid,
-)
+from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs, sketches
+from sketchcli.data.augmentation.geometry import warp_grid
+from sketchcli.data.augmentation.sketches import vary_pencil
 
 DEFAULT = AugmentationConfig()
 GEOMETRY = {"flip": True, "rotation": 8.0, "scale": 0.1, "shift": 0.1, "elastic": 0.02}
@@ -183,3 +180,104 @@ def test_a_view_leaves_the_photos_as_they_are_and_follows_the_seed(view):
     again, other = (DiscriminatorAugmentation(photo.shape, draws(seed)) for seed in (0, 1))
     assert torch.equal(again(sketch, photo)[1], seen)
     assert not torch.equal(other(sketch, photo)[1], seen)
+
+
+SKETCHING = ("stroke", "contrast", "gamma", "tone", "erasure", "noise")
+
+
+@pytest.mark.parametrize("kind", SKETCHING)
+def test_roughening_changes_the_sketch_alone_and_stays_in_range(kind):
+    sketch, photo = pairs()
+    config = replace(NO_AUGMENTATION, **{f"sketch_{kind}": 0.8})
+    changed, same = augment_pairs(sketch, photo, config, draws())
+    assert torch.equal(same, photo)
+    assert not torch.equal(changed, sketch)
+    assert changed.shape == sketch.shape
+    assert changed.abs().max() <= 1
+    again, _ = augment_pairs(sketch, photo, config, draws())
+    assert torch.equal(changed, again)
+
+
+def test_what_has_no_amount_draws_nothing():
+    random = draws()
+    sketch, photo = pairs()
+    same = augment_pairs(sketch, photo, NO_AUGMENTATION, random)
+    assert same[0] is sketch
+    assert same[1] is photo
+    assert torch.equal(random.get_state(), draws().get_state())
+
+
+def test_strokes_get_thicker_or_thinner_by_a_pixel_at_most():
+    sketch = torch.ones(40, 1, 9, 9)
+    sketch[:, :, 4, :] = -1  # a line
+    changed = sketches.vary_strokes(sketch, 1.0, draws())
+    assert (changed[:, :, :3] == 1).all()
+    assert (changed[:, :, 6:] == 1).all()
+    darkness = (1 - changed).sum(dim=(1, 2, 3))
+    line = (1 - sketch[0]).sum()
+    assert (darkness > line).any()
+    assert (darkness < line).any()
+
+
+def test_midtones_move_while_paper_and_black_stay():
+    ramp = torch.linspace(-1, 1, 11).view(1, 1, 1, 11).repeat(30, 1, 1, 1)
+    changed = sketches.vary_midtones(ramp, 0.5, draws())
+    torch.testing.assert_close(changed[..., 0], ramp[..., 0])
+    torch.testing.assert_close(changed[..., -1], ramp[..., -1], atol=0.02, rtol=0)
+    assert changed[..., 5].std() > 0.1
+    assert (changed.diff(dim=-1) > 0).all()
+
+
+def test_the_share_of_rubbed_sketches_is_what_was_asked_for():
+    sketch = -torch.ones(400, 1, 32, 32)
+    changed = sketches.rub_out(sketch, 0.25, draws())
+    is_rubbed = (changed > -1).flatten(1).any(dim=1)
+    assert 0.15 < is_rubbed.float().mean() < 0.35
+
+
+def test_a_jittered_window_is_a_piece_of_the_enlarged_pair():
+    rows = torch.linspace(-1, 1, 32).view(1, 1, 32, 1).expand(50, 1, 32, 32)
+    config = replace(NO_AUGMENTATION, jitter=0.25)
+    moved, photo = augment_pairs(rows, rows.expand(-1, 3, -1, -1), config, draws())
+    slope = (moved[:, 0, 20, 16] - moved[:, 0, 12, 16]) / (rows[:, 0, 20, 16] - rows[:, 0, 12, 16])
+    torch.testing.assert_close(slope, torch.full((50,), 0.8), atol=0.02, rtol=0)
+    centre = moved[:, 0, 16, 16]
+    assert centre.max() - centre.min() > 0.25  # windows lie all over
+    torch.testing.assert_close(photo[:, :1], moved)
+
+
+def test_mixed_pairs_are_blends_of_two_along_one_mask():
+    values = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
+    sketch, photo = values.expand(2, 1, 64, 64), values.expand(2, 3, 64, 64)
+    config = replace(NO_AUGMENTATION, mixing=1.0)
+    blended = [augment_pairs(sketch, photo, config, draws(seed)) for seed in range(8)]
+    for mixed_sketch, mixed_photo in blended:
+        torch.testing.assert_close(mixed_photo[:, :1], mixed_sketch)
+        assert mixed_sketch.min() >= 0
+        assert mixed_sketch.max() <= 1
+    spreads = [mixed[0].std() for mixed, _ in blended]
+    assert max(spreads) > 0.2  # parts of both in one picture
+    assert max(mixed.diff(dim=-1).abs().max() for mixed, _ in blended) < 0.3  # and no seam
+
+
+def test_no_strength_leaves_the_discriminators_view_as_it_is():
+    sketch, photo = pairs()
+    view = DiscriminatorAugmentation(photo.shape, draws(), strength=0.0)
+    seen = view(sketch, photo)
+    torch.testing.assert_close(seen[0], sketch)
+    torch.testing.assert_close(seen[1], photo)
+
+
+def test_strength_is_the_share_of_pictures_that_are_changed():
+    photo = pictures(400, channels=3)
+    view = DiscriminatorAugmentation(photo.shape, draws(), strength=0.3)
+    assert 0.2 < (view.brightness != 0).float().mean() < 0.4
+    assert 0.2 < (view.contrast != 1).float().mean() < 0.4
+
+
+def test_part_of_a_view_is_the_view_of_that_part():
+    sketch, photo = pairs(6)
+    view = DiscriminatorAugmentation(photo.shape, draws())
+    whole, part = view(sketch, photo), view.rows(2, 5)(sketch[2:5], photo[2:5])
+    assert torch.equal(whole[0][2:5], part[0])
+    assert torch.equal(whole[1][2:5], part[1])

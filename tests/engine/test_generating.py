@@ -9,9 +9,10 @@ from sketchcli.config import Fit
 from sketchcli.engine import generating
 from sketchcli.engine.events import Advanced
 from sketchcli.engine.generating import generate, load_model, natural_size, plan
-from sketchcli.engine.keeping import Keeper, Progress
 from sketchcli.engine.runs import Run
-from sketchcli.engine.trainer import Trainer
+from sketchcli.engine.training.keeping import Keeper
+from sketchcli.engine.training.progress import Progress
+from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError
 
 
@@ -23,7 +24,7 @@ def weights(tiny, dataset, tmp_path, cpu):
     keeper = Keeper(
         run, tiny, dataset.description, trained_on="0" * 128, batches=4, precision="fp32"
     )
-    keeper.save(trainer, Progress())
+    keeper.save(trainer, Progress(2))
     return run.weights
 
 

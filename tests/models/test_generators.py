@@ -19,7 +19,7 @@ def name(request):
 @pytest.fixture
 def generator(name):
     torch.manual_seed(0)
-    return build_generator(ModelConfig(generator=name)).eval()
+    return build_generator(ModelConfig(generator=name, generator_options={"width": 8})).eval()
 
 
 def sketches(count=2, height=48, width=40):
@@ -54,9 +54,16 @@ def test_one_backward_pass_reaches_every_parameter(generator):
     # In eval, since a bias just before a batch norm has no gradient in training.
     generator(sketches()).square().sum().backward()
     assert all(p.grad is not None for p in generator.parameters())
-    # An input that a layer does not use leaves a part of its weights without a gradient.
-    idle = {n: (p.grad == 0).float().mean().item() for n, p in generator.named_parameters()}
-    assert max(idle.values()) < 0.2, idle
+    # An input that a layer does not use leaves whole channels without a gradient.
+    idle = {
+        name: (p.grad.flatten(2).abs().sum(2) if p.ndim == 4 else p.grad)
+        .eq(0)
+        .float()
+        .mean()
+        .item()
+        for name, p in generator.named_parameters()
+    }
+    assert max(idle.values()) < 0.45, idle  # half of them would be a skip that is not used
     assert all(p.grad.isfinite().all() for p in generator.parameters())
 
 
@@ -78,7 +85,7 @@ def test_in_eval_a_photo_does_not_depend_on_its_neighbours(generator):
 @torch.no_grad()
 def test_it_loads_its_own_weights(name, generator):
     torch.manual_seed(1)
-    other = build_generator(ModelConfig(generator=name)).eval()
+    other = build_generator(ModelConfig(generator=name, generator_options={"width": 8})).eval()
     assert not torch.equal(other(sketches()), generator(sketches()))
     other.load_state_dict(generator.state_dict())
     assert torch.equal(other(sketches()), generator(sketches()))
@@ -96,6 +103,6 @@ def test_wrong_options_are_all_listed_in_one_error(name):
 
 
 def test_an_unknown_generator_lists_the_known_ones():
-    with pytest.raises(UsageError, match="unknown generator 'unet'") as caught:
-        build_generator(ModelConfig(generator="unet"))
+    with pytest.raises(UsageError, match="unknown generator 'vae'") as caught:
+        build_generator(ModelConfig(generator="vae"))
     assert "resunet" in caught.value.hint

@@ -104,7 +104,10 @@ def test_weights_are_glorot_uniform_and_biases_zero(network):
 @torch.no_grad()
 def test_the_block_adds_its_first_convolutions_output_to_its_seconds():
     torch.manual_seed(0)
-    block, plain = ResidualBlock(4).eval(), ResidualBlock(4, is_additive=False).eval()
+    block, plain = (
+        ResidualBlock(4, dropout=0.0, is_additive=is_additive).eval()
+        for is_additive in (True, False)
+    )
     plain.load_state_dict(block.state_dict())
     features = torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(block(features) - plain(features), block.first(features))

@@ -10,12 +10,13 @@ from sketchcli.errors import UsageError
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+JSON_HELP = "Print the result as JSON on stdout."
+DEVICE_HELP = "auto (CUDA if there is one), cpu, cuda, cuda:1 or mps."
+
+Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.", min=0)]
-DeviceName = Annotated[
-    str, typer.Option("--device", help="auto (CUDA if there is one), cpu, cuda, cuda:1 or mps.")
-]
+DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP)]
 Model = Annotated[
     Path | None,
     typer.Option(help="Weights, a run's folder or its name.  \\[default: the newest finished run]"),

@@ -17,25 +17,32 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
+from sketchcli.cli.training_view import TrainingView, number
 from sketchcli.engine.events import (
+    SILENT,
     Advanced,
     BatchTrained,
     EpochTrained,
     Event,
+    Found,
     Note,
     Reporter,
     Transferred,
+    Validated,
 )
 
-LAST_EPOCHS = 5
+SPEED_PERIOD = 300.0  # seconds that the time left is judged by: a batch may take many
 
 
 @contextlib.contextmanager
-def reporting() -> Iterator[Reporter]:
-    """A reporter for as long as the block lasts."""
+def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
+    """A reporter for as long as the block lasts; of several processes, one is shown."""
+    if not is_shown:
+        yield SILENT
+        return
     console = Console(stderr=True)
     if not sys.stderr.isatty():  # FORCE_COLOR would make a terminal of a pipe
         yield print_plain
@@ -46,11 +53,15 @@ def reporting() -> Iterator[Reporter]:
 
 
 def print_plain(event: Event) -> None:
-    """One line for a note, an epoch, a finished count or file; nothing in between."""
+    """One line for a note, an epoch, a measurement, a finding, a finished count or file."""
     if isinstance(event, Note):
         print_note(event)
     elif isinstance(event, EpochTrained):
         typer.echo(epoch_line(event), err=True)
+    elif isinstance(event, Validated):
+        typer.echo(measured_line(event), err=True)
+    elif isinstance(event, Found):
+        typer.echo(f"warning: {printable(found_line(event))}", err=True)
     elif isinstance(event, Advanced) and event.done == event.total:
         typer.echo(f"{event.what}: {event.done}", err=True)
     elif isinstance(event, Transferred) and event.done == event.total:
@@ -81,9 +92,24 @@ def epoch_line(event: EpochTrained) -> str:
     if event.epoch < event.epochs:
         minutes, seconds = divmod(round(event.seconds_left), 60)
         line += f"  {minutes}m{seconds:02d}s left"
-    if event.validation_mae is not None:
-        line += f"  held-out MAE {event.validation_mae:.1f}"
     return line
+
+
+def measured_line(event: Validated) -> str:
+    """A measurement on one line; a star is the best so far."""
+    whose = "held-out" if event.is_held_out else "training"
+    figures = {name: event.scores[name] for name in ("ssim", "mae") if name in event.scores}
+    shown = [
+        f"{name} {number(value)}" for name, value in (figures | {"score": event.score}).items()
+    ]
+    return "  ".join([f"epoch {event.epoch}/{event.epochs}  {whose} pairs", *shown]) + (
+        "  *" if event.is_best else ""
+    )
+
+
+def found_line(event: Found) -> str:
+    """What the training doctor says."""
+    return f"epoch {event.epoch}: {event.message}"
 
 
 def transfers(console: Console) -> Progress:
@@ -100,7 +126,7 @@ def transfers(console: Console) -> Progress:
 
 
 class LiveDisplay:
-    """A bar; while training, the losses of the current batch and of the last epochs."""
+    """Bars; while training, its figures above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -110,39 +136,36 @@ class LiveDisplay:
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(),
             console=console,
+            speed_estimate_period=SPEED_PERIOD,
         )
         self.tasks: dict[str, TaskID] = {}
         self.transfers = transfers(console)
         self.files: dict[str, TaskID] = {}
-        self.batch: BatchTrained | None = None
-        self.epochs: list[EpochTrained] = []
+        self.training = TrainingView()
         self.live = Live(
             get_renderable=self.render, console=console, refresh_per_second=8, transient=True
         )
 
     def __call__(self, event: Event) -> None:
         """Take an event into the display."""
+        self.training.take(event)
         if isinstance(event, Note):
             style = "yellow" if event.is_warning else ""
             self.console.print(Text(printable(event.message), style=style))
+        elif isinstance(event, Found):
+            self.console.print(Text(printable(found_line(event)), style="yellow"))
         elif isinstance(event, Advanced):
             self.advance(event.what, event.done, event.total)
         elif isinstance(event, Transferred):
             self.transfer(event)
         elif isinstance(event, BatchTrained):
-            self.batch = event
             done = (event.epoch - 1) * event.batches + event.batch
             self.advance("batches", done, event.epochs * event.batches)
-        elif isinstance(event, EpochTrained):
-            self.epochs = [*self.epochs, event][-LAST_EPOCHS:]
-            if event.validation_mae is not None:
-                line = f"epoch {event.epoch}: held-out MAE {event.validation_mae:.1f}"
-                self.console.print(Text(line))
 
     def advance(self, what: str, done: int, total: int) -> None:
-        """Move a bar; the first call makes it."""
+        """Move a bar; the first call makes it, where an earlier run may have got to."""
         if what not in self.tasks:
-            self.tasks[what] = self.progress.add_task(what, total=total)
+            self.tasks[what] = self.progress.add_task(what, total=total, completed=done)
         self.progress.update(self.tasks[what], completed=done, total=total)
 
     def transfer(self, event: Transferred) -> None:
@@ -155,29 +178,6 @@ class LiveDisplay:
     def render(self) -> Group:
         """What the terminal shows now."""
         bars = [self.transfers, self.progress] if self.files else [self.progress]
-        return Group(self.table(), *bars) if self.batch else Group(*bars)
-
-    def table(self) -> Table:
-        """Losses: the last epochs' means, then the current batch's."""
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("epoch")
-        for name in ("batch", "generator", "discriminator", "img/s"):
-            table.add_column(name, justify="right")
-        for event in self.epochs:
-            table.add_row(
-                f"{event.epoch}/{event.epochs}",
-                f"{event.batches}/{event.batches}",
-                f"{event.generator_loss:.4f}",
-                f"{event.discriminator_loss:.4f}",
-                f"{event.images_per_second:.1f}",
-                style="dim",
-            )
-        if self.batch:
-            table.add_row(
-                f"{self.batch.epoch}/{self.batch.epochs}",
-                f"{self.batch.batch}/{self.batch.batches}",
-                f"{self.batch.generator_loss:.4f}",
-                f"{self.batch.discriminator_loss:.4f}",
-                "",
-            )
-        return table
+        if self.training.batch is None:
+            return Group(*bars)
+        return Group(self.training.render(self.console.width), *bars)

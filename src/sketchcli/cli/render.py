@@ -24,6 +24,7 @@ from sketchcli.engine.results import (
     GenerateResult,
     PreprocessResult,
     ShareResult,
+    TrainEstimate,
     TrainResult,
     VerifyResult,
 )
@@ -159,17 +160,39 @@ def _(result: ShareResult) -> None:
 
 
 @render.register
+def _(result: TrainEstimate) -> None:
+    height, width = result.size
+    held_out = f", {result.held_out} held out" if result.held_out else ""
+    typer.echo(result.settings)
+    typer.echo(f"set:        {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}")
+    typer.echo(
+        f"parameters: {result.generator_parameters:,} in the generator, "
+        f"{result.discriminator_parameters:,} in the discriminator"
+    )
+    typer.echo(f"device:     {result.device}, {result.precision}")
+    typer.echo(f"memory:     {result.memory_megabytes:,} MB, and what the libraries take")
+    typer.echo(
+        f"time:       {duration(result.seconds)}: {result.steps:,} steps of "
+        f"{result.seconds_a_step:.2f} s, and measurements"
+    )
+
+
+@render.register
 def _(result: TrainResult) -> None:
-    minutes, seconds = divmod(round(result.seconds), 60)
     typer.echo(
         f"{result.epochs} epochs of {result.dataset}, {result.images_seen} pictures, "
-        f"{minutes}m{seconds:02d}s"
+        f"{duration(result.seconds)}"
     )
-    if result.validation_mae is not None:
-        typer.echo(f"mean absolute error on the held-out pairs: {result.validation_mae:.1f} of 255")
+    if result.scores:
+        typer.echo(
+            f"held-out pairs: SSIM {result.scores['ssim']:.3f}, mean absolute error "
+            f"{result.scores['mae']:.1f} of 255; best in epoch {result.best_epoch}"
+        )
+    if result.skipped:
+        typer.echo(f"steps that were not finite, and skipped: {result.skipped}")
     typer.echo(f"weights: {result.weights}")
     typer.echo(f"look at: {result.samples}")
-    typer.echo(f"losses:  {result.curves}")
+    typer.echo(f"report:  {result.report}")
     is_at_home = result.run_dir.resolve().parent == paths.runs_home()
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
     typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
@@ -186,6 +209,17 @@ def _(result: GenerateResult) -> None:
 @render.register
 def _(result: EvalResult) -> None:
     scores.show(result, _console())
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes, seconds.
+
+    >>> duration(59.6), duration(4000)
+    ('1m00s', '1h06m40s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m{rest:02d}s" if hours else f"{minutes}m{rest:02d}s"
 
 
 def _megabytes(listing: AssetListing) -> str:

@@ -46,6 +46,9 @@ class BatchTrained(Event):
     generator_loss: float
     discriminator_loss: float
     parts: dict[str, float] = field(default_factory=dict)  # the generator's losses, unweighted
+    judging: dict[str, float] = field(default_factory=dict)  # how the discriminator did
+    strength: float = 0.0  # of the augmentation that the discriminator sees
+    skipped: tuple[str, ...] = ()  # networks that learnt nothing: something was not finite
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,40 @@ class EpochTrained(Event):
     discriminator_loss: float
     images_per_second: float
     seconds_left: float
-    validation_mae: float | None = None  # 0-255, on the held-out pairs, when measured
+    parts: dict[str, float] = field(default_factory=dict)
+    judging: dict[str, float] = field(default_factory=dict)
+    strength: float = 0.0
+    lr: float = 0.0  # of the generator
+    memory_mb: float = 0.0  # at most, so far
+    size: tuple[int, int] = (0, 0)  # of the pictures, height and width
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """A measurement on the held-out pairs, or, where none are held out, on training pairs."""
+
+    epoch: int
+    epochs: int
+    is_held_out: bool
+    scores: dict[str, float]
+    score: float  # that the best model is chosen by; higher is better
+    is_best: bool
+    training_scores: dict[str, float]
+    colour_shift: float
+    diversity: float | None
+    sketch_use: float | None
+    real_sign_held_out: float
+    sample: str  # the picture, in the run's folder
+
+
+@dataclass(frozen=True)
+class Found(Event):
+    """What the training doctor says is wrong, and what is done about it."""
+
+    epoch: int
+    name: str
+    message: str
+    treatment: str = ""
 
 
 Reporter = Callable[[Event], None]

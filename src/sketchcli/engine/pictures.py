@@ -38,8 +38,8 @@ def write_curves(path: Path, log: Sequence[dict[str, Any]]) -> None:
         left.plot([e["epoch"] for e in epochs], [e[key] for e in epochs], label=key)
     left.set(xlabel="epoch", title="losses, mean of each epoch", ylim=(0, None))
     left.legend()
-    measured = [e for e in epochs if e["validation_mae"] is not None]
-    right.plot([e["epoch"] for e in measured], [e["validation_mae"] for e in measured], "o-")
+    measured = [line for line in log if line["kind"] == "validation" and line["is_held_out"]]
+    right.plot([e["epoch"] for e in measured], [e["scores"]["mae"] for e in measured], "o-")
     right.set(xlabel="epoch", title="mean absolute error on held-out pairs (0-255)")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -92,20 +92,44 @@ class ShareResult:
 
 
 @dataclass(frozen=True)
+class TrainEstimate:
+    """What `train --dry-run` says of a run."""
+
+    dataset: str
+    pairs: int  # trained on
+    held_out: int
+    size: tuple[int, int]  # height, width
+    generator_parameters: int
+    discriminator_parameters: int
+    steps: int
+    seconds_a_step: float
+    seconds: int  # of the whole run
+    memory_megabytes: int
+    device: str
+    precision: str
+    settings: str  # all of them, as TOML
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """How a training run ended."""
 
     run_dir: Path
     weights: Path
+    best: Path | None  # the weights that scored best on held-out pairs; None: none are held out
     samples: Path
     curves: Path
+    report: Path
+    card: Path
     dataset: str
     epochs: int
     images_seen: int
-    seconds: float
+    seconds: float  # in training steps
     generator_loss: float | None
     discriminator_loss: float | None
-    validation_mae: float | None
+    scores: dict[str, float]  # last measured on held-out pairs
+    best_epoch: int | None
+    skipped: int  # steps that were not finite
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """One JSON object a line: every batch and every epoch."""
+        """One JSON object a line: every batch, epoch, measurement and finding."""
         return self.folder / "log.jsonl"
 
     @property
@@ -36,6 +36,31 @@ class Run:
     def state(self) -> Path:
         """What training needs to go on."""
         return self.folder / "state.safetensors"
+
+    @property
+    def previous_state(self) -> Path:
+        """The state before, for when a crash or the disk damages the last one."""
+        return self.folder / "state-before.safetensors"
+
+    @property
+    def states(self) -> tuple[Path, ...]:
+        """The states that are there, the newest first."""
+        return tuple(path for path in (self.state, self.previous_state) if path.exists())
+
+    @property
+    def best(self) -> Path:
+        """The weights that scored best on the held-out pairs."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """Everything about the run on one page."""
+        return self.folder / "report.html"
+
+    @property
+    def card(self) -> Path:
+        """What the model is, for whoever is given it."""
+        return self.folder / "model-card.md"
 
     @property
     def samples(self) -> Path:
@@ -126,7 +151,7 @@ def open_run(folder: Path) -> Run:
     run = Run(folder)
     if folder.is_file():
         raise DataError(f"{folder}: a file", hint="choose another --run-dir")
-    is_ours = run.log.exists() or run.state.exists()
+    is_ours = run.log.exists() or bool(run.states)
     if folder.exists() and any(folder.iterdir()) and not is_ours:
         raise DataError(f"{folder}: not empty, and no run", hint="choose another --run-dir")
     return run

@@ -55,4 +55,6 @@ def _problem(key: str, value: object, kind: type | None) -> str:
         return f"'{key}' must be {kind.__name__}, not {value!r}"
     if type(value) is int and value < 1:
         return f"'{key}' must be at least 1, not {value!r}"
+    if type(value) is float and not 0 <= value < 1:
+        return f"'{key}' must be in [0, 1), not {value!r}"
     return ""

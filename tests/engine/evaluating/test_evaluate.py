@@ -16,7 +16,7 @@ from sketchcli.engine.evaluating.measuring import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training import train
+from sketchcli.engine.training.train import train
 from sketchcli.errors import DataError, UsageError
 
 FEW = EvalConfig(("mae", "ssim"))

@@ -1,6 +1,7 @@
 """Conditional PatchGAN (Isola et al. 2017, section 3.2.2) with spectral norm (Miyato et al. 2018).
 
-It sees sketch and photo together and judges overlapping patches of 70 pixels.
+It sees sketch and photo together and judges overlapping patches of 70 pixels. With `width=64` and
+`norm="batch"` it is pix2pix's own, batch norm, initial weights and all.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sketchcli.models.blocks import Verdict, check_side
+from sketchcli.errors import UsageError
+from sketchcli.models.blocks import Verdict, check_side, initialise_like_pix2pix
 
 # Spectral norm bounds each layer by its worst case, which photos are far from: without a gain their
 # activations fade to a hundredth by the last layer, and with them the generator's gradients.
 GAIN = 2.0
+NORMS = ("spectral", "batch", "none")
 SMALLEST_SIDE = 24  # of less, the last convolution leaves nothing
 
 
@@ -23,6 +26,7 @@ class Config:
     """Dimensions of the network."""
 
     width: int = 48  # channels of the first convolution
+    norm: str = "spectral"  # or batch, or none
 
 
 class Discriminator(nn.Module):
@@ -33,31 +37,40 @@ class Discriminator(nn.Module):
         image_size: Height and width; beyond the smallest, they change nothing here.
 
     Raises:
-        UsageError: The pictures are smaller than 24 pixels.
+        UsageError: The pictures are smaller than 24 pixels, or no such norm.
     """
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size")
-        w = config.width
+        if config.norm not in NORMS:
+            raise UsageError(f"unknown norm '{config.norm}'", hint=f"known: {', '.join(NORMS)}")
+        w, norm = config.width, config.norm
+        self.gain = GAIN if norm == "spectral" else 1.0
         self.layers = nn.ModuleList(
             [
-                convolution(1 + 3, w, stride=2),
-                convolution(w, 2 * w, stride=2),
-                convolution(2 * w, 4 * w, stride=2),
-                convolution(4 * w, 8 * w, stride=1),
+                convolution(1 + 3, w, stride=2, norm="none" if norm == "batch" else norm),
+                convolution(w, 2 * w, stride=2, norm=norm),
+                convolution(2 * w, 4 * w, stride=2, norm=norm),
+                convolution(4 * w, 8 * w, stride=1, norm=norm),
             ]
         )
         self.output = nn.Conv2d(8 * w, 1, 4, padding=1)
+        if norm == "batch":
+            initialise_like_pix2pix(self)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
         """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""
         features = [torch.cat([sketch, photo], dim=1)]
         for layer in self.layers:
-            features.append(GAIN * functional.leaky_relu(layer(features[-1]), 0.2))
+            features.append(self.gain * functional.leaky_relu(layer(features[-1]), 0.2))
         return Verdict(self.output(features[-1]), tuple(features[1:]))
 
 
-def convolution(inputs: int, outputs: int, *, stride: int) -> nn.Module:
-    """4x4 convolution with spectral norm."""
-    return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1))
+def convolution(inputs: int, outputs: int, *, stride: int, norm: str) -> nn.Module:
+    """4x4 convolution with its norm."""
+    if norm == "batch":
+        plain = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=False)
+        return nn.Sequential(plain, nn.BatchNorm2d(outputs))
+    layer = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1)
+    return spectral_norm(layer) if norm == "spectral" else layer

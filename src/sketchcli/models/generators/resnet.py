@@ -7,6 +7,7 @@ output is tanh, since the source's ReLU cannot produce the negative half of [-1,
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sketchcli.models.blocks import initialise_like_keras, keras_batch_norm, pad_to_multiple
 
@@ -20,13 +21,15 @@ class Config:
     width: int = 32  # channels of the first convolution
     blocks: int = 6
     sketch_channels: int = 3  # the source reads grey sketches as RGB
+    dropout: float = 0.0  # of whole channels, after each block; the source has none
 
 
 class ResidualBlock(nn.Module):
     """Two (convolution, batch norm, ReLU); the first one's output is added to the second's."""
 
-    def __init__(self, channels: int, *, is_additive: bool = True) -> None:
+    def __init__(self, channels: int, *, dropout: float, is_additive: bool) -> None:
         super().__init__()
+        self.dropout = dropout
         self.first = convolution(channels, channels, 3)
         self.second = convolution(channels, channels, 3)
         self.is_additive = is_additive
@@ -35,6 +38,7 @@ class ResidualBlock(nn.Module):
         """Features in, features of the same shape out."""
         first = self.first(features)
         second: Tensor = self.second(first)
+        second = functional.dropout2d(second, self.dropout, self.training)
         return first + second if self.is_additive else second
 
 
@@ -53,7 +57,10 @@ class Generator(nn.Module):
             convolution(2 * width, 4 * width, 3, stride=2),
         )
         self.blocks = nn.Sequential(
-            *(ResidualBlock(4 * width, is_additive=self.is_additive) for _ in range(config.blocks))
+            *(
+                ResidualBlock(4 * width, dropout=config.dropout, is_additive=self.is_additive)
+                for _ in range(config.blocks)
+            )
         )
         self.decoder = nn.Sequential(
             transposed_convolution(4 * width, 2 * width),

@@ -22,14 +22,16 @@ class Config:
     """Dimensions of the network."""
 
     width: int = 32  # channels at full size; each reduction doubles them
-    blocks: int = 6
+    blocks: int = 2  # more learn a small set by heart
+    dropout: float = 0.0  # of whole channels, after each block
 
 
 class ResidualBlock(nn.Module):
     """Two convolutions whose output is added to the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.first_norm = nn.InstanceNorm2d(channels, affine=True)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
@@ -39,7 +41,7 @@ class ResidualBlock(nn.Module):
         """Features in, features of the same shape out."""
         inner = functional.relu(self.first_norm(self.first(features)))
         change: Tensor = self.second_norm(self.second(inner))
-        return features + change
+        return features + functional.dropout2d(change, self.dropout, self.training)
 
 
 class Generator(nn.Module):
@@ -52,7 +54,9 @@ class Generator(nn.Module):
         self.encode_half = convolution(w, 2 * w, stride=2)
         self.encode_quarter = convolution(2 * w, 4 * w, stride=2)
         self.encode_eighth = convolution(4 * w, 8 * w, stride=2)
-        self.trunk = nn.Sequential(*(ResidualBlock(8 * w) for _ in range(config.blocks)))
+        self.trunk = nn.Sequential(
+            *(ResidualBlock(8 * w, dropout=config.dropout) for _ in range(config.blocks))
+        )
         self.decode_quarter = convolution(8 * w + 4 * w, 4 * w)
         self.decode_half = convolution(4 * w + 2 * w, 2 * w)
         self.decode_full = convolution(2 * w + w, w)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from sketchcli.engine.ema import WeightAverage
+from sketchcli.engine.training.ema import WeightAverage
 
 
 def network(value):

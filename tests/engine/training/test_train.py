@@ -10,11 +10,18 @@ import torch
 from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.data.held_out import hold_out
-from sketchcli.engine import keeping
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.runs import Run, newest_finished
-from sketchcli.engine.training import train
-from sketchcli.errors import CheckpointError, DataError, InterruptedRunError, UsageError
+from sketchcli.engine.training import keeping
+from sketchcli.engine.training.train import train
+from sketchcli.engine.training.watching import finite
+from sketchcli.errors import (
+    CheckpointError,
+    DataError,
+    InterruptedRunError,
+    TrainingError,
+    UsageError,
+)
 
 
 @pytest.fixture
@@ -53,15 +60,16 @@ def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu)
     events = []
     train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
     logged = [line for line in Run(run_dir).read_log() if line["kind"] == "batch"]
-    reported = [dataclasses.asdict(e) for e in events if isinstance(e, BatchTrained)]
+    reported = [finite(dataclasses.asdict(e)) for e in events if isinstance(e, BatchTrained)]
     assert [{k: v for k, v in line.items() if k in reported[0]} for line in logged] == reported
     assert {"epoch", "batch", "generator_loss", "discriminator_loss"} <= logged[0].keys()
 
 
 def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
-    config = dataclasses.replace(tiny, epochs=12, sample_every=1)
+    config = dataclasses.replace(tiny, epochs=12, validation=settings.ValidationConfig(every=1))
     train(config, dataset, run_dir=run_dir, device=cpu)
-    errors = [x["validation_mae"] for x in Run(run_dir).read_log() if x["kind"] == "epoch"]
+    measured = [x for x in Run(run_dir).read_log() if x["kind"] == "validation"]
+    errors = [x["scores"]["mae"] for x in measured]
     assert errors[-1] < 0.8 * errors[0]
 
 
@@ -89,7 +97,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
         assert all(torch.equal(expected[key], found[key]) for key in expected)
     assert halves.generator_loss == whole.generator_loss
     logs = [Run(tmp_path / half).read_log() for half in ("whole", "halves")]
-    losses = [[(x["kind"], x["epoch"], x["generator_loss"]) for x in log] for log in logs]
+    losses = [[(x["kind"], x["epoch"], x.get("generator_loss")) for x in log] for log in logs]
     assert losses[0] == losses[1]
 
 
@@ -124,9 +132,9 @@ def test_losses_that_are_not_finite_end_the_run_with_the_cure(
     def nothing(*_):
         return torch.tensor(float("nan"), requires_grad=True)
 
-    monkeypatch.setattr("sketchcli.engine.trainer.reconstruction_loss", nothing)
-    with pytest.raises(UsageError) as caught:
-        train(tiny, dataset, run_dir=run_dir, device=cpu)
+    monkeypatch.setattr("sketchcli.engine.training.trainer.reconstruction_loss", nothing)
+    with pytest.raises(TrainingError) as caught:
+        train(dataclasses.replace(tiny, epochs=9), dataset, run_dir=run_dir, device=cpu)
     assert "--lr" in caught.value.hint
     assert not Run(run_dir).result.exists()
 
@@ -181,7 +189,7 @@ def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
     with pytest.raises(CheckpointError, match="other data"):
-        keeping.Keeper(Run(run_dir), tiny, fewer, 1, 1, "fp32").check_is_ours(
+        keeping.Keeper(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
             checkpoint.read_about(Run(run_dir).state)
         )
 
@@ -222,7 +230,8 @@ def test_held_out_pairs_are_never_trained_on(dataset):
 def test_an_error_on_pairs_that_are_trained_on_is_not_reported(tiny, dataset, run_dir, cpu):
     config = settings.merge(tiny, {"data": {"validation_pairs": 0}})
     result = train(config, dataset, run_dir=run_dir, device=cpu)
-    assert result.validation_mae is None
+    assert result.scores == {}
+    assert result.best is None
     assert result.samples.exists()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from sketchcli.config import OptimizerConfig
-from sketchcli.engine.schedules import KINDS, rate_factor
+from sketchcli.engine.training.schedules import KINDS, rate_factor
 from sketchcli.errors import UsageError
 
 

@@ -5,7 +5,8 @@ import torch
 
 from sketchcli import config as settings
 from sketchcli.data.augmentation import DiscriminatorAugmentation
-from sketchcli.engine.trainer import Trainer
+from sketchcli.engine.training.parts import Part
+from sketchcli.engine.training.trainer import Trainer
 
 
 @pytest.fixture(params=["modern", "paper"])
@@ -39,7 +40,7 @@ def test_the_discriminators_step_changes_it_and_nothing_of_the_generator(trainer
     sketch, real = pairs
     fake = trainer.generate(sketch, real)
     generator, discriminator = values(trainer.generator), values(trainer.discriminator)
-    trainer.discriminator_step(sketch, real, fake, view)
+    trainer.discriminator_step([Part(sketch, real, view)], [fake], 0)
     assert are_equal(generator, trainer.generator.state_dict())
     assert not are_equal(discriminator, trainer.discriminator.state_dict())
     assert all(p.grad is None for p in trainer.generator.parameters())
@@ -49,7 +50,7 @@ def test_the_generators_step_changes_it_and_nothing_of_the_discriminator(trainer
     sketch, real = pairs
     fake = trainer.generate(sketch, real)
     generator, discriminator = values(trainer.generator), values(trainer.discriminator)
-    trainer.generator_step(sketch, real, fake, view)
+    trainer.generator_step([Part(sketch, real, view)], [fake])
     assert are_equal(discriminator, trainer.discriminator.state_dict())
     assert not are_equal(generator, trainer.generator.state_dict())
     assert all(p.grad is None for p in trainer.discriminator.parameters())
@@ -59,8 +60,9 @@ def test_the_generators_step_changes_it_and_nothing_of_the_discriminator(trainer
 def test_every_parameter_of_both_networks_receives_a_gradient(trainer, pairs, view):
     sketch, real = pairs
     fake = trainer.generate(sketch, real)
-    trainer.discriminator_step(sketch, real, fake, view)
-    trainer.generator_step(sketch, real, fake, view)
+    part = Part(sketch, real, view)
+    trainer.discriminator_step([part], [fake], 0)
+    trainer.generator_step([part], [fake])
     for network in (trainer.generator, trainer.discriminator):
         unreached = [n for n, p in network.named_parameters() if p.grad is None]
         assert not unreached
@@ -73,7 +75,7 @@ def test_the_adversarial_loss_reaches_the_generator_through_the_discriminator(cp
     )
     before = values(trainer.generator)
     sketch, real = pairs
-    trainer.generator_step(sketch, real, trainer.generate(sketch, real), None)
+    trainer.generator_step([Part(sketch, real)])
     assert not are_equal(before, trainer.generator.state_dict())
 
 
@@ -85,22 +87,21 @@ def test_photos_of_another_size_are_brought_to_the_real_ones(trainer, pairs):
 
 def test_the_total_is_the_weighted_sum_of_the_parts(trainer, pairs, view):
     sketch, real = pairs
-    losses = trainer.generator_step(sketch, real, trainer.generate(sketch, real), view)
+    figures = trainer.generator_step([Part(sketch, real, view)])
     loss = trainer.config.loss
-    expected = sum(
-        getattr(loss, f"{name}_weight") * float(part.detach())
-        for name, part in losses.parts.items()
-    )
-    assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-5)
+    norm = figures.parts.pop("gradient_norm")
+    expected = sum(getattr(loss, f"{n}_weight") * value for n, value in figures.parts.items())
+    assert figures.loss == pytest.approx(expected, rel=1e-5)
+    assert norm > 0
 
 
 def test_both_rates_follow_the_schedule(trainer):
     optimizer = trainer.config.optimizer
-    trainer.set_rates(0)
+    trainer.set_rates(0, epochs=10)
     assert trainer.generator_optimizer.param_groups[0]["lr"] == optimizer.lr
     expected = optimizer.lr * optimizer.discriminator_lr_factor
     assert trainer.discriminator_optimizer.param_groups[0]["lr"] == expected
-    trainer.set_rates(trainer.config.epochs)
+    trainer.set_rates(10, epochs=10)
     assert trainer.generator_optimizer.param_groups[0]["lr"] < optimizer.lr
 
 
@@ -125,9 +126,7 @@ def test_one_pair_can_be_learnt_by_heart(cpu, preset, loss):
     sketch = sketches_to_tensor(drawn[0][0][None], cpu.torch)
     real, other = (photos_to_tensor(photo[None], cpu.torch) for _, photo in drawn)
     for _ in range(120):
-        fake = trainer.generate(sketch, real)
-        trainer.discriminator_step(sketch, real, fake, None)
-        trainer.generator_step(sketch, real, fake, None)
+        trainer.step([Part(sketch, real)], 1)
     learnt = trainer.generate(sketch, real)
     assert (learnt - real).abs().mean() < 0.12
     assert (learnt - other).abs().mean() > 0.25

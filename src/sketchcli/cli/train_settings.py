@@ -1,0 +1,236 @@
+"""The settings of a run: a preset or an earlier run, then a file, then what is typed."""
+
+import difflib
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from sketchcli import config as settings
+from sketchcli import paths
+from sketchcli.config import TrainConfig
+from sketchcli.engine.runs import Run
+from sketchcli.errors import CheckpointError, UsageError
+
+NETWORKS = ("generator", "discriminator")
+SUGGESTIONS = 3
+PAGE = "docs/reference/settings.md"
+
+Changes = dict[str, Any]
+
+
+def resolve_config(
+    preset: str | None,
+    file: Path | None,
+    flags: Changes,
+    *,
+    assignments: Sequence[str] = (),
+    run: Run | None = None,
+) -> TrainConfig:
+    """Preset (or a run's settings), then settings file, then `--set`, then flags.
+
+    The preset is the flag's, else the file's, else the default one. Its networks' options hold
+    for its networks alone; those of `--set` are added to the options that are there. Where weights
+    are started from, the generator is theirs, unless it is asked for by name or options.
+
+    Args:
+        preset: Its name; None was not given.
+        file: Settings laid over it.
+        flags: Nested changes; one that is None was not given.
+        assignments: Changes as `--set` takes them: `loss.adversarial=lsgan`.
+        run: One to go on with, whose settings stand in the place of a preset.
+
+    Raises:
+        UsageError: Unknown preset, or settings that do not exist or do not fit.
+        CheckpointError: The weights to start from are not there.
+    """
+    from_file = {} if file is None else settings.read_file(file)
+    typed = overlay(parse_assignments(assignments), given(flags))
+    base = _without_options_of_others(_base(preset, from_file, run), from_file, typed)
+    chosen = _merge(base, from_file | {"preset": base.preset})
+    chosen = _merge(chosen, with_present_options(chosen, typed))
+    is_asked_for = any(key.startswith("generator") for c in (from_file, typed) for key in _model(c))
+    if chosen.init_from and run is None and not is_asked_for:
+        from sketchcli.engine.training.networks import generator_of
+
+        chosen = settings.merge(chosen, {"model": generator_of(chosen.init_from)})
+    return chosen
+
+
+def parse_assignments(texts: Sequence[str]) -> Changes:
+    """Nested changes from `KEY=VALUE`; a later one wins.
+
+    Raises:
+        UsageError: No key, or no value.
+
+    >>> parse_assignments(["epochs=3", "loss.adversarial=lsgan", "augmentation.flip=false"])
+    {'epochs': 3, 'loss': {'adversarial': 'lsgan'}, 'augmentation': {'flip': False}}
+    """
+    changes: Changes = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not key.strip() or not sign:
+            raise UsageError(
+                f"--set {text}: not a setting and its value",
+                hint="write KEY=VALUE, for instance --set loss.adversarial=lsgan",
+            )
+        nested: Any = parse_value(value)
+        for name in reversed(key.strip().split(".")):
+            nested = {name: nested}
+        changes = overlay(changes, nested)
+    return changes
+
+
+def parse_value(text: str) -> bool | int | float | str:
+    """A TOML boolean, number or string; anything else is the string itself.
+
+    >>> [parse_value(text) for text in ("2e-4", "16", "true", "lsgan", '"16"')]
+    [0.0002, 16, True, 'lsgan', '16']
+    """
+    try:
+        found = tomllib.loads(f"value = {text.strip()}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = found.pop("value")
+    is_scalar = not found and isinstance(value, bool | int | float | str)
+    return value if is_scalar else text
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:
+    """Nested changes laid over others.
+
+    >>> overlay({"loss": {"r1_weight": 1, "r1_every": 4}}, {"loss": {"r1_weight": 2}})
+    {'loss': {'r1_weight': 2, 'r1_every': 4}}
+    """
+    laid = dict(below)
+    for key, value in above.items():
+        old = laid.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        laid[key] = overlay(old, value) if both else value  # type: ignore[arg-type]
+    return laid
+
+
+def given(flags: Changes) -> Changes:
+    """Changes without those that are None."""
+    nested = {key: given(v) if isinstance(v, dict) else v for key, v in flags.items()}
+    return {key: value for key, value in nested.items() if value is not None and value != {}}
+
+
+def with_present_options(config: TrainConfig, changes: Changes) -> Changes:
+    """Changes whose networks' options are added to those that a config has."""
+    model = dict(_model(changes))
+    for name in NETWORKS:
+        key = f"{name}_options"
+        if isinstance(model.get(key), Mapping):
+            model[key] = {**getattr(config.model, key), **model[key]}
+    return changes | {"model": model} if model else changes
+
+
+def find_run(name: Path) -> Run:
+    """The run that a user means: a folder, or a name at home.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    for folder in (paths.in_room(paths.runs_home(), name), name):
+        if Run(folder).config.is_file():
+            return Run(folder)
+    known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
+    raise CheckpointError(f"{name}: no such run", hint=f"runs: {', '.join(known) or 'none yet'}")
+
+
+def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> str:
+    """The command that trains the same model again, with its set and seed made explicit.
+
+    Args:
+        arguments: As typed, from the verb on.
+        seed: Of everything drawn at random.
+        unnamed: Folder of the prepared set, where the arguments do not name it.
+
+    >>> invocation(["train", "--loss", "lsgan"], seed=3, unnamed=Path("prepared/faces"))
+    'sketch2img train prepared/faces --loss lsgan --seed 3'
+    """
+    verb, *options = arguments
+    named = [] if unnamed is None else [_name_of_set(unnamed)]
+    says_seed = any(word.split("=")[0] == "--seed" for word in options)
+    seeded = [] if says_seed else ["--seed", str(seed)]
+    return shlex.join(["sketch2img", verb, *named, *options, *seeded])
+
+
+def invocation_of(run: Run, dataset: Path) -> str:
+    """The command that trains a model as a run that was gone on with: from its own settings."""
+    words = ["sketch2img", "train", _name_of_set(dataset), "--config", str(run.config)]
+    return shlex.join(words)
+
+
+def _base(preset: str | None, from_file: Changes, run: Run | None) -> TrainConfig:
+    if run is not None:
+        return settings.from_dict(settings.read_file(run.config))
+    return settings.preset(preset or from_file.get("preset", TrainConfig.preset))
+
+
+def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:
+    """A config without the options of networks in whose place others are asked for."""
+    asked = overlay(*map(_model, sources))
+    others = [
+        name
+        for name in NETWORKS
+        if asked.get(name, getattr(base.model, name)) != getattr(base.model, name)
+    ]
+    return settings.merge(base, {"model": {f"{name}_options": {} for name in others}})
+
+
+def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:
+    """As `settings.merge`, with a hint at what a mistyped name may mean."""
+    try:
+        return settings.merge(config, changes)
+    except UsageError as error:
+        known = list(setting_names())
+        meant = [name for wrong in _unknown(changes, known) for name in _similar(wrong, known)]
+        hint = f"did you mean {' or '.join(meant[:SUGGESTIONS])}? see {PAGE}" if meant else ""
+        raise UsageError(error.message, hint=hint or error.hint) from error
+
+
+def setting_names(kind: type = TrainConfig, prefix: str = "") -> Iterator[str]:
+    """Every setting's dotted name: `epochs`, `loss.adversarial`."""
+    for item in fields(kind):
+        factory = item.default_factory
+        if isinstance(factory, type) and is_dataclass(factory):
+            yield from setting_names(factory, f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name
+
+
+def _unknown(changes: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> Iterator[str]:
+    for key, value in changes.items():
+        name = prefix + key
+        is_section = any(other.startswith(f"{name}.") for other in known)
+        if isinstance(value, Mapping) and name not in known:
+            yield from _unknown(value, known, f"{name}.")
+        elif name not in known and not is_section:
+            yield name
+
+
+def _similar(wrong: str, known: Sequence[str]) -> list[str]:
+    """Settings that a wrong name may mean, the likeliest first; the section may be missing.
+
+    >>> _similar("adverserial", ["loss.adversarial", "loss.r1_every"])
+    ['loss.adversarial']
+    """
+    own = {name: name.rpartition(".")[2] for name in known}
+    close = difflib.get_close_matches(wrong.rpartition(".")[2], own.values(), n=SUGGESTIONS)
+    found = [name for word in close for name in known if own[name] == word]
+    whole = difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
+    return list(dict.fromkeys([*whole, *found]))[:SUGGESTIONS]
+
+
+def _model(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = changes.get("model")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _name_of_set(folder: Path) -> str:
+    is_at_home = folder.resolve().parent == paths.prepared_home()
+    return folder.name if is_at_home else str(folder)

@@ -1,0 +1,85 @@
+"""Changes laid over a config: checked whole, and all problems told at once."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from sketchcli.config.settings import LARGEST, Options, TrainConfig
+from sketchcli.errors import UsageError
+
+
+def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """A config with nested changes laid over it.
+
+    Raises:
+        UsageError: Unknown keys or values of the wrong type, all listed in one message.
+
+    >>> merge(TrainConfig(), {"optimizer": {"lr": 1}}).optimizer.lr
+    1.0
+    """
+    problems = list(_problems(type(config), changes, ""))
+    if problems:
+        raise UsageError(f"settings: {'; '.join(problems)}", hint="see docs/reference/settings.md")
+    merged = _merge(config, changes)
+    if not isinstance(merged, TrainConfig):  # for the type checker: _merge keeps the class
+        raise TypeError(merged)
+    return merged
+
+
+def from_dict(data: Mapping[str, Any]) -> TrainConfig:
+    """The config that `to_dict` made this from; what is missing takes its default."""
+    return merge(TrainConfig(), data)
+
+
+def to_dict(config: TrainConfig) -> dict[str, Any]:
+    """Plain nested dictionaries, ready for JSON or TOML."""
+    return asdict(config)
+
+
+def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any config class
+    values = {}
+    for item in fields(config):
+        old = getattr(config, item.name)
+        new = changes.get(item.name, old)
+        if item.name in changes and is_dataclass(old):
+            new = _merge(old, new)
+        elif isinstance(old, float):
+            new = float(new)
+        values[item.name] = new
+    return type(config)(**values)
+
+
+def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    hints = get_type_hints(kind)
+    limits = {item.name: item.metadata for item in fields(kind)}
+    for key, value in changes.items():
+        hint, name = hints.get(key), prefix + key
+        if hint is None:
+            yield f"unknown key '{name}'"
+        elif is_dataclass(hint) or hint == Options:
+            if not isinstance(value, Mapping):
+                yield f"'{name}' must be a table"
+            elif isinstance(hint, type) and is_dataclass(hint):
+                yield from _problems(hint, value, f"{name}.")
+        elif not _fits(value, hint):
+            yield f"'{name}' must be {hint.__name__}, not {value!r}"
+        else:
+            yield from _out_of_bounds(name, value, limits[key])
+
+
+def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator[str]:  # noqa: ANN401
+    if "choices" in limits and value not in limits["choices"]:
+        yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'"
+    is_number = isinstance(value, int | float)
+    if is_number and not abs(value) < LARGEST:  # nor is NaN
+        yield f"'{name}' is out of bounds"
+    elif "least" in limits and not limits["least"] <= value <= limits["most"]:
+        upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
+        yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
+
+
+def _fits(value: object, hint: type) -> bool:
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)

@@ -1,0 +1,25 @@
+"""How pictures become those that a network takes."""
+
+from enum import StrEnum
+
+
+class Fit(StrEnum):
+    """How a picture of another shape becomes one of the wanted size."""
+
+    CROP = "crop"  # scaled until it covers the size, the centre is kept
+    PAD = "pad"  # scaled until it fits in, on white
+    STRETCH = "stretch"  # each side for itself, as the CUHK figures are measured
+
+
+class Align(StrEnum):
+    """What pictures are turned, scaled and cut by before they are fitted."""
+
+    NONE = "none"
+    FACE = "face"  # the eyes come to where the CUHK crops have them
+
+
+class Direction(StrEnum):
+    """Where the photo is in a side-by-side picture."""
+
+    PHOTO_LEFT = "photo-left"
+    PHOTO_RIGHT = "photo-right"

@@ -1,0 +1,1 @@
+"""Training: the loop, what it keeps on disk, what it says of itself."""

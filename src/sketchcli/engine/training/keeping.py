@@ -1,0 +1,180 @@
+"""What is kept of a run on disk, so that it can be used, and gone on with."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sketchcli import __version__, checkpoint
+from sketchcli import config as settings
+from sketchcli.config import TrainConfig
+from sketchcli.data.prepared import MARK, Description
+from sketchcli.device import Device
+from sketchcli.engine.events import Note, Reporter
+from sketchcli.engine.runs import Run
+from sketchcli.engine.training.progress import Progress
+from sketchcli.engine.training.trainer import Trainer
+from sketchcli.errors import CheckpointError
+
+MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that a run can go on without
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes a run's weights and state, and puts them back."""
+
+    run: Run
+    config: TrainConfig
+    description: Description  # of the prepared set
+    trained_on: str  # marks of the training photos
+    batches: int  # an epoch
+    precision: str  # that it is trained in
+
+    def save(self, trainer: Trainer, progress: Progress) -> None:
+        """Write the state (to go on), then the weights (to be used).
+
+        The state before stays beside the new one: where that turns out damaged, it is gone on with.
+
+        Raises:
+            DataError: The disk is full or cannot be written; the last good state stays.
+        """
+        about = self.about(progress)
+        state = about | {"progress": progress.to_dict()}
+        checkpoint.save(self.run.state, trainer.state(), state, previous=self.run.previous_state)
+        checkpoint.save(self.run.weights, trainer.average.network.state_dict(), about)
+
+    def save_best(self, trainer: Trainer, progress: Progress) -> None:
+        """Write the weights that scored best so far."""
+        weights = trainer.average.network.state_dict()
+        checkpoint.save(self.run.best, weights, self.about(progress))
+
+    def restore(self, trainer: Trainer, report: Reporter) -> Progress:
+        """Put the saved state back; where it is damaged, the one before.
+
+        Raises:
+            CheckpointError: No state can be used, or other settings or other data made it.
+        """
+        states = self.run.states
+        try:
+            return self._restore(trainer, states[0])
+        except checkpoint.DamagedError as error:
+            if len(states) == 1:
+                raise
+            report(Note(f"{error.message}; going on from the state before", is_warning=True))
+            return self._restore(trainer, states[1])
+
+    def check_is_ours(self, about: dict[str, Any]) -> None:
+        """Refuse a state that other settings or other data made.
+
+        Raises:
+            CheckpointError: It is not this run's.
+        """
+        folder, saved = self.run.folder, settings.from_dict(about["config"])
+        if about["dataset"]["fingerprint"] != self.description.fingerprint:
+            raise CheckpointError(
+                f"{folder}: trained on other data ({about['dataset']['name']})",
+                hint="choose another --run-dir, or the set that it was trained on",
+            )
+        if about["epochs_done"] > self.config.epochs:
+            raise CheckpointError(
+                f"{folder}: already trained for {about['epochs_done']} epochs",
+                hint="ask for as many or more, or choose another --run-dir",
+            )
+        differing = differences(saved, self.config)
+        if differing:
+            raise CheckpointError(
+                f"{folder}: trained with other settings ({', '.join(differing)})",
+                hint=f"choose another --run-dir, or add --config {self.run.config}",
+            )
+
+    def about(self, progress: Progress) -> dict[str, Any]:
+        """What the weights must tell whoever uses them."""
+        return {
+            "version": __version__,
+            "config": settings.to_dict(self.config),
+            "size": self.description.size,
+            "fit": self.description.fit,
+            "align": self.description.align,
+            "dataset": {
+                "name": self.description.name,
+                "fingerprint": self.description.fingerprint,
+                "licence": self.description.licence,
+                "notice": self.description.notice,
+                "citation": self.description.citation,
+                "training_pairs": len(self.trained_on) // MARK,
+                "trained_on": self.trained_on,
+            },
+            "precision": self.precision,
+            "epochs_done": progress.step // self.batches,
+            "images_seen": progress.images_seen,
+            "scores": progress.scores,
+        }
+
+    def _restore(self, trainer: Trainer, state: Path) -> Progress:
+        tensors, about = checkpoint.load(state)
+        self.check_is_ours(about)
+        try:
+            trainer.restore(tensors)
+            return Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
+        except (CheckpointError, LookupError, TypeError) as error:
+            reason = error.message if isinstance(error, CheckpointError) else "no progress in it"
+            raise CheckpointError(f"{state}: {reason}") from error
+
+
+def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
+    """Names of the settings that a run cannot go on with; others may change.
+
+    >>> before = TrainConfig()
+    >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
+    ['seed']
+    """
+    old, new = dict(_flat(settings.to_dict(saved))), dict(_flat(settings.to_dict(wanted)))
+    differing = [name for name, value in old.items() if value != new[name]]
+    return [name for name in differing if not name.startswith(MAY_CHANGE)]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        is_options = name.endswith("_options")
+        nested = isinstance(value, dict) and not is_options
+        found += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
+    return found
+
+
+def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
+    """The settings that a run goes on with; None for a new one.
+
+    One that was begun without the perceptual loss, for want of its network, stays without it.
+    """
+    for state in run.states:
+        try:
+            begun = settings.from_dict(checkpoint.read_about(state)["config"])
+        except (CheckpointError, LookupError):
+            continue
+        weight = min(begun.loss.perceptual_weight, config.loss.perceptual_weight)
+        return settings.merge(config, {"loss": {"perceptual_weight": weight}})
+    return None
+
+
+def seconds_spent(run: Run) -> float:
+    """In the training steps of a run so far; 0 for a new one."""
+    for state in run.states:
+        try:
+            return float(checkpoint.read_about(state)["progress"]["seconds"])
+        except (CheckpointError, LookupError):
+            continue
+    return 0.0
+
+
+def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
+    """The precision that a run was begun in: another one would not go on bit for bit."""
+    for state in run.states:
+        try:
+            begun = checkpoint.read_about(state).get("precision", device.precision)
+        except checkpoint.DamagedError:
+            continue
+        if begun != device.precision:
+            reporter(Note(f"going on in {begun}, as this run was begun"))
+        return dataclasses.replace(device, precision=begun)
+    return device

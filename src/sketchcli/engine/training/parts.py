@@ -1,0 +1,39 @@
+"""A step's batch, cut into what one process takes at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+from sketchcli.data.augmentation import DiscriminatorAugmentation
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs that go through the networks together.
+
+    Args:
+        sketch: `(B, 1, H, W) in [-1, 1]`.
+        photo: `(B, 3, H, W) in [-1, 1]`, the real ones.
+        view: How the discriminator sees them; None: as they are.
+    """
+
+    sketch: Tensor
+    photo: Tensor
+    view: DiscriminatorAugmentation | None = None
+
+    def __len__(self) -> int:
+        return len(self.sketch)
+
+    def rows(self, start: int, stop: int) -> "Part":
+        """Some of the pairs."""
+        view = self.view and self.view.rows(start, stop)
+        return Part(self.sketch[start:stop], self.photo[start:stop], view)
+
+    def split(self, count: int) -> Iterator["Part"]:
+        """Cut into `count` parts, as equal as can be, none of them empty."""
+        count = min(count, len(self))
+        edges = [round(index * len(self) / count) for index in range(count + 1)]
+        for start, stop in pairwise(edges):
+            yield self.rows(start, stop)

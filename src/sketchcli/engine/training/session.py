@@ -1,0 +1,197 @@
+"""One call of `train`: what is trained, where it stands, where it is written."""
+
+import shlex
+import time
+
+from sketchcli import config as settings
+from sketchcli import files
+from sketchcli.config import TrainConfig
+from sketchcli.data import splits
+from sketchcli.data.batches import batches_per_epoch
+from sketchcli.data.held_out import hold_out
+from sketchcli.data.prepared import PreparedSet, marks_of
+from sketchcli.device import Device
+from sketchcli.engine import pictures
+from sketchcli.engine.events import Reporter
+from sketchcli.engine.runs import Run
+from sketchcli.engine.training import networks
+from sketchcli.engine.training.adaptive import AdaptiveStrength
+from sketchcli.engine.training.budget import Costs
+from sketchcli.engine.training.keeping import Keeper
+from sketchcli.engine.training.progress import Progress
+from sketchcli.engine.training.ranks import Ranks
+from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.validating import Validation, Validator
+from sketchcli.engine.training.watching import Watch
+from sketchcli.errors import InterruptedRunError, TrainingError
+from sketchcli.models.building import count_parameters
+
+ROLLBACKS_AT_MOST = 3
+FINISH_SECONDS = 5.0  # for the last state and the report, beside two measurements
+
+
+class Session:
+    """One call of `train`: what is trained, where it stands, where it is written.
+
+    Args:
+        config: All settings.
+        dataset: The prepared pairs.
+        run: The folder.
+        device: Where to compute, and with which numbers.
+        ranks: The processes that train together; the first one writes and reports.
+        reporter: Told of everything.
+        ends_at: When it must have ended, by the monotonic clock; None: whenever it does.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: PreparedSet,
+        *,
+        run: Run,
+        device: Device,
+        ranks: Ranks,
+        reporter: Reporter,
+        ends_at: float | None = None,
+    ) -> None:
+        self.config, self.dataset, self.run = config, dataset, run
+        self.device, self.ranks = device, ranks
+        self.training = dataset.split(splits.TRAIN)
+        self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
+        self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
+        self.batches = batches_per_epoch(len(self.pairs.trained), self.batch_size)
+        self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
+        self.trainer = self.new_trainer()
+        self.keeper = Keeper(
+            run,
+            config,
+            dataset.description,
+            trained_on=marks_of(self.training.photos[row] for row in self.pairs.trained),
+            batches=self.batches,
+            precision=device.precision,
+        )
+        few = self.pairs.trained[: len(self.pairs.looked_at)]
+        validator = Validator(config, self.pairs, self.training.take(few), device)
+        self.watch = Watch(run, ranks, reporter, validator, self.keeper)
+        self.progress = Progress(config.epochs)
+        self.strength = AdaptiveStrength(config.augmentation)
+        self.saved_at = time.monotonic()
+        self.ends_at, self.step_seconds, self.measurement_seconds = ends_at, 0.0, 0.0
+
+    def new_trainer(self) -> Trainer:
+        """Networks and optimisers as they are before the first step."""
+        return Trainer(
+            self.config,
+            image_size=self.dataset.description.size,
+            device=self.device,
+            ranks=self.ranks,
+            perceptual=self.perceptual,
+        )
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs trained so far."""
+        return self.progress.step // self.batches
+
+    @property
+    def has_waited_enough(self) -> bool:
+        """Whether the score has not got better for as long as the settings allow."""
+        patience = self.config.validation.patience
+        return bool(patience) and self.progress.waited >= patience
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.epochs_done >= self.progress.epochs or self.has_waited_enough
+
+    def costs(self) -> Costs:
+        """What the parts of the rest of the run take."""
+        return Costs(
+            self.step_seconds,
+            self.batches,
+            self.measurement_seconds,
+            self.config.validation.every,
+            FINISH_SECONDS + 2 * self.measurement_seconds,
+        )
+
+    def measure(self) -> Validation:
+        """Measure on the looked-at pairs, and remember how long that takes."""
+        started = time.monotonic()
+        found = self.watch.validator.measure(
+            self.trainer.average.network, self.trainer.discriminator
+        )
+        self.measurement_seconds = time.monotonic() - started
+        return found
+
+    def begin(self) -> None:
+        """Go on where the run folder holds a state; otherwise write down the settings."""
+        model = self.config.model
+        self.watch.note(
+            f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
+            f"parameters), discriminator {model.discriminator} "
+            f"({count_parameters(self.trainer.discriminator):,}); "
+            f"{self.device.name}, {self.device.precision}, {self.device.threads} threads"
+        )
+        if self.run.states:
+            self.restore()
+            self.watch.note(f"going on after epoch {self.epochs_done} of {self.progress.epochs}")
+        if not self.ranks.is_first:
+            return
+        with files.writing(self.run.folder):
+            self.run.samples.mkdir(parents=True, exist_ok=True)
+            if self.epochs_done < self.progress.epochs:
+                self.run.result.unlink(missing_ok=True)  # not finished while it goes on
+        self.run.cut_log(self.progress.images_seen)  # first: a folder with a log is a run's
+        files.write_text(self.run.config, settings.to_toml(self.config))
+
+    def restore(self) -> None:
+        """Put the last good state back."""
+        self.progress = self.keeper.restore(self.trainer, self.watch.report)
+        self.progress.epochs = self.config.epochs
+        self.strength.restore(self.progress.strength)
+
+    def roll_back(self) -> None:
+        """Go back to the last good state, with half the learning rate.
+
+        Raises:
+            TrainingError: That has not helped.
+        """
+        tried = self.progress
+        if tried.rollbacks >= ROLLBACKS_AT_MOST:
+            raise TrainingError(
+                f"the losses of epoch {self.epochs_done + 1} are not finite, at a "
+                f"{2**tried.rollbacks}th of the learning rate either; the last good state is kept",
+                hint="choose a lower --lr, or look for odd pictures in the set",
+            )
+        self.trainer = self.new_trainer()
+        if self.run.states:
+            self.restore()
+        else:
+            self.progress = Progress(tried.epochs)
+            self.strength = AdaptiveStrength(self.config.augmentation)
+        self.progress.rollbacks = tried.rollbacks + 1
+        self.progress.rate_scale = tried.rate_scale / 2
+        self.progress.skipped = tried.skipped
+        if self.ranks.is_first:
+            self.run.cut_log(self.progress.images_seen)
+        self.watch.note(
+            "too many steps in a row were not finite: back to epoch "
+            f"{self.epochs_done + 1}, with half the learning rate",
+            is_warning=True,
+        )
+
+    def save(self) -> None:
+        """Keep everything as it is now, unless the last step went wrong."""
+        if self.ranks.is_first and not self.progress.skipped_in_a_row:
+            self.keeper.save(self.trainer, self.progress)
+            pictures.write_curves(self.run.curves, self.run.read_log())
+        self.saved_at = time.monotonic()
+
+    def stop(self, epoch: int) -> None:
+        """Save, and say how to go on."""
+        self.save()
+        folder = shlex.quote(str(self.run.folder))
+        raise InterruptedRunError(
+            f"stopped in epoch {epoch + 1} of {self.progress.epochs}; everything is saved",
+            hint=f"to go on, run the same command with --run-dir {folder}",
+        )

@@ -1,0 +1,108 @@
+"""A run's figures and sample pictures for TensorBoard, where that is installed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sketchcli import images
+from sketchcli.engine.events import BatchTrained, EpochTrained, Event, Reporter, Validated
+from sketchcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FOLDER = "tensorboard"  # in the run's
+
+
+def events_writer(folder: Path) -> Reporter:
+    """A listener that writes what a run reports to `tensorboard/` in its folder.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401, PLC0415 - an extra, and slow
+    except ImportError as error:
+        raise UsageError(
+            "TensorBoard is not installed",
+            hint="type: pipx inject sketch2img tensorboard, or leave --tensorboard out",
+        ) from error
+    return EventsWriter(folder)
+
+
+class EventsWriter:
+    """Writes the figures of every batch, epoch and measurement, and the samples.
+
+    The step is the number of batches so far. A run that is gone on with, or that goes back to an
+    earlier state, trains some of them again; TensorBoard is told to forget what it had of these.
+
+    Args:
+        folder: The run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer: SummaryWriter | None = None
+        self.step = 0
+
+    def __call__(self, event: Event) -> None:
+        """Write what an event tells; of other kinds, nothing."""
+        if isinstance(event, BatchTrained):
+            self.begin_step((event.epoch - 1) * event.batches + event.batch)
+            losses = {"generator": event.generator_loss, "discriminator": event.discriminator_loss}
+            self.write("batch loss", losses)
+            self.write("generator's losses", event.parts)
+            self.write("discriminator", event.judging)
+            self.write("batch", {"augmentation": event.strength, "skipped": len(event.skipped)})
+        elif isinstance(event, EpochTrained):
+            losses = {"generator": event.generator_loss, "discriminator": event.discriminator_loss}
+            self.write("epoch loss", losses)
+            about = {"img per s": event.images_per_second, "rate": event.lr}
+            self.write("epoch", about | {"memory in MB": event.memory_mb, "height": event.size[0]})
+            self.flush()
+        elif isinstance(event, Validated):
+            self.write_measurement(event)
+            self.flush()
+
+    def begin_step(self, step: int) -> None:
+        """Write at this step from now on; the first one, and one that was there, start anew."""
+        if self.writer is None or step <= self.step:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra, and slow
+
+            self.close()
+            self.writer = SummaryWriter(str(self.folder / FOLDER), purge_step=step)
+        self.step = step
+
+    def write_measurement(self, event: Validated) -> None:
+        """Scores on the looked-at pairs and on trained ones, signs of trouble, the pictures."""
+        whose = "held out" if event.is_held_out else "looked at"
+        signs = {
+            "colour shift": event.colour_shift,
+            "diversity": event.diversity,
+            "sketch use": event.sketch_use,
+            "real sign": event.real_sign_held_out,
+        }
+        self.write(whose, event.scores | {"score": event.score})
+        self.write(whose, {name: value for name, value in signs.items() if value is not None})
+        self.write("training pairs", event.training_scores)
+        sample = self.folder / event.sample
+        if self.writer is not None and sample.is_file():
+            picture = images.read_rgb(sample)
+            self.writer.add_image("samples", picture, self.step, dataformats="HWC")
+
+    def write(self, group: str, values: Mapping[str, float]) -> None:
+        """Write numbers of one group; before the first batch there is no step to write them at."""
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(f"{group}/{name}", value, self.step)
+
+    def flush(self) -> None:
+        """Bring to the disk what was written."""
+        if self.writer is not None:
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Write what is left; a later event begins a new file."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None

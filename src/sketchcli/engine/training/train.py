@@ -1,0 +1,93 @@
+"""`train`: the loop, from an empty run folder, or from where the last one stopped."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from sketchcli import files
+from sketchcli.config import TrainConfig
+from sketchcli.data.prepared import PreparedSet
+from sketchcli.device import Device
+from sketchcli.engine.events import SILENT, Reporter
+from sketchcli.engine.results import TrainEstimate, TrainResult
+from sketchcli.engine.runs import Run, open_run
+from sketchcli.engine.training import finishing, keeping
+from sketchcli.engine.training.estimating import estimate
+from sketchcli.engine.training.loop import train_epochs
+from sketchcli.engine.training.networks import what_can_be_had
+from sketchcli.engine.training.planning import open_in_time
+from sketchcli.engine.training.ranks import ALONE, Ranks
+from sketchcli.engine.training.session import Session
+
+
+def dry_run(
+    config: TrainConfig, dataset: PreparedSet, *, device: Device, reporter: Reporter = SILENT
+) -> TrainEstimate:
+    """What a run would cost; nothing is written.
+
+    Args:
+        config: All settings.
+        dataset: The prepared pairs.
+        device: Where it would be computed.
+        reporter: Told of what cannot be had.
+
+    Raises:
+        UsageError: The settings do not fit the set.
+        DataError: The set has nothing to train on.
+    """
+    chosen = what_can_be_had(config, dataset.description.size, reporter)
+    nowhere = Run(Path(dataset.description.name))
+    return estimate(
+        Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
+    )
+
+
+def train(
+    config: TrainConfig,
+    dataset: PreparedSet,
+    *,
+    run_dir: Path,
+    device: Device,
+    reporter: Reporter = SILENT,
+    ranks: Ranks = ALONE,
+    budget: float | None = None,
+    command: str = "sketch2img train",
+) -> TrainResult:
+    """Train a model, or go on with it where the run folder holds a state.
+
+    Args:
+        config: All settings.
+        dataset: The prepared pairs.
+        run_dir: Where everything goes; the same folder again resumes.
+        device: Where to compute, and with which numbers.
+        reporter: Told of every batch and epoch.
+        ranks: The processes that train together; each calls this function.
+        budget: Seconds that the run may take; its epochs are fitted into them.
+        command: What was typed, for the report.
+
+    Raises:
+        CheckpointError: The folder's run has other settings or other data.
+        DataError: The set has nothing to train on, the folder cannot be written, or another
+            process trains in it.
+        InterruptedRunError: The user stopped it; the state is saved.
+        TrainingError: The losses stay infinite or NaN; the last good state is kept.
+    """
+    started = time.monotonic()
+    run = open_run(run_dir)
+    with ranks.first_only(files.locked(run_dir, doing="trained")):
+        open_session = partial(
+            Session,
+            dataset=dataset,
+            run=run,
+            device=keeping.as_begun(run, device, reporter),
+            ranks=ranks,
+            reporter=reporter,
+            ends_at=None if budget is None else started + budget - keeping.seconds_spent(run),
+        )
+        config = keeping.settings_as_begun(run, config) or what_can_be_had(
+            config, dataset.description.size, ranks.first_report(reporter)
+        )
+        session = open_session(config) if budget is None else open_in_time(open_session, config)
+        session.begin()
+        train_epochs(session)
+        return finishing.finish(session, command=command)

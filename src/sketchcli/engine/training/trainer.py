@@ -1,0 +1,283 @@
+"""The two networks, their optimisers, and one step of each."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sketchcli import checkpoint
+from sketchcli.config import TrainConfig
+from sketchcli.device import Device
+from sketchcli.engine.training import networks
+from sketchcli.engine.training.ema import WeightAverage
+from sketchcli.engine.training.figures import Figures, Sums, signs
+from sketchcli.engine.training.optimizers import build_optimizer
+from sketchcli.engine.training.parts import Part
+from sketchcli.engine.training.ranks import ALONE, Ranks
+from sketchcli.engine.training.schedules import rate_factor
+from sketchcli.errors import CheckpointError
+from sketchcli.losses.adversarial import discriminator_loss, generator_loss
+from sketchcli.losses.feature_matching import feature_matching_loss
+from sketchcli.losses.gradient import gradient_loss
+from sketchcli.losses.gradient_penalty import r1_penalty
+from sketchcli.losses.reconstruction import reconstruction_loss
+from sketchcli.losses.structure import structure_loss
+from sketchcli.models.blocks import Verdict
+from sketchcli.models.building import build_discriminator, build_generator
+from sketchcli.models.combined import CombinedModel
+
+Judge = Callable[[Tensor, Tensor], Verdict]
+PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Trainer:
+    """Everything that changes while a model is trained.
+
+    Args:
+        config: The run's settings.
+        image_size: Height and width of the pictures.
+        device: Where to compute, and with which numbers.
+        ranks: The processes that train together.
+        perceptual: Distance of two batches of photos, where the settings give it a weight.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        image_size: tuple[int, int],
+        device: Device,
+        ranks: Ranks = ALONE,
+        perceptual: PerceptualLoss | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
+        generator = device.place(build_generator(config.model))
+        discriminator = device.place(build_discriminator(config.model, image_size))
+        if config.init_from:
+            networks.start_from(config.init_from, generator, discriminator)
+        networks.freeze(generator, config.freeze)
+        self.combined = CombinedModel(generator, discriminator).train()
+        self.average = WeightAverage(generator, config.ema_half_life)
+        self.generator_optimizer = build_optimizer(
+            config.optimizer, generator, weight_decay=config.optimizer.weight_decay
+        )
+        self.discriminator_optimizer = build_optimizer(
+            config.optimizer, discriminator, weight_decay=0.0
+        )
+        self.scaler = device.scaler()
+        if config.run.checkpointing:
+            networks.recompute_activations(generator)
+        # What the steps call: the same networks, whose gradients all processes share.
+        self._draw = networks.compiled(config, ranks.wrap(generator))
+        self._tell = networks.compiled(config, ranks.wrap(discriminator))
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that draws photos."""
+        return self.combined.generator
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The network that judges them."""
+        return self.combined.discriminator
+
+    def step(self, parts: Sequence[Part], number: int) -> tuple[Figures, Figures]:
+        """Teach the discriminator, then the generator; return how it went for each.
+
+        Args:
+            parts: The batch. In more than one part it takes less memory and more time: the photos
+                are drawn twice.
+            number: Of the step; every so many, the discriminator's gradient is penalised.
+        """
+        if len(parts) == 1:
+            drawn = [self.generate(parts[0].sketch, parts[0].photo)]
+        else:
+            with torch.no_grad():
+                drawn = [self.generate(part.sketch, part.photo) for part in parts]
+        judged = Figures(0.0)
+        if self.config.loss.adversarial_weight or self.config.loss.feature_matching_weight:
+            judged = self.discriminator_step(parts, drawn, number)
+        return judged, self.generator_step(parts, drawn if len(parts) == 1 else None)
+
+    def generate(self, sketch: Tensor, photo: Tensor) -> Tensor:
+        """Photos `(B, 3, H, W) in [-1, 1]` of sketches, of the real photos' size."""
+        with self.device.autocast():
+            fake: Tensor = self._draw(sketch)
+        if fake.shape[-2:] != photo.shape[-2:]:
+            fake = functional.interpolate(fake, photo.shape[-2:], mode="bilinear", antialias=True)
+        return fake
+
+    def discriminator_step(
+        self, parts: Sequence[Part], drawn: Sequence[Tensor], number: int
+    ) -> Figures:
+        """Teach the discriminator to tell real from generated."""
+        loss, figures = self.config.loss, Sums()
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
+            share = len(part) / sum(map(len, parts))
+            with self._sharing(self._tell, is_last=index == len(parts) - 1):
+                real_logits = self._judge(self._tell, part, part.photo).logits
+                fake_logits = self._judge(self._tell, part, fake.detach()).logits
+                total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
+                figures.add(share, loss=total, **signs(real_logits, fake_logits))
+                if loss.r1_weight and number % loss.r1_every == 0:
+                    penalty = self._gradient_penalty(part)
+                    figures.add(share, r1=penalty)
+                    total = total + loss.r1_every * loss.r1_weight * penalty
+                self.scaler.scale(share * total).backward()  # type: ignore[no-untyped-call]
+        is_learnt = self._update(self.discriminator_optimizer, self.discriminator, figures)
+        return figures.result(is_skipped=not is_learnt)
+
+    def generator_step(
+        self, parts: Sequence[Part], drawn: Sequence[Tensor] | None = None
+    ) -> Figures:
+        """Teach the generator to pass for real and to be right.
+
+        Args:
+            parts: The batch.
+            drawn: Photos of it that gradients can flow through; None: they are drawn now.
+        """
+        figures = Sums()
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        for index, part in enumerate(parts):
+            share = len(part) / sum(map(len, parts))
+            with self._sharing(self._draw, is_last=index == len(parts) - 1):
+                fake = drawn[index] if drawn else self.generate(part.sketch, part.photo)
+                losses = self.generator_losses(part, fake)
+                total = torch.stack([self._weights[n] * v for n, v in losses.items()]).sum()
+                figures.add(share, loss=total, **losses)
+                self.scaler.scale(share * total).backward()  # type: ignore[no-untyped-call]
+        is_learnt = self._update(self.generator_optimizer, self.generator, figures)
+        self.scaler.update()
+        return figures.result(is_skipped=not is_learnt)
+
+    def generator_losses(self, part: Part, fake: Tensor) -> dict[str, Tensor]:
+        """The generator's losses that have a weight, without it."""
+        kinds, weights, real = self.config.loss, self._weights, part.photo
+        losses: dict[str, Tensor] = {}
+        if "adversarial" in weights or "feature_matching" in weights:
+            judged = self._judge(self.combined.judge, part, fake)
+            with torch.no_grad():
+                expected = self._judge(self.combined.judge, part, real)
+            if "adversarial" in weights:
+                losses["adversarial"] = generator_loss(
+                    kinds.adversarial, judged.logits, expected.logits
+                )
+            if "feature_matching" in weights:
+                losses["feature_matching"] = feature_matching_loss(
+                    judged.features, expected.features
+                )
+        if "reconstruction" in weights:
+            losses["reconstruction"] = reconstruction_loss(kinds.reconstruction, fake, real)
+        if "structure" in weights:
+            losses["structure"] = structure_loss(fake, real)
+        if "gradient" in weights:
+            losses["gradient"] = gradient_loss(fake, real)
+        if self.perceptual is not None:
+            losses["perceptual"] = self.perceptual(fake, real)
+        return losses
+
+    def set_rates(
+        self, done: float, *, epochs: int, scale: float = 1.0, discriminator: float = 1.0
+    ) -> None:
+        """Set both learning rates to what the schedule says.
+
+        Args:
+            done: Epochs done so far, with the fraction of the current one.
+            epochs: Of the whole run.
+            scale: Both rates are multiplied with it.
+            discriminator: The discriminator's is multiplied with this one too.
+        """
+        optimizer = self.config.optimizer
+        rate = scale * optimizer.lr
+        rate *= rate_factor(optimizer, epoch=done, epochs=epochs)
+        for group in self.generator_optimizer.param_groups:
+            group["lr"] = rate
+        for group in self.discriminator_optimizer.param_groups:
+            group["lr"] = rate * optimizer.discriminator_lr_factor * discriminator
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that is needed to go on."""
+        tensors: dict[str, Tensor] = {}
+        for name, network in self._networks().items():
+            tensors |= checkpoint.with_prefix(name, network.state_dict())
+        for name, optimizer in self._optimizers().items():
+            tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what `state` took.
+
+        Raises:
+            CheckpointError: The tensors are of other networks.
+        """
+        try:
+            for name, network in self._networks().items():
+                network.load_state_dict(checkpoint.without_prefix(name, tensors))
+            for name, optimizer in self._optimizers().items():
+                moments = checkpoint.without_prefix(name, tensors)
+                checkpoint.restore_optimizer(optimizer, moments)
+        except (RuntimeError, KeyError, IndexError, ValueError) as error:
+            raise CheckpointError("a state that does not fit its settings") from error
+
+    @property
+    def _weights(self) -> dict[str, float]:
+        """Of the generator's losses that have any."""
+        loss = self.config.loss
+        named = {
+            "adversarial": loss.adversarial_weight,
+            "reconstruction": loss.reconstruction_weight,
+            "structure": loss.structure_weight,
+            "gradient": loss.gradient_weight,
+            "feature_matching": loss.feature_matching_weight,
+            "perceptual": loss.perceptual_weight,
+        }
+        return {name: weight for name, weight in named.items() if weight}
+
+    def _judge(self, judge: Judge, part: Part, photo: Tensor) -> Verdict:
+        sketch = part.sketch
+        if part.view is not None:
+            sketch, photo = part.view(sketch, photo)
+        with self.device.autocast():
+            return judge(sketch, photo)
+
+    def _gradient_penalty(self, part: Part) -> Tensor:
+        photo = part.photo.detach().requires_grad_()
+        sketch, seen = part.view(part.sketch, photo) if part.view else (part.sketch, photo)
+        return r1_penalty(self._tell(sketch, seen).logits, photo)
+
+    def _sharing(
+        self, network: Callable[..., object], *, is_last: bool
+    ) -> contextlib.AbstractContextManager[object]:
+        """Processes exchange gradients once a step, after its last part."""
+        return contextlib.nullcontext() if is_last else self.ranks.not_sharing(network)
+
+    def _update(
+        self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: "Sums"
+    ) -> bool:
+        """Let an optimiser step where loss and gradient are finite; return whether they were."""
+        self.scaler.unscale_(optimizer)
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        figures.add(1.0, gradient_norm=norm)
+        # One process alone must not skip a step that the others take.
+        is_finite = self.ranks.all(bool(torch.isfinite(norm + figures.loss)))
+        if is_finite or self.scaler.is_enabled():  # the scaler skips by itself, and counts it
+            self.scaler.step(optimizer)
+        return is_finite
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average.network,
+        }
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }

@@ -1,0 +1,81 @@
+"""pix2pix's U-Net, as its authors' code has it (Isola et al. 2017, section 6.1.1).
+
+4x4 convolutions halve the size down to one pixel and double it up again; every layer of the way
+down is put beside its counterpart on the way up.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sketchcli.models.blocks import initialise_like_pix2pix, pad_to_multiple
+
+WIDEST = 8  # times the width of the first layer
+FEWEST_WITHOUT = 4  # outer levels that have no dropout
+
+
+@dataclass(frozen=True)
+class Config:
+    """Dimensions of the network; the defaults are the authors' for 128 pixels."""
+
+    width: int = 64  # channels of the first layer
+    depth: int = 7  # halvings; smaller pictures than 2 ** depth are extended
+    dropout: float = 0.5
+
+
+class Generator(nn.Module):
+    """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1]."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.stride = 2**config.depth
+        channels = [config.width * min(2**level, WIDEST) for level in range(config.depth)]
+        last = config.depth - 1
+        self.down = nn.ModuleList(
+            _down(1 if level == 0 else channels[level - 1], channels[level], level, last)
+            for level in range(config.depth)
+        )
+        self.up = nn.ModuleList()
+        for level in reversed(range(config.depth)):
+            inputs = channels[level] if level == last else 2 * channels[level]
+            outputs = channels[level - 1] if level else 3
+            is_inner = FEWEST_WITHOUT <= level < last
+            self.up.append(_up(inputs, outputs, level, config.dropout if is_inner else 0.0))
+        initialise_like_pix2pix(self)
+
+    def forward(self, sketch: Tensor) -> Tensor:
+        """Draw the photo of a sketch."""
+        height, width = sketch.shape[-2:]
+        features, skipped = pad_to_multiple(sketch, self.stride), []
+        for layer in self.down:
+            features = layer(features)
+            skipped.append(features)
+        features = self.up[0](skipped.pop())
+        for layer in self.up[1:]:
+            features = layer(torch.cat([skipped.pop(), features], dim=1))
+        photo: Tensor = features
+        return photo.float().tanh()[..., :height, :width]
+
+
+def _down(inputs: int, outputs: int, level: int, last: int) -> nn.Sequential:
+    """Leaky ReLU, convolution that halves the size, batch norm; neither at the two ends."""
+    is_inner = 0 < level < last
+    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not is_inner)
+    layers: list[nn.Module] = [convolution]
+    if level:
+        layers.insert(0, nn.LeakyReLU(0.2))
+    if is_inner:
+        layers.append(nn.BatchNorm2d(outputs))
+    return nn.Sequential(*layers)
+
+
+def _up(inputs: int, outputs: int, level: int, dropout: float) -> nn.Sequential:
+    """ReLU, transposed convolution that doubles the size, batch norm, perhaps dropout."""
+    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=level == 0)
+    layers: list[nn.Module] = [nn.ReLU(), convolution]
+    if level:
+        layers.append(nn.BatchNorm2d(outputs))
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)

@@ -1,0 +1,296 @@
+"""`train`: which settings, which set and which folder reach the engine."""
+
+import functools
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sketchcli import config as settings
+from sketchcli.cli import train_settings
+from sketchcli.cli.train_settings import invocation, parse_assignments, resolve_config
+from sketchcli.engine.results import TrainResult
+from sketchcli.errors import ExitCode, UsageError
+
+SMALL = (
+    "--set=model.generator_options.width=4",
+    "--set=model.generator_options.blocks=1",
+    "--set=model.discriminator_options.width=4",
+    "--batch-size=4",
+)
+
+
+@pytest.fixture
+def prepared(sketch2img):
+    """A prepared set at home, `demo-32`."""
+    for command in ("fetch-data demo --count 12 --size 32", "preprocess demo --size 32 --test 0.3"):
+        outcome = sketch2img(*command.split())
+        assert outcome.code == 0, outcome.stderr
+
+
+@pytest.fixture
+def train(sketch2img):
+    """Run `train` without the probe that finds the quicker precision."""
+    return functools.partial(sketch2img, "train", "--precision", "fp32")
+
+
+@pytest.fixture
+def run(train, prepared, home):
+    """A run of one epoch, `first`."""
+    folder = home / "runs" / "first"
+    outcome = train(*SMALL, "--epochs", 1, "--seed", 3, "--run-dir", folder)
+    assert outcome.code == 0, outcome.stderr
+    return folder
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What would have been trained: the arguments of the engine's `train`."""
+    from sketchcli.engine.training import train as training
+
+    calls = []
+
+    def pretend(config, dataset, **rest):
+        calls.append({"config": config, "dataset": dataset} | rest)
+        nowhere = Path("nowhere")
+        values = dict.fromkeys(TrainResult.__dataclass_fields__, nowhere)
+        numbers = {"epochs": 1, "images_seen": 8, "seconds": 1.0, "skipped": 0, "best_epoch": 1}
+        return TrainResult(**values | numbers | {"scores": {}})
+
+    monkeypatch.setattr(training, "train", pretend)
+    return calls
+
+
+# -- settings
+
+
+def test_set_reaches_every_setting_and_keeps_its_type():
+    chosen = resolve_config(
+        None,
+        None,
+        {},
+        assignments=[
+            "epochs=7",
+            "loss.adversarial=lsgan",
+            "augmentation.elastic=0.04",
+            "augmentation.flip=false",
+            "optimizer.lr=1",
+            "model.generator_options.width=16",
+        ],
+    )
+    expected = {
+        "epochs": 7,
+        "loss": {"adversarial": "lsgan"},
+        "augmentation": {"elastic": 0.04, "flip": False},
+        "optimizer": {"lr": 1.0},
+        "model": {"generator_options": {"width": 16}},
+    }
+    assert chosen == settings.merge(settings.preset("modern"), expected)
+
+
+def test_set_lies_over_the_file_and_under_the_flags(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = 1\nseed = 1\n[data]\nbatch_size = 1\n")
+    chosen = resolve_config(
+        "paper", file, {"seed": 3, "epochs": None}, assignments=["seed=2", "data.batch_size=2"]
+    )
+    assert (chosen.epochs, chosen.seed, chosen.data.batch_size) == (1, 3, 2)
+
+
+def test_the_last_of_two_assignments_wins():
+    assert parse_assignments(["seed=1", "epochs=2", "seed=3"]) == {"seed": 3, "epochs": 2}
+
+
+@pytest.mark.parametrize("text", ["epochs", "=3", " =3", ""])
+def test_what_is_no_assignment_is_said(text):
+    with pytest.raises(UsageError, match="--set") as caught:
+        parse_assignments([text])
+    assert "KEY=VALUE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("-2", -2),
+        ("true", True),
+        ("True", "True"),
+        ('"a b"', "a b"),
+        ("runs/a b", "runs/a b"),
+        ("2024-01-01", "2024-01-01"),
+        ("[1, 2]", "[1, 2]"),
+        ("1\nother = 2", "1\nother = 2"),
+        ("a=b", "a=b"),
+        ("", ""),
+    ],
+)
+def test_values_are_toml_scalars_and_else_words(text, value):
+    found = parse_assignments([f"init_from={text}"])["init_from"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("loss.adverserial", "loss.adversarial"),
+        ("adversarial", "loss.adversarial"),
+        ("batchsize", "data.batch_size"),
+        ("optimiser.lr", "optimizer.lr"),
+        ("epoch", "epochs"),
+        ("loss.patience", "validation.patience"),
+    ],
+)
+def test_a_mistyped_setting_is_answered_with_the_one_that_is_meant(wrong, meant):
+    with pytest.raises(UsageError, match=f"'{wrong.partition('.')[0]}") as caught:
+        resolve_config(None, None, {}, assignments=[f"{wrong}=1"])
+    assert meant in caught.value.hint
+
+
+def test_a_mistyped_setting_in_a_file_is_answered_too(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("[loss]\nadversarial_wait = 1\n")
+    with pytest.raises(UsageError, match=r"loss\.adversarial_wait") as caught:
+        resolve_config(None, file, {})
+    assert "loss.adversarial_weight" in caught.value.hint
+
+
+def test_what_is_like_no_setting_has_no_suggestion():
+    with pytest.raises(UsageError) as caught:
+        resolve_config(None, None, {}, assignments=["xyzzy=1"])
+    assert caught.value.hint == "see docs/reference/settings.md"
+
+
+def test_options_are_added_to_those_of_the_preset():
+    chosen = resolve_config(
+        "pix2pix", None, {}, assignments=["model.discriminator_options.width=8"]
+    )
+    assert chosen.model.discriminator_options == {"width": 8, "norm": "batch"}
+
+
+def test_a_presets_options_go_with_its_network(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[model]\ndiscriminator = "dense"\n')
+    from_file = resolve_config("pix2pix", file, {})
+    from_flag = resolve_config("pix2pix", None, {"model": {"discriminator": "dense"}})
+    for chosen in (from_file, from_flag):
+        assert (chosen.model.discriminator, chosen.model.discriminator_options) == ("dense", {})
+        assert chosen.model.generator == "unet"
+
+
+# -- the command to do it again
+
+
+def test_the_command_names_set_and_seed(home):
+    at_home = home / "prepared" / "faces"
+    plain = invocation(["train", "--epochs", "3"], seed=5, unnamed=at_home)
+    assert plain == "sketch2img train faces --epochs 3 --seed 5"
+    elsewhere = invocation(["train"], seed=0, unnamed=Path("/data/my faces"))
+    assert elsewhere == "sketch2img train '/data/my faces' --seed 0"
+    for said in (["--seed", "7"], ["--seed=7"]):
+        named = invocation(["train", "faces", *said], seed=7, unnamed=None)
+        assert shlex.split(named) == ["sketch2img", "train", "faces", *said]
+
+
+# -- through the entry point
+
+
+def test_flags_reach_the_engine(train, prepared, asked):
+    outcome = train(
+        *shlex.split(
+            "--optimizer adamw --schedule cosine --loss lsgan --patience 3 --accumulate 2 "
+            "--validate-every 4 --grow-from 16 --compile --checkpointing --no-tensorboard "
+            "--freeze trunk --set loss.r1_weight=0.5"
+        )
+    )
+    assert outcome.code == 0, outcome.stderr
+    changes = {
+        "freeze": "trunk",
+        "optimizer": {"name": "adamw", "schedule": "cosine"},
+        "loss": {"adversarial": "lsgan", "r1_weight": 0.5},
+        "validation": {"patience": 3, "every": 4},
+        "data": {"accumulate": 2, "grow_from": 16},
+        "run": {"compile": True, "checkpointing": True},
+    }
+    assert asked[0]["config"] == settings.merge(settings.preset("modern"), changes)
+    assert asked[0]["dataset"].folder.name == "demo-32"
+
+
+def test_a_wrong_setting_is_a_usage_error_that_trains_nothing(train, asked):
+    outcome = train("--set", "loss.adverserial=lsgan", "--json")
+    assert outcome.code == ExitCode.USAGE
+    assert "loss.adversarial" in outcome.json["errors"][0]["hint"]
+    assert not asked
+
+
+def test_a_run_goes_on_with_its_own_settings_and_set(train, sketch2img, run, home):
+    assert sketch2img("fetch-data", "demo", "--name", "other", "--count", 4, "--size", 32).code == 0
+    assert sketch2img("preprocess", "other", "--size", 32).code == 0  # now the newest set
+    outcome = train("--resume", "first", "--epochs", 2, "--json")
+    assert outcome.code == 0, outcome.stderr
+    data = outcome.json["data"]
+    assert (data["dataset"], data["epochs"], Path(data["run_dir"])) == ("demo-32", 2, run)
+    chosen = settings.from_dict(settings.read_file(run / "config.toml"))
+    assert (chosen.seed, chosen.model.generator_options["width"]) == (3, 4)
+    assert "going on after epoch 1" in outcome.stderr
+
+
+def test_a_run_is_found_by_its_folder_and_its_set_by_its_pairs(train, run, home, asked):
+    (home / "prepared" / "demo-32").rename(home / "prepared" / "renamed")
+    assert train("--resume", run).code == 0
+    assert asked[0]["dataset"].folder.name == "renamed"
+    assert asked[0]["run_dir"] == run
+
+
+def test_a_set_that_is_gone_is_named(train, run, home, asked):
+    (home / "prepared" / "demo-32" / "dataset.json").unlink()
+    outcome = train("--resume", run)
+    assert outcome.code == ExitCode.DATA
+    assert "'demo-32' is not in" in outcome.stderr
+    assert "train SET --resume RUN" in outcome.stderr
+    assert not asked
+
+
+def test_a_run_without_a_state_cannot_say_its_set(train, run, asked):
+    for state in run.glob("state*"):
+        state.unlink()
+    assert train("--resume", run).code == ExitCode.DATA
+    assert train("demo-32", "--resume", run).code == 0
+    assert len(asked) == 1
+
+
+def test_runs_that_are_not_there_are_answered_with_those_that_are(train, home, asked):
+    (home / "runs" / "mine").mkdir(parents=True)
+    (home / "runs" / "mine" / "config.toml").write_text("")
+    outcome = train("--resume", "yours")
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "hint: runs: mine" in outcome.stderr
+
+
+@pytest.mark.parametrize("other", [["--run-dir", "x"], ["--preset", "paper"]])
+def test_resume_contradicts_another_folder_and_other_settings(train, other, asked):
+    outcome = train("--resume", "mine", *other)
+    assert outcome.code == ExitCode.USAGE
+    assert f"--resume and {other[0]} contradict" in outcome.stderr
+
+
+def test_weights_bring_their_generator_unless_one_is_asked_for(train, run, asked):
+    for more in ((), ("--set", "model.generator_options.width=8"), ("--generator", "cnn")):
+        assert train("--init-from", "first", *more).code == 0
+    theirs, wider, other = (call["config"].model for call in asked)
+    assert (theirs.generator, theirs.generator_options) == ("resunet", {"width": 4, "blocks": 1})
+    assert theirs.discriminator_options == {}
+    assert wider.generator_options == {"width": 8}
+    assert other.generator == "cnn"
+
+
+def test_weights_that_are_not_there_train_nothing(train, prepared, asked):
+    outcome = train("--init-from", "nosuch")
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "nosuch" in outcome.stderr
+    assert not asked
+
+
+def test_every_setting_has_one_name():
+    names = list(train_settings.setting_names())
+    assert len(names) == len(set(names))
+    assert {"epochs", "loss.r1_weight", "model.generator_options"} <= set(names)
