@@ -71,7 +71,7 @@ $(DEMO)/trained: $(DEMO)/prepared
 	@touch $@
 
 $(DEMO)/photos.done: $(DEMO)/trained
-	$(SKETCH2IMG) generate $(STRANGERS) $(DEMO)/photos
+	$(SKETCH2IMG) generate $(STRANGERS) $(DEMO)/photos --overwrite
 	@touch $@
 
 $(DEMO)/figures.txt: $(DEMO)/trained

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = (
     {"errors"},
-    {"paths", "files", "registry"},
+    {"paths", "files", "registry", "formats", "weights_header"},
     {"config", "device"},
     {"images"},
     {"checkpoint", "faces"},

@@ -48,6 +48,7 @@ def test_every_option_in_the_docs_exists():
         "--extra-index-url",
         "--no-deps",
         "--no-python",
+        "--nproc-per-node",
         "--scale",
     }
     for page in PAGES:

@@ -14,14 +14,19 @@ import torch
 from torch import Tensor
 
 from sketchcli import files
-from sketchcli.errors import CheckpointError
+from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_about, read_header
 
-FORMAT = 1
-_KEY = "sketch2img"
-
-
-class DamagedError(CheckpointError):
-    """A file of ours that a crash or a disk has damaged."""
+__all__ = [
+    "DamagedError",
+    "load",
+    "optimizer_tensors",
+    "read_about",
+    "read_header",
+    "restore_optimizer",
+    "save",
+    "with_prefix",
+    "without_prefix",
+]
 
 
 def save(
@@ -42,18 +47,9 @@ def save(
     Raises:
         DataError: The folder cannot be written, or the disk is full.
     """
-    header = {_KEY: json.dumps({"format": FORMAT} | dict(about))}
+    header = {KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     files.write_whole(path, lambda part: _save(plain, part, header), previous=previous)
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """What is known about a file's tensors, without reading them.
-
-    Raises:
-        CheckpointError: The file is missing, damaged, or not ours.
-    """
-    return load(path, only=())[1]
 
 
 def load(
@@ -68,25 +64,15 @@ def load(
     Raises:
         CheckpointError: The file is missing, damaged, or not ours.
     """
-    if path.suffix in {".pt", ".pth", ".ckpt", ".pkl"}:
-        raise CheckpointError(
-            f"{path}: a pickle can run any code when it is opened, and is never loaded",
-            hint="use a weights.safetensors that sketch2img wrote",
-        )
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file", hint="name another with --model")
     starts = None if only is None else tuple(only)
+    header = read_header(path)
+    about = about_of(path, header)
+    names = [name for name in header.shapes if starts is None or name.startswith(starts)]
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_KEY)
-            names = list(file.keys())
-            names = [n for n in names if starts is None or n.startswith(starts)]
-            tensors = {name: file.get_tensor(name) for name in names} if header else {}
+            return {name: file.get_tensor(name) for name in names}, about
     except (safetensors.SafetensorError, OSError) as error:
-        raise DamagedError(
-            f"{path}: damaged or not safetensors ({error})", hint="train again, or name another"
-        ) from error
-    return tensors, _about(path, header)
+        raise DamagedError(f"{path}: damaged or not safetensors ({error})") from error
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -132,18 +118,3 @@ def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter).copy_(tensor).detach()
-
-
-def _about(path: Path, header: str | None) -> dict[str, Any]:
-    if header is None:
-        raise CheckpointError(f"{path}: not written by sketch2img")
-    try:
-        about = json.loads(header)
-        found = about["format"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise DamagedError(f"{path}: damaged header") from error
-    if found != FORMAT:
-        raise CheckpointError(
-            f"{path}: format {found}, this version reads {FORMAT}", hint="update sketch2img"
-        )
-    return dict(about)

@@ -23,6 +23,8 @@ Points = NDArray[np.float32]
 # Of a CUHK crop (CUFS, Wang and Tang 2009): its size, and the eyes' x and y in it.
 CROP_HEIGHT, CROP_WIDTH = 250, 200
 CROP_EYES = np.array([[75, 125], [125, 125]], np.float32)
+CROP_EYE_DISTANCE = 50
+FEATHER = 0.12  # of a pasted face's width, over which it passes into what is around it
 
 # Measured on CUHK, Congress portraits, drawn faces and 150 facades: faces and sketches of faces
 # score .84 and more at the first of these scales, facades .73 at most at any.
@@ -126,10 +128,39 @@ def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
         height: Of the result, in pixels; its width is .8 of that, rounded.
     """
     width = round(height * CROP_WIDTH / CROP_HEIGHT)
+    return _warped(pixels, _similarity(eyes, _crop_eyes(width, height)), (width, height))
+
+
+def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
+    """Put a face that `align` cut out, at any size, back where it was.
+
+    Args:
+        face: RGB `(h, w, 3)`.
+        onto: The picture that it came from, RGB `(H, W, 3)`.
+        eyes: Where the eyes are in that, as `align` was told.
+    """
+    height, width = face.shape[:2]
+    back = _similarity(_crop_eyes(width, height), eyes)
+    size = (onto.shape[1], onto.shape[0])
+    cover = cv2.warpAffine(_feathered(height, width), back, size, flags=cv2.INTER_LINEAR)
+    share = np.asarray(cover)[:, :, None]
+    blend = _warped(face, back, size) * share + onto * (1 - share)
+    pasted: Pixels = np.rint(blend).clip(0, 255).astype(np.uint8)
+    return pasted
+
+
+def _crop_eyes(width: int, height: int) -> Points:
+    """Where the eyes are in an aligned picture of another size than CUHK's."""
     # Centres of pixels have whole coordinates, so that sizes scale around -.5.
     scale = np.array([width / CROP_WIDTH, height / CROP_HEIGHT], np.float32)
-    targets = (CROP_EYES + 0.5) * scale - 0.5
-    return _warped(pixels, _similarity(eyes, targets), (width, height))
+    return (CROP_EYES + np.float32(0.5)) * scale - np.float32(0.5)
+
+
+def _feathered(height: int, width: int) -> NDArray[np.float32]:
+    """How much of a pasted face covers what was there: all in the middle, nothing at the edge."""
+    rise = max(1.0, FEATHER * width)
+    down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
+    return np.minimum(down[:, None], along[None, :]).clip(0, 1).astype(np.float32)
 
 
 def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:

@@ -8,6 +8,7 @@ from sketchcli import __version__
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.fetch_data import fetch_data
 from sketchcli.cli.generate import generate
+from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
 
@@ -43,3 +44,4 @@ app.command("preprocess")(preprocess)
 app.command("train")(train)
 app.command("generate")(generate)
 app.command("eval")(evaluate)
+app.command("models")(models)

@@ -1,7 +1,6 @@
 """Options that several verbs share, declared once."""
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,15 +16,15 @@ Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.", min=0)]
 DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP)]
-Model = Annotated[
-    Path | None,
-    typer.Option(help="Weights, a run's folder or its name.  \\[default: the newest finished run]"),
-]
 Size = Annotated[str, typer.Option(metavar="N|WxH", help="Size in pixels: 128, or 160x200.")]
 
 
-def parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str, *, largest: int = LARGEST_SIDE) -> tuple[int, int]:
     """Height and width from `128` or `160x200` (width first, as people write it).
+
+    Args:
+        text: What was typed.
+        largest: Pixels of a side that are allowed.
 
     Raises:
         UsageError: Not a size, or out of bounds.
@@ -37,8 +36,8 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"--size {text}: not a size", hint="write 128, or 160x200")
     width, height = int(match[1]), int(match[2] or match[1])
-    if not SMALLEST_SIDE <= min(width, height) <= max(width, height) <= LARGEST_SIDE:
+    if not SMALLEST_SIDE <= min(width, height) <= max(width, height) <= largest:
         raise UsageError(
-            f"--size {text}: out of bounds", hint=f"from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+            f"--size {text}: out of bounds", hint=f"from {SMALLEST_SIDE} to {largest} pixels"
         )
     return height, width

@@ -1,6 +1,7 @@
 """Results on stdout: for people, or as one JSON envelope."""
 
 import json
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,12 +17,15 @@ from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.cli import scores
+from sketchcli.cli.progress import printable
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
     FetchPlan,
     FetchResult,
+    GeneratedFile,
     GenerateResult,
+    ModelsResult,
     PreprocessResult,
     ShareResult,
     TrainEstimate,
@@ -42,7 +46,13 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
     failed = result.failed if isinstance(result, GenerateResult) else ()
     errors = [{"code": int(ExitCode.DATA), "message": file.error, "hint": ""} for file in failed]
-    typer.echo(envelope(command, status="error" if failed else "ok", data=data, errors=errors))
+    text = envelope(command, status="error" if failed else "ok", data=data, errors=errors)
+    typer.echo(_as_text(text))
+
+
+def file_line(file: GeneratedFile) -> str:
+    """A file of `generate` as one line of JSON."""
+    return _as_text(json.dumps(asdict(file), ensure_ascii=False, default=_plain))
 
 
 def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
@@ -201,9 +211,47 @@ def _(result: TrainResult) -> None:
 @render.register
 def _(result: GenerateResult) -> None:
     for file in result.files:
-        typer.echo(
-            str(file.output) if file.output else f"failed: {file.error}", err=not file.output
+        if file.output is not None:
+            typer.echo(os.fsencode(file.output))  # a name need not be text
+    show_failures(result)
+    if len(result.files) > 1:
+        kinds = ((kind, result.count(kind)) for kind in ("made", "skipped", "failed"))
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
+        typer.echo(f"{len(result.files)} photos: {counts}", err=True)
+    for what, path in (("manifest", result.manifest), ("look at", result.grid)):
+        if path is not None:
+            typer.echo(f"{what}: {path}", err=True)
+
+
+def show_failures(result: GenerateResult) -> None:
+    """Why files gave no photo, on stderr."""
+    for file in result.failed:
+        typer.echo(f"failed: {printable(str(file.error))}", err=True)
+
+
+@render.register
+def _(result: ModelsResult) -> None:
+    if not result.models:
+        typer.echo("no models yet; next: sketch2img train")
+        return
+    table = Table("", "model", "trained on", box=None, pad_edge=False)
+    for name in ("size", "epochs", "SSIM", "MAE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("network")
+    for model in result.models:
+        ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
+        table.add_row(
+            "*" if model.is_default else "",
+            escape(model.name) if model.is_finished else f"{escape(model.name)} (not finished)",
+            escape(model.dataset),
+            f"{model.size[1]}x{model.size[0]}",
+            str(model.epochs),
+            "" if ssim is None else f"{ssim:.3f}",
+            "" if mae is None else f"{mae:.1f}",
+            model.generator,
         )
+    _console().print(table)
+    typer.echo("SSIM, MAE: on held-out pairs.  *: used where no --model is named.  More: --json")
 
 
 @render.register
@@ -231,6 +279,11 @@ def _megabytes(listing: AssetListing) -> str:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=WIDE)
+
+
+def _as_text(text: str) -> str:
+    """JSON whose names are text: bytes that are none become the escapes that JSON has for them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _plain(value: object) -> str:

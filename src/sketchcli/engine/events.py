@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sketchcli.engine.results import GeneratedFile
+
 
 @dataclass(frozen=True)
 class Event:
@@ -96,6 +98,13 @@ class Found(Event):
     name: str
     message: str
     treatment: str = ""
+
+
+@dataclass(frozen=True)
+class Converted(Event):
+    """A sketch is done: its photo is written, was there, or cannot be made."""
+
+    file: GeneratedFile
 
 
 Reporter = Callable[[Event], None]

@@ -139,20 +139,75 @@ class GeneratedFile:
     source: Path
     output: Path | None
     milliseconds: float
+    status: str  # made | skipped (it was there) | failed
+    warnings: tuple[str, ...] = ()
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """What `generate` made of a file or a folder."""
+    """What `generate` made of its sketches, in their order."""
 
-    model: Path
+    models: tuple[Path, ...]
     files: tuple[GeneratedFile, ...]
+    manifest: Path | None = None
+    grid: Path | None = None
 
     @property
     def failed(self) -> tuple[GeneratedFile, ...]:
         """The files that gave no photo."""
-        return tuple(file for file in self.files if file.error)
+        return tuple(file for file in self.files if file.status == "failed")
+
+    def count(self, status: str) -> int:
+        """How many files ended so."""
+        return sum(file.status == status for file in self.files)
+
+
+@dataclass(frozen=True)
+class ModelListing:
+    """A model that can be named, and how good it is."""
+
+    name: str
+    weights: Path
+    is_finished: bool
+    dataset: str
+    size: tuple[int, int]  # height, width
+    generator: str
+    epochs: int
+    scores: dict[str, float]  # on held-out pairs
+    licence: str
+    is_default: bool  # what is used where no model is named
+
+
+@dataclass(frozen=True)
+class ModelsResult:
+    """All models that can be named, the newest first."""
+
+    models: tuple[ModelListing, ...]
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported network, and how near it is to the original."""
+
+    model: Path
+    output: Path
+    format: str
+    size: tuple[int, int]  # height, width
+    multiple: int  # that a picture's sides must be multiples of
+    compared: int  # pictures
+    largest_difference: float | None  # of values in [-1, 1]; None: it was not run
+    mean_difference: float | None
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """Weights taken out of a file of another program."""
+
+    source: Path
+    weights: Path
+    generator: str
+    tensors: int
 
 
 @dataclass(frozen=True)

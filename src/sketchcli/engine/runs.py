@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, paths
+from sketchcli import files, paths, weights
 from sketchcli.errors import CheckpointError, DataError
 
 
@@ -109,20 +109,33 @@ def new_run_dir(dataset: str, preset: str) -> Path:
 
 
 def find_weights(model: Path | None) -> Path:
-    """The weights that a user means: a file, a run folder, a run's name, or the newest run.
+    """The weights that a user means.
+
+    Args:
+        model: A file, a run's folder or its name, or `bundled`; by default the newest finished
+            run, or, where there is none, the model that comes with the program.
 
     Raises:
         CheckpointError: There are none.
     """
     if model is None:
-        return newest_finished().weights
+        has_run = finished_runs() or not weights.is_here()
+        return newest_finished().weights if has_run else weights.bundled()
+    if str(model) == weights.NAME:
+        return weights.bundled()
     for folder in (paths.in_room(paths.runs_home(), model), model):
         if folder.is_dir():
             return Run(folder).weights
     if not model.exists():
-        names = ", ".join(sorted(p.parent.name for p in paths.runs_home().glob("*/result.json")))
+        names = ", ".join(sorted(run.folder.name for run in finished_runs()))
         raise CheckpointError(f"{model}: no such model", hint=f"finished runs: {names or 'none'}")
     return model
+
+
+def finished_runs() -> list[Run]:
+    """All runs at home that have ended, the newest last."""
+    results = paths.runs_home().glob("*/result.json")
+    return [Run(p.parent) for p in sorted(results, key=lambda path: path.stat().st_mtime)]
 
 
 def newest_finished() -> Run:
@@ -131,15 +144,13 @@ def newest_finished() -> Run:
     Raises:
         CheckpointError: No run has finished yet.
     """
-    finished = sorted(
-        paths.runs_home().glob("*/result.json"), key=lambda path: path.stat().st_mtime
-    )
+    finished = finished_runs()
     if not finished:
         raise CheckpointError(
             "no trained model yet",
             hint="train one with `sketch2img train`, or name one with --model",
         )
-    return Run(finished[-1].parent)
+    return finished[-1]
 
 
 def open_run(folder: Path) -> Run:

@@ -14,7 +14,14 @@ from sketchcli.images.arrays import (
     to_rgb,
 )
 from sketchcli.images.opencv import use_one_thread
-from sketchcli.images.reading import READABLE, decode_rgb, is_picture, read_luma, read_rgb
+from sketchcli.images.reading import (
+    READABLE,
+    decode_rgb,
+    is_picture,
+    read_luma,
+    read_rgb,
+    read_stream,
+)
 from sketchcli.images.sizing import centre, fit, inner_size, resize, sheet
 from sketchcli.images.writing import WRITABLE, encode, write
 
@@ -34,6 +41,7 @@ __all__ = [
     "luma",
     "read_luma",
     "read_rgb",
+    "read_stream",
     "resize",
     "sheet",
     "to_model_range",

@@ -1,23 +1,21 @@
 """Pictures from files, whatever they are, as upright RGB on white."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.errors import DataError
+from sketchcli.formats import READABLE, is_picture
 from sketchcli.images import headers
 from sketchcli.images.arrays import Pixels, luma, to_rgb
 from sketchcli.images.opencv import cv2
-from sketchcli.images.writing import WRITABLE
 
-READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
+__all__ = ["READABLE", "decode_rgb", "is_picture", "read_luma", "read_rgb", "read_stream"]
+
+LARGEST_FILE = 2**30  # bytes
 _WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-
-
-def is_picture(path: Path) -> bool:
-    """Whether the file's name says that it is a picture (hidden files are not)."""
-    return path.suffix.lower() in READABLE and not path.name.startswith(".")
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -27,10 +25,26 @@ def read_rgb(path: Path) -> Pixels:
         DataError: The file is missing, unreadable or no picture.
     """
     try:
-        data = np.fromfile(path, dtype=np.uint8)  # bytes first: any file name, in any script
+        with path.open("rb") as file:  # bytes first: any file name, in any script
+            return read_stream(file, name=str(path))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    return decode_rgb(data, name=str(path))
+
+
+def read_stream(stream: BinaryIO, *, name: str) -> Pixels:
+    """Read a picture from what has no name, such as standard input, as `decode_rgb` does.
+
+    Args:
+        stream: The encoded bytes, to the stream's end.
+        name: What to call the picture in an error.
+
+    Raises:
+        DataError: It is no picture, or longer than `LARGEST_FILE`.
+    """
+    data = stream.read(LARGEST_FILE + 1)  # a pipe or a device may never end
+    if len(data) > LARGEST_FILE:
+        raise DataError(f"{name}: more than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
+    return decode_rgb(np.frombuffer(data, np.uint8), name=name)
 
 
 def decode_rgb(data: Pixels, *, name: str) -> Pixels:

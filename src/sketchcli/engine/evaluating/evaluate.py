@@ -15,7 +15,7 @@ from sketchcli.engine.evaluating.measuring import Predictor, Truth, measure
 from sketchcli.engine.evaluating.real_side import RealSide, look
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.generating import LoadedModel, load_model
+from sketchcli.engine.generating.loading import LoadedModel, load_model
 from sketchcli.engine.results import EvalResult
 from sketchcli.errors import DataError, UsageError
 

@@ -11,7 +11,8 @@ from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.engine.evaluating import baselines
 from sketchcli.engine.evaluating.measuring import Predictor, Read, Truth
-from sketchcli.engine.generating import LoadedModel, generate_batch
+from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 

@@ -8,6 +8,7 @@ from typing import Any
 from sketchcli import __version__, checkpoint
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
+from sketchcli.data.appearance import Looks
 from sketchcli.data.prepared import MARK, Description
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
@@ -29,6 +30,7 @@ class Keeper:
     trained_on: str  # marks of the training photos
     batches: int  # an epoch
     precision: str  # that it is trained in
+    looks: Looks | None = None  # what the training sketches look like
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the state (to go on), then the weights (to be used).
@@ -95,6 +97,7 @@ class Keeper:
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
+            "looks": self.looks.to_dict() if self.looks else None,
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,

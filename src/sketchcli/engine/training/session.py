@@ -7,6 +7,7 @@ from sketchcli import config as settings
 from sketchcli import files
 from sketchcli.config import TrainConfig
 from sketchcli.data import splits
+from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.held_out import hold_out
 from sketchcli.data.prepared import PreparedSet, marks_of
@@ -69,6 +70,7 @@ class Session:
             trained_on=marks_of(self.training.photos[row] for row in self.pairs.trained),
             batches=self.batches,
             precision=device.precision,
+            looks=look(self.training.sketches[row] for row in spread(self.pairs.trained)),
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)

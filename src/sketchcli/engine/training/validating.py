@@ -14,7 +14,7 @@ from sketchcli.data.held_out import Division
 from sketchcli.data.prepared import Split
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import networks
-from sketchcli.engine.generating import generate_batch
+from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.metrics import colour_shift, gradient, lpips_alex, mae, sharpness, ssim

@@ -1,0 +1,20 @@
+"""`sketch2img models`."""
+
+from typing import Annotated
+
+import typer
+
+from sketchcli.cli import options
+
+
+def models(
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Only runs that have ended.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List the models that --model can name, with their scores; a star is the default."""
+    from sketchcli.cli.render import emit
+    from sketchcli.engine.generating.listing import list_models
+
+    emit("models", list_models(only_finished=finished), as_json=as_json)

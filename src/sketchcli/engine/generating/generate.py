@@ -1,0 +1,168 @@
+"""`generate`: a request, carried out."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sketchcli.config import Align
+from sketchcli.device import Device
+from sketchcli.engine.events import SILENT, Advanced, Converted, Note, Reporter
+from sketchcli.engine.generating import planning
+from sketchcli.engine.generating.drawing import Artist
+from sketchcli.engine.generating.folding import fold_batch_norms
+from sketchcli.engine.generating.loading import LoadedModel, load_model
+from sketchcli.engine.generating.manifest import write_manifest
+from sketchcli.engine.generating.outputs import Job, Plan
+from sketchcli.engine.generating.pipeline import Pipeline
+from sketchcli.engine.generating.preparing import Preparer
+from sketchcli.engine.generating.reading import Streams
+from sketchcli.engine.generating.request import Drawing, Request
+from sketchcli.engine.generating.sheets import Grid
+from sketchcli.engine.generating.writing import Writer
+from sketchcli.engine.results import GeneratedFile, GenerateResult
+from sketchcli.errors import CheckpointError
+
+BATCH = {"cpu": 8, "mps": 16, "cuda": 32}  # frames that go through a network together
+
+
+def generate(
+    request: Request,
+    *,
+    device: Device,
+    reporter: Reporter = SILENT,
+    plan: Plan | None = None,
+    streams: Streams | None = None,
+) -> GenerateResult:
+    """Turn sketches into photos.
+
+    Args:
+        request: Sketches, outputs, models, and how to draw.
+        device: Where to compute, and with which numbers.
+        reporter: Told of every file.
+        plan: What `planning.plan` makes of the request, where that is done already.
+        streams: What `-` stands for; by default standard input and output.
+
+    Raises:
+        DataError: Nothing to read, or nowhere to write. A file that gives no photo does not
+            raise: the result says why.
+        CheckpointError: Weights cannot be used.
+        UsageError: The request contradicts itself, or asks what the model cannot do.
+    """
+    plan = plan or planning.plan(request)
+    for note in plan.notes:
+        reporter(Note(note))
+    studio = Studio.open(request, device, reporter)
+    jobs = [job for job in plan.jobs if not job.is_done]
+    grid = Grid(request.grid, jobs) if request.grid else None
+    writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
+    done = Tally(plan.jobs, reporter)
+    try:
+        studio.convert(jobs, writer, done.add)
+    finally:  # after Ctrl-C too: what was written is listed
+        manifest = request.manifest and planning.of_share(request.manifest, request.share)
+        if manifest:
+            write_manifest(manifest, done.files)
+    path = grid.write(planning.of_share(grid.path, request.share)) if grid else None
+    return GenerateResult(request.models, done.files, manifest, path)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Models that are loaded, and what it takes to draw with them."""
+
+    preparer: Preparer
+    artist: Artist
+
+    @classmethod
+    def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Studio":
+        """Load the models of a request.
+
+        Raises:
+            CheckpointError: Weights cannot be used.
+            DataError: The network that finds faces is not here.
+        """
+        models = open_models(request.models, device, is_raw=request.is_raw)
+        if models[0].align is Align.FACE and not request.drawing.is_aligned:
+            reporter(Note("this model was trained on aligned faces; others: --align face"))
+        return cls.of(models, request.drawing)
+
+    @classmethod
+    def of(cls, models: Sequence[LoadedModel], drawing: Drawing) -> "Studio":
+        """A studio of models that are loaded already.
+
+        Raises:
+            DataError: Faces are to be aligned, and the network that finds them is not here.
+        """
+        detector = None
+        if drawing.is_aligned:
+            from sketchcli.engine.finding import find_detector  # noqa: PLC0415 - knows all sets
+
+            detector = find_detector(Align.FACE)
+        batch = BATCH[models[0].device.torch.type]
+        return cls(Preparer(models, drawing, detector), Artist(models, drawing, batch))
+
+    def convert(
+        self, jobs: Iterable[Job], writer: Writer, tell: Callable[[GeneratedFile], None]
+    ) -> None:
+        """Turn jobs into files, and tell of each; of what is written before a Ctrl-C too."""
+        pipeline = Pipeline(self.preparer, self.artist, writer)
+        try:
+            with contextlib.closing(pipeline.run(jobs)) as files:
+                for file in files:
+                    tell(file)
+        finally:
+            for file in pipeline.late():
+                tell(file)
+
+
+class Tally:
+    """What became of each job so far.
+
+    Args:
+        jobs: All of them; those that are done already count at once.
+        reporter: Told of each.
+    """
+
+    def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
+        self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
+        self.failing = {job.source: i for i, job in enumerate(jobs)}
+        self.total, self.reporter = len(jobs), reporter
+        self.found: list[tuple[int, GeneratedFile]] = []
+        for file in planning.kept(jobs):
+            self.add(file)
+
+    def add(self, file: GeneratedFile) -> None:
+        """Note a file, and report it."""
+        place = self.places[file.source, file.output] if file.output else self.failing[file.source]
+        self.found.append((place, file))
+        report_file(file, self.reporter)
+        self.reporter(Advanced("sketches", len(self.found), self.total))
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        """In the order of the jobs."""
+        return tuple(file for _, file in sorted(self.found, key=lambda found: found[0]))
+
+
+def report_file(file: GeneratedFile, reporter: Reporter) -> None:
+    """Tell of a file, and of what is odd about it."""
+    for warning in file.warnings:
+        reporter(Note(f"{file.source}: {warning}", is_warning=True))
+    reporter(Converted(file))
+
+
+def open_models(
+    paths: Sequence[Path], device: Device, *, is_raw: bool = False
+) -> tuple[LoadedModel, ...]:
+    """Models for drawing, with what only training needs folded away.
+
+    Raises:
+        CheckpointError: There are none, or one cannot be used.
+    """
+    if not paths:
+        raise CheckpointError("no model is named", hint="name one with --model")
+    models = [load_model(path, device, is_raw=is_raw) for path in paths]
+    for model in models:
+        fold_batch_norms(model.generator)
+    return tuple(models)

@@ -1,0 +1,190 @@
+"""Where photos go: a mirrored tree, in which no two have one name and none is lost."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sketchcli.engine.generating.inputs import STREAM, Found, Sketch
+from sketchcli.engine.generating.request import Existing, Naming, Share
+from sketchcli.errors import DataError, UsageError
+from sketchcli.formats import WRITABLE
+
+FORMATS = ("png", "jpg", "webp")
+WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photo to make.
+
+    Args:
+        source: The sketch, or `-`.
+        output: The photo's file, or `-`.
+        place: The sketch's place in the tree of inputs.
+        variation: Which of several photos of the sketch, from 0.
+        is_done: Whether the photo is there already, and is left alone.
+        note: What a person should know about the name.
+    """
+
+    source: Path
+    output: Path
+    place: Path
+    variation: int = 0
+    is_done: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All photos to make, and the folder that none of them may leave; None for a single file."""
+
+    jobs: tuple[Job, ...]
+    folder: Path | None
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    found: Found, output: str, naming: Naming, share: Share | None = None, *, variations: int = 1
+) -> Plan:
+    """Give each sketch the file that its photo goes to.
+
+    Args:
+        found: The sketches.
+        output: A file, a folder, or `-`.
+        naming: Format, suffix, and what becomes of photos that are there.
+        share: Which share of the photos is meant; they are named as if there were but one.
+        variations: Photos a sketch.
+
+    Raises:
+        DataError: A photo would take the place of a sketch, or of another photo.
+        UsageError: The options contradict each other.
+    """
+    if output == STREAM:
+        jobs, folder = [_to_stream(found, variations)], None
+    elif found.is_one_file and not _is_folder(output):
+        jobs, folder = [_to_file(found.sketches[0], Path(output), naming)], None
+    else:
+        folder = Path(output)
+        check_folder(found.folders, folder)
+        jobs = list(_to_folder(found.sketches, folder, naming))
+    jobs = [each for job in jobs for each in _variations(job, variations)]
+    _check_quality(jobs, naming)
+    _spare_sketches(found, jobs)
+    part = share or Share()
+    jobs = jobs[part.number - 1 :: part.count]
+    notes = [*found.notes, *(job.note for job in jobs if job.note and not job.variation)]
+    return Plan(tuple(_heed_existing(jobs, naming.existing)), folder, tuple(notes))
+
+
+def _is_folder(output: str) -> bool:
+    return Path(output).is_dir() or output.endswith(("/", "\\"))
+
+
+def _to_stream(found: Found, variations: int) -> Job:
+    if not found.is_one_file or variations > 1:
+        raise UsageError("- holds one photo", hint="name a folder for the photos")
+    return Job(found.sketches[0].path, Path(STREAM), found.sketches[0].place)
+
+
+def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
+    suffix = output.suffix.lower()
+    if suffix not in WRITABLE:
+        raise DataError(
+            f"{output}: neither a picture's name nor a folder that exists",
+            hint=f"use .png, .jpg or .webp; for a folder, write {output}/",
+        )
+    wanted = {".jpeg": "jpg"}.get(suffix, suffix[1:])
+    if naming.format and naming.format != wanted:
+        raise UsageError(f"--format {naming.format}, but {output}", hint="leave one of them out")
+    return Job(sketch.path, output.with_stem(output.stem + naming.suffix), sketch.place)
+
+
+def check_folder(sources: Sequence[Path], folder: Path) -> None:
+    """Make sure that photos may go to a folder.
+
+    Raises:
+        DataError: It is a file, or it lies where the sketches are.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: a file, where a folder is needed", hint="name a folder")
+    if not folder.exists() and folder.suffix.lower() in WRITABLE:
+        raise DataError(f"{folder}: one file for several photos", hint="name a folder")
+    for source in sources:
+        if folder.resolve().is_relative_to(source.resolve()):
+            raise DataError(
+                f"{folder}: in {source}, where the sketches are; they would be mixed",
+                hint="choose a folder beside it",
+            )
+
+
+def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iterator[Job]:
+    ending = f"{naming.suffix}.{naming.format or 'png'}"
+    stems = Counter(_key(sketch.place.with_suffix("")) for sketch in sketches)
+    alone = {_key(s.place.with_suffix("")) for s in sketches if _is_alone(s, stems)}
+    taken = set(alone)
+    for sketch in sketches:
+        place = sketch.place
+        name, note = place.stem, ""
+        if not _is_alone(sketch, stems):  # a.jpg beside a.png: a_jpg and a_png keep them apart
+            name = _free(place, taken)
+            note = f"{place} has a namesake: its photo is {place.with_name(name + ending)}"
+        output = folder / place.with_name(f"{name}{ending}")
+        yield Job(sketch.path, output, place, note=note)
+
+
+def _is_alone(sketch: Sketch, stems: Counter[str]) -> bool:
+    return stems[_key(sketch.place.with_suffix(""))] == 1
+
+
+def _free(place: Path, taken: set[str]) -> str:
+    """A name with the file's suffix in it, and a number where even that is taken."""
+    base = f"{place.stem}{place.suffix.replace('.', '_')}"
+    name, number = base, 2
+    while _key(place.with_name(name)) in taken:
+        name, number = f"{base}-{number}", number + 1
+    taken.add(_key(place.with_name(name)))
+    return name
+
+
+def _key(place: Path) -> str:
+    """What two names share that are one on some disks: Windows' and macOS's ignore case."""
+    return unicodedata.normalize("NFC", place.as_posix()).casefold()
+
+
+def _variations(job: Job, count: int) -> Iterator[Job]:
+    for index in range(count):
+        stem = f"{job.output.stem}-{index + 1}" if count > 1 else job.output.stem
+        output = job.output if job.output == Path(STREAM) else job.output.with_stem(stem)
+        yield replace(job, output=output, variation=index)
+
+
+def _check_quality(jobs: Sequence[Job], naming: Naming) -> None:
+    if naming.quality is None or naming.format in {"jpg", "webp"}:
+        return
+    if any(job.output.suffix.lower() not in WITH_QUALITY for job in jobs):
+        raise UsageError("--quality is for JPEG and WebP", hint="add --format jpg, or webp")
+
+
+def _spare_sketches(found: Found, jobs: Sequence[Job]) -> None:
+    sketches = {sketch.path.resolve() for sketch in found.sketches if str(sketch.path) != STREAM}
+    for job in jobs:
+        if job.output.resolve() in sketches:
+            raise DataError(f"{job.output}: would overwrite a sketch", hint="name another output")
+
+
+def _heed_existing(jobs: Sequence[Job], existing: Existing) -> list[Job]:
+    there = {j.output for j in jobs if os.path.lexists(j.output) and str(j.output) != STREAM}
+    folders = [output for output in there if output.is_dir() and not output.is_symlink()]
+    if folders:
+        raise DataError(f"{folders[0]}: a folder, where a photo would go", hint="move it away")
+    if there and existing is Existing.REFUSE:
+        first = next(job.output for job in jobs if job.output in there)
+        more = f", and {len(there) - 1} more" if len(there) > 1 else ""
+        raise DataError(
+            f"{first} exists{more}", hint="add --skip-existing to keep, or --overwrite to replace"
+        )
+    is_kept = existing is Existing.SKIP
+    return [replace(job, is_done=is_kept and job.output in there) for job in jobs]

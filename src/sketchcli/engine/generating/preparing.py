@@ -1,0 +1,208 @@
+"""From a picture as it was read to what a model takes: aligned, turned light on dark, evened."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sketchcli import faces, images
+from sketchcli.config import Fit
+from sketchcli.data import appearance
+from sketchcli.data.appearance import Looks
+from sketchcli.data.paper import find_paper, on_even_paper
+from sketchcli.engine.generating.framing import Framing, Whole, check_shape, natural_size
+from sketchcli.engine.generating.loading import LoadedModel
+from sketchcli.engine.generating.request import Drawing, Scale, When
+from sketchcli.engine.generating.tiles import Tiled
+from sketchcli.errors import DataError
+from sketchcli.faces import Points
+from sketchcli.images import Pixels
+
+FACE_ASPECT = faces.CROP_WIDTH / faces.CROP_HEIGHT
+MOST_PIXELS = 2**26  # of a photo
+BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a sketch with nothing on it
+MOST_COLOUR = 20.0  # mean difference of a pixel's highest and lowest channel, beyond its tint
+LOOKED_AT = 512  # pixels of the longer side at which a sketch is judged
+
+# Where the weights do not say what their sketches look like: CUHK's paper is 244 to 255 light,
+# .09 uneven at most; drawn sketches' 216 to 240, .29 uneven.
+USUAL_LEVEL, USUAL_UNEVENNESS, EVENED_LEVEL = 200.0, 0.35, 250.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sketch, ready for the models.
+
+    Args:
+        frames: For each model, uint8 `(K, h, w)`.
+        framings: For each model, how its photos become one.
+        size: Height and width of the photo.
+        original: The picture as it was read, uint8 `(H, W, 3)`.
+        shown: What of it was drawn from: itself, or the aligned face.
+        eyes: Where the face was, if it is to be pasted back; else None.
+        warnings: What a person should know.
+    """
+
+    frames: tuple[Pixels, ...]
+    framings: tuple[Framing, ...]
+    size: tuple[int, int]
+    original: Pixels = field(repr=False)
+    shown: Pixels = field(repr=False)
+    eyes: Points | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Heights and widths of the frames: what sketches of one batch have in common."""
+        return tuple(frames.shape[1:] for frames in self.frames)
+
+
+class Preparer:
+    """Prepares pictures for some models; may be used by several threads at once.
+
+    Args:
+        models: Those that will draw; the first one's size and looks decide.
+        drawing: What was asked for.
+        detector: The file of the network that finds faces, where they are to be aligned.
+    """
+
+    def __init__(
+        self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
+    ) -> None:
+        self.models, self.drawing, self.detector = tuple(models), drawing, detector
+        self._own = threading.local()  # a face finder for each thread
+
+    def prepare(self, rgb: Pixels) -> Prepared:
+        """Make a picture `(H, W, 3)` ready.
+
+        Raises:
+            DataError: It is a strip, or its photo would be too large.
+        """
+        warnings: list[str] = []
+        shown, eyes = self._aligned(rgb, warnings)
+        check_shape(shown.shape)
+        sketch = self._evened(self._upright(images.luma(shown), warnings), warnings)
+        self._judge(sketch, shown, warnings)
+        size = self._photo_size(shown, eyes)
+        framings = tuple(self._framing(model, sketch.shape, size) for model in self.models)
+        if self.drawing.is_tiled:
+            sketch = images.resize(sketch, size)
+        return Prepared(
+            frames=tuple(framing.cut(sketch) for framing in framings),
+            framings=framings,
+            size=size,
+            original=rgb,
+            shown=shown,
+            eyes=eyes if self.drawing.is_pasted else None,
+            warnings=tuple(warnings),
+        )
+
+    def _aligned(self, rgb: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
+        """The face as `preprocess --align face` cuts it, at the sketch's own scale or larger."""
+        if not self.drawing.is_aligned or self.detector is None:
+            return rgb, None
+        if not hasattr(self._own, "finder"):
+            self._own.finder = faces.FaceFinder(self.detector)
+        height, width = self.models[0].size
+        tall = max(height, round(width / FACE_ASPECT))
+        face = self._own.finder.find(rgb)
+        if face is None:
+            warnings.append("no face found: its centre was taken")
+            return images.fit(rgb, (tall, round(tall * FACE_ASPECT)), Fit.CROP), None
+        return faces.align(rgb, face.eyes, height=tall), face.eyes
+
+    def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
+        """Dark on light, or light on dark, whichever the training sketches were."""
+        looks = self.models[0].looks
+        should_be_dark = looks is not None and looks.is_dark
+        is_wrong = appearance.is_on_dark(_reduced(sketch)) != should_be_dark
+        if self.drawing.invert is When.AUTO and is_wrong and not _is_blank(sketch):
+            colours = "dark on white" if should_be_dark else "white on black"
+            warnings.append(f"{colours}: inverted (--invert no keeps it)")
+        elif self.drawing.invert is not When.YES:
+            return sketch
+        return np.uint8(255) - sketch
+
+    def _evened(self, sketch: Pixels, warnings: list[str]) -> Pixels:
+        """On paper as even and light as the training sketches' is."""
+        looks = self.models[0].looks
+        is_dark = looks is not None and looks.is_dark
+        if self.drawing.paper is When.NO or is_dark or appearance.is_on_dark(_reduced(sketch)):
+            return sketch
+        paper = find_paper(_reduced(sketch))
+        is_usual = _is_usual(looks, paper.level, paper.unevenness)
+        if self.drawing.paper is When.AUTO and is_usual:
+            return sketch
+        if self.drawing.paper is When.AUTO:
+            warnings.append("uneven or tinted paper: evened (--paper no keeps it)")
+        return on_even_paper(sketch, paper, looks.paper if looks else EVENED_LEVEL)
+
+    def _judge(self, sketch: Pixels, shown: Pixels, warnings: list[str]) -> None:
+        """Warn of what gives no sensible photo."""
+        looks = self.models[0].looks
+        if _is_blank(sketch):
+            warnings.append("nothing is drawn on it")
+        elif _colour(shown) > MOST_COLOUR:
+            warnings.append("does not look like the training sketches: a picture in colour")
+        elif looks is not None:
+            height, width = natural_size(sketch.shape, self.models[0].size)
+            seen = images.resize(sketch, (height, width))
+            seen = np.uint8(255) - seen if looks.is_dark else seen
+            differences = looks.describe_differences(appearance.measure(seen))
+            if differences:
+                warnings.append(f"does not look like the training sketches: {differences}")
+
+    def _photo_size(self, shown: Pixels, eyes: Points | None) -> tuple[int, int]:
+        wanted, tall, wide = self.drawing.size, *shown.shape[:2]
+        if isinstance(wanted, tuple):
+            size = images.inner_size(shown.shape, wanted)
+        elif wanted is Scale.INPUT or self.drawing.is_tiled:
+            if eyes is not None:  # as large as the face is in the picture
+                distance = float(np.linalg.norm(eyes[1] - eyes[0]))
+                tall = max(1, round(distance * faces.CROP_HEIGHT / faces.CROP_EYE_DISTANCE))
+                wide = max(1, round(tall * FACE_ASPECT))
+            size = (tall, wide)
+        else:
+            size = natural_size(shown.shape, self.models[0].size)
+        if size[0] * size[1] > MOST_PIXELS:
+            raise DataError(
+                f"its photo would have {size[1]}x{size[0]} pixels", hint="give a smaller --size"
+            )
+        return size
+
+    def _framing(
+        self, model: LoadedModel, shape: tuple[int, ...], size: tuple[int, int]
+    ) -> Framing:
+        if self.drawing.is_tiled:
+            return Tiled(model.size, size)
+        return Whole(model.size, model.fit, (shape[0], shape[1]))
+
+
+def _is_usual(looks: Looks | None, level: float, unevenness: float) -> bool:
+    if looks is None:
+        return level >= USUAL_LEVEL and unevenness <= USUAL_UNEVENNESS
+    is_even = unevenness <= looks.ranges["unevenness"][2] or looks.is_usual(
+        "unevenness", unevenness
+    )
+    return is_even and looks.is_usual("paper", level)
+
+
+def _reduced(sketch: Pixels) -> Pixels:
+    """A sketch small enough to be judged quickly."""
+    longer = max(sketch.shape)
+    if longer <= LOOKED_AT:
+        return sketch
+    return images.resize(sketch, images.inner_size(sketch.shape, (LOOKED_AT, LOOKED_AT)))
+
+
+def _is_blank(sketch: Pixels) -> bool:
+    return int(sketch.max()) - int(sketch.min()) < BLANK_RANGE
+
+
+def _colour(rgb: Pixels) -> float:
+    """Mean difference of the highest and the lowest channel, less the paper's own tint."""
+    small = images.resize(rgb, (64, 64)).astype(np.int16)
+    tint = np.median(small.reshape(-1, 3), axis=0)
+    return float(np.ptp(small - tint, axis=2).mean())

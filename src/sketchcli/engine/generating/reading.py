@@ -1,0 +1,41 @@
+"""Pictures from files or standard input, and failures in words."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from sketchcli import images
+from sketchcli.engine.generating.inputs import STREAM
+from sketchcli.errors import SketchError
+from sketchcli.images import Pixels
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What `-` stands for."""
+
+    read: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
+    write: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+
+
+def read(source: Path, streams: Streams) -> Pixels:
+    """The picture of a file, or of standard input, as RGB `(H, W, 3)`.
+
+    Raises:
+        DataError: It cannot be read, or is no picture.
+    """
+    if str(source) == STREAM:
+        return images.read_stream(streams.read, name="standard input")
+    return images.read_rgb(source)
+
+
+def failure(source: Path, error: Exception) -> str:
+    """Why a file gave no photo, and what helps, in one line."""
+    if isinstance(error, SketchError):
+        reason = error.message if str(source) in error.message else f"{source}: {error.message}"
+        return f"{reason} ({error.hint})" if error.hint else reason
+    if isinstance(error, MemoryError) or "allocate" in str(error):
+        return f"{source}: too large for this machine's memory"
+    reason = str(error).partition("\n")[0]
+    return f"{source}: {type(error).__name__}: {reason}"

@@ -1,0 +1,373 @@
+"""Files, folders and streams: where photos go, and what never happens."""
+
+import io
+
+import numpy as np
+import pytest
+
+from sketchcli import images
+from sketchcli.engine.events import Advanced, Converted, Note
+from sketchcli.engine.generating.inputs import find, read_list
+from sketchcli.engine.generating.outputs import plan
+from sketchcli.engine.generating.reading import Streams
+from sketchcli.engine.generating.request import Existing, Naming, Selection, Share
+from sketchcli.errors import DataError, UsageError
+
+
+def tree(root, *names):
+    """Empty files: enough for planning."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def planned(sources, output, *, naming=None, selection=None, **options):
+    found = find([str(s) for s in sources], (), selection or Selection())
+    return plan(found, str(output), naming or Naming(), **options)
+
+
+def outputs(sources, output, **options):
+    return [str(j.output.relative_to(output)) for j in planned(sources, output, **options).jobs]
+
+
+def files_below(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_file_becomes_a_photo(convert, folders, tmp_path):
+    out = tmp_path / "new" / "photo.jpg"
+    result = convert(folders / "sketches/face-0.png", out)
+    assert (result.files[0].output, result.files[0].status) == (out, "made")
+    assert images.read_rgb(out).shape == (32, 32, 3)
+
+
+def test_a_tree_is_mirrored_and_names_do_not_collide(convert, folders, tmp_path):
+    sketch = images.read_luma(folders / "sketches/face-0.png")
+    for name in ("a.png", "a.jpg", "deep/er/ü 1.png"):
+        images.write(tmp_path / "tree" / name, sketch)
+    notes = []
+    convert(tmp_path / "tree", tmp_path / "out", reporter=notes.append)
+    assert files_below(tmp_path / "out") == ["a_jpg.png", "a_png.png", "deep/er/ü 1.png"]
+    said = [note.message for note in notes if isinstance(note, Note)]
+    assert any("a.jpg has a namesake" in message for message in said)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("a.png", "b/a.png"), ["a.png", "b/a.png"]),
+        (("a.png", "a.jpg", "a_jpg.bmp"), ["a_jpg-2.png", "a_png.png", "a_jpg.png"]),
+        (("A.png", "a.jpg"), ["A_png.png", "a_jpg.png"]),  # one name on some disks
+        (("é.png", "e\u0301.jpg"), ["e\u0301_jpg.png", "é_png.png"]),
+    ],
+)
+def test_every_photo_has_a_name_of_its_own(tmp_path, names, expected):
+    assert outputs([tree(tmp_path / "in", *names)], tmp_path / "out") == expected
+
+
+def test_several_files_keep_the_folders_below_the_one_that_holds_them_all(tmp_path):
+    tree(tmp_path / "in", "a/x.png", "b/x.png", "b/y.png")
+    files = [tmp_path / "in/a/x.png", tmp_path / "in/b/x.png"]
+    assert outputs(files, tmp_path / "out") == ["a/x.png", "b/x.png"]
+    assert outputs([tmp_path / "in/b/x.png", tmp_path / "in/b/y.png"], tmp_path / "out") == [
+        "x.png",
+        "y.png",
+    ]
+    rooted = Selection(root=tmp_path / "in")
+    assert outputs([files[0]], tmp_path / "out/", selection=rooted, naming=Naming()) == ["a/x.png"]
+    with pytest.raises(DataError, match="not below"):
+        planned([files[0]], tmp_path / "out", selection=Selection(root=tmp_path / "in/b"))
+
+
+def test_folders_and_files_together_and_each_file_once(tmp_path):
+    root = tree(tmp_path / "in", "a/x.png", "b/y.png", "z.png")
+    both = [root / "a", root / "b", root / "a/x.png", root / "z.png"]
+    assert outputs(both, tmp_path / "out") == ["a/x.png", "b/y.png", "z.png"]
+
+
+def test_a_glob_that_no_shell_has_expanded(tmp_path):
+    root = tree(tmp_path / "in", "a.png", "b/c.png", "b/d.jpg", "e.txt")
+    assert outputs([f"{root}/**/*.png"], tmp_path / "out") == ["a.png", "b/c.png"]
+    with pytest.raises(DataError, match="no picture has such a name"):
+        planned([f"{root}/*.webp"], tmp_path / "out")
+
+
+def test_a_name_with_a_globs_signs_is_a_name(tmp_path):
+    root = tree(tmp_path / "in", "a[1].png", "a1.png")
+    assert outputs([root / "a[1].png"], tmp_path / "out.png", naming=Naming()) == ["."]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(is_recursive=False), ["a.png", "b.jpg"]),
+        (Selection(include=("*.png",)), ["a.png", "deep/c.png"]),
+        (Selection(include=("deep/*",)), ["deep/c.png"]),
+        (Selection(exclude=("a*", "deep/*")), ["b.jpg"]),
+        (Selection(include=("*.png",), exclude=("c*",)), ["a.png"]),
+    ],
+)
+def test_patterns_choose_files_of_folders(tmp_path, selection, expected):
+    root = tree(tmp_path / "in", "a.png", "b.jpg", "deep/c.png", ".hidden.png", ".d/e.png", "f.txt")
+    found = find([str(root)], (), selection)
+    assert [sketch.place.as_posix() for sketch in found.sketches] == expected
+
+
+def test_where_patterns_leave_nothing_the_hint_names_them(tmp_path):
+    root = tree(tmp_path / "in", "a.png")
+    with pytest.raises(DataError) as caught:
+        find([str(root)], (), Selection(exclude=("*",)))
+    assert "--exclude" in caught.value.hint
+
+
+def test_what_is_passed_over_is_said(tmp_path):
+    root = tree(tmp_path / "in", "a.png", "notes.txt")
+    (root / "link").symlink_to(tmp_path)
+    notes = " ".join(find([str(root)], (), Selection()).notes)
+    assert "1 files whose names" in notes
+    assert "1 links to folders" in notes
+
+
+@pytest.mark.parametrize("output", ["", "below"])
+def test_sketches_are_never_mixed_with_photos_or_overwritten(convert, folders, output):
+    sketches = folders / "sketches"
+    before = {path: path.read_bytes() for path in sketches.iterdir()}
+    with pytest.raises(DataError, match="mixed"):
+        convert(sketches, sketches / output)
+    one = sketches / "face-0.png"
+    with pytest.raises(DataError, match="overwrite a sketch"):
+        convert(one, one, existing=Existing.OVERWRITE)
+    assert {path: path.read_bytes() for path in sketches.iterdir()} == before
+
+
+def test_what_is_there_is_refused_kept_or_replaced(convert, folders, tmp_path):
+    sketches, out = folders / "sketches", tmp_path / "out"
+    convert(sketches, out)
+    (out / "face-3.png").write_bytes(b"mine")
+    (out / "face-4.png").unlink()
+    with pytest.raises(DataError, match=r"face-0\.png exists, and 6 more") as caught:
+        convert(sketches, out)
+    assert "--skip-existing" in caught.value.hint
+    assert "--overwrite" in caught.value.hint
+    result = convert(sketches, out, existing=Existing.SKIP)
+    assert (result.count("made"), result.count("skipped")) == (1, 7)
+    assert (out / "face-3.png").read_bytes() == b"mine"
+    assert convert(sketches, out, existing=Existing.OVERWRITE).count("made") == 8
+    assert images.read_rgb(out / "face-3.png").shape == (32, 32, 3)
+
+
+def test_a_photo_that_appears_meanwhile_is_not_replaced(convert, folders, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def appear(event):
+        if isinstance(event, Note):
+            out.mkdir()
+            (out / "face-0.png").write_bytes(b"theirs")
+
+    (folders / "sketches/notes.txt").touch()  # passed over, which is a note
+    result = convert(folders / "sketches", out, reporter=appear)
+    assert [file.source.name for file in result.failed] == ["face-0.png"]
+    assert (out / "face-0.png").read_bytes() == b"theirs"
+
+
+def test_one_bad_file_does_not_stop_a_folder(convert, folders, tmp_path):
+    (folders / "sketches" / "face-3.png").write_bytes(b"\x89PNG broken")
+    (folders / "sketches" / "face-5.png").write_bytes(b"")
+    events, out = [], tmp_path / "out"
+    result = convert(folders / "sketches", out, reporter=events.append)
+    assert [file.source.name for file in result.failed] == ["face-3.png", "face-5.png"]
+    assert all(file.source.name in file.error for file in result.failed)
+    assert len(list(out.iterdir())) == 6
+    assert events[-1] == Advanced("sketches", 8, 8)
+    assert sum(isinstance(event, Converted) for event in events) == 8
+    assert [file.source.name for file in result.files] == sorted(
+        f.source.name for f in result.files
+    )
+
+
+def test_a_file_that_is_missing_among_others_is_a_failed_file(convert, folders, tmp_path):
+    there = folders / "sketches/face-0.png"
+    result = convert([there, folders / "no.png"], tmp_path / "out")
+    assert [file.status for file in result.files] == ["made", "failed"]
+    assert "no.png" in result.files[1].error
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("no.png", "out.png", "no such file"),
+        ("sketches/face-0.png", "out.docx", "neither a picture's name"),
+        ("sketches", "taken.png", "where a folder is needed"),
+        ("sketches", "out.png", "one file for several photos"),
+    ],
+)
+def test_wrong_paths_are_named(convert, folders, tmp_path, source, output, message):
+    (tmp_path / "taken.png").write_bytes(b"mine")
+    with pytest.raises(DataError, match=message):
+        convert(folders / source, tmp_path / output)
+    assert (tmp_path / "taken.png").read_bytes() == b"mine"
+
+
+def test_an_empty_folder_is_an_error_that_says_so(convert, tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="no pictures in it"):
+        convert(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.parametrize(("kind", "magic"), [("jpg", b"\xff\xd8"), ("webp", b"RIFF")])
+def test_format_quality_and_suffix(convert, folders, tmp_path, kind, magic):
+    sizes = []
+    for quality in (10, 95):
+        out = tmp_path / str(quality)
+        convert(folders / "sketches", out, format=kind, quality=quality, suffix="_photo")
+        photo = out / f"face-0_photo.{kind}"
+        assert photo.read_bytes().startswith(magic)
+        sizes.append(photo.stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("naming", "output", "message"),
+    [
+        (Naming(format="jpg"), "a.png", "--format"),
+        (Naming(quality=50), "a.png", "--quality"),
+        (Naming(quality=50), "out/", "--quality"),
+    ],
+)
+def test_contradictions_are_usage_errors(folders, tmp_path, naming, output, message):
+    with pytest.raises(UsageError, match=message):
+        planned([folders / "sketches/face-0.png"], f"{tmp_path}/{output}", naming=naming)
+
+
+def test_standard_input_to_standard_output(convert, folders):
+    data = io.BytesIO((folders / "sketches/face-0.png").read_bytes())
+    made = io.BytesIO()
+    result = convert("-", "-", streams=Streams(data, made))
+    assert made.getvalue().startswith(b"\x89PNG")
+    assert result.files[0].status == "made"
+    photo = images.decode_rgb(np.frombuffer(made.getvalue(), np.uint8), name="made")
+    assert photo.shape == (32, 32, 3)
+
+
+def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
+    from sketchcli.images import reading
+
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def read(self, size=-1):
+            self.taken += size
+            return bytes(size)
+
+    monkeypatch.setattr(reading, "LARGEST_FILE", 2**20)
+    endless = Endless()
+    result = convert("-", tmp_path / "a.png", streams=Streams(endless, io.BytesIO()))
+    assert "more than 1 MB" in result.files[0].error
+    assert endless.taken == 2**20 + 1
+
+
+def test_a_list_of_paths(tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_bytes("a b.png\n\nü.png\n".encode())
+    assert read_list(str(lines)) == ("a b.png", "ü.png")
+    lines.write_bytes(b"new\nline.png\0b.png\0")  # find -print0
+    assert read_list(str(lines)) == ("new\nline.png", "b.png")
+    assert read_list("-", [b"a.png\n", b"b.png"]) == ("a.png", "b.png")
+    lines.write_bytes(b"\n")
+    with pytest.raises(DataError, match="names no file"):
+        read_list(str(lines))
+
+
+def test_a_list_may_name_folders_and_what_is_not_there(convert, folders, tmp_path):
+    sketches = folders / "sketches"
+    listed = (str(sketches / "face-0.png"), str(sketches / "gone.png"))
+    result = convert([], tmp_path / "out", listed=listed)
+    assert [file.status for file in result.files] == ["made", "failed"]
+    assert convert([], tmp_path / "more", listed=(str(sketches),)).count("made") == 8
+
+
+def test_shares_are_disjoint_and_together_everything(tmp_path):
+    root = tree(tmp_path / "in", *(f"{i}.png" for i in range(10)), "1.jpg")
+    whole = set(outputs([root], tmp_path / "out"))
+    parts = [outputs([root], tmp_path / "out", share=Share(i, 4)) for i in (1, 2, 3, 4)]
+    assert sum(map(len, parts)) == len(whole) == 11
+    assert set().union(*parts) == whole
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_link_does_not_lead_a_photo_out_of_its_folder(convert, folders, tmp_path):
+    sketch = images.read_luma(folders / "sketches/face-0.png")
+    for name in ("sub/a.png", "b.png"):
+        images.write(tmp_path / "in" / name, sketch)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "sub").symlink_to(tmp_path / "elsewhere")
+    result = convert(tmp_path / "in", tmp_path / "out")
+    assert [file.status for file in result.files] == ["made", "failed"]
+    assert "a link leads out" in result.files[1].error
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_link_in_the_place_of_a_photo_is_replaced_and_not_followed(convert, folders, tmp_path):
+    theirs = tmp_path / "theirs.png"
+    theirs.write_bytes(b"theirs")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "face-0.png").symlink_to(theirs)
+    convert(folders / "sketches", tmp_path / "out", existing=Existing.OVERWRITE)
+    assert theirs.read_bytes() == b"theirs"
+    assert not (tmp_path / "out" / "face-0.png").is_symlink()
+
+
+def test_nothing_is_left_half_written(convert, folders, tmp_path, monkeypatch):
+    def interrupt(event):
+        if isinstance(event, Advanced) and event.done == 3:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        convert(folders / "sketches", out, reporter=interrupt, manifest=tmp_path / "done.csv")
+    made = [path for path in out.iterdir() if path.name.endswith(".png")]
+    assert files_below(out) == sorted(path.name for path in made)  # no .part
+    assert all(images.read_rgb(path).shape == (32, 32, 3) for path in made)
+    assert len((tmp_path / "done.csv").read_text().splitlines()) == 4
+
+
+def test_the_manifest_says_what_became_of_every_file(convert, folders, tmp_path):
+    import csv
+
+    (folders / "sketches" / "face-3.png").write_bytes(b"broken")
+    odd = folders / "sketches" / 'with "quotes", and\nlines.png'
+    odd.write_bytes((folders / "sketches" / "face-0.png").read_bytes())
+    result = convert(folders / "sketches", tmp_path / "out", manifest=tmp_path / "made.csv")
+    with (tmp_path / "made.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert result.manifest == tmp_path / "made.csv"
+    assert [row["source"] for row in rows] == [str(file.source) for file in result.files]
+    by_name = {row["source"]: row for row in rows}
+    assert by_name[str(odd)]["status"] == "made"
+    failed = by_name[str(folders / "sketches" / "face-3.png")]
+    assert failed["status"] == "failed"
+    assert "face-3.png" in failed["error"]
+    assert not failed["output"]
+
+
+def test_a_contact_sheet_of_all(convert, folders, tmp_path):
+    result = convert(folders / "sketches", tmp_path / "out", grid=tmp_path / "sheet.png")
+    sheet = images.read_rgb(tmp_path / "sheet.png")
+    assert result.grid == tmp_path / "sheet.png"
+    assert sheet.shape == (2 * 132 + 4, 8 * 132 + 4, 3)  # 8 pairs, 4 a row
+    shown = images.resize(sheet[4:132, 4:132], (32, 32)).astype(int)
+    sketch = images.to_rgb(images.read_luma(folders / "sketches/face-0.png"))
+    assert np.abs(shown - sketch).mean() < 6
+
+
+def test_sketch_and_photo_side_by_side(convert, folders, tmp_path):
+    convert(folders / "sketches/face-0.png", tmp_path / "a.png")
+    convert(folders / "sketches/face-0.png", tmp_path / "b.png", is_compared=True)
+    both = images.read_rgb(tmp_path / "b.png")
+    assert both.shape == (32, 64, 3)
+    assert np.array_equal(both[:, 32:], images.read_rgb(tmp_path / "a.png"))
+    sketch = images.read_rgb(folders / "sketches/face-0.png")
+    assert np.array_equal(both[:, :32], sketch)

@@ -1,0 +1,117 @@
+"""A folder under watch."""
+
+import pytest
+
+from sketchcli import images
+from sketchcli.engine.generating.request import Existing, Naming, Request
+from sketchcli.engine.generating.watching import watch
+from sketchcli.errors import DataError
+
+
+@pytest.fixture
+def watched(weights, tmp_path, cpu):
+    """Watch a folder while a script of actions runs, one before each look."""
+
+    def run(*actions, settled=0.0, **naming):
+        folder = tmp_path / "in"
+        folder.mkdir(exist_ok=True)
+        todo = iter(actions)
+        next(todo)(folder)
+
+        def is_over():
+            action = next(todo, None)
+            if action is not None:
+                action(folder)
+            return action is None
+
+        request = Request((), str(tmp_path / "out"), models=(weights,), naming=Naming(**naming))
+        return watch(request, folder, device=cpu, is_over=is_over, pause=0.01, settled=settled)
+
+    return run
+
+
+@pytest.fixture
+def put(folders):
+    """An action: a sketch under a name, or only the beginning of its bytes."""
+    data = (folders / "sketches/face-0.png").read_bytes()
+
+    def action(name, share=1.0):
+        def act(folder):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data[: int(share * len(data))])
+
+        return act
+
+    return action
+
+
+def wait(folder):
+    """Nothing happens between two looks."""
+
+
+def test_what_is_there_and_what_appears_is_converted_once(watched, put, tmp_path):
+    result = watched(put("a.png"), wait, wait, put("deep/b.png"), wait, wait, wait)
+    assert [file.output for file in result.files] == [
+        tmp_path / "out/a.png",
+        tmp_path / "out/deep/b.png",
+    ]
+
+
+def test_a_file_is_left_alone_until_it_is_whole(watched, put, tmp_path):
+    growing = [put("a.png", share) for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
+    result = watched(*growing, wait, wait, wait)
+    assert [file.status for file in result.files] == ["made"]
+    assert images.read_rgb(tmp_path / "out/a.png").shape == (32, 32, 3)
+
+
+def test_a_broken_file_is_reported_once_and_tried_again_when_it_changes(watched, put):
+    result = watched(put("a.png", 0.5), wait, wait, wait, put("a.png"), wait, wait)
+    assert [file.status for file in result.files] == ["failed", "made"]
+
+
+def test_photos_that_were_there_are_kept_and_ours_follow_their_sketches(watched, put, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.png").write_bytes(b"theirs")
+
+    def touch(folder):
+        (folder / "b.png").write_bytes((folder / "b.png").read_bytes() + b"\0")
+
+    def begin(folder):
+        put("a.png")(folder)
+        put("b.png")(folder)
+
+    result = watched(begin, wait, wait, touch, wait, wait)
+    assert [file.source.name for file in result.files] == ["b.png", "b.png"]
+    assert (tmp_path / "out/a.png").read_bytes() == b"theirs"
+    replaced = watched(wait, wait, wait, existing=Existing.OVERWRITE)
+    assert sorted(file.source.name for file in replaced.files) == ["a.png", "b.png"]
+
+
+def test_ctrl_c_ends_it_well(watched, put, tmp_path):
+    def interrupt(folder):
+        raise KeyboardInterrupt
+
+    result = watched(put("a.png"), wait, wait, interrupt)
+    assert [file.status for file in result.files] == ["made"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_a_file_that_disappears_is_forgotten(watched, put):
+    def remove(folder):
+        (folder / "a.png").unlink()
+
+    assert watched(put("a.png"), remove, wait, wait).files == ()
+
+
+@pytest.mark.parametrize("output", ["in", "in/below"])
+def test_photos_do_not_go_where_sketches_come(weights, tmp_path, cpu, output):
+    (tmp_path / "in").mkdir()
+    request = Request((), str(tmp_path / output), models=(weights,))
+    with pytest.raises(DataError, match="mixed"):
+        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+
+
+def test_a_folder_that_is_not_there_is_an_error(weights, tmp_path, cpu):
+    request = Request((), str(tmp_path / "out"), models=(weights,))
+    with pytest.raises(DataError, match="no such folder"):
+        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
