@@ -66,6 +66,7 @@ def test_every_field_of_a_result_is_documented():
     page = (ROOT / "docs/reference/json-output.md").read_text(encoding="utf-8")
     kinds = ("FetchResult", "PreprocessResult", "TrainResult", "GenerateResult", "EvalResult")
     kinds += ("AssetListing", "FetchPlan", "VerifyResult", "ShareResult", "GeneratedFile")
+    kinds += ("ModelsResult", "ModelListing", "ExportResult", "ImportResult")
     kinds += ("MetricInfo", "PredictorScore", "Figure", "DiscriminatorScore", "MemorisationScore")
     for kind in kinds:
         fields = getattr(results, kind).__dataclass_fields__

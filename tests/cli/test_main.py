@@ -11,6 +11,7 @@ from sketchcli.cli import main as main_module
 from sketchcli.errors import ExitCode, SketchError
 
 VERBS = ("fetch-data", "preprocess", "train", "generate", "eval")
+OTHERS = ("models", "export", "import-weights")
 
 
 def test_help_names_the_five_verbs(sketch2img):
@@ -27,7 +28,7 @@ def test_no_arguments_show_the_help(sketch2img):
     assert "Usage" in "".join(vars(sketch2img())[key] for key in ("stdout", "stderr"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", VERBS + OTHERS)
 def test_every_verb_explains_itself(sketch2img, verb):
     outcome = sketch2img(verb, "--help")
     assert outcome.code == 0

@@ -6,8 +6,10 @@ import typer
 
 from sketchcli import __version__
 from sketchcli.cli.evaluate import evaluate
+from sketchcli.cli.export import export
 from sketchcli.cli.fetch_data import fetch_data
 from sketchcli.cli.generate import generate
+from sketchcli.cli.import_weights import import_weights
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
@@ -45,3 +47,5 @@ app.command("train")(train)
 app.command("generate")(generate)
 app.command("eval")(evaluate)
 app.command("models")(models)
+app.command("export")(export)
+app.command("import-weights")(import_weights)

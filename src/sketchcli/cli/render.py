@@ -16,15 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
-from sketchcli.cli import scores
+from sketchcli.cli import model_table, scores
 from sketchcli.cli.progress import printable
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
+    ExportResult,
     FetchPlan,
     FetchResult,
     GeneratedFile,
     GenerateResult,
+    ImportResult,
     ModelsResult,
     PreprocessResult,
     ShareResult,
@@ -231,27 +233,24 @@ def show_failures(result: GenerateResult) -> None:
 
 @render.register
 def _(result: ModelsResult) -> None:
-    if not result.models:
-        typer.echo("no models yet; next: sketch2img train")
-        return
-    table = Table("", "model", "trained on", box=None, pad_edge=False)
-    for name in ("size", "epochs", "SSIM", "MAE"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("network")
-    for model in result.models:
-        ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
-        table.add_row(
-            "*" if model.is_default else "",
-            escape(model.name) if model.is_finished else f"{escape(model.name)} (not finished)",
-            escape(model.dataset),
-            f"{model.size[1]}x{model.size[0]}",
-            str(model.epochs),
-            "" if ssim is None else f"{ssim:.3f}",
-            "" if mae is None else f"{mae:.1f}",
-            model.generator,
-        )
-    _console().print(table)
-    typer.echo("SSIM, MAE: on held-out pairs.  *: used where no --model is named.  More: --json")
+    model_table.show(result, _console())
+
+
+@render.register
+def _(result: ExportResult) -> None:
+    typer.echo(result.output)
+    typer.echo(
+        f"{result.compared} sketches in torch and ONNX Runtime differ by "
+        f"{result.largest_difference:.2g} at most, {result.mean_difference:.2g} on average, "
+        "of values in [-1, 1]"
+    )
+    typer.echo(f"sides must be multiples of {result.multiple}; the rest is in its metadata")
+
+
+@render.register
+def _(result: ImportResult) -> None:
+    typer.echo(f"{result.tensors} tensors of the network {result.generator}: {result.weights}")
+    typer.echo(f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}")
 
 
 @render.register

@@ -46,6 +46,7 @@ class Generator(nn.Module):
     """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1]."""
 
     is_additive = True
+    stride = STRIDE  # sides that are no multiples of it are extended
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -1,0 +1,27 @@
+"""`sketch2img export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchcli.cli import options
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Weights, a run's folder or its name, or bundled.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.")],
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model as ONNX, for any batch and size, and compare it with the original."""
+    from sketchcli.engine.runs import find_weights
+
+    weights = find_weights(model)
+
+    from sketchcli import device as devices
+    from sketchcli.cli.render import emit
+    from sketchcli.engine.generating.exporting import export as run
+
+    place = devices.resolve("cpu", precision="fp32")
+    emit("export", run(weights, output, device=place, overwrite=overwrite), as_json=as_json)

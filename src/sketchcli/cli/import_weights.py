@@ -1,0 +1,68 @@
+"""`sketch2img import-weights`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sketchcli import config as settings
+from sketchcli import registry
+from sketchcli.cli import options
+from sketchcli.errors import DataError, UsageError
+
+GENERATORS = ", ".join(registry.names(registry.GENERATORS))
+LIKE_HELP = "A model whose network, size and fit these weights share: a run, or a file."
+
+
+def import_weights(
+    source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="What torch.save wrote.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT.safetensors", help="The weights to write.")
+    ],
+    like: Annotated[Path | None, typer.Option(metavar="MODEL", help=LIKE_HELP)] = None,
+    generator: Annotated[str, typer.Option(help=f"Without --like: {GENERATORS}.")] = "resunet",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Of the network: width=64. Repeatable."),
+    ] = None,
+    size: options.Size = "128",
+    fit: Annotated[str, typer.Option(metavar="stretch|crop|pad")] = "stretch",
+    licence: Annotated[str, typer.Option(help="Of the photos it was trained on.")] = "not stated",
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take a generator's weights out of a pickle, running nothing of it."""
+    if not source.is_file():
+        raise DataError(f"{source}: no such file", hint="check the path")
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target}: no name for weights", hint="end it with .safetensors")
+    if fit not in set(settings.Fit):
+        raise UsageError(f"--fit {fit}: no such way", hint=f"one of {', '.join(settings.Fit)}")
+    chosen = settings.ModelConfig(generator=generator, generator_options=_options(option or []))
+    pixels, how = options.parse_size(size), settings.Fit(fit)
+
+    from sketchcli.cli.render import emit
+    from sketchcli.engine.generating.importing import import_weights as run
+    from sketchcli.engine.runs import find_weights
+    from sketchcli.weights_header import read_about
+
+    if like is not None:
+        about = read_about(find_weights(like))
+        chosen = settings.from_dict(about["config"]).model
+        pixels, how = (about["size"][0], about["size"][1]), settings.Fit(about["fit"])
+    result = run(source, target, chosen, size=pixels, fit=how, licence=licence, overwrite=overwrite)
+    emit("import-weights", result, as_json=as_json)
+
+
+def _options(assignments: list[str]) -> dict[str, Any]:
+    found = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise UsageError(f"--option {text}: no setting", hint="--option width=64")
+    return found

@@ -1,0 +1,132 @@
+"""A generator as an ONNX file, compared with the original."""
+
+import importlib
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sketchcli import __version__, files
+from sketchcli.device import Device
+from sketchcli.engine.generating.folding import fold_batch_norms
+from sketchcli.engine.generating.loading import LoadedModel, load_model
+from sketchcli.engine.results import ExportResult
+from sketchcli.errors import DataError, DeviceError, UsageError
+from sketchcli.weights_header import read_about
+
+OPSET = 17
+INPUT, OUTPUT = "sketch", "photo"
+SIZES = ((1, 1.0, 1.0), (3, 1.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 3.0))  # batch, and times the model's
+EXTRA = "pipx inject sketch2img onnx onnxruntime, or pip install 'sketch2img[onnx]'"
+
+
+def export(weights: Path, output: Path, *, device: Device, overwrite: bool = False) -> ExportResult:
+    """Write a model as ONNX, of any batch and any size, and run both on the same sketches.
+
+    Args:
+        weights: The model.
+        output: The file; its name ends with `.onnx`.
+        device: The CPU, in fp32.
+        overwrite: Whether an older file may be replaced.
+
+    Raises:
+        DataError: The file is there already, or cannot be written.
+        DeviceError: The packages that this needs are not installed.
+        CheckpointError: The model cannot be used.
+        UsageError: The file's name is of another format.
+    """
+    check(output, overwrite=overwrite)
+    model = load_model(weights, device)
+    fold_batch_norms(model.generator)
+    multiple = int(getattr(model.generator, "stride", 1))
+    files.write_whole(output, lambda part: _write(model, multiple, part))
+    largest, mean, count = _compare(model, multiple, output)
+    return ExportResult(weights, output, "onnx", model.size, multiple, count, largest, mean)
+
+
+def check(output: Path, *, overwrite: bool) -> None:
+    """Refuse what cannot be exported, before a model is loaded."""
+    if output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output}: no name of an ONNX file", hint="end it with .onnx")
+    if output.exists() and not overwrite:
+        raise DataError(f"{output} exists", hint="add --overwrite, or choose another name")
+    for package in ("onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise DeviceError(f"export needs the package {package}", hint=EXTRA)
+
+
+def _write(model: LoadedModel, multiple: int, part: Path) -> None:
+    onnx = importlib.import_module("onnx")  # an extra, without types
+    axes = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings():
+        # Of both exporters this one, which PyTorch would like to see go, is the one that takes
+        # seconds for every generator; the comparison afterwards says whether it was right.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.generator,
+            (_sketches(model, multiple, SIZES[1], seed=0),),
+            part,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: axes, OUTPUT: axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    graph = onnx.load(part)
+    onnx.helper.set_model_props(graph, {"sketch2img": json.dumps(_about(model, multiple))})
+    onnx.save(graph, part)
+
+
+def _about(model: LoadedModel, multiple: int) -> dict[str, Any]:
+    """What whoever runs the file must do to a picture, and what the model is."""
+    about = read_about(model.path)
+    height, width = model.size
+    return {
+        "version": __version__,
+        "input": f"{INPUT}: float32 (batch, 1, height, width) in [-1, 1]: luma / 127.5 - 1",
+        "luma": ".299 R + .587 G + .114 B; alpha on white",
+        "output": f"{OUTPUT}: float32 (batch, 3, height, width) in [-1, 1], RGB",
+        "size": [height, width],
+        "fit": model.fit,
+        "align": model.align,
+        "multiple": multiple,
+        "reduce_with": "area averages, which keep thin strokes; enlarge bicubically",
+        "looks": about.get("looks"),
+        "dataset": {k: about["dataset"].get(k) for k in ("name", "licence", "citation")},
+        "scores": about.get("scores", {}),
+    }
+
+
+def _compare(model: LoadedModel, multiple: int, output: Path) -> tuple[float, float, int]:
+    """The largest and the mean difference of both, and of how many sketches."""
+    onnxruntime = importlib.import_module("onnxruntime")
+    session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    differences = []
+    for seed, size in enumerate(SIZES):
+        sketches = _sketches(model, multiple, size, seed=seed)
+        with torch.inference_mode():
+            expected = model.generator(sketches).numpy()
+        (found,) = session.run([OUTPUT], {INPUT: sketches.numpy()})
+        differences += [np.abs(a - b) for a, b in zip(found, expected, strict=True)]
+    largest = max(float(difference.max()) for difference in differences)
+    mean = float(np.mean([difference.mean() for difference in differences]))
+    return largest, mean, len(differences)
+
+
+def _sketches(
+    model: LoadedModel, multiple: int, size: tuple[int, float, float], *, seed: int
+) -> torch.Tensor:
+    """Strokes on white, `(B, 1, H, W) in [-1, 1]`, whose sides are multiples of what is asked."""
+    batch, *factors = size
+    sides = [
+        multiple * max(1, round(side * factor / multiple))
+        for side, factor in zip(model.size, factors, strict=True)
+    ]
+    rng = np.random.default_rng(seed)
+    pixels = np.ones((batch, 1, *sides), np.float32)
+    pixels[rng.random(pixels.shape) < 0.1] = -1
+    return torch.from_numpy(pixels)

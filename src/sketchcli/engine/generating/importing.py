@@ -1,0 +1,117 @@
+"""Weights out of a pickle, which is read without running anything of it."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sketchcli import __version__, checkpoint
+from sketchcli import config as settings
+from sketchcli.config import Align, Fit, ModelConfig, TrainConfig
+from sketchcli.engine.fetching.inventory import sha256_of
+from sketchcli.engine.fetching.unpickling import read_arrays
+from sketchcli.engine.results import ImportResult
+from sketchcli.errors import CheckpointError, DataError
+from sketchcli.models.building import build_generator
+
+COUNTER = "num_batches_tracked"  # of batch norms; nothing of use to a trained network
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+class _AllButCounters:
+    """The names of all tensors but those that only training needs."""
+
+    def __contains__(self, name: object) -> bool:
+        return not str(name).endswith(COUNTER)
+
+
+def import_weights(
+    source: Path,
+    target: Path,
+    model: ModelConfig,
+    *,
+    size: tuple[int, int],
+    fit: Fit,
+    licence: str = "not stated",
+    overwrite: bool = False,
+) -> ImportResult:
+    """Take a generator's tensors out of another program's file.
+
+    Args:
+        source: A state dict that `torch.save` wrote, in any dictionary.
+        target: The weights to write; its name ends with `.safetensors`.
+        model: The network that they are of.
+        size: Height and width that it was trained at.
+        fit: How its training sketches got that size.
+        licence: Of the photos that it was trained on.
+        overwrite: Whether an older file may be replaced.
+
+    Raises:
+        DataError: The source cannot be read, or asks for code to be run; or the target is there.
+        CheckpointError: Its tensors are not that network's.
+        UsageError: There is no such network.
+    """
+    if target.exists() and not overwrite:
+        raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
+    with torch.device("meta"):
+        generator = build_generator(model)
+    tensors = _named(read_arrays(source, _AllButCounters()), generator, source)
+    about = _about(source, model, size=size, fit=fit, licence=licence)
+    checkpoint.save(target, tensors, about)
+    return ImportResult(source, target, model.generator, len(tensors))
+
+
+def _named(arrays: Arrays, generator: nn.Module, source: Path) -> dict[str, Tensor]:
+    """The tensors under the network's own names: found by those, or by their order and shapes."""
+    wanted = generator.state_dict()
+    shapes = {n: tuple(t.shape) for n, t in wanted.items() if not n.endswith(COUNTER)}
+    origin = _by_name(arrays, shapes) or _by_order(arrays, shapes)
+    if origin is None:
+        numbers = sum(math.prod(shape) for shape in shapes.values())
+        raise CheckpointError(
+            f"{source}: not the tensors of this network ({len(arrays)} tensors, "
+            f"where it has {len(shapes)} with {numbers:,} numbers)",
+            hint="name the network with --generator and --option, as it was trained",
+        )
+    found = {name: torch.from_numpy(arrays[origin[name]].copy()) for name in shapes}
+    counters = {n: torch.zeros((), dtype=t.dtype) for n, t in wanted.items() if n not in shapes}
+    return found | counters
+
+
+def _by_name(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str] | None:
+    first = next(iter(shapes))
+    starts = [name.removesuffix(first) for name in arrays if name.endswith(first)]
+    for start in starts:
+        if all(start + n in arrays and arrays[start + n].shape == s for n, s in shapes.items()):
+            return {name: start + name for name in shapes}
+    return None
+
+
+def _by_order(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str] | None:
+    if [array.shape for array in arrays.values()] != list(shapes.values()):
+        return None
+    return dict(zip(shapes, arrays, strict=True))
+
+
+def _about(
+    source: Path, model: ModelConfig, *, size: tuple[int, int], fit: Fit, licence: str
+) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "config": settings.to_dict(TrainConfig(model=model)),
+        "size": size,
+        "fit": fit,
+        "align": Align.NONE,
+        "dataset": {
+            "name": f"imported from {source.name}",
+            "fingerprint": sha256_of(source),
+            "licence": licence,
+        },
+        "scores": {},
+        "epochs_done": 0,
+    }
