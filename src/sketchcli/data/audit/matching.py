@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.data.audit.outlines import Floats, descriptors
-from sketchcli.data.audit.portions import PANEL, blocks, panel
+from sketchcli.data.audit.portions import PANEL, each_block, panel
 from sketchcli.data.audit.terms import (
     MISPAIRED_SET,
     WEAK_PAIR,
@@ -62,7 +62,7 @@ class Matches:
         return (self.agreement < WEAK) & ~self.wrong & (self.typical >= STRONG)
 
 
-def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> Matches:
+def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0), threads: int = 1) -> Matches:
     """Compare every sketch with its photo, and those that fit it least with all photos.
 
     Pair i is doubted where a j is found such that sketch i fits photo j better than sketch i fits
@@ -71,35 +71,40 @@ def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> Matche
     Args:
         features: (N,) of FEATURES, N at least FEWEST.
         offset: By how many small pixels the set's photos lie down and right of their sketches.
+        threads: How many look at blocks at once.
     """
     rows = panel(len(features))
-    drawn = _Space.of(features["sketch"][rows])
-    shot = _Space.of(features["photo"][rows], offset=offset)
-    strangers = drawn.place(features["sketch"][rows]) @ shot.place(features["photo"][rows]).T
-    drawn = replace(drawn, scale=1 / _deviation(strangers))
-    agreement = np.empty(len(features), np.float32)
-    for part in blocks(len(features)):
+    drawn, sketches = _Space.of(features["sketch"][rows])
+    shot, photos = _Space.of(features["photo"][rows], offset=offset)
+    drawn = replace(drawn, scale=1 / _deviation(sketches @ photos.T))
+
+    def agree(part: slice) -> Floats:
         fit = drawn.place(features["sketch"][part]) * shot.place(features["photo"][part])
-        agreement[part] = fit.sum(axis=1)
-    return Matches(agreement, *_search(features, drawn, shot, agreement))
+        return np.asarray(fit.sum(axis=1))
+
+    agreement = np.concatenate([*each_block(len(features), agree, threads=threads)])
+    return Matches(agreement, *_search(features, drawn, shot, agreement, threads))
 
 
 def _search(
-    features: NDArray[Any], drawn: "_Space", shot: "_Space", agreement: Floats
+    features: NDArray[Any], drawn: "_Space", shot: "_Space", agreement: Floats, threads: int
 ) -> tuple[Floats, NDArray[np.intp]]:
     """The margin and the better photo of the pairs that agree least, PANEL of them at most."""
     least = np.sort(np.argsort(agreement, kind="stable")[:PANEL])
     sketches = drawn.place(features["sketch"][least])
     margin = np.full(len(features), -np.inf, np.float32)
     better = np.zeros(len(features), np.intp)
-    for part in blocks(len(features)):
+
+    def best_of(part: slice) -> tuple[Floats, NDArray[np.intp]]:
         gain = sketches @ shot.place(features["photo"][part]).T
         gain -= np.maximum(agreement[least, None], agreement[None, part])
         gain[least[:, None] == np.arange(part.start, part.stop)] = -np.inf
         best = gain.argmax(axis=1)
-        highest = gain[np.arange(len(least)), best]
+        return gain[np.arange(len(least)), best], part.start + best
+
+    for highest, best in each_block(len(features), best_of, threads=threads):
         is_higher = highest > margin[least]
-        better[least] = np.where(is_higher, part.start + best, better[least])
+        better[least] = np.where(is_higher, best, better[least])
         margin[least] = np.maximum(highest, margin[least])
     return margin, better
 
@@ -115,10 +120,15 @@ class _Space:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, pictures: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> "_Space":
+    def of(
+        cls, pictures: NDArray[Any], *, offset: tuple[int, int] = (0, 0)
+    ) -> tuple["_Space", Floats]:
+        """The space of some pictures, and where they lie in it."""
         found = descriptors(_put_back(pictures, offset))
         mean, spread = found.mean(axis=0), found.std(axis=0) + np.float32(1e-6)
-        return cls(mean, spread, _unit((found - mean) / spread).mean(axis=0), offset)
+        unit = _unit((found - mean) / spread)
+        centre = unit.mean(axis=0)
+        return cls(mean, spread, centre, offset), unit - centre
 
     def place(self, pictures: NDArray[Any]) -> Floats:
         """(N, D) of pictures (N, SIDE, SIDE)."""
