@@ -73,36 +73,34 @@ def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0), threads: 
         offset: By how many small pixels the set's photos lie down and right of their sketches.
         threads: How many look at blocks at once.
     """
-    rows = panel(len(features))
-    drawn, sketches = _Space.of(features["sketch"][rows])
-    shot, photos = _Space.of(features["photo"][rows], offset=offset)
-    drawn = replace(drawn, scale=1 / _deviation(sketches @ photos.T))
+    drawn = _Space.of(features["sketch"])
+    shot = _Space.of(features["photo"], offset=offset)
+    drawn = replace(drawn, scale=1 / _deviation(drawn.panel @ shot.panel.T))
 
     def agree(part: slice) -> Floats:
-        fit = drawn.place(features["sketch"][part]) * shot.place(features["photo"][part])
-        return np.asarray(fit.sum(axis=1))
+        return np.asarray((drawn.place(part) * shot.place(part)).sum(axis=1))
 
     agreement = np.concatenate([*each_block(len(features), agree, threads=threads)])
-    return Matches(agreement, *_search(features, drawn, shot, agreement, threads))
+    return Matches(agreement, *_search(drawn, shot, agreement, threads))
 
 
 def _search(
-    features: NDArray[Any], drawn: "_Space", shot: "_Space", agreement: Floats, threads: int
+    drawn: "_Space", shot: "_Space", agreement: Floats, threads: int
 ) -> tuple[Floats, NDArray[np.intp]]:
     """The margin and the better photo of the pairs that agree least, PANEL of them at most."""
     least = np.sort(np.argsort(agreement, kind="stable")[:PANEL])
-    sketches = drawn.place(features["sketch"][least])
-    margin = np.full(len(features), -np.inf, np.float32)
-    better = np.zeros(len(features), np.intp)
+    sketches = drawn.place(least)
+    margin = np.full(len(agreement), -np.inf, np.float32)
+    better = np.zeros(len(agreement), np.intp)
 
     def best_of(part: slice) -> tuple[Floats, NDArray[np.intp]]:
-        gain = sketches @ shot.place(features["photo"][part]).T
+        gain = sketches @ shot.place(part).T
         gain -= np.maximum(agreement[least, None], agreement[None, part])
         gain[least[:, None] == np.arange(part.start, part.stop)] = -np.inf
         best = gain.argmax(axis=1)
         return gain[np.arange(len(least)), best], part.start + best
 
-    for highest, best in each_block(len(features), best_of, threads=threads):
+    for highest, best in each_block(len(agreement), best_of, threads=threads):
         is_higher = highest > margin[least]
         better[least] = np.where(is_higher, best, better[least])
         margin[least] = np.maximum(highest, margin[least])
@@ -111,30 +109,31 @@ def _search(
 
 @dataclass(frozen=True)
 class _Space:
-    """Where descriptors of one kind of picture lie among those of the whole set."""
+    """Where the descriptors of a set's sketches, or photos, lie among each other."""
 
+    pictures: NDArray[Any]  # (N, SIDE, SIDE)
+    offset: tuple[int, int]
     mean: Floats
     spread: Floats
     centre: Floats
-    offset: tuple[int, int]
+    panel: Floats  # (at most PANEL, D), where the pictures of the panel lie
     scale: float = 1.0
 
     @classmethod
-    def of(
-        cls, pictures: NDArray[Any], *, offset: tuple[int, int] = (0, 0)
-    ) -> tuple["_Space", Floats]:
-        """The space of some pictures, and where they lie in it."""
-        found = descriptors(_put_back(pictures, offset))
+    def of(cls, pictures: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> "_Space":
+        found = descriptors(_put_back(pictures[panel(len(pictures))], offset))
         mean, spread = found.mean(axis=0), found.std(axis=0) + np.float32(1e-6)
         unit = _unit((found - mean) / spread)
         centre = unit.mean(axis=0)
-        return cls(mean, spread, centre, offset), unit - centre
+        return cls(pictures, offset, mean, spread, centre, unit - centre)
 
-    def place(self, pictures: NDArray[Any]) -> Floats:
-        """(N, D) of pictures (N, SIDE, SIDE)."""
-        found = descriptors(_put_back(pictures, self.offset))
-        unit = _unit((found - self.mean) / self.spread)
-        return (unit - self.centre) * np.float32(self.scale)
+    def place(self, rows: slice | NDArray[np.intp]) -> Floats:
+        """(N, D) of some of the pictures."""
+        scale = np.float32(self.scale)
+        if len(self.panel) == len(self.pictures):
+            return self.panel[rows] * scale
+        found = descriptors(_put_back(self.pictures[rows], self.offset))
+        return (_unit((found - self.mean) / self.spread) - self.centre) * scale
 
 
 def _put_back(pictures: NDArray[Any], offset: tuple[int, int]) -> NDArray[Any]:

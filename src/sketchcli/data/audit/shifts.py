@@ -62,22 +62,27 @@ def measure(features: NDArray[Any], *, threads: int = 1) -> Shifts:
         features: (N,) of FEATURES.
         threads: How many look at blocks at once.
     """
+    rows = panel(len(features))
+    surfaces = [
+        *each_block(len(rows), lambda part: _surfaces(features[rows[part]]), threads=threads)
+    ]
     typical = np.zeros(2, np.float32)
     if len(features) >= FEWEST:
-        rows = panel(len(features))
+        typical = np.median(np.concatenate([_peaks(each)[0] for each in surfaces]), axis=0)
 
-        def find(part: slice) -> Floats:
-            return _peaks(_surfaces(features[rows[part]]))[0]
-
-        typical = np.median(np.concatenate([*each_block(len(rows), find, threads=threads)]), axis=0)
-
-    def look(part: slice) -> tuple[Floats, Floats]:
-        surfaces = _surfaces(features[part])
+    def look(surfaces: Floats) -> tuple[Floats, Floats]:
         places, highest = _peaks(surfaces)
         above = highest - _near(surfaces, typical)
         return places, above / (surfaces.std(axis=(1, 2)) + np.float32(1e-9))
 
-    found = [*each_block(len(features), look, threads=threads)]
+    if len(rows) == len(features):
+        found = [look(each) for each in surfaces]
+    else:
+        found = [
+            *each_block(
+                len(features), lambda part: look(_surfaces(features[part])), threads=threads
+            )
+        ]
     places, gain = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Shifts(places / SIDE, gain, typical / SIDE)
 
