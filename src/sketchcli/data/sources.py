@@ -91,7 +91,8 @@ def tree(root: Path) -> Source:
     if not sketches or not photos:
         raise DataError(
             f"{root}: no folders of sketches and of photos in it",
-            hint="name them: --sketches DIR --photos DIR, or --paired DIR for side-by-side files",
+            hint="say what they are: --sketches DIR --photos DIR, --paired DIR for side-by-side "
+            "files, or --photos DIR for photographs alone",
         )
     source = _pair_each_split(sketches, photos)
     neither = {

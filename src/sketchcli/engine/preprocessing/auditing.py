@@ -63,6 +63,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         "pairs": counts,
         "paired by": description.pairing,
         "licence": description.licence,
+        **({"notice": description.notice} if description.notice else {}),
         "citation": description.citation,
         "command": description.command,
     }

@@ -90,7 +90,7 @@ def preprocess(
         files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
     _tell(about, audit, source, config, reporter)
-    return _result(about, target, errors=audit.errors)
+    return _result(about, target, audit)
 
 
 @contextlib.contextmanager
@@ -192,7 +192,7 @@ def _write(
     refusal.unlink(missing_ok=True)  # of an earlier call
 
 
-def _result(description: Description, target: Path, *, errors: int) -> PreprocessResult:
+def _result(description: Description, target: Path, audit: Audit) -> PreprocessResult:
     return PreprocessResult(
         name=description.name,
         folder=target,
@@ -203,7 +203,8 @@ def _result(description: Description, target: Path, *, errors: int) -> Preproces
         repeated=description.repeated,
         unaligned=description.unaligned,
         findings=description.findings,
-        errors=errors,
+        errors=audit.errors,
+        is_spoiled=audit.is_spoiled,
         contact_sheet=target / CONTACT_SHEET,
         audit=target / AUDIT,
     )
@@ -223,9 +224,15 @@ def _refuse(folder: Path, description: Description, report: Path) -> None:
 def _write_contact_sheet(dataset: PreparedSet) -> None:
     shares = len(dataset.description.counts)
     stored = [dataset.split(name) for name in dataset.description.counts]
-    few = [split.take(range(min(len(split), CONTACT_PAIRS // shares))) for split in stored]
+    few = [split.take(_evenly(len(split), CONTACT_PAIRS // shares)) for split in stored]
     pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
     pictures.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """Some of `count` positions, evenly spread."""
+    shown = min(count, most)
+    return [index * count // shown for index in range(shown)]
 
 
 def _tell(
