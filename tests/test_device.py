@@ -99,3 +99,11 @@ def test_cuda_is_taken_where_there_is_one(monkeypatch, is_supported, precision):
     monkeypatch.setattr(device, "_check_exists", lambda _: None)
     chosen = device.resolve()
     assert (chosen.name, chosen.precision) == ("cuda", precision)
+
+
+def test_a_gpu_convolves_in_whole_float32_where_that_is_asked_for():
+    before = torch.backends.cudnn.allow_tf32
+    with device.exactly():
+        assert torch.backends.cudnn.enabled
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before

@@ -84,6 +84,11 @@ def channels_last(network: Network) -> Network:
     return placed
 
 
+def exactly() -> AbstractContextManager[None]:
+    """Convolve in whole float32: by default, a GPU rounds to TF32's ten bits of fraction first."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
 def usable_cores() -> int:
     """Cores that this process may really run on."""
     if hasattr(os, "sched_getaffinity"):

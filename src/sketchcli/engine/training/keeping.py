@@ -29,6 +29,7 @@ class Keeper:
     trained_on: str  # marks of the training photos
     batches: int  # an epoch
     precision: str  # that it is trained in
+    learnt_before: str = ""  # marks of the training photos of the weights that it started from
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the state (to go on), then the weights (to be used).
@@ -102,7 +103,7 @@ class Keeper:
                 "notice": self.description.notice,
                 "citation": self.description.citation,
                 "training_pairs": len(self.trained_on) // MARK,
-                "trained_on": self.trained_on,
+                "trained_on": self.trained_on + self.learnt_before,
             },
             "precision": self.precision,
             "epochs_done": progress.step // self.batches,

@@ -69,6 +69,7 @@ class Session:
             trained_on=marks_of(self.training.photos[row] for row in self.pairs.trained),
             batches=self.batches,
             precision=device.precision,
+            learnt_before=networks.learnt_from(config.init_from),
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)
