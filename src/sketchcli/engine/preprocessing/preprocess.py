@@ -50,6 +50,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
+    rank: Rank | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -63,6 +64,7 @@ def preprocess(
         overwrite: Whether an older one may be replaced.
         processes: How many make pairs at once; the pixels are the same for any number.
         reporter: Told of the progress, and of every file left out.
+        rank: Which process of several this is; by default as `torchrun` says.
 
     Raises:
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
@@ -73,15 +75,12 @@ def preprocess(
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    rank = Rank.from_environment()
+    rank = rank or Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
         return _make_share(workshop, target, rank, processes, reporter)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        workshop.prepare(reporter)
-        workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
-        if rank.count > 1:
-            workers.await_chunks(workshop, reporter=reporter)
+        _make_all(workshop, rank, processes, reporter)
         assembly = _put_together(workshop, ledger, reporter)
         audit = auditing.audit(assembly, config.division)
         about = _describe(assembly, audit, source, origin, config, name=target.name)
@@ -91,6 +90,13 @@ def preprocess(
         workshop.remove()
     _tell(about, audit, source, config, reporter)
     return _result(about, target, errors=audit.errors)
+
+
+def _make_all(workshop: Workshop, rank: Rank, processes: int, reporter: Reporter) -> None:
+    workshop.prepare(reporter)
+    workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    if rank.count > 1:
+        workers.await_chunks(workshop, reporter=reporter)
 
 
 def _put_together(workshop: Workshop, ledger: Ledger, reporter: Reporter) -> Assembly:
