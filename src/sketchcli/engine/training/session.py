@@ -86,15 +86,19 @@ class Session:
         self.saved_at = time.monotonic()
         self.ends_at, self.step_seconds, self.measurement_seconds = ends_at, 0.0, 0.0
 
-    def new_trainer(self) -> Trainer:
-        """Networks and optimisers as they are before the first step."""
+    def new_trainer(self, ranks: Ranks | None = None) -> Trainer:
+        """Networks and optimisers as they are before the first step; by default, of all ranks."""
         return Trainer(
             self.config,
             image_size=self.dataset.description.size,
             device=self.device,
-            ranks=self.ranks,
+            ranks=ranks or self.ranks,
             perceptual=self.perceptual,
         )
+
+    def release(self) -> None:
+        """Let networks and optimisers go, and their memory: nothing more can be trained."""
+        self.__dict__.pop("trainer", None)
 
     @property
     def epochs_done(self) -> int:
