@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = (
     {"errors"},
-    {"paths", "files", "registry"},
+    {"paths", "files", "registry", "machine"},
     {"config", "device"},
     {"images"},
     {"checkpoint", "faces"},

@@ -1,4 +1,4 @@
-"""A step on a device that is not the CPU: torch's `meta`, which computes nothing, but refuses to mix.
+"""A step elsewhere than on the CPU: on `meta`, which computes nothing, but refuses to be mixed.
 
 In-place operations are not refused there; of those, the results' device is looked at.
 """

@@ -51,6 +51,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
+    rank: Rank | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -64,6 +65,7 @@ def preprocess(
         overwrite: Whether an older one may be replaced.
         processes: How many make pairs at once; the pixels are the same for any number.
         reporter: Told of the progress, and of every file left out.
+        rank: Which process of several this is; by default as `torchrun` says.
 
     Raises:
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
@@ -74,15 +76,12 @@ def preprocess(
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    rank = Rank.from_environment()
+    rank = rank or Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
         return _make_share(workshop, target, rank, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        workshop.prepare(reporter)
-        made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
-        with _interruptible(), contextlib.closing(made):
-            assembly = _put_together(workshop, made, ledger, reporter)
+        assembly = _assemble(workshop, ledger, rank, processes, reporter)
         audit = auditing.audit(assembly, config.division, threads=processes)
         about = _describe(assembly, audit, source, origin, config, name=target.name)
         about = replace(about, recipe=workshop.identity)
@@ -91,6 +90,15 @@ def preprocess(
         workshop.remove()
     _tell(about, audit, source, config, reporter)
     return _result(about, target, audit)
+
+
+def _assemble(
+    workshop: Workshop, ledger: Ledger, rank: Rank, processes: int, reporter: Reporter
+) -> Assembly:
+    workshop.prepare(reporter)
+    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    with _interruptible(), contextlib.closing(made):
+        return _put_together(workshop, made, ledger, reporter)
 
 
 @contextlib.contextmanager

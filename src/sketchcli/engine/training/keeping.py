@@ -175,6 +175,9 @@ def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
             begun = checkpoint.read_about(state).get("precision", device.precision)
         except checkpoint.DamagedError:
             continue
+        if begun == "fp16" != device.precision and device.torch.type == "cpu":
+            reporter(Note(f"begun in fp16, going on in {device.precision} on the CPU"))
+            return device
         if begun != device.precision:
             reporter(Note(f"going on in {begun}, as this run was begun"))
         return dataclasses.replace(device, precision=begun)

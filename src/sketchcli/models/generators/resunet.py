@@ -88,7 +88,13 @@ def beside(features: Tensor, skipped: Tensor) -> Tensor:
 
 
 def convolution(
-    inputs: int, outputs: int, *, norm: str, kernel: int = 3, stride: int = 1, is_active: bool = True
+    inputs: int,
+    outputs: int,
+    *,
+    norm: str,
+    kernel: int = 3,
+    stride: int = 1,
+    is_active: bool = True,
 ) -> nn.Sequential:
     """Convolution, instance norm, ReLU.
 
