@@ -14,7 +14,15 @@ from sketchcli.images.arrays import (
     to_rgb,
 )
 from sketchcli.images.opencv import use_one_thread
-from sketchcli.images.reading import READABLE, decode_rgb, is_picture, read_luma, read_rgb
+from sketchcli.images.reading import (
+    READABLE,
+    decode,
+    decode_rgb,
+    is_picture,
+    read,
+    read_luma,
+    read_rgb,
+)
 from sketchcli.images.sizing import centre, fit, inner_size, resize, sheet
 from sketchcli.images.writing import WRITABLE, encode, write
 
@@ -25,6 +33,7 @@ __all__ = [
     "Floats",
     "Pixels",
     "centre",
+    "decode",
     "decode_rgb",
     "encode",
     "fit",
@@ -32,6 +41,7 @@ __all__ = [
     "inner_size",
     "is_picture",
     "luma",
+    "read",
     "read_luma",
     "read_rgb",
     "resize",

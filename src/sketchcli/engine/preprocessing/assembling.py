@@ -1,6 +1,7 @@
 """Put the made pairs together: what is kept, in which order, and the arrays that hold it."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Assembly:
 
 def assemble(
     workshop: Workshop,
+    chunks: Iterable[int],
     folder: Path,
     ledger: Ledger,
     reporter: Reporter,
@@ -41,6 +43,7 @@ def assemble(
     Args:
         workshop: The made pairs, those to test on first: of a picture in both, the training one
             goes.
+        chunks: The numbers of all its chunks, each when it is made.
         folder: Where the arrays go.
         ledger: Decides, and remembers what was left out.
         reporter: Told of the progress.
@@ -54,7 +57,7 @@ def assemble(
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
         writers: dict[str, ShardedWriter] = {}
-        for done, (job, outcome, made) in enumerate(workshop.outcomes(), start=1):
+        for done, (job, outcome, made) in enumerate(workshop.outcomes(chunks), 1):
             if done % 1000 == 0 or done == count:
                 reporter(Advanced("stored", done, count))
             if made is None:

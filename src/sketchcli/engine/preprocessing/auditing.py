@@ -13,27 +13,31 @@ from sketchcli.engine.preprocessing.assembling import Assembly
 from sketchcli.images import Pixels
 
 
-def audit(assembly: Assembly, rule: SplitRule) -> Audit:
+def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
     """Look for wrong pairs, bad pictures and leaks among the pairs that were kept.
 
     Args:
         assembly: Those pairs.
         rule: How they were divided; where the source did that, its groups may be torn apart.
+        threads: How many examine at once.
     """
     drawn = [row for row, pair in enumerate(assembly.pairs) if pair.style]
-    found = _examine(assembly, drawn)
+    found = _examine(assembly, drawn, threads)
     torn = _torn_groups(assembly.pairs, rule)
     return replace(found, findings=(*torn, *found.findings)) if torn else found
 
 
-def _examine(assembly: Assembly, drawn: Sequence[int]) -> Audit:
+def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
     """Examine drawn pairs, which cannot be wrong, apart from those that came with a sketch."""
     names, features = _names(assembly.pairs), assembly.features
     if len(drawn) in {0, len(names)}:
-        return examine(features, names, is_drawn=bool(drawn))
+        return examine(features, names, is_drawn=bool(drawn), threads=threads)
     came = sorted(set(range(len(names))) - set(drawn))
     parts = [
-        (rows, examine(features[rows], [names[row] for row in rows], is_drawn=is_drawn))
+        (
+            rows,
+            examine(features[rows], [names[r] for r in rows], is_drawn=is_drawn, threads=threads),
+        )
         for rows, is_drawn in ((came, False), (list(drawn), True))
     ]
     return Audit(

@@ -83,13 +83,13 @@ class PairMaker:
         sketch_source, photo_source = _read(job)
         photo = self._align(photo_source, job.photo, unaligned)
         if sketch_source is None:
-            photo = self._fit_inside(photo)
+            photo = images.to_rgb(self._fit_inside(photo))
             sketch = self._fit(self._draw(job, photo))
-            sketch_source = images.to_rgb(sketch)
+            sketch_source = sketch
         else:
             aligned = self._align(sketch_source, job.sketch or job.photo, unaligned)
             sketch = images.luma(self._fit(aligned))
-        photo = self._fit(photo)
+        photo = images.to_rgb(self._fit(photo))
         about = features.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
@@ -98,7 +98,7 @@ class PairMaker:
             return pixels
         height, width = self.recipe.size
         tall = max(height, round(width / FACE_ASPECT))
-        face = self.finder.find(pixels)
+        face = self.finder.find(images.to_rgb(pixels))
         if face is None:
             unaligned[str(file)] = "no face found: its centre was taken"
             return images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
@@ -122,10 +122,10 @@ class PairMaker:
 
 
 def _read(job: Job) -> tuple[Pixels | None, Pixels]:
-    """Sketch, if there is one, and photo: RGB (H, W, 3) of any sizes."""
-    photo = images.read_rgb(job.photo)
+    """Sketch, if there is one, and photo: grey (H, W) or RGB (H, W, 3), of any sizes."""
+    photo = images.read(job.photo)
     if job.direction is None:
-        return None if job.sketch is None else images.read_rgb(job.sketch), photo
+        return None if job.sketch is None else images.read(job.sketch), photo
     half = photo.shape[1] // 2
     if not half:
         raise DataError(f"{job.photo}: too narrow to hold two pictures")

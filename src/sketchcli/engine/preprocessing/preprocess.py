@@ -1,7 +1,8 @@
 """`preprocess`: files of pictures in, a prepared set out."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from sketchcli.engine.preprocessing.workers import Rank
 from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult, ShareResult
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, InterruptedRunError
 
 CONTACT_SHEET = "contact-sheet.png"
 AUDIT = "audit.html"
@@ -75,15 +76,14 @@ def preprocess(
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
     rank = Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
-        return _make_share(workshop, target, rank, processes, reporter)
+        return _make_share(workshop, target, rank, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.prepare(reporter)
-        workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
-        if rank.count > 1:
-            workers.await_chunks(workshop, reporter=reporter)
-        assembly = _put_together(workshop, ledger, reporter)
-        audit = auditing.audit(assembly, config.division)
+        made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+        with _interruptible(), contextlib.closing(made):
+            assembly = _put_together(workshop, made, ledger, reporter)
+        audit = auditing.audit(assembly, config.division, threads=processes)
         about = _describe(assembly, audit, source, origin, config, name=target.name)
         about = replace(about, recipe=workshop.identity)
         _write(workshop.assembled, about, audit, config, target)
@@ -93,20 +93,29 @@ def preprocess(
     return _result(about, target, errors=audit.errors)
 
 
-def _put_together(workshop: Workshop, ledger: Ledger, reporter: Reporter) -> Assembly:
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say that what was made stays, where Ctrl-C comes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted", hint="the same command goes on") from None
+
+
+def _put_together(
+    workshop: Workshop, made: Iterable[int], ledger: Ledger, reporter: Reporter
+) -> Assembly:
     with files.writing(workshop.folder, hint=GO_ON):
         shutil.rmtree(workshop.assembled, ignore_errors=True)
         workshop.assembled.mkdir()
-        assembly = assemble(workshop, workshop.assembled, ledger, reporter)
+        assembly = assemble(workshop, made, workshop.assembled, ledger, reporter)
     if not assembly.pairs:
         workshop.remove()
         raise _nothing_left(ledger.left_out)
     return assembly
 
 
-def _make_share(
-    workshop: Workshop, target: Path, rank: Rank, processes: int, reporter: Reporter
-) -> ShareResult:
+def _make_share(workshop: Workshop, target: Path, rank: Rank, processes: int) -> ShareResult:
     def is_finished(identity: str) -> bool:
         is_there = prepared.is_prepared(target)
         return is_there and prepared.read(target).description.recipe == identity
@@ -115,7 +124,8 @@ def _make_share(
     if workshop.chunks[rank.number :: rank.count]:
         workers.await_workshop(workshop, is_finished)
         if workshop.folder.exists():
-            made = workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+            with _interruptible():
+                made = workers.make_share(workshop, workers=processes, rank=rank)
     return ShareResult(rank.number, rank.count, made)
 
 
