@@ -25,9 +25,9 @@ class Tones:
 def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
     """Decide on the tones of a drawing.
 
-    Skin is the paper's white whatever its colour, unless the manner says otherwise, since white is what is light in the middle of
-    the picture. What is much darker becomes a mass; what is a little darker than its surroundings
-    is modelled.
+    Skin is the paper's white whatever its colour, unless the manner draws its tone, since white is
+    what is light in the middle of the picture. What is much darker becomes a mass; what is a
+    little darker than its surroundings is modelled.
 
     Args:
         light: Luminance `(H, W)` in [0, 1].

@@ -24,9 +24,9 @@ _STRANDS = 0.06  # luminance: how much a strand of hair differs from its surroun
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as a shaded portrait `(H, W)`.
 
-    From drawing to drawing the lines' radius (0.7 to 2.2 units) and darkness, the darkness of
-    masses (0.35 to 1), how much of the skin's own tone is drawn (0 to 0.7), the strands' contrast,
-    and how far clothes and background are left out vary.
+    What varies from drawing to drawing: the lines' radius (0.6 to 1.8 units) and darkness, that of
+    masses (0.55 to 1.05), how much of the skin's own tone is drawn (0 to 0.9), the strands'
+    contrast, and how far clothes and background are left out.
     """
     manner = _sample(rng)
     lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
@@ -34,27 +34,29 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     subject = _subject.find(photo)
     lines = _lines(light, lining, pixels) * (subject + np.float32(manner.backdrop) * (1 - subject))
     tone = _shade(light, subject, manner, shading, pixels)
-    return to_pixels(sheet.lay_on_paper(sheet.combine(tone, lines), manner, paper))
+    graphite = np.float32(manner.pressure) * sheet.combine(tone, lines)
+    return to_pixels(sheet.lay_on_paper(graphite, manner, paper))
 
 
 def _sample(rng: np.random.Generator) -> Manner:
     """A hand's manner, with more tone and more of the paper left white."""
     return replace(
         _manner.sample(rng),
-        masses=rng.uniform(0.5, 1.0),
+        pressure=rng.uniform(0.75, 1.0),
+        masses=rng.uniform(0.55, 1.05),
         modelling=rng.uniform(0.1, 0.75),
         accents=rng.uniform(0.3, 0.9),
-        skin=rng.uniform(0, 0.7) * rng.choice([0, 1, 1]),
+        skin=rng.uniform(0.15, 0.9) * rng.choice([0, 1, 1, 1, 1]),
         hatch_angle=np.deg2rad(rng.normal(-50, 20)) * rng.choice([1, 1, 1, -1]),
         backdrop=rng.choice([0, 0, 0, 1]) * rng.uniform(0, 0.5),
-        fading=rng.uniform(0.2, 1.0),
+        fading=rng.uniform(0.4, 1.0),
         grain=rng.uniform(0.2, 0.8),
     )
 
 
 def _lines(light: Floats, rng: np.random.Generator, pixels: float) -> Floats:
     """Darkness `(H, W)` of the lines: a narrow colour dodge, pressed harder or softer."""
-    sigma, gain, power = rng.uniform(0.7, 2.2), rng.uniform(1.6, 3.6), rng.uniform(0.8, 1.3)
+    sigma, gain, power = rng.uniform(0.6, 1.8), rng.uniform(1.0, 2.8), rng.uniform(0.85, 1.3)
     light = blur(light, 0.25 * pixels) + np.float32(_BLACK)
     darker = np.maximum(1 - light / blur(light, sigma * pixels) - np.float32(_FAINTEST), 0)
     return np.asarray(np.minimum(np.float32(gain) * darker, 0.95) ** np.float32(power), np.float32)
