@@ -38,6 +38,7 @@ class PreprocessConfig:
     recipe: Recipe = field(default_factory=Recipe)
     division: SplitRule = field(default_factory=SplitRule)
     styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
+    draws: int = 1  # sketches of each such photo, in the styles in turn
     is_strict: bool = False  # whether to refuse a set in which the audit finds anything
     command: str = ""
 
@@ -149,14 +150,28 @@ def _jobs(pairs: Sequence[SourcePair], config: PreprocessConfig, ledger: Ledger)
             found = [path for path in (pair.sketch, pair.photo) if path]
             ledger.leave_out("in neither of the official lists", *found)
             continue
-        style = "" if pair.sketch else _style(config, name)
-        jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction, style))
-    return tuple(sorted(jobs, key=lambda job: (-splits.SPLITS.index(job.split), job.id)))
+        job = Job(pair.id, split, pair.sketch, pair.photo, pair.direction)
+        jobs += [job] if pair.sketch else _draws(job, name, config)
+    return tuple(
+        sorted(
+            jobs,
+            key=lambda job: (-splits.SPLITS.index(job.split), str(job.photo), job.draw, job.id),
+        )
+    )
 
 
-def _style(config: PreprocessConfig, name: str) -> str:
-    chance = uniform_hash(f"style of {name}", config.recipe.seed)
-    return config.styles[int(chance * len(config.styles))]
+def _draws(job: Job, name: str, config: PreprocessConfig) -> list[Job]:
+    """Jobs for all sketches of one photo: the styles take turns, from one drawn by chance on."""
+    first = int(uniform_hash(f"style of {name}", config.recipe.seed) * len(config.styles))
+    return [
+        replace(
+            job,
+            id=f"{job.id}#{draw + 1}" if draw else job.id,
+            style=config.styles[(first + draw) % len(config.styles)],
+            draw=draw,
+        )
+        for draw in range(config.draws)
+    ]
 
 
 def _describe(
