@@ -1,5 +1,6 @@
 """`train`: the loop, from an empty run folder, or from where the last one stopped."""
 
+import dataclasses
 import time
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from sketchcli.engine.training.networks import what_can_be_had
 from sketchcli.engine.training.planning import open_in_time
 from sketchcli.engine.training.ranks import ALONE, Ranks
 from sketchcli.engine.training.session import Session
+from sketchcli.models.building import spelled_out
 
 
 def dry_run(
@@ -86,9 +88,10 @@ def train(
             reporter=reporter,
             ends_at=None if budget is None else started + budget - keeping.seconds_spent(run),
         )
-        config = keeping.settings_as_begun(run, config) or what_can_be_had(
+        begun = keeping.settings_as_begun(run, config) or what_can_be_had(
             config, dataset.description.size, ranks.first_report(reporter)
         )
+        config = dataclasses.replace(begun, model=spelled_out(begun.model))
         session = open_session(config) if budget is None else open_in_time(open_session, config)
         session.begin()
         with telling_what_fits(session):
