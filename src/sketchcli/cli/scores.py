@@ -15,7 +15,8 @@ BASELINE = "baseline"
 def show(result: EvalResult, console: Console) -> None:
     """Print everything but the pictures."""
     height, width = result.size
-    typer.echo(f"{result.count} pictures of {width}x{height}: {result.real}")
+    noun = "picture" if result.count == 1 else "pictures"
+    typer.echo(f"{result.count} {noun} of {width}x{height}: {result.real}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     console.print(_table(result))
@@ -35,24 +36,29 @@ def _table(result: EvalResult) -> Table:
         marked = " (trained on some)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
-        cells = [_cell(score.figures[name], score) for score in result.scores]
+        cells = [_cell(score.figures[name], score, result) for score in result.scores]
         table.add_row(f"{escape(metric.title)} ({metric.direction})", *cells)
     return table
 
 
-def _cell(figure: Figure, score: PredictorScore) -> str:
-    """The value, in bold where it is the best; of models and folders with its interval."""
+def _cell(figure: Figure, score: PredictorScore, result: EvalResult) -> str:
+    """The value with its rank; of models and folders with its interval."""
     if figure.value is None:
         return "-"
-    value = f"{figure.value:.4g}"
-    shown = f"[bold]{value}[/bold]" if figure.rank == 1 else value
+    shown = f"{figure.value:.4g}"
+    if len(result.scores) > 1:
+        shown += f" #{figure.rank}"
+    if figure.rank == 1:
+        shown = f"[bold]{shown}[/bold]"
+    if figure.count != result.count:
+        shown += f" of {figure.count}"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
     return f"{shown} \\[{figure.low:.3g}, {figure.high:.3g}]"
 
 
 def _more(score: PredictorScore, result: EvalResult) -> list[str]:
-    lines = []
+    lines = [f"{score.predictor}: {score.source}"] if score.source else []
     if score.trained_on:
         lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
     if score.on_training:

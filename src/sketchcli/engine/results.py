@@ -205,6 +205,7 @@ class PredictorScore:
     discriminator: DiscriminatorScore | None = None
     memorisation: MemorisationScore | None = None
     trained_on: int = 0  # of the scored pairs
+    source: str = ""  # weights or folder; none of a baseline
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def assemble(
             if made is None:
                 ledger.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
-            if not ledger.takes(_pictures(job, outcome), job.split):
+            if not _is_taken(assembly, job, outcome):
                 continue
             for kind, pixels in (("sketches", made.sketch), ("photos", made.photo)):
                 stem = f"{job.split}-{kind}"
@@ -76,6 +76,13 @@ def assemble(
     if assembly.pairs:  # mapped only now: writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
+
+
+def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
+    """Whether a pair is kept; a further sketch of a photo is, if the first was."""
+    if job.draw:
+        return bool(assembly.pairs) and assembly.pairs[-1].photo == str(job.photo)
+    return assembly.ledger.takes(_pictures(job, outcome), job.split)
 
 
 def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:

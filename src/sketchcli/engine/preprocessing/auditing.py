@@ -21,7 +21,7 @@ def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
         rule: How they were divided; where the source did that, its groups may be torn apart.
         threads: How many examine at once.
     """
-    drawn = [row for row, pair in enumerate(assembly.pairs) if pair.style]
+    drawn = _first_drawn(assembly.pairs)
     found = _examine(assembly, drawn, threads)
     torn = _torn_groups(assembly.pairs, rule)
     return replace(found, findings=(*torn, *found.findings)) if torn else found
@@ -30,21 +30,28 @@ def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
 def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
     """Examine drawn pairs, which cannot be wrong, apart from those that came with a sketch."""
     names, features = _names(assembly.pairs), assembly.features
+    came = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
     if len(drawn) in {0, len(names)}:
         return examine(features, names, is_drawn=bool(drawn), threads=threads)
-    came = sorted(set(range(len(names))) - set(drawn))
     parts = [
         (
             rows,
             examine(features[rows], [names[r] for r in rows], is_drawn=is_drawn, threads=threads),
         )
         for rows, is_drawn in ((came, False), (list(drawn), True))
+        if rows
     ]
     return Audit(
         len(names),
         tuple(_at(finding, rows) for rows, part in parts for finding in part.findings),
         tuple(check for _, part in parts for check in part.checks),
     )
+
+
+def _first_drawn(pairs: Sequence[Pair]) -> list[int]:
+    """Pairs whose sketch was drawn, the first of each photo: its others are like it on purpose."""
+    first = {pair.photo: row for row, pair in reversed(list(enumerate(pairs))) if pair.style}
+    return sorted(first.values())
 
 
 def _at(finding: Finding, rows: Sequence[int]) -> Finding:

@@ -38,6 +38,7 @@ class PreprocessConfig:
     recipe: Recipe = field(default_factory=Recipe)
     division: SplitRule = field(default_factory=SplitRule)
     styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
+    draws: int = 1  # sketches of each such photo, in the styles in turn
     is_strict: bool = False  # whether to refuse a set in which the audit finds anything
     command: str = ""
 
@@ -51,6 +52,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
+    rank: Rank | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -64,6 +66,7 @@ def preprocess(
         overwrite: Whether an older one may be replaced.
         processes: How many make pairs at once; the pixels are the same for any number.
         reporter: Told of the progress, and of every file left out.
+        rank: Which process of several this is; by default as `torchrun` says.
 
     Raises:
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
@@ -74,15 +77,12 @@ def preprocess(
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    rank = Rank.from_environment()
+    rank = rank or Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
         return _make_share(workshop, target, rank, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        workshop.prepare(reporter)
-        made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
-        with _interruptible(), contextlib.closing(made):
-            assembly = _put_together(workshop, made, ledger, reporter)
+        assembly = _assemble(workshop, ledger, rank, processes, reporter)
         audit = auditing.audit(assembly, config.division, threads=processes)
         about = _describe(assembly, audit, source, origin, config, name=target.name)
         about = replace(about, recipe=workshop.identity)
@@ -91,6 +91,15 @@ def preprocess(
         workshop.remove()
     _tell(about, audit, source, config, reporter)
     return _result(about, target, audit)
+
+
+def _assemble(
+    workshop: Workshop, ledger: Ledger, rank: Rank, processes: int, reporter: Reporter
+) -> Assembly:
+    workshop.prepare(reporter)
+    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    with _interruptible(), contextlib.closing(made):
+        return _put_together(workshop, made, ledger, reporter)
 
 
 @contextlib.contextmanager
@@ -141,14 +150,28 @@ def _jobs(pairs: Sequence[SourcePair], config: PreprocessConfig, ledger: Ledger)
             found = [path for path in (pair.sketch, pair.photo) if path]
             ledger.leave_out("in neither of the official lists", *found)
             continue
-        style = "" if pair.sketch else _style(config, name)
-        jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction, style))
-    return tuple(sorted(jobs, key=lambda job: (-splits.SPLITS.index(job.split), job.id)))
+        job = Job(pair.id, split, pair.sketch, pair.photo, pair.direction)
+        jobs += [job] if pair.sketch else _draws(job, name, config)
+    return tuple(
+        sorted(
+            jobs,
+            key=lambda job: (-splits.SPLITS.index(job.split), str(job.photo), job.draw, job.id),
+        )
+    )
 
 
-def _style(config: PreprocessConfig, name: str) -> str:
-    chance = uniform_hash(f"style of {name}", config.recipe.seed)
-    return config.styles[int(chance * len(config.styles))]
+def _draws(job: Job, name: str, config: PreprocessConfig) -> list[Job]:
+    """Jobs for all sketches of one photo: the styles take turns, from one drawn by chance on."""
+    first = int(uniform_hash(f"style of {name}", config.recipe.seed) * len(config.styles))
+    return [
+        replace(
+            job,
+            id=f"{job.id}#{draw + 1}" if draw else job.id,
+            style=config.styles[(first + draw) % len(config.styles)],
+            draw=draw,
+        )
+        for draw in range(config.draws)
+    ]
 
 
 def _describe(

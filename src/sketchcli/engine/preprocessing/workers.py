@@ -11,10 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
-from sketchcli import images
+from sketchcli import images, machine
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
-from sketchcli.errors import DataError, UsageError
+from sketchcli.errors import DataError
 
 PATIENCE = 600.0  # seconds without news from another rank
 AHEAD = 2  # chunks handed to each worker before the first comes back
@@ -34,7 +34,7 @@ class Rank:
         Raises:
             UsageError: RANK or WORLD_SIZE is no number.
         """
-        return cls(_number("RANK", 0), _number("WORLD_SIZE", 1))
+        return cls(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
 
     @property
     def is_first(self) -> bool:
@@ -44,17 +44,7 @@ class Rank:
 
 def available_cores() -> int:
     """Cores that this process may use, shared with the other ranks of the machine."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return max(1, cores // max(1, _number("LOCAL_WORLD_SIZE", 1)))
-
-
-def _number(variable: str, default: int) -> int:
-    try:
-        return int(os.environ.get(variable, default))
-    except ValueError as error:
-        text = os.environ[variable]
-        raise UsageError(f"{variable}={text}: not a number", hint="torchrun sets it") from error
+    return max(1, machine.usable_cores() // max(1, machine.number("LOCAL_WORLD_SIZE", 1)))
 
 
 def made_chunks(

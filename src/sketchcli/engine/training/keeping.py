@@ -29,6 +29,7 @@ class Keeper:
     trained_on: str  # marks of the training photos
     batches: int  # an epoch
     precision: str  # that it is trained in
+    learnt_before: str = ""  # marks of the training photos of the weights that it started from
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the state (to go on), then the weights (to be used).
@@ -102,7 +103,7 @@ class Keeper:
                 "notice": self.description.notice,
                 "citation": self.description.citation,
                 "training_pairs": len(self.trained_on) // MARK,
-                "trained_on": self.trained_on,
+                "trained_on": self.trained_on + self.learnt_before,
             },
             "precision": self.precision,
             "epochs_done": progress.step // self.batches,
@@ -174,6 +175,9 @@ def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
             begun = checkpoint.read_about(state).get("precision", device.precision)
         except checkpoint.DamagedError:
             continue
+        if begun == "fp16" != device.precision and device.torch.type == "cpu":
+            reporter(Note(f"begun in fp16, going on in {device.precision} on the CPU"))
+            return device
         if begun != device.precision:
             reporter(Note(f"going on in {begun}, as this run was begun"))
         return dataclasses.replace(device, precision=begun)

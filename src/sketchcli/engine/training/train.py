@@ -14,6 +14,7 @@ from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.training import finishing, keeping
 from sketchcli.engine.training.estimating import estimate
 from sketchcli.engine.training.loop import train_epochs
+from sketchcli.engine.training.memory import telling_what_fits
 from sketchcli.engine.training.networks import what_can_be_had
 from sketchcli.engine.training.planning import open_in_time
 from sketchcli.engine.training.ranks import ALONE, Ranks
@@ -34,12 +35,13 @@ def dry_run(
     Raises:
         UsageError: The settings do not fit the set.
         DataError: The set has nothing to train on.
+        DeviceError: The GPU's memory is not enough.
     """
     chosen = what_can_be_had(config, dataset.description.size, reporter)
     nowhere = Run(Path(dataset.description.name))
-    return estimate(
-        Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
-    )
+    session = Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
+    with telling_what_fits(session):
+        return estimate(session)
 
 
 def train(
@@ -67,8 +69,8 @@ def train(
 
     Raises:
         CheckpointError: The folder's run has other settings or other data.
-        DataError: The set has nothing to train on, the folder cannot be written, or another
-            process trains in it.
+        DataError: Nothing to train on, or the folder cannot be written, or is being trained in.
+        DeviceError: The GPU's memory is not enough.
         InterruptedRunError: The user stopped it; the state is saved.
         TrainingError: The losses stay infinite or NaN; the last good state is kept.
     """
@@ -89,5 +91,6 @@ def train(
         )
         session = open_session(config) if budget is None else open_in_time(open_session, config)
         session.begin()
-        train_epochs(session)
+        with telling_what_fits(session):
+            train_epochs(session)
         return finishing.finish(session, command=command)
