@@ -147,6 +147,16 @@ def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(tiny, dataset, run_
     assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
 
 
+def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset, run_dir, cpu):
+    begun = dataclasses.replace(cpu, precision="fp16")
+    train(tiny, dataset, run_dir=run_dir, device=begun)
+    events = []
+    longer = dataclasses.replace(tiny, epochs=3)
+    assert train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append).epochs == 3
+    assert any("begun in fp16, going on in fp32" in getattr(e, "message", "") for e in events)
+    assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+
+
 def test_fewer_epochs_than_done_are_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     with pytest.raises(CheckpointError, match="already trained for 2"):
