@@ -134,7 +134,7 @@ def _(result: PreprocessResult) -> None:
     fates = {
         "left out": result.left_out,
         "repeated": result.repeated,
-        "not aligned": result.unaligned,
+        "not cut as asked": result.unaligned,
     }
     for fate, files in fates.items():
         if files:
