@@ -112,8 +112,13 @@ def test_cuda_is_taken_where_there_is_one_in_its_generations_precision(
 
 
 def test_fp16_is_for_gpus():
-    with pytest.raises(DeviceError, match="fp16 needs a GPU"):
+    with pytest.raises(DeviceError, match="fp16 needs a CUDA GPU"):
         device.resolve("cpu", precision="fp16")
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, "1 thread"), (2, "2 threads")])
+def test_a_device_is_told_in_words(threads, said):
+    assert device.Device("cpu", "bf16", threads).describe() == f"cpu, bf16, {said}"
 
 
 def test_only_fp16_scales_its_losses():

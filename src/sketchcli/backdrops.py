@@ -57,7 +57,8 @@ def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | No
     matte = matte[..., None]
     backdrop = _backdrop(photo.shape[:2], rng)
     mixed = matte * photo.astype(np.float32) + (1 - matte) * backdrop
-    return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+    pixels: Pixels = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+    return pixels
 
 
 def sitter(photo: Pixels, eyes: Points) -> Floats | None:
@@ -71,9 +72,9 @@ def sitter(photo: Pixels, eyes: Points) -> Floats | None:
         eyes: `(2, 2)`, in its pixels.
     """
     height, width = photo.shape[:2]
-    eyes = np.asarray(eyes, np.float64)
-    window = _window((height, width), eyes)
-    found = _cut_out(photo[window], eyes - (window[1].start, window[0].start))
+    places: Exact = np.asarray(eyes, np.float64)
+    window = _window((height, width), places)
+    found = _cut_out(photo[window], places - (window[1].start, window[0].start))
     if found is None:
         return None
     matte = np.zeros((height, width), np.float32)
@@ -100,7 +101,8 @@ def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
     height, width = photo.shape[:2]
     scale = min(_WORKING_SIDE / max(height, width), 1)
     small = images.resize(photo, (max(round(height * scale), 8), max(round(width * scale), 8)))
-    lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 0.6), cv2.COLOR_RGB2LAB)
+    soft = cv2.GaussianBlur(small, (0, 0), 0.6)
+    lab = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB).astype(np.uint8, copy=False)
     marks = _marks(small.shape[:2], eyes * scale)
     if not {cv2.GC_FGD, cv2.GC_BGD} <= set(np.unique(marks).tolist()):
         return None
@@ -110,8 +112,8 @@ def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
     whole = _one_piece((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD))
     if not _has_crown(whole, eyes * scale) or not _is_clear(lab, whole, eyes * scale):
         return None
-    soft = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 0.7)
-    large = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+    edge = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 0.7)
+    large = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)
     # A little inside: no rim of the old background.
     t = np.clip((large - 0.35) / 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
@@ -125,7 +127,8 @@ def _marks(shape: tuple[int, ...], eyes: Exact) -> NDArray[np.uint8]:
 
     def within(ellipse: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         right, below, wide, high = ellipse
-        return ((across - right) / wide) ** 2 + ((down - below) / high) ** 2 < 1
+        far = ((across - right) / wide) ** 2 + ((down - below) / high) ** 2
+        return np.asarray(far < 1, np.bool_)
 
     neck = (down > _NECK) & (np.abs(across) < 0.55)
     shoulders = down > _SHOULDERS + _SLOPE * np.maximum(np.abs(across) - 0.7, 0)

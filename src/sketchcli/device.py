@@ -32,6 +32,10 @@ class Device:
     precision: str  # fp32 | bf16 | fp16
     threads: int
 
+    def describe(self) -> str:
+        """Its name, precision and threads, in words."""
+        return f"{self.name}, {self.precision}, {self.threads} thread{'s'[: self.threads > 1]}"
+
     @property
     def torch(self) -> torch.device:
         """The device as torch names it."""
@@ -86,7 +90,7 @@ def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None 
     if precision == "auto":
         precision = quickest_precision(torch.device(name))
     if precision == "fp16" and not name.startswith("cuda"):
-        raise DeviceError(f"fp16 needs a GPU, not '{name}'", hint="use --precision auto")
+        raise DeviceError(f"fp16 needs a CUDA GPU, not '{name}'", hint="use --precision auto")
     return Device(name, precision, torch.get_num_threads())
 
 

@@ -36,22 +36,25 @@ def _table(result: EvalResult) -> Table:
         marked = " (trained on some)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
-        cells = [_cell(score.figures[name], score, result) for score in result.scores]
-        table.add_row(f"{escape(metric.title)} ({metric.direction})", *cells)
+        figures = [score.figures[name] for score in result.scores]
+        count = max(figure.count for figure in figures)
+        fewer = f" of {count}"
+        is_told = count == result.count or metric.title.endswith(fewer)
+        title = metric.title if is_told else metric.title + fewer
+        cells = [_cell(*each, count) for each in zip(figures, result.scores, strict=True)]
+        table.add_row(f"{escape(title)} ({metric.direction})", *cells)
     return table
 
 
-def _cell(figure: Figure, score: PredictorScore, result: EvalResult) -> str:
-    """The value with its rank; of models and folders with its interval."""
+def _cell(figure: Figure, score: PredictorScore, count: int) -> str:
+    """The value with its rank, and what it is of if not of `count` pictures; with its interval."""
     if figure.value is None:
         return "-"
-    shown = f"{figure.value:.4g}"
-    if len(result.scores) > 1:
-        shown += f" #{figure.rank}"
+    shown = f"{figure.value:.4g} #{figure.rank}"
     if figure.rank == 1:
         shown = f"[bold]{shown}[/bold]"
-    if figure.count != result.count:
-        shown += f" of {figure.count}"
+    if figure.count != count:
+        shown += f" ({figure.count} pictures)"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
     return f"{shown} \\[{figure.low:.3g}, {figure.high:.3g}]"

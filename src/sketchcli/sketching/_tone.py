@@ -72,7 +72,7 @@ def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
     white, black = np.percentile(inside, 82), np.percentile(light, 2)
     if skin:
         lightest = np.percentile(light[subject > 0.5] if np.any(subject > 0.5) else light, 98)
-        white += skin * max(lightest - white, 0)
+        white += skin * max(float(lightest - white), 0.0)
     return float(white), float(min(black, white - _LEAST_RANGE))
 
 

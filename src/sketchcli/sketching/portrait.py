@@ -73,6 +73,6 @@ def _shade(
     # What is light among dark hair is where the light falls on a strand.
     strand = np.clip((light - blur(light, 1.6 * pixels)) / np.float32(_STRANDS), -1, 1)
     masses = tones.masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)
-    modelling = tones.modelling * (0.5 + 0.5 * grain)
+    modelling = np.asarray(tones.modelling * (0.5 + 0.5 * grain), np.float32)
     accents = tones.accents * ramp(1 - tones.masses, 0, 1)
     return sheet.combine(0.85 * masses, 0.6 * modelling, 0.8 * accents)

@@ -13,7 +13,7 @@ from sketchcli.data import sources
 from sketchcli.data.arrays import Rows
 from sketchcli.data.prepared import StoredSplit
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.evaluating import baselines, discriminators
+from sketchcli.engine.evaluating import baselines, discriminators, measuring
 from sketchcli.engine.evaluating import evaluate as evaluating
 from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
@@ -258,6 +258,23 @@ def test_more_pictures_than_a_batch_are_all_counted(noise, tmp_path):
     whole = np.abs(real.astype(float) - fake).mean()
     assert values(result.scores[0])["mae"] == pytest.approx(whole)
     assert result.scores[0].figures["mae"].count == count
+
+
+def test_batches_of_any_size_give_the_same_figures(noise, tmp_path, monkeypatch):
+    real, fake = noise(11), noise(11, seed=1)
+    for folder, drawn in (("real", real), ("fake", fake)):
+        for index, picture in enumerate(drawn):
+            images.write(tmp_path / folder / f"{index}.png", picture)
+    found = []
+    for batch in (1, 4, 100):
+        monkeypatch.setattr(measuring, "BATCH", batch)
+        monkeypatch.setenv("SKETCH2IMG_HOME", str(tmp_path / f"home-{batch}"))  # nothing is kept
+        config = EvalConfig()
+        result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], config, size=(16, 16))
+        found.append(values(result.scores[0]))
+    assert len(found[0]) > 10
+    assert found[0] == pytest.approx(found[2], rel=1e-9)
+    assert found[1] == pytest.approx(found[2], rel=1e-9)
 
 
 def test_two_real_photos_of_one_name_are_an_error(folders, tmp_path):

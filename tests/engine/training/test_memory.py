@@ -1,5 +1,7 @@
 """What is said where a GPU's memory is full: the error is injected, what fits is really tried."""
 
+import weakref
+
 import pytest
 import torch
 
@@ -94,6 +96,25 @@ def test_memory_that_another_program_took_for_a_while_is_told_apart(
     with pytest.raises(DeviceError, match="6 pairs at a time fit into what is free") as caught:
         train(six, dataset, run_dir=tmp_path / "run", device=cpu)
     assert "another program" in caught.value.hint
+
+
+def test_what_the_failed_step_had_computed_is_let_go_before_anything_is_tried(
+    six, dataset, tmp_path, cpu, monkeypatch
+):
+    step, held = Trainer.step, []
+
+    def limited(self, parts, number):
+        assert all(reference() is None for reference in held), "still holds its memory"
+        computed = torch.zeros(1)
+        held.append(weakref.ref(computed))
+        if len(parts[0]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(self, parts, number)
+
+    monkeypatch.setattr(Trainer, "step", limited)
+    with pytest.raises(DeviceError, match="3 fit"):
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert len(held) == 4  # six pairs twice, then three of them in two steps
 
 
 def test_the_last_state_stays(six, dataset, tmp_path, cpu, room_for, monkeypatch):

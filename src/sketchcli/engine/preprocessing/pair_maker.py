@@ -126,13 +126,13 @@ class PairMaker:
         """A photo to draw from, kept, for the next sketch may be of it too."""
         if self._sitting is None or self._sitting.file != job.photo:
             _, photo = _read(job)
-            eyes, studio = self._eyes(photo), None
-            wants_studio = self.recipe.backdrop is Backdrop.STUDIO and eyes is not None
-            if wants_studio:
+            eyes, keeps_background = self._eyes(photo), False
+            if self.recipe.backdrop is Backdrop.STUDIO and eyes is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
                 studio = backdrops.studio(images.to_rgb(photo), eyes, chance)
-            shown = photo if studio is None else studio
-            self._sitting = Sitting(job.photo, shown, eyes, wants_studio and studio is None)
+                keeps_background = studio is None
+                photo = photo if studio is None else studio
+            self._sitting = Sitting(job.photo, photo, eyes, keeps_background)
         return self._sitting
 
     def _eyes(self, pixels: Pixels) -> Points | None:

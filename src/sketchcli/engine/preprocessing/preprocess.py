@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli import files
-from sketchcli.data import prepared, splits
+from sketchcli.data import prepared
 from sketchcli.data.audit.findings import Audit
 from sketchcli.data.ledger import Ledger
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source
-from sketchcli.data.splits import SplitBy, SplitRule
+from sketchcli.data.splits import SplitRule
 from sketchcli.engine import audit_report, pictures
-from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.preprocessing import auditing, planning, workers
+from sketchcli.engine.events import SILENT, Reporter
+from sketchcli.engine.preprocessing import auditing, planning, telling, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.workers import Rank
@@ -25,9 +25,8 @@ from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.errors import DataError, InterruptedRunError
 
 CONTACT_SHEET = "contact-sheet.png"
-AUDIT = "audit.html"
+AUDIT = audit_report.NAME
 CONTACT_PAIRS = 24
-MOST_TOLD = 20  # files of one fate that are named on the screen
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def preprocess(
         _write(workshop.assembled, about, audit, config, target)
         files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
-    _tell(about, audit, source, config, reporter)
+    telling.tell(about, audit, source, config.division, reporter)
     return _result(about, target, audit)
 
 
@@ -230,41 +229,6 @@ def _evenly(count: int, most: int) -> list[int]:
     """Some of `count` positions, evenly spread."""
     shown = min(count, most)
     return [index * count // shown for index in range(shown)]
-
-
-def _tell(
-    description: Description,
-    audit: Audit,
-    source: Source,
-    config: PreprocessConfig,
-    reporter: Reporter,
-) -> None:
-    if audit.errors:
-        message = f"{audit_report.headline(audit)}: look at {AUDIT} before you train on this set"
-        reporter(Note(message, is_warning=True))
-    for verb, about in (
-        ("left out", description.left_out),
-        ("kept", description.repeated | description.unaligned),
-    ):
-        for file, reason in list(about.items())[:MOST_TOLD]:
-            reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
-        if len(about) > MOST_TOLD:
-            rest = f"{verb} {len(about) - MOST_TOLD} more files: {AUDIT} and dataset.json list them"
-            reporter(Note(rest, is_warning=True))
-    rule = config.division
-    if rule.group:
-        groups = [rule.group_of(pair.id) for pair in description.pairs]
-        found = len(list(filter(None, groups)))
-        message = (
-            f"--group-by: {len(set(groups) - {None})} groups in {found} of {len(groups)} names"
-        )
-        reporter(Note(message, is_warning=not found))
-    is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
-    is_drawn = rule.by is SplitBy.SHARES or any(pair.split is None for pair in source.pairs)
-    for split, is_wanted in is_asked.items():
-        if is_drawn and is_wanted and split not in description.counts:
-            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
-            reporter(Note(message, is_warning=True))
 
 
 def _nothing_left(left_out: dict[str, str]) -> DataError:

@@ -15,6 +15,7 @@ from sketchcli.engine.runs import Run
 from sketchcli.engine.training.progress import Progress
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError
+from sketchcli.models.building import spelled_out
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that a run can go on without
 
@@ -129,9 +130,13 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
     ['seed']
     """
-    old, new = dict(_flat(settings.to_dict(saved))), dict(_flat(settings.to_dict(wanted)))
+    old, new = dict(_flat(_whole(saved))), dict(_flat(_whole(wanted)))
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
+
+
+def _whole(config: TrainConfig) -> dict[str, Any]:
+    return settings.to_dict(dataclasses.replace(config, model=spelled_out(config.model)))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

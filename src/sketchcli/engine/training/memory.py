@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import traceback
 from collections.abc import Callable, Iterator
 
 import torch
@@ -24,13 +25,14 @@ def telling_what_fits(session: Session) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        tell = error.with_traceback(None)  # its frames hold on to what a step has computed
+        traceback.clear_frames(error.__traceback__)  # they hold on to what the step had computed
+        cause = error
     else:
         return
     share = len(range(*session.ranks.rows(session.batch_size)))
     largest, smallest = _parts(share, session.config.data.accumulate)
     fitting = first_that_fits(share, smallest, lambda count: _fits(session, count))
-    raise _explained(session, largest, share, fitting) from tell
+    raise _explained(session, largest, share, fitting) from cause
 
 
 def _parts(share: int, accumulate: int) -> tuple[int, int]:

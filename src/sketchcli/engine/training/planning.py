@@ -38,6 +38,7 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
             f"{planned} epochs fit into the time that is left "
             f"({trial.step_seconds:.2f} s a step of {trial.batch_size} pairs)"
         )
+    trial.release()  # a GPU need not hold both
     session = open_session(dataclasses.replace(config, epochs=planned))
     session.step_seconds = trial.step_seconds
     session.measurement_seconds = trial.measurement_seconds

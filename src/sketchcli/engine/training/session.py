@@ -143,8 +143,7 @@ class Session:
             f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
             f"parameters), discriminator {model.discriminator} "
             f"({count_parameters(self.trainer.discriminator):,}); "
-            f"{self.ranks.describe()}{self.device.name}, {self.device.precision}, "
-            f"{self.device.threads} threads"
+            f"{self.ranks.describe()}{self.device.describe()}"
         )
         if self.ranks.count > 1 and self.config.loss.adversarial == "relativistic":
             self.watch.note(
