@@ -61,6 +61,7 @@ def test_every_option_in_the_docs_exists():
         "--kill-on-bad-exit",
         "--value",
         "--scale",
+        "--cuhk",
         "--jobs",
     }
     for page in PAGES:

@@ -314,13 +314,16 @@ def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
     words = [sys.executable, "-m", "sketchcli", "train", *SMALL, "--precision", "fp32"]
     words += ["--epochs", "4000", "--validate-every", "4000", "--run-dir", str(folder)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not Run(folder).log.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=60)
+    try:
+        until = time.monotonic() + 240
+        while not Run(folder).log.exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
     assert (process.returncode, stdout) == (ExitCode.INTERRUPTED, "")
     assert "everything is saved" in stderr
     assert "Traceback" not in stderr

@@ -89,8 +89,7 @@ def preprocess(
         raise UsageError("--name and --out are two ways to say one thing", hint="give one")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
-    if backdrop is Backdrop.STUDIO and align is Align.NONE:
-        raise UsageError("--backdrop studio needs to know where the face is", hint="--align face")
+    _check_backdrop(backdrop, align)
     styles = _styles(style)
 
     from sketchcli import paths
@@ -125,6 +124,11 @@ def preprocess(
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)
+
+
+def _check_backdrop(backdrop: Backdrop, align: Align) -> None:
+    if backdrop is Backdrop.STUDIO and align is Align.NONE:
+        raise UsageError("--backdrop studio needs to know where the face is", hint="--align face")
 
 
 def _styles(chosen: list[str] | None) -> tuple[str, ...]:

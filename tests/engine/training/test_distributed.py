@@ -46,12 +46,6 @@ def batches(run: Run) -> list[dict]:
     return [line for line in run.read_log() if line["kind"] == "batch"]
 
 
-def start(command):
-    return subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 @pytest.mark.slow
 def test_two_processes_lose_what_one_does(command, config, dataset, tmp_path, cpu):
     whole = train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
@@ -95,11 +89,15 @@ def test_what_ends_one_process_ends_both_and_leaves_a_state(
     (tmp_path / "config.toml").write_text(settings.to_toml(long))
     (tmp_path / "sitecustomize.py").write_text(SAVES_OFTEN)
     process = start_saving_often(command, tmp_path)
-    run = Run(tmp_path / "together")
-    wait_for(lambda: len(batches(run)) > 3 and run.states, process)
-    children = processes_of(process.pid)
-    os.kill(children[rank], number)
-    _, errors = process.communicate(timeout=60)
+    run, children = Run(tmp_path / "together"), {}
+    try:
+        wait_for(lambda: len(batches(run)) > 3 and run.states, process)
+        children = processes_of(process.pid)
+        os.kill(children[rank], number)
+        _, errors = process.communicate(timeout=240)
+    finally:
+        for left in filter(is_alive, [process.pid, *children.values()]):
+            os.kill(left, signal.SIGKILL)
     assert process.returncode != 0
     assert set(exit_codes(errors)) == codes, errors
     assert not any(is_alive(child) for child in children.values())
@@ -122,7 +120,7 @@ def start_saving_often(command, folder):
     )
 
 
-def wait_for(happened, process, seconds=90):
+def wait_for(happened, process, seconds=240):
     until = time.monotonic() + seconds
     while not happened():
         assert process.poll() is None, process.communicate()[1]

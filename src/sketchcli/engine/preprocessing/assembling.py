@@ -27,6 +27,7 @@ class Assembly:
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
+    sitting: str = ""  # the pair kept last that is the first, or the only one, of its photo
 
 
 def assemble(
@@ -81,7 +82,7 @@ def assemble(
 def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
     """Whether a pair is kept; a further sketch of a photo is, if the first was."""
     if job.draw:
-        return bool(assembly.pairs) and assembly.pairs[-1].photo == str(job.photo)
+        return assembly.sitting == job.first
     return assembly.ledger.takes(_pictures(job, outcome), job.split)
 
 
@@ -94,4 +95,5 @@ def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
     sketch = "" if job.sketch is None else str(job.sketch)
     pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
     assembly.pairs.append(pair)
+    assembly.sitting = job.first
     assembly.unaligned |= outcome.unaligned

@@ -49,6 +49,11 @@ class Job:
     draw: int = 0  # which of several sketches of one photo
 
     @property
+    def first(self) -> str:
+        """The id of the first sketch of its photo."""
+        return self.id.rpartition("#")[0] if self.draw else self.id
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files that it is made from."""
         return (self.photo,) if self.sketch in {None, self.photo} else (self.sketch, self.photo)

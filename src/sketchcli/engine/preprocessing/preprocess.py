@@ -2,21 +2,20 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli import files
-from sketchcli.data import prepared, splits
+from sketchcli.data import prepared
 from sketchcli.data.audit.findings import Audit
 from sketchcli.data.ledger import Ledger
-from sketchcli.data.pairing import canonical
 from sketchcli.data.prepared import Description, PreparedSet
-from sketchcli.data.sources import Source, SourcePair
-from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
-from sketchcli.engine import audit_report, finding, pictures
+from sketchcli.data.sources import Source
+from sketchcli.data.splits import SplitRule
+from sketchcli.engine import audit_report, pictures
 from sketchcli.engine.events import SILENT, Reporter
-from sketchcli.engine.preprocessing import auditing, telling, workers
+from sketchcli.engine.preprocessing import auditing, planning, telling, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.workers import Rank
@@ -72,7 +71,7 @@ def preprocess(
             config is strict: then the audit is left beside the target.
     """
     target, ledger = target.resolve(), Ledger(dict(source.left_out))
-    jobs = _jobs(source.pairs, config, ledger)
+    jobs = _plan(source, config, ledger)
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
@@ -99,6 +98,17 @@ def _assemble(
     made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
     with _interruptible(), contextlib.closing(made):
         return _put_together(workshop, made, ledger, reporter)
+
+
+def _plan(source: Source, config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
+    return planning.plan(
+        source.pairs,
+        ledger,
+        rule=config.division,
+        styles=config.styles,
+        draws=config.draws,
+        seed=config.recipe.seed,
+    )
 
 
 @contextlib.contextmanager
@@ -135,42 +145,6 @@ def _make_share(workshop: Workshop, target: Path, rank: Rank, processes: int) ->
             with _interruptible():
                 made = workers.make_share(workshop, workers=processes, rank=rank)
     return ShareResult(rank.number, rank.count, made)
-
-
-def _jobs(pairs: Sequence[SourcePair], config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
-    """What to make, pairs to test on first; those that no split takes are left out."""
-    rule = config.division
-    lists = finding.official_splits() if rule.by is SplitBy.CUHK else {}
-    jobs = []
-    for pair in pairs:
-        name = canonical(pair.id)
-        split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
-        if split is None:
-            found = [path for path in (pair.sketch, pair.photo) if path]
-            ledger.leave_out("in neither of the official lists", *found)
-            continue
-        job = Job(pair.id, split, pair.sketch, pair.photo, pair.direction)
-        jobs += [job] if pair.sketch else _draws(job, name, config)
-    return tuple(
-        sorted(
-            jobs,
-            key=lambda job: (-splits.SPLITS.index(job.split), str(job.photo), job.draw, job.id),
-        )
-    )
-
-
-def _draws(job: Job, name: str, config: PreprocessConfig) -> list[Job]:
-    """Jobs for all sketches of one photo: the styles take turns, from one drawn by chance on."""
-    first = int(uniform_hash(f"style of {name}", config.recipe.seed) * len(config.styles))
-    return [
-        replace(
-            job,
-            id=f"{job.id}#{draw + 1}" if draw else job.id,
-            style=config.styles[(first + draw) % len(config.styles)],
-            draw=draw,
-        )
-        for draw in range(config.draws)
-    ]
 
 
 def _describe(
