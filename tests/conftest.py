@@ -1,5 +1,6 @@
 """What the tests share: a home of their own, the real entry point, and small drawn sets."""
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sketchcli import config as settings
 from sketchcli import device as devices
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
+from sketchcli.models.building import spelled_out
 
 NETWORKS = Path(
     os.environ.get("SKETCH2IMG_TEST_NETWORKS", Path(__file__).parent.parent / ".venv" / "networks")
@@ -123,7 +125,8 @@ def tiny() -> TrainConfig:
         },
         "data": {"batch_size": 2, "validation_pairs": 2},
     }
-    return settings.merge(settings.preset("modern"), changes)
+    config = settings.merge(settings.preset("modern"), changes)
+    return dataclasses.replace(config, model=spelled_out(config.model))
 
 
 @pytest.fixture

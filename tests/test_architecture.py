@@ -16,10 +16,10 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = (
     {"errors"},
-    {"paths", "files", "registry", "formats", "weights_header"},
+    {"paths", "files", "registry", "formats", "weights_header", "machine"},
     {"config", "device"},
     {"images"},
-    {"checkpoint", "faces"},
+    {"checkpoint", "faces", "backdrops"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
     {"cli"},
@@ -34,6 +34,7 @@ HOMES = {
         "sketchcli.images",
         "sketchcli.sketching",
         "sketchcli.faces",
+        "sketchcli.backdrops",
         "sketchcli.metrics._features.faces",
     ),
     "safetensors": ("sketchcli.checkpoint",),

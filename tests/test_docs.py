@@ -49,7 +49,20 @@ def test_every_option_in_the_docs_exists():
         "--no-deps",
         "--no-python",
         "--nproc-per-node",
+        "--nnodes",
+        "--rdzv-id",
+        "--rdzv-backend",
+        "--rdzv-endpoint",
+        "--ntasks-per-node",
+        "--gpus-per-node",
+        "--cpus-per-task",
+        "--nodes",
+        "--signal",
+        "--kill-on-bad-exit",
+        "--value",
         "--scale",
+        "--cuhk",
+        "--jobs",
     }
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
@@ -65,8 +78,18 @@ def test_every_exit_code_has_its_line():
 def test_every_field_of_a_result_is_documented():
     page = (ROOT / "docs/reference/json-output.md").read_text(encoding="utf-8")
     kinds = ("FetchResult", "PreprocessResult", "TrainResult", "GenerateResult", "EvalResult")
-    kinds += ("AssetListing", "FetchPlan", "VerifyResult", "ShareResult", "GeneratedFile")
-    kinds += ("ModelsResult", "ModelListing", "ExportResult", "ImportResult")
+    kinds += (
+        "AssetListing",
+        "FetchPlan",
+        "TrainEstimate",
+        "VerifyResult",
+        "ShareResult",
+        "GeneratedFile",
+        "ModelsResult",
+        "ModelListing",
+        "ExportResult",
+        "ImportResult",
+    )
     kinds += ("MetricInfo", "PredictorScore", "Figure", "DiscriminatorScore", "MemorisationScore")
     for kind in kinds:
         fields = getattr(results, kind).__dataclass_fields__

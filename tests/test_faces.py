@@ -198,3 +198,20 @@ def test_facades_have_no_face(finder, shared):
     paths = sorted(path for path in (shared / "facades").rglob("*.*g") if path.is_file())[::10]
     assert len(paths) >= 40
     assert sum(finder.find(images.read_rgb(path)) is not None for path in paths) <= 1
+
+
+def test_loose_eyes_lie_about_where_the_face_s_are():
+    eyes = np.array([[75, 125], [125, 125]], np.float32)
+    drawn = [faces.loosened(eyes, np.random.default_rng(seed)) for seed in range(300)]
+    across = np.array([np.linalg.norm(two[1] - two[0]) for two in drawn]) / 50
+    off = np.array([np.linalg.norm(two.mean(axis=0) - eyes.mean(axis=0)) for two in drawn]) / 50
+    assert 0.85 < across.min() < 1
+    assert 1.4 < across.max() < 1.75  # people cut wider rather than narrower
+    assert 0.2 < off.max() < 0.75
+    assert np.mean(np.abs(across - 1) < 0.05) > 0.2  # some are cut as tightly as any
+
+
+def test_loose_eyes_depend_on_their_draws_alone():
+    eyes = np.array([[30, 40], [61, 45]], np.float32)
+    one, again = (faces.loosened(eyes, np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(one, again)

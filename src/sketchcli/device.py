@@ -1,4 +1,4 @@
-"""Device, precision, threads and seeds: resolved once, at the edge."""
+"""Device, precision and threads: resolved once, at the edge."""
 
 import os
 import sys
@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 if sys.platform != "win32":
     import resource
 
 from sketchcli.errors import DeviceError, UsageError
+from sketchcli.machine import THREADS_VARIABLE, Place, usable_cores
 
 Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
+AMPERE, VOLTA = 8, 7  # major compute capabilities: bf16, and fp16, on the matrix units
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,12 @@ class Device:
     """Where to compute, and with which numbers."""
 
     name: str  # cpu | cuda | cuda:N | mps
-    precision: str  # fp32 | bf16
+    precision: str  # fp32 | bf16 | fp16
     threads: int
+
+    def describe(self) -> str:
+        """Its name, precision and threads, in words."""
+        return f"{self.name}, {self.precision}, {self.threads} thread{'s'[: self.threads > 1]}"
 
     @property
     def torch(self) -> torch.device:
@@ -40,8 +47,9 @@ class Device:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Run the networks in this device's precision; weights and losses stay fp32."""
+        dtype = REDUCED.get(self.precision)
         return torch.autocast(
-            self.torch.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+            self.torch.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None
         )
 
     def scaler(self) -> GradScaler:
@@ -55,40 +63,59 @@ class Device:
         return _process_megabytes()
 
 
-def resolve(name: str = "auto", *, precision: str = "auto") -> Device:
+def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None = None) -> Device:
     """Choose the device and its precision, and set torch's thread count.
 
     Args:
         name: `auto` (CUDA if there is one, else the CPU) or a torch device's name.
-        precision: `fp32`, `bf16`, or `auto`: whichever a short probe finds quicker.
+        precision: `fp32`, `bf16`, `fp16` or `auto`: on a GPU what its generation computes quickest
+            in, on a CPU whichever a short probe finds quicker.
+        place: This process among those that `torchrun` started; each takes a GPU of its own, or
+            its share of the cores.
 
     Raises:
-        DeviceError: This machine has no such device.
+        DeviceError: This machine has no such device, or cannot compute so.
         UsageError: No such precision.
     """
+    place = place or Place()
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision '{precision}'", hint=f"one of {', '.join(PRECISIONS)}")
-    if "OMP_NUM_THREADS" not in os.environ:  # there, the user has already decided
-        torch.set_num_threads(usable_cores())
+    if THREADS_VARIABLE not in os.environ:  # there, the user has already decided
+        torch.set_num_threads(max(1, usable_cores() // place.local_count))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and place.count > 1:
+        name = f"cuda:{place.local_rank}"
     _check_exists(name)
     if precision == "auto":
-        precision = "bf16" if _is_bf16_quicker(torch.device(name)) else "fp32"
+        precision = quickest_precision(torch.device(name))
+    if precision == "fp16" and not name.startswith("cuda"):
+        raise DeviceError(f"fp16 needs a CUDA GPU, not '{name}'", hint="use --precision auto")
     return Device(name, precision, torch.get_num_threads())
 
 
 def channels_last(network: Network) -> Network:
     """Keep a network's weights in the memory format that convolutions run quickest in."""
     placed: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in placed.modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            module.register_forward_hook(_guard_gradient)
     return placed
 
 
-def usable_cores() -> int:
-    """Cores that this process may really run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def exactly() -> AbstractContextManager[None]:
+    """Convolve in whole float32: by default, a GPU rounds to TF32's ten bits of fraction first."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
+    """Hand an instance norm's gradient of a single picture on in the format of its input.
+
+    PyTorch (2.13 on a CPU) reads a channels-last one as if it were not, and computes nonsense.
+    """
+    del module, inputs
+    if len(output) == 1 and output.requires_grad:
+        output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
 
 
 def _process_megabytes() -> float:
@@ -109,18 +136,21 @@ def _check_exists(name: str) -> None:
         raise DeviceError(f"device '{name}' is not available: {reason}", hint=hint) from error
 
 
-def _is_bf16_quicker(device: torch.device) -> bool:
-    """Time one convolution's forward and backward pass in both precisions.
+def quickest_precision(device: torch.device) -> str:
+    """The precision that a device trains quickest in.
 
-    A CPU with AVX512-BF16 or AMX trains several times faster in bf16; one without is slower.
+    A GPU has matrix units for bf16 from Ampere on, for fp16 from Volta on. On a CPU, one
+    convolution's forward and backward pass is timed: with AVX512-BF16 or AMX it trains several
+    times faster in bf16; without, slower.
     """
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        major, _ = torch.cuda.get_device_capability(device)
+        return "bf16" if major >= AMPERE else "fp16" if major >= VOLTA else "fp32"
     if device.type != "cpu":
-        return False
+        return "fp32"
     rounds = [(_probe_seconds(torch.bfloat16), _probe_seconds(torch.float32)) for _ in range(6)]
     bf16, fp32 = (min(seconds[1:]) for seconds in zip(*rounds, strict=True))
-    return bool(1.2 * bf16 < fp32)
+    return "bf16" if 1.2 * bf16 < fp32 else "fp32"
 
 
 def _probe_seconds(dtype: torch.dtype) -> float:

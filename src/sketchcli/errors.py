@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     DOWNLOAD = 6
     SOME_FILES_FAILED = 7
     TRAINING = 8
+    LOST_PROCESS = 9
     INTERRUPTED = 130
 
 
@@ -68,6 +69,12 @@ class TrainingError(SketchError):
     """A run that cannot go on: its losses are not finite any more, whatever was tried."""
 
     exit_code = ExitCode.TRAINING
+
+
+class LostProcessError(SketchError):
+    """Another one of the processes that train together has ended."""
+
+    exit_code = ExitCode.LOST_PROCESS
 
 
 class InterruptedRunError(SketchError):

@@ -163,6 +163,24 @@ def _feathered(height: int, width: int) -> NDArray[np.float32]:
     return np.minimum(down[:, None], along[None, :]).clip(0, 1).astype(np.float32)
 
 
+def loosened(eyes: Points, rng: np.random.Generator) -> Points:
+    """Eyes beside a face's own, so that `align` by them cuts loosely, as people do.
+
+    From hardly at all to 1.7 times as wide, 20 degrees and half an eye distance off.
+
+    Args:
+        eyes: `(2, 2)`: x and y.
+        rng: The source of the draws.
+    """
+    amount = rng.uniform() ** 1.3
+    wider = np.exp(amount * rng.uniform(-0.12, 0.52))
+    angle = amount * np.deg2rad(rng.normal(0, 7))
+    turn = wider * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre, distance = eyes.mean(axis=0), float(np.linalg.norm(eyes[1] - eyes[0]))
+    moved = centre + amount * distance * np.clip(rng.normal(0, 0.2, 2), -0.5, 0.5)
+    return np.asarray((eyes - centre) @ turn.T + moved, np.float32)
+
+
 def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:
     points = (row[4:14].reshape(5, 2) * scale).astype(np.float32)
     x, y, width, height = (row[:4].reshape(2, 2) * scale).ravel().tolist()

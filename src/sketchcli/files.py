@@ -125,17 +125,22 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
 
 
 @contextlib.contextmanager
-def locked(target: Path, *, doing: str = "made") -> Iterator[None]:
+def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Iterator[None]:
     """Keep every other process and thread from making `target` while the block runs.
 
     The operating system drops the lock with its process, however that ends. The lock file goes
     while the lock is still held: whoever opened it a moment earlier then locks a file without a
     name, which filelock notices. After a kill the file stays, and locks nobody out.
 
+    Args:
+        target: What is made.
+        doing: What the other one does with it, for the message.
+        patience: Seconds to wait for the other one.
+
     Raises:
         DataError: Another one holds the lock, or the folder cannot be written.
     """
-    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), blocking=False)
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=patience)
     path = Path(lock.lock_file)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,13 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cli.failing import assert_fails, tree
 from engine.fetching.loopback import Reply, serving
 from PIL import Image
 
 from sketchcli import files
 from sketchcli.assets import Edition, RemoteFile, cuhk, facades, fs2k, lpips_alex, yunet
 from sketchcli.data import sources
-from sketchcli.engine.fetching import arranging
+from sketchcli.engine.fetching import arranging, downloading
 from sketchcli.engine.fetching import fetch as fetching
 from sketchcli.engine.fetching.downloading import Patience
 from sketchcli.errors import ExitCode
@@ -55,25 +56,6 @@ def tar_of(members: dict[str, bytes]) -> bytes:
             about.size = len(content)
             archive.addfile(about, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def tree(folder) -> dict[str, bytes]:
-    """All files below a folder, hidden ones too."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def assert_fails(outcome, code: ExitCode, *texts: str) -> None:
-    """The command ended with this code, one line that says why, and one that says what next."""
-    lines = [line for line in outcome.stderr.splitlines() if line.startswith(("error:", "hint:"))]
-    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], outcome.stderr
-    assert outcome.code == code, outcome.stderr
-    for text in texts:
-        assert text in "\n".join(lines)
-    assert outcome.stdout == ""
 
 
 @pytest.fixture(autouse=True)
@@ -324,6 +306,46 @@ def test_without_a_network(sketch2img, home, mp, url):
     outcome = sketch2img("fetch-data", "facades", ACCEPT)
     assert_fails(outcome, ExitCode.DOWNLOAD, "facades", "--from")
     assert not tree(home)
+
+
+GOOD = "/facades.tar.gz"
+MISBEHAVIOUR = {
+    "forbidden": (Reply(status=403), "403"),
+    "not found": (Reply(status=404), "404"),
+    "busy for ever": (Reply(status=503), "503"),
+    "cut at once, for ever": (Reply(b"x" * 9000, cut=0), "cut after 0 of 9000 bytes"),
+    "cut, and deaf to Range": (Reply(b"x" * 9000, cut=500, ranges=False), "cut after 500"),
+    "silent": (Reply(b"x" * 9000, stall=500), "timed out"),
+    "a redirect to itself": (Reply(status=302, headers={"Location": "/bad"}), "redirects"),
+    "a redirect out of http": (Reply(status=302, headers={"Location": "ftp://x/f"}), "ftp"),
+    "another file": (Reply(b"x" * 9000), "SHA-256"),
+    "a page": (Reply(b"<html>Please log in</html>"), "SHA-256"),
+}
+
+
+@pytest.mark.parametrize("kind", MISBEHAVIOUR)
+def test_whatever_a_server_does_the_old_set_stays(sketch2img, home, server, side_by_side, mp, kind):
+    patch_facades(mp, server.serve(GOOD, Reply(side_by_side)))
+    assert sketch2img("fetch-data", "facades", ACCEPT).code == 0
+    before = tree(home / "raw")
+    reply, said = MISBEHAVIOUR[kind]
+    patch_facades(mp, server.serve("/bad", reply), digest=sha256(side_by_side))
+    mp.setitem(downloading.download.__kwdefaults__, "patience", Patience(attempts=2, read=0.3))
+    outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
+    assert_fails(outcome, ExitCode.DOWNLOAD, said, "/bad", "--from")
+    assert tree(home / "raw") == before
+
+
+def test_an_archive_that_is_damaged_inside_leaves_the_old_set(
+    sketch2img, home, server, side_by_side, mp
+):
+    patch_facades(mp, server.serve(GOOD, Reply(side_by_side)))
+    assert sketch2img("fetch-data", "facades", ACCEPT).code == 0
+    before = tree(home / "raw")
+    patch_facades(mp, server.serve("/bad", Reply(side_by_side[:-100])))
+    outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
+    assert_fails(outcome, ExitCode.DOWNLOAD, "facades.tar.gz")
+    assert tree(home / "raw") == before
 
 
 def test_a_page_instead_of_the_archive(sketch2img, home, server, side_by_side, mp):

@@ -2,14 +2,20 @@
 
 import functools
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from sketchcli import checkpoint, files
 from sketchcli import config as settings
 from sketchcli.cli import train_settings
 from sketchcli.cli.train_settings import invocation, parse_assignments, resolve_config
 from sketchcli.engine.results import TrainResult
+from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, UsageError
 
 SMALL = (
@@ -294,3 +300,62 @@ def test_every_setting_has_one_name():
     names = list(train_settings.setting_names())
     assert len(names) == len(set(names))
     assert {"epochs", "loss.r1_weight", "model.generator_options"} <= set(names)
+
+
+# -- safely
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
+    sketch2img, prepared, home, tmp_path, number
+):
+    folder = home / "runs" / "stopped"
+    words = [sys.executable, "-m", "sketchcli", "train", *SMALL, "--precision", "fp32"]
+    words += ["--epochs", "4000", "--validate-every", "4000", "--run-dir", str(folder)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 240
+        while not Run(folder).log.exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert (process.returncode, stdout) == (ExitCode.INTERRUPTED, "")
+    assert "everything is saved" in stderr
+    assert "Traceback" not in stderr
+    command = shlex.split(stderr.split("to go on, type: ")[1].split(", or the same")[0])
+    assert command == ["sketch2img", "train", "--resume", "stopped"]
+    done = checkpoint.read_about(Run(folder).state)["epochs_done"]
+    outcome = sketch2img(*command[1:], "--epochs", done + 1, "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json["data"]["epochs"] == done + 1
+
+
+def test_changed_pictures_are_refused_and_the_state_stays(train, sketch2img, run):
+    before = Run(run).state.read_bytes()
+    for command in ("fetch-data demo --count 12 --size 32 --seed 9", "preprocess demo --size 32"):
+        assert sketch2img(*command.split(), "--overwrite").code == 0
+    outcome = train("demo-32", *SMALL, "--epochs", 2, "--seed", 3, "--run-dir", run)
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "trained on other data" in outcome.stderr
+    assert Run(run).state.read_bytes() == before
+
+
+def test_other_settings_are_refused_and_named(train, run):
+    before = Run(run).state.read_bytes()
+    outcome = train(*SMALL, "--epochs", 2, "--seed", 4, "--lr", 1e-3, "--run-dir", run)
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "other settings (seed, optimizer.lr)" in outcome.stderr
+    assert f"--config {run / 'config.toml'}" in outcome.stderr
+    assert Run(run).state.read_bytes() == before
+
+
+def test_a_run_that_is_being_trained_is_left_alone(train, run):
+    with files.locked(run, doing="trained"):
+        outcome = train(*SMALL, "--epochs", 2, "--seed", 3, "--run-dir", run)
+    assert outcome.code == ExitCode.DATA
+    assert "is being trained by another sketch2img" in outcome.stderr

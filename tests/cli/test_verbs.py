@@ -124,7 +124,12 @@ def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
     for title, name in (("MAE", "mae"), ("PSNR", "psnr")):
         line = next(line for line in shown.splitlines() if line.startswith(f"{title} ("))
         figure = figures[name]
-        assert f"{figure['value']:.4g} [{figure['low']:.3g}, {figure['high']:.3g}]" in line
+        value = f"{figure['value']:.4g} #{figure['rank']}"
+        assert f"{value} [{figure['low']:.3g}, {figure['high']:.3g}]" in line
+        assert all(f" #{rank}" in line for rank in (1, 2, 3, 4))
+    assert "pictures: " in shown
+    assert "size: 32x32 pixels" in shown
+    assert "fitted by stretch" in shown
 
 
 def test_eval_writes_a_report_at_home(sketch2img, trained, home):

@@ -144,6 +144,31 @@ def test_every_kind_of_every_format_is_read_as_pillow_reads_it(tmp_path, suffix,
     assert distance(path, expected) <= (3 if suffix in LOSSY else 1)
 
 
+@pytest.mark.parametrize(("suffix", "mode"), [(s, mode) for s in KINDS for mode in KINDS[s]])
+def test_grey_stays_grey_and_is_the_same_as_in_colour(tmp_path, suffix, mode):
+    path = save(drawn(mode), tmp_path / f"a.{suffix}")
+    found, in_colour = images.read(path), images.read_rgb(path)
+    if found.ndim == 2:
+        assert mode in {"1", "L", "P"}
+        np.testing.assert_array_equal(images.to_rgb(found), in_colour)
+        np.testing.assert_array_equal(images.read_luma(path), found)
+    else:
+        assert mode != "L" or suffix in {"webp", "avif", "gif"}  # which hold colours or a palette
+        np.testing.assert_array_equal(found, in_colour)
+
+
+def test_a_grey_jpeg_is_known_by_its_frame_header_wherever_that_is(tmp_path):
+    data = save(drawn("L"), tmp_path / "a.jpg").read_bytes()
+    comment = b"\xff\xfe\x00\x0a" + b"\xff\xc0\x00\x11\x08\x00\x00\x00"  # looks like a frame
+    for between in (b"", comment, b"\xff\xff", comment + b"\xff" + comment):
+        spread = np.frombuffer(data[:2] + between + data[2:], np.uint8)
+        assert images.decode(spread, name="a.jpg").shape == (HEIGHT, WIDTH)
+    colour = save(drawn("RGB"), tmp_path / "b.jpg", progressive=True).read_bytes()
+    for between in (b"", comment):
+        spread = np.frombuffer(colour[:2] + between + colour[2:], np.uint8)
+        assert images.decode(spread, name="b.jpg").shape == (HEIGHT, WIDTH, 3)
+
+
 def test_every_readable_suffix_is_tried():
     others = {".jpeg", ".tiff"}
     assert {f".{suffix}" for suffix in KINDS} | others == images.READABLE

@@ -1,10 +1,19 @@
+from dataclasses import fields
+
 import pytest
 from torch import nn
 
+from sketchcli import config as settings
+from sketchcli import registry
 from sketchcli.config import ModelConfig
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import keras_batch_norm
-from sketchcli.models.building import build_discriminator, build_generator, count_parameters
+from sketchcli.models.building import (
+    build_discriminator,
+    build_generator,
+    count_parameters,
+    spelled_out,
+)
 
 
 def test_neither_running_statistics_nor_frozen_weights_count_as_parameters():
@@ -37,3 +46,17 @@ def test_a_network_has_at_least_one_of_everything(value):
 def test_an_option_of_another_type_is_an_error(value):
     with pytest.raises(UsageError, match="'width' must be int"):
         build_generator(ModelConfig(generator_options={"width": value}))
+
+
+@pytest.mark.parametrize("preset", settings.PRESETS)
+def test_spelled_out_a_model_is_the_same_and_leaves_nothing_to_defaults(preset):
+    model = settings.preset(preset).model
+    whole = spelled_out(model)
+    generator = registry.load(registry.GENERATORS, model.generator)
+    assert set(whole.generator_options) == {f.name for f in fields(generator.Config)}
+    shapes = [
+        {name: value.shape for name, value in build_generator(m).state_dict().items()}
+        for m in (model, whole)
+    ]
+    assert shapes[0] == shapes[1]
+    assert spelled_out(whole) == whole

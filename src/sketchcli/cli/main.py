@@ -15,6 +15,7 @@ from sketchcli.cli.app import app
 from sketchcli.cli.progress import printable
 from sketchcli.cli.render import error_envelope
 from sketchcli.errors import ExitCode, SketchError
+from sketchcli.machine import Place
 
 TRACEBACK_VARIABLE = "SKETCH2IMG_TRACEBACK"
 
@@ -29,9 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    code = _run(arguments)
+    together = sys.modules.get("sketchcli.engine.training.distributed")
+    if together is not None and together.has_joined():  # Python's own end might abort it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         with _termination_as_interrupt():
-            app(args=arguments, prog_name="sketch2img", obj=arguments)
+            app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
     except SystemExit as stop:  # Typer's own end: after --help, a usage error, Ctrl-C
         return _after_typer(arguments, int(stop.code or 0))
     except SketchError as error:
@@ -49,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _after_typer(arguments: Sequence[str], code: int) -> int:
     if code == ExitCode.INTERRUPTED:
         return _fail(arguments, code, "interrupted")
-    if code == ExitCode.USAGE and "--json" in arguments:  # for people, Typer has explained it
+    if (
+        code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments)
+    ):  # for people, Typer has explained it
         message = "the command line was not understood; stderr says why"
         typer.echo(error_envelope(_verb(arguments), code, message, "--help"))
     return code
@@ -58,12 +71,25 @@ def _after_typer(arguments: Sequence[str], code: int) -> int:
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    typer.echo(f"error: {printable(message)}", err=True)
+    rank = _rank(arguments)
+    if rank and code == ExitCode.INTERRUPTED:  # the first process says it for all
+        return code
+    whose = f"process {rank}: " if rank else ""
+    typer.echo(f"error: {whose}{printable(message)}", err=True)
     if hint:
         typer.echo(f"hint: {hint}", err=True)
-    if "--json" in arguments:
+    if "--json" in arguments and not rank:
         typer.echo(error_envelope(_verb(arguments), code, message, hint))
     return code
+
+
+def _rank(arguments: Sequence[str]) -> int:
+    """This process's number among those that train together; 0 for the first, and alone."""
+    if _verb(arguments) != "train":
+        return 0
+    with contextlib.suppress(SketchError):
+        return Place.from_environment().rank
+    return 0
 
 
 def _verb(arguments: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from sketchcli import registry
 from sketchcli.cli import options
-from sketchcli.config import Align, Direction, Fit
+from sketchcli.config import Align, Backdrop, Direction, Fit
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
@@ -35,15 +35,28 @@ def preprocess(
     ] = None,
     style: Annotated[
         list[str] | None,
-        typer.Option(help=f"Draw sketches from the photos: {STYLES}. Several are mixed."),
+        typer.Option(
+            help=f"Draw sketches from the photos: {STYLES}. Several are mixed; one that is named "
+            "twice comes twice as often."
+        ),
     ] = None,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Sketches to draw of each photo, in the styles in turn.")
+    ] = 1,
     size: options.Size = "128",
     fit: Annotated[
         Fit, typer.Option(help="How a picture of another shape gets the size.")
     ] = Fit.STRETCH,
     align: Annotated[
-        Align, typer.Option(help="Turn and crop so that the eyes of every face are in one place.")
+        Align,
+        typer.Option(
+            help="Turn and crop so that every face's eyes are in one place; loose: about there."
+        ),
     ] = Align.NONE,
+    backdrop: Annotated[
+        Backdrop,
+        typer.Option(help="Drawn portraits: put a plain studio backdrop behind the sitter."),
+    ] = Backdrop.KEEP,
     splits: Annotated[
         SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
     ] = SplitBy.GIVEN,
@@ -76,6 +89,7 @@ def preprocess(
         raise UsageError("--name and --out are two ways to say one thing", hint="give one")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
+    _check_backdrop(backdrop, align)
     styles = _styles(style)
 
     from sketchcli import paths
@@ -92,9 +106,10 @@ def preprocess(
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        Recipe(pixels, fit, finding.find_detector(align), seed),
+        Recipe(pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, backdrop),
         rule,
         styles,
+        draws,
         strict,
         command=shlex.join(["sketch2img", *context.obj]),
     )
@@ -111,12 +126,17 @@ def preprocess(
     emit("preprocess", result, as_json=as_json)
 
 
+def _check_backdrop(backdrop: Backdrop, align: Align) -> None:
+    if backdrop is Backdrop.STUDIO and align is Align.NONE:
+        raise UsageError("--backdrop studio needs to know where the face is", hint="--align face")
+
+
 def _styles(chosen: list[str] | None) -> tuple[str, ...]:
     known = registry.names(registry.STYLES)
     for style in chosen or ():
         if style not in known:
             raise UsageError(f"no style is called '{style}'", hint=f"known: {', '.join(known)}")
-    return tuple(sorted(set(chosen or ("hand",))))
+    return tuple(sorted(chosen or ("hand",)))
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

@@ -146,7 +146,7 @@ def _(result: PreprocessResult) -> None:
     fates = {
         "left out": result.left_out,
         "repeated": result.repeated,
-        "not aligned": result.unaligned,
+        "not cut as asked": result.unaligned,
     }
     for fate, files in fates.items():
         if files:
@@ -157,10 +157,11 @@ def _(result: PreprocessResult) -> None:
     typer.echo(f"look at: {result.contact_sheet}")
     is_at_home = result.folder.resolve().parent == paths.prepared_home()
     name = result.name if is_at_home else str(result.folder)
-    if result.errors:
+    if result.is_spoiled:
         typer.echo("next: look at the audit; this set is not fit to be trained on as it is")
     else:
-        typer.echo(f"next: sketch2img train {shlex.quote(name)}")
+        before = "look at the audit, then " if result.errors else ""
+        typer.echo(f"next: {before}sketch2img train {shlex.quote(name)}")
 
 
 @render.register

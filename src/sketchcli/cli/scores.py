@@ -15,7 +15,8 @@ BASELINE = "baseline"
 def show(result: EvalResult, console: Console) -> None:
     """Print everything but the pictures."""
     height, width = result.size
-    typer.echo(f"{result.count} pictures of {width}x{height}: {result.real}")
+    noun = "picture" if result.count == 1 else "pictures"
+    typer.echo(f"{result.count} {noun} of {width}x{height}: {result.real}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     console.print(_table(result))
@@ -35,24 +36,32 @@ def _table(result: EvalResult) -> Table:
         marked = " (trained on some)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
-        cells = [_cell(score.figures[name], score) for score in result.scores]
-        table.add_row(f"{escape(metric.title)} ({metric.direction})", *cells)
+        figures = [score.figures[name] for score in result.scores]
+        count = max(figure.count for figure in figures)
+        fewer = f" of {count}"
+        is_told = count == result.count or metric.title.endswith(fewer)
+        title = metric.title if is_told else metric.title + fewer
+        cells = [_cell(*each, count) for each in zip(figures, result.scores, strict=True)]
+        table.add_row(f"{escape(title)} ({metric.direction})", *cells)
     return table
 
 
-def _cell(figure: Figure, score: PredictorScore) -> str:
-    """The value, in bold where it is the best; of models and folders with its interval."""
+def _cell(figure: Figure, score: PredictorScore, count: int) -> str:
+    """The value with its rank, and what it is of if not of `count` pictures; with its interval."""
     if figure.value is None:
         return "-"
-    value = f"{figure.value:.4g}"
-    shown = f"[bold]{value}[/bold]" if figure.rank == 1 else value
+    shown = f"{figure.value:.4g} #{figure.rank}"
+    if figure.rank == 1:
+        shown = f"[bold]{shown}[/bold]"
+    if figure.count != count:
+        shown += f" ({figure.count} pictures)"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
     return f"{shown} \\[{figure.low:.3g}, {figure.high:.3g}]"
 
 
 def _more(score: PredictorScore, result: EvalResult) -> list[str]:
-    lines = []
+    lines = [f"{score.predictor}: {score.source}"] if score.source else []
     if score.trained_on:
         lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
     if score.on_training:

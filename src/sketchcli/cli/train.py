@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from sketchcli.cli import train_options as options
-from sketchcli.cli.train_settings import find_run, invocation, invocation_of, resolve_config
+from sketchcli.cli.train_settings import find_run, resolve_config
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.budget import parse_duration
 from sketchcli.errors import UsageError
@@ -60,41 +60,24 @@ def train(
     seconds = None if budget is None else parse_duration(budget)
     chosen = resolve_config(preset, config, changes, assignments=assignments or (), run=run)
 
-    from sketchcli import device as devices
-    from sketchcli.cli.progress import reporting
-    from sketchcli.cli.render import emit
-    from sketchcli.engine.demo import set_to_train
-    from sketchcli.engine.events import Note
-    from sketchcli.engine.runs import new_run_dir
-    from sketchcli.engine.training.resuming import set_of
-    from sketchcli.engine.training.train import dry_run as estimate_run
-    from sketchcli.engine.training.train import train as train_model
+    from sketchcli.cli.training import Request, carry_out
 
-    with reporting() as report:
-        place = devices.resolve(device, precision=precision)
-        dataset = set_of(run) if run and data is None else set_to_train(data, report)
-        report(Note(f"set: {dataset.folder}"))
-        if dry_run:
-            estimate = estimate_run(chosen, dataset, device=place, reporter=report)
-        else:
-            again = (
-                invocation_of(run, dataset.folder)
-                if run
-                else invocation(
-                    context.obj, seed=chosen.seed, unnamed=None if data else dataset.folder
-                )
-            )
-            folder = run.folder if run else run_dir
-            result = train_model(
-                chosen,
-                dataset,
-                run_dir=folder or new_run_dir(dataset.description.name, chosen.preset),
-                device=place,
-                reporter=report,
-                budget=seconds,
-                command=again,
-            )
-    emit("train", estimate if dry_run else result, as_json=as_json)
+    request = Request(
+        chosen,
+        data=data,
+        run=run,
+        run_dir=run_dir,
+        arguments=context.obj,
+        device=device,
+        precision=precision,
+        budget=seconds,
+        is_dry=dry_run,
+    )
+    result = carry_out(request)
+    if result is not None:
+        from sketchcli.cli.render import emit
+
+        emit("train", result, as_json=as_json)
 
 
 def run_to_resume(name: Path | None, run_dir: Path | None, preset: str | None) -> Run | None:

@@ -162,7 +162,8 @@ DeviceName = Annotated[
     str, typer.Option("--device", help=options.DEVICE_HELP, rich_help_panel=MACHINE)
 ]
 Precision = Annotated[
-    str, typer.Option(help="auto (whichever is quicker), fp32, bf16.", rich_help_panel=MACHINE)
+    str,
+    typer.Option(help="auto (whichever is quickest), fp32, bf16, fp16.", rich_help_panel=MACHINE),
 ]
 Compile = Annotated[
     bool | None,

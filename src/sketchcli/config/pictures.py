@@ -16,6 +16,14 @@ class Align(StrEnum):
 
     NONE = "none"
     FACE = "face"  # the eyes come to where the CUHK crops have them
+    LOOSE = "loose"  # about there: turned, moved and cut wider by chance
+
+
+class Backdrop(StrEnum):
+    """What is behind the sitter of a portrait."""
+
+    KEEP = "keep"  # what the photo has there
+    STUDIO = "studio"  # a plain, softly lit surface
 
 
 class Direction(StrEnum):

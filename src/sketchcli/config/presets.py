@@ -20,7 +20,13 @@ NO_AUGMENTATION = AugmentationConfig(
     elastic=0.0,
     mixing=0.0,
     sketch_contrast=0.0,
+    sketch_stroke=0.0,
+    sketch_gamma=0.0,
+    sketch_tone=0.0,
+    sketch_erasure=0.0,
+    sketch_noise=0.0,
     discriminator=False,
+    adaptive=False,
 )
 
 MODERN = TrainConfig()
@@ -36,7 +42,7 @@ PAPER = TrainConfig(
         reconstruction="mse",
         reconstruction_weight=10.0,
         adversarial_weight=1.0,
-        feature_matching_weight=0.0,
+        structure_weight=0.0,
         perceptual_weight=0.0,
     ),
     optimizer=OptimizerConfig(discriminator_lr_factor=1.0, beta1=0.9, schedule="inverse-epoch"),
@@ -59,7 +65,7 @@ PIX2PIX = TrainConfig(
         adversarial="vanilla",
         adversarial_weight=1.0,
         reconstruction_weight=100.0,
-        feature_matching_weight=0.0,
+        structure_weight=0.0,
         perceptual_weight=0.0,
     ),
     optimizer=OptimizerConfig(discriminator_lr_factor=1.0),

@@ -79,9 +79,12 @@ def pair_by_name(sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pa
             paired only with one from the same folder.
         photos: The same for the photos.
     """
-    return max(
-        (_pair(name, sketches, photos) for name in RULES), key=lambda pairing: len(pairing.pairs)
-    )
+    tried: list[Pairing] = []
+    for rule in RULES:
+        tried.append(_pair(rule, sketches, photos))
+        if not tried[-1].unpaired and not tried[-1].duplicates:
+            break  # no rule pairs more
+    return max(tried, key=lambda pairing: len(pairing.pairs))
 
 
 def _pair(rule: str, sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:

@@ -1,8 +1,11 @@
 """Find the pictures of a data set: in two folders, side by side, or in a tree of named folders."""
 
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from sketchcli import images
@@ -82,16 +85,19 @@ def tree(root: Path) -> Source:
     Raises:
         DataError: No folder's name says what it holds.
     """
-    found = pictures(root)
-    sketches = {path: root for path in found if _kind_of(path, root) == "sketch"}
-    photos = {path: root for path in found if _kind_of(path, root) == "photo"}
+    kinds = {path: _kind_of(path, root) for path in pictures(root)}
+    sketches = {path: root for path, kind in kinds.items() if kind == "sketch"}
+    photos = {path: root for path, kind in kinds.items() if kind == "photo"}
     if not sketches or not photos:
         raise DataError(
             f"{root}: no folders of sketches and of photos in it",
-            hint="name them: --sketches DIR --photos DIR, or --paired DIR for side-by-side files",
+            hint="say what they are: --sketches DIR --photos DIR, --paired DIR for side-by-side "
+            "files, or --photos DIR for photographs alone",
         )
     source = _pair_each_split(sketches, photos)
-    neither = {str(p): "in no folder of sketches or photos" for p in found if not _kind_of(p, root)}
+    neither = {
+        str(p): "in no folder of sketches or photos" for p, kind in kinds.items() if not kind
+    }
     return replace(source, left_out=source.left_out | neither | _not_pictures(root))
 
 
@@ -149,17 +155,21 @@ def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path])
     pairs: list[SourcePair] = []
     left_out: dict[str, str] = {}
     rules = []
-    roots = {**sketches, **photos}
-    for split in sorted({_split_of(path, root) for path, root in roots.items()}, key=str):
-        pairing = pair_by_name(_of_split(sketches, split), _of_split(photos, split))
+    split_of = {path: _split_of(path, root) for path, root in {**sketches, **photos}.items()}
+    for split in sorted(set(split_of.values()), key=str):
+        drawn, shot = (
+            {
+                path: inner_folder(path, root)
+                for path, root in files.items()
+                if split_of[path] == split
+            }
+            for files in (sketches, photos)
+        )
+        pairing = pair_by_name(drawn, shot)
         rules += [pairing.rule] if pairing.pairs else []
         pairs += [SourcePair(p.id, p.sketch, p.photo, split) for p in pairing.pairs]
         left_out |= _reasons(pairing)
     return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out)
-
-
-def _of_split(files: Mapping[Path, Path], split: str | None) -> dict[Path, str]:
-    return {p: inner_folder(p, root) for p, root in files.items() if _split_of(p, root) == split}
 
 
 def _reasons(pairing: Pairing) -> dict[str, str]:
@@ -170,20 +180,21 @@ def _reasons(pairing: Pairing) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    def is_hidden(path: Path) -> bool:
-        return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-    ours = [index.parent for index in folder.rglob(PREPARED)]  # its contact sheet is no picture
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not is_hidden(path) and not any(map(path.is_relative_to, ours))
-    )
+    """All files but hidden ones and those of prepared sets: a contact sheet is no picture."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        if PREPARED in names:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def _not_pictures(folder: Path) -> dict[str, str]:
     strangers = (p for p in _files(folder) if not images.is_picture(p) and p.name not in OURS)
-    links = (p for p in folder.rglob("*") if p.is_symlink() and not p.is_file())
+    entries = (Path(place, n) for place, *names in os.walk(folder) for n in chain(*names))
+    links = (path for path in entries if path.is_symlink() and not path.is_file())
     return {str(path): "not a picture's suffix" for path in strangers} | {
         str(path): "a link to nothing, or to a folder" for path in links
     }
@@ -198,11 +209,13 @@ def _kind_of(path: Path, root: Path) -> str | None:
     return _first(_kind_from_name(folder) for folder in path.relative_to(root).parts[-2::-1])
 
 
+@cache
 def _kind_from_name(folder: str) -> str | None:
     kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
     return kinds.pop() if len(kinds) == 1 else None
 
 
+@cache
 def _without_labels(folder: str) -> str:
     words = splits.words_of(folder)
     rest = [word for word in words if word not in _KINDS and not splits.split_from_name(word)]

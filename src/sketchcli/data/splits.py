@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -61,6 +62,7 @@ class SplitRule:
         return found and (found[1] if found.re.groups else found[0])
 
 
+@cache
 def split_from_name(folder: str) -> str | None:
     """The split that a folder's name speaks of, if any.
 

@@ -9,6 +9,7 @@ from sketchcli.engine.fetching.fetch import FetchConfig, fetch
 from sketchcli.engine.finding import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
+from sketchcli.engine.preprocessing.workers import Rank
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
@@ -35,5 +36,6 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     config = PreprocessConfig(
         Recipe((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter)
+    alone = Rank()  # where several processes train, the first one makes the set by itself
+    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, rank=alone)
     return find_prepared(target)

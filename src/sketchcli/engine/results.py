@@ -77,7 +77,8 @@ class PreprocessResult:
     repeated: dict[str, str]
     unaligned: dict[str, str]
     findings: dict[str, int]  # of the pair audit, by kind
-    errors: int  # of the findings, those that spoil the set
+    errors: int  # of the findings, those that spoil what is trained on the pair
+    is_spoiled: bool  # whether the set is not fit to be trained on
     contact_sheet: Path
     audit: Path
 
@@ -259,6 +260,7 @@ class PredictorScore:
     discriminator: DiscriminatorScore | None = None
     memorisation: MemorisationScore | None = None
     trained_on: int = 0  # of the scored pairs
+    source: str = ""  # weights or folder; none of a baseline
 
 
 @dataclass(frozen=True)

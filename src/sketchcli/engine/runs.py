@@ -77,6 +77,11 @@ class Run:
         """Written last: a run that has it is finished."""
         return self.folder / "result.json"
 
+    def clear_parts(self) -> None:
+        """Remove what a killed process had not finished writing; the caller holds the lock."""
+        for part in self.folder.glob(".*.part*"):
+            part.unlink(missing_ok=True)
+
     def append_log(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Add a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:

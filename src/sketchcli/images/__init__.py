@@ -16,8 +16,10 @@ from sketchcli.images.arrays import (
 from sketchcli.images.opencv import use_one_thread
 from sketchcli.images.reading import (
     READABLE,
+    decode,
     decode_rgb,
     is_picture,
+    read,
     read_luma,
     read_rgb,
     read_stream,
@@ -32,6 +34,7 @@ __all__ = [
     "Floats",
     "Pixels",
     "centre",
+    "decode",
     "decode_rgb",
     "encode",
     "fit",
@@ -39,6 +42,7 @@ __all__ = [
     "inner_size",
     "is_picture",
     "luma",
+    "read",
     "read_luma",
     "read_rgb",
     "read_stream",

@@ -11,13 +11,15 @@ Floats = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
-def luma(rgb: Pixels) -> Pixels:
-    """Grey `(H, W)` from `(H, W, 3)`: .299 R + .587 G + .114 B, within one level.
+def luma(pixels: Pixels) -> Pixels:
+    """Grey `(H, W)` from `(H, W, 3)`: .299 R + .587 G + .114 B, within one level; grey stays.
 
     >>> luma(np.full((1, 1, 3), 200, np.uint8)).tolist()
     [[200]]
     """
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
 def to_model_range(pixels: Pixels) -> Floats:

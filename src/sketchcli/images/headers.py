@@ -11,10 +11,12 @@ import struct
 from collections.abc import Iterator
 
 UPRIGHT = 1
+JPEG = b"\xff\xd8"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"  # how JPEG 2000's own bytes begin, in a .jp2 or bare
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ORIENTATION, _EXTRA_SAMPLES = 0x0112, 0x0152  # tags of TIFF and of EXIF, which is a TIFF
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # T.81, table B.1: SOF0 to SOF15
 _PNM = re.compile(rb"P([2356])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3)
 # By quarter turns against the clock, then by the axis of the mirror that follows (none, 0, 1).
 _AVIF_ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
@@ -32,6 +34,17 @@ def orientation(data: bytes) -> int:
     if data[4:8] == b"ftyp":
         return _avif_orientation(data)
     return UPRIGHT
+
+
+def jpeg_components(data: bytes) -> int | None:
+    """How many components a JPEG's frame header (T.81, B.2.2) counts: 1 is grey; or None."""
+    place = len(JPEG)
+    while data[place : place + 1] == b"\xff" and place + 10 <= len(data):
+        marker, length = struct.unpack_from(">BH", data, place + 1)
+        if marker in _JPEG_FRAMES:
+            return data[place + 9]
+        place += 1 if marker == 0xFF else 2 + length  # 0xFF may be repeated to fill up
+    return None
 
 
 def transparent_grey(data: bytes) -> int | None:

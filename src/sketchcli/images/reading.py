@@ -12,14 +12,23 @@ from sketchcli.images import headers
 from sketchcli.images.arrays import Pixels, luma, to_rgb
 from sketchcli.images.opencv import cv2
 
-__all__ = ["READABLE", "decode_rgb", "is_picture", "read_luma", "read_rgb", "read_stream"]
+__all__ = [
+    "READABLE",
+    "decode",
+    "decode_rgb",
+    "is_picture",
+    "read",
+    "read_luma",
+    "read_rgb",
+    "read_stream",
+]
 
 LARGEST_FILE = 2**30  # bytes
 _WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
-def read_rgb(path: Path) -> Pixels:
-    """Read a picture as `decode_rgb` does.
+def read(path: Path) -> Pixels:
+    """Read a picture as `decode` does.
 
     Raises:
         DataError: The file is missing, unreadable or no picture.
@@ -32,7 +41,7 @@ def read_rgb(path: Path) -> Pixels:
 
 
 def read_stream(stream: BinaryIO, *, name: str) -> Pixels:
-    """Read a picture from what has no name, such as standard input, as `decode_rgb` does.
+    """Read a picture from what has no name, such as standard input, as `decode` does.
 
     Args:
         stream: The encoded bytes, to the stream's end.
@@ -44,13 +53,32 @@ def read_stream(stream: BinaryIO, *, name: str) -> Pixels:
     data = stream.read(LARGEST_FILE + 1)  # a pipe or a device may never end
     if len(data) > LARGEST_FILE:
         raise DataError(f"{name}: more than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
-    return decode_rgb(np.frombuffer(data, np.uint8), name=name)
+    return decode(np.frombuffer(data, np.uint8), name=name)
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Read a picture as `decode_rgb` does.
+
+    Raises:
+        DataError: The file is missing, unreadable or no picture.
+    """
+    return to_rgb(read(path))
 
 
 def decode_rgb(data: Pixels, *, name: str) -> Pixels:
-    """Decode an encoded picture as `(H, W, 3)` RGB, upright, with transparency laid on white.
+    """Decode an encoded picture as `decode` does, a grey one as `(H, W, 3)` too.
 
-    The bytes say what it is, not the file's name. Of several frames or pages the first is read.
+    Raises:
+        DataError: The bytes are no picture, or one of a kind that cannot be read rightly.
+    """
+    return to_rgb(decode(data, name=name))
+
+
+def decode(data: Pixels, *, name: str) -> Pixels:
+    """Decode an encoded picture, upright, with transparency laid on white.
+
+    It is `(H, W)` where the file holds grey, which takes half the time, else RGB `(H, W, 3)`. The
+    bytes say what it is, not the file's name. Of several frames or pages the first is read.
     Colours are taken for sRGB: a profile (ICC) is not applied.
 
     Args:
@@ -60,9 +88,11 @@ def decode_rgb(data: Pixels, *, name: str) -> Pixels:
     Raises:
         DataError: The bytes are no picture, or one of a kind that cannot be read rightly.
     """
-    if data[:2].tobytes() == b"\xff\xd8":  # a JPEG, which OpenCV turns as its EXIF says
-        return _decode(data, cv2.IMREAD_COLOR_RGB, name).astype(np.uint8, copy=False)
     encoded = data.tobytes()
+    if encoded.startswith(headers.JPEG):  # which OpenCV turns as its EXIF says
+        is_grey = headers.jpeg_components(encoded) == 1
+        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
+        return _decode(data, mode, name).astype(np.uint8, copy=False)
     if encoded[:1] == b"P":  # of a plain PNM, the last number must be followed by something
         data = np.append(data, np.uint8(ord("\n")))
     pixels = _decode(data, cv2.IMREAD_UNCHANGED, name)  # no other mode keeps alpha and depth
@@ -76,8 +106,8 @@ def decode_rgb(data: Pixels, *, name: str) -> Pixels:
         pixels = pixels[:, :, :3]
     # libtiff multiplies 8-bit colours by their alpha itself.
     is_multiplied = extra == 1 or (extra == 2 and pixels.dtype == np.uint8)
-    rgb = _on_white(_to_uint8(pixels, encoded, name), is_multiplied=is_multiplied)
-    return _turned(rgb, headers.orientation(encoded))
+    laid = _on_white(_to_uint8(pixels, encoded, name), is_multiplied=is_multiplied)
+    return _turned(laid, headers.orientation(encoded))
 
 
 def read_luma(path: Path) -> Pixels:
@@ -86,7 +116,7 @@ def read_luma(path: Path) -> Pixels:
     Raises:
         DataError: The file is missing, unreadable or no picture.
     """
-    return luma(read_rgb(path))
+    return luma(read(path))
 
 
 def _decode(data: Pixels, flags: int, name: str) -> NDArray[np.generic]:
@@ -116,9 +146,9 @@ def _to_uint8(pixels: NDArray[np.generic], encoded: bytes, name: str) -> Pixels:
 
 
 def _on_white(pixels: Pixels, *, is_multiplied: bool) -> Pixels:
-    """RGB from grey `(H, W)`, BGR or BGRA; or from BGRA whose colours hold their alpha already."""
+    """RGB from BGR or BGRA, or from BGRA whose colours hold their alpha already; grey stays."""
     if pixels.ndim == 2:
-        return to_rgb(pixels)
+        return pixels
     rgb: Pixels = cv2.cvtColor(pixels[:, :, :3], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
     if pixels.shape[2] == 3:
         return rgb

@@ -58,7 +58,7 @@ class Lpips(nn.Module):
 
     def between(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """The distances `(B,)`, in float64, of what the stages see."""
-        distances = torch.zeros(len(second[0]), dtype=torch.float64)
+        distances = second[0].new_zeros(len(second[0]), dtype=torch.float64)
         for ours, theirs, head in zip(first, second, self.heads, strict=True):
             squares = (ours - theirs).square().mean(dim=(2, 3), dtype=torch.float64)
             distances += squares @ head.double()
@@ -112,5 +112,5 @@ def _planes(pictures: Pixels) -> Tensor:
 
 
 def _standardised(pictures: Tensor) -> Tensor:
-    shift, scale = (torch.tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
+    shift, scale = (pictures.new_tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
     return (pictures / 127.5 - 1 - shift) / scale

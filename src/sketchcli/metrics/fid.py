@@ -13,6 +13,7 @@ TITLE = "FID"
 DIRECTION = "lower"
 PROTOCOL = "exact Fréchet distance of FID Inception features; biased upwards for few pictures"
 FEATURES = "inception"
+IS_OF_A_NUMBER = True  # of pictures: never named without it
 FEW = 2048  # fewer pictures than features: say so beside the figure
 
 

@@ -17,6 +17,7 @@ PROTOCOL = (
 )
 FEATURES = "faces"
 IS_SHARE = True
+IS_OF_A_NUMBER = True  # of photos in the gallery: never named without it
 
 
 def compare_pairs(generated: Floats, real: Floats) -> NDArray[np.float64]:

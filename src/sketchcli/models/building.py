@@ -1,7 +1,8 @@
 """Networks from the names and options in a config."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -33,12 +34,27 @@ def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.
     return network
 
 
+def spelled_out(config: ModelConfig) -> ModelConfig:
+    """With every dimension of both networks, so that no later default can change them.
+
+    Raises:
+        UsageError: Unknown name or options.
+    """
+    generator = registry.load(registry.GENERATORS, config.generator)
+    discriminator = registry.load(registry.DISCRIMINATORS, config.discriminator)
+    return replace(
+        config,
+        generator_options=asdict(_options(generator, config.generator_options)),
+        discriminator_options=asdict(_options(discriminator, config.discriminator_options)),
+    )
+
+
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def _options(room: ModuleType, options: Options) -> object:
+def _options(room: ModuleType, options: Options) -> Any:  # noqa: ANN401 - the room's Config
     known = {field.name: type(field.default) for field in fields(room.Config)}
     problems = [_problem(key, value, known.get(key)) for key, value in options.items()]
     if any(problems):

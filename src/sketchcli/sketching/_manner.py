@@ -22,6 +22,7 @@ class Manner:
     # -- the tone
     masses: float  # darkness of black hair
     modelling: float  # darkness of shadows on the skin
+    skin: float  # how far the skin's own tone is drawn, 0: skin of any colour is white
     accents: float  # darkness of pupils, nostrils and the line between the lips
     smudge: float  # share of the tone that is rubbed, the rest is hatched
     hatch_angle: float  # radians, of hatching where nothing else leads the hand
@@ -51,6 +52,7 @@ def sample(rng: np.random.Generator) -> Manner:
         doubled=rng.uniform(0, 0.15) + 0.45 * looseness,
         masses=shading * rng.uniform(0.7, 1.0),
         modelling=shading * rng.uniform(0.6, 1.15),
+        skin=0.0,
         accents=rng.uniform(0.55, 1.0),
         smudge=rng.uniform(0.2, 0.9),
         hatch_angle=np.deg2rad(rng.normal(-50, 12)) * rng.choice([1, 1, 1, -1]),

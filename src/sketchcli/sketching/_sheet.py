@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sketchcli.images import Floats
 from sketchcli.sketching._fields import unit
+from sketchcli.sketching._manner import Manner
 
 _FINENESS = 4  # pixels of the sheet in a unit: the finest stroke is half a unit wide
 _MAX_SCALE = 8
@@ -109,3 +110,13 @@ def combine(*layers: Floats) -> Floats:
     for layer in layers:
         light *= 1 - layer
     return 1 - light
+
+
+def lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
+    """Brightness `(H, W)` of the sheet: graphite catches on the paper's tooth."""
+    grains = tooth(graphite.shape, rng)
+    patches = unevenness(graphite.shape, rng)
+    caught = graphite * (1 + np.float32(0.3 * manner.grain) * grains * (1 - graphite))
+    speckle = np.float32(0.006 * manner.grain) * grains
+    paper = np.float32(manner.paper) * (1 + speckle + np.float32(0.012) * patches)
+    return paper * (1 - np.float32(0.95) * np.clip(caught, 0, 1))

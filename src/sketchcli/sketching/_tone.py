@@ -25,9 +25,9 @@ class Tones:
 def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
     """Decide on the tones of a drawing.
 
-    Skin is the paper's white whatever its colour, since white is what is light in the middle of
-    the picture. What is much darker becomes a mass; what is a little darker than its surroundings
-    is modelled.
+    Skin is the paper's white whatever its colour, unless the manner draws its tone, since white is
+    what is light in the middle of the picture. What is much darker becomes a mass; what is a
+    little darker than its surroundings is modelled.
 
     Args:
         light: Luminance `(H, W)` in [0, 1].
@@ -35,7 +35,7 @@ def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
         manner: How much tone, and where.
         pixels: Pixels in a unit.
     """
-    white, black = _range(light, subject)
+    white, black = _range(light, subject, manner.skin)
     depth = white - black
     large = _without_small(light, pixels)
     darkness = np.clip((white - blur(large, 0.8 * pixels)) / depth, 0, 1)
@@ -58,14 +58,21 @@ def _without_small(light: Floats, pixels: float) -> Floats:
     return np.asarray(cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc), np.float32)
 
 
-def _range(light: Floats, subject: Floats) -> tuple[float, float]:
-    """Which luminance is drawn white and which black."""
+def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
+    """Which luminance is drawn white and which black.
+
+    White is what is light in the middle, mostly skin; the more the skin's own tone is drawn, the
+    nearer it is to the lightest thing of the subject, such as an eye's white or a collar.
+    """
     height, width = light.shape
     middle = slice(height // 5, height - height // 4), slice(width // 4, width - width // 4)
     inside = light[middle][subject[middle] > 0.5]
     if inside.size < 16:
         inside = light.ravel()
     white, black = np.percentile(inside, 82), np.percentile(light, 2)
+    if skin:
+        lightest = np.percentile(light[subject > 0.5] if np.any(subject > 0.5) else light, 98)
+        white += skin * max(float(lightest - white), 0.0)
     return float(white), float(min(black, white - _LEAST_RANGE))
 
 

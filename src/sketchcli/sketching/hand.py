@@ -37,7 +37,7 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     subject = _subject.find(photo)
     lines = _outline(photo, subject, manner, outlining)
     tone = _shade(luminance(photo), subject, manner, shading)
-    return to_pixels(_lay_on_paper(sheet.combine(tone, lines), manner, paper))
+    return to_pixels(sheet.lay_on_paper(sheet.combine(tone, lines), manner, paper))
 
 
 def _outline(photo: Pixels, subject: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
@@ -77,13 +77,3 @@ def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Genera
     rubbed = np.float32(manner.smudge) * tone * streaks
     accents = tones.accents * (0.6 + 0.4 * streaks)
     return sheet.combine(*(_DARKEST * layer for layer in (hatched, 0.9 * rubbed, accents)))
-
-
-def _lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
-    """Brightness of the sheet: graphite catches on the paper's tooth."""
-    tooth = sheet.tooth(graphite.shape, rng)
-    patches = sheet.unevenness(graphite.shape, rng)
-    caught = graphite * (1 + np.float32(0.3 * manner.grain) * tooth * (1 - graphite))
-    speckle = np.float32(0.006 * manner.grain) * tooth
-    paper = np.float32(manner.paper) * (1 + speckle + np.float32(0.012) * patches)
-    return paper * (1 - np.float32(0.95) * np.clip(caught, 0, 1))

@@ -8,6 +8,7 @@ import pytest
 
 from sketchcli import images
 from sketchcli.data import sources
+from sketchcli.data.audit import matching, portions
 from sketchcli.data.audit.features import FEATURES, SIDE, describe
 from sketchcli.data.audit.findings import Audit, AuditedPair, Severity, examine
 
@@ -62,12 +63,30 @@ def test_two_swapped_photos_are_found_and_where_they_belong(scene):
     assert audit.findings[0].files in {("s/3.png", "p/3.png"), ("s/9.png", "p/9.png")}
 
 
+def test_two_wrong_pairs_of_forty_do_not_spoil_the_set_but_three_or_a_leak_do(scene):
+    pairs = scene(40)
+    assert not pairs.audit().is_spoiled
+    pairs.photos[3], pairs.photos[9] = pairs.photos[9], pairs.photos[3]
+    audit = pairs.audit()
+    assert (audit.errors, audit.is_spoiled) == (2, False)
+    pairs.photos[3], pairs.photos[20] = pairs.photos[20], pairs.photos[3]
+    audit = pairs.audit()
+    assert (audit.errors, audit.is_spoiled) == (3, True)
+    leaking = scene(40)
+    leaking.photos[5], leaking.splits[5] = leaking.photos[4], "test"
+    leaking.sketches[5] = leaking.sketches[4]
+    audit = leaking.audit()
+    assert {finding.kind for finding in audit.findings} == {"leakage"}
+    assert audit.is_spoiled
+
+
 @pytest.mark.parametrize("count", [8, 40])
 def test_a_shifted_list_is_called_mispaired(scene, count):
     pairs = scene(count)
     pairs.photos = pairs.photos[1:] + pairs.photos[:1]
     audit = pairs.audit()
     assert audit.findings[0].kind == "mispaired-set"
+    assert audit.is_spoiled
     assert len(rows(audit, "wrong-pair")) >= 0.8 * count
     assert audit.errors == len(audit.findings)
     assert "the set looks mis-paired" in notes(audit)
@@ -235,6 +254,23 @@ def test_the_same_records_give_the_same_audit(scene):
     pairs = scene()
     pairs.photos = pairs.photos[2:] + pairs.photos[:2]
     assert pairs.audit() == pairs.audit()
+
+
+def test_threads_and_whether_a_panel_stands_for_the_set_change_no_finding(monkeypatch):
+    features = synthetic(1000)
+    features["photo"][[100, 700]] = features["photo"][[700, 100]]
+    features["photo"][300] = np.roll(features["photo"][300], 5, axis=1)
+    names = [AuditedPair(str(row), "train", str(row), "") for row in range(len(features))]
+    audit = examine(features, names, is_drawn=False)
+    assert rows(audit, "wrong-pair") == {100, 700}
+    assert 300 in rows(audit, "misaligned")
+    assert examine(features, names, is_drawn=False, threads=3) == audit
+    for module in (matching, portions):
+        monkeypatch.setattr(module, "PANEL", 990)
+    sampled = examine(features, names, is_drawn=False)
+    assert [(f.kind, f.pair, f.other) for f in sampled.findings] == [
+        (f.kind, f.pair, f.other) for f in audit.findings
+    ]
 
 
 def synthetic(count: int) -> np.ndarray:

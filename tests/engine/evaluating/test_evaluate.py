@@ -6,15 +6,23 @@ import numpy as np
 import pytest
 from conftest import NETWORKS
 
-from sketchcli import images
+from sketchcli import checkpoint, images
+from sketchcli.assets.demo import draw_pair
+from sketchcli.config import Fit
+from sketchcli.data import sources
 from sketchcli.data.arrays import Rows
 from sketchcli.data.prepared import StoredSplit
-from sketchcli.engine.evaluating import baselines, discriminators
+from sketchcli.data.splits import SplitRule
+from sketchcli.engine.evaluating import baselines, discriminators, measuring
+from sketchcli.engine.evaluating import evaluate as evaluating
 from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.measuring import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.finding import find_prepared
+from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
+from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.train import train
 from sketchcli.errors import DataError, UsageError
@@ -38,6 +46,18 @@ def evaluate(run, dataset, cpu):
         return evaluate_split(models, folders, data, split, config, device=cpu, reporter=report)
 
     return call
+
+
+def preprocessed(root, *, first=0, size=(32, 32), fit="stretch"):
+    """A set of its own, of twelve drawn pairs from a number on."""
+    for number in range(first, first + 12):
+        sketch, photo = (images.resize(drawn, size) for drawn in draw_pair(number, size=48))
+        images.write(root / "drawn" / "sketches" / f"face-{number}.png", sketch)
+        images.write(root / "drawn" / "photos" / f"face-{number}.png", photo)
+    config = PreprocessConfig(Recipe((32, 32), Fit(fit)), SplitRule(test=0.3))
+    source = sources.tree(root / "drawn")
+    preprocess(source, Provenance("drawn"), config, target=root / "prepared")
+    return find_prepared(root / "prepared")
 
 
 def by_name(result):
@@ -115,6 +135,15 @@ def test_several_models_and_folders_stand_in_one_table(evaluate, run, dataset, t
     assert scores["run"].figures["mae"].rank == scores["other"].figures["mae"].rank
 
 
+def test_folders_of_one_name_are_told_apart_by_what_is_above_them(folders, tmp_path):
+    for model in ("first", "second"):
+        shutil.copytree(folders / "photos", tmp_path / model / "out")
+    both = [tmp_path / "first" / "out", tmp_path / "second" / "out"]
+    result = evaluate_folders(folders / "photos", both, FEW, size=(32, 32))
+    assert list(by_name(result)) == ["first/out", "second/out"]
+    assert [score.source for score in result.scores] == [str(folder) for folder in both]
+
+
 def test_two_predictors_of_one_name_are_refused(evaluate, run):
     with pytest.raises(UsageError, match="two predictors"):
         evaluate(models=(run.weights, run.weights))
@@ -124,6 +153,26 @@ def test_an_unknown_metric_lists_the_known_ones(evaluate):
     with pytest.raises(UsageError, match="beauty") as caught:
         evaluate(EvalConfig(("mae", "beauty")))
     assert "ssim" in caught.value.hint
+
+
+def test_what_is_refused_is_refused_before_anything_is_looked_at(evaluate, monkeypatch):
+    monkeypatch.setattr(evaluating, "look", lambda *_: pytest.fail("looked"))
+    with pytest.raises(DataError, match="was trained on"):
+        evaluate(split="train")
+
+
+def test_what_the_weights_were_before_counts_as_trained_on(evaluate, run, tiny, tmp_path, cpu):
+    """Tuning on other pairs does not make a model forget those that it began with."""
+    others = preprocessed(tmp_path / "others", first=100)
+    config = dataclasses.replace(tiny, init_from=str(run.folder))
+    tuned = train(config, others, run_dir=tmp_path / "tuned", device=cpu)
+    again = dataclasses.replace(tiny, init_from=str(tuned.run_dir))
+    twice = train(again, others, run_dir=tmp_path / "twice", device=cpu)
+    for result in (tuned, twice):
+        with pytest.raises(DataError, match="was trained on"):
+            evaluate(models=(result.weights,), split="train")
+        about = checkpoint.read_about(result.weights)
+        assert about["dataset"]["training_pairs"] < len(others.split("train"))
 
 
 def test_a_copy_of_a_training_photo_is_found_out(evaluate, dataset, tmp_path):
@@ -211,6 +260,52 @@ def test_more_pictures_than_a_batch_are_all_counted(noise, tmp_path):
     assert result.scores[0].figures["mae"].count == count
 
 
+def test_batches_of_any_size_give_the_same_figures(noise, tmp_path, monkeypatch):
+    real, fake = noise(11), noise(11, seed=1)
+    for folder, drawn in (("real", real), ("fake", fake)):
+        for index, picture in enumerate(drawn):
+            images.write(tmp_path / folder / f"{index}.png", picture)
+    found = []
+    for batch in (1, 4, 100):
+        monkeypatch.setattr(measuring, "BATCH", batch)
+        monkeypatch.setenv("SKETCH2IMG_HOME", str(tmp_path / f"home-{batch}"))  # nothing is kept
+        config = EvalConfig()
+        result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], config, size=(16, 16))
+        found.append(values(result.scores[0]))
+    assert len(found[0]) > 10
+    assert found[0] == pytest.approx(found[2], rel=1e-9)
+    assert found[1] == pytest.approx(found[2], rel=1e-9)
+
+
+def test_two_real_photos_of_one_name_are_an_error(folders, tmp_path):
+    shutil.copytree(folders / "photos", tmp_path / "generated")
+    photo = images.read_rgb(folders / "photos" / "face-3.png")
+    images.write(folders / "photos" / "face-3.jpg", 255 - photo)
+    with pytest.raises(DataError, match="two pictures are called 'face-3'"):
+        evaluate_folders(folders / "photos", [tmp_path / "generated"], FEW, size=(32, 32))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_a_folders_pictures_are_fitted_as_the_sets_photos_were(tmp_path, cpu, fit):
+    tall = preprocessed(tmp_path / "tall", size=(48, 32), fit=fit)
+    names = tall.split("test").ids
+    for name in names:
+        photo = tmp_path / "tall" / "drawn" / "photos" / f"{name}.png"
+        images.write(tmp_path / "copies" / f"{name}.png", images.read_rgb(photo))
+    result = evaluate_split((), [tmp_path / "copies"], tall, "test", FEW, device=cpu)
+    assert values(by_name(result)["copies"])["mae"] == 0
+
+
+def test_of_a_set_cut_by_faces_folders_are_doubted(evaluate, dataset, tmp_path):
+    for name, photo in zip(dataset.split("test").ids, dataset.split("test").photos, strict=True):
+        images.write(tmp_path / "copies" / f"{name}.png", photo)
+    about = dataclasses.replace(dataset.description, align="face")
+    cut = dataclasses.replace(dataset, description=about)
+    result = evaluate(models=(), folders=(tmp_path / "copies",), data=cut)
+    assert any("cut by their faces" in warning for warning in result.warnings)
+    assert "aligned by face" in result.protocol["set"]
+
+
 @pytest.mark.parametrize("side", ["real", "generated"])
 def test_a_missing_or_extra_file_is_an_error(folders, tmp_path, side):
     real, generated = tmp_path / "real", tmp_path / "generated"
@@ -234,10 +329,14 @@ def test_generated_files_of_other_sizes_and_names_are_paired(folders, tmp_path):
 def test_the_folder_holds_the_report_the_plots_and_every_pictures_figures(evaluate, tmp_path):
     result = evaluate(dataclasses.replace(FEW, folder=tmp_path / "out"))
     made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert made >= {"report.html", "figures.csv", "histograms.png"}
+    assert made >= {"report.html", "figures.csv", "histograms.png", "result.json"}
     lines = (tmp_path / "out" / "figures.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + result.count * len(result.scores)
-    assert json.loads(json.dumps(dataclasses.asdict(result), default=str))["count"] == result.count
+    stored = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(dataclasses.asdict(result), default=str))
+    assert stored["protocol"].keys() >= {"program", "pictures", "size", "resize", "grey", "set"}
+    assert stored["metrics"]["ssim"]["protocol"].startswith("grey = .299")
+    assert stored["scores"][0]["source"].endswith("weights.safetensors")
 
 
 def split(values):
@@ -254,14 +353,23 @@ def test_baselines_by_hand():
     assert baselines.sketch_itself(test)(rows)[:, 0, 0, 2].tolist() == [18, 250]
 
 
+def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
+    sketches = [noise(count, 8, seed)[..., 0] for seed, count in enumerate((23, 11))]
+    training, test = (
+        StoredSplit(Rows([drawn]), Rows([drawn[..., None].repeat(3, 3)]), tuple(map(str, drawn)))
+        for drawn in sketches
+    )
+    differences = sketches[1][:, None].astype(float) - sketches[0]
+    nearest = (differences**2).sum(axis=(2, 3)).argmin(axis=1).tolist()
+    for block in (1, 64 * 5, 10_000):
+        monkeypatch.setattr(baselines, "BLOCK", block)
+        assert baselines.nearest_rows(training, test) == nearest
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu):
     """Section 8 of the design: two predictors that anybody can make again."""
-    from sketchcli.data import sources
-    from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
-    from sketchcli.engine.provenance import Provenance
-
     if not (NETWORKS / "assets").is_dir():
         pytest.skip(f"no networks in {NETWORKS}")
     home.mkdir()
@@ -275,6 +383,7 @@ def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu):
         images.write(tmp_path / "sketches" / f"{name}.png", sketch)
     config = EvalConfig(HEADLINE)
     result = evaluate_split((), [tmp_path / "sketches"], dataset, "test", config, device=cpu)
+    assert result.metrics["rank-1"].title == "rank-1 of 100"
     scores = by_name(result)
     assert values(scores["sketches"]) == pytest.approx(values(scores["the sketch itself"]))
     expected = {

@@ -13,6 +13,7 @@ from sketchcli import checkpoint, images, load_generator
 from sketchcli.config import ModelConfig
 from sketchcli.engine.generating import exporting
 from sketchcli.engine.generating.exporting import export
+from sketchcli.engine.generating.loading import load_model
 from sketchcli.errors import DataError, DeviceError, ExitCode, UsageError
 from sketchcli.models.building import build_generator
 
@@ -89,9 +90,10 @@ def test_weights_of_another_program_draw_the_same(
     assert "--overwrite" in again.stderr
 
 
-def test_other_names_in_the_same_order_will_do(sketch2img, weights, tmp_path, stroke):
+def test_other_names_in_the_same_order_will_do(sketch2img, weights, tmp_path, cpu, stroke):
     state = state_of(weights)
-    torch.save({f"layer{i}": t for i, t in enumerate(state.values())}, tmp_path / "theirs.pt")
+    names = load_model(weights, cpu).generator.state_dict()  # the layers' order
+    torch.save({f"layer{i}": state[n] for i, n in enumerate(names)}, tmp_path / "theirs.pt")
     out = tmp_path / "ours.safetensors"
     options = ("--generator", "resunet", "--option", "width=4", "--option", "blocks=1")
     outcome = sketch2img(

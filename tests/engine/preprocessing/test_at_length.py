@@ -1,6 +1,7 @@
 """Processes, ranks, kills: the same bytes whichever way they come about."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,13 +15,13 @@ import pytest
 from sketchcli import files, images
 from sketchcli.data import sources
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.events import Note
+from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.preprocessing import assembling, workers
 from sketchcli.engine.preprocessing import preprocess as preprocessing
-from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
-from sketchcli.engine.preprocessing.workshop import CHUNK
+from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import ShareResult
 from sketchcli.errors import DataError, InterruptedRunError
@@ -170,6 +171,30 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
     assert made == [2, 3]
     assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]
     assert not (tmp_path / ".set.work").exists()
+
+
+def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
+    jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
+    workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
+    told = []
+    workshop.prepare(told.append)
+    numbers = workers.made_chunks(workshop, workers=1, reporter=told.append)
+    assert next(numbers) == 0
+    assert [number for number in workshop.chunks if workshop.is_done(number)] == [0]
+    workshop.folder.joinpath("00002.json").write_text("[]")  # as if another call had made it
+    assert list(numbers) == [1, 2, 3]
+    assert [event.done for event in told if isinstance(event, Advanced)][-1] == COUNT
+
+
+@pytest.mark.parametrize("workers_", [1, 3])
+def test_whoever_stops_taking_chunks_leaves_no_process_behind(many, tmp_path, workers_):
+    jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
+    workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
+    workshop.prepare(SILENT)
+    numbers = workers.made_chunks(workshop, workers=workers_, reporter=SILENT)
+    assert next(numbers) == 0
+    numbers.close()
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("change", ["size", "file", "nothing"])

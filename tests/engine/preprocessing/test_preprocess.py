@@ -201,6 +201,18 @@ def test_the_contact_sheet_shows_every_split(folders, prepare):
     assert sheet.shape == (2 * 36 + 4, 8 * 36 + 4, 3)  # eight pairs, four a row
 
 
+def test_the_contact_sheet_is_spread_over_a_split(tmp_path, prepare):
+    for index in range(60):
+        images.write(tmp_path / f"{index:02}.png", np.full((32, 32, 3), 4 * index, np.uint8))
+    sheet = images.read_rgb(prepare(sources.photographs(tmp_path), test=0.0).contact_sheet)
+    shown = {
+        int(sheet[4 + 36 * row + 16, 4 + 36 * (2 * c + 1) + 16, 0])
+        for row in range(6)
+        for c in range(4)
+    }
+    assert shown == {4 * (index * 60 // 24) for index in range(24)}
+
+
 def test_the_newest_set_is_found(folders, home):
     config = PreprocessConfig(Recipe((16, 16)), SplitRule(test=0.0))
     for name in ("first", "second"):
@@ -305,6 +317,18 @@ def test_a_spoiled_set_is_no_quiet_success(tmp_path, sketch2img):
     assert "warning: " in outcome.stderr
     assert "before you train" in outcome.stderr
     assert "sketch2img train" not in outcome.stdout
+
+
+def test_a_few_wrong_pairs_are_to_be_looked_at_before_training(tmp_path, sketch2img):
+    for index in range(40):
+        other = {0: 1, 1: 0}.get(index, index)
+        images.write(tmp_path / "s" / f"{index}.png", draw_pair(other, size=48)[0])
+        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=48)[1])
+    arguments = ("--sketches", tmp_path / "s", "--photos", tmp_path / "p", "--size", "48")
+    outcome = sketch2img("preprocess", *arguments, "--name", "nearly")
+    assert outcome.code == 0
+    assert "2 wrong-pair" in outcome.stdout
+    assert "next: look at the audit, then sketch2img train nearly" in outcome.stdout
 
 
 def test_a_prepared_set_inside_the_folder_is_no_source(tmp_path, sketch2img):

@@ -66,7 +66,7 @@ def test_weights_of_another_generator_are_refused(tiny, earlier, cpu):
 def test_weights_say_which_generator_they_are_of(earlier):
     assert networks.generator_of(str(earlier.run_dir)) == {
         "generator": "resunet",
-        "generator_options": {"width": 4, "blocks": 1},
+        "generator_options": {"width": 4, "blocks": 1, "dropout": 0.0, "norm": "instance"},
     }
     with pytest.raises(CheckpointError, match="no such model"):
         networks.generator_of("nothing-here")

@@ -1,11 +1,12 @@
 """What may go wrong with a run, and what is left of it then."""
 
 import dataclasses
-import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -67,19 +68,22 @@ def test_a_killed_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, home):
     (tmp_path / "config.toml").write_text(settings.to_toml(config))
     command = [sys.executable, "-c", SAVES_OFTEN, dataset.folder, tmp_path / "config.toml"]
     command += [halves.folder]
+    lines = random.SystemRandom().randint(1, 60)
     process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(halves.read_log()) > 7, process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        wait_for(lambda: len(halves.read_log()) >= lines, process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     assert not halves.result.exists()
     train(config, dataset, run_dir=halves.folder, device=cpu)
     for name in ("weights.safetensors", "state.safetensors"):
         expected, _ = checkpoint.load(tmp_path / "whole" / name)
         found, _ = checkpoint.load(halves.folder / name)
-        assert equal(expected, found)
+        assert equal(expected, found), f"killed after {lines} lines of the log"
 
 
-def wait_for(happened, process, seconds=60):
+def wait_for(happened, process, seconds=240):
     until = time.monotonic() + seconds
     while not happened():
         assert process.poll() is None, "it ended by itself"
@@ -188,12 +192,110 @@ def test_a_state_is_never_saved_after_a_step_that_was_not_finite(
     assert saved[:4] == [0, 1, 1, 3]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_named(tiny, dataset, run_dir, cpu):
+@pytest.mark.parametrize("name", ["state.safetensors", "log.jsonl", "samples"])
+def test_what_cannot_be_written_is_named_and_the_last_state_stays(
+    tiny, dataset, run_dir, cpu, monkeypatch, name
+):
+    """As in a read-only folder: root may write into those, so that writing itself is refused."""
     train(tiny, dataset, run_dir=run_dir, device=cpu)
-    run_dir.chmod(0o500)
-    try:
-        with pytest.raises(DataError, match="cannot write"):
+    before = Run(run_dir).state.read_bytes()
+    with monkeypatch.context() as patch:
+        refuse(patch, run_dir / name)
+        with pytest.raises(DataError, match="cannot write") as caught:
             train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=cpu)
-    finally:
-        run_dir.chmod(0o700)
+    assert str(run_dir) in caught.value.message
+    assert "may you write there" in caught.value.hint
+    assert Run(run_dir).state.read_bytes() == before
+    again = train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=cpu)
+    assert again.epochs == 3
+
+
+def refuse(patch, path):
+    """Let the system refuse to make or open a file of this name, or anything below it."""
+    denied = PermissionError(13, "Permission denied", str(path))
+    mkstemp, opened = files.tempfile.mkstemp, Path.open
+
+    def make(*, dir, **rest):  # noqa: A002 - mkstemp's own name
+        suffix = rest["suffix"].removeprefix(".part")
+        if Path(dir) == path or (Path(dir) == path.parent and suffix == path.suffix):
+            raise denied
+        return mkstemp(dir=dir, **rest)
+
+    def open_(self, *arguments, **rest):
+        if self == path and arguments[:1] == ("a",):
+            raise denied
+        return opened(self, *arguments, **rest)
+
+    patch.setattr(files.tempfile, "mkstemp", make)
+    patch.setattr(Path, "open", open_)
+
+
+def test_a_file_where_the_run_should_go_is_named(tiny, dataset, tmp_path, cpu):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="cannot write"):
+        train(tiny, dataset, run_dir=tmp_path / "file" / "run", device=cpu)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_a_killed_process_had_not_finished_writing_is_cleared_away(
+    tiny, dataset, run_dir, cpu
+):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    (run_dir / ".abc.part.safetensors").write_bytes(b"half")
+    train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=cpu)
+    assert not list(run_dir.glob(".*"))
+
+
+def test_epochs_in_two_goes_are_those_in_one(tiny, dataset, tmp_path, cpu):
+    """Where the schedule does not look at how many there will be."""
+    config = settings.merge(tiny, {"epochs": 5, "optimizer": {"schedule": "constant"}})
+    train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
+    for epochs in (2, 5):
+        part = dataclasses.replace(config, epochs=epochs)
+        train(part, dataset, run_dir=tmp_path / "goes", device=cpu)
+    assert same_files(tmp_path / "whole", tmp_path / "goes")
+
+
+def same_files(first, second):
+    names = ("weights.safetensors", "state.safetensors", "best.safetensors")
+    pairs = [[checkpoint.load(folder / name)[0] for folder in (first, second)] for name in names]
+    return all(equal(one, other) for one, other in pairs)
+
+
+# -- states of older versions
+
+STORED = Path(__file__).parent / "stored"
+
+
+@pytest.fixture(params=sorted(STORED.glob("*.safetensors")), ids=lambda path: path.stem)
+def old_run(request, dataset, run_dir):
+    """A run whose state an older version wrote, as if it had been trained on this set."""
+    tensors, about = checkpoint.load(request.param)
+    about["dataset"]["fingerprint"] = dataset.description.fingerprint
+    checkpoint.save(run_dir / "state.safetensors", tensors, about)
+    return Run(run_dir)
+
+
+def test_a_state_of_an_older_version_is_gone_on_with(old_run, dataset, cpu):
+    tensors, about = checkpoint.load(old_run.state)
+    config = settings.from_dict(about["config"])
+    trainer = Trainer(config, image_size=tuple(about["size"]), device=cpu)
+    trainer.restore(tensors)
+    assert equal(tensors, trainer.state())
+    longer = dataclasses.replace(config, epochs=about["progress"]["step"] + 1)  # of a smaller set
+    result = train(longer, dataset, run_dir=old_run.folder, device=cpu)
+    assert result.epochs == longer.epochs
+    assert result.images_seen > about["images_seen"]
+
+
+def test_a_state_of_a_newer_version_is_a_clear_error_and_stays(old_run, dataset, cpu, monkeypatch):
+    with monkeypatch.context() as patch:
+        tensors, about = checkpoint.load(old_run.state)
+        del about["format"]
+        patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
+        checkpoint.save(old_run.state, tensors, about)
+    before = old_run.state.read_bytes()
+    with pytest.raises(CheckpointError, match="format 2, this version reads") as caught:
+        train(settings.from_dict(about["config"]), dataset, run_dir=old_run.folder, device=cpu)
+    assert "update" in caught.value.hint
+    assert old_run.state.read_bytes() == before

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.events import BatchTrained, EpochTrained, Note, Validated
 from sketchcli.engine.training.tensorboard import FOLDER, events_writer
+from sketchcli.engine.training.train import train
 from sketchcli.errors import UsageError
 
 BATCHES = 3
@@ -35,8 +37,8 @@ def written(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    def read():
-        found = EventAccumulator(str(tmp_path / FOLDER)).Reload()
+    def read(folder=tmp_path):
+        found = EventAccumulator(str(folder / FOLDER)).Reload()
         scalars = {tag: found.Scalars(tag) for tag in found.Tags()["scalars"]}
         pictures = {tag: found.Images(tag) for tag in found.Tags()["images"]}
         return {t: [(e.step, e.value) for e in es] for t, es in scalars.items()}, pictures
@@ -131,3 +133,25 @@ def test_steps_that_are_trained_again_replace_the_old_ones(tmp_path, written):
     killed.close()
     losses = written()[0]["batch loss/generator"]
     assert losses == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 3.0), (6, 3.0)]
+
+
+def test_a_run_is_written_where_its_settings_ask_for_it(tiny, dataset, tmp_path, cpu, written):
+    told = []
+    config = settings.merge(tiny, {"run": {"tensorboard": True}})
+    result = train(config, dataset, run_dir=tmp_path / "run", device=cpu, reporter=told.append)
+    scalars, pictures = written(tmp_path / "run")
+    steps = [step for step, _ in scalars["batch loss/generator"]]
+    batches = [event for event in told if isinstance(event, BatchTrained)]
+    assert steps == list(range(1, len(batches) + 1))
+    assert len(batches) * config.data.batch_size == result.images_seen
+    assert len(pictures["samples"]) == config.epochs
+    train(tiny, dataset, run_dir=tmp_path / "other", device=cpu)
+    assert not (tmp_path / "other" / FOLDER).exists()
+
+
+def test_without_tensorboard_nothing_is_trained(tiny, dataset, tmp_path, cpu, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    config = settings.merge(tiny, {"run": {"tensorboard": True}})
+    with pytest.raises(UsageError, match="not installed"):
+        train(config, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert not (tmp_path / "run").exists()

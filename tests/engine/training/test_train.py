@@ -77,7 +77,8 @@ def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir,
 @pytest.mark.parametrize("batches", [1, 3, 4])  # in, at the end of, and after the first epoch
 def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, preset, batches):
     if preset == "paper":  # its batch norm; its discriminator is too large for these pictures
-        tiny = settings.merge(tiny, {"model": {"generator": "resnet"}})
+        narrow = {"generator": "resnet", "generator_options": {"width": 4, "blocks": 1}}
+        tiny = settings.merge(tiny, {"model": narrow})
     whole = train(tiny, dataset, run_dir=tmp_path / "whole", device=cpu)
     with pytest.raises(InterruptedRunError) as caught:
         train(
@@ -143,6 +144,16 @@ def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(tiny, dataset, run_
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     other = dataclasses.replace(cpu, precision="bf16")
     train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=other)
+    assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+
+
+def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset, run_dir, cpu):
+    begun = dataclasses.replace(cpu, precision="fp16")
+    train(tiny, dataset, run_dir=run_dir, device=begun)
+    events = []
+    longer = dataclasses.replace(tiny, epochs=3)
+    assert train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append).epochs == 3
+    assert any("begun in fp16, going on in fp32" in getattr(e, "message", "") for e in events)
     assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
 
 

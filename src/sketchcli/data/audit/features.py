@@ -36,8 +36,8 @@ def describe(
     """The record of one pair.
 
     Args:
-        sketch_source: The sketch's file, decoded: RGB (H, W, 3), any size.
-        photo_source: The photo's file, decoded: RGB (H, W, 3), any size.
+        sketch_source: The sketch's file, decoded: grey (H, W) or RGB (H, W, 3), any size.
+        photo_source: The photo's file, the same.
         sketch: The sketch as stored, (h, w).
         photo: The photo as stored, (h, w, 3).
 
@@ -51,7 +51,7 @@ def describe(
     record["sketch_source"] = sketch_source.shape[:2]
     record["photo_source"] = photo_source.shape[:2]
     sample = _sample(sketch_source)
-    record["chroma"] = _chroma(sample)
+    record["chroma"] = _chroma(sample) if sample.ndim == 3 else 0
     luma = images.luma(sample)
     border = np.concatenate([luma[0], luma[-1], luma[:, 0], luma[:, -1]])
     record["paper"], record["middle"] = _median(border), _median(luma)

@@ -12,7 +12,9 @@ from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Sever
 __all__ = ["Audit", "AuditedPair", "Check", "Finding", "Severity", "examine"]
 
 
-def examine(features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool) -> Audit:
+def examine(
+    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool, threads: int = 1
+) -> Audit:
     """Examine a whole set.
 
     It looks at blocks of records, so that a mapped array of 100,000 needs little memory.
@@ -22,13 +24,15 @@ def examine(features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: b
         names: The same pairs' names, in the same order.
         is_drawn: Whether the sketches were drawn from the photos by this program: then no pair
             can be wrong or misaligned, and a sketch's looks are the style's.
+        threads: How many look at blocks at once.
     """
     if not names:
         return Audit(0, (), ())
     measured = looks.look(features)
     found = looks.findings(measured, names, is_drawn=is_drawn)
     checks = looks.checks(len(names), is_drawn=is_drawn)
-    for part in (_pairings(features, names, is_drawn), _copies(features, names, is_drawn)):
+    pairings = _pairings(features, names, is_drawn, threads)
+    for part in (pairings, _copies(features, names, is_drawn)):
         found += part[0]
         checks += part[1]
     found.sort(key=_rank)
@@ -42,20 +46,20 @@ def _rank(finding: Finding) -> tuple[bool, bool, float]:
 
 
 def _pairings(
-    features: NDArray[Any], names: Sequence[AuditedPair], is_drawn: bool
+    features: NDArray[Any], names: Sequence[AuditedPair], is_drawn: bool, threads: int
 ) -> tuple[list[Finding], list[Check]]:
     """Wrong and misaligned pairs."""
     count = len(names)
     if is_drawn:
         why = "the sketches were drawn here from their photos"
         return [], [matching.not_judged(count, why), shifts.not_judged(count, why)]
-    measured, sizes = shifts.measure(features), features["size"]
+    measured, sizes = shifts.measure(features, threads=threads), features["size"]
     nowhere = np.zeros(count, bool)
     if count < matching.FEWEST:
         why = f"{matching.FEWEST} are needed to tell what strangers have in common"
         found = shifts.findings(measured, names, sizes, skip=nowhere)
         return found, [matching.not_judged(count, why), shifts.check(measured, sizes)]
-    matches = matching.match(features, offset=measured.offset)
+    matches = matching.match(features, offset=measured.offset, threads=threads)
     if matches.is_mispaired:
         found = matching.findings(matches, names, shifted=nowhere)
         why = "the set looks mis-paired"

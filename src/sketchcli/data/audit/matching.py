@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.data.audit.outlines import Floats, descriptors
-from sketchcli.data.audit.portions import PANEL, blocks, panel
+from sketchcli.data.audit.portions import PANEL, each_block, panel
 from sketchcli.data.audit.terms import (
     MISPAIRED_SET,
     WEAK_PAIR,
@@ -62,7 +62,7 @@ class Matches:
         return (self.agreement < WEAK) & ~self.wrong & (self.typical >= STRONG)
 
 
-def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> Matches:
+def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0), threads: int = 1) -> Matches:
     """Compare every sketch with its photo, and those that fit it least with all photos.
 
     Pair i is doubted where a j is found such that sketch i fits photo j better than sketch i fits
@@ -71,60 +71,69 @@ def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> Matche
     Args:
         features: (N,) of FEATURES, N at least FEWEST.
         offset: By how many small pixels the set's photos lie down and right of their sketches.
+        threads: How many look at blocks at once.
     """
-    rows = panel(len(features))
-    drawn = _Space.of(features["sketch"][rows])
-    shot = _Space.of(features["photo"][rows], offset=offset)
-    strangers = drawn.place(features["sketch"][rows]) @ shot.place(features["photo"][rows]).T
-    drawn = replace(drawn, scale=1 / _deviation(strangers))
-    agreement = np.empty(len(features), np.float32)
-    for part in blocks(len(features)):
-        fit = drawn.place(features["sketch"][part]) * shot.place(features["photo"][part])
-        agreement[part] = fit.sum(axis=1)
-    return Matches(agreement, *_search(features, drawn, shot, agreement))
+    drawn = _Space.of(features["sketch"])
+    shot = _Space.of(features["photo"], offset=offset)
+    drawn = replace(drawn, scale=1 / _deviation(drawn.panel @ shot.panel.T))
+
+    def agree(part: slice) -> Floats:
+        return np.asarray((drawn.place(part) * shot.place(part)).sum(axis=1))
+
+    agreement = np.concatenate([*each_block(len(features), agree, threads=threads)])
+    return Matches(agreement, *_search(drawn, shot, agreement, threads))
 
 
 def _search(
-    features: NDArray[Any], drawn: "_Space", shot: "_Space", agreement: Floats
+    drawn: "_Space", shot: "_Space", agreement: Floats, threads: int
 ) -> tuple[Floats, NDArray[np.intp]]:
     """The margin and the better photo of the pairs that agree least, PANEL of them at most."""
     least = np.sort(np.argsort(agreement, kind="stable")[:PANEL])
-    sketches = drawn.place(features["sketch"][least])
-    margin = np.full(len(features), -np.inf, np.float32)
-    better = np.zeros(len(features), np.intp)
-    for part in blocks(len(features)):
-        gain = sketches @ shot.place(features["photo"][part]).T
+    sketches = drawn.place(least)
+    margin = np.full(len(agreement), -np.inf, np.float32)
+    better = np.zeros(len(agreement), np.intp)
+
+    def best_of(part: slice) -> tuple[Floats, NDArray[np.intp]]:
+        gain = sketches @ shot.place(part).T
         gain -= np.maximum(agreement[least, None], agreement[None, part])
         gain[least[:, None] == np.arange(part.start, part.stop)] = -np.inf
         best = gain.argmax(axis=1)
-        highest = gain[np.arange(len(least)), best]
+        return gain[np.arange(len(least)), best], part.start + best
+
+    for highest, best in each_block(len(agreement), best_of, threads=threads):
         is_higher = highest > margin[least]
-        better[least] = np.where(is_higher, part.start + best, better[least])
+        better[least] = np.where(is_higher, best, better[least])
         margin[least] = np.maximum(highest, margin[least])
     return margin, better
 
 
 @dataclass(frozen=True)
 class _Space:
-    """Where descriptors of one kind of picture lie among those of the whole set."""
+    """Where the descriptors of a set's sketches, or photos, lie among each other."""
 
+    pictures: NDArray[Any]  # (N, SIDE, SIDE)
+    offset: tuple[int, int]
     mean: Floats
     spread: Floats
     centre: Floats
-    offset: tuple[int, int]
+    panel: Floats  # (at most PANEL, D), where the pictures of the panel lie
     scale: float = 1.0
 
     @classmethod
     def of(cls, pictures: NDArray[Any], *, offset: tuple[int, int] = (0, 0)) -> "_Space":
-        found = descriptors(_put_back(pictures, offset))
+        found = descriptors(_put_back(pictures[panel(len(pictures))], offset))
         mean, spread = found.mean(axis=0), found.std(axis=0) + np.float32(1e-6)
-        return cls(mean, spread, _unit((found - mean) / spread).mean(axis=0), offset)
+        unit = _unit((found - mean) / spread)
+        centre = unit.mean(axis=0)
+        return cls(pictures, offset, mean, spread, centre, unit - centre)
 
-    def place(self, pictures: NDArray[Any]) -> Floats:
-        """(N, D) of pictures (N, SIDE, SIDE)."""
-        found = descriptors(_put_back(pictures, self.offset))
-        unit = _unit((found - self.mean) / self.spread)
-        return (unit - self.centre) * np.float32(self.scale)
+    def place(self, rows: slice | NDArray[np.intp]) -> Floats:
+        """(N, D) of some of the pictures."""
+        scale = np.float32(self.scale)
+        if len(self.panel) == len(self.pictures):
+            return self.panel[rows] * scale
+        found = descriptors(_put_back(self.pictures[rows], self.offset))
+        return (_unit((found - self.mean) / self.spread) - self.centre) * scale
 
 
 def _put_back(pictures: NDArray[Any], offset: tuple[int, int]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit.features import SIDE
 from sketchcli.data.audit.outlines import FIELD, Floats, fields
-from sketchcli.data.audit.portions import blocks, panel
+from sketchcli.data.audit.portions import each_block, panel
 from sketchcli.data.audit.terms import MISALIGNED, AuditedPair, Check, Finding, Severity
 
 FAR = 0.03  # of the picture's side
@@ -51,7 +51,7 @@ class Shifts:
         return (self.distance > FAR) & (self.gain > SURE)
 
 
-def measure(features: NDArray[Any]) -> Shifts:
+def measure(features: NDArray[Any], *, threads: int = 1) -> Shifts:
     """Find where each photo fits its sketch best.
 
     The outline fields of both are correlated; the spectrum is divided by the root of its
@@ -60,18 +60,30 @@ def measure(features: NDArray[Any]) -> Shifts:
 
     Args:
         features: (N,) of FEATURES.
+        threads: How many look at blocks at once.
     """
+    rows = panel(len(features))
+    surfaces = [
+        *each_block(len(rows), lambda part: _surfaces(features[rows[part]]), threads=threads)
+    ]
     typical = np.zeros(2, np.float32)
     if len(features) >= FEWEST:
-        rows = panel(len(features))
-        found = [_peaks(_surfaces(features[rows[part]]))[0] for part in blocks(len(rows))]
-        typical = np.median(np.concatenate(found), axis=0)
-    places = np.empty((len(features), 2), np.float32)
-    gain = np.empty(len(features), np.float32)
-    for part in blocks(len(features)):
-        surfaces = _surfaces(features[part])
-        places[part], highest = _peaks(surfaces)
-        gain[part] = (highest - _near(surfaces, typical)) / (surfaces.std(axis=(1, 2)) + 1e-9)
+        typical = np.median(np.concatenate([_peaks(each)[0] for each in surfaces]), axis=0)
+
+    def look(surfaces: Floats) -> tuple[Floats, Floats]:
+        places, highest = _peaks(surfaces)
+        above = highest - _near(surfaces, typical)
+        return places, above / (surfaces.std(axis=(1, 2)) + np.float32(1e-9))
+
+    if len(rows) == len(features):
+        found = [look(each) for each in surfaces]
+    else:
+        found = [
+            *each_block(
+                len(features), lambda part: look(_surfaces(features[part])), threads=threads
+            )
+        ]
+    places, gain = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Shifts(places / SIDE, gain, typical / SIDE)
 
 

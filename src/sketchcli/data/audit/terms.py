@@ -33,6 +33,8 @@ TITLES = {
     ENLARGED: "tiny pictures",
 }
 
+MOST_WRONG = 0.05  # share of pairs with an error in a set that is still fit to be trained on
+
 
 class Severity(StrEnum):
     """Whether a finding spoils what is trained on the set, or is only worth knowing."""
@@ -91,6 +93,13 @@ class Audit:
     def errors(self) -> int:
         """How many findings spoil the set."""
         return sum(finding.severity is Severity.ERROR for finding in self.findings)
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether errors are of the whole set, of its test split, or too many to be chance."""
+        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
+        is_deep = any(f.pair is None or f.kind in {LEAKAGE, TORN_GROUP} for f in errors)
+        return is_deep or len(errors) > MOST_WRONG * self.pairs
 
     @property
     def warnings(self) -> int:

@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, paths
+from sketchcli import __version__, files, paths
 from sketchcli.engine.evaluating import figures, memorisation, plots, report, table
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, measure
 from sketchcli.engine.evaluating.real_side import RealSide
@@ -24,6 +24,7 @@ from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.metrics import _gallery
 
+RESULT = "result.json"
 PROTOCOL = {
     "aggregation": "mean over pictures of each picture's value, in float64",
     "data range": "255 (uint8 RGB)",
@@ -58,6 +59,7 @@ class Extras:
     more: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # predictor -> its fields
     training: Pixels | None = None  # thumbnails of the training photos
     warnings: tuple[str, ...] = ()
+    protocol: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(
@@ -81,15 +83,16 @@ def compare(
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two predictors are called '{twice[0]}'", hint="rename a folder or a run")
     measured = measure(predictors, truth, tools, real.places, reporter)
+    scores = _scores(predictors, measured, tools, real, extras)
     result = EvalResult(
         real=truth.name,
         count=len(truth),
         size=truth.size,
-        metrics={name: _info(metric) for name, metric in tools.metrics.items()},
-        scores=tuple(_scores(predictors, measured, tools, real, extras)),
+        metrics={name: _info(name, metric, scores) for name, metric in tools.metrics.items()},
+        scores=tuple(scores),
         unavailable=tools.unavailable,
         warnings=(*_few(truth, tools), *extras.warnings),
-        protocol=PROTOCOL,
+        protocol=_counted(truth) | PROTOCOL | dict(extras.protocol),
         folder=config.folder,
     )
     if config.folder is not None:
@@ -97,9 +100,22 @@ def compare(
     return result
 
 
-def _info(metric: Any) -> MetricInfo:  # noqa: ANN401 - a module
+def _counted(truth: Truth) -> dict[str, str]:
+    height, width = truth.size
+    return {
+        "program": f"sketch2img {__version__}",
+        "pictures": f"{len(truth)}",
+        "size": f"{width}x{height} pixels",
+    }
+
+
+def _info(name: str, metric: Any, scores: Sequence[PredictorScore]) -> MetricInfo:  # noqa: ANN401 - a module
+    """What a metric is; one that says nothing without it is called by the number of pictures."""
     protocol = f"{protocol_of(metric)}. {figures.interval_of(metric)}"
-    return MetricInfo(metric.TITLE, metric.DIRECTION, protocol)
+    title = metric.TITLE
+    if getattr(metric, "IS_OF_A_NUMBER", False):
+        title += f" of {max(score.figures[name].count for score in scores)}"
+    return MetricInfo(title, metric.DIRECTION, protocol)
 
 
 def _scores(
@@ -116,7 +132,7 @@ def _scores(
             into[name] = figure
     scores = []
     for predictor, values, own in zip(predictors, measured, found, strict=True):
-        score = PredictorScore(predictor.name, predictor.kind, own)
+        score = PredictorScore(predictor.name, predictor.kind, own, source=predictor.source)
         copies = _copies(values, real, extras)
         more = extras.more.get(predictor.name, {})
         scores.append(replace(score, memorisation=copies, **more))
@@ -168,5 +184,6 @@ def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     plots.write(folder, result, evidence)
-    table.write(folder / "figures.csv", evidence)
+    table.write(folder / table.NAME, evidence)
+    files.write_json(folder / RESULT, asdict(result) | {"folder": str(folder)})
     report.write(folder, result, evidence)

@@ -10,7 +10,7 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import StoredSplit
-from sketchcli.device import Device
+from sketchcli.device import Device, exactly
 from sketchcli.engine.evaluating.measuring import BATCH, Predictor, Read
 from sketchcli.engine.results import DiscriminatorScore
 from sketchcli.engine.runs import Run
@@ -70,5 +70,6 @@ def _probabilities(
         rows = range(start, min(start + BATCH, len(split)))
         sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
         photo = photos_to_tensor(read(rows), device.torch)
-        found.append(judge(sketch, photo).probability.cpu().double().numpy())
+        with exactly():
+            found.append(judge(sketch, photo).probability.cpu().double().numpy())
     return np.concatenate(found)

@@ -1,18 +1,19 @@
 """One evaluation: several predictors, one truth, one table."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sketchcli.config import Align
 from sketchcli.data import splits
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
 from sketchcli.device import Device
-from sketchcli.engine.evaluating import discriminators, memorisation, truths
+from sketchcli.engine.evaluating import discriminators, memorisation, naming, truths
 from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, compare
 from sketchcli.engine.evaluating.measuring import Predictor, Truth, measure
-from sketchcli.engine.evaluating.real_side import RealSide, look
+from sketchcli.engine.evaluating.real_side import look
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.loading import LoadedModel, load_model
@@ -63,22 +64,24 @@ def evaluate_split(
         raise UsageError("nothing to score", hint="name a --model, or folders")
     tools = open_tools(config.metrics, size=dataset.description.size)
     stored, truth = dataset.split(split), truths.truth_of_split(dataset, split)
-    contestants = _contestants(models, stored, dataset, device)
+    names = naming.of_all(models, folders)
+    contestants = _contestants(models, names, stored, dataset, device)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     predictors = (
         *(contestant.predictor for contestant in contestants),
-        *(truths.folder_predictor(f, truth, f.resolve().name) for f in folders),
+        *(truths.folder_predictor(f, truth, names[f]) for f in folders),
         *truths.baseline_predictors(training, stored),
     )
+    seen = _trained_on(contestants, stored, config)
     real = look(truth, tools, reporter)
     more = {
-        contestant.predictor.name: _about(contestant, real, config)
+        contestant.predictor.name: {"trained_on": count}
         | _beside(contestant, stored, training, tools, device=device, reporter=reporter)
-        for contestant in contestants
+        for contestant, count in zip(contestants, seen, strict=True)
     }
     thumbnails = None if training is None else memorisation.thumbnails(training.photos)
-    warnings = tuple(_doubts(contestants, dataset, training is None))
-    extras = Extras(more, thumbnails, warnings)
+    warnings = tuple(_doubts(contestants, folders, dataset, training is None))
+    extras = Extras(more, thumbnails, warnings, _protocol(dataset, device))
     return compare(truth, predictors, tools, real, config=config, reporter=reporter, extras=extras)
 
 
@@ -105,15 +108,19 @@ def evaluate_folders(
     """
     tools = open_tools(config.metrics, size=size)
     truth = truths.truth_of_folder(real, size)
-    predictors = [truths.folder_predictor(f, truth, f.resolve().name) for f in folders]
+    names = naming.of_all((), folders)
+    predictors = [truths.folder_predictor(f, truth, names[f]) for f in folders]
     seen = look(truth, tools, reporter)
     return compare(truth, predictors, tools, seen, config=config, reporter=reporter)
 
 
 def _contestants(
-    models: Sequence[Path], split: StoredSplit, dataset: PreparedSet, device: Device
+    models: Sequence[Path],
+    names: Mapping[Path, str],
+    split: StoredSplit,
+    dataset: PreparedSet,
+    device: Device,
 ) -> list[Contestant]:
-    """The models; one alone is called `model`, several by their runs."""
     found = []
     for weights in models:
         model = load_model(weights, device)
@@ -123,21 +130,26 @@ def _contestants(
                 f"{weights} draws {_text(model.size)}",
                 hint="name another set with --data, or another model with --model",
             )
-        name = weights.resolve().parent.name if len(models) > 1 else "model"
-        found.append(Contestant(weights, model, truths.model_predictor(name, model, split)))
+        predictor = truths.model_predictor(names[weights], model, split)
+        found.append(Contestant(weights, model, predictor))
     return found
 
 
-def _about(contestant: Contestant, real: RealSide, config: EvalConfig) -> dict[str, Any]:
-    """How many of the pairs a model was trained on; an error, unless that is allowed."""
-    trained_on = marked(contestant.model.trained_on)
-    seen = sum(digest[:MARK] in trained_on for digest in real.hashes)
-    if seen and not config.allows_trained:
-        raise DataError(
-            f"{contestant.weights}: was trained on {seen} of these {len(real.hashes)} pairs",
-            hint="score it on others, or add --allow-trained: the figures will be marked",
-        )
-    return {"trained_on": seen}
+def _trained_on(
+    contestants: Sequence[Contestant], split: StoredSplit, config: EvalConfig
+) -> list[int]:
+    """How many of the pairs each model was trained on; an error, unless that is allowed."""
+    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if contestants else []
+    found = []
+    for contestant in contestants:
+        trained_on = marked(contestant.model.trained_on)
+        found.append(sum(mark in trained_on for mark in marks))
+        if found[-1] and not config.allows_trained:
+            raise DataError(
+                f"{contestant.weights}: was trained on {found[-1]} of these {len(split)} pairs",
+                hint="score it on others, or add --allow-trained: the figures will be marked",
+            )
+    return found
 
 
 def _beside(
@@ -181,7 +193,10 @@ def _on_training(
 
 
 def _doubts(
-    contestants: Sequence[Contestant], dataset: PreparedSet, is_untrained: bool
+    contestants: Sequence[Contestant],
+    folders: Sequence[Path],
+    dataset: PreparedSet,
+    is_untrained: bool,
 ) -> Iterator[str]:
     for contestant in contestants:
         model = contestant.model
@@ -189,8 +204,23 @@ def _doubts(
             yield f"{contestant.predictor.name} was trained on another set ({model.dataset})"
         if not model.trained_on:
             yield f"{contestant.predictor.name} does not say which pairs it was trained on"
+    if folders and dataset.description.align != Align.NONE:
+        yield (
+            "the real photos were cut by their faces: folders are compared with them as they are, "
+            "and must hold pictures that were cut alike"
+        )
     if is_untrained:
         yield "no training split: two of the baselines, and copies, cannot be looked at"
+
+
+def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
+    """What all figures depend on, of the set and of how the models draw."""
+    about = dataset.description
+    return {
+        "set": f"{about.name}: pictures fitted by {about.fit}, aligned by {about.align}; "
+        f"fingerprint {about.fingerprint[:MARK]}",
+        "models": f"drawn in {device.precision} on {device.torch.type}",
+    }
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli.config import Fit
 from sketchcli.engine.evaluating import memorisation
+from sketchcli.engine.evaluating.piling import Pile
 from sketchcli.engine.evaluating.tools import Places, Tools
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.images import Floats, Pixels
@@ -25,6 +27,7 @@ class Truth:
     size: tuple[int, int]  # height, width
     read: Read
     read_sketches: Read | None = None  # as RGB, where there are sketches
+    fit: Fit = Fit.STRETCH  # how pictures of another shape became one of this size
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,6 +45,7 @@ class Predictor:
     name: str
     kind: str  # model | folder | baseline
     read: Read
+    source: str = ""  # weights or folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ class Measured:
     """What is kept of a predictor's pictures."""
 
     values: dict[str, Values]  # metric -> (N,)
-    features: dict[str, Floats]  # extractor -> (N, D)
+    features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
     thumbnails: Pixels  # (N, 16, 16, 3)
 
 
@@ -84,7 +88,7 @@ class _Notes:
 
     def __init__(self, tools: Tools) -> None:
         self.values: dict[str, list[Values]] = {name: [] for name in tools.scores}
-        self.features: dict[str, list[Floats]] = {name: [] for name in tools.extractors}
+        self.features = {name: Pile() for name in tools.extractors}
         self.thumbnails: list[Pixels] = []
 
     def take(
@@ -93,12 +97,12 @@ class _Notes:
         for name, score in tools.scores.items():
             self.values[name].append(score(generated, real))
         for name, extractor in tools.extractors.items():
-            self.features[name].append(extractor.describe(generated, places[name]))
+            self.features[name].add(extractor.describe(generated, places[name]))
         self.thumbnails.append(memorisation.thumbnails(generated))
 
     def whole(self) -> Measured:
         return Measured(
             {name: np.concatenate(parts) for name, parts in self.values.items()},
-            {name: np.concatenate(parts) for name, parts in self.features.items()},
+            {name: pile.whole() for name, pile in self.features.items()},
             np.concatenate(self.thumbnails),
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 from sketchcli import files, paths, registry
 from sketchcli.engine.fetching.converting import CONVERTED, convert
 
+PATIENCE = 60.0  # seconds to wait for another process that converts the same network
+
 
 def file_of(name: str) -> Path | None:
     """A network's file, converted where it is a pickle; None where it was not fetched.
@@ -24,8 +26,13 @@ def file_of(name: str) -> Path | None:
 def _converted(name: str, sources: Sequence[Path]) -> Path:
     """The safetensors beside the fetched files; made once, and again where those are newer."""
     target = paths.cache_home() / "networks" / f"{name}.safetensors"
-    newest = max(source.stat().st_mtime for source in sources)
-    if not target.is_file() or target.stat().st_mtime < newest:
-        with files.locked(target):
-            convert(name, sources, target)
+    if not _is_new(target, sources):
+        with files.locked(target, patience=PATIENCE):
+            if not _is_new(target, sources):  # another process may have made it meanwhile
+                convert(name, sources, target)
     return target
+
+
+def _is_new(target: Path, sources: Sequence[Path]) -> bool:
+    newest = max(source.stat().st_mtime for source in sources)
+    return target.is_file() and target.stat().st_mtime >= newest

@@ -1,17 +1,19 @@
 """What the real photos look like to the extractors: found once, kept for the next evaluation."""
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import __version__, files, paths, registry
 from sketchcli.data.prepared import picture_hash
 from sketchcli.engine.evaluating import memorisation
 from sketchcli.engine.evaluating.measuring import Truth
-from sketchcli.engine.evaluating.tools import Places, Tools
+from sketchcli.engine.evaluating.piling import Pile
+from sketchcli.engine.evaluating.tools import Extractor, Places, Tools
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.images import Floats, Pixels
 
@@ -20,25 +22,23 @@ from sketchcli.images import Floats, Pixels
 class RealSide:
     """The real photos' features, and where the extractors look on them."""
 
-    features: dict[str, Floats]  # extractor -> (N, D)
+    features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
     places: dict[str, Places]  # extractor -> (N, ...)
     thumbnails: Pixels  # (N, 16, 16, 3)
-    hashes: tuple[str, ...]  # of each photo, as prepared
 
 
 def look(truth: Truth, tools: Tools, reporter: Reporter) -> RealSide:
     """Look at all real photos, or read what an earlier look found."""
-    digest, hashes, thumbnails = hashlib.sha256(), [], []
+    digest, thumbnails = hashlib.sha256(), []
     for rows in truth.batches():
         photos = truth.read(rows)
         for photo in photos:
-            hashes.append(picture_hash(photo))
-            digest.update(hashes[-1].encode())
+            digest.update(picture_hash(photo).encode())
         thumbnails.append(memorisation.thumbnails(photos))
     features, places = {}, {}
     for name in tools.extractors:
         features[name], places[name] = _cached(name, digest.hexdigest(), truth, tools, reporter)
-    return RealSide(features, places, np.concatenate(thumbnails), tuple(hashes))
+    return RealSide(features, places, np.concatenate(thumbnails))
 
 
 def _cached(
@@ -47,25 +47,29 @@ def _cached(
     """Features and places of the real photos, computed unless they were before."""
     protocol = registry.load(registry.FEATURES, name).PROTOCOL
     key = hashlib.sha256(f"{__version__} {protocol} {truth.size} {digest}".encode()).hexdigest()
-    path = paths.cache_home() / "features" / f"{name}-{key[:32]}.npz"
+    stem = paths.cache_home() / "features" / f"{name}-{key[:32]}"
+    kept = [stem.with_name(f"{stem.name}-{what}.npy") for what in ("places", "features")]
     try:
-        with np.load(path, allow_pickle=False) as found:
-            return found["features"], found["places"]
-    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
-        pass  # not there, or damaged
-    extractor = tools.extractors[name]
-    features: list[Floats] = []
-    places: list[Places] = []
+        places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        places, features = _look_through(tools.extractors[name], name, truth, reporter)
+        files.write_whole(kept[0], partial(_save, rows=places))
+        files.write_whole(kept[1], partial(_save, rows=features))
+    return np.asarray(features), np.asarray(places)
+
+
+def _look_through(
+    extractor: Extractor, name: str, truth: Truth, reporter: Reporter
+) -> tuple[Places, Floats]:
+    features, places = Pile(), []
     for rows in truth.batches():
         photos = truth.read(rows)
         places.append(extractor.look(photos))
-        features.append(extractor.describe(photos, places[-1]))
+        features.add(extractor.describe(photos, places[-1]))
         reporter(Advanced(f"real photos, {name}", rows.stop, len(truth)))
-    whole = np.concatenate(features), np.concatenate(places)
-    files.write_whole(path, lambda part: _save(part, *whole))
-    return whole
+    return np.concatenate(places), features.whole()
 
 
-def _save(path: Path, features: Floats, places: Places) -> None:
-    with path.open("wb") as file:  # np.savez would add a suffix to a name
-        np.savez(file, features=features, places=places)
+def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
+    with path.open("wb") as file:  # np.save would add a suffix to a name
+        np.save(file, rows)

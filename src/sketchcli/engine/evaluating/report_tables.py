@@ -92,10 +92,8 @@ def discriminator(result: EvalResult) -> str:
 
 def protocol(result: EvalResult) -> str:
     """Everything that a figure depends on."""
-    told = {
-        "real photos": result.real,
-        "pictures": f"{result.count:,}",
-        "size (width x height)": f"{result.size[1]}x{result.size[0]}",
+    told = {"real photos": result.real} | {
+        f"{score.predictor} ({score.kind})": score.source for score in result.scores if score.source
     }
     rows = (
         [escape(info.title), f"{_arrow(info)} {info.direction}", escape(info.protocol)]

@@ -108,29 +108,35 @@ def estimate_set(
         is_share: Whether the figure is a share or a rate, in [0, 1]. Its interval is then Wilson's,
             which is lopsided near 0 and 1, as the truth is.
     """
-    kept = np.isfinite(generated).all(axis=1) & np.isfinite(real).all(axis=1)
-    ours, theirs = generated[kept], real[kept]
-    value, spread = _value_and_spread(lambda rows: compare(ours[rows], theirs[rows]), len(ours))
+    ours, theirs = _usable(generated, real)
+    count = len(ours)
+    value = compare(ours, theirs) if count else float("nan")
+    spread = _spread(lambda rows: compare(ours[rows], theirs[rows]), count)
     if not is_share or np.isnan(spread):
-        return _normal(value, spread, len(ours))
+        return _normal(value, spread, count)
     variance = value * (1 - value)
     # Without a single error there is no spread to go by: then as a yes or no for each picture.
-    effective = variance / spread**2 if variance > 0 and spread > 0 else len(ours)
-    return _wilson(value, min(effective, MOST_SURE * len(ours)), len(ours))
+    effective = variance / spread**2 if variance > 0 and spread > 0 else count
+    return _wilson(value, min(effective, MOST_SURE * count), count)
 
 
-def _value_and_spread(
-    figure: Callable[[NDArray[np.intp]], float], count: int
-) -> tuple[float, float]:
-    """A figure of all rows, and its standard deviation; NaN where the rows are too few for it."""
-    value = figure(np.arange(count)) if count else float("nan")
+def _usable(generated: Floats, real: Floats) -> tuple[Floats, Floats]:
+    """The pairs without a NaN; both sides as they are, and not copied, where none has any."""
+    # A sum is finite where all its parts are; to look at each would take a mask as large as they.
+    sums = [features.sum(axis=1, dtype=np.float64) for features in (generated, real)]
+    kept = np.isfinite(sums).all(axis=0)
+    return (generated, real) if kept.all() else (generated[kept], real[kept])
+
+
+def _spread(figure: Callable[[NDArray[np.intp]], float], count: int) -> float:
+    """The standard deviation of a figure of `count` rows; NaN where they are too few for it."""
     if count < FEWEST:
-        return value, float("nan")
+        return float("nan")
     part = min(count // 2, LARGEST_HALF)
     random = np.random.default_rng(SEED)
     drawn = [figure(random.permutation(count)[:part]) for _ in range(HALVES)]
     # A part differs from the whole as the whole from all pictures there are, but for this factor.
-    return value, float(np.std(drawn) * np.sqrt(part / (count - part)))
+    return float(np.std(drawn) * np.sqrt(part / (count - part)))
 
 
 def _normal(value: float, spread: float, count: int) -> Estimate:

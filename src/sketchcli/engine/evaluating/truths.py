@@ -1,14 +1,17 @@
 """What is compared, and with what: splits, folders, models and baselines as rows of pictures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sketchcli import images
+from sketchcli.config import Fit
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
+from sketchcli.device import exactly
 from sketchcli.engine.evaluating import baselines
 from sketchcli.engine.evaluating.measuring import Predictor, Read, Truth
 from sketchcli.engine.generating.drawing import generate_batch
@@ -29,6 +32,7 @@ def truth_of_split(dataset: PreparedSet, name: str) -> Truth:
         dataset.description.size,
         split.photos.take,
         lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows]),
+        Fit(dataset.description.fit),
     )
 
 
@@ -36,11 +40,15 @@ def truth_of_folder(folder: Path, size: tuple[int, int]) -> Truth:
     """The photos of a folder, resized.
 
     Raises:
-        DataError: There is no such folder, or no picture in it.
+        DataError: There is no such folder, no picture in it, or two of one name.
     """
     found = pictures(folder)
     ids = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in found)
-    return Truth(str(folder), ids, size, _reader(found, size))
+    if twice := [name for name, count in Counter(ids).items() if count > 1]:
+        raise DataError(
+            f"{folder}: two pictures are called '{twice[0]}'", hint="which is the real one?"
+        )
+    return Truth(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
 
 
 def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predictor:
@@ -51,16 +59,17 @@ def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predic
         new = [row for row in rows if row not in kept]
         if not new:
             return np.stack([kept[row] for row in rows])
-        photos = generate_batch(model.generator, split.sketches.take(rows), model.device)
+        with exactly():
+            photos = generate_batch(model.generator, split.sketches.take(rows), model.device)
         if (len(kept) + len(rows)) * photos[0].nbytes <= KEPT_BYTES:
             kept.update(zip(rows, photos, strict=True))
         return photos
 
-    return Predictor(name, "model", read)
+    return Predictor(name, "model", read, str(model.path))
 
 
 def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
-    """The pictures of a folder, paired with the real photos by name.
+    """The pictures of a folder, paired with the real photos by name, and fitted as they were.
 
     Raises:
         DataError: A file is missing, or has no partner; or one cannot be read, once it is.
@@ -70,7 +79,8 @@ def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
     pairing = pair_by_name(ours, theirs)
     _check_complete(pairing, folder)
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
-    return Predictor(name, "folder", _reader([files[i] for i in truth.ids], truth.size))
+    read = _reader([files[i] for i in truth.ids], truth.size, truth.fit)
+    return Predictor(name, "folder", read, str(folder))
 
 
 def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Predictor, ...]:
@@ -98,5 +108,5 @@ def _check_complete(pairing: Pairing, folder: Path) -> None:
             raise DataError(f"{folder}: {files[0].name} {fault}{more}", hint=WHOLE)
 
 
-def _reader(files: Sequence[Path], size: tuple[int, int]) -> Read:
-    return lambda rows: np.stack([images.resize(images.read_rgb(files[row]), size) for row in rows])
+def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
+    return lambda rows: np.stack([images.fit(images.read_rgb(files[r]), size, how) for r in rows])

@@ -26,7 +26,7 @@ def read(source: Path, streams: Streams) -> Pixels:
         DataError: It cannot be read, or is no picture.
     """
     if str(source) == STREAM:
-        return images.read_stream(streams.read, name="standard input")
+        return images.to_rgb(images.read_stream(streams.read, name="standard input"))
     return images.read_rgb(source)
 
 

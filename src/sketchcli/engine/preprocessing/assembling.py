@@ -1,6 +1,7 @@
 """Put the made pairs together: what is kept, in which order, and the arrays that hold it."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,10 +27,12 @@ class Assembly:
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
+    sitting: str = ""  # the pair kept last that is the first, or the only one, of its photo
 
 
 def assemble(
     workshop: Workshop,
+    chunks: Iterable[int],
     folder: Path,
     ledger: Ledger,
     reporter: Reporter,
@@ -41,6 +44,7 @@ def assemble(
     Args:
         workshop: The made pairs, those to test on first: of a picture in both, the training one
             goes.
+        chunks: The numbers of all its chunks, each when it is made.
         folder: Where the arrays go.
         ledger: Decides, and remembers what was left out.
         reporter: Told of the progress.
@@ -54,13 +58,13 @@ def assemble(
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
         writers: dict[str, ShardedWriter] = {}
-        for done, (job, outcome, made) in enumerate(workshop.outcomes(), start=1):
+        for done, (job, outcome, made) in enumerate(workshop.outcomes(chunks), 1):
             if done % 1000 == 0 or done == count:
                 reporter(Advanced("stored", done, count))
             if made is None:
                 ledger.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
-            if not ledger.takes(_pictures(job, outcome), job.split):
+            if not _is_taken(assembly, job, outcome):
                 continue
             for kind, pixels in (("sketches", made.sketch), ("photos", made.photo)):
                 stem = f"{job.split}-{kind}"
@@ -75,6 +79,13 @@ def assemble(
     return assembly
 
 
+def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
+    """Whether a pair is kept; a further sketch of a photo is, if the first was."""
+    if job.draw:
+        return assembly.sitting == job.first
+    return assembly.ledger.takes(_pictures(job, outcome), job.split)
+
+
 def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:
     photo = {outcome.photo_hash: job.photo}
     return photo if job.sketch is None else {outcome.sketch_hash: job.sketch} | photo
@@ -84,4 +95,5 @@ def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
     sketch = "" if job.sketch is None else str(job.sketch)
     pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
     assembly.pairs.append(pair)
+    assembly.sitting = job.first
     assembly.unaligned |= outcome.unaligned

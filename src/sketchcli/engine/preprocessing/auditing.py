@@ -13,34 +13,45 @@ from sketchcli.engine.preprocessing.assembling import Assembly
 from sketchcli.images import Pixels
 
 
-def audit(assembly: Assembly, rule: SplitRule) -> Audit:
+def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
     """Look for wrong pairs, bad pictures and leaks among the pairs that were kept.
 
     Args:
         assembly: Those pairs.
         rule: How they were divided; where the source did that, its groups may be torn apart.
+        threads: How many examine at once.
     """
-    drawn = [row for row, pair in enumerate(assembly.pairs) if pair.style]
-    found = _examine(assembly, drawn)
+    drawn = _first_drawn(assembly.pairs)
+    found = _examine(assembly, drawn, threads)
     torn = _torn_groups(assembly.pairs, rule)
     return replace(found, findings=(*torn, *found.findings)) if torn else found
 
 
-def _examine(assembly: Assembly, drawn: Sequence[int]) -> Audit:
+def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
     """Examine drawn pairs, which cannot be wrong, apart from those that came with a sketch."""
     names, features = _names(assembly.pairs), assembly.features
+    came = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
     if len(drawn) in {0, len(names)}:
-        return examine(features, names, is_drawn=bool(drawn))
-    came = sorted(set(range(len(names))) - set(drawn))
+        return examine(features, names, is_drawn=bool(drawn), threads=threads)
     parts = [
-        (rows, examine(features[rows], [names[row] for row in rows], is_drawn=is_drawn))
+        (
+            rows,
+            examine(features[rows], [names[r] for r in rows], is_drawn=is_drawn, threads=threads),
+        )
         for rows, is_drawn in ((came, False), (list(drawn), True))
+        if rows
     ]
     return Audit(
         len(names),
         tuple(_at(finding, rows) for rows, part in parts for finding in part.findings),
         tuple(check for _, part in parts for check in part.checks),
     )
+
+
+def _first_drawn(pairs: Sequence[Pair]) -> list[int]:
+    """Pairs whose sketch was drawn, the first of each photo: its others are like it on purpose."""
+    first = {pair.photo: row for row, pair in reversed(list(enumerate(pairs))) if pair.style}
+    return sorted(first.values())
 
 
 def _at(finding: Finding, rows: Sequence[int]) -> Finding:
@@ -59,6 +70,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         "pairs": counts,
         "paired by": description.pairing,
         "licence": description.licence,
+        **({"notice": description.notice} if description.notice else {}),
         "citation": description.citation,
         "command": description.command,
     }

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import images, registry
-from sketchcli.config import Align, Direction, Fit
+from sketchcli import backdrops, images, registry
+from sketchcli.config import Align, Backdrop, Direction, Fit
 from sketchcli.data.audit import features
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
-from sketchcli.faces import FaceFinder, align
+from sketchcli.faces import FaceFinder, Points, align, loosened
 from sketchcli.images import Pixels
 
 FACE_ASPECT = 0.8  # width to height of an aligned face
@@ -25,11 +25,15 @@ class Recipe:
     fit: Fit = Fit.STRETCH
     detector: Path | None = None  # finds the faces that pictures are aligned by
     seed: int = 0
+    is_loose: bool = False  # whether they are cut about there, by chance
+    backdrop: Backdrop = Backdrop.KEEP  # of drawn photos
 
     @property
     def align(self) -> Align:
         """What pictures are aligned by."""
-        return Align.FACE if self.detector else Align.NONE
+        if not self.detector:
+            return Align.NONE
+        return Align.LOOSE if self.is_loose else Align.FACE
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class Job:
     photo: Path
     direction: Direction | None = None
     style: str = ""  # to draw the sketch in, where there is none
+    draw: int = 0  # which of several sketches of one photo
+
+    @property
+    def first(self) -> str:
+        """The id of the first sketch of its photo."""
+        return self.id.rpartition("#")[0] if self.draw else self.id
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -59,12 +69,23 @@ class MadePair:
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
 
 
+@dataclass(frozen=True)
+class Sitting:
+    """A photo that sketches are drawn from."""
+
+    file: Path
+    photo: Pixels
+    eyes: Points | None
+    keeps_background: bool  # although another was asked for
+
+
 class PairMaker:
     """Makes pairs by one recipe; the same job gives the same pixels in any process."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.finder = FaceFinder(recipe.detector) if recipe.detector else None
+        self._sitting: Sitting | None = None
 
     def make(self, job: Job) -> MadePair:
         """Make one pair.
@@ -80,29 +101,57 @@ class PairMaker:
 
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
-        sketch_source, photo_source = _read(job)
-        photo = self._align(photo_source, job.photo, unaligned)
-        if sketch_source is None:
-            photo = self._fit_inside(photo)
-            sketch = self._fit(self._draw(job, photo))
-            sketch_source = images.to_rgb(sketch)
+        if job.sketch is None:
+            sitting = self._sit(job)
+            sketch_source, photo_source, eyes = None, sitting.photo, sitting.eyes
+            if sitting.keeps_background:
+                unaligned[str(job.photo)] = "its background stays: the sitter is not told from it"
         else:
-            aligned = self._align(sketch_source, job.sketch or job.photo, unaligned)
+            sketch_source, photo_source = _read(job)
+            eyes = self._eyes(photo_source)
+        photo = self._cut(photo_source, eyes, job, job.photo, unaligned)
+        if sketch_source is None:
+            photo = images.to_rgb(self._fit_inside(photo))
+            sketch = self._fit(self._draw(job, photo))
+            sketch_source = sketch
+        else:
+            file, drawn_eyes = job.sketch or job.photo, self._eyes(sketch_source)
+            aligned = self._cut(sketch_source, drawn_eyes, job, file, unaligned)
             sketch = images.luma(self._fit(aligned))
-        photo = self._fit(photo)
+        photo = images.to_rgb(self._fit(photo))
         about = features.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _align(self, pixels: Pixels, file: Path, unaligned: dict[str, str]) -> Pixels:
+    def _sit(self, job: Job) -> "Sitting":
+        """A photo to draw from, kept, for the next sketch may be of it too."""
+        if self._sitting is None or self._sitting.file != job.photo:
+            _, photo = _read(job)
+            eyes, keeps_background = self._eyes(photo), False
+            if self.recipe.backdrop is Backdrop.STUDIO and eyes is not None:
+                chance = self._chance("backdrop of", job.photo.stem)
+                studio = backdrops.studio(images.to_rgb(photo), eyes, chance)
+                keeps_background = studio is None
+                photo = photo if studio is None else studio
+            self._sitting = Sitting(job.photo, photo, eyes, keeps_background)
+        return self._sitting
+
+    def _eyes(self, pixels: Pixels) -> Points | None:
+        face = None if self.finder is None else self.finder.find(images.to_rgb(pixels))
+        return None if face is None else face.eyes
+
+    def _cut(
+        self, pixels: Pixels, eyes: Points | None, job: Job, file: Path, unaligned: dict[str, str]
+    ) -> Pixels:
         if self.finder is None:
             return pixels
         height, width = self.recipe.size
         tall = max(height, round(width / FACE_ASPECT))
-        face = self.finder.find(pixels)
-        if face is None:
+        if eyes is None:
             unaligned[str(file)] = "no face found: its centre was taken"
             return images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
-        return align(pixels, face.eyes, height=tall)
+        if self.recipe.is_loose:  # a sketch that came with its photo is cut as that is
+            eyes = loosened(eyes, self._chance("cut of", job.id))
+        return align(pixels, eyes, height=tall)
 
     def _fit(self, pixels: Pixels) -> Pixels:
         return images.fit(pixels, self.recipe.size, self.recipe.fit)
@@ -114,18 +163,21 @@ class PairMaker:
         return images.resize(photo, images.inner_size(photo.shape, self.recipe.size))
 
     def _draw(self, job: Job, photo: Pixels) -> Pixels:
-        name = unicodedata.normalize("NFC", job.id)  # disks write accents in two ways
-        chance = int(uniform_hash(f"sketch of {name}", self.recipe.seed) * 2**53)
         style = registry.load(registry.STYLES, job.style)
-        sketch: Pixels = style.draw(photo, np.random.default_rng(chance))
+        sketch: Pixels = style.draw(photo, self._chance("sketch of", job.id))
         return sketch
+
+    def _chance(self, what: str, name: str) -> np.random.Generator:
+        """A source of draws that depends on a pair's name, what is drawn, and the seed alone."""
+        name = unicodedata.normalize("NFC", name)  # disks write accents in two ways
+        return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.recipe.seed) * 2**53))
 
 
 def _read(job: Job) -> tuple[Pixels | None, Pixels]:
-    """Sketch, if there is one, and photo: RGB (H, W, 3) of any sizes."""
-    photo = images.read_rgb(job.photo)
+    """Sketch, if there is one, and photo: grey (H, W) or RGB (H, W, 3), of any sizes."""
+    photo = images.read(job.photo)
     if job.direction is None:
-        return None if job.sketch is None else images.read_rgb(job.sketch), photo
+        return None if job.sketch is None else images.read(job.sketch), photo
     half = photo.shape[1] // 2
     if not half:
         raise DataError(f"{job.photo}: too narrow to hold two pictures")

@@ -1,33 +1,32 @@
 """`preprocess`: files of pictures in, a prepared set out."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli import files
-from sketchcli.data import prepared, splits
+from sketchcli.data import prepared
 from sketchcli.data.audit.findings import Audit
 from sketchcli.data.ledger import Ledger
-from sketchcli.data.pairing import canonical
 from sketchcli.data.prepared import Description, PreparedSet
-from sketchcli.data.sources import Source, SourcePair
-from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
-from sketchcli.engine import audit_report, finding, pictures
-from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.preprocessing import auditing, workers
+from sketchcli.data.sources import Source
+from sketchcli.data.splits import SplitRule
+from sketchcli.engine import audit_report, pictures
+from sketchcli.engine.events import SILENT, Reporter
+from sketchcli.engine.preprocessing import auditing, planning, telling, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.workers import Rank
 from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult, ShareResult
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, InterruptedRunError
 
 CONTACT_SHEET = "contact-sheet.png"
-AUDIT = "audit.html"
+AUDIT = audit_report.NAME
 CONTACT_PAIRS = 24
-MOST_TOLD = 20  # files of one fate that are named on the screen
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class PreprocessConfig:
     recipe: Recipe = field(default_factory=Recipe)
     division: SplitRule = field(default_factory=SplitRule)
     styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
+    draws: int = 1  # sketches of each such photo, in the styles in turn
     is_strict: bool = False  # whether to refuse a set in which the audit finds anything
     command: str = ""
 
@@ -50,6 +50,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
+    rank: Rank | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -63,50 +64,76 @@ def preprocess(
         overwrite: Whether an older one may be replaced.
         processes: How many make pairs at once; the pixels are the same for any number.
         reporter: Told of the progress, and of every file left out.
+        rank: Which process of several this is; by default as `torchrun` says.
 
     Raises:
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
             config is strict: then the audit is left beside the target.
     """
     target, ledger = target.resolve(), Ledger(dict(source.left_out))
-    jobs = _jobs(source.pairs, config, ledger)
+    jobs = _plan(source, config, ledger)
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    rank = Rank.from_environment()
+    rank = rank or Rank.from_environment()
     if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
-        return _make_share(workshop, target, rank, processes, reporter)
+        return _make_share(workshop, target, rank, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        workshop.prepare(reporter)
-        workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
-        if rank.count > 1:
-            workers.await_chunks(workshop, reporter=reporter)
-        assembly = _put_together(workshop, ledger, reporter)
-        audit = auditing.audit(assembly, config.division)
+        assembly = _assemble(workshop, ledger, rank, processes, reporter)
+        audit = auditing.audit(assembly, config.division, threads=processes)
         about = _describe(assembly, audit, source, origin, config, name=target.name)
         about = replace(about, recipe=workshop.identity)
         _write(workshop.assembled, about, audit, config, target)
         files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
-    _tell(about, audit, source, config, reporter)
-    return _result(about, target, errors=audit.errors)
+    telling.tell(about, audit, source, config.division, reporter)
+    return _result(about, target, audit)
 
 
-def _put_together(workshop: Workshop, ledger: Ledger, reporter: Reporter) -> Assembly:
+def _assemble(
+    workshop: Workshop, ledger: Ledger, rank: Rank, processes: int, reporter: Reporter
+) -> Assembly:
+    workshop.prepare(reporter)
+    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    with _interruptible(), contextlib.closing(made):
+        return _put_together(workshop, made, ledger, reporter)
+
+
+def _plan(source: Source, config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
+    return planning.plan(
+        source.pairs,
+        ledger,
+        rule=config.division,
+        styles=config.styles,
+        draws=config.draws,
+        seed=config.recipe.seed,
+    )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say that what was made stays, where Ctrl-C comes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted", hint="the same command goes on") from None
+
+
+def _put_together(
+    workshop: Workshop, made: Iterable[int], ledger: Ledger, reporter: Reporter
+) -> Assembly:
     with files.writing(workshop.folder, hint=GO_ON):
         shutil.rmtree(workshop.assembled, ignore_errors=True)
         workshop.assembled.mkdir()
-        assembly = assemble(workshop, workshop.assembled, ledger, reporter)
+        assembly = assemble(workshop, made, workshop.assembled, ledger, reporter)
     if not assembly.pairs:
         workshop.remove()
         raise _nothing_left(ledger.left_out)
     return assembly
 
 
-def _make_share(
-    workshop: Workshop, target: Path, rank: Rank, processes: int, reporter: Reporter
-) -> ShareResult:
+def _make_share(workshop: Workshop, target: Path, rank: Rank, processes: int) -> ShareResult:
     def is_finished(identity: str) -> bool:
         is_there = prepared.is_prepared(target)
         return is_there and prepared.read(target).description.recipe == identity
@@ -115,30 +142,9 @@ def _make_share(
     if workshop.chunks[rank.number :: rank.count]:
         workers.await_workshop(workshop, is_finished)
         if workshop.folder.exists():
-            made = workers.make_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+            with _interruptible():
+                made = workers.make_share(workshop, workers=processes, rank=rank)
     return ShareResult(rank.number, rank.count, made)
-
-
-def _jobs(pairs: Sequence[SourcePair], config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
-    """What to make, pairs to test on first; those that no split takes are left out."""
-    rule = config.division
-    lists = finding.official_splits() if rule.by is SplitBy.CUHK else {}
-    jobs = []
-    for pair in pairs:
-        name = canonical(pair.id)
-        split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
-        if split is None:
-            found = [path for path in (pair.sketch, pair.photo) if path]
-            ledger.leave_out("in neither of the official lists", *found)
-            continue
-        style = "" if pair.sketch else _style(config, name)
-        jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction, style))
-    return tuple(sorted(jobs, key=lambda job: (-splits.SPLITS.index(job.split), job.id)))
-
-
-def _style(config: PreprocessConfig, name: str) -> str:
-    chance = uniform_hash(f"style of {name}", config.recipe.seed)
-    return config.styles[int(chance * len(config.styles))]
 
 
 def _describe(
@@ -182,7 +188,7 @@ def _write(
     refusal.unlink(missing_ok=True)  # of an earlier call
 
 
-def _result(description: Description, target: Path, *, errors: int) -> PreprocessResult:
+def _result(description: Description, target: Path, audit: Audit) -> PreprocessResult:
     return PreprocessResult(
         name=description.name,
         folder=target,
@@ -193,7 +199,8 @@ def _result(description: Description, target: Path, *, errors: int) -> Preproces
         repeated=description.repeated,
         unaligned=description.unaligned,
         findings=description.findings,
-        errors=errors,
+        errors=audit.errors,
+        is_spoiled=audit.is_spoiled,
         contact_sheet=target / CONTACT_SHEET,
         audit=target / AUDIT,
     )
@@ -213,44 +220,15 @@ def _refuse(folder: Path, description: Description, report: Path) -> None:
 def _write_contact_sheet(dataset: PreparedSet) -> None:
     shares = len(dataset.description.counts)
     stored = [dataset.split(name) for name in dataset.description.counts]
-    few = [split.take(range(min(len(split), CONTACT_PAIRS // shares))) for split in stored]
+    few = [split.take(_evenly(len(split), CONTACT_PAIRS // shares)) for split in stored]
     pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
     pictures.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
 
 
-def _tell(
-    description: Description,
-    audit: Audit,
-    source: Source,
-    config: PreprocessConfig,
-    reporter: Reporter,
-) -> None:
-    if audit.errors:
-        message = f"{audit_report.headline(audit)}: look at {AUDIT} before you train on this set"
-        reporter(Note(message, is_warning=True))
-    for verb, about in (
-        ("left out", description.left_out),
-        ("kept", description.repeated | description.unaligned),
-    ):
-        for file, reason in list(about.items())[:MOST_TOLD]:
-            reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
-        if len(about) > MOST_TOLD:
-            rest = f"{verb} {len(about) - MOST_TOLD} more files: {AUDIT} and dataset.json list them"
-            reporter(Note(rest, is_warning=True))
-    rule = config.division
-    if rule.group:
-        groups = [rule.group_of(pair.id) for pair in description.pairs]
-        found = len(list(filter(None, groups)))
-        message = (
-            f"--group-by: {len(set(groups) - {None})} groups in {found} of {len(groups)} names"
-        )
-        reporter(Note(message, is_warning=not found))
-    is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
-    is_drawn = rule.by is SplitBy.SHARES or any(pair.split is None for pair in source.pairs)
-    for split, is_wanted in is_asked.items():
-        if is_drawn and is_wanted and split not in description.counts:
-            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
-            reporter(Note(message, is_warning=True))
+def _evenly(count: int, most: int) -> list[int]:
+    """Some of `count` positions, evenly spread."""
+    shown = min(count, most)
+    return [index * count // shown for index in range(shown)]
 
 
 def _nothing_left(left_out: dict[str, str]) -> DataError:

@@ -6,15 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
-from sketchcli import images
+from sketchcli import images, machine
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
-from sketchcli.errors import DataError, InterruptedRunError, UsageError
+from sketchcli.errors import DataError
 
 PATIENCE = 600.0  # seconds without news from another rank
 AHEAD = 2  # chunks handed to each worker before the first comes back
@@ -34,7 +34,7 @@ class Rank:
         Raises:
             UsageError: RANK or WORLD_SIZE is no number.
         """
-        return cls(_number("RANK", 0), _number("WORLD_SIZE", 1))
+        return cls(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
 
     @property
     def is_first(self) -> bool:
@@ -44,53 +44,58 @@ class Rank:
 
 def available_cores() -> int:
     """Cores that this process may use, shared with the other ranks of the machine."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return max(1, cores // max(1, _number("LOCAL_WORLD_SIZE", 1)))
+    return max(1, machine.usable_cores() // max(1, machine.number("LOCAL_WORLD_SIZE", 1)))
 
 
-def _number(variable: str, default: int) -> int:
-    try:
-        return int(os.environ.get(variable, default))
-    except ValueError as error:
-        text = os.environ[variable]
-        raise UsageError(f"{variable}={text}: not a number", hint="torchrun sets it") from error
-
-
-def make_chunks(
+def made_chunks(
     workshop: Workshop, *, workers: int, reporter: Reporter, rank: Rank | None = None
-) -> int:
-    """Make the chunks that are not done yet and fall to this rank.
+) -> Generator[int, None, None]:
+    """Make the chunks that are not made yet; each one's number when it and all before it are made.
+
+    Whoever takes the numbers works on those while the next are being made. Of several ranks, the
+    others make their share.
 
     Args:
         workshop: What is to be made.
         workers: Processes; with one, no other process is started.
-        reporter: Told how many pairs of all are done.
-        rank: Which process of several this is.
+        reporter: Told how many pairs of all are made.
+        rank: Which process of several this is: the first.
+
+    Raises:
+        DataError: The disk cannot be written, a worker died, or a rank did not make its share.
+    """
+    if rank is not None and rank.count > 1:
+        make_share(workshop, workers=workers, rank=rank)
+        await_chunks(workshop, reporter=reporter)
+    missing = _missing(workshop, Rank())
+    ready, total = set(workshop.chunks) - set(missing), len(workshop.jobs)
+    with contextlib.closing(_made(workshop, missing, workers)) as made:
+        for number in workshop.chunks:
+            while number not in ready:
+                ready.add(next(made))
+                reporter(Advanced("pairs", min(len(ready) * CHUNK, total), total))
+            yield number
+        next(made, None)  # its workers end by themselves
+
+
+def make_share(workshop: Workshop, *, workers: int, rank: Rank) -> int:
+    """Make the chunks that are not made yet and fall to one of several ranks.
 
     Returns:
-        How many chunks were made.
+        How many they were.
 
     Raises:
         DataError: The disk cannot be written, or a worker died.
-        InterruptedRunError: Ctrl-C; what was made stays.
     """
-    rank = rank or Rank()
-    missing = [
-        number
-        for number in workshop.chunks[rank.number :: rank.count]
-        if not workshop.is_done(number)
-    ]
-    done, total = len(workshop.chunks) - len(missing), len(workshop.jobs)
-    try:
-        for number in _made(workshop, missing, min(workers, len(missing))):
-            del number
-            done += 1
-            if rank.count == 1:
-                reporter(Advanced("pairs", min(done * CHUNK, total), total))
-    except KeyboardInterrupt:
-        raise InterruptedRunError("interrupted", hint="the same command goes on") from None
+    missing = _missing(workshop, rank)
+    for _ in _made(workshop, missing, workers):
+        pass
     return len(missing)
+
+
+def _missing(workshop: Workshop, rank: Rank) -> list[int]:
+    share = workshop.chunks[rank.number :: rank.count]
+    return [number for number in share if not workshop.is_done(number)]
 
 
 def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PATIENCE) -> None:
@@ -135,14 +140,14 @@ def await_workshop(
         time.sleep(0.1)
 
 
-def _made(workshop: Workshop, numbers: Sequence[int], workers: int) -> Iterator[int]:
+def _made(workshop: Workshop, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
     """Make chunks; the number of each when it is done."""
-    if workers <= 1:
+    if min(workers, len(numbers)) <= 1:
         for number in numbers:
             make_chunk(workshop.folder, workshop.recipe, number, workshop.jobs_of(number))
             yield number
         return
-    with _pool(workers) as pool:
+    with _pool(min(workers, len(numbers))) as pool:
         queue, running = iter(numbers), dict[Future[None], int]()
         for number in queue:
             jobs = workshop.jobs_of(number)
@@ -170,7 +175,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     )
     try:
         yield pool
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for more
         for worker in multiprocessing.active_children():  # their chunks are made again
             worker.kill()
         raise

@@ -9,9 +9,9 @@ recipe.json      what is being made: another command does not take up this one's
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ class Workshop:
         """Where the set is put together."""
         return self.folder / "set"
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """A hash of the recipe and of every file's name, size and time."""
         digest = hashlib.sha256(repr((__version__, CHUNK, self.recipe)).encode())
@@ -127,13 +127,13 @@ class Workshop:
         """The jobs of a chunk."""
         return self.jobs[number * CHUNK : (number + 1) * CHUNK]
 
-    def outcomes(self) -> Iterator[tuple[Job, Outcome, Made | None]]:
-        """Every job in order, with what became of it; only one chunk is open at a time.
+    def outcomes(self, numbers: Iterable[int]) -> Iterator[tuple[Job, Outcome, Made | None]]:
+        """Every job of some chunks, with what became of it; only one chunk is open at a time.
 
         Raises:
             DataError: A chunk is damaged.
         """
-        for number in self.chunks:
+        for number in numbers:
             outcomes = self._outcomes_of(number)
             made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
             for job, outcome in zip(self.jobs_of(number), outcomes, strict=True):
@@ -199,7 +199,14 @@ def make_chunk(folder: Path, recipe: Recipe, number: int, jobs: Sequence[Job]) -
             features.append(pair.features)
             outcomes.append(_outcome(pair))
         np.save(stem.with_suffix(".npy"), np.array(features, FEATURES))
-    files.write_json(stem.with_suffix(".json"), [vars(outcome) for outcome in outcomes])
+        _write_down(stem.with_suffix(".json"), outcomes)
+
+
+def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Whole or not at all; unsynced, for what a power cut spoils is found by `prepare`."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
+    part.replace(path)
 
 
 @cache

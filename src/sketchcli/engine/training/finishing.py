@@ -92,13 +92,12 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
 
 def environment(session: Session) -> dict[str, str]:
     """Where a run was computed."""
-    device = session.device
     return {
         "sketch2img": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "device": f"{device.name}, {device.precision}, {device.threads} threads",
+        "device": session.device.describe(),
         "processes": str(session.ranks.count),
     }
 

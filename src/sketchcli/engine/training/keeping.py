@@ -16,6 +16,7 @@ from sketchcli.engine.runs import Run
 from sketchcli.engine.training.progress import Progress
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError
+from sketchcli.models.building import spelled_out
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that a run can go on without
 
@@ -30,6 +31,7 @@ class Keeper:
     trained_on: str  # marks of the training photos
     batches: int  # an epoch
     precision: str  # that it is trained in
+    learnt_before: str = ""  # marks of the training photos of the weights that it started from
     looks: Looks | None = None  # what the training sketches look like
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
@@ -105,7 +107,7 @@ class Keeper:
                 "notice": self.description.notice,
                 "citation": self.description.citation,
                 "training_pairs": len(self.trained_on) // MARK,
-                "trained_on": self.trained_on,
+                "trained_on": self.trained_on + self.learnt_before,
             },
             "precision": self.precision,
             "epochs_done": progress.step // self.batches,
@@ -131,9 +133,13 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
     ['seed']
     """
-    old, new = dict(_flat(settings.to_dict(saved))), dict(_flat(settings.to_dict(wanted)))
+    old, new = dict(_flat(_whole(saved))), dict(_flat(_whole(wanted)))
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
+
+
+def _whole(config: TrainConfig) -> dict[str, Any]:
+    return settings.to_dict(dataclasses.replace(config, model=spelled_out(config.model)))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -177,6 +183,9 @@ def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
             begun = checkpoint.read_about(state).get("precision", device.precision)
         except checkpoint.DamagedError:
             continue
+        if begun == "fp16" != device.precision and device.torch.type == "cpu":
+            reporter(Note(f"begun in fp16, going on in {device.precision} on the CPU"))
+            return device
         if begun != device.precision:
             reporter(Note(f"going on in {begun}, as this run was begun"))
         return dataclasses.replace(device, precision=begun)

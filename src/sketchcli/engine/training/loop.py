@@ -19,6 +19,7 @@ from sketchcli.engine.training.session import Session
 
 SAVE_EVERY_SECONDS = 120.0
 RECENT = 0.2  # weight of the last epoch in what a step is said to take
+ECHO_SECONDS = 5.0  # in which torchrun passes on a Ctrl-C
 SKIPPED_AT_MOST = 10  # steps in a row that nothing was learnt in, before going back
 
 
@@ -33,7 +34,8 @@ def train_epochs(session: Session) -> None:
         InterruptedRunError: The user stopped it; the state is saved.
         TrainingError: The losses stay infinite or NaN; the last good state is kept.
     """
-    with interruption() as is_interrupted:
+    echo = ECHO_SECONDS if session.ranks.count > 1 else 0.0
+    with interruption(echo=echo) as is_interrupted:
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
@@ -106,7 +108,7 @@ def prepare(session: Session, pairs: Split, done: float) -> Part:
         pairs: A whole batch.
         done: Share of the run, in [0, 1].
     """
-    random = _draws(session.config.seed, session.progress.step)
+    random = _draws(session.config.seed, session.progress.step, session.ranks.rank)
     sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
     real = photos_to_tensor(pairs.photos, session.device.torch)
     sketch, real = augment_pairs(sketch, real, session.config.augmentation, random)
@@ -221,9 +223,15 @@ def validate(session: Session, epoch: int) -> None:
         session.watch.note(f"no better score since epoch {progress.best_epoch}: the run ends early")
 
 
-def _draws(seed: int, step: int) -> torch.Generator:
-    """The source of everything drawn in a step, dropout too: seed and step alone decide."""
-    state = np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)
-    number = int(state[0]) >> 1  # torch takes 63 bits
-    torch.manual_seed(number)
-    return torch.Generator().manual_seed(number)
+def _draws(seed: int, step: int, rank: int) -> torch.Generator:
+    """The source of everything drawn in a step: seed and step alone decide.
+
+    Dropout is drawn inside the networks, from torch's own source: in each process another.
+    """
+    torch.manual_seed(_number(seed, step, *([rank] if rank else [])))
+    return torch.Generator().manual_seed(_number(seed, step))
+
+
+def _number(*entropy: int) -> int:
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    return int(state[0]) >> 1  # torch takes 63 bits

@@ -53,6 +53,20 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
     return True
 
 
+def learnt_from(weights: str) -> str:
+    """Marks of the photos that weights, and those that they started from, were trained on.
+
+    Args:
+        weights: As `start_from` takes them; empty: none.
+
+    Raises:
+        CheckpointError: There are no such weights.
+    """
+    about = checkpoint.read_about(find_weights(Path(weights))) if weights else {}
+    marks: str = about.get("dataset", {}).get("trained_on", "")
+    return marks
+
+
 def generator_of(weights: str) -> dict[str, Any]:
     """Name and options of the generator that weights are of, as settings to be merged.
 

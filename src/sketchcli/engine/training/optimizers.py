@@ -30,7 +30,8 @@ def build_optimizer(
     if config.name == "rmsprop":
         return torch.optim.RMSprop(groups, lr, alpha=config.beta2, eps=eps)
     if config.name == "adagrad":
-        return torch.optim.Adagrad(groups, lr, eps=eps)
+        is_fused = all(p.device.type == "cpu" for p in network.parameters())  # nowhere else
+        return torch.optim.Adagrad(groups, lr, eps=eps, fused=is_fused)
     raise UsageError(f"unknown optimiser '{config.name}'", hint=f"known: {', '.join(KINDS)}")
 
 

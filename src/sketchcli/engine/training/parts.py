@@ -17,11 +17,14 @@ class Part:
         sketch: `(B, 1, H, W) in [-1, 1]`.
         photo: `(B, 3, H, W) in [-1, 1]`, the real ones.
         view: How the discriminator sees them; None: as they are.
+        weight: Of its means in those of the step: its share of the step's pairs, over all
+            processes.
     """
 
     sketch: Tensor
     photo: Tensor
     view: DiscriminatorAugmentation | None = None
+    weight: float = 1.0
 
     def __len__(self) -> int:
         return len(self.sketch)
@@ -29,7 +32,8 @@ class Part:
     def rows(self, start: int, stop: int) -> "Part":
         """Some of the pairs."""
         view = self.view and self.view.rows(start, stop)
-        return Part(self.sketch[start:stop], self.photo[start:stop], view)
+        weight = self.weight * (stop - start) / len(self)
+        return Part(self.sketch[start:stop], self.photo[start:stop], view, weight)
 
     def split(self, count: int) -> Iterator["Part"]:
         """Cut into `count` parts, as equal as can be, none of them empty."""

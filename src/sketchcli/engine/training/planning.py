@@ -8,6 +8,7 @@ from sketchcli import checkpoint
 from sketchcli.config import TrainConfig
 from sketchcli.engine.training import loop
 from sketchcli.engine.training.budget import epochs_that_fit
+from sketchcli.engine.training.memory import telling_what_fits
 from sketchcli.engine.training.session import Session
 from sketchcli.errors import CheckpointError
 
@@ -25,8 +26,9 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
         config: All settings.
     """
     trial = open_session(config)
-    trial.step_seconds = seconds_a_step(trial)
-    trial.measure()
+    with telling_what_fits(trial):
+        trial.step_seconds = seconds_a_step(trial)
+        trial.measure()
     planned = _planned(trial)
     if planned is None:
         left = (trial.ends_at or 0.0) - time.monotonic()
@@ -36,6 +38,7 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
             f"{planned} epochs fit into the time that is left "
             f"({trial.step_seconds:.2f} s a step of {trial.batch_size} pairs)"
         )
+    trial.release()  # a GPU need not hold both
     session = open_session(dataclasses.replace(config, epochs=planned))
     session.step_seconds = trial.step_seconds
     session.measurement_seconds = trial.measurement_seconds

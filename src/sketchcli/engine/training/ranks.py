@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import nn
 
 from sketchcli.engine.events import SILENT, Reporter
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,29 @@ class Ranks:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
+    def describe(self) -> str:
+        """How many they are, where they are more than one."""
+        return f"{self.count} processes, each " if self.count > 1 else ""
+
     def first_only(
         self, block: contextlib.AbstractContextManager[object]
     ) -> contextlib.AbstractContextManager[object]:
         """A block that the first process enters; the others pass by."""
         return block if self.is_first else contextlib.nullcontext()
 
+    def first_before_others(self, make: Callable[[], Made]) -> Made:
+        """What is made or found on the disk: by the first process, then by the others."""
+        made = make() if self.is_first else None
+        self.wait()
+        return make() if made is None else made
+
     def first_report(self, report: Reporter) -> Reporter:
         """A reporter that only the first process's events reach."""
         return report if self.is_first else SILENT
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """A network, not placed yet, whose batch norms see the whole batch."""
+        return network
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """A network whose gradients are the mean of all processes' after `backward`."""
@@ -59,6 +76,10 @@ class Ranks:
         """The first process's values, for all."""
         return dict(values)
 
+    def text_of_first(self, text: str) -> str:
+        """The first process's text, for all."""
+        return text
+
     def any(self, answer: bool) -> bool:
         """Whether one process at least says yes."""
         return answer
@@ -66,6 +87,10 @@ class Ranks:
     def all(self, answer: bool) -> bool:
         """Whether every process says yes."""
         return answer
+
+    def is_same(self, value: float) -> bool:
+        """Whether every process has the same value."""
+        return self.all(self.as_first({"value": value})["value"] == value)
 
     def wait(self) -> None:
         """Go on when every process is here."""

@@ -4,7 +4,7 @@ import shlex
 import time
 
 from sketchcli import config as settings
-from sketchcli import files
+from sketchcli import files, paths
 from sketchcli.config import TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.appearance import look, spread
@@ -24,7 +24,7 @@ from sketchcli.engine.training.ranks import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validating import Validation, Validator
 from sketchcli.engine.training.watching import Watch
-from sketchcli.errors import InterruptedRunError, TrainingError
+from sketchcli.errors import CheckpointError, InterruptedRunError, TrainingError, UsageError
 from sketchcli.models.building import count_parameters
 
 ROLLBACKS_AT_MOST = 3
@@ -42,6 +42,9 @@ class Session:
         ranks: The processes that train together; the first one writes and reports.
         reporter: Told of everything.
         ends_at: When it must have ended, by the monotonic clock; None: whenever it does.
+
+    Raises:
+        UsageError: The settings do not fit the set, the networks, or the number of processes.
     """
 
     def __init__(
@@ -61,6 +64,11 @@ class Session:
         self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
         self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
         self.batches = batches_per_epoch(len(self.pairs.trained), self.batch_size)
+        if self.batch_size < ranks.count:
+            raise UsageError(
+                f"a step of {self.batch_size} pairs cannot be shared by {ranks.count} processes",
+                hint=f"choose a --batch-size of {ranks.count} or more, or fewer processes",
+            )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
         self.keeper = Keeper(
@@ -71,6 +79,7 @@ class Session:
             batches=self.batches,
             precision=device.precision,
             looks=look(self.training.sketches[row] for row in spread(self.pairs.trained)),
+            learnt_before=networks.learnt_from(config.init_from),
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)
@@ -80,15 +89,19 @@ class Session:
         self.saved_at = time.monotonic()
         self.ends_at, self.step_seconds, self.measurement_seconds = ends_at, 0.0, 0.0
 
-    def new_trainer(self) -> Trainer:
-        """Networks and optimisers as they are before the first step."""
+    def new_trainer(self, ranks: Ranks | None = None) -> Trainer:
+        """Networks and optimisers as they are before the first step; by default, of all ranks."""
         return Trainer(
             self.config,
             image_size=self.dataset.description.size,
             device=self.device,
-            ranks=self.ranks,
+            ranks=ranks or self.ranks,
             perceptual=self.perceptual,
         )
+
+    def release(self) -> None:
+        """Let networks and optimisers go, and their memory: nothing more can be trained."""
+        self.__dict__.pop("trainer", None)
 
     @property
     def epochs_done(self) -> int:
@@ -132,15 +145,26 @@ class Session:
             f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
             f"parameters), discriminator {model.discriminator} "
             f"({count_parameters(self.trainer.discriminator):,}); "
-            f"{self.device.name}, {self.device.precision}, {self.device.threads} threads"
+            f"{self.ranks.describe()}{self.device.describe()}"
         )
+        if self.ranks.count > 1 and self.config.loss.adversarial == "relativistic":
+            self.watch.note(
+                "the relativistic loss compares photos with those of their own process alone",
+                is_warning=True,
+            )
         if self.run.states:
             self.restore()
             self.watch.note(f"going on after epoch {self.epochs_done} of {self.progress.epochs}")
+        if not self.ranks.is_same(self.progress.step):
+            raise CheckpointError(
+                f"{self.run.folder}: not every process finds the same state in it",
+                hint="choose a --run-dir on a disk that all machines share",
+            )
         if not self.ranks.is_first:
             return
         with files.writing(self.run.folder):
             self.run.samples.mkdir(parents=True, exist_ok=True)
+            self.run.clear_parts()
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # not finished while it goes on
         self.run.cut_log(self.progress.images_seen)  # first: a folder with a log is a run's
@@ -192,8 +216,18 @@ class Session:
     def stop(self, epoch: int) -> None:
         """Save, and say how to go on."""
         self.save()
-        folder = shlex.quote(str(self.run.folder))
+        self.ranks.wait()  # a process that has ended makes torchrun stop the one that writes
         raise InterruptedRunError(
             f"stopped in epoch {epoch + 1} of {self.progress.epochs}; everything is saved",
-            hint=f"to go on, run the same command with --run-dir {folder}",
+            hint=f"to go on, type: {self.command_to_go_on()}, or the same command with --run-dir "
+            f"{shlex.quote(str(self.run.folder))}",
         )
+
+    def command_to_go_on(self) -> str:
+        """What a user types to go on with this run."""
+        run, folder = self.run.folder, self.dataset.folder
+        is_at_home = folder.resolve().parent == paths.prepared_home().resolve()
+        named = [] if is_at_home else [str(folder)]  # found by its pairs
+        is_run_at_home = run.resolve().parent == paths.runs_home().resolve()
+        name = run.name if is_run_at_home else str(run)
+        return shlex.join(["sketch2img", "train", *named, "--resume", name])

@@ -1,6 +1,7 @@
 """A run's figures and sample pictures for TensorBoard, where that is installed."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,34 @@ if TYPE_CHECKING:
 FOLDER = "tensorboard"  # in the run's
 
 
-def events_writer(folder: Path) -> Reporter:
+@contextlib.contextmanager
+def also_written(reporter: Reporter, folder: Path, *, is_wanted: bool) -> Iterator[Reporter]:
+    """A reporter whose events are written for TensorBoard too, for as long as the block lasts.
+
+    Args:
+        reporter: Told of every event, before it is written.
+        folder: The run's.
+        is_wanted: Whether anything is written.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+    if not is_wanted:
+        yield reporter
+        return
+    write = events_writer(folder)
+
+    def report(event: Event) -> None:
+        reporter(event)
+        write(event)
+
+    try:
+        yield report
+    finally:
+        write.close()
+
+
+def events_writer(folder: Path) -> "EventsWriter":
     """A listener that writes what a run reports to `tensorboard/` in its folder.
 
     Raises:

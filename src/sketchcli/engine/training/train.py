@@ -1,6 +1,8 @@
 """`train`: the loop, from an empty run folder, or from where the last one stopped."""
 
+import dataclasses
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +16,13 @@ from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.training import finishing, keeping
 from sketchcli.engine.training.estimating import estimate
 from sketchcli.engine.training.loop import train_epochs
+from sketchcli.engine.training.memory import telling_what_fits
 from sketchcli.engine.training.networks import what_can_be_had
 from sketchcli.engine.training.planning import open_in_time
 from sketchcli.engine.training.ranks import ALONE, Ranks
 from sketchcli.engine.training.session import Session
+from sketchcli.engine.training.tensorboard import also_written
+from sketchcli.models.building import spelled_out
 
 
 def dry_run(
@@ -34,12 +39,13 @@ def dry_run(
     Raises:
         UsageError: The settings do not fit the set.
         DataError: The set has nothing to train on.
+        DeviceError: The GPU's memory is not enough.
     """
     chosen = what_can_be_had(config, dataset.description.size, reporter)
     nowhere = Run(Path(dataset.description.name))
-    return estimate(
-        Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
-    )
+    session = Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
+    with telling_what_fits(session):
+        return estimate(session)
 
 
 def train(
@@ -67,27 +73,43 @@ def train(
 
     Raises:
         CheckpointError: The folder's run has other settings or other data.
-        DataError: The set has nothing to train on, the folder cannot be written, or another
-            process trains in it.
+        DataError: Nothing to train on, or the folder cannot be written, or is being trained in.
+        DeviceError: The GPU's memory is not enough.
+        UsageError: The settings do not fit the set or the processes, or need what is not installed.
         InterruptedRunError: The user stopped it; the state is saved.
         TrainingError: The losses stay infinite or NaN; the last good state is kept.
     """
-    started = time.monotonic()
-    run = open_run(run_dir)
-    with ranks.first_only(files.locked(run_dir, doing="trained")):
+    started, run = time.monotonic(), open_run(run_dir)
+    is_followed = config.run.tensorboard and ranks.is_first
+    with (
+        ranks.first_only(files.locked(run_dir, doing="trained")),
+        also_written(reporter, run.folder, is_wanted=is_followed) as report,
+    ):
         open_session = partial(
             Session,
             dataset=dataset,
             run=run,
-            device=keeping.as_begun(run, device, reporter),
+            device=keeping.as_begun(run, device, report),
             ranks=ranks,
-            reporter=reporter,
+            reporter=report,
             ends_at=None if budget is None else started + budget - keeping.seconds_spent(run),
         )
-        config = keeping.settings_as_begun(run, config) or what_can_be_had(
-            config, dataset.description.size, ranks.first_report(reporter)
+        begun = keeping.settings_as_begun(run, config) or what_can_be_had(
+            config, dataset.description.size, ranks.first_report(report)
         )
-        session = open_session(config) if budget is None else open_in_time(open_session, config)
-        session.begin()
+        config = dataclasses.replace(begun, model=spelled_out(begun.model))
+        return _trained(open_session, config, command, is_timed=budget is not None)
+
+
+def _trained(
+    open_session: Callable[[TrainConfig], Session],
+    config: TrainConfig,
+    command: str,
+    *,
+    is_timed: bool,
+) -> TrainResult:
+    session = open_in_time(open_session, config) if is_timed else open_session(config)
+    session.begin()
+    with telling_what_fits(session):
         train_epochs(session)
-        return finishing.finish(session, command=command)
+    return finishing.finish(session, command=command)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from sketchcli import checkpoint
 from sketchcli.config import TrainConfig
 from sketchcli.device import Device
-from sketchcli.engine.training import networks
+from sketchcli.engine.training import networks, updates
 from sketchcli.engine.training.ema import WeightAverage
 from sketchcli.engine.training.figures import Figures, Sums, signs
 from sketchcli.engine.training.optimizers import build_optimizer
@@ -54,8 +54,9 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
-        generator = device.place(build_generator(config.model))
-        discriminator = device.place(build_discriminator(config.model, image_size))
+        generator = device.place(ranks.prepare(build_generator(config.model)))
+        discriminator = build_discriminator(config.model, image_size)
+        discriminator = device.place(ranks.prepare(discriminator))
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
         networks.freeze(generator, config.freeze)
@@ -117,7 +118,7 @@ class Trainer:
         loss, figures = self.config.loss, Sums()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
-            share = len(part) / sum(map(len, parts))
+            share = self.ranks.count * part.weight  # gradients become the mean of all processes'
             with self._sharing(self._tell, is_last=index == len(parts) - 1):
                 real_logits = self._judge(self._tell, part, part.photo).logits
                 fake_logits = self._judge(self._tell, part, fake.detach()).logits
@@ -143,7 +144,7 @@ class Trainer:
         figures = Sums()
         self.generator_optimizer.zero_grad(set_to_none=True)
         for index, part in enumerate(parts):
-            share = len(part) / sum(map(len, parts))
+            share = self.ranks.count * part.weight  # gradients become the mean of all processes'
             with self._sharing(self._draw, is_last=index == len(parts) - 1):
                 fake = drawn[index] if drawn else self.generate(part.sketch, part.photo)
                 losses = self.generator_losses(part, fake)
@@ -206,7 +207,7 @@ class Trainer:
             tensors |= checkpoint.with_prefix(name, network.state_dict())
         for name, optimizer in self._optimizers().items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
-        return tensors
+        return tensors | checkpoint.with_prefix("scaler", updates.scaler_tensors(self.scaler))
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` took.
@@ -220,6 +221,7 @@ class Trainer:
             for name, optimizer in self._optimizers().items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
+            updates.restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("a state that does not fit its settings") from error
 
@@ -255,19 +257,9 @@ class Trainer:
         """Processes exchange gradients once a step, after its last part."""
         return contextlib.nullcontext() if is_last else self.ranks.not_sharing(network)
 
-    def _update(
-        self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: "Sums"
-    ) -> bool:
-        """Let an optimiser step where loss and gradient are finite; return whether they were."""
-        self.scaler.unscale_(optimizer)
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        figures.add(1.0, gradient_norm=norm)
-        # One process alone must not skip a step that the others take.
-        is_finite = self.ranks.all(bool(torch.isfinite(norm + figures.loss)))
-        if is_finite or self.scaler.is_enabled():  # the scaler skips by itself, and counts it
-            self.scaler.step(optimizer)
-        return is_finite
+    def _update(self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: Sums) -> bool:
+        """Let an optimiser step where it can; return whether something was learnt, or soon will."""
+        return updates.update(optimizer, network, figures, scaler=self.scaler, ranks=self.ranks)
 
     def _networks(self) -> dict[str, nn.Module]:
         return {

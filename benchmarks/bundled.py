@@ -1,0 +1,111 @@
+"""Score a model of faces on drawings that it never saw, and show what it makes of them.
+
+    python benchmarks/bundled.py WEIGHTS PORTRAITS --cuhk SET --out FOLDER [--split test]
+
+WEIGHTS are a run's or the bundled ones; PORTRAITS has the people.csv that `people.py` wrote, whose
+`val` people are drawn anew in every style; SET is the CUHK set as `preprocess` made it. Each set
+gets a report of `sketch2img eval` and a sheet of sketch, generated and photo below FOLDER. Prepared
+sets are kept below SKETCH2IMG_HOME and used again.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sketchcli import device, images, paths, registry
+from sketchcli.data import prepared
+from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.loading import load_model
+
+FIGURES = (
+    "ssim",
+    "psnr",
+    "mae",
+    "lpips-alex",
+    "kid",
+    "face-similarity",
+    "verification-eer",
+    "rank-1",
+)
+SHOWN = 24  # pictures of a sheet
+
+
+def main() -> None:
+    """Read the arguments; prepare, score and show; print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("portraits", type=Path)
+    parser.add_argument("--cuhk", help="name or folder of the prepared CUHK set")
+    parser.add_argument("--split", default="test", help="of the CUHK set")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--style", action="append", help="only these styles")
+    arguments = parser.parse_args()
+    sets = [(arguments.cuhk, arguments.split)] if arguments.cuhk else []
+    styles = arguments.style or registry.names(registry.STYLES)
+    sets += [(redrawn(arguments.portraits, style), "val") for style in styles]
+    print("| drawings |", " | ".join(FIGURES), "|")
+    print("|---" * (len(FIGURES) + 1) + "|")
+    for name, split in sets:
+        found = score(arguments.weights, name, split, arguments.out / Path(name).name)
+        row = (
+            f"{found[figure]:.3f}" if found.get(figure) is not None else "-" for figure in FIGURES
+        )
+        print(f"| {Path(name).name} |", " | ".join(row), "|", flush=True)
+
+
+def redrawn(portraits: Path, style: str) -> str:
+    """The name of the set of people held out, drawn in one style; made where it is missing."""
+    name = f"held-out-{style}"
+    if not (paths.prepared_home() / name).is_dir():
+        listed = portraits / "held-out.csv"
+        with (portraits / "people.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
+        with listed.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, ["photo", "split", "person"])
+            writer.writeheader()
+            writer.writerows(rows)
+        options = ("--align", "face", "--backdrop", "studio", "--size", "128", "--test", "0")
+        run("preprocess", "--manifest", listed, "--style", style, *options, "--name", name)
+    return name
+
+
+def score(weights: Path, name: str, split: str, out: Path) -> dict[str, float]:
+    """The means of a set's figures; the report and the sheet go to `out`."""
+    shutil.rmtree(out, ignore_errors=True)
+    arguments = ("--model", weights, "--data", name, "--split", split, "--out", out, "--json")
+    data = json.loads(run("eval", *arguments))["data"]
+    show(weights, name, split, out / "sheet.png")
+    (model,) = (row for row in data["scores"] if row["kind"] == "model")
+    return {metric: figure["value"] for metric, figure in model["figures"].items()}
+
+
+def show(weights: Path, name: str, split: str, path: Path) -> None:
+    """Write a sheet of sketch, generated and photo, four pictures a row."""
+    folder = Path(name) if Path(name).is_dir() else paths.prepared_home() / name
+    stored = prepared.read(folder).split(split)
+    step = max(len(stored) // SHOWN, 1)
+    pairs = stored.take(range(0, len(stored), step)[:SHOWN])
+    place = device.resolve("auto", precision="fp32")
+    generated = generate_batch(load_model(weights, place).generator, pairs.sketches, place)
+    cells = [
+        cell
+        for three in zip(pairs.sketches, generated, pairs.photos, strict=True)
+        for cell in three
+    ]
+    images.write(
+        path, images.sheet([cells[start : start + 12] for start in range(0, len(cells), 12)])
+    )
+
+
+def run(*words: object) -> str:
+    """What a command of the program prints."""
+    command = [sys.executable, "-m", "sketchcli", *map(str, words)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""A portrait's busy background exchanged for a studio's: plain, softly lit, blue-grey.
+
+A sketch leaves the background out, so a network cannot know it: trained on flags and bookshelves
+it paints blotches. Trained on portraits before one calm backdrop, it paints that.
+
+The sitter is cut out by GrabCut (Rother, Kolmogorov, Blake, "GrabCut: interactive foreground
+extraction using iterated graph cuts", 2004), which is told where a head and shoulders are from
+where the eyes are.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli import images
+from sketchcli.images import Floats, Pixels
+
+Points = NDArray[np.float32]
+Exact = NDArray[np.float64]
+
+_WORKING_SIDE = 128  # pixels: the time grows with their number
+_ROUNDS = 3
+_NEAR = 7  # pixels: what is compared on either side of the outline
+_CLEAR = 18.0  # CIELAB distance, in 8 bits, of colours that are told apart
+_LEAST_CLEAR = 0.85  # share of the outline
+_SPECK = 0.005  # of the picture: a smaller hole in the sitter is closed
+
+# Ellipses around the point between the eyes, in eye distances: x and y of the centre, half axes.
+_INNER_FACE = (0.0, 0.35, 0.85, 1.3)
+_HEAD = (0.0, 0.1, 1.7, 2.05)
+_REACH = (0.0, 0.25, 2.0, 2.35)  # above the shoulders, nothing of the sitter is further out
+_NECK, _SHOULDERS = 1.3, 1.85  # how far below the eyes they begin
+_SLOPE = 0.2  # of the shoulders
+_BUST = 2.0  # half the width of what is surely a body
+_WINDOW = (3.4, 2.9, 4.0)  # to either side, above and below: the sitter is looked for within
+
+# A crown lower than this, or this lopsided, has lost its hair to a background of its colour;
+# measured in eye distances above the eyes, over the middle of the face and over each eye.
+_CROWN, _TEMPLES, _LOPSIDED = 1.45, 1.15, 0.4
+
+# CIELAB of the backdrop: lightness, green to red, blue to yellow; each with its deviation.
+_COLOUR = np.array([66.0, -1.0, -14.0])
+_VARIETY = np.array([4.0, 1.2, 3.0])
+
+
+def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | None:
+    """The sitter of a portrait before a studio's backdrop; None where he cannot be cut out.
+
+    Args:
+        photo: `(H, W, 3)`.
+        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
+        rng: The source of the backdrop's colour and light.
+    """
+    matte = sitter(photo, eyes)
+    if matte is None:
+        return None
+    matte = matte[..., None]
+    backdrop = _backdrop(photo.shape[:2], rng)
+    mixed = matte * photo.astype(np.float32) + (1 - matte) * backdrop
+    pixels: Pixels = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+    return pixels
+
+
+def sitter(photo: Pixels, eyes: Points) -> Floats | None:
+    """How surely each pixel belongs to the sitter, `(H, W)` in [0, 1].
+
+    None where the outline found is doubtful: along it the colours hardly differ, or the hair was
+    taken for background.
+
+    Args:
+        photo: `(H, W, 3)`.
+        eyes: `(2, 2)`, in its pixels.
+    """
+    height, width = photo.shape[:2]
+    places: Exact = np.asarray(eyes, np.float64)
+    window = _window((height, width), places)
+    found = _cut_out(photo[window], places - (window[1].start, window[0].start))
+    if found is None:
+        return None
+    matte = np.zeros((height, width), np.float32)
+    matte[window] = found
+    return matte
+
+
+def _window(shape: tuple[int, int], eyes: Exact) -> tuple[slice, slice]:
+    """Rows and columns around head and shoulders."""
+    (x, y), distance = eyes.mean(axis=0), _distance(eyes)
+    aside, above, below = (distance * side for side in _WINDOW)
+    rows = slice(max(round(y - above), 0), min(round(y + below), shape[0]))
+    return rows, slice(max(round(x - aside), 0), min(round(x + aside), shape[1]))
+
+
+def _distance(eyes: Exact) -> float:
+    return max(float(np.linalg.norm(eyes[1] - eyes[0])), 1.0)
+
+
+def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
+    """The matte of a picture that is all head and shoulders, unless it is doubtful."""
+    if not photo.size:  # the face is beyond the picture
+        return None
+    height, width = photo.shape[:2]
+    scale = min(_WORKING_SIDE / max(height, width), 1)
+    small = images.resize(photo, (max(round(height * scale), 8), max(round(width * scale), 8)))
+    soft = cv2.GaussianBlur(small, (0, 0), 0.6)
+    lab = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB).astype(np.uint8, copy=False)
+    marks = _marks(small.shape[:2], eyes * scale)
+    if not {cv2.GC_FGD, cv2.GC_BGD} <= set(np.unique(marks).tolist()):
+        return None
+    cv2.setRNGSeed(0)  # its clusters begin at random
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(lab, marks, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    whole = _one_piece((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD))
+    if not _has_crown(whole, eyes * scale) or not _is_clear(lab, whole, eyes * scale):
+        return None
+    edge = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 0.7)
+    large = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)
+    # A little inside: no rim of the old background.
+    t = np.clip((large - 0.35) / 0.5, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def _marks(shape: tuple[int, ...], eyes: Exact) -> NDArray[np.uint8]:
+    """What GrabCut is told of each pixel: surely or perhaps the sitter, surely or perhaps not."""
+    centre, distance = eyes.mean(axis=0), _distance(eyes)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    across, down = (x - centre[0]) / distance, (y - centre[1]) / distance
+
+    def within(ellipse: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+        right, below, wide, high = ellipse
+        far = ((across - right) / wide) ** 2 + ((down - below) / high) ** 2
+        return np.asarray(far < 1, np.bool_)
+
+    neck = (down > _NECK) & (np.abs(across) < 0.55)
+    shoulders = down > _SHOULDERS + _SLOPE * np.maximum(np.abs(across) - 0.7, 0)
+    shoulders &= np.abs(across) < _BUST
+    body = (down > _NECK) & (np.abs(across) < down)
+    marks = np.full(shape, cv2.GC_PR_BGD, np.uint8)
+    marks[within(_HEAD) | body] = cv2.GC_PR_FGD
+    marks[(down < _NECK) & ~within(_REACH)] = cv2.GC_BGD
+    marks[:1] = cv2.GC_BGD
+    marks[within(_INNER_FACE) | neck | shoulders] = cv2.GC_FGD
+    return marks
+
+
+def _one_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest part of a mask, its small holes closed."""
+    _, labels, about, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    largest = labels == 1 + int(np.argmax(about[1:, cv2.CC_STAT_AREA]))
+    _, holes, about, _ = cv2.connectedComponentsWithStats((~largest).astype(np.uint8))
+    small = np.flatnonzero(about[:, cv2.CC_STAT_AREA] < _SPECK * mask.size)
+    return np.asarray(largest | (np.isin(holes, small) & ~largest), np.bool_)
+
+
+def _has_crown(whole: NDArray[np.bool_], eyes: Exact) -> bool:
+    """Whether a head as high as heads are, and as even, is above the eyes."""
+    (x, y), distance = eyes.mean(axis=0), _distance(eyes)
+    columns = np.clip(np.rint(x + distance * np.array([-0.5, 0, 0.5])), 0, whole.shape[1] - 1)
+    left, middle, right = (y - np.argmax(whole[:, columns.astype(int)], axis=0)) / distance
+    is_high = middle >= _CROWN and min(left, right) >= _TEMPLES
+    return bool(is_high and abs(left - right) <= _LOPSIDED)
+
+
+def _is_clear(lab: Pixels, whole: NDArray[np.bool_], eyes: Exact) -> bool:
+    """Whether the colours on the two sides of the outline differ, from the crown to the neck."""
+    sides = []
+    for weight in (whole.astype(np.float32), (~whole).astype(np.float32)):
+        total = np.maximum(cv2.blur(weight, (_NEAR, _NEAR)), np.float32(1e-3))
+        sides.append(cv2.blur(lab * weight[..., None], (_NEAR, _NEAR)) / total[..., None])
+    apart = np.sqrt(((sides[0] - sides[1]) ** 2).sum(axis=-1))
+    square = np.ones((3, 3), np.uint8)
+    outline = cv2.morphologyEx(whole.astype(np.uint8), cv2.MORPH_GRADIENT, square) > 0
+    neck = max(round(eyes[:, 1].mean() + _NECK * _distance(eyes)), 0)
+    along = apart[:neck][outline[:neck]]
+    return bool(along.size) and float(np.mean(along > _CLEAR)) >= _LEAST_CLEAR
+
+
+def _backdrop(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """RGB `(H, W, 3)` in [0, 255]: one colour, lit from somewhere behind the head."""
+    height, width = shape
+    colour = _COLOUR + _VARIETY * rng.normal(0, 1, 3)
+    x, y = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.6)
+    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
+    fall = (columns - x) ** 2 + (rows - y) ** 2
+    lab = np.empty((height, width, 3), np.float32)
+    lab[:] = colour
+    lab[..., 0] += rng.uniform(0, 14) * (0.3 - fall)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, np.float32)

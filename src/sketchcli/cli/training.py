@@ -1,0 +1,110 @@
+"""What `train` does once its settings are clear: in one process, or in each of several."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sketchcli import device as devices
+from sketchcli import machine
+from sketchcli.cli.progress import reporting
+from sketchcli.cli.train_settings import invocation, invocation_of
+from sketchcli.config import TrainConfig
+from sketchcli.data.prepared import PreparedSet
+from sketchcli.device import Device
+from sketchcli.engine.demo import set_to_train
+from sketchcli.engine.events import Note, Reporter
+from sketchcli.engine.results import TrainEstimate, TrainResult
+from sketchcli.engine.runs import Run, new_run_dir
+from sketchcli.engine.training import train as training
+from sketchcli.engine.training.distributed import joined
+from sketchcli.engine.training.ranks import Ranks
+from sketchcli.engine.training.resuming import set_of
+from sketchcli.machine import Place
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for.
+
+    Args:
+        config: All settings.
+        data: The set's name or folder; None: the run's, the newest, or the demo set.
+        run: One to go on with.
+        run_dir: Where to train otherwise; None: a new folder.
+        arguments: As typed.
+        device: Its name.
+        precision: Its name.
+        budget: Seconds.
+        is_dry: Whether nothing is trained.
+    """
+
+    config: TrainConfig
+    data: Path | None
+    run: Run | None
+    run_dir: Path | None
+    arguments: Sequence[str]
+    device: str
+    precision: str
+    budget: float | None
+    is_dry: bool
+
+
+def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
+    """Train, or estimate; return what is to be printed: nothing in a process but the first."""
+    place = Place.from_environment()
+    with reporting(is_shown=place.is_first) as report:
+        device = devices.resolve(request.device, precision=request.precision, place=place)
+        with joined(place, device.torch) as ranks:
+            chosen = ranks.text_of_first(device.precision)  # each one's probe may find another
+            device = dataclasses.replace(device, precision=chosen)
+            dataset = ranks.first_before_others(lambda: find_set(request, report))
+            report(Note(f"set: {dataset.folder}"))
+            warn_of_crowding(device, place, report)
+            result = answer(request, dataset, device, ranks, report)
+    return result if place.is_first else None
+
+
+def answer(
+    request: Request, dataset: PreparedSet, device: Device, ranks: Ranks, report: Reporter
+) -> TrainResult | TrainEstimate | None:
+    """The run's result, or its estimate, which the first process makes alone."""
+    if request.is_dry:
+        if not ranks.is_first:
+            return None
+        return training.dry_run(request.config, dataset, device=device, reporter=report)
+    folder = request.run.folder if request.run else request.run_dir
+    folder = folder or new_run_dir(dataset.description.name, request.config.preset)
+    return training.train(
+        request.config,
+        dataset,
+        run_dir=Path(ranks.text_of_first(str(folder))),
+        device=device,
+        reporter=report,
+        ranks=ranks,
+        budget=request.budget,
+        command=command_again(request, dataset),
+    )
+
+
+def find_set(request: Request, report: Reporter) -> PreparedSet:
+    """The set to train on."""
+    if request.run and request.data is None:
+        return set_of(request.run)
+    return set_to_train(request.data, report)
+
+
+def command_again(request: Request, dataset: PreparedSet) -> str:
+    """The command that trains the same model again."""
+    if request.run:
+        return invocation_of(request.run, dataset.folder)
+    unnamed = None if request.data else dataset.folder
+    return invocation(request.arguments, seed=request.config.seed, unnamed=unnamed)
+
+
+def warn_of_crowding(device: Device, place: Place, report: Reporter) -> None:
+    """Say where more threads than cores would compute; a GPU has its own."""
+    if device.torch.type == "cpu":
+        warning = machine.crowding(device.threads, processes=place.local_count)
+        if warning:
+            report(Note(warning, is_warning=True))

@@ -1,0 +1,78 @@
+"""A draughtsman's portrait: soft pencil lines over tone laid down in fine strands.
+
+`hand` draws stroke by stroke and is loose; this style is the patient one. Dark hair is dark, skin
+is left white, shadows under nose and chin are soft, clothes run out into the paper.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sketchcli.images import Floats, Pixels
+from sketchcli.sketching import _hatching, _manner, _subject, _tone
+from sketchcli.sketching import _sheet as sheet
+from sketchcli.sketching._fields import blur, luminance, ramp, to_pixels, unit
+from sketchcli.sketching._manner import Manner
+
+TITLE = "shaded pencil portrait"
+
+_BLACK = 0.06  # added above and below in the dodge: noise in black stays invisible
+_FAINTEST = 0.035  # of the dodge's darkness: what is left out
+_STRANDS = 0.06  # luminance: how much a strand of hair differs from its surroundings
+
+
+def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
+    """Draw a photo `(H, W, 3)` as a shaded portrait `(H, W)`.
+
+    What varies from drawing to drawing: the lines' radius (0.6 to 1.8 units) and darkness, that of
+    masses (0.55 to 1.05), how much of the skin's own tone is drawn (0 to 0.9), the strands'
+    contrast, and how far clothes and background are left out.
+    """
+    manner = _sample(rng)
+    lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
+    light, pixels = luminance(photo), unit(photo.shape)
+    subject = _subject.find(photo)
+    lines = _lines(light, lining, pixels) * (subject + np.float32(manner.backdrop) * (1 - subject))
+    tone = _shade(light, subject, manner, shading, pixels)
+    graphite = np.float32(manner.pressure) * sheet.combine(tone, lines)
+    return to_pixels(sheet.lay_on_paper(graphite, manner, paper))
+
+
+def _sample(rng: np.random.Generator) -> Manner:
+    """A hand's manner, with more tone and more of the paper left white."""
+    return replace(
+        _manner.sample(rng),
+        pressure=rng.uniform(0.75, 1.0),
+        masses=rng.uniform(0.55, 1.05),
+        modelling=rng.uniform(0.1, 0.75),
+        accents=rng.uniform(0.3, 0.9),
+        skin=rng.uniform(0.15, 0.9) * rng.choice([0, 1, 1, 1, 1]),
+        hatch_angle=np.deg2rad(rng.normal(-50, 20)) * rng.choice([1, 1, 1, -1]),
+        backdrop=rng.choice([0, 0, 0, 1]) * rng.uniform(0, 0.5),
+        fading=rng.uniform(0.4, 1.0),
+        grain=rng.uniform(0.2, 0.8),
+    )
+
+
+def _lines(light: Floats, rng: np.random.Generator, pixels: float) -> Floats:
+    """Darkness `(H, W)` of the lines: a narrow colour dodge, pressed harder or softer."""
+    sigma, gain, power = rng.uniform(0.6, 1.8), rng.uniform(1.0, 2.8), rng.uniform(0.85, 1.3)
+    light = blur(light, 0.25 * pixels) + np.float32(_BLACK)
+    darker = np.maximum(1 - light / blur(light, sigma * pixels) - np.float32(_FAINTEST), 0)
+    return np.asarray(np.minimum(np.float32(gain) * darker, 0.95) ** np.float32(power), np.float32)
+
+
+def _shade(
+    light: Floats, subject: Floats, manner: Manner, rng: np.random.Generator, pixels: float
+) -> Floats:
+    """Darkness `(H, W)` of masses, soft shadows and accents, in strands."""
+    contrast = rng.uniform(0.3, 1.0)
+    tones = _tone.see(light, subject, manner, pixels)
+    field = _hatching.directions(light, tones.masses, manner, pixels)
+    grain = 1 + np.float32(contrast) * (_hatching.streaks(field, rng, pixels) - 1)
+    # What is light among dark hair is where the light falls on a strand.
+    strand = np.clip((light - blur(light, 1.6 * pixels)) / np.float32(_STRANDS), -1, 1)
+    masses = tones.masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)
+    modelling = np.asarray(tones.modelling * (0.5 + 0.5 * grain), np.float32)
+    accents = tones.accents * ramp(1 - tones.masses, 0, 1)
+    return sheet.combine(0.85 * masses, 0.6 * modelling, 0.8 * accents)

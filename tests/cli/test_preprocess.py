@@ -1,0 +1,219 @@
+"""`preprocess` as a user runs it: each failure is one line, one code, and changes nothing."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli.failing import assert_fails, tree
+
+from sketchcli import images
+from sketchcli.assets.demo import draw_pair
+from sketchcli.cli.main import main
+from sketchcli.errors import ExitCode
+
+SIZE, COUNT, TESTED = 64, 30, 6  # of 30 pairs, 6 are to test on
+
+USAGE, DATA = ExitCode.USAGE, ExitCode.DATA
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A tree of right pairs with splits of its own."""
+    root = tmp_path_factory.mktemp("drawn")
+    for index in range(COUNT):
+        for of, pixels in zip((sketch_of, photo_of), draw_pair(index, size=SIZE), strict=True):
+            of(root, index).parent.mkdir(parents=True, exist_ok=True)
+            of(root, index).write_bytes(images.encode(pixels, ".png"))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path, drawn):
+    return shutil.copytree(drawn, tmp_path / "set")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, drawn):
+    """What a strict call makes of the right pairs."""
+    out = tmp_path_factory.mktemp("prepared") / "mine"
+    assert main(["preprocess", str(drawn), "--out", str(out), "--size", str(SIZE), "--strict"]) == 0
+    return out
+
+
+@pytest.fixture
+def older(home, prepared):
+    """What is there already, under the name that the next command gives."""
+    shutil.copytree(prepared, home / "prepared" / "mine")
+    return tree(home / "prepared")
+
+
+def sketch_of(root: Path, index: int) -> Path:
+    return root / ("test" if index < TESTED else "train") / "sketches" / f"{index:02}.png"
+
+
+def photo_of(root: Path, index: int) -> Path:
+    return root / ("test" if index < TESTED else "train") / "photos" / f"{index:02}.png"
+
+
+def change(path, make):
+    path.write_bytes(images.encode(np.asarray(make(images.read(path)), np.uint8), ".png"))
+
+
+def copy(root, first, second):
+    """Put a copy of a pair in another's place."""
+    for of in (sketch_of, photo_of):
+        of(root, second).write_bytes(of(root, first).read_bytes())
+
+
+def brighter_copy(root, first, second):
+    copy(root, first, second)
+    for of in (sketch_of, photo_of):
+        change(of(root, second), lambda pixels: np.clip(pixels.astype(int) + 6, 0, 255))
+
+
+def swap(root, *places):
+    paths = [photo_of(root, place) for place in places]
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+# What is done to the set, and what the audit or the ledger calls it.
+FAULTS = {
+    "a sketch without a photo": (lambda r: photo_of(r, 9).unlink(), "1 left out"),
+    "a picture that is none": (lambda r: photo_of(r, 9).write_bytes(b"x"), "2 left out"),
+    "a cut picture": (
+        lambda r: os.truncate(sketch_of(r, 9), sketch_of(r, 9).stat().st_size // 2),
+        "2 left out",
+    ),
+    "another file": (lambda r: (r / "notes.txt").write_text("x"), "1 left out"),
+    "the same pair twice": (lambda r: copy(r, 9, 10), "2 left out"),
+    "the same pair in both splits": (lambda r: copy(r, 1, 10), "2 left out"),
+    "two sketches of a photo": (
+        lambda r: photo_of(r, 10).write_bytes(photo_of(r, 9).read_bytes()),
+        "1 repeated",
+    ),
+    "nearly the same pair twice": (lambda r: brighter_copy(r, 9, 10), "near-duplicate"),
+    "nearly the same pair in both splits": (lambda r: brighter_copy(r, 1, 10), "leakage"),
+    "two photos in each other's place": (lambda r: swap(r, 9, 20), "2 wrong-pair"),
+    "sorted wrongly": (lambda r: swap(r, *range(TESTED, COUNT)), "1 mispaired-set"),
+    "a shifted photo": (
+        lambda r: change(photo_of(r, 9), lambda p: np.pad(p, ((0, 0), (7, 0), (0, 0)), "edge")),
+        "1 misaligned",
+    ),
+    "a blank sketch": (lambda r: change(sketch_of(r, 9), lambda p: 0 * p + 255), "1 blank"),
+    "a blank photo": (lambda r: change(photo_of(r, 9), lambda p: 0 * p), "1 blank"),
+    "a tinted sketch": (
+        lambda r: change(sketch_of(r, 9), lambda p: images.to_rgb(p) // np.array([1, 1, 2])),
+        "1 tinted",
+    ),
+    "an inverted sketch": (lambda r: change(sketch_of(r, 9), lambda p: 255 - p), "1 inverted"),
+    "a faint sketch": (lambda r: change(sketch_of(r, 9), lambda p: 230 + p // 12), "low-contrast"),
+    "a tiny sketch": (lambda r: change(sketch_of(r, 9), lambda p: p[::4, ::4]), "1 enlarged"),
+    "the photo for the sketch": (
+        lambda r: sketch_of(r, 9).write_bytes(photo_of(r, 9).read_bytes()),
+        "1 same-picture",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_strict_call_refuses_every_fault_and_leaves_the_old_set(
+    sketch2img, home, root, older, fault
+):
+    spoil, said = FAULTS[fault]
+    spoil(root)
+    call = ("preprocess", root, "--name", "mine", "--size", SIZE, "--overwrite")
+    assert_fails(sketch2img(*call, "--strict"), DATA, "not clean", said, "mine.audit.html")
+    now = tree(home / "prepared")
+    assert {name: now.get(name) for name in older} == older
+    report = home / "prepared" / "mine.audit.html"
+    assert report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    lenient = sketch2img(*call)
+    assert lenient.code == 0, lenient.stderr
+    assert not report.exists()
+
+
+def test_groups_torn_apart_are_refused_too(sketch2img, home, root, older):
+    call = ("preprocess", root, "--name", "mine", "--size", SIZE, "--overwrite", "--strict")
+    outcome = sketch2img(*call, "--group-by", r"\d$")
+    assert_fails(outcome, DATA, "torn-group")
+    assert {name: tree(home / "prepared").get(name) for name in older} == older
+
+
+def listed(tmp_path, text):
+    path = tmp_path / "list.csv"
+    path.write_text(text, encoding="utf-8")
+    return ("--manifest", path)
+
+
+FAILURES = {
+    "no such place": (lambda r: (r / "nowhere",), DATA, "neither a fetched set nor a folder"),
+    "no such folder": (lambda r: ("--photos", r / "nowhere"), DATA, "no such folder"),
+    "a file": (lambda r: ("--photos", sketch_of(r, 9)), DATA, "a file, not a folder"),
+    "no kinds": (lambda r: (r / "train" / "photos",), DATA, "no folders of sketches and of photos"),
+    "one in the other": (
+        lambda r: ("--sketches", r / "train", "--photos", r / "train" / "photos"),
+        DATA,
+        "one lies in the other",
+    ),
+    "strangers": (
+        lambda r: ("--sketches", r / "train" / "sketches", "--photos", r / "test" / "photos"),
+        DATA,
+        "no pair can be used",
+    ),
+    "no list": (lambda r: ("--manifest", r / "nowhere.csv"), DATA, "No such file"),
+    "an empty list": (lambda r: listed(r, "photo\n"), DATA, "no pictures in it"),
+    "a list without photos": (lambda r: listed(r, "a,b\n1,2\n"), DATA, "no column 'photo'"),
+    "a list of nothing": (lambda r: listed(r, "photo\nx.png\n"), DATA, "no such file (line 2)"),
+    "an unknown split": (
+        lambda r: listed(r, "photo,split\nx.png,monday\n"),
+        DATA,
+        "no split is called 'monday'",
+    ),
+    "an open quotation": (lambda r: listed(r, 'photo\n"x.png\n' + "y" * 200_000), DATA, "line"),
+    "no way": (lambda _: (), USAGE, "in one way"),
+    "two ways": (lambda r: (r, "--photos", r), USAGE, "in one way"),
+    "sketches alone": (lambda r: ("--sketches", r), USAGE, "go together"),
+    "sketches and a style": (
+        lambda r: ("--sketches", r / "test", "--photos", r / "train", "--style", "pen"),
+        USAGE,
+        "--style",
+    ),
+    "an unknown style": (lambda r: (r, "--style", "crayon"), USAGE, "no style is called 'crayon'"),
+    "no size": (lambda r: (r, "--size", "large"), USAGE, "not a size"),
+    "too large a size": (lambda r: (r, "--size", "9000"), USAGE, "out of bounds"),
+    "nothing to train on": (lambda r: (r, "--val", ".6", "--test", ".6"), USAGE, "train on"),
+    "a direction for nothing": (
+        lambda r: ("--photos", r, "--direction", "photo-left"),
+        USAGE,
+        "--direction",
+    ),
+    "no pattern": (lambda r: (r, "--group-by", "("), USAGE, "--group-by"),
+    "two names": (lambda r: (r, "--out", r / "out"), USAGE, "two ways"),
+    "no detector": (lambda r: (r, "--align", "face"), DATA, "fetch-data yunet"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_leaves_the_old_set(sketch2img, home, root, older, failure):
+    arguments, code, said = FAILURES[failure]
+    call = ("preprocess", *arguments(root), "--name", "mine", "--overwrite")
+    assert_fails(sketch2img(*call), code, said)
+    assert tree(home / "prepared") == older
+
+
+def test_a_set_that_is_there_is_not_replaced_unasked(sketch2img, home, root, older):
+    assert_fails(sketch2img("preprocess", root, "--name", "mine"), DATA, "exists", "--overwrite")
+    now = tree(home / "prepared")
+    assert {name: now.get(name) for name in older} == older
+
+
+def test_a_folder_of_somebody_else_is_left_alone(sketch2img, root, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    call = ("preprocess", root, "--out", tmp_path / "thesis", "--overwrite")
+    assert_fails(sketch2img(*call), DATA, "holds something else")
+    assert tree(tmp_path / "thesis") == {"chapter.txt": b"years of work"}

@@ -1,0 +1,127 @@
+"""Several sketches of one photo, loose cuts, studio backdrops."""
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import network_file
+
+from sketchcli import images
+from sketchcli.assets.demo import draw_pair
+from sketchcli.data import prepared
+
+YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
+STYLES = ("--style", "pencil", "--style", "sobel", "--style", "sobel")
+
+
+@pytest.fixture
+def portraits(tmp_path):
+    """Six drawn portraits of 96 pixels."""
+    folder = tmp_path / "portraits"
+    for index in range(6):
+        images.write(folder / f"face-{index}.png", draw_pair(index, size=96)[1])
+    return folder
+
+
+@pytest.fixture
+def prepare(sketch2img, portraits, tmp_path):
+    """Draw the portraits' sketches at 48 pixels, by the command."""
+
+    def run(*more, test="0"):
+        out = tmp_path / "set"
+        shutil.rmtree(out, ignore_errors=True)
+        arguments = ("preprocess", "--photos", portraits, "--size", "48", "--test", test)
+        done = sketch2img(*arguments, "--workers", "1", "--out", out, *more)
+        assert done.code == 0, done.stderr
+        return prepared.read(out)
+
+    return run
+
+
+@pytest.fixture
+def detector(home):
+    """The face detector, where `fetch-data yunet` puts it."""
+    file = network_file(YUNET)
+    target = home / "assets" / "yunet" / file.name
+    target.parent.mkdir(parents=True)
+    shutil.copy(file, target)
+
+
+def test_each_photo_is_drawn_several_times(prepare):
+    dataset = prepare(*STYLES, "--draws", "3")
+    split = dataset.split("train")
+    assert len(split) == 18
+    assert set(split.ids) == {f"face-{i}{more}" for i in range(6) for more in ("", "#2", "#3")}
+    rows = [split.ids.index(name) for name in ("face-4", "face-4#2", "face-4#3")]
+    sketches, photos = split.sketches.take(rows), split.photos.take(rows)
+    assert (photos == photos[0]).all()
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(sketches[one].astype(int) - sketches[other]).mean() > 1
+
+
+def test_styles_take_turns_and_one_named_twice_comes_twice_as_often(prepare):
+    pairs = prepare(*STYLES, "--draws", "3").description.pairs
+    for photo in {pair.photo for pair in pairs}:
+        styles = sorted(pair.style for pair in pairs if pair.photo == photo)
+        assert styles == ["pencil", "sobel", "sobel"]
+
+
+def test_the_first_sketch_is_the_one_that_is_drawn_alone(prepare):
+    alone = prepare("--style", "pencil").split("train")
+    several = prepare("--style", "pencil", "--draws", "2").split("train")
+    for row, name in enumerate(alone.ids):
+        assert np.array_equal(alone.sketches[row], several.sketches[several.ids.index(name)])
+
+
+def test_all_sketches_of_a_photo_are_in_one_split(prepare):
+    dataset = prepare("--style", "pencil", "--draws", "4", test="0.5")
+    homes = {}
+    for pair in dataset.description.pairs:
+        homes.setdefault(pair.photo, set()).add(pair.split)
+    assert len(homes) == 6
+    assert all(len(splits) == 1 for splits in homes.values())
+    assert set().union(*homes.values()) == {"train", "test"}
+
+
+def test_a_photo_s_own_sketches_are_no_duplicates_but_another_file_s_are(prepare, portraits):
+    shutil.copy(portraits / "face-0.png", portraits / "face-9.png")
+    dataset = prepare("--style", "pencil", "--draws", "3")
+    assert dataset.description.findings == {}
+    assert [name.rpartition("/")[2] for name in dataset.description.left_out] == ["face-9.png"]
+    assert len(dataset.split("train")) == 18
+
+
+@pytest.mark.usefixtures("detector")
+def test_loose_cuts_differ_from_draw_to_draw_and_move_sketch_and_photo_together(prepare):
+    dataset = prepare("--style", "pencil", "--draws", "4", "--align", "loose")
+    assert dataset.description.align == "loose"
+    assert dataset.description.unaligned == {}
+    split = dataset.split("train")
+    own = [row for row, name in enumerate(split.ids) if name.startswith("face-1")]
+    photos = split.photos.take(own)
+    assert len(np.unique(photos.reshape(len(own), -1), axis=0)) == 4
+    for row in own:
+        edges = np.hypot(*np.gradient(images.luma(split.photos[row]).astype(float)))
+        darkness = 255 - split.sketches[row].astype(float)
+        here, aside = (
+            np.corrcoef(darkness.ravel(), np.roll(edges, shift, axis=1).ravel())[0, 1]
+            for shift in (0, 6)
+        )
+        assert here > aside + 0.1
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_studio_backdrop_replaces_the_background_and_not_the_face(prepare):
+    plain = prepare("--style", "pencil", "--align", "face").split("train").whole()
+    studio = prepare("--style", "pencil", "--align", "face", "--backdrop", "studio").split("train")
+    for before, after in zip(plain.photos, studio.whole().photos, strict=True):
+        changed = np.abs(before.astype(int) - after).mean(axis=2)
+        assert changed[20:32, 18:30].mean() < 3
+        assert changed[:6, :6].mean() > 3
+        assert after[:6, :6].std(axis=(0, 1)).max() < 6
+
+
+def test_a_backdrop_without_a_face_to_go_by_is_a_usage_error(sketch2img, portraits):
+    done = sketch2img("preprocess", "--photos", portraits, "--backdrop", "studio")
+    assert done.code == 2
+    assert "--align face" in done.stderr

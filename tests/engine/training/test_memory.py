@@ -1,0 +1,142 @@
+"""What is said where a GPU's memory is full: the error is injected, what fits is really tried."""
+
+import weakref
+
+import pytest
+import torch
+
+from sketchcli import checkpoint
+from sketchcli import config as settings
+from sketchcli.engine.runs import Run
+from sketchcli.engine.training import loop
+from sketchcli.engine.training.memory import first_that_fits
+from sketchcli.engine.training.train import dry_run, train
+from sketchcli.engine.training.trainer import Trainer
+from sketchcli.errors import DeviceError, ExitCode
+
+
+@pytest.fixture
+def room_for(monkeypatch):
+    """Let steps run out of memory that take more than so many pairs at a time."""
+
+    def limit(pairs, *, after=0):
+        step, seen = Trainer.step, []
+
+        def limited(self, parts, number):
+            seen.append(max(map(len, parts)))
+            if seen[-1] > pairs and len(seen) > after:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return step(self, parts, number)
+
+        monkeypatch.setattr(Trainer, "step", limited)
+        return seen
+
+    return limit
+
+
+@pytest.fixture
+def six(tiny):
+    return settings.merge(tiny, {"data": {"batch_size": 6}})
+
+
+@pytest.mark.parametrize(
+    ("room", "fits", "accumulate"), [(5, 3, 2), (3, 3, 2), (2, 2, 4), (1, 1, 6)]
+)
+def test_what_fits_is_said(six, dataset, tmp_path, cpu, room_for, room, fits, accumulate):
+    room_for(room)
+    with pytest.raises(DeviceError) as caught:
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    error = caught.value
+    assert f"out of memory with 6 pairs at a time; {fits} fit" in error.message
+    assert f"--accumulate {accumulate} trains the same batch of 6" in error.hint
+    assert f"--batch-size {fits}" in error.hint
+    assert error.exit_code == ExitCode.DEVICE
+
+
+def test_what_is_said_to_fit_does(six, dataset, tmp_path, cpu, room_for):
+    room_for(2)
+    for changes in ({"accumulate": 4}, {"batch_size": 2}):
+        config = settings.merge(six, {"data": changes})
+        result = train(config, dataset, run_dir=tmp_path / str(changes), device=cpu)
+        assert result.epochs == config.epochs
+
+
+def test_parts_are_made_smaller_from_what_they_are(six, dataset, tmp_path, cpu, room_for):
+    seen = room_for(1)
+    config = settings.merge(six, {"data": {"accumulate": 3}})
+    with pytest.raises(DeviceError, match="with 2 pairs at a time; 1 fit") as caught:
+        train(config, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert "--accumulate 6" in caught.value.hint
+    assert max(seen) == 2
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_where_not_even_one_pair_fits_other_cures_are_named(
+    six, dataset, tmp_path, cpu, room_for, checkpointing
+):
+    room_for(0)
+    config = settings.merge(six, {"run": {"checkpointing": checkpointing}})
+    with pytest.raises(DeviceError, match="not even one pair") as caught:
+        train(config, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert ("--checkpointing" in caught.value.hint) is not checkpointing
+
+
+def test_memory_that_another_program_took_for_a_while_is_told_apart(
+    six, dataset, tmp_path, cpu, monkeypatch
+):
+    step, seen = Trainer.step, []
+
+    def limited(self, parts, number):
+        seen.append(number)
+        if len(seen) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(self, parts, number)
+
+    monkeypatch.setattr(Trainer, "step", limited)
+    with pytest.raises(DeviceError, match="6 pairs at a time fit into what is free") as caught:
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert "another program" in caught.value.hint
+
+
+def test_what_the_failed_step_had_computed_is_let_go_before_anything_is_tried(
+    six, dataset, tmp_path, cpu, monkeypatch
+):
+    step, held = Trainer.step, []
+
+    def limited(self, parts, number):
+        assert all(reference() is None for reference in held), "still holds its memory"
+        computed = torch.zeros(1)
+        held.append(weakref.ref(computed))
+        if len(parts[0]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(self, parts, number)
+
+    monkeypatch.setattr(Trainer, "step", limited)
+    with pytest.raises(DeviceError, match="3 fit"):
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert len(held) == 4  # six pairs twice, then three of them in two steps
+
+
+def test_the_last_state_stays(six, dataset, tmp_path, cpu, room_for, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0)
+    room_for(4, after=1)
+    with pytest.raises(DeviceError):
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert checkpoint.read_about(Run(tmp_path / "run").state)["progress"]["step"] == 1
+
+
+def test_a_budget_and_a_dry_run_say_it_before_anything_is_trained(
+    six, dataset, tmp_path, cpu, room_for
+):
+    room_for(3)
+    with pytest.raises(DeviceError, match="3 fit"):
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu, budget=60.0)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(DeviceError, match="3 fit"):
+        dry_run(six, dataset, device=cpu)
+
+
+def test_every_count_of_parts_is_tried_once():
+    tried = []
+    assert first_that_fits(10, 3, tried.append) is None
+    assert tried == [3, 6, 10]
