@@ -283,7 +283,10 @@ def test_weights_bring_their_generator_unless_one_is_asked_for(train, run, asked
     for more in ((), ("--set", "model.generator_options.width=8"), ("--generator", "cnn")):
         assert train("--init-from", "first", *more).code == 0
     theirs, wider, other = (call["config"].model for call in asked)
-    assert (theirs.generator, theirs.generator_options) == ("resunet", {"width": 4, "blocks": 1})
+    assert (theirs.generator, theirs.generator_options) == (
+        "resunet",
+        {"width": 4, "blocks": 1, "dropout": 0.0, "norm": "instance"},
+    )
     assert theirs.discriminator_options == {}
     assert wider.generator_options == {"width": 8}
     assert other.generator == "cnn"

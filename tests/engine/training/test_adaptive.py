@@ -11,7 +11,7 @@ def feed(strength, signs, images=5):
 
 
 def test_it_is_full_strength_where_it_does_not_adapt():
-    strength = AdaptiveStrength(AugmentationConfig())
+    strength = AdaptiveStrength(AugmentationConfig(adaptive=False))
     assert feed(strength, [1.0] * 20) == 1.0
 
 

@@ -103,7 +103,7 @@ def test_a_state_without_a_scale_is_gone_on_with(tiny, cpu):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_losses_and_their_sum_are_fp32_whatever_the_networks_compute_in(tiny, part, precision):
-    weights = {"structure_weight": 1.0, "gradient_weight": 1.0}
+    weights = {"feature_matching_weight": 1.0, "structure_weight": 1.0, "gradient_weight": 1.0}
     trainer = Trainer(
         settings.merge(tiny, {"loss": weights}),
         image_size=(SIDE, SIDE),

@@ -35,7 +35,7 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
         agreed = trial.ranks.as_first({"epochs": epochs_that_fit(left, trial.costs())})
         planned = int(agreed["epochs"])
         trial.watch.note(
-            f"{planned} epochs fit into the time that is left "
+            f"{planned} {'epochs fit' if planned > 1 else 'epoch fits'} into the time that is left "
             f"({trial.step_seconds:.2f} s a step of {trial.batch_size} pairs)"
         )
     trial.release()  # a GPU need not hold both

@@ -97,8 +97,7 @@ def train(
         begun = keeping.settings_as_begun(run, config) or what_can_be_had(
             config, dataset.description.size, ranks.first_report(report)
         )
-        config = dataclasses.replace(begun, model=spelled_out(begun.model))
-        return _trained(open_session, config, command, is_timed=budget is not None)
+        return _trained(open_session, begun, command, is_timed=budget is not None)
 
 
 def _trained(
@@ -108,6 +107,7 @@ def _trained(
     *,
     is_timed: bool,
 ) -> TrainResult:
+    config = dataclasses.replace(config, model=spelled_out(config.model))
     session = open_in_time(open_session, config) if is_timed else open_session(config)
     session.begin()
     with telling_what_fits(session):
