@@ -15,6 +15,7 @@ import torch
 
 from sketchcli import checkpoint, files, load_generator
 from sketchcli.assets.demo import draw_pair
+from sketchcli.engine.provenance import Provenance
 
 LARGEST_BYTES = 12_000_000
 LARGEST_DIFFERENCE = 2  # of 255, in any pixel
@@ -45,7 +46,8 @@ def bundle(weights: Path, target: Path) -> int:
         SystemExit: It is too large, or draws otherwise than the weights do.
     """
     tensors, about = checkpoint.load(weights)
-    about["dataset"]["licence"] = about["dataset"]["licence"] or LICENCE
+    if about["dataset"]["licence"] in {"", Provenance.licence}:
+        about["dataset"]["licence"] = LICENCE
     about["precision"] = "fp16"
     half = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
     checkpoint.save(target, half, about)

@@ -101,5 +101,5 @@ def test_a_drawn_sketch_becomes_a_face_with_skin_and_a_calm_background(style):
         luma_chroma = cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb)[66:86, 50:78]  # cheeks and nose
         red, blue = luma_chroma[..., 1], luma_chroma[..., 2]
         is_skin = (red >= 133) & (red <= 173) & (blue >= 77) & (blue <= 127)
-        assert is_skin.mean() > 0.8, (style, index)
+        assert is_skin.mean() > 0.7, (style, index)
         assert photo[:20, :14].std(axis=(0, 1)).max() < 30, (style, index)
