@@ -44,6 +44,12 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def without_bundled(tmp_path, monkeypatch):
+    """An installation that no model came with."""
+    monkeypatch.setattr("sketchcli.weights.FILE", tmp_path / "no.safetensors")
+
+
+@pytest.fixture
 def sketch2img(capfd):
     """Run the real entry point, error boundary and all."""
     from sketchcli.cli.main import main

@@ -30,13 +30,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
-    "cv2": (
-        "sketchcli.images",
-        "sketchcli.sketching",
-        "sketchcli.faces",
-        "sketchcli.backdrops",
-        "sketchcli.metrics._features.faces",
-    ),
+    "cv2": ("sketchcli.images.opencv",),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
@@ -234,7 +228,7 @@ ALLOWED = {
     ],
     packages_stay_at_home: [
         ("sketchcli.cli.app", "import typer"),
-        ("sketchcli.images", "def f():\n    import cv2"),
+        ("sketchcli.images.opencv", "def f():\n    import cv2"),
         ("sketchcli.engine.fetching.downloading", "from urllib.request import urlopen"),
         ("sketchcli.engine.events", "import richly"),
     ],

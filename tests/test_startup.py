@@ -1,8 +1,8 @@
 """`--help` is quick: it imports nothing heavy."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -21,10 +21,14 @@ def test_help_imports_neither_torch_nor_cv2(arguments):
 
 def test_help_takes_less_than_a_quarter_of_a_second():
     def seconds():
-        started = time.perf_counter()
+        before = spent()
         subprocess.run(
             [sys.executable, "-m", "sketchcli", "--help"], check=True, capture_output=True
         )
-        return time.perf_counter() - started
+        return spent() - before
+
+    def spent():  # processor time: the clock's depends on what else the machine does
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
 
     assert min(seconds() for _ in range(8)) < LIMIT_SECONDS

@@ -8,12 +8,12 @@ extraction using iterated graph cuts", 2004), which is told where a head and sho
 where the eyes are.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 
 Points = NDArray[np.float32]
 Exact = NDArray[np.float64]

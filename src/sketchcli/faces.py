@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
+from sketchcli.images.opencv import cv2
 
 Points = NDArray[np.float32]
 

@@ -133,7 +133,6 @@ def test_what_is_there_is_refused_before_a_model_is_looked_for(sketch2img, folde
         (["IN", "out.png", "--shard", "3/2"], ExitCode.USAGE, "3/2"),
         (["IN", "out.png", "--grid", "sheet.txt"], ExitCode.DATA, "--grid"),
         (["IN", "out.png", "--variations", "2"], ExitCode.USAGE, "no noise"),
-        (["IN", "out.png", "--model", "bundled"], ExitCode.CHECKPOINT, "no model comes with"),
         (["IN", "out.png", "--model", "IN"], ExitCode.CHECKPOINT, "safetensors"),
         (["IN", "out.png", "--align", "face"], ExitCode.DATA, "fetch-data yunet"),
         (["IN", "out.png", "--device", "gpu"], ExitCode.DEVICE, "gpu"),
@@ -313,6 +312,15 @@ def test_the_models_that_can_be_named(sketch2img, run_folder, home, tiny):
     assert "unfinished" not in sketch2img("models", "--finished").stdout
 
 
+@pytest.mark.usefixtures("without_bundled")
+def test_where_no_model_came_with_the_program_that_is_said(sketch2img, folders, tmp_path):
+    sketch = folders / "sketches" / "face-0.png"
+    outcome = sketch2img("generate", sketch, tmp_path / "a.png", "--model", "bundled")
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "no model comes with" in outcome.stderr
+
+
+@pytest.mark.usefixtures("without_bundled")
 def test_with_no_model_the_list_says_what_comes_next(sketch2img):
     outcome = sketch2img("models")
     assert (outcome.code, "next: sketch2img train" in outcome.stdout) == (0, True)

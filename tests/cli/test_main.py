@@ -51,7 +51,7 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["preprocess", "x", "--val", "0.5", "--test", "0.5"], ExitCode.USAGE, "nothing to train"),
         (["generate", "no.png", "out.png"], ExitCode.DATA, "no.png"),
         (["generate", "no.png"], ExitCode.USAGE, "OUT"),
-        (["eval"], ExitCode.CHECKPOINT, "sketch2img train"),
+        (["eval"], ExitCode.DATA, "sketch2img preprocess"),
         (["eval", "one-folder"], ExitCode.USAGE, "eval REAL GENERATED"),
         (["eval", "a", "b"], ExitCode.DATA, "a: no such folder"),
         (["eval", "--split", "nix"], ExitCode.USAGE, "train, val, test"),
@@ -72,7 +72,7 @@ def test_with_json_an_error_is_an_envelope_too(sketch2img):
     outcome = sketch2img("eval", "--json")
     assert outcome.json["status"] == "error"
     assert outcome.json["command"] == "eval"
-    assert outcome.json["errors"][0]["code"] == outcome.code == ExitCode.CHECKPOINT
+    assert outcome.json["errors"][0]["code"] == outcome.code == ExitCode.DATA
 
 
 def test_with_json_a_usage_error_is_an_envelope_too(sketch2img):

@@ -1,10 +1,10 @@
 """The lines of a picture as chains of points."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.images import Floats
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur
 
 Chain = NDArray[np.float32]  # (N, 3): x, y, strength

@@ -4,11 +4,11 @@ A field is a float32 array `(H, W)`. Lengths are given in units: one unit is a p
 of 128x128, two pixels of one of 256x256, so that a style has one look at every size.
 """
 
-import cv2
 import numpy as np
 
 from sketchcli import images
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 
 _REFERENCE = 128  # pixels a side
 _WIDE = 4.0  # pixels

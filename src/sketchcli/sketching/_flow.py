@@ -1,9 +1,9 @@
 """The direction in which a picture's lines run, at every pixel."""
 
-import cv2
 import numpy as np
 
 from sketchcli.images import Floats
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur
 
 _FAINT = 0.012  # change of luminance over a pixel: the direction of weaker ones is noise

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.images import Floats
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import unit
 from sketchcli.sketching._manner import Manner
 

@@ -1,10 +1,10 @@
 """What of a picture is the subject: an artist leaves a plain background out."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, ramp
 
 _WORKING_SIDE = 64  # pixels: a backdrop has no details

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from sketchcli.images import Floats
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, ramp
 from sketchcli.sketching._manner import Manner
 

@@ -5,10 +5,10 @@ of all but its maxima, and two thresholds with hysteresis. The thresholds come f
 own gradients, so that a pale photo has its lines too.
 """
 
-import cv2
 import numpy as np
 
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
 TITLE = "Canny lines"

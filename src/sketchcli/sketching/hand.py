@@ -5,10 +5,10 @@ points (`_chains`) drawn as strokes (`_strokes`); what is dark (`_tone`) is hatc
 and rubbed; a plain background is left out (`_subject`).
 """
 
-import cv2
 import numpy as np
 
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching import (
     _chains,
     _construction,

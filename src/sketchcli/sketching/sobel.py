@@ -4,10 +4,10 @@ The article of the system that this program re-implements makes its simulated sk
 gradient's magnitude by Sobel's operator, stretched in contrast, dark on white.
 """
 
-import cv2
 import numpy as np
 
 from sketchcli.images import Pixels
+from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
 TITLE = "Sobel edges, contrast enhanced"

@@ -331,7 +331,8 @@ def test_nothing_is_left_half_written(convert, folders, tmp_path, monkeypatch):
     made = [path for path in out.iterdir() if path.name.endswith(".png")]
     assert files_below(out) == sorted(path.name for path in made)  # no .part
     assert all(images.read_rgb(path).shape == (32, 32, 3) for path in made)
-    assert len((tmp_path / "done.csv").read_text().splitlines()) == 4
+    listed = (tmp_path / "done.csv").read_text().splitlines()[1:]
+    assert len(listed) == len(made) >= 3  # what was being written is finished, and listed
 
 
 def test_the_manifest_says_what_became_of_every_file(convert, folders, tmp_path):

@@ -60,6 +60,7 @@ def test_what_is_no_picture_is_an_error_that_says_what_is(weights, wrong):
     assert "uint8" in caught.value.hint
 
 
+@pytest.mark.usefixtures("without_bundled")
 def test_the_newest_run_is_the_default(home, tiny, sketch):
     from generating_fixtures import weights_of
 

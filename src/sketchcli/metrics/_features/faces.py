@@ -9,7 +9,6 @@ cut in the same place: it must neither profit nor suffer from the detection.
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from sketchcli import images
 from sketchcli.errors import DataError
 from sketchcli.faces import FaceFinder
 from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
 
 TITLE = "SFace"
 PROTOCOL = (
