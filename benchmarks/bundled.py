@@ -18,19 +18,10 @@ from pathlib import Path
 
 from sketchcli import device, images, paths, registry
 from sketchcli.data import prepared
+from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
 
-FIGURES = (
-    "ssim",
-    "psnr",
-    "mae",
-    "lpips-alex",
-    "kid",
-    "face-similarity",
-    "verification-eer",
-    "rank-1",
-)
 SHOWN = 24  # pictures of a sheet
 
 
@@ -47,12 +38,12 @@ def main() -> None:
     sets = [(arguments.cuhk, arguments.split)] if arguments.cuhk else []
     styles = arguments.style or registry.names(registry.STYLES)
     sets += [(redrawn(arguments.portraits, style), "val") for style in styles]
-    print("| drawings |", " | ".join(FIGURES), "|")
-    print("|---" * (len(FIGURES) + 1) + "|")
+    print("| drawings |", " | ".join(HEADLINE), "|")
+    print("|---" * (len(HEADLINE) + 1) + "|")
     for name, split in sets:
         found = score(arguments.weights, name, split, arguments.out / Path(name).name)
         row = (
-            f"{found[figure]:.3f}" if found.get(figure) is not None else "-" for figure in FIGURES
+            f"{found[figure]:.3f}" if found.get(figure) is not None else "-" for figure in HEADLINE
         )
         print(f"| {Path(name).name} |", " | ".join(row), "|", flush=True)
 
