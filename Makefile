@@ -47,15 +47,22 @@ DEMO := demo
 DEMO_EPOCHS ?= 25
 DEMO_HOME := $(DEMO)/home
 DEMO_RUN := $(DEMO_HOME)/runs/demo
+PORTRAITS := $(DEMO_HOME)/raw/portraits/sketches
 STRANGERS := $(DEMO_HOME)/raw/strangers/sketches
 SKETCH2IMG := SKETCH2IMG_HOME=$(DEMO_HOME) $(BIN)/sketch2img
 
-demo: $(DEMO)/photos.done $(DEMO)/figures.txt ## draw a data set, train on it, translate sketches of strangers (about 2 minutes)
+demo: $(DEMO)/portraits.done $(DEMO)/photos.done $(DEMO)/figures.txt ## translate sketches with the bundled model; then draw a set, train on it, translate again (about 2 minutes)
 	@cat $(DEMO)/figures.txt
 	@echo
-	@echo 'Sketches of faces that it never saw:  $(STRANGERS)'
-	@echo 'Photos generated from them:           $(DEMO)/photos'
-	@echo 'Sketch, generated, true photo:        $(DEMO_RUN)/samples'
+	@echo 'By the bundled model, before training:  $(DEMO)/portraits, beside their sketches'
+	@echo 'Sketches of faces that it never saw:    $(STRANGERS)'
+	@echo 'Photos generated from them:             $(DEMO)/photos'
+	@echo 'Sketch, generated, true photo:          $(DEMO_RUN)/samples'
+
+$(DEMO)/portraits.done: | $(RUNTIME)
+	$(SKETCH2IMG) fetch-data demo --name portraits --count 6 --size 128 --seed 2 --overwrite
+	$(SKETCH2IMG) generate $(PORTRAITS) $(DEMO)/portraits --compare --overwrite
+	@touch $@
 
 $(DEMO)/fetched: | $(RUNTIME)
 	$(SKETCH2IMG) fetch-data demo --count 200 --size 64 --overwrite

@@ -59,7 +59,18 @@ def redrawn(portraits: Path, style: str) -> str:
             writer = csv.DictWriter(file, ["photo", "split", "person"])
             writer.writeheader()
             writer.writerows(rows)
-        options = ("--align", "face", "--backdrop", "studio", "--size", "128", "--test", "0")
+        options = (
+            "--align",
+            "face",
+            "--backdrop",
+            "studio",
+            "--light",
+            "even",
+            "--size",
+            "128",
+            "--test",
+            "0",
+        )
         run("preprocess", "--manifest", listed, "--style", style, *options, "--name", name)
     return name
 

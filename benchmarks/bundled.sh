@@ -13,7 +13,7 @@ export SKETCH2IMG_HOME="$work"
 [ -f "$portraits/people.csv" ] ||
     python benchmarks/people.py "$portraits" --out "$portraits/people.csv" --val 0.1
 [ -d "$work/prepared/portraits" ] || sketch2img preprocess --manifest "$portraits/people.csv" \
-    --align loose --backdrop studio --draws 8 --size 128 --test 0 --name portraits \
+    --align loose --backdrop studio --light even --draws 8 --size 128 --test 0 --name portraits \
     --style portrait --style portrait --style portrait --style hand --style hand \
     --style pencil --style ink
 sketch2img train portraits --config benchmarks/bundled.toml --run-dir "$work/runs/bundled"

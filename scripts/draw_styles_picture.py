@@ -18,7 +18,7 @@ COLUMNS = 4
 # A style and the seed of its drawing; the page names them in this order.
 DRAWINGS = (
     ("hand", 6),
-    ("hand", 2),
+    ("portrait", 0),
     ("pencil", 0),
     ("ink", 0),
     ("pen", 0),

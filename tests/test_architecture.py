@@ -19,7 +19,7 @@ FLOORS = (
     {"paths", "files", "registry", "formats", "weights_header", "machine"},
     {"config", "device"},
     {"images"},
-    {"checkpoint", "faces", "backdrops"},
+    {"checkpoint", "faces", "backdrops", "lighting"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
     {"cli"},

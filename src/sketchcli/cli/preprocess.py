@@ -9,7 +9,7 @@ import typer
 
 from sketchcli import registry
 from sketchcli.cli import options
-from sketchcli.config import Align, Backdrop, Direction, Fit
+from sketchcli.config import Align, Backdrop, Direction, Fit, Light
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
@@ -57,6 +57,9 @@ def preprocess(
         Backdrop,
         typer.Option(help="Drawn portraits: put a plain studio backdrop behind the sitter."),
     ] = Backdrop.KEEP,
+    light: Annotated[
+        Light, typer.Option(help="Drawn portraits: even out their exposure and colour cast.")
+    ] = Light.KEEP,
     splits: Annotated[
         SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
     ] = SplitBy.GIVEN,
@@ -89,7 +92,7 @@ def preprocess(
         raise UsageError("--name and --out are two ways to say one thing", hint="give one")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
-    _check_backdrop(backdrop, align)
+    _check_portraits(backdrop, light, align)
     styles = _styles(style)
 
     from sketchcli import paths
@@ -106,7 +109,9 @@ def preprocess(
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        Recipe(pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, backdrop),
+        Recipe(
+            pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, backdrop, light
+        ),
         rule,
         styles,
         draws,
@@ -126,9 +131,15 @@ def preprocess(
     emit("preprocess", result, as_json=as_json)
 
 
-def _check_backdrop(backdrop: Backdrop, align: Align) -> None:
-    if backdrop is Backdrop.STUDIO and align is Align.NONE:
-        raise UsageError("--backdrop studio needs to know where the face is", hint="--align face")
+def _check_portraits(backdrop: Backdrop, light: Light, align: Align) -> None:
+    if align is not Align.NONE:
+        return
+    for option, wants_face in (
+        ("--backdrop studio", backdrop is Backdrop.STUDIO),
+        ("--light even", light is Light.EVEN),
+    ):
+        if wants_face:
+            raise UsageError(f"{option} needs to know where the face is", hint="--align face")
 
 
 def _styles(chosen: list[str] | None) -> tuple[str, ...]:

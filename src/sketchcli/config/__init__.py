@@ -5,7 +5,7 @@ beside the run and inside the weights.
 """
 
 from sketchcli.config.merging import from_dict, merge, to_dict
-from sketchcli.config.pictures import Align, Backdrop, Direction, Fit
+from sketchcli.config.pictures import Align, Backdrop, Direction, Fit, Light
 from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
@@ -39,6 +39,7 @@ __all__ = [
     "DataConfig",
     "Direction",
     "Fit",
+    "Light",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",

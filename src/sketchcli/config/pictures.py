@@ -26,6 +26,13 @@ class Backdrop(StrEnum):
     STUDIO = "studio"  # a plain, softly lit surface
 
 
+class Light(StrEnum):
+    """How the sitter of a portrait is lit."""
+
+    KEEP = "keep"  # as in the photo
+    EVEN = "even"  # exposed, and its cast taken out, as in one studio
+
+
 class Direction(StrEnum):
     """Where the photo is in a side-by-side picture."""
 

@@ -52,7 +52,6 @@ def sample(rng: np.random.Generator) -> Manner:
         doubled=rng.uniform(0, 0.15) + 0.45 * looseness,
         masses=shading * rng.uniform(0.7, 1.0),
         modelling=shading * rng.uniform(0.6, 1.15),
-        skin=0.0,
         accents=rng.uniform(0.55, 1.0),
         smudge=rng.uniform(0.2, 0.9),
         hatch_angle=np.deg2rad(rng.normal(-50, 12)) * rng.choice([1, 1, 1, -1]),
@@ -63,4 +62,5 @@ def sample(rng: np.random.Generator) -> Manner:
         paper=rng.uniform(0.94, 1.0),
         grain=rng.uniform(0.2, 1.0),
         construction=rng.choice([0, 0, 0, 0, 1]) * rng.uniform(0.06, 0.16),
+        skin=rng.choice([0, 1, 1]) * rng.uniform(0.2, 0.9),
     )

@@ -25,7 +25,7 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as a shaded portrait `(H, W)`.
 
     What varies from drawing to drawing: the lines' radius (0.6 to 1.8 units) and darkness, that of
-    masses (0.55 to 1.05), how much of the skin's own tone is drawn (0 to 0.9), the strands'
+    masses (0.55 to 1.05), how much of the skin's own tone is drawn (0, or 0.5 to 1), the strands'
     contrast, and how far clothes and background are left out.
     """
     manner = _sample(rng)
@@ -46,7 +46,7 @@ def _sample(rng: np.random.Generator) -> Manner:
         masses=rng.uniform(0.55, 1.05),
         modelling=rng.uniform(0.1, 0.75),
         accents=rng.uniform(0.3, 0.9),
-        skin=rng.uniform(0.15, 0.9) * rng.choice([0, 1, 1, 1, 1]),
+        skin=rng.uniform(0.5, 1.0) * rng.choice([0] + 9 * [1]),
         hatch_angle=np.deg2rad(rng.normal(-50, 20)) * rng.choice([1, 1, 1, -1]),
         backdrop=rng.choice([0, 0, 0, 1]) * rng.uniform(0, 0.5),
         fading=rng.uniform(0.4, 1.0),

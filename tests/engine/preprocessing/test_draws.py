@@ -121,7 +121,18 @@ def test_a_studio_backdrop_replaces_the_background_and_not_the_face(prepare):
         assert after[:6, :6].std(axis=(0, 1)).max() < 6
 
 
-def test_a_backdrop_without_a_face_to_go_by_is_a_usage_error(sketch2img, portraits):
-    done = sketch2img("preprocess", "--photos", portraits, "--backdrop", "studio")
+@pytest.mark.usefixtures("detector")
+def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
+    plain = prepare("--style", "pencil", "--align", "face").split("train").whole()
+    even = prepare("--style", "pencil", "--align", "face", "--light", "even").split("train").whole()
+    cheek = np.s_[:, 20:26, 10:13]
+    assert np.abs(plain.photos[cheek].astype(int) - even.photos[cheek]).mean() > 3
+    assert not np.array_equal(plain.sketches, even.sketches)
+
+
+@pytest.mark.parametrize("option", [("--backdrop", "studio"), ("--light", "even")])
+def test_what_needs_a_face_to_go_by_is_a_usage_error_without(sketch2img, portraits, option):
+    done = sketch2img("preprocess", "--photos", portraits, *option)
     assert done.code == 2
+    assert " ".join(option) in done.stderr
     assert "--align face" in done.stderr

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import backdrops, images, registry
-from sketchcli.config import Align, Backdrop, Direction, Fit
+from sketchcli import backdrops, images, lighting, registry
+from sketchcli.config import Align, Backdrop, Direction, Fit, Light
 from sketchcli.data.audit import features
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
@@ -27,6 +27,7 @@ class Recipe:
     seed: int = 0
     is_loose: bool = False  # whether they are cut about there, by chance
     backdrop: Backdrop = Backdrop.KEEP  # of drawn photos
+    light: Light = Light.KEEP  # of drawn photos
 
     @property
     def align(self) -> Align:
@@ -127,6 +128,8 @@ class PairMaker:
         if self._sitting is None or self._sitting.file != job.photo:
             _, photo = _read(job)
             eyes, keeps_background = self._eyes(photo), False
+            if self.recipe.light is Light.EVEN and eyes is not None:
+                photo = lighting.evened(images.to_rgb(photo), eyes)
             if self.recipe.backdrop is Backdrop.STUDIO and eyes is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
                 studio = backdrops.studio(images.to_rgb(photo), eyes, chance)
