@@ -15,8 +15,9 @@ _FENCE = re.compile(
     r"(?:[^\n]*`([\w./-]+)`:\n\n|<!-- not run: (.+?) -->\n)?^```(\w*)\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_TYPED = re.compile(r"(?:^ {4,}|`)(sketch2img [^`\n]+)", re.MULTILINE)
-_TYPED_IN_A_FENCE = re.compile(r"^ *(sketch2img .+)", re.MULTILINE)
+_IN_A_LINE = re.compile(r"`(sketch2img [^`]+)`")
+_INDENTED = re.compile(r"^ {4,}(sketch2img .+)", re.MULTILINE)
+_FENCED = re.compile(r"^ *(sketch2img .+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in their order."""
     found = _FENCE.findall(page.read_text(encoding="utf-8"))
-    return [Block(language, text, file, reason) for file, reason, language, text in found]
+    return [
+        Block(language, text, "" if language == "sh" else file, reason)
+        for file, reason, language, text in found
+    ]
 
 
 def outside_fences(page: Path) -> str:
@@ -54,8 +58,9 @@ def outside_fences(page: Path) -> str:
 def command_lines(page: Path) -> list[str]:
     """Every call of `sketch2img` on a page, wherever it is shown."""
     scripts = "".join(block.text for block in blocks(page) if block.language == "sh")
-    found = _TYPED.findall(_joined(outside_fences(page)))
-    return found + _TYPED_IN_A_FENCE.findall(_joined(scripts))
+    text = outside_fences(page)
+    found = [" ".join(code.split()) for code in _IN_A_LINE.findall(text)]
+    return found + _INDENTED.findall(_joined(text)) + _FENCED.findall(_joined(scripts))
 
 
 def lines_to_run(block: Block) -> list[str]:

@@ -1,4 +1,4 @@
-"""The documentation as a site: built without a warning, whole, and loading nothing from elsewhere."""
+"""The documentation as a site: without a warning, whole, and loading nothing from elsewhere."""
 
 import re
 import subprocess

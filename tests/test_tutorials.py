@@ -10,10 +10,10 @@ import os
 import re
 
 import pytest
-from conftest import draw_folders
 from pages import ROOT, arguments, blocks, lines_to_run, outside_fences, put_programs, shell
 
 from sketchcli import images
+from sketchcli.assets.demo import draw_pair
 from sketchcli.checkpoint import read_about, read_header
 
 # What is typed on a page, and what is there when all of it was typed.
@@ -36,10 +36,10 @@ QUICK = {
 def desk(tmp_path, home, sketch2img, monkeypatch):
     """A folder with everything that a reader of these pages has, and the programs at hand."""
     folder = tmp_path / "desk"
-    draw_folders(folder, count=24, size=64)
-    (folder / "sketches").rename(folder / "drawings")
-    (folder / "photos").rename(folder / "portraits")
-    sketch = images.read_luma(folder / "drawings" / "face-0.png")
+    for index in range(24):
+        sketch, photo = draw_pair(index, size=64)
+        images.write(folder / "drawings" / f"{index:05d}.png", sketch)
+        images.write(folder / "portraits" / f"{index:05d}.png", photo)
     for name in ("in.png", "my-drawing.jpg", "batch/monday/a.png", "batch/tuesday/b.png"):
         images.write(folder / name, sketch)
     put_programs(tmp_path / "bin")

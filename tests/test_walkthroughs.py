@@ -46,7 +46,7 @@ def test_every_step_of_the_page_works(name, checkout):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert sorted(file.stem for file in files) == sorted(PAGES[name])
     (passed,) = re.findall(r"^(\d+) passed", done.stdout, re.MULTILINE)
-    assert int(passed) > 5
+    assert int(passed) > 3
     assert "failed" not in done.stdout
     if name != "add-a-data-set":
         assert PAGES[name][0] in (checkout / "docs/reference/cli.md").read_text()
