@@ -19,7 +19,7 @@ from sketchcli.checkpoint import read_about, read_header
 # What is typed on a page, and what is there when all of it was typed.
 PAGES = {
     "README.md": ("out.png", "out/monday/a.png", "out/tuesday/b.png"),
-    "docs/tutorial/first-portrait.md": ("portrait.png", "portraits/00003.png", "me.png"),
+    "docs/tutorial/first-portrait.md": ("portrait.png", "faces/00003.png", "me.png"),
     "docs/tutorial/first-model.md": ("photos/00004.png", "first-model/prepared/demo-64/audit.html"),
     "docs/tutorial/new-domain.md": ("leaf-photos/005.png", "leaf.png", "leaf-model/report.html"),
     "docs/how-to/change-settings.md": ("home/prepared/faces/audit.html",),

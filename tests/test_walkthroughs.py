@@ -10,7 +10,7 @@ from pages import ROOT, blocks, put_programs, shell
 
 # What is added on a page.
 PAGES = {
-    "add-a-generator": ("dilated",),
+    "add-a-generator": ("subpixel",),
     "add-a-sketch-style": ("crayon",),
     "add-a-metric": ("contrast",),
     "add-a-data-set": ("rings", "shells"),
