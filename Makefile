@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs clean distclean
+.PHONY: help demo test lint docs site clean distclean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -119,6 +119,9 @@ test: lint $(NETWORKS)/fetched ## check style and types, run every test with cov
 
 docs: $(DEV) ## write the reference pages that are made from the program
 	$(BIN)/python scripts/write_reference.py
+
+site: $(DEV) ## build the documentation as a site, to be opened at build/site/index.html
+	$(BIN)/mkdocs build --quiet
 
 clean: ## remove what the demo, the tests and the tools left behind
 	rm -rf $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -17,6 +17,7 @@ from typing import Any
 
 from sketchcli import config as settings
 from sketchcli import registry
+from sketchcli.weights import card
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 SETTINGS_HEAD = """# Settings
@@ -60,6 +61,11 @@ def settings_page() -> str:
     for name, preset in settings.PRESETS.items():
         parts.append(f"## `--preset {name}`\n\n```toml\n{settings.to_toml(preset)}```\n")
     return "\n".join(parts)
+
+
+def card_page() -> str:
+    """The card that lies in the package, beside the bundled model."""
+    return card.text()
 
 
 def sections(config: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - any config class
@@ -131,7 +137,11 @@ def first_line(documented: object) -> str:
     return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 
-PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+PAGES = {
+    "bundled-model-card.md": card_page,
+    "cli.md": cli_page,
+    "settings.md": settings_page,
+}
 
 
 def main() -> None:

@@ -1,18 +1,20 @@
 """The docs say what the program does."""
 
 import re
-from pathlib import Path
 
 import pytest
+import typer
 import write_reference
+from pages import DOCS, ROOT, arguments, command_lines
 
+from sketchcli.cli.app import app
 from sketchcli.cli.render import envelope
+from sketchcli.cli.train_settings import setting_names
 from sketchcli.engine import results
 from sketchcli.errors import ExitCode
 
-ROOT = Path(__file__).parent.parent
-DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
+WRITTEN = [page for page in PAGES if page.name != "cli.md"]  # which shows forms, not commands
 
 
 @pytest.mark.parametrize("name", write_reference.PAGES)
@@ -67,6 +69,28 @@ def test_every_option_in_the_docs_exists():
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
         assert used <= known, page
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_every_command_in_the_docs_is_understood(page):
+    group = typer.main.get_command(app)
+    for line in command_lines(page):
+        verb, *words = arguments(line)
+        if verb.startswith("-"):  # asked of the program itself
+            continue
+        shown = [word for word in words if word != "--help"]
+        group.commands[verb].make_context(verb, shown, obj=words)
+
+
+def test_every_verb_and_every_setting_has_its_place():
+    verbs = (write_reference.REFERENCE / "cli.md").read_text(encoding="utf-8")
+    for name, command in typer.main.get_command(app).commands.items():
+        assert f"## `sketch2img {name}`" in verbs
+        section = verbs.partition(f"## `sketch2img {name}`")[2].partition("\n## ")[0]
+        options = [word for p in command.params for word in p.opts if word.startswith("--")]
+        assert [word for word in options if not re.search(rf"{word}\b", section)] == []
+    settings = (write_reference.REFERENCE / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in setting_names() if f"| `{name}` |" not in settings] == []
 
 
 def test_every_exit_code_has_its_line():
