@@ -129,11 +129,15 @@ def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
         output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
 
 
-def _process_megabytes() -> float:
-    if sys.platform == "win32":  # it has no such count in the standard library
-        return 0.0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
+if sys.platform == "win32":
+
+    def _process_megabytes() -> float:
+        return 0.0  # the standard library has no such count there
+else:
+
+    def _process_megabytes() -> float:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _check_exists(name: str) -> None:
