@@ -104,8 +104,8 @@ class Artist:
         return photo
 
     def _photos(self, model: LoadedModel, frames: Pixels) -> Pixels:
-        # What did not fit once is not tried again.
-        photos, self.batch = generate_in_parts(model.generator, frames, model.device, self.batch)
+        photos, fitting = generate_in_parts(model.generator, frames, model.device, self.batch)
+        self.batch = min(self.batch, fitting)  # what did not fit once is not tried again
         return photos
 
     @contextlib.contextmanager
