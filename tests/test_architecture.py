@@ -35,6 +35,11 @@ HOMES = {
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
     "click": (),
+    # Workers are started in one place, and nowhere while a model is trained.
+    "multiprocessing": ("sketchcli.engine.preprocessing.workers",),
+    "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.workers",),
+    "torch.multiprocessing": (),
+    "torch.utils.data": (),
     **dict.fromkeys(
         ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
         ("sketchcli.engine.fetching.downloading",),
@@ -200,6 +205,8 @@ PLANTED = {
         ("sketchcli.assets.faces", "from urllib.request import urlopen"),
         ("sketchcli.assets.faces", "from torch.hub import load_state_dict_from_url"),
         ("sketchcli.engine.fetching", "import socket"),
+        ("sketchcli.data.batches", "from torch.utils.data import DataLoader"),
+        ("sketchcli.engine.generating.pipeline", "from multiprocessing import Pool"),
     ],
     loads_nothing_executable: [
         ("sketchcli.checkpoint", "import pickle"),

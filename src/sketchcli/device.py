@@ -108,6 +108,17 @@ def exactly() -> AbstractContextManager[None]:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether something failed for want of memory, on whichever device or in whichever library.
+
+    >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(OSError())
+    (True, False)
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "allocate" in str(error) or "out of memory" in str(error)  # the CPU's, MPS's, OpenCV's
+
+
 def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
     """Hand an instance norm's gradient of a single picture on in the format of its input.
 
@@ -118,11 +129,15 @@ def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
         output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
 
 
-def _process_megabytes() -> float:
-    if sys.platform == "win32":  # it has no such count in the standard library
-        return 0.0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
+if sys.platform == "win32":
+
+    def _process_megabytes() -> float:
+        return 0.0  # the standard library has no such count there
+else:
+
+    def _process_megabytes() -> float:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _check_exists(name: str) -> None:

@@ -362,3 +362,13 @@ def test_a_run_that_is_being_trained_is_left_alone(train, run):
         outcome = train(*SMALL, "--epochs", 2, "--seed", 3, "--run-dir", run)
     assert outcome.code == ExitCode.DATA
     assert "is being trained by another sketch2img" in outcome.stderr
+
+
+def test_a_dry_run_says_what_a_run_would_cost_and_trains_nothing(train, prepared, home):
+    outcome = train(*SMALL, "--dry-run", "--epochs", 7, "--json")
+    assert outcome.code == 0, outcome.stderr
+    found = outcome.json["data"]
+    assert found["steps"] == 7 * max(1, found["pairs"] // 4)
+    assert found["seconds_a_step"] > 0
+    assert not list(home.glob("runs/*"))
+    assert "time:" in train(*SMALL, "--dry-run").stdout

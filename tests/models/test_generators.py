@@ -100,6 +100,34 @@ def test_it_loads_its_own_weights(name, generator):
     assert torch.equal(other(sketches()), generator(sketches()))
 
 
+def unevenness(name, **options):
+    """How far neighbouring pixels differ where the sketch is white all around, of their size."""
+    torch.manual_seed(0)
+    network = build_generator(ModelConfig(generator=name, generator_options={"width": 8} | options))
+    with torch.no_grad():
+        photo = network.eval()(torch.ones(1, 1, 192, 192))[..., 88:104, 88:104]
+    return float(photo.diff(dim=-1).abs().mean() / photo.abs().mean())
+
+
+def test_the_default_draws_no_checkerboard_where_transposed_convolutions_do():
+    """Odena et al. 2016: enlarging before a convolution treats every pixel alike."""
+    assert unevenness(ModelConfig().generator, blocks=1) < 1e-4
+    assert unevenness("resnet", blocks=1) > 0.01  # the paper's, layer for layer
+    assert unevenness("unet", depth=4) > 0.01  # pix2pix's
+
+
+@torch.no_grad()
+def test_the_default_draws_the_same_in_training_where_batch_norm_does_not():
+    found = {}
+    for name in (ModelConfig().generator, "resnet"):
+        torch.manual_seed(0)
+        options = {"width": 8, "blocks": 1}
+        network = build_generator(ModelConfig(generator=name, generator_options=options))
+        found[name] = [network.train(mode)(sketches()) for mode in (True, False)]
+    assert torch.equal(*found[ModelConfig().generator])
+    assert not torch.allclose(*found["resnet"], rtol=0.1)
+
+
 def test_wrong_options_are_all_listed_in_one_error(name):
     room = registry.load(registry.GENERATORS, name)
     first = dataclasses.fields(room.Config)[0].name

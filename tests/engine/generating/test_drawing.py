@@ -10,6 +10,7 @@ from generating_fixtures import weights_of
 
 from sketchcli import config as settings
 from sketchcli import images
+from sketchcli.engine.evaluating.truths import model_predictor
 from sketchcli.engine.generating import drawing as drawing_module
 from sketchcli.engine.generating.drawing import Artist
 from sketchcli.engine.generating.folding import fold_batch_norms
@@ -201,6 +202,69 @@ def test_a_batch_that_fails_is_drawn_one_by_one(convert, folders, tmp_path, monk
 
     monkeypatch.setattr(drawing_module, "generate_batch", short_of_memory)
     assert convert(folders / "sketches", tmp_path / "out").count("made") == 8
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)."),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
+
+
+@pytest.fixture
+def room_for(monkeypatch):
+    """Let batches of more than so many frames run out of memory; a list of all that were tried."""
+
+    def limit(frames, error=OUT_OF_MEMORY[0]):
+        real, tried = drawing_module.generate_batch, []
+
+        def limited(generator, sketches, device):
+            tried.append(len(sketches))
+            if len(sketches) > frames:
+                raise error
+            return real(generator, sketches, device)
+
+        monkeypatch.setattr(drawing_module, "generate_batch", limited)
+        return tried
+
+    return limit
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:12])
+def test_tiles_that_do_not_fit_into_memory_are_drawn_a_few_at_a_time(
+    weights, cpu, folders, room_for, error
+):
+    models = [load_model(weights, cpu)]
+    big = images.resize(images.read_rgb(folders / "sketches/face-0.png"), (100, 90))
+    expected = drawn(models, big, is_tiled=True, batch=1)
+    tried = room_for(3, error)
+    found = drawn(models, big, is_tiled=True, batch=16)
+    assert tried[:5] == [16, 8, 4, 2, 2]
+    assert max(tried[3:]) == 2  # what did not fit is not tried again
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_other_failures_are_not_tried_again(weights, cpu, folders, room_for):
+    tried = room_for(0, RuntimeError("expected 1 channel, got 3"))
+    big = images.resize(images.read_rgb(folders / "sketches/face-0.png"), (100, 90))
+    with pytest.raises(RuntimeError, match="channel"):
+        drawn([load_model(weights, cpu)], big, is_tiled=True, batch=16)
+    assert tried == [16]
+
+
+def test_pictures_to_be_scored_are_drawn_in_parts_where_memory_is_short(
+    weights, cpu, dataset, room_for
+):
+    training = dataset.split("train")
+    rows = range(len(training))
+    read = model_predictor("model", load_model(weights, cpu), training).read
+    expected = np.concatenate([read(range(row, row + 1)) for row in rows])
+    tried = room_for(2)
+    found = model_predictor("model", load_model(weights, cpu), training).read(rows)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert tried[0] == len(training)
+    assert tried[-1] <= 2
 
 
 def test_what_is_too_large_alone_is_a_failed_file(convert, folders, tmp_path, monkeypatch):

@@ -1,16 +1,21 @@
 """Files, folders and streams: where photos go, and what never happens."""
 
 import io
+import time
 
 import numpy as np
 import pytest
 
 from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
+from sketchcli.engine.generating import generate as generating
+from sketchcli.engine.generating import pipeline
 from sketchcli.engine.generating.inputs import find, read_list
+from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.generating.outputs import plan
-from sketchcli.engine.generating.reading import Streams
+from sketchcli.engine.generating.reading import Streams, read
 from sketchcli.engine.generating.request import Existing, Naming, Selection, Share
+from sketchcli.engine.generating.writing import Writer
 from sketchcli.errors import DataError, UsageError
 
 
@@ -128,6 +133,38 @@ def test_what_is_passed_over_is_said(tmp_path):
     notes = " ".join(find([str(root)], (), Selection()).notes)
     assert "1 files whose names" in notes
     assert "1 links to folders" in notes
+
+
+def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
+    convert, folders, tmp_path, monkeypatch
+):
+    sketch = images.read_luma(folders / "sketches/face-0.png")
+    for index in range(150):
+        images.write(tmp_path / "in" / f"{index}.png", sketch)
+    loaded, opened, written = [], [], []
+
+    def load(*arguments, **options):
+        loaded.append(arguments)
+        return load_model(*arguments, **options)
+
+    def read_one(source, streams):
+        opened.append(len(opened) + 1 - len(written))
+        return read(source, streams)
+
+    class Slow(Writer):
+        def write(self, job, sketch, photo):
+            time.sleep(0.005)  # longer than all else
+            super().write(job, sketch, photo)
+            written.append(job)
+
+    monkeypatch.setitem(generating.BATCH, "cpu", 2)
+    monkeypatch.setattr(generating, "load_model", load)
+    monkeypatch.setattr(generating, "Writer", Slow)
+    monkeypatch.setattr(pipeline, "read", read_one)
+    assert convert(tmp_path / "in", tmp_path / "out").count("made") == 150
+    assert len(loaded) == 1
+    assert len(opened) == 150
+    assert max(opened) < 75  # ahead of the networks, in them, and behind them
 
 
 @pytest.mark.parametrize("output", ["", "below"])

@@ -84,6 +84,13 @@ def test_eight_processes_write_the_bytes_of_one(many, tmp_path):
     assert first.pairs == second.pairs
 
 
+def test_workers_are_spawned_and_no_more_of_them_than_windows_can_wait_for():
+    with workers._pool(2) as pool:  # none is started before the first chunk
+        assert pool._mp_context.get_start_method() == "spawn"
+    assert workers.most_workers("win32") == 61
+    assert workers.most_workers("linux") > 1000
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_drawn_sketches_are_the_same_in_any_process(many, tmp_path, processes):
     photos = sources.photographs(many / "photos")

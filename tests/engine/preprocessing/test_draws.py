@@ -111,6 +111,18 @@ def test_loose_cuts_differ_from_draw_to_draw_and_move_sketch_and_photo_together(
 
 
 @pytest.mark.usefixtures("detector")
+def test_where_no_face_is_found_the_centre_is_taken_and_said(prepare, portraits):
+    stripes = np.zeros((90, 60, 3), np.uint8)
+    stripes[::9] = 200
+    images.write(portraits / "stripes.png", stripes)
+    dataset = prepare("--style", "pencil", "--align", "face")
+    (file,) = dataset.description.unaligned
+    assert file.endswith("stripes.png")
+    assert "its centre was taken" in dataset.description.unaligned[file]
+    assert "stripes" in " ".join(pair.id for pair in dataset.description.pairs)
+
+
+@pytest.mark.usefixtures("detector")
 def test_a_studio_backdrop_replaces_the_background_and_not_the_face(prepare):
     plain = prepare("--style", "pencil", "--align", "face").split("train").whole()
     studio = prepare("--style", "pencil", "--align", "face", "--backdrop", "studio").split("train")

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import threading
 
@@ -12,7 +13,8 @@ from sketchcli import config as settings
 from sketchcli.data.held_out import hold_out
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.runs import Run, newest_finished
-from sketchcli.engine.training import keeping
+from sketchcli.engine.training import keeping, validating
+from sketchcli.engine.training.schedules import rate_factor
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.watching import finite
 from sketchcli.errors import (
@@ -100,6 +102,50 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
     logs = [Run(tmp_path / half).read_log() for half in ("whole", "halves")]
     losses = [[(x["kind"], x["epoch"], x.get("generator_loss")) for x in log] for log in logs]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "step"])
+def test_the_learning_rate_goes_on_where_it_was(tiny, dataset, run_dir, cpu, schedule):
+    optimizer = dataclasses.replace(tiny.optimizer, schedule=schedule, decay_from=0.25)
+    config = dataclasses.replace(tiny, epochs=4, optimizer=optimizer)
+    batches = 3
+    with pytest.raises(InterruptedRunError):
+        train(config, dataset, run_dir=run_dir, device=cpu, reporter=interrupt_after(batches + 1))
+    train(config, dataset, run_dir=run_dir, device=cpu)
+    epochs = [line for line in Run(run_dir).read_log() if line["kind"] == "epoch"]
+    assert [line["batches"] for line in epochs] == [batches] * 4
+    expected = [
+        optimizer.lr * rate_factor(optimizer, epoch=number + (batches - 1) / batches, epochs=4)
+        for number in range(4)
+    ]
+    assert [line["lr"] for line in epochs] == pytest.approx(expected)
+    assert expected[-1] < expected[0]
+
+
+def test_the_best_weights_are_those_of_the_best_measurement(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    scores = iter([1.0, 3.0, 2.0, 2.5, 9.0])
+    monkeypatch.setattr(validating, "chosen_score", lambda *_: next(scores))
+    patient = settings.merge(tiny, {"epochs": 5, "validation": {"patience": 2}})
+    result = train(patient, dataset, run_dir=run_dir, device=cpu)
+    assert (result.best_epoch, result.epochs) == (2, 4)  # two more, neither of them better
+    assert checkpoint.read_about(result.best)["epochs_done"] == 2
+    assert checkpoint.read_about(result.weights)["epochs_done"] == 4
+    best, last = (checkpoint.load(file)[0] for file in (result.best, result.weights))
+    assert any(not torch.equal(best[name], last[name]) for name in last)
+
+
+def test_the_report_needs_no_server_and_the_card_names_licence_and_limits(
+    tiny, dataset, run_dir, cpu
+):
+    result = train(tiny, dataset, run_dir=run_dir, device=cpu)
+    page = result.report.read_text(encoding="utf-8")
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
+    assert not re.search(r"https?://(?!www\.w3\.org/)|url\(|@import|<script|<link", page)
+    card = result.card.read_text(encoding="utf-8")
+    for words in ("licence: MIT", f"`{dataset.description.name}`", "not evidence of identity"):
+        assert words in card
 
 
 def test_what_was_logged_after_the_last_state_is_trained_again(tiny, dataset, run_dir, cpu):

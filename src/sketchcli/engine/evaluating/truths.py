@@ -14,7 +14,7 @@ from sketchcli.data.sources import pictures
 from sketchcli.device import exactly
 from sketchcli.engine.evaluating import baselines
 from sketchcli.engine.evaluating.measuring import Predictor, Read, Truth
-from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.drawing import generate_in_parts
 from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
@@ -60,7 +60,8 @@ def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predic
         if not new:
             return np.stack([kept[row] for row in rows])
         with exactly():
-            photos = generate_batch(model.generator, split.sketches.take(rows), model.device)
+            sketches = split.sketches.take(rows)
+            photos, _ = generate_in_parts(model.generator, sketches, model.device, len(rows))
         if (len(kept) + len(rows)) * photos[0].nbytes <= KEPT_BYTES:
             kept.update(zip(rows, photos, strict=True))
         return photos

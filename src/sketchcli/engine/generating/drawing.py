@@ -9,7 +9,7 @@ from torch import nn
 
 from sketchcli import faces, images
 from sketchcli.data.batches import sketches_to_tensor, tensor_to_photos
-from sketchcli.device import Device
+from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.engine.generating.preparing import Prepared
 from sketchcli.engine.generating.request import Drawing
@@ -27,13 +27,39 @@ def generate_batch(generator: nn.Module, sketches: Pixels, device: Device) -> Pi
     return tensor_to_photos(photos)
 
 
+def generate_in_parts(
+    generator: nn.Module, sketches: Pixels, device: Device, most: int
+) -> tuple[Pixels, int]:
+    """Photos of any number of sketches; where memory runs out, half as many are tried at a time.
+
+    Returns:
+        The photos, and how many at a time had enough memory: `most`, or fewer.
+
+    Raises:
+        RuntimeError: Not even one has enough memory, or the network fails for another reason.
+    """
+    photos: list[Pixels] = []
+    row = 0
+    while row < len(sketches):
+        part = sketches[row : row + most]
+        try:
+            photos.append(generate_batch(generator, part, device))
+        except (RuntimeError, MemoryError) as error:
+            if len(part) == 1 or not is_out_of_memory(error):
+                raise
+            most = len(part) // 2
+        else:
+            row += len(part)
+    return np.concatenate(photos), most
+
+
 class Artist:
     """Draws what several models, and a sketch's mirror image, agree on.
 
     Args:
         models: The models; the mean of their photos is the photo.
         drawing: What was asked for.
-        batch: Frames that go through a network together.
+        batch: Frames that go through a network together; fewer once memory has run out.
 
     Raises:
         UsageError: Variations are asked of a model that has no noise.
@@ -78,13 +104,9 @@ class Artist:
         return photo
 
     def _photos(self, model: LoadedModel, frames: Pixels) -> Pixels:
-        parts = range(0, len(frames), self.batch)
-        return np.concatenate(
-            [
-                generate_batch(model.generator, frames[i : i + self.batch], model.device)
-                for i in parts
-            ]
-        )
+        photos, fitting = generate_in_parts(model.generator, frames, model.device, self.batch)
+        self.batch = min(self.batch, fitting)  # what did not fit once is not tried again
+        return photos
 
     @contextlib.contextmanager
     def _noise(self, model: LoadedModel, variation: int) -> Iterator[None]:

@@ -15,6 +15,7 @@ from sketchcli.data import appearance
 from sketchcli.data.appearance import Looks
 from sketchcli.device import Device
 from sketchcli.engine.runs import Run
+from sketchcli.engine.self_test import check_device
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.models.building import build_generator
 from sketchcli.weights_header import Header, about_of, read_header
@@ -51,6 +52,7 @@ def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedMod
 
     Raises:
         CheckpointError: The file is damaged, or its tensors do not fit its own settings.
+        DeviceError: The device draws another photo than the CPU does.
     """
     file = _state_beside(path) if is_raw else path
     header = read_header(file)
@@ -73,6 +75,7 @@ def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedMod
     cast = {name: tensor.to(expected[name].dtype) for name, tensor in filled.items()}
     generator.load_state_dict(cast, assign=True)
     placed = device.place(generator).eval()
+    check_device(placed, device, described["size"])
     return LoadedModel(path=path, generator=placed, device=device, **described)
 
 

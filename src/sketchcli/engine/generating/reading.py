@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sketchcli import images
+from sketchcli.device import is_out_of_memory
 from sketchcli.engine.generating.inputs import STREAM
 from sketchcli.errors import SketchError
 from sketchcli.images import Pixels
@@ -35,7 +36,7 @@ def failure(source: Path, error: Exception) -> str:
     if isinstance(error, SketchError):
         reason = error.message if str(source) in error.message else f"{source}: {error.message}"
         return f"{reason} ({error.hint})" if error.hint else reason
-    if isinstance(error, MemoryError) or "allocate" in str(error):
+    if is_out_of_memory(error):
         return f"{source}: too large for this machine's memory"
     reason = str(error).partition("\n")[0]
     return f"{source}: {type(error).__name__}: {reason}"

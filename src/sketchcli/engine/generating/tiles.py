@@ -43,7 +43,8 @@ class Tiled:
             place = (slice(y, y + height), slice(x, x + width))
             blend[place] += photo * weight
             total[place] += weight
-        joined: Pixels = np.rint(blend / total).astype(np.uint8)
+        blend /= total  # in place: a large sketch's photo is large
+        joined: Pixels = np.rint(blend, out=blend).astype(np.uint8)
         return np.ascontiguousarray(joined[: self.shape[0], : self.shape[1]])
 
     @property

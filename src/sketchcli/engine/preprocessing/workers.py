@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,6 +18,7 @@ from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
 from sketchcli.errors import DataError
 
 PATIENCE = 600.0  # seconds without news from another rank
+WINDOWS_LIMIT = 61  # processes; a wait for more is refused there
 AHEAD = 2  # chunks handed to each worker before the first comes back
 
 
@@ -45,6 +47,11 @@ class Rank:
 def available_cores() -> int:
     """Cores that this process may use, shared with the other ranks of the machine."""
     return max(1, machine.usable_cores() // max(1, machine.number("LOCAL_WORLD_SIZE", 1)))
+
+
+def most_workers(system: str = sys.platform) -> int:
+    """How many processes a system lets one wait for."""
+    return WINDOWS_LIMIT if system == "win32" else 2**16
 
 
 def made_chunks(
@@ -142,12 +149,13 @@ def await_workshop(
 
 def _made(workshop: Workshop, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
     """Make chunks; the number of each when it is done."""
-    if min(workers, len(numbers)) <= 1:
+    workers = min(workers, len(numbers), most_workers())
+    if workers <= 1:
         for number in numbers:
             make_chunk(workshop.folder, workshop.recipe, number, workshop.jobs_of(number))
             yield number
         return
-    with _pool(min(workers, len(numbers))) as pool:
+    with _pool(workers) as pool:
         queue, running = iter(numbers), dict[Future[None], int]()
         for number in queue:
             jobs = workshop.jobs_of(number)

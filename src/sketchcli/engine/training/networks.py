@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from sketchcli import checkpoint, registry
@@ -19,6 +18,8 @@ from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, SketchError, UsageError
 from sketchcli.losses.perceptual import PerceptualLoss
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> bool:
@@ -182,4 +183,4 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def _counts_batches(layer: nn.Module) -> bool:
-    return any(isinstance(module, _BatchNorm) for module in layer.modules())
+    return any(isinstance(module, BATCH_NORMS) for module in layer.modules())

@@ -15,6 +15,7 @@ from sketchcli.device import Device
 from sketchcli.engine import pictures
 from sketchcli.engine.events import Reporter
 from sketchcli.engine.runs import Run
+from sketchcli.engine.self_test import check_device
 from sketchcli.engine.training import networks
 from sketchcli.engine.training.adaptive import AdaptiveStrength
 from sketchcli.engine.training.budget import Costs
@@ -139,7 +140,13 @@ class Session:
         return found
 
     def begin(self) -> None:
-        """Go on where the run folder holds a state; otherwise write down the settings."""
+        """Go on where the run folder holds a state; otherwise write down the settings.
+
+        Raises:
+            CheckpointError: The state cannot be used, or not every process finds the same one.
+            DeviceError: The device draws another photo than the CPU does.
+        """
+        check_device(self.trainer.average.network, self.device, self.dataset.description.size)
         model = self.config.model
         self.watch.note(
             f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
