@@ -1,22 +1,27 @@
 """How close `generate` comes to the bare network, on the same machine, in one run.
 
-    python benchmarks/generation.py --count 1000 --model RUN
+    python benchmarks/generation.py --count 1000 --rounds 3 --model RUN
 
 Draws `--count` sketches and converts them in turn, `--rounds` times, by: `generate` on the folder
 (reading, network, writing); the bare network on a tensor that is ready, in the same batches and
 precision; a plain loop, one sketch at a time in fp32, reading and writing with OpenCV; and ONNX
-Runtime on the same tensor, where it is installed. Prints medians in images a second, the ratio of
-`generate` to the bare network, and the time of one picture against `import torch, cv2`.
+Runtime on the same tensor, where it is installed. The last two, which are slow, convert a quarter
+of the sketches. Prints medians as a table, the ratio of `generate` to the bare network, and the
+time of one picture against `import torch, cv2`, by the clock and by processor time. On two cores,
+with the bundled model, this takes two minutes and a half.
 """
 
 import argparse
 import importlib.util
+import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -34,7 +39,8 @@ from sketchcli.engine.generating.request import Existing, Naming, Request
 from sketchcli.engine.runs import find_weights
 
 DRAWN = 64  # different sketches; the others are copies
-STARTS = 5  # of the program, for the time of one picture
+STARTS = 9  # of the program, for the time of one picture
+SLOWER = 4  # the slow ways convert this part of the sketches
 
 
 def main() -> None:
@@ -51,16 +57,24 @@ def main() -> None:
         root = Path(name)
         sketches = draw(root / "in", given.count, load_model(weights, place).size)
         ways = contestants(weights, place, sketches, root)
-        seconds: dict[str, list[float]] = {title: [] for title in ways}
+        seconds: dict[str, list[float]] = {way.title: [] for way in ways}
         for _ in range(given.rounds):
-            for title, work in ways.items():
-                seconds[title].append(seconds_of(work))
-        rates = {title: given.count / statistics.median(s) for title, s in seconds.items()}
-        print(f"{given.count} sketches, {place.name}, {place.precision}, {place.threads} threads")
-        for title, rate in rates.items():
-            print(f"{title:16} {rate:8.1f} images/s")
-        print(f"generate / bare  {rates['generate'] / rates['bare network']:8.2f}")
+            for way in ways:
+                seconds[way.title].append(seconds_of(way.work))
+        rates = {way.title: [way.count / s for s in seconds[way.title]] for way in ways}
+        show(rates, f"{given.count} sketches, {place.describe()}")
         one_picture(weights, root)
+
+
+def show(rates: dict[str, list[float]], heading: str) -> None:
+    """Print the rates as a table, and the ratio that counts, round by round."""
+    print(f"{heading}, {os.cpu_count()} cores, torch {torch.__version__}\n")
+    print("| way | images a second, median | lowest | highest |\n|---|---|---|---|")
+    for title, each in rates.items():
+        print(f"| {title} | {statistics.median(each):.1f} | {min(each):.1f} | {max(each):.1f} |")
+    shares = [a / b for a, b in zip(rates["generate"], rates["bare network"], strict=True)]
+    print(f"\n`generate` / bare network: {statistics.median(shares):.2f} ", end="")
+    print(f"({', '.join(f'{share:.2f}' for share in shares)})")
 
 
 def draw(folder: Path, count: int, size: tuple[int, int]) -> np.ndarray:
@@ -71,10 +85,19 @@ def draw(folder: Path, count: int, size: tuple[int, int]) -> np.ndarray:
     return np.stack([few[index % len(few)] for index in range(count)])
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way to convert `count` sketches."""
+
+    title: str
+    count: int
+    work: Callable[[], object]
+
+
 def contestants(
     weights: Path, place: devices.Device, sketches: np.ndarray, root: Path
-) -> dict[str, Callable[[], object]]:
-    """Every way to convert all sketches, by its name."""
+) -> list[Way]:
+    """Every way to convert sketches."""
     request = Request(
         (str(root / "in"),),
         str(root / "out"),
@@ -83,15 +106,17 @@ def contestants(
     )
     (model,) = open_models((weights,), place)
     plain = load_model(weights, devices.resolve(place.name, precision="fp32"))
-    batch = BATCH[place.torch.type]
+    batch, count = BATCH[place.torch.type], len(sketches)
+    few = max(1, count // SLOWER)
     ready = sketches_to_tensor(sketches, place.torch)
-    ways: dict[str, Callable[[], object]] = {
-        "generate": lambda: generate(request, device=place),
-        "bare network": lambda: bare(model, ready, batch),
-        "plain loop": lambda: plain_loop(plain, root),
-    }
+    ways = [
+        Way("generate", count, lambda: generate(request, device=place)),
+        Way("bare network", count, lambda: bare(model, ready, batch)),
+        Way("plain loop", few, lambda: plain_loop(plain, root, few)),
+    ]
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        ways["ONNX Runtime"] = onnx_runtime(weights, ready.cpu().numpy(), batch, root)
+        work = onnx_runtime(weights, ready[:few].cpu().numpy(), batch, root)
+        ways.append(Way("ONNX Runtime", few, work))
     return ways
 
 
@@ -106,10 +131,10 @@ def bare(model: LoadedModel, ready: torch.Tensor, batch: int) -> None:
 
 
 @torch.inference_mode()
-def plain_loop(model: LoadedModel, root: Path) -> None:
+def plain_loop(model: LoadedModel, root: Path, count: int) -> None:
     """What a script without batches or threads does."""
     (root / "plain").mkdir(exist_ok=True)
-    for path in sorted((root / "in").iterdir()):
+    for path in sorted((root / "in").iterdir())[:count]:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         sketch = torch.from_numpy(grey).float()[None, None].to(model.device.torch) / 127.5 - 1
         photo = ((model.generator(sketch)[0] + 1) * 127.5).round().clamp(0, 255).byte()
@@ -134,20 +159,46 @@ def onnx_runtime(weights: Path, ready: np.ndarray, batch: int, root: Path) -> Ca
 
 
 def one_picture(weights: Path, root: Path) -> None:
-    """The shortest time of one picture, and of the imports alone."""
+    """The times of one picture against those of the imports alone, in turn.
+
+    The first start of each is not counted: it compiles what an installation has compiled already.
+    """
     sketch, photo = root / "in" / "000000.png", root / "one.png"
     ours = [sys.executable, "-m", "sketchcli", "generate", sketch, photo, "--overwrite"]
     imports = [sys.executable, "-c", "import torch, cv2"]
-    both = {"one picture": [*ours, "--model", weights], "imports": imports}
-    best = {
-        title: min(
-            seconds_of(lambda c=command: subprocess.run(c, check=True, capture_output=True))
-            for _ in range(STARTS)
-        )
-        for title, command in both.items()
-    }
-    ratio = best["one picture"] / best["imports"]
-    print(f"one picture      {best['one picture']:8.2f} s, {ratio:.2f} x import torch, cv2")
+    commands = {"one picture": [*ours, "--model", weights], "import torch, cv2": imports}
+    spent: dict[str, list[tuple[float, float]]] = {title: [] for title in commands}
+    for _ in range(STARTS + 1):
+        for title, command in commands.items():
+            spent[title].append(start(command))
+    print("\n| start to end, seconds | clock, least | clock, median | processor, least |")
+    print("|---|---|---|---|")
+    figures = {title: summary(times[1:]) for title, times in spent.items()}
+    figures["ratio"] = tuple(a / b for a, b in zip(*figures.values(), strict=True))
+    for title, values in figures.items():
+        print(f"| {title} | {' | '.join(f'{value:.2f}' for value in values)} |")
+
+
+def summary(times: list[tuple[float, float]]) -> tuple[float, ...]:
+    """The least and the median time by the clock, and the least processor time."""
+    clock, processor = zip(*times, strict=True)
+    return min(clock), statistics.median(clock), min(processor)
+
+
+def start(command: Sequence[str | Path]) -> tuple[float, float]:
+    """Seconds by the clock, and of processor time, that a program takes."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    before = processor_seconds()
+    clock = seconds_of(
+        lambda: subprocess.run(command, check=True, capture_output=True, env=environment)
+    )
+    return clock, processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """What the programs that were started here have taken so far."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from sketchcli.cli.progress import print_plain, reporting
+from sketchcli.cli.quick_imports import quick_imports
 from sketchcli.cli.render import emit, file_line, show_failures
 from sketchcli.engine.events import Converted, Event, Note, Reporter
 from sketchcli.engine.generating import planning
 from sketchcli.engine.generating.inputs import STREAM
+from sketchcli.engine.generating.ranks import exit_code
 from sketchcli.engine.generating.request import Request
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights
@@ -61,7 +63,8 @@ def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> Ge
         return idle
     request = replace(request, models=_weights(models))
 
-    from sketchcli.engine.generating.generate import generate
+    with quick_imports():
+        from sketchcli.engine.generating.generate import generate
 
     with reporting() as report:
         tell = _telling(report, as_lines=machine.as_lines)
@@ -80,20 +83,13 @@ def run_watch(
         raise UsageError("--grid is of photos that are all there", hint="leave out --watch")
     request = replace(request, models=_weights(models))
 
-    from sketchcli.engine.generating.watching import watch
+    with quick_imports():
+        from sketchcli.engine.generating.watching import watch
 
     tell = _telling(print_plain, as_lines=machine.as_lines)
     _say_models(request, tell)
     place = _device(machine, is_many=False)
     return watch(request, folder, device=place, reporter=tell)
-
-
-def exit_code(result: GenerateResult) -> ExitCode:
-    """0, 7 where some files failed, 3 where all did."""
-    if not result.failed:
-        return ExitCode.OK
-    is_all = len(result.failed) == len(result.files)
-    return ExitCode.DATA if is_all else ExitCode.SOME_FILES_FAILED
 
 
 def _weights(models: Sequence[Path] | None) -> tuple[Path, ...]:
@@ -125,7 +121,9 @@ def _device(machine: Machine, *, is_many: bool) -> "Device":
         name = f"cuda:{int(rank) % torch.cuda.device_count()}"
     # A probe takes as long as drawing some photos does.
     precision = "fp32" if machine.precision == "auto" and not is_many else machine.precision
-    return devices.resolve(name, precision=precision)
+    place = devices.resolve(name, precision=precision)
+    torch.set_num_threads(1)  # those that draw take their own; to load a model, one is as quick
+    return place
 
 
 def _telling(report: Reporter, *, as_lines: bool) -> Reporter:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sketchcli.data.paper import find_paper
+from sketchcli.data.paper import Paper, find_paper
 from sketchcli.errors import CheckpointError
 from sketchcli.images import Pixels
 
@@ -84,9 +84,9 @@ class Looks:
         return int(value > high + margin) - int(value < low - margin)
 
 
-def measure(sketch: Pixels) -> Appearance:
-    """The measures of a sketch `(H, W)` on light paper."""
-    paper = find_paper(sketch)
+def measure(sketch: Pixels, paper: Paper | None = None) -> Appearance:
+    """The measures of a sketch `(H, W)` on light paper, which is looked for unless it is known."""
+    paper = paper or find_paper(sketch)
     values = sketch.astype(np.float32)
     steps = [np.abs(np.diff(values, axis=axis)) for axis in (0, 1) if sketch.shape[axis] > 1]
     return Appearance(

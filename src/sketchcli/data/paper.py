@@ -5,6 +5,7 @@ changes slowly; it is fitted as a parabola over the lightest parts of the pictur
 drawn, and divided out.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from sketchcli import images
 from sketchcli.images import Pixels
 
 BLOCKS = 16  # a side, of which each says how light its lightest parts are
+BLOCK = 8  # pixels a side
 LIGHTEST = 90  # percentile of a block
-ROUNDS = 12  # of fitting; the surface has settled by then
+ROUNDS = 12  # of fitting at most; by then the surface has settled
 DRAWN = 0.02  # weight of a block below the surface: something is drawn there
 TOLERANCE = 4.0  # grey levels that a block may lie below the surface and still be paper
 DARKEST = 24.0  # no paper is darker: it would be enlarged noise
@@ -35,6 +37,11 @@ class Paper:
     level: float
     unevenness: float
 
+    @classmethod
+    def even(cls, level: float) -> "Paper":
+        """Paper that is equally light everywhere."""
+        return cls((level, 0.0, 0.0, 0.0, 0.0, 0.0), level, 0.0)
+
     def surface(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """The light at every pixel, `(H, W)`."""
         return _surface(np.asarray(self.terms, np.float32), shape)
@@ -42,17 +49,17 @@ class Paper:
 
 def find_paper(grey: Pixels) -> Paper:
     """The paper under a drawing `(H, W)` whose ground is light."""
-    side = 8 * BLOCKS
-    small = images.resize(grey, (side, side)).reshape(BLOCKS, 8, BLOCKS, 8)
-    lightest = np.percentile(small, LIGHTEST, axis=(1, 3)).astype(np.float32).ravel()
-    basis = _basis((BLOCKS, BLOCKS)).reshape(6, -1).T
-    weights = np.where(lightest >= np.median(lightest), 1.0, DRAWN).astype(np.float32)
-    terms = np.zeros(6, np.float32)
+    lightest, basis = _lightest(grey), _basis()
+    weights = np.where(lightest >= np.median(lightest), 1.0, DRAWN)
+    terms = np.zeros(6)
     for _ in range(ROUNDS):
-        root = np.sqrt(weights)
-        terms = np.linalg.lstsq(basis * root[:, None], lightest * root, rcond=None)[0]
-        weights = np.where(lightest >= basis @ terms - TOLERANCE, 1.0, DRAWN).astype(np.float32)
-    surface = _surface(terms, (BLOCKS, BLOCKS))
+        weighted = basis * weights[:, None]
+        terms = np.linalg.solve(weighted.T @ basis, weighted.T @ lightest)
+        settled = np.where(lightest >= basis @ terms - TOLERANCE, 1.0, DRAWN)
+        if np.array_equal(settled, weights):
+            break
+        weights = settled
+    surface = _surface(terms.astype(np.float32), (BLOCKS, BLOCKS))
     level = float(surface.mean())
     return Paper(tuple(map(float, terms)), level, float(np.ptp(surface)) / level)
 
@@ -65,9 +72,19 @@ def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
     return evened
 
 
-def _basis(shape: tuple[int, int]) -> NDArray[np.float32]:
-    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij")
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).astype(np.float32)
+def _lightest(grey: Pixels) -> NDArray[np.float64]:
+    """How light each block's lightest parts are, row by row."""
+    side, size = BLOCK * BLOCKS, BLOCK * BLOCK
+    small = images.resize(grey, (side, side)).reshape(BLOCKS, BLOCK, BLOCKS, BLOCK)
+    blocks = small.swapaxes(1, 2).reshape(-1, size)
+    return np.percentile(blocks, LIGHTEST, axis=1)
+
+
+@functools.cache
+def _basis() -> NDArray[np.float64]:
+    """Each block's `1, x, y, x^2, xy, y^2`."""
+    y, x = (place.ravel() for place in np.mgrid[-1 : 1 : BLOCKS * 1j, -1 : 1 : BLOCKS * 1j])
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
 def _surface(terms: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -131,13 +131,12 @@ def test_old_parameters_are_tensors_and_other_kinds_are_left_alone(tmp_path, is_
     state = {
         "weight": nn.Parameter(torch.ones(2, 3)),
         "count": torch.tensor(7),
-        "half": torch.ones(3).half(),
         "list": [torch.ones(1)],
         3: torch.ones(1),
     }
     path = save(tmp_path / "state.pth", state, is_zip=is_zip)
     assert read_arrays(path, {"weight"})["weight"].tolist() == [[1, 1, 1]] * 2
-    with pytest.raises(DataError, match="not float32"):
+    with pytest.raises(DataError, match="LongStorage that is no weight"):
         read_arrays(path, {"count"})
     assert read_arrays(path, {"list", "3", "nothing"}) == {}
 
@@ -147,10 +146,63 @@ def test_tensors_that_share_their_numbers(tmp_path, is_zip):
     whole = torch.arange(12.0)
     state = {"whole": whole, "part": whole[4:10].view(2, 3), "turned": whole.view(3, 4).T}
     path = save(tmp_path / "state.pth", state, is_zip=is_zip)
-    found = read_arrays(path, {"whole", "part"})
-    assert found["part"].tolist() == [[4, 5, 6], [7, 8, 9]]
-    with pytest.raises(DataError, match="dense"):
-        read_arrays(path, {"turned"})
+    found = read_arrays(path, Everything())
+    assert found.keys() == state.keys()
+    assert all(np.array_equal(found[name], tensor.numpy()) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_floats_and_channels_that_lie_last(tmp_path, random, is_zip, kind):
+    tensor = torch.randn((4, 3, 5, 5), generator=random).to(kind)
+    tensor = tensor.to(memory_format=torch.channels_last)
+    path = save(tmp_path / "state.pth", {"weight": tensor}, is_zip=is_zip)
+    found = read_arrays(path, Everything())["weight"]
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    assert np.array_equal(found, tensor.float().numpy())
+
+
+@pytest.mark.parametrize("shape", [(10**5, 10**5), (3, 4), (2, -1), (13,)])
+def test_strides_do_not_make_more_numbers_than_there_are(tmp_path, shape):
+    class Claiming:
+        def __reduce__(self):
+            rebuild = torch._utils._rebuild_tensor_v2
+            return rebuild, (Numbers(), 0, shape, (0,) * len(shape), False, None)
+
+    class Numbers:
+        pass
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, obj):
+            is_ours = isinstance(obj, Numbers)
+            return ("storage", torch.FloatStorage, "0", "cpu", 4) if is_ours else None
+
+    content = io.BytesIO()
+    Pickler(content, 2).dump({"a": Claiming()})
+    packed = zipped(content.getvalue(), storages={"0": bytes(16)})
+    with pytest.raises(DataError, match=r"larger than its storage|no weight"):
+        read_arrays(write(tmp_path / "a.pth", packed), Everything())
+
+
+def test_many_names_for_one_storage_are_refused(tmp_path):
+    numbers = torch.zeros(1000)
+    path = save(tmp_path / "a.pth", {str(index): numbers for index in range(100)})
+    assert path.stat().st_size < 20_000
+    with pytest.raises(DataError, match="many times more numbers"):
+        read_arrays(path, Everything())
+
+
+def test_what_makes_pytorchs_own_reader_take_any_memory_is_refused(tmp_path):
+    """Why ours is used: `torch.load(weights_only=True)` allows `bytearray`, of any length."""
+    length = 2**24  # a file of the same size could say 2**40
+    path = write(tmp_path / "a.pth", zipped(pickle.dumps({"a": Malicious(bytearray, length)}, 2)))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/version", "3\n")
+    assert path.stat().st_size < 500
+    assert len(torch.load(path, weights_only=True)["a"]) == length
+    with pytest.raises(DataError, match=r"asks for '__builtin__\.bytearray'"):
+        read_arrays(path, Everything())
 
 
 def test_the_official_inception(tmp_path, random):

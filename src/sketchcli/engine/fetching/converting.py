@@ -10,7 +10,8 @@ from torch import Tensor
 from sketchcli import checkpoint
 from sketchcli.engine.fetching.inventory import sha256_of
 from sketchcli.engine.fetching.network_layouts import PUBLISHED, Layout, PublishedNetwork
-from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
+from sketchcli.engine.fetching.pickled_arrays import Float32
+from sketchcli.engine.fetching.unpickling import HINT, read_arrays
 from sketchcli.errors import DataError
 
 CONVERTED = frozenset(PUBLISHED)  # the networks that are pickles; the others stay as they are

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sketchcli.engine.fetching.unpickling import Float32
+from sketchcli.engine.fetching.pickled_arrays import Float32
 from sketchcli.metrics import lpips_alex, lpips_vgg
 from sketchcli.metrics._features._inception_network import InceptionNetwork
 

@@ -5,20 +5,30 @@ files of networks need is answered with a stand-in of ours that only keeps what 
 any other name is refused. Three formats are read: a plain pickle of numpy arrays, PyTorch's zip
 archive (a state dict, or a TorchScript module, whose code is not looked at), and the format that
 PyTorch wrote before 1.6. Nothing is unpacked, and no array is larger than its file.
+
+`torch.load(weights_only=True)` reads neither the first nor TorchScript; a file of 500 bytes makes
+it take any memory (`bytearray` is a name that it allows); and before PyTorch 2.10 a crafted file
+could corrupt memory (CVE-2026-24747).
 """
 
 import collections
-import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sketchcli.engine.fetching.pickled_arrays import (
+    Float32,
+    NumpyArray,
+    NumpyType,
+    ReadBytes,
+    RefusedError,
+    Storage,
+    TorchParameter,
+    TorchTensor,
+)
 from sketchcli.errors import DataError
 
 HINT = "fetch it again, or give --from with the file of the other edition"
@@ -26,6 +36,7 @@ LARGEST_FILE = 2**30
 LARGEST_PICKLE = 2**22  # inside a zip archive, where the arrays are files of their own
 DEEPEST = 16  # levels of modules in modules
 MOST_NODES = 100_000
+MOST_TIMES = 4  # the file's size that its arrays may take: halves become floats, some share numbers
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -35,9 +46,6 @@ _ITEM_SIZES = {
     **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
     **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage"), 1),
 }
-
-Float32 = NDArray[np.float32]
-ReadBytes = Callable[[str], bytes]  # the content of a storage, by its key
 
 
 def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
@@ -54,8 +62,9 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
     try:
         with path.open("rb") as file:
             root, read_bytes = _open(file)
-            found = {name: leaf for name, leaf in _leaves(root) if name in wanted}
-            return {name: leaf.read(read_bytes) for name, leaf in found.items()}
+            leaves = ((name, leaf) for name, leaf in _leaves(root) if name in wanted)
+            most = MOST_TIMES * file.seek(0, os.SEEK_END)
+            return dict(_within(most, ((name, leaf.read(read_bytes)) for name, leaf in leaves)))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}", hint=HINT) from error
     except RefusedError as error:
@@ -63,10 +72,6 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
     except Exception as error:  # a damaged pickle can make any operation fail in any way
         fault = type(error).__name__
         raise DataError(f"{path}: not a network that can be read ({fault})", hint=HINT) from error
-
-
-class RefusedError(Exception):
-    """A file holds something that the file of a network does not need."""
 
 
 class _Module:
@@ -78,83 +83,16 @@ class _Module:
         self.attributes = state
 
 
-class _NumpyType:
-    """Stands for `numpy.dtype`."""
-
-    def __init__(self, code: str, *_flags: object) -> None:
-        self.code, self.order = code, "|"
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.order = state[1]
-
-
-class _NumpyArray:
-    """Stands for `numpy.core.multiarray._reconstruct`, and for the array that it makes."""
-
-    def __init__(self, *_prototype: object) -> None:
-        self.state: tuple[Any, ...] = ()
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.state = state
-
-    def read(self, _read_bytes: ReadBytes) -> Float32:
-        _version, shape, kind, is_fortran, content = self.state
-        if (kind.order, kind.code) != ("<", "f4") or is_fortran:
-            raise RefusedError(f"holds an array of {kind.order}{kind.code}, not of float32")
-        return _array(content, shape)
-
-
-class _Storage:
-    """What a persistent id of PyTorch names: an array's bytes, elsewhere in the file."""
-
-    def __init__(self, kind: str, key: str, count: int) -> None:
-        self.kind, self.key, self.count = kind, key, count
-
-
-class _TorchTensor:
-    """Stands for `torch._utils._rebuild_tensor_v2`, and for the tensor that it makes."""
-
-    def __init__(
-        self,
-        storage: _Storage,
-        offset: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        *_hooks: object,
-    ) -> None:
-        self.storage, self.offset = storage, offset
-        self.shape, self.strides = tuple(shape), tuple(strides)
-
-    def __setstate__(self, state: object) -> None:
-        """Of an old `Parameter`: whether it needs a gradient."""
-
-    def read(self, read_bytes: ReadBytes) -> Float32:
-        dense = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
-        if self.storage.kind != "FloatStorage" or self.strides != dense or self.offset < 0:
-            raise RefusedError("holds a tensor that is not float32 and dense")
-        return _array(read_bytes(self.storage.key)[4 * self.offset :], self.shape)
-
-
-class _TorchParameter:
-    """Stands for `torch.nn.Parameter`: the tensor in it."""
-
-    def __new__(cls, tensor: _TorchTensor, *_flags: object) -> _TorchTensor:  # type: ignore[misc]
-        return tensor
-
-    def __setstate__(self, state: object) -> None:
-        """Nothing to keep."""
-
-
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("numpy", "dtype"): _NumpyType,
+    ("numpy", "dtype"): NumpyType,
     ("numpy", "ndarray"): "ndarray",
-    ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
-    ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
-    ("torch._utils", "_rebuild_tensor"): _TorchTensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _TorchTensor,
-    ("torch._utils", "_rebuild_parameter"): _TorchParameter,
-    ("torch.nn.parameter", "Parameter"): _TorchParameter,
+    ("numpy.core.multiarray", "_reconstruct"): NumpyArray,
+    ("numpy._core.multiarray", "_reconstruct"): NumpyArray,
+    ("torch._utils", "_rebuild_tensor"): TorchTensor,
+    ("torch._utils", "_rebuild_tensor_v2"): TorchTensor,
+    ("torch._utils", "_rebuild_parameter"): TorchParameter,
+    ("torch.nn.parameter", "Parameter"): TorchParameter,
     ("torch.jit._pickle", "build_intlist"): tuple,
     **{("torch", kind): kind for kind in _ITEM_SIZES},
 }
@@ -182,7 +120,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented to exist, unde
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
-        self.storages: dict[str, _Storage] = {}
+        self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in its base class
         if module.split(".", maxsplit=1)[0] == "__torch__":
@@ -192,11 +130,11 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented to exist, unde
             raise RefusedError(f"asks for {asked!r}, which no network needs")
         return _STAND_INS[module, name]
 
-    def persistent_load(self, pid: Any) -> _Storage:  # noqa: ANN401 - as in its base class
+    def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
         what, kind, key, _location, count, *view = pid
         if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
             raise RefusedError("refers to something that is not a tensor's storage")
-        return self.storages.setdefault(key, _Storage(kind, key, count))
+        return self.storages.setdefault(key, Storage(kind, key, count))
 
 
 def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
@@ -259,13 +197,22 @@ def _no_storage(key: str) -> bytes:
     raise RefusedError(f"refers to a storage {key}, and has none")
 
 
-def _leaves(root: object) -> Iterator[tuple[str, _NumpyArray | _TorchTensor]]:
+def _leaves(root: object) -> Iterator[tuple[str, NumpyArray | TorchTensor]]:
     """Every array under nested dictionaries and modules, by its dotted name."""
     for count, (place, node) in enumerate(_nodes((), root)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
-        if isinstance(node, _NumpyArray | _TorchTensor):
+        if isinstance(node, NumpyArray | TorchTensor):
             yield ".".join(place), node
+
+
+def _within(most: int, arrays: Iterator[tuple[str, Float32]]) -> Iterator[tuple[str, Float32]]:
+    """Arrays, as long as they take no more bytes than that together."""
+    for name, array in arrays:
+        most -= array.nbytes
+        if most < 0:
+            raise RefusedError("has many times more numbers than it holds")
+        yield name, array
 
 
 def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -275,10 +222,3 @@ def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ..
         for key, child in children.items():
             if isinstance(key, str):
                 yield from _nodes((*place, key), child)
-
-
-def _array(content: bytes, shape: tuple[int, ...]) -> Float32:
-    count = math.prod(shape)
-    if len(content) < 4 * count:
-        raise RefusedError("is damaged: a tensor is larger than its storage")
-    return np.frombuffer(content, "<f4", count).reshape(shape).astype(np.float32)

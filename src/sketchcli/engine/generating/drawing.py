@@ -17,6 +17,7 @@ from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
+MOST_STREAMS = 4  # batches that a CPU draws at the same time; more would take memory alone
 
 
 @torch.inference_mode()
@@ -61,15 +62,26 @@ class Artist:
         drawing: What was asked for.
         batch: Frames that go through a network together; fewer once memory has run out.
 
+    Attributes:
+        gathered: Frames that are worth a batch.
+        streams: Threads that may draw at the same time.
+        threads: That torch computes with in each of those.
+
     Raises:
         UsageError: Variations are asked of a model that has no noise.
     """
 
     def __init__(self, models: Sequence[LoadedModel], drawing: Drawing, batch: int) -> None:
         self.models, self.drawing, self.batch = tuple(models), drawing, batch
-        # Noise depends on what else is in a batch: with noise, a sketch is drawn alone.
-        self.gathered = batch if drawing.variations == 1 else 1
-        if drawing.variations > 1:
+        # Noise depends on what else is in a batch, and on torch's one source of chance: with noise,
+        # a sketch is drawn alone.
+        is_alone = drawing.variations > 1
+        self.gathered = 1 if is_alone else batch
+        device = self.models[0].device
+        is_single = is_alone or device.torch.type != "cpu"
+        self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
+        self.threads = device.threads // self.streams  # of each
+        if is_alone:
             for model in models:
                 check_has_noise(model)
 
@@ -98,7 +110,7 @@ class Artist:
         whole = [framing.join(part) for framing, part in zip(framings, photos, strict=True)]
         photo = images.resize(_mean(whole), sketch.size)
         if sketch.eyes is not None:
-            photo = faces.paste(photo, sketch.original, sketch.eyes)
+            photo = faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
         if self.drawing.is_compared:
             return beside(sketch.original if sketch.eyes is not None else sketch.shown, photo)
         return photo

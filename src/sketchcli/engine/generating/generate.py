@@ -23,7 +23,7 @@ from sketchcli.engine.generating.writing import Writer
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError
 
-BATCH = {"cpu": 8, "mps": 16, "cuda": 32}  # frames that go through a network together
+BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames that go through a network together
 
 
 def generate(

@@ -1,14 +1,18 @@
 """Many sketches at a time: some are read and prepared, some drawn, some written, all at once.
 
-Reading and writing run in threads: OpenCV and the disk work outside Python's lock. The networks run
-in the caller's thread. No more than a few batches are in memory at any time.
+Everything runs in threads: OpenCV, the networks and the disk work outside Python's lock. On a CPU
+several batches are drawn at the same time, each by threads of its own, which wait for nobody: one
+batch on all cores would wait at every layer for the core that has just read or written a picture.
+No more than a few batches are in memory at any time.
 """
 
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import torch
 
 from sketchcli.engine.generating.drawing import Artist
 from sketchcli.engine.generating.outputs import Job
@@ -19,7 +23,7 @@ from sketchcli.engine.results import GeneratedFile
 from sketchcli.images import Pixels
 
 READERS, WRITERS = 2, 2  # threads; a picture is read in a tenth of the time that it is drawn in
-BATCHES_AHEAD = 3  # that are read before they are drawn, and drawn before they are written
+BATCHES_AHEAD = 3  # a stream, that are read before they are drawn, and drawn before written
 HELD_BATCHES = 4  # of sketches that wait for others of their shape
 
 
@@ -38,6 +42,14 @@ class Ready:
         return () if self.sketch is None else (self.job.variation, self.sketch.shapes)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A sketch whose photo is drawn, in parts; there are none of one that has failed."""
+
+    ready: Ready
+    parts: Sequence[Pixels] = field(default=(), repr=False)
+
+
 class Pipeline:
     """Turns jobs into files.
 
@@ -49,7 +61,8 @@ class Pipeline:
 
     def __init__(self, preparer: Preparer, artist: Artist, writer: Writer) -> None:
         self.preparer, self.artist, self.writer = preparer, artist, writer
-        self.limit = BATCHES_AHEAD * artist.batch
+        self.limit = BATCHES_AHEAD * artist.streams * artist.batch
+        self._drawing: deque[Future[list[Drawn]]] = deque()
         self._writing: deque[Future[GeneratedFile]] = deque()
 
     def run(self, jobs: Iterable[Job]) -> Generator[GeneratedFile]:
@@ -57,18 +70,35 @@ class Pipeline:
 
         Ctrl-C ends it: what is being written is finished, nothing else is begun.
         """
-        writing = self._writing
-        with ThreadPoolExecutor(WRITERS) as writers, ThreadPoolExecutor(READERS) as readers:
+        artist = self.artist
+        with (
+            ThreadPoolExecutor(WRITERS) as writers,
+            ThreadPoolExecutor(
+                artist.streams, initializer=torch.set_num_threads, initargs=(artist.threads,)
+            ) as drawers,
+            ThreadPoolExecutor(READERS) as readers,
+        ):
             try:
                 for batch in self._batches(self._prepared(readers, jobs)):
-                    writing.extend(self._drawn(batch, writers))
-                    while writing and (writing[0].done() or len(writing) > self.limit):
-                        yield self._landed()
-                while writing:
-                    yield self._landed()
+                    self._drawing.append(drawers.submit(self._drawn, batch))
+                    yield from self._written(writers, drawing=artist.streams, writing=self.limit)
+                yield from self._written(writers, drawing=0, writing=0)
             finally:
-                for pool in (readers, writers):
+                for pool in (readers, drawers, writers):
                     pool.shutdown(wait=False, cancel_futures=True)
+
+    def _written(
+        self, writers: ThreadPoolExecutor, *, drawing: int, writing: int
+    ) -> Iterator[GeneratedFile]:
+        """Hand on what is drawn and tell what is written, until so few are under way."""
+        while self._drawing and (self._drawing[0].done() or len(self._drawing) > drawing):
+            for one in self._drawing[0].result():
+                self._writing.append(writers.submit(self._write, one))
+            self._drawing.popleft()
+            while self._writing and (self._writing[0].done() or len(self._writing) > writing):
+                yield self._landed()
+        while len(self._writing) > writing:
+            yield self._landed()
 
     def _landed(self) -> GeneratedFile:
         file = self._writing[0].result()  # interrupted while it waits, it is not lost
@@ -112,42 +142,39 @@ class Pipeline:
                 yield groups.pop(max(groups, key=lambda key: len(groups[key])))
         yield from groups.values()
 
-    def _drawn(
-        self, batch: Sequence[Ready], writers: ThreadPoolExecutor
-    ) -> Iterator[Future[GeneratedFile]]:
-        """A batch through the networks, and on to the writers."""
+    def _drawn(self, batch: Sequence[Ready]) -> list[Drawn]:
+        """A batch through the networks."""
         sketches = [one.sketch for one in batch if one.sketch is not None]
         if not sketches:
-            yield from (writers.submit(failed, one) for one in batch)
-            return
+            return [Drawn(one) for one in batch]
         started = time.perf_counter()
         try:
             photos = self.artist.draw(sketches, batch[0].job.variation)
         except Exception as error:  # noqa: BLE001 - out of memory, most likely
             if len(batch) > 1:  # one by one, so that the others are not lost
-                for one in batch:
-                    yield from self._drawn([one], writers)
-                return
+                return [drawn for one in batch for drawn in self._drawn([one])]
             reason = failure(batch[0].job.source, error)
-            yield writers.submit(failed, Ready(batch[0].job, _since(started), error=reason))
-            return
+            return [Drawn(Ready(batch[0].job, _since(started), error=reason))]
         share = _since(started) / len(batch)
-        for one, sketch, parts in zip(batch, sketches, photos, strict=True):
-            yield writers.submit(self._write, one, sketch, parts, one.milliseconds + share)
+        return [
+            Drawn(replace(one, milliseconds=one.milliseconds + share), parts)
+            for one, parts in zip(batch, photos, strict=True)
+        ]
 
-    def _write(
-        self, one: Ready, sketch: Prepared, parts: Sequence[Pixels], spent: float
-    ) -> GeneratedFile:
+    def _write(self, drawn: Drawn) -> GeneratedFile:
+        one, sketch = drawn.ready, drawn.ready.sketch
+        if sketch is None:
+            return failed(one)
         started = time.perf_counter()
         try:
-            self.writer.write(one.job, sketch, self.artist.finish(sketch, parts))
+            self.writer.write(one.job, sketch, self.artist.finish(sketch, drawn.parts))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
-            reason = failure(one.job.source, error)
-            return failed(Ready(one.job, spent + _since(started), error=reason))
+            spent = one.milliseconds + _since(started)
+            return failed(Ready(one.job, spent, error=failure(one.job.source, error)))
         return GeneratedFile(
             source=one.job.source,
             output=one.job.output,
-            milliseconds=round(spent + _since(started), 1),
+            milliseconds=round(one.milliseconds + _since(started), 1),
             status="made",
             warnings=sketch.warnings,
         )

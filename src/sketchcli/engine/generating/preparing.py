@@ -11,7 +11,7 @@ from sketchcli import faces, images
 from sketchcli.config import Fit
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Looks
-from sketchcli.data.paper import find_paper, on_even_paper
+from sketchcli.data.paper import Paper, find_paper, on_even_paper
 from sketchcli.engine.generating.framing import Framing, Whole, check_shape, natural_size
 from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.engine.generating.request import Drawing, Scale, When
@@ -39,7 +39,7 @@ class Prepared:
         frames: For each model, uint8 `(K, h, w)`.
         framings: For each model, how its photos become one.
         size: Height and width of the photo.
-        original: The picture as it was read, uint8 `(H, W, 3)`.
+        original: The picture as it was read, uint8 `(H, W, 3)` or `(H, W)`.
         shown: What of it was drawn from: itself, or the aligned face.
         eyes: Where the face was, if it is to be pasted back; else None.
         warnings: What a person should know.
@@ -74,17 +74,18 @@ class Preparer:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
         self._own = threading.local()  # a face finder for each thread
 
-    def prepare(self, rgb: Pixels) -> Prepared:
-        """Make a picture `(H, W, 3)` ready.
+    def prepare(self, picture: Pixels) -> Prepared:
+        """Make a picture ready, RGB `(H, W, 3)` or grey `(H, W)`.
 
         Raises:
             DataError: It is a strip, or its photo would be too large.
         """
         warnings: list[str] = []
-        shown, eyes = self._aligned(rgb, warnings)
+        shown, eyes = self._aligned(picture, warnings)
         check_shape(shown.shape)
-        sketch = self._evened(self._upright(images.luma(shown), warnings), warnings)
-        self._judge(sketch, shown, warnings)
+        upright = self._upright(images.luma(shown), warnings)
+        sketch, paper = self._evened(upright, warnings)
+        self._judge(sketch, paper, shown, warnings)
         size = self._photo_size(shown, eyes)
         framings = tuple(self._framing(model, sketch.shape, size) for model in self.models)
         if self.drawing.is_tiled:
@@ -93,16 +94,17 @@ class Preparer:
             frames=tuple(framing.cut(sketch) for framing in framings),
             framings=framings,
             size=size,
-            original=rgb,
+            original=picture,
             shown=shown,
             eyes=eyes if self.drawing.is_pasted else None,
             warnings=tuple(warnings),
         )
 
-    def _aligned(self, rgb: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
+    def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """The face as `preprocess --align face` cuts it, at the sketch's own scale or larger."""
         if not self.drawing.is_aligned or self.detector is None:
-            return rgb, None
+            return picture, None
+        rgb = images.to_rgb(picture)
         if not hasattr(self._own, "finder"):
             self._own.finder = faces.FaceFinder(self.detector)
         height, width = self.models[0].size
@@ -125,21 +127,24 @@ class Preparer:
             return sketch
         return np.uint8(255) - sketch
 
-    def _evened(self, sketch: Pixels, warnings: list[str]) -> Pixels:
-        """On paper as even and light as the training sketches' is."""
+    def _evened(self, sketch: Pixels, warnings: list[str]) -> tuple[Pixels, Paper | None]:
+        """On paper as even and light as the training sketches' is, and that paper, if any."""
         looks = self.models[0].looks
         is_dark = looks is not None and looks.is_dark
         if self.drawing.paper is When.NO or is_dark or appearance.is_on_dark(_reduced(sketch)):
-            return sketch
+            return sketch, None
         paper = find_paper(_reduced(sketch))
         is_usual = _is_usual(looks, paper.level, paper.unevenness)
         if self.drawing.paper is When.AUTO and is_usual:
-            return sketch
+            return sketch, paper
         if self.drawing.paper is When.AUTO:
             warnings.append("uneven or tinted paper: evened (--paper no keeps it)")
-        return on_even_paper(sketch, paper, looks.paper if looks else EVENED_LEVEL)
+        level = looks.paper if looks else EVENED_LEVEL
+        return on_even_paper(sketch, paper, level), Paper.even(level)
 
-    def _judge(self, sketch: Pixels, shown: Pixels, warnings: list[str]) -> None:
+    def _judge(
+        self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
+    ) -> None:
         """Warn of what gives no sensible photo."""
         looks = self.models[0].looks
         if _is_blank(sketch):
@@ -150,7 +155,7 @@ class Preparer:
             height, width = natural_size(sketch.shape, self.models[0].size)
             seen = images.resize(sketch, (height, width))
             seen = np.uint8(255) - seen if looks.is_dark else seen
-            differences = looks.describe_differences(appearance.measure(seen))
+            differences = looks.describe_differences(appearance.measure(seen, paper))
             if differences:
                 warnings.append(f"does not look like the training sketches: {differences}")
 
@@ -201,8 +206,10 @@ def _is_blank(sketch: Pixels) -> bool:
     return int(sketch.max()) - int(sketch.min()) < BLANK_RANGE
 
 
-def _colour(rgb: Pixels) -> float:
+def _colour(picture: Pixels) -> float:
     """Mean difference of the highest and the lowest channel, less the paper's own tint."""
-    small = images.resize(rgb, (64, 64)).astype(np.int16)
+    if picture.ndim == 2:
+        return 0.0
+    small = images.resize(picture, (64, 64)).astype(np.int16)
     tint = np.median(small.reshape(-1, 3), axis=0)
     return float(np.ptp(small - tint, axis=2).mean())

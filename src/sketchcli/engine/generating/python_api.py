@@ -106,7 +106,7 @@ def open_generator(
 
 def _pixels(sketch: Sketch) -> Pixels:
     if isinstance(sketch, str | Path):
-        return images.read_rgb(Path(sketch))
+        return images.read(Path(sketch))
     pixels = np.asarray(sketch)
     is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     if not is_one or pixels.dtype != np.uint8 or not pixels.size:
@@ -114,4 +114,4 @@ def _pixels(sketch: Sketch) -> Pixels:
             f"a sketch cannot be {pixels.dtype} of shape {pixels.shape}",
             hint="give uint8 pixels in [0, 255], (H, W) or (H, W, 3); or a list of several",
         )
-    return images.to_rgb(pixels)
+    return pixels

@@ -21,14 +21,14 @@ class Streams:
 
 
 def read(source: Path, streams: Streams) -> Pixels:
-    """The picture of a file, or of standard input, as RGB `(H, W, 3)`.
+    """The picture of a file, or of standard input: RGB `(H, W, 3)`, or grey `(H, W)`.
 
     Raises:
         DataError: It cannot be read, or is no picture.
     """
     if str(source) == STREAM:
-        return images.to_rgb(images.read_stream(streams.read, name="standard input"))
-    return images.read_rgb(source)
+        return images.read_stream(streams.read, name="standard input")
+    return images.read(source)
 
 
 def failure(source: Path, error: Exception) -> str:
