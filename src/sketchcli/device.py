@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,6 +22,7 @@ Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
+PROBE_FLOPS = 3 * 2 * 8 * 32 * 32 * 128 * 128 * 9  # one convolution, forward and backward
 AMPERE, VOLTA = 8, 7  # major compute capabilities: bf16, and fp16, on the matrix units
 
 
@@ -163,17 +165,33 @@ def quickest_precision(device: torch.device) -> str:
         return "bf16" if major >= AMPERE else "fp16" if major >= VOLTA else "fp32"
     if device.type != "cpu":
         return "fp32"
-    rounds = [(_probe_seconds(torch.bfloat16), _probe_seconds(torch.float32)) for _ in range(6)]
-    bf16, fp32 = (min(seconds[1:]) for seconds in zip(*rounds, strict=True))
-    return "bf16" if 1.2 * bf16 < fp32 else "fp32"
+    seconds = probe_seconds(device, ("bf16", "fp32"))
+    return "bf16" if 1.2 * seconds["bf16"] < seconds["fp32"] else "fp32"
 
 
-def _probe_seconds(dtype: torch.dtype) -> float:
+def probe_seconds(device: torch.device, precisions: Sequence[str]) -> dict[str, float]:
+    """Seconds of `PROBE_FLOPS` in each precision: the best of five tries, in turn."""
+    rounds = [[_probe_seconds(device, name) for name in precisions] for _ in range(6)]
+    return {
+        name: min(seconds[1:])  # the first one also prepares
+        for name, seconds in zip(precisions, zip(*rounds, strict=True), strict=True)
+    }
+
+
+def _probe_seconds(device: torch.device, precision: str) -> float:
     with torch.random.fork_rng(devices=[]):  # a probe must not change what the user's seed gives
-        layer = channels_last(nn.Conv2d(128, 128, 3, padding=1))
-    pixels = torch.zeros(8, 128, 32, 32).to(memory_format=torch.channels_last)
+        layer = channels_last(nn.Conv2d(128, 128, 3, padding=1)).to(device)
+    pixels = torch.zeros(8, 128, 32, 32, device=device).to(memory_format=torch.channels_last)
+    dtype = REDUCED.get(precision)
+    _wait_for(device)
     start = time.perf_counter()
-    with torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
+    with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
         output = layer(pixels)
     output.float().sum().backward()
+    _wait_for(device)
     return time.perf_counter() - start
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

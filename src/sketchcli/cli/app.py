@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from sketchcli import __version__
+from sketchcli.cli.doctor import doctor
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.export import export
 from sketchcli.cli.fetch_data import fetch_data
@@ -49,3 +50,4 @@ app.command("eval")(evaluate)
 app.command("models")(models)
 app.command("export")(export)
 app.command("import-weights")(import_weights)
+app.command("doctor")(doctor)

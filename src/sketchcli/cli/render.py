@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
-from sketchcli.cli import model_table, scores
+from sketchcli.cli import checkup_table, model_table, scores
 from sketchcli.cli.progress import printable
+from sketchcli.engine.installation.findings import Installation
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,
@@ -46,10 +47,21 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
         render(result)
         return
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
-    failed = result.failed if isinstance(result, GenerateResult) else ()
-    errors = [{"code": int(ExitCode.DATA), "message": file.error, "hint": ""} for file in failed]
-    text = envelope(command, status="error" if failed else "ok", data=data, errors=errors)
+    errors = _errors(result)
+    text = envelope(command, status="error" if errors else "ok", data=data, errors=errors)
     typer.echo(_as_text(text))
+
+
+def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
+    """What went wrong although there is a result."""
+    if isinstance(result, GenerateResult):
+        code = int(ExitCode.DATA)
+        return [{"code": code, "message": file.error, "hint": ""} for file in result.failed]
+    problems = result.problems if isinstance(result, Installation) else ()
+    return [
+        {"code": int(p.exit_code), "message": f"{p.name}: {p.summary}", "hint": p.hint}
+        for p in problems
+    ]
 
 
 def file_line(file: GeneratedFile) -> str:
@@ -230,6 +242,11 @@ def show_failures(result: GenerateResult) -> None:
     """Why files gave no photo, on stderr."""
     for file in result.failed:
         typer.echo(f"failed: {printable(str(file.error))}", err=True)
+
+
+@render.register
+def _(result: Installation) -> None:
+    checkup_table.show(result)
 
 
 @render.register

@@ -1,0 +1,21 @@
+"""`sketch2img doctor`."""
+
+import typer
+
+from sketchcli.cli import options
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Look at the installation: what is here, what is missing, and whether all verbs can run.
+
+    Exit code 0 says that all five can. What it prints can be pasted into a report: the home
+    folder is shortened to ~. (What is wrong with a run is said by `train` itself.)
+    """
+    from sketchcli.cli.progress import reporting
+    from sketchcli.cli.render import emit
+    from sketchcli.engine.installation.examining import examine
+
+    with reporting() as report:
+        found = examine(report)
+    emit("doctor", found, as_json=as_json)
+    raise typer.Exit(found.exit_code)

@@ -1,0 +1,106 @@
+"""What the program has on disk: its folders, their room, what was fetched, its own model."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sketchcli import paths, weights
+from sketchcli.engine.fetching.listing import list_assets
+from sketchcli.engine.installation.findings import Check, State
+from sketchcli.engine.results import AssetListing
+from sketchcli.engine.runs import finished_runs
+from sketchcli.errors import CheckpointError, ExitCode, SketchError
+from sketchcli.weights import card
+
+MEGA, GIGA = 1e6, 1e9
+LITTLE_BYTES = 2 * GIGA  # a training run with its states, samples and report takes some 300 MB
+NO_BYTES = 100 * MEGA  # two states of the default networks do not fit
+WRITING_VERBS = ("fetch-data", "preprocess", "train", "eval")
+
+
+def check_folders() -> Check:
+    """The home and what is in its rooms; whether it can be written to."""
+    home, runs = paths.home(), paths.runs_home()
+    counts = {
+        "fetched sets": _folders_in(paths.raw_home()),
+        "prepared sets": _folders_in(paths.prepared_home()),
+        "runs": _folders_in(runs),
+        "finished runs": len(finished_runs()),
+        "evaluations": _folders_in(paths.evaluations_home()),
+    }
+    facts = {
+        "home": str(home),
+        "is_set": paths.HOME_VARIABLE in os.environ,
+        **{name.replace(" ", "_"): count for name, count in counts.items()},
+    }
+    whose = f"{paths.HOME_VARIABLE}={home}" if facts["is_set"] else str(home)
+    if not os.access(existing(home), os.W_OK | os.X_OK) or not existing(home).is_dir():
+        hint = f"set {paths.HOME_VARIABLE} to a folder that can be written to"
+        text = f"{whose}: cannot be written to"
+        return Check("folders", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return Check("folders", State.OK, f"{whose}: {told or 'nothing yet'}", facts=facts)
+
+
+def check_disk() -> Check:
+    """Room for what is to be written."""
+    folder = existing(paths.home())
+    free = shutil.disk_usage(folder).free
+    text, facts = f"{free / GIGA:,.1f} GB free", {"free_gb": free / GIGA}
+    if free < NO_BYTES:
+        hint = f"make room, or set {paths.HOME_VARIABLE} to a folder on another disk"
+        return Check("disk", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
+    if free < LITTLE_BYTES:
+        return Check(
+            "disk", State.NOTE, text, "a run takes some 300 MB, data sets more", facts=facts
+        )
+    return Check("disk", State.OK, text, facts=facts)
+
+
+def check_assets() -> Check:
+    """Which of the known sets and networks are here."""
+    try:
+        listed = [each for each in list_assets() if each.kind != "local"]
+    except SketchError as error:
+        return Check("assets", State.NOTE, error.message, error.hint)
+    here, begun = _named(listed, "ready"), _named(listed, "partial")
+    networks = [each.name for each in listed if each.kind == "network"]
+    absent = [name for name in networks if name not in here]
+    facts = {"ready": here, "partial": begun, "absent_networks": absent}
+    told = [f"here: {', '.join(here)}" if here else "none here"]
+    told += [f"begun: {', '.join(begun)}"] if begun else []
+    told += [f"networks not here: {', '.join(absent)}"] if absent else []
+    return Check("assets", State.OK, "; ".join(told), facts=facts)
+
+
+def check_bundled() -> Check:
+    """The model that comes with the program, compared with the hash that it was shipped with."""
+    try:
+        digest = card.recorded_hash()
+        card.check(weights.bundled())
+    except (CheckpointError, OSError, LookupError) as error:
+        is_needed = not finished_runs()
+        stops = ("generate",) if is_needed else ()
+        text = error.message if isinstance(error, CheckpointError) else f"its hash: {error}"
+        hint = "install sketch2img again, or train a model: sketch2img train"
+        state = State.PROBLEM if weights.is_here() or is_needed else State.NOTE
+        return Check("model", state, text, hint, stops, ExitCode.CHECKPOINT)
+    facts = {"file": str(weights.FILE), "sha256": digest, "bytes": weights.FILE.stat().st_size}
+    text = f"bundled, {facts['bytes'] / MEGA:.1f} MB, SHA-256 {digest[:12]}... as recorded"
+    return Check("model", State.OK, text, facts=facts)
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _folders_in(room: Path) -> int:
+    if not room.is_dir():
+        return 0
+    return sum(1 for path in room.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _named(listed: Sequence[AssetListing], state: str) -> list[str]:
+    return [each.name for each in listed if each.state == state]

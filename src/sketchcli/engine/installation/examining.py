@@ -1,0 +1,57 @@
+"""`sketch2img doctor`: look at everything that the five verbs need."""
+
+from collections.abc import Iterator
+
+from sketchcli.engine.events import SILENT, Advanced, Reporter
+from sketchcli.engine.installation import belongings, computing, probes, software
+from sketchcli.engine.installation.asking import ask
+from sketchcli.engine.installation.findings import Check, Installation, State, installation
+
+STEPS = 13
+
+
+def examine(reporter: Reporter = SILENT) -> Installation:
+    """Look at the installation, each thing that may crash in a process of its own.
+
+    Args:
+        reporter: Told of each step.
+    """
+    checks = []
+    for check in _look():
+        checks.append(check)
+        reporter(Advanced("checks", len(checks), STEPS))
+    return installation(checks)
+
+
+def _look() -> Iterator[Check]:
+    yield software.check_program()
+    yield software.check_python()
+    opencv, light = ask(probes.ask_opencv, probes.ask_light_imports)
+    torch, on_torch, computed, drawn = ask(
+        probes.ask_torch, probes.ask_imports_on_torch, probes.ask_computing, probes.ask_trial
+    )
+    build = software.check_torch(torch)
+    yield build
+    pictures = software.check_opencv(opencv)
+    yield pictures
+    yield software.check_libraries(light, on_torch)
+    device = _not_tried("device") if is_broken(build) else computing.check_device(computed)
+    yield device
+    yield computing.check_threads(device.facts)
+    yield computing.check_memory()
+    yield belongings.check_folders()
+    yield belongings.check_disk()
+    yield belongings.check_assets()
+    model = belongings.check_bundled()
+    yield model
+    is_explained = any(map(is_broken, (build, pictures, device, model)))
+    yield _not_tried("trial") if is_explained else computing.check_trial(drawn)
+
+
+def is_broken(check: Check) -> bool:
+    """Whether something that stands on it need not be looked at."""
+    return check.state is State.PROBLEM
+
+
+def _not_tried(name: str) -> Check:
+    return Check(name, State.NOTE, "not tried: see the problem")

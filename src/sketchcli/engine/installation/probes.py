@@ -1,0 +1,156 @@
+"""What is asked in a process of its own: each function imports what may be broken.
+
+They answer with plain data, and report a broken part instead of raising, as far as they can.
+"""
+
+import importlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sketchcli.engine.installation.asking import Facts, line_of
+
+GIGA = 1e9
+TRIAL_SIZE = 128  # pixels a side of the sketch that is drawn
+LIGHT = ("matplotlib.figure", "requests", "urllib3", "rich", "platformdirs", "filelock")
+STANDING_ON_TORCH = ("safetensors.torch", "torchmetrics")
+
+
+def ask_light_imports() -> Facts:
+    """Which libraries that do without torch cannot be imported, and why."""
+    return {"errors": _failing(LIGHT)}
+
+
+def ask_imports_on_torch() -> Facts:
+    """Which libraries that stand on torch cannot be imported, and why."""
+    return {"errors": _failing(STANDING_ON_TORCH)}
+
+
+def _failing(modules: tuple[str, ...]) -> dict[str, str]:
+    errors = {}
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - a broken library raises anything
+            errors[module.partition(".")[0]] = line_of(error)
+    return errors
+
+
+def ask_opencv() -> Facts:
+    """OpenCV's version and build, and whether a picture survives being written and read."""
+    import numpy as np  # noqa: PLC0415
+
+    from sketchcli import images  # noqa: PLC0415
+    from sketchcli.images.opencv import cv2  # noqa: PLC0415 - it may be broken
+
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        images.write(Path(folder, "a.png"), pixels)
+        is_same = bool((images.read_rgb(Path(folder, "a.png")) == pixels).all())
+    return {
+        "version": cv2.__version__,
+        "reads_what_it_writes": is_same,
+    }
+
+
+def ask_torch() -> Facts:
+    """Which build of torch this is, and what it sees of GPUs."""
+    import torch  # noqa: PLC0415
+
+    return {
+        "version": torch.__version__,
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+        "has_cuda": torch.cuda.is_available(),
+        "why_no_cuda": _why_no_cuda(),
+        "has_mps": torch.backends.mps.is_available(),
+        "gpus": [_gpu(index) for index in range(torch.cuda.device_count())],
+    }
+
+
+def ask_computing() -> Facts:
+    """The device and precision that `train` would choose, and how quick it is in each."""
+    import torch  # noqa: PLC0415
+
+    from sketchcli import device as devices  # noqa: PLC0415
+
+    chosen = devices.resolve()
+    precisions = ["fp32", "bf16", *(["fp16"] if chosen.torch.type == "cuda" else [])]
+    seconds = devices.probe_seconds(chosen.torch, precisions)
+    return {
+        "device": chosen.name,
+        "precision": chosen.precision,
+        "threads": chosen.threads,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gigaflops": {name: devices.PROBE_FLOPS / GIGA / each for name, each in seconds.items()},
+    }
+
+
+def ask_trial() -> Facts:
+    """Draw one sketch, as `generate` does, on the CPU and, if it is another, on the device."""
+    import numpy as np  # noqa: PLC0415
+
+    import sketchcli  # noqa: PLC0415
+    from sketchcli import device as devices  # noqa: PLC0415
+    from sketchcli.assets.demo import draw_pair  # noqa: PLC0415
+    from sketchcli.engine.runs import find_weights  # noqa: PLC0415
+
+    model, sketch = find_weights(None), draw_pair(0, size=TRIAL_SIZE)[0]
+    photos, milliseconds = {}, {}
+    for name in dict.fromkeys(["cpu", devices.resolve(precision="fp32").name]):
+        draw = sketchcli.load_generator(model, device=name, paper="no", invert="no")
+        draw(sketch)
+        started = time.perf_counter()
+        photos[name] = draw(sketch).astype(int)
+        milliseconds[name] = 1000 * (time.perf_counter() - started)
+    apart = [int(np.abs(photo - photos["cpu"]).max()) for photo in photos.values()]
+    return {
+        "model": str(model),
+        "milliseconds": milliseconds,
+        "largest_difference": max(apart),  # of 255
+        "spread": float(photos["cpu"].std()),  # a photo that is one grey is none
+    }
+
+
+def _why_no_cuda() -> str:
+    """What CUDA itself says, where a build that has it finds no GPU."""
+    import torch  # noqa: PLC0415
+
+    if torch.version.cuda is None and torch.version.hip is None:
+        return ""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return line_of(error)
+    return "" if torch.cuda.is_available() else "no GPU is visible"
+
+
+def _gpu(index: int) -> Facts:
+    import torch  # noqa: PLC0415
+
+    about = torch.cuda.get_device_properties(index)
+    return {
+        "name": about.name,
+        "gigabytes": about.total_memory / 2**30,
+        "capability": f"{about.major}.{about.minor}",
+    }
+
+
+def nvidia_driver() -> str:
+    """The NVIDIA driver's version; empty where there is none that this can see."""
+    if sys.platform != "linux":
+        return ""
+    try:
+        words = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").split()
+    except OSError:
+        return "unknown" if Path("/dev/nvidiactl").exists() else ""
+    numbers = [word for word in words if word[0].isdigit() and "." in word]
+    return numbers[0] if numbers else "unknown"
+
+
+def hidden_gpus() -> str:
+    """What `CUDA_VISIBLE_DEVICES` is set to, where it hides every GPU."""
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if value is None or value.strip() not in {"", "-1", "NoDevFiles"} else f"'{value}'"
