@@ -16,6 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 FLOORS = (
     {"errors"},
+    {"suggesting"},
     {"paths", "files", "registry", "formats", "weights_header", "machine"},
     {"config", "device"},
     {"images"},

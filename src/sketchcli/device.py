@@ -15,6 +15,7 @@ from torch.amp.grad_scaler import GradScaler
 if sys.platform != "win32":
     import resource
 
+from sketchcli import suggesting
 from sketchcli.errors import DeviceError, UsageError
 from sketchcli.machine import THREADS_VARIABLE, Place, usable_cores
 
@@ -81,7 +82,9 @@ def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None 
     """
     place = place or Place()
     if precision not in PRECISIONS:
-        raise UsageError(f"unknown precision '{precision}'", hint=f"one of {', '.join(PRECISIONS)}")
+        raise UsageError(
+            f"unknown precision '{precision}'", hint=suggesting.hint(precision, PRECISIONS)
+        )
     if THREADS_VARIABLE not in os.environ:  # there, the user has already decided
         torch.set_num_threads(max(1, usable_cores() // place.local_count))
     if name == "auto":

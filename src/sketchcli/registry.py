@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from sketchcli import suggesting
 from sketchcli.errors import UsageError
 
 GENERATORS = "sketchcli.models.generators"
@@ -38,5 +39,5 @@ def load(room: str, name: str) -> ModuleType:
     known = names(room)
     if name not in known:
         kind = room.rpartition(".")[2].removesuffix("s")
-        raise UsageError(f"unknown {kind} '{name}'", hint=f"known: {', '.join(known)}")
+        raise UsageError(f"unknown {kind} '{name}'", hint=suggesting.hint(name, known))
     return importlib.import_module(f"{room}.{name.replace('-', '_')}")

@@ -55,7 +55,7 @@ def test_every_verb_explains_itself(sketch2img, verb):
         (["eval", "one-folder"], ExitCode.USAGE, "eval REAL GENERATED"),
         (["eval", "a", "b"], ExitCode.DATA, "a: no such folder"),
         (["eval", "--split", "nix"], ExitCode.USAGE, "train, val, test"),
-        (["generate", __file__, "out.png", "--model", "nix"], ExitCode.CHECKPOINT, "none"),
+        (["generate", __file__, "out.png", "--model", "nix"], ExitCode.CHECKPOINT, "bundled"),
         (["preprocess", "x", "--name", "a", "--out", "b"], ExitCode.USAGE, "give one"),
         (["fetch-data", "demo", "--name", "-x"], ExitCode.USAGE, "letters"),
     ],

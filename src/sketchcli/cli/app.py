@@ -1,16 +1,20 @@
 """The command: its verbs, and what is asked of it before any verb."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from sketchcli import __version__
+from sketchcli.cli import examples
+from sketchcli.cli.command import Command
 from sketchcli.cli.doctor import doctor
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.export import export
 from sketchcli.cli.fetch_data import fetch_data
 from sketchcli.cli.generate import generate
 from sketchcli.cli.import_weights import import_weights
+from sketchcli.cli.manner import with_manner
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
@@ -18,7 +22,8 @@ from sketchcli.cli.train import train
 app = typer.Typer(
     name="sketch2img",
     help="Turn sketches into photographs with a conditional GAN, and train your own translator.",
-    epilog="The usual order: fetch-data, preprocess, train, generate, eval.",
+    epilog="The usual order: fetch-data, preprocess, train, generate, eval.\n\n"
+    "At once, with the model that comes along: sketch2img generate in.png out.png",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # main() has the one error boundary
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,12 +47,16 @@ def sketch2img(
     """Turn sketches into photographs with a conditional GAN, and train your own translator."""
 
 
-app.command("fetch-data")(fetch_data)
-app.command("preprocess")(preprocess)
-app.command("train")(train)
-app.command("generate")(generate)
-app.command("eval")(evaluate)
-app.command("models")(models)
-app.command("export")(export)
-app.command("import-weights")(import_weights)
-app.command("doctor")(doctor)
+VERBS: dict[str, Callable[..., None]] = {
+    "fetch-data": fetch_data,
+    "preprocess": preprocess,
+    "train": train,
+    "generate": generate,
+    "eval": evaluate,
+    "models": models,
+    "export": export,
+    "import-weights": import_weights,
+    "doctor": doctor,
+}
+for name, verb in VERBS.items():
+    app.command(name, cls=Command, epilog=examples.epilog(name))(with_manner(verb))

@@ -8,8 +8,7 @@ from sketchcli.cli import options
 def doctor(as_json: options.Json = False) -> None:
     """Look at the installation: what is here, what is missing, and whether all verbs can run.
 
-    Exit code 0 says that all five can. What it prints can be pasted into a report: the home
-    folder is shortened to ~. (What is wrong with a run is said by `train` itself.)
+    What it prints can be pasted into a report. Exit code 0: the five verbs can run.
     """
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit

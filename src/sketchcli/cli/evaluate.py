@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import registry
-from sketchcli.cli import options
+from sketchcli import registry, suggesting
+from sketchcli.cli import completing, options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError
 
@@ -26,15 +26,30 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             help="Weights, a run's folder or its name; several are compared.  "
-            "\\[default: the newest finished run]"
+            "\\[default: the newest finished run]",
+            autocompletion=completing.models,
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A prepared set: name or folder.  \\[default: the newest]")
+        Path | None,
+        typer.Option(
+            help="A prepared set: name or folder.  \\[default: the newest]",
+            autocompletion=completing.prepared_sets,
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which of its splits: test, val or train.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Which of its splits: test, val or train.",
+            autocompletion=completing.among(splits.SPLITS),
+        ),
+    ] = "test",
     metric: Annotated[
-        list[str] | None, typer.Option(help=f"Only these: {METRICS}.  \\[default: all there are]")
+        list[str] | None,
+        typer.Option(
+            help=f"Only these: {METRICS}.  \\[default: all there are]",
+            autocompletion=completing.of(registry.METRICS),
+        ),
     ] = None,
     size: options.Size = "128",
     allow_trained: Annotated[
@@ -62,7 +77,10 @@ def evaluate(
             hint="eval REAL GENERATED, or eval --data SET GENERATED",
         )
     if split not in splits.SPLITS:
-        raise UsageError(f"no split is called '{split}'", hint=f"one of {', '.join(splits.SPLITS)}")
+        raise UsageError(
+            f"no split is called '{split}'",
+            hint=suggesting.hint(split, splits.SPLITS, label="one of"),
+        )
     pixels = options.parse_size(size)
 
     from sketchcli import device as devices

@@ -5,11 +5,17 @@ from typing import Annotated
 
 import typer
 
-from sketchcli.cli import options
+from sketchcli.cli import completing, options
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Weights, a run's folder or its name, or bundled.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Weights, a run's folder or its name, or bundled.",
+            autocompletion=completing.models,
+        ),
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.")],
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,

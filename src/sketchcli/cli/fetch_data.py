@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sketchcli.cli import options
+from sketchcli import registry
+from sketchcli.cli import completing, options
 from sketchcli.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 def fetch_data(
     name: Annotated[
-        str | None, typer.Argument(help="The set or network; --list shows all.")
+        str | None,
+        typer.Argument(
+            help="The set or network; --list shows all.",
+            autocompletion=completing.of(registry.ASSETS),
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List what is known, and its state.")

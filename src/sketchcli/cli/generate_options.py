@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sketchcli.cli import completing
+
 FILES, DRAWING, PHOTOS = "Which sketches", "How they are drawn", "The photos"
 MACHINE, OUTPUT = "Machine", "Output"
 
@@ -82,6 +84,7 @@ Models = Annotated[
         "--model",
         help="Weights, a run's folder or its name, or bundled; of several the mean is drawn.  "
         "\\[default: the newest finished run, else bundled]",
+        autocompletion=completing.models,
         rich_help_panel=DRAWING,
     ),
 ]

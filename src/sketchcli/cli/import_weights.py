@@ -8,7 +8,7 @@ import typer
 
 from sketchcli import config as settings
 from sketchcli import registry
-from sketchcli.cli import options
+from sketchcli.cli import completing, options
 from sketchcli.errors import DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
@@ -20,8 +20,17 @@ def import_weights(
     target: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="The weights to write.")
     ],
-    like: Annotated[Path | None, typer.Option(metavar="MODEL", help=LIKE_HELP)] = None,
-    generator: Annotated[str, typer.Option(help=f"Without --like: {GENERATORS}.")] = "resunet",
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help=LIKE_HELP, autocompletion=completing.models),
+    ] = None,
+    generator: Annotated[
+        str,
+        typer.Option(
+            help=f"Without --like: {GENERATORS}.",
+            autocompletion=completing.of(registry.GENERATORS),
+        ),
+    ] = "resunet",
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Of the network: width=64. Repeatable."),

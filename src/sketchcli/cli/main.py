@@ -12,6 +12,7 @@ from types import FrameType
 import typer
 
 from sketchcli.cli.app import app
+from sketchcli.cli.manner import is_verbose
 from sketchcli.cli.progress import printable
 from sketchcli.cli.render import error_envelope
 from sketchcli.errors import ExitCode, SketchError
@@ -69,7 +70,7 @@ def _after_typer(arguments: Sequence[str], code: int) -> int:
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
-    if os.environ.get(TRACEBACK_VARIABLE):
+    if os.environ.get(TRACEBACK_VARIABLE) or is_verbose(arguments):
         traceback.print_exc()
     rank = _rank(arguments)
     if rank and code == ExitCode.INTERRUPTED:  # the first process says it for all

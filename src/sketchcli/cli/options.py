@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sketchcli.cli import completing
 from sketchcli.errors import UsageError
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 1024
@@ -15,7 +16,8 @@ DEVICE_HELP = "auto (CUDA if there is one), cpu, cuda, cuda:1 or mps."
 Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.", min=0)]
-DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP)]
+DEVICES = completing.among(("auto", "cpu", "cuda", "mps"))
+DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP, autocompletion=DEVICES)]
 Size = Annotated[str, typer.Option(metavar="N|WxH", help="Size in pixels: 128, or 160x200.")]
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import registry
-from sketchcli.cli import options
+from sketchcli import registry, suggesting
+from sketchcli.cli import completing, options
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
@@ -19,7 +19,11 @@ STYLES = ", ".join(registry.names(registry.STYLES))
 def preprocess(
     context: typer.Context,
     source: Annotated[
-        Path | None, typer.Argument(help="A fetched set's name, or a folder with named subfolders.")
+        Path | None,
+        typer.Argument(
+            help="A fetched set's name, or a folder with named subfolders.",
+            autocompletion=completing.raw_sets,
+        ),
     ] = None,
     sketches: Annotated[Path | None, typer.Option(help="Folder of sketches.")] = None,
     photos: Annotated[
@@ -37,7 +41,8 @@ def preprocess(
         list[str] | None,
         typer.Option(
             help=f"Draw sketches from the photos: {STYLES}. Several are mixed; one that is named "
-            "twice comes twice as often."
+            "twice comes twice as often.",
+            autocompletion=completing.of(registry.STYLES),
         ),
     ] = None,
     draws: Annotated[
@@ -146,7 +151,7 @@ def _styles(chosen: list[str] | None) -> tuple[str, ...]:
     known = registry.names(registry.STYLES)
     for style in chosen or ():
         if style not in known:
-            raise UsageError(f"no style is called '{style}'", hint=f"known: {', '.join(known)}")
+            raise UsageError(f"no style is called '{style}'", hint=suggesting.hint(style, known))
     return tuple(sorted(chosen or ("hand",)))
 
 

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from sketchcli.cli.manner import current
 from sketchcli.cli.training_view import TrainingView, number
 from sketchcli.engine.events import (
     SILENT,
@@ -43,17 +44,24 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
     if not is_shown:
         yield SILENT
         return
-    console = Console(stderr=True)
-    if not sys.stderr.isatty():  # FORCE_COLOR would make a terminal of a pipe
+    manner = current()
+    # FORCE_COLOR would make a terminal of a pipe.
+    if manner.is_quiet or not (manner.has_bars and sys.stderr.isatty()):
         yield print_plain
         return
-    display = LiveDisplay(console)
+    display = LiveDisplay(Console(stderr=True))
     with display.live:
         yield display
 
 
 def print_plain(event: Event) -> None:
-    """One line for a note, an epoch, a measurement, a finding, a finished count or file."""
+    """One line for a note, an epoch, a measurement, a finding, a finished count or file.
+
+    Quietly: for what warns alone.
+    """
+    is_warning = isinstance(event, Found) or (isinstance(event, Note) and event.is_warning)
+    if current().is_quiet and not is_warning:
+        return
     if isinstance(event, Note):
         print_note(event)
     elif isinstance(event, EpochTrained):

@@ -7,7 +7,7 @@ import typer
 
 from sketchcli import config as settings
 from sketchcli import registry
-from sketchcli.cli import options
+from sketchcli.cli import completing, options
 
 WHAT, NETWORKS, LEARNING = "What is trained", "Networks", "Learning"
 WHERE, MACHINE, OUTPUT = "Where, and how long", "Machine", "Output"
@@ -18,7 +18,8 @@ PRESETS = ", ".join(settings.PRESETS)
 Data = Annotated[
     Path | None,
     typer.Argument(
-        help="A prepared set: name or folder.  \\[default: the newest, or the demo set]"
+        help="A prepared set: name or folder.  \\[default: the newest, or the demo set]",
+        autocompletion=completing.prepared_sets,
     ),
 ]
 
@@ -27,6 +28,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         help=f"Where settings start: {PRESETS}.  \\[default: the file's, or modern]",
+        autocompletion=completing.presets,
         rich_help_panel=WHAT,
     ),
 ]
@@ -40,6 +42,7 @@ Assignments = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Any setting, over the file: loss.r1_weight=1. May be given again.",
+        autocompletion=completing.assignments,
         rich_help_panel=WHAT,
     ),
 ]
@@ -48,6 +51,7 @@ InitFrom = Annotated[
     typer.Option(
         metavar="WEIGHTS",
         help="Start from these, and their generator: a file, a run's folder or name.",
+        autocompletion=completing.models,
         rich_help_panel=WHAT,
     ),
 ]
@@ -56,13 +60,19 @@ Resume = Annotated[
     typer.Option(
         metavar="RUN",
         help="Go on with a run (name or folder), its settings and its set.",
+        autocompletion=completing.runs,
         rich_help_panel=WHAT,
     ),
 ]
 
 # -- networks
 Generator = Annotated[
-    str | None, typer.Option(help=f"Generator: {GENERATORS}.", rich_help_panel=NETWORKS)
+    str | None,
+    typer.Option(
+        help=f"Generator: {GENERATORS}.",
+        autocompletion=completing.of(registry.GENERATORS),
+        rich_help_panel=NETWORKS,
+    ),
 ]
 Freeze = Annotated[
     str | None,
@@ -76,6 +86,7 @@ Loss = Annotated[
     str | None,
     typer.Option(
         help=f"Adversarial loss: {', '.join(settings.ADVERSARIAL_LOSSES)}.",
+        autocompletion=completing.among(settings.ADVERSARIAL_LOSSES),
         rich_help_panel=NETWORKS,
     ),
 ]
@@ -97,13 +108,17 @@ Rate = Annotated[
 Optimizer = Annotated[
     str | None,
     typer.Option(
-        help=f"Of both networks: {', '.join(settings.OPTIMIZERS)}.", rich_help_panel=LEARNING
+        help=f"Of both networks: {', '.join(settings.OPTIMIZERS)}.",
+        autocompletion=completing.among(settings.OPTIMIZERS),
+        rich_help_panel=LEARNING,
     ),
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(
-        help=f"How the rate falls: {', '.join(settings.SCHEDULES)}.", rich_help_panel=LEARNING
+        help=f"How the rate falls: {', '.join(settings.SCHEDULES)}.",
+        autocompletion=completing.among(settings.SCHEDULES),
+        rich_help_panel=LEARNING,
     ),
 ]
 GrowFrom = Annotated[
@@ -159,7 +174,13 @@ Patience = Annotated[
 
 # -- machine
 DeviceName = Annotated[
-    str, typer.Option("--device", help=options.DEVICE_HELP, rich_help_panel=MACHINE)
+    str,
+    typer.Option(
+        "--device",
+        help=options.DEVICE_HELP,
+        autocompletion=options.DEVICES,
+        rich_help_panel=MACHINE,
+    ),
 ]
 Precision = Annotated[
     str,

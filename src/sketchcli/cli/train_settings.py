@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import paths
+from sketchcli import paths, suggesting
 from sketchcli.config import TrainConfig
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, UsageError
@@ -138,7 +138,9 @@ def find_run(name: Path) -> Run:
         if Run(folder).config.is_file():
             return Run(folder)
     known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
-    raise CheckpointError(f"{name}: no such run", hint=f"runs: {', '.join(known) or 'none yet'}")
+    raise CheckpointError(
+        f"{name}: no such run", hint=suggesting.hint(str(name), known, label="runs")
+    )
 
 
 def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> str:

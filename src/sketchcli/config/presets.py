@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from sketchcli import suggesting
 from sketchcli.config.settings import (
     AugmentationConfig,
     DataConfig,
@@ -83,5 +84,5 @@ def preset(name: str) -> TrainConfig:
         UsageError: No such preset.
     """
     if name not in PRESETS:
-        raise UsageError(f"unknown preset '{name}'", hint=f"known: {', '.join(PRESETS)}")
+        raise UsageError(f"unknown preset '{name}'", hint=suggesting.hint(name, PRESETS))
     return PRESETS[name]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sketchcli import paths, registry
+from sketchcli import paths, registry, suggesting
 from sketchcli.assets import Asset, cuhk, yunet
 from sketchcli.config import Align, Direction
 from sketchcli.data import manifest, prepared, sources
@@ -64,9 +64,11 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
 def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
     folder = _at_home(inputs.paired or inputs.named or Path())
     if not folder.is_dir() and inputs.paired is None:
+        here = sorted(f.parent.name for f in paths.raw_home().glob(f"[!.]*/{provenance.FILE}"))
+        listed = "sketch2img fetch-data --list shows the others"
         raise DataError(
             f"{inputs.named}: neither a fetched set nor a folder",
-            hint="sketch2img fetch-data --list shows the sets",
+            hint=f"{suggesting.hint(str(inputs.named), here, label='fetched')}; {listed}",
         )
     origin = provenance.read(folder)
     if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
@@ -132,8 +134,8 @@ def find_prepared(name: Path | None) -> PreparedSet:
     for folder in (paths.in_room(paths.prepared_home(), name), name):
         if folder.is_dir():
             return prepared.read(folder)
-    names = ", ".join(sorted(folder.name for folder in known)) or "none yet"
-    raise DataError(f"{name}: no such prepared set", hint=f"known: {names}")
+    names = sorted(folder.name for folder in known)
+    raise DataError(f"{name}: no such prepared set", hint=suggesting.hint(str(name), names))
 
 
 def prepared_folders() -> list[Path]:

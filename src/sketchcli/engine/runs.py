@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, paths, weights
+from sketchcli import files, paths, suggesting, weights
 from sketchcli.errors import CheckpointError, DataError
 
 
@@ -132,8 +132,9 @@ def find_weights(model: Path | None) -> Path:
         if folder.is_dir():
             return Run(folder).weights
     if not model.exists():
-        names = ", ".join(sorted(run.folder.name for run in finished_runs()))
-        raise CheckpointError(f"{model}: no such model", hint=f"finished runs: {names or 'none'}")
+        names = sorted(run.folder.name for run in finished_runs())
+        hint = suggesting.hint(str(model), [*names, weights.NAME], label="models")
+        raise CheckpointError(f"{model}: no such model", hint=hint)
     return model
 
 

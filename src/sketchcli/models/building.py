@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from sketchcli import registry
+from sketchcli import registry, suggesting
 from sketchcli.config import ModelConfig, Options
 from sketchcli.errors import UsageError
 
@@ -60,7 +60,8 @@ def _options(room: ModuleType, options: Options) -> Any:  # noqa: ANN401 - the r
     if any(problems):
         name = room.__name__.rpartition(".")[2]
         message = "; ".join(filter(None, problems))
-        raise UsageError(f"{name}: {message}", hint=f"known: {', '.join(known)}")
+        stranger = next((key for key in options if key not in known), "")
+        raise UsageError(f"{name}: {message}", hint=suggesting.hint(stranger, known))
     return room.Config(**options)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli import registry
+from sketchcli import registry, suggesting
 from sketchcli.engine.evaluating import networks
 from sketchcli.errors import UsageError
 from sketchcli.images import Floats, Pixels
@@ -62,7 +62,8 @@ def open_tools(chosen: Iterable[str] = (), *, size: tuple[int, int]) -> Tools:
     """
     known = registry.names(registry.METRICS)
     if strangers := [name for name in chosen if name not in known]:
-        raise UsageError(f"no metric is called '{strangers[0]}'", hint=f"known: {', '.join(known)}")
+        hint = suggesting.hint(strangers[0], known)
+        raise UsageError(f"no metric is called '{strangers[0]}'", hint=hint)
     modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
     needs = {name: networks_of(module) for name, module in modules.items()}
     found = {name: networks.file_of(name) for names in needs.values() for name in names}

@@ -86,8 +86,9 @@ def check_bundled() -> Check:
         hint = "install sketch2img again, or train a model: sketch2img train"
         state = State.PROBLEM if weights.is_here() or is_needed else State.NOTE
         return Check("model", state, text, hint, stops, ExitCode.CHECKPOINT)
-    facts = {"file": str(weights.FILE), "sha256": digest, "bytes": weights.FILE.stat().st_size}
-    text = f"bundled, {facts['bytes'] / MEGA:.1f} MB, SHA-256 {digest[:12]}... as recorded"
+    size = weights.FILE.stat().st_size
+    facts = {"file": str(weights.FILE), "sha256": digest, "bytes": size}
+    text = f"bundled, {size / MEGA:.1f} MB, SHA-256 {digest[:12]}... as recorded"
     return Check("model", State.OK, text, facts=facts)
 
 

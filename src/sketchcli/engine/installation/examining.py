@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.engine.installation import belongings, computing, probes, software
-from sketchcli.engine.installation.asking import ask
+from sketchcli.engine.installation.asking import Answer, ask
 from sketchcli.engine.installation.findings import Check, Installation, State, installation
 
 STEPS = 13
@@ -34,7 +34,8 @@ def _look() -> Iterator[Check]:
     yield build
     pictures = software.check_opencv(opencv)
     yield pictures
-    yield software.check_libraries(light, on_torch)
+    # What stands on a broken torch is not told again.
+    yield software.check_libraries(light, Answer() if is_broken(build) else on_torch)
     device = _not_tried("device") if is_broken(build) else computing.check_device(computed)
     yield device
     yield computing.check_threads(device.facts)

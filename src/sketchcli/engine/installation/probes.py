@@ -121,7 +121,7 @@ def _why_no_cuda() -> str:
     if torch.version.cuda is None and torch.version.hip is None:
         return ""
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
         return line_of(error)
     return "" if torch.cuda.is_available() else "no GPU is visible"

@@ -2,6 +2,7 @@
 
 import math
 
+from sketchcli import suggesting
 from sketchcli.config import SCHEDULES as KINDS
 from sketchcli.config import OptimizerConfig
 from sketchcli.errors import UsageError
@@ -39,7 +40,9 @@ def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
         return config.step_factor**steps
     if config.schedule == "inverse-epoch":
         return 1.0 / (1.0 + INVERSE_EPOCH_DECAY * int(epoch))
-    raise UsageError(f"unknown schedule '{config.schedule}'", hint=f"known: {', '.join(KINDS)}")
+    raise UsageError(
+        f"unknown schedule '{config.schedule}'", hint=suggesting.hint(config.schedule, KINDS)
+    )
 
 
 def _fallen(done: float, start: float) -> float:

@@ -1,0 +1,132 @@
+"""Shell completion: the names that there are, for each shell, quickly."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from sketchcli import registry
+
+LIMIT_SECONDS = 0.3  # of processor time: a person waits for it
+COMMAND = [sys.executable, "-c", "from sketchcli.cli.main import main; raise SystemExit(main())"]
+
+
+@pytest.fixture
+def filled(home):
+    """A home with a fetched set, a prepared one and a run."""
+    for file in (
+        *("raw/demo/source.json", "prepared/demo-32/dataset.json", "prepared/.x.new/dataset.json"),
+        *("runs/first/config.toml", "runs/first/weights.safetensors", "runs/second/config.toml"),
+    ):
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).write_text("")
+    return home
+
+
+def complete(line, shell="bash"):
+    """What the shell gets for a line whose last word is to be completed."""
+    words = line.split(" ")
+    variables = {
+        "_SKETCH2IMG_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run(
+        COMMAND, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+CASES = [
+    ("sketch2img pre", ["preprocess"]),
+    ("sketch2img doc", ["doctor"]),
+    ("sketch2img train --pres", ["--preset"]),
+    ("sketch2img train ", ["demo-32"]),
+    ("sketch2img train --preset p", ["paper", "pix2pix"]),
+    ("sketch2img train --resume ", ["first", "second"]),
+    ("sketch2img train --set loss.adv", ["loss.adversarial=", "loss.adversarial_weight="]),
+    ("sketch2img train --generator res", ["resnet", "resunet"]),
+    ("sketch2img generate in.png out.png --model ", ["first", "bundled"]),
+    ("sketch2img eval --model fi", ["first"]),
+    ("sketch2img eval --metric lpips", ["lpips-alex", "lpips-vgg"]),
+    ("sketch2img eval --data d", ["demo-32"]),
+    ("sketch2img eval --split t", ["train", "test"]),
+    ("sketch2img preprocess ", ["demo"]),
+    ("sketch2img preprocess --style pe", ["pen", "pencil"]),
+    ("sketch2img fetch-data cu", ["cufsf", "cuhk"]),
+    ("sketch2img export ", ["first", "bundled"]),
+]
+
+
+@pytest.mark.parametrize(("line", "names"), CASES)
+def test_bash_gets_the_names_that_there_are(filled, line, names):
+    assert complete(line).split() == names
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_them_too(filled, shell):
+    for line, names in CASES[3:9]:
+        shown = complete(line, shell)
+        assert all(name in shown for name in names), (shell, line, shown)
+
+
+def test_a_path_is_left_to_the_shell(filled):
+    assert complete("sketch2img generate drawings/") == "\n"
+    assert complete("sketch2img generate drawings/", "zsh") == "_files\n"
+
+
+def test_completion_imports_nothing_heavy_and_is_quick(filled):
+    code = (
+        "import sys; from sketchcli.cli.main import main\n"
+        "main()\n"
+        "heavy = {'torch', 'cv2', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    variables = {"_SKETCH2IMG_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    for line in ("sketch2img train --set ", "sketch2img eval --metric ", "sketch2img train a "):
+        environment = os.environ | variables | {"COMP_WORDS": line}
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    def seconds():
+        before = spent()
+        complete("sketch2img train --resume ")
+        return spent() - before
+
+    def spent():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
+    assert min(seconds() for _ in range(5)) < LIMIT_SECONDS
+
+
+def test_the_names_are_those_of_real_sets_and_runs(sketch2img, home):
+    assert sketch2img("fetch-data", "demo", "--count", 4, "--size", 32).code == 0
+    assert sketch2img("preprocess", "demo", "--size", 32).code == 0
+    assert complete("sketch2img preprocess ").split() == ["demo"]
+    assert complete("sketch2img train ").split() == ["demo-32"]
+    assert complete("sketch2img fetch-data ").split() == registry.names(registry.ASSETS)
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"), [("bash", ".bashrc"), ("fish", None), ("zsh", ".zshrc")]
+)
+def test_completion_can_be_installed(tmp_path, shell, file):
+    variables = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = subprocess.run(
+        [*COMMAND, "--install-completion", shell],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{shell} completion installed in" in done.stdout
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_SKETCH2IMG_COMPLETE" in path.read_text() for path in written)
+    if file:
+        assert (tmp_path / file) in written

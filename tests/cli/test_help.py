@@ -1,0 +1,73 @@
+"""Every `--help`: an example that is right, within 80 columns; and hints at mistyped names."""
+
+import shlex
+
+import pytest
+import typer
+
+from sketchcli.cli.app import VERBS, app
+from sketchcli.cli.examples import EXAMPLES
+from sketchcli.errors import ExitCode
+
+
+@pytest.mark.parametrize("name", ["", *VERBS])
+def test_help_fits_into_80_columns(sketch2img, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = sketch2img(*filter(None, [name]), "--help").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown  # nothing is cut off
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_has_examples_and_the_options_that_all_share(sketch2img, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = sketch2img(name, "--help").stdout
+    assert all(f" {example} " in f"{shown} " for example in EXAMPLES[name])
+    assert all(option in shown for option in ("--quiet", "--verbose", "--no-progress", "--json"))
+    assert "<bool>" not in shown
+
+
+def test_every_command_has_examples():
+    assert EXAMPLES.keys() == VERBS.keys()
+
+
+@pytest.mark.parametrize("example", sum(EXAMPLES.values(), ()))
+def test_every_example_is_understood(example):
+    program, name, *words = shlex.split(example.partition(" < ")[0].partition(" > ")[0])
+    assert program == "sketch2img"
+    command = typer.main.get_command(app).commands[name]
+    with command.make_context(name, words) as context:  # raises where it is not understood
+        assert context.params
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "meant"),
+    [
+        (["trian"], ExitCode.USAGE, "Did you mean 'train'"),
+        (["train", "--epohcs", "3"], ExitCode.USAGE, "--epochs"),
+        (["train", "--preset", "moden"], ExitCode.USAGE, "did you mean 'modern'?"),
+        (["train", "--set", "loss.adverserial=lsgan"], ExitCode.USAGE, "loss.adversarial"),
+        (["fetch-data", "cukh"], ExitCode.USAGE, "did you mean 'cuhk'?"),
+        (["preprocess", "demmo"], ExitCode.DATA, "did you mean 'demo'?"),
+        (["preprocess", "demo", "--style", "penicl"], ExitCode.USAGE, "did you mean 'pencil'?"),
+        (["train", "demo-23"], ExitCode.DATA, "did you mean 'demo-32'?"),
+        (["train", "demo-32", "--generator", "resnut"], ExitCode.USAGE, "'resunet'"),
+        (["train", "--resume", "fist"], ExitCode.CHECKPOINT, "did you mean 'first'?"),
+        (["eval", "--model", "fisrt"], ExitCode.CHECKPOINT, "did you mean 'first'?"),
+        (["eval", "--model", "bundeld"], ExitCode.CHECKPOINT, "did you mean 'bundled'?"),
+        (["eval", "--split", "tset"], ExitCode.USAGE, "did you mean 'test'?"),
+        (["eval", "a", "b", "--metric", "ssmi", "--size", "32"], ExitCode.USAGE, "'ssim'"),
+        (["train", "demo-32", "--precision", "fp23"], ExitCode.USAGE, "did you mean 'fp32'"),
+    ],
+)
+def test_a_mistyped_name_gets_a_suggestion(sketch2img, home, folders, arguments, code, meant):
+    names = {"first": "runs/first/config.toml", "result": "runs/first/result.json"}
+    for file in names.values():
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).write_text("")
+    assert sketch2img("fetch-data", "demo", "--count", 4, "--size", 32).code == ExitCode.OK
+    assert sketch2img("preprocess", "demo", "--size", 32).code == ExitCode.OK
+    words = [str(folders / "photos") if word in {"a", "b"} else word for word in arguments]
+    outcome = sketch2img(*words)
+    assert outcome.code == code
+    assert meant in outcome.stderr

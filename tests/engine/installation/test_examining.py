@@ -1,0 +1,243 @@
+"""`sketch2img doctor`, also where what it looks at is broken."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from sketchcli import weights
+from sketchcli.engine.installation import belongings, computing, probes, software
+from sketchcli.engine.installation.asking import Answer, ask
+from sketchcli.engine.installation.findings import VERBS, Check, State, installation
+from sketchcli.errors import ExitCode
+from sketchcli.weights import card
+
+TORCH = {
+    "version": "2.13.0",
+    "cuda": None,
+    "hip": None,
+    "has_cuda": False,
+    "why_no_cuda": "",
+    "has_mps": False,
+    "gpus": [],
+}
+
+
+def die():
+    os.abort()
+
+
+def sleep_for_long():
+    import time
+
+    time.sleep(60)
+
+
+def fail():
+    raise ImportError("libGL.so.1: cannot open\nshared object")
+
+
+def answer():
+    return {"n": 1}
+
+
+def doctor(*arguments, modules=None, **variables):
+    """Run it in a process that finds other modules first."""
+    path = os.pathsep.join(filter(None, [modules and str(modules), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", "sketchcli", "doctor", *arguments],
+        env=os.environ | {"PYTHONPATH": path} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
+    monkeypatch.setenv("HOME", str(home.parent))
+    outcome = sketch2img("doctor")
+    assert outcome.code == ExitCode.OK, outcome.stdout
+    lines = outcome.stdout.splitlines()
+    assert lines[-1] == "all five verbs can run"
+    names = [line[8:20].strip() for line in lines[:-1] if line[:8].strip()]
+    assert names == [
+        *("sketch2img", "python", "torch", "opencv", "libraries", "device", "threads"),
+        *("memory", "folders", "disk", "assets", "model", "trial"),
+    ]
+    assert "GFLOP/s" in outcome.stdout
+    assert card.recorded_hash()[:12] in outcome.stdout
+    assert "SKETCH2IMG_HOME=~/home: nothing yet" in outcome.stdout
+    assert str(home.parent) not in outcome.stdout
+    assert not home.exists()  # looking makes nothing
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "error", "check", "stopped"),
+    [
+        ("cv2", "ImportError('libGL.so.1: cannot open')", "opencv", set(VERBS)),
+        ("torch", "OSError('libtorch.so: no')", "torch", {"train", "generate", "eval"}),
+        ("matplotlib", "ImportError('no module')", "libraries", {"train", "eval"}),
+    ],
+)
+def test_it_works_where_a_library_cannot_be_imported(tmp_path, module, error, check, stopped):
+    (tmp_path / f"{module}.py").write_text(f"raise {error}")
+    outcome = doctor("--json", modules=tmp_path)
+    from json import loads
+
+    found = loads(outcome.stdout)
+    assert outcome.returncode == ExitCode.DEVICE
+    assert found["status"] == "error"
+    assert {verb for verb, can_run in found["data"]["can_run"].items() if not can_run} == stopped
+    assert [error["message"].partition(":")[0] for error in found["errors"]] == [check]
+    assert found["errors"][0]["hint"]
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.slow
+def test_it_outlives_a_library_that_crashes(tmp_path):
+    (tmp_path / "cv2.py").write_text("import os; os.abort()")
+    outcome = doctor(modules=tmp_path)
+    assert outcome.returncode == ExitCode.DEVICE
+    assert "crashed (SIGABRT)" in outcome.stdout
+    assert "cannot run: fetch-data, preprocess, train, generate, eval" in outcome.stdout
+
+
+def test_questions_are_answered_one_by_one_until_one_crashes():
+    answers = ask(answer, fail, answer, die, answer)
+    assert [each.facts for each in answers] == [{"n": 1}, {}, {"n": 1}, {}, {}]
+    assert answers[1].error == "ImportError: libGL.so.1: cannot open"
+    assert {each.error for each in answers[3:]} == {"it crashed (SIGABRT)"}
+
+
+def test_a_question_without_an_answer_is_given_up():
+    assert ask(sleep_for_long, patience=0.1)[0].error.startswith("no answer within")
+
+
+def test_the_first_problem_gives_the_exit_code_and_each_stops_its_verbs():
+    fine = Check("a", State.OK, "fine")
+    data = Check("b", State.PROBLEM, "no", stops=("train",), exit_code=ExitCode.DATA)
+    device = replace(data, name="c", stops=("eval",), exit_code=ExitCode.DEVICE)
+    assert installation([fine]).exit_code == ExitCode.OK
+    found = installation([fine, data, device])
+    assert found.exit_code == ExitCode.DATA
+    assert found.can_run == {verb: verb not in {"train", "eval"} for verb in VERBS}
+
+
+def test_every_requirement_says_which_verbs_need_it():
+    declared = [Requirement(text) for text in metadata.requires("sketch2img") or ()]
+    required = {each.name for each in declared if "extra" not in str(each.marker)}
+    optional = {each.name for each in declared} - required
+    assert set(software.REQUIRED) == required
+    assert set(software.OPTIONAL) == optional
+
+
+@pytest.mark.parametrize(
+    ("facts", "driver", "says", "state"),
+    [
+        ({}, "", "for CPUs alone: computes on the CPU", State.OK),
+        ({}, "550.54", "cannot use the GPU of this machine (driver 550.54)", State.NOTE),
+        (
+            {"cuda": "12.4", "why_no_cuda": "RuntimeError: Found no NVIDIA driver"},
+            "",
+            "CUDA 12.4: no GPU can be used: RuntimeError: Found no NVIDIA driver",
+            State.NOTE,
+        ),
+        ({"hip": "6.2", "why_no_cuda": "no GPU is visible"}, "", "for ROCm 6.2", State.NOTE),
+        ({"has_mps": True}, "", "--device mps", State.OK),
+        (
+            {
+                "cuda": "12.4",
+                "has_cuda": True,
+                "gpus": [{"name": "H", "gigabytes": 79.6, "capability": "9.0"}],
+            },
+            "550.54",
+            "for CUDA 12.4: H (80 GB, capability 9.0)",
+            State.OK,
+        ),
+    ],
+)
+def test_the_build_of_torch_is_told_with_the_reason(monkeypatch, facts, driver, says, state):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(probes, "nvidia_driver", lambda: driver)
+    check = software.check_torch(Answer(TORCH | facts))
+    assert says in check.summary
+    assert check.state is state
+    assert (check.state is State.NOTE) == bool(check.hint)
+
+
+def test_gpus_that_the_user_hides_are_told(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    check = software.check_torch(Answer(TORCH | {"cuda": "12.4"}))
+    assert "hides every GPU" in check.summary
+    assert check.hint == "unset CUDA_VISIBLE_DEVICES"
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [({"largest_difference": 90}, "by 90 of 255"), ({"spread": 0.2}, "one grey")],
+)
+def test_a_device_that_draws_nonsense_is_a_problem(facts, says):
+    good = {"model": "m", "milliseconds": {"cpu": 70.0}, "largest_difference": 0, "spread": 60.0}
+    assert computing.check_trial(Answer(good)).state is State.OK
+    check = computing.check_trial(Answer(good | facts))
+    assert (check.state, check.stops) == (State.PROBLEM, ("generate",))
+    assert says in check.summary
+
+
+def test_a_damaged_or_missing_model_is_told(monkeypatch, tmp_path, home):
+    assert belongings.check_bundled().facts["sha256"] == card.recorded_hash()
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(weights.FILE.read_bytes()[:-1])
+    monkeypatch.setattr(weights, "FILE", damaged)
+    check = belongings.check_bundled()
+    assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.CHECKPOINT)
+    damaged.unlink()
+    assert belongings.check_bundled().stops == ("generate",)
+    (home / "runs" / "mine").mkdir(parents=True)
+    (home / "runs" / "mine" / "result.json").write_text("{}")
+    assert belongings.check_bundled().state is State.NOTE  # there is another model to draw with
+
+
+def test_a_home_that_cannot_be_written_to_is_a_problem(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SKETCH2IMG_HOME", str(tmp_path / "file" / "home"))
+    check = belongings.check_folders()
+    assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.DATA)
+    assert "generate" not in check.stops
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(50e6, State.PROBLEM), (1e9, State.NOTE), (5e9, State.OK)]
+)
+def test_a_full_disk_is_told(monkeypatch, free, state):
+    from types import SimpleNamespace
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    assert belongings.check_disk().state is state
+
+
+def test_what_is_in_the_folders_is_counted_not_named(home):
+    for folder in ("prepared/secret-client", "runs/a", "runs/.a.new"):
+        (home / folder).mkdir(parents=True)
+    check = belongings.check_folders()
+    assert check.summary.endswith(": 1 prepared sets, 1 runs")
+    assert "secret" not in str(check)
+
+
+def test_threads_that_crowd_the_cores_are_told():
+    many = computing.check_threads({"threads": 4096})
+    assert many.state is State.NOTE
+    assert "4096 threads" in many.summary
+
+
+def test_the_nearest_folder_that_is_there(tmp_path):
+    assert belongings.existing(tmp_path / "a" / "b") == tmp_path
+    assert belongings.existing(Path(tmp_path)) == tmp_path
