@@ -118,8 +118,10 @@ test: lint $(NETWORKS)/fetched ## check style and types, run every test with cov
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
 
-docs: $(DEV) ## write the reference pages that are made from the program
+docs: $(DEV) ## write the pages that are made from the program, the man page too
 	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/write_man_page.py
+	$(BIN)/python scripts/write_licences.py
 
 site: $(DEV) ## build the documentation as a site, to be opened at build/site/index.html
 	$(BIN)/mkdocs build --quiet

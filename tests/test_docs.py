@@ -8,12 +8,12 @@ import write_reference
 from pages import DOCS, ROOT, arguments, command_lines
 
 from sketchcli.cli.app import app
-from sketchcli.cli.render import envelope
+from sketchcli.cli.envelope import envelope
 from sketchcli.cli.train_settings import setting_names
 from sketchcli.engine import results
 from sketchcli.errors import ExitCode
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
+PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *DOCS]
 WRITTEN = [page for page in PAGES if page.name != "cli.md"]  # which shows forms, not commands
 
 
@@ -65,6 +65,12 @@ def test_every_option_in_the_docs_exists():
         "--scale",
         "--cuhk",
         "--jobs",
+        "--build-arg",
+        "--cpuset-cpus",
+        "--gpus",
+        "--ipc",
+        "--rm",
+        "--user",
     }
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -15,11 +16,14 @@ from pathlib import Path, PurePosixPath
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import sketchcli
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
+LARGE_BYTES = 800_000
+LARGEST_WHEEL = 13_500_000
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -95,9 +99,39 @@ def test_the_wheel_holds_nothing_but_the_package(wheel_files):
     allowed = {".py", ".typed", ".md", ".safetensors", ".json", ".toml", ".sha256", ".css", ".js"}
     for path in wheel_files:
         room = path.parts[0]
-        assert room == "sketchcli" or room.endswith(".dist-info"), path
+        assert room == "sketchcli" or room.endswith((".dist-info", ".data")), path
         assert "tests" not in path.parts, path
         assert room != "sketchcli" or path.suffix in allowed, path
+
+
+def test_the_wheel_holds_the_model_and_nothing_else_that_is_large(wheel, wheel_files):
+    large = {path.name for path, content in wheel_files.items() if len(content) > LARGE_BYTES}
+    assert large == {"bundled.safetensors"}
+    assert wheel.stat().st_size < LARGEST_WHEEL
+
+
+def test_the_source_archive_holds_all_that_tests_need_and_nothing_else_that_is_large(
+    tmp_path,
+):
+    command = ["-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, ROOT]
+    run(sys.executable, *command, timeout=120)
+    (built,) = tmp_path.glob("*.tar.gz")
+    assert built.stat().st_size < LARGEST_WHEEL
+    with tarfile.open(built) as archive:
+        sizes = {m.name.partition("/")[2]: m.size for m in archive.getmembers() if m.isfile()}
+    large = {name for name, size in sizes.items() if size > LARGE_BYTES}
+    assert large == {"src/sketchcli/weights/bundled.safetensors"}
+    for name in ("tests/conftest.py", "docs/reference/cli.md", "man/sketch2img.1", "Dockerfile"):
+        assert name in sizes, name
+    for name in ("CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "constraints-lowest.txt"):
+        assert name in sizes, name
+
+
+def test_the_wheel_brings_the_man_page(wheel_files):
+    (page,) = (content for path, content in wheel_files.items() if path.suffix == ".1")
+    assert page == (ROOT / "man" / "sketch2img.1").read_bytes()
+    (place,) = (path for path in wheel_files if path.suffix == ".1")
+    assert place.match("*.data/data/share/man/man1/sketch2img.1")
 
 
 # ------------------------------------------------------------------ the metadata
@@ -152,22 +186,15 @@ def is_registry_reachable(folder):
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_pipx_installs_the_wheel_into_an_empty_environment(wheel, tmp_path):
+def test_a_new_user_installs_the_wheel_and_types_the_first_three_commands(wheel, tmp_path):
     if not is_registry_reachable(tmp_path / "probe"):
         pytest.skip("pip reaches no package registry from here")
-    homes = {
-        "PIPX_HOME": tmp_path / "home",
-        "PIPX_BIN_DIR": tmp_path / "bin",
-        "PIPX_MAN_DIR": tmp_path / "man",
-        "PIPX_COMPLETION_DIR": tmp_path / "completion",
-    }
     run(
-        *(sys.executable, "-m", "pipx", "install", "--python", sys.executable),
-        *("--backend", "pip", f"--pip-args=--constraint {shlex.quote(str(CONSTRAINTS))}", wheel),
-        timeout=900,
-        **homes,
+        *("bash", ROOT / "tests" / "e2e" / "fresh_install.sh", wheel, tmp_path),
+        timeout=1200,
+        PIPX=shlex.join([sys.executable, "-m", "pipx"]),
+        PYTHON=sys.executable,
     )
-    assert sketchcli.__version__ in run(tmp_path / "bin" / "sketch2img", "--version")
 
 
 # ------------------------------------------------------------------ the pins
@@ -203,6 +230,21 @@ def test_every_requirement_is_pinned_within_its_bounds(declared, pins):
 def test_every_line_of_the_constraints_is_an_exact_public_version(pins):
     for pin in pins.values():
         assert re.fullmatch(r"==\d[\w.]*", str(pin.specifier)), pin
+
+
+def test_the_lowest_versions_are_the_bounds_themselves():
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    lowest = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    pinned = {canonicalize_name(each.name): str(each.specifier) for each in lowest}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [text for group in project["optional-dependencies"].values() for text in group]
+    for text in [*project["dependencies"], *extras]:
+        declared = Requirement(text)
+        (bound,) = declared.specifier
+        (pin,) = Requirement("x" + pinned[canonicalize_name(declared.name)]).specifier
+        is_oldest = Version(pin.version).release[: len(Version(bound.version).release)]
+        assert is_oldest == Version(bound.version).release, (text, pin)
+        assert declared.specifier.contains(pin.version)
 
 
 def test_both_opencv_packages_are_pinned_at_one_version(pins):

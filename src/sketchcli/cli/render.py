@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import singledispatch
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,8 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sketchcli import __version__, paths
+from sketchcli import paths
 from sketchcli.cli import checkup_table, model_table, scores
+from sketchcli.cli.envelope import as_text, envelope, plain
 from sketchcli.cli.progress import printable
 from sketchcli.engine.installation.findings import Installation
 from sketchcli.engine.results import (
@@ -49,7 +49,7 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
     errors = _errors(result)
     text = envelope(command, status="error" if errors else "ok", data=data, errors=errors)
-    typer.echo(_as_text(text))
+    typer.echo(as_text(text))
 
 
 def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
@@ -66,25 +66,7 @@ def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
 
 def file_line(file: GeneratedFile) -> str:
     """A file of `generate` as one line of JSON."""
-    return _as_text(json.dumps(asdict(file), ensure_ascii=False, default=_plain))
-
-
-def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
-    """The JSON that every command prints with `--json`."""
-    content = {
-        "version": __version__,
-        "command": command,
-        "status": status,
-        "data": data,
-        "errors": list(errors),
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
-
-
-def error_envelope(command: str, code: int, message: str, hint: str) -> str:
-    """The JSON of a command that failed."""
-    about = {"code": int(code), "message": message, "hint": hint}
-    return envelope(command, status="error", errors=[about])
+    return as_text(json.dumps(asdict(file), ensure_ascii=False, default=plain))
 
 
 @singledispatch
@@ -296,14 +278,3 @@ def _megabytes(listing: AssetListing) -> str:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=WIDE)
-
-
-def _as_text(text: str) -> str:
-    """JSON whose names are text: bytes that are none become the escapes that JSON has for them."""
-    return text.encode(errors="backslashreplace").decode()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(value)

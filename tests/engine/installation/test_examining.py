@@ -84,7 +84,6 @@ def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
     [
         ("cv2", "ImportError('libGL.so.1: cannot open')", "opencv", set(VERBS)),
         ("torch", "OSError('libtorch.so: no')", "torch", {"train", "generate", "eval"}),
-        ("matplotlib", "ImportError('no module')", "libraries", {"train", "eval"}),
     ],
 )
 def test_it_works_where_a_library_cannot_be_imported(tmp_path, module, error, check, stopped):
@@ -101,13 +100,22 @@ def test_it_works_where_a_library_cannot_be_imported(tmp_path, module, error, ch
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.slow
-def test_it_outlives_a_library_that_crashes(tmp_path):
-    (tmp_path / "cv2.py").write_text("import os; os.abort()")
-    outcome = doctor(modules=tmp_path)
-    assert outcome.returncode == ExitCode.DEVICE
-    assert "crashed (SIGABRT)" in outcome.stdout
-    assert "cannot run: fetch-data, preprocess, train, generate, eval" in outcome.stdout
+def test_other_libraries_stop_the_verbs_that_need_them():
+    whole = software.check_libraries(Answer({"errors": {}}), Answer({"errors": {}}))
+    assert whole.state is State.OK
+    assert "numpy" in whole.summary
+    broken = Answer({"errors": {"matplotlib": "ImportError: no"}})
+    check = software.check_libraries(broken, Answer())
+    assert (check.state, check.stops) == (State.PROBLEM, ("train", "eval"))
+    assert check.summary == "matplotlib: ImportError: no"
+
+
+def test_opencv_without_its_system_libraries_gets_the_cure():
+    check = software.check_opencv(Answer(error="ImportError: libGL.so.1: cannot open"))
+    assert (check.exit_code, check.stops) == (ExitCode.DEVICE, VERBS)
+    assert "apt install libgl1" in check.hint
+    crashed = software.check_opencv(Answer(error="it crashed (SIGILL)"))
+    assert "apt" not in crashed.hint
 
 
 def test_questions_are_answered_one_by_one_until_one_crashes():

@@ -1,0 +1,85 @@
+"""Write the list of what an installation brings, and under which licences: `make docs`.
+
+It follows the requirements of the installed package, extras left out, as pip does. The versions
+are those of constraints.txt; a test compares names and licences alone.
+"""
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "licences.md"
+HEAD = """# Licences
+
+sketch2img is under the [MIT licence](https://opensource.org/license/mit), and so is the model that comes
+with it, which was trained on works in the public domain alone. Neither holds code of others. Installing it
+also brings these packages, found by following its requirements on Linux with a CPU build of torch; a CUDA
+build adds NVIDIA's libraries, which are under licences of NVIDIA's own. Each package's wheel holds the
+licence's text, and those of what it bundles (`opencv-python`: FFmpeg under the LGPL, among others).
+
+Data sets and networks that `fetch-data` gets have their own licences, shown by `fetch-data --list` and kept
+beside them; a trained model carries the licence of its data.
+
+| package | version | licence | needed by |
+|---|---|---|---|
+"""
+LONGEST = 60  # of a licence's name; some packages put the whole text there
+
+
+def closure(root: str = "sketch2img") -> dict[str, set[str]]:
+    """Every package that the root requires, by canonical name, with those that ask for it."""
+    found: dict[str, set[str]] = {}
+    todo = [(root, requirement) for requirement in requirements(root)]
+    while todo:
+        asking, name = todo.pop()
+        if name not in found:
+            todo += [(name, requirement) for requirement in requirements(name)]
+        found.setdefault(name, set()).add(asking)
+    return dict(sorted(found.items()))
+
+
+def requirements(name: str) -> list[str]:
+    """What a package requires on this machine, without its extras."""
+    try:
+        declared = [Requirement(text) for text in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:
+        return []
+    needed = [each for each in declared if not each.marker or each.marker.evaluate({"extra": ""})]
+    return [canonicalize_name(each.name) for each in needed]
+
+
+def licence(name: str) -> str:
+    """A package's licence: its SPDX expression, else its classifier, else what it calls it."""
+    about = metadata.metadata(name)
+    if about["License-Expression"]:
+        return str(about["License-Expression"])
+    classifiers = about.get_all("Classifier") or []
+    named = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: ")]
+    stated = re.sub(r"\s+", " ", str(about["License"] or "")).strip()
+    if named and named != ["OSI Approved"]:
+        return ", ".join(named)
+    return stated[:LONGEST] or "not stated"
+
+
+def page() -> str:
+    """The whole page."""
+    rows = []
+    for name, asking in closure().items():
+        try:
+            version, terms = metadata.version(name).partition("+")[0], licence(name)
+        except metadata.PackageNotFoundError:
+            continue  # required on another system alone
+        rows.append(f"| {name} | {version} | {terms} | {', '.join(sorted(asking))} |\n")
+    return HEAD + "".join(rows)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
