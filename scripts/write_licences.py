@@ -14,14 +14,15 @@ from packaging.utils import canonicalize_name
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "licences.md"
 HEAD = """# Licences
 
-sketch2img is under the [MIT licence](https://opensource.org/license/mit), and so is the model that comes
-with it, which was trained on works in the public domain alone. Neither holds code of others. Installing it
-also brings these packages, found by following its requirements on Linux with a CPU build of torch; a CUDA
-build adds NVIDIA's libraries, which are under licences of NVIDIA's own. Each package's wheel holds the
-licence's text, and those of what it bundles (`opencv-python`: FFmpeg under the LGPL, among others).
+sketch2img is under the [MIT licence](https://opensource.org/license/mit), and so is the model that
+comes with it, which was trained on works in the public domain alone. Neither holds code of others.
+Installing it also brings these packages, found by following its requirements on Linux with a CPU
+build of torch; a CUDA build adds NVIDIA's libraries, which are under licences of NVIDIA's own.
+Each package's wheel holds the licence's text, and those of what it bundles (`opencv-python`: FFmpeg
+under the LGPL, among others).
 
-Data sets and networks that `fetch-data` gets have their own licences, shown by `fetch-data --list` and kept
-beside them; a trained model carries the licence of its data.
+Data sets and networks that `fetch-data` gets have their own licences, shown by `fetch-data --list`
+and kept beside them; a trained model carries the licence of its data.
 
 | package | version | licence | needed by |
 |---|---|---|---|
