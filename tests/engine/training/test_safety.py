@@ -164,6 +164,13 @@ def test_a_run_that_stays_infinite_goes_back_with_a_lower_rate(
     assert result.skipped == loop.SKIPPED_AT_MOST
 
 
+def test_a_short_run_that_never_learns_is_an_error_too(tiny, dataset, run_dir, cpu, monkeypatch):
+    spoil(monkeypatch, *range(1000))
+    with pytest.raises(TrainingError, match="not finite"):
+        train(dataclasses.replace(tiny, epochs=1), dataset, run_dir=run_dir, device=cpu)
+    assert not Run(run_dir).weights.exists()
+
+
 def test_a_run_that_stays_infinite_for_good_ends_and_keeps_the_last_good_state(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):

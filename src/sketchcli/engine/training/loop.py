@@ -39,6 +39,8 @@ def train_epochs(session: Session) -> None:
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
+                if session.is_finished and not session.progress.has_learnt:
+                    raise DivergedError
             except DivergedError:
                 session.roll_back()
 

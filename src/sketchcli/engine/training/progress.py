@@ -27,6 +27,11 @@ class Progress:
     skipped_in_a_row: int = 0
     rollbacks: int = 0
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether any step so far has changed a network."""
+        return self.skipped_in_a_row < self.step
+
     def add(self, figures: Mapping[str, float]) -> None:
         """Take in one batch's figures."""
         for name, value in figures.items():
