@@ -74,8 +74,13 @@ def number(variable: str, default: int) -> int:
 
 def usable_cores() -> int:
     """Cores that this process may really use: of its affinity, and of its control group's quota."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, math.floor(min(cores, cpu_quota())))
+    return max(1, math.floor(min(_offered_cores(), cpu_quota())))
+
+
+def _offered_cores() -> int:
+    if sys.platform == "linux":  # elsewhere a process has no affinity that can be asked for
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:

@@ -7,6 +7,7 @@ drawn, and divided out.
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def find_paper(grey: Pixels) -> Paper:
     """The paper under a drawing `(H, W)` whose ground is light."""
     lightest, basis = _lightest(grey), _basis()
     weights = np.where(lightest >= np.median(lightest), 1.0, DRAWN)
-    terms = np.zeros(6)
+    terms: NDArray[np.floating[Any]] = np.zeros(6)
     for _ in range(ROUNDS):
         weighted = basis * weights[:, None]
         terms = np.linalg.solve(weighted.T @ basis, weighted.T @ lightest)
