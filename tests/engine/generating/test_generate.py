@@ -131,8 +131,8 @@ def test_what_is_passed_over_is_said(tmp_path):
     root = tree(tmp_path / "in", "a.png", "notes.txt")
     (root / "link").symlink_to(tmp_path)
     notes = " ".join(find([str(root)], (), Selection()).notes)
-    assert "1 files whose names" in notes
-    assert "1 links to folders" in notes
+    assert "not named as pictures are: 1" in notes
+    assert "links to folders: 1" in notes
 
 
 def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(

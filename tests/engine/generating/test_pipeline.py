@@ -65,6 +65,8 @@ def test_threads_are_divided_among_a_few_streams(weights, dropping, cpu):
         model = load_model(weights, with_threads(cpu, threads))
         artist = Artist([model], Drawing(), 4)
         assert (artist.streams, artist.threads) == (streams, threads // streams)
+    artist = Artist([load_model(weights, with_threads(cpu, 8))], Drawing(is_tiled=True), 4)
+    assert (artist.streams, artist.threads) == (1, 8)
     noisy = load_model(dropping, with_threads(cpu, 8))
     artist = Artist([noisy], Drawing(variations=2), 4)  # whose noise is of one source
     assert (artist.streams, artist.threads) == (1, 8)

@@ -78,7 +78,8 @@ class Artist:
         is_alone = drawing.variations > 1
         self.gathered = 1 if is_alone else batch
         device = self.models[0].device
-        is_single = is_alone or device.torch.type != "cpu"
+        # A sketch in tiles is many batches, which one stream draws: it gets all the threads.
+        is_single = is_alone or drawing.is_tiled or device.torch.type != "cpu"
         self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
         self.threads = device.threads // self.streams  # of each
         if is_alone:

@@ -192,9 +192,9 @@ class _Search:
 
     def _notes(self) -> Iterator[str]:
         if self.strangers:
-            yield f"passed over: {self.strangers} files whose names are not those of pictures"
+            yield f"passed over, not named as pictures are: {self.strangers}"
         if self.links:
-            yield f"passed over: {self.links} links to folders"
+            yield f"passed over, links to folders: {self.links}"
 
 
 def _absolute(path: Path) -> Path:
