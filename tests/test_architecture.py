@@ -36,7 +36,7 @@ HOMES = {
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
     "click": (),
-    # Workers are started in one place, and nowhere while a model is trained; `doctor` asks in others.
+    # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
     "multiprocessing": (
         "sketchcli.engine.preprocessing.workers",
         "sketchcli.engine.installation.asking",
