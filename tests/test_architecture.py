@@ -36,8 +36,11 @@ HOMES = {
     "torchmetrics": ("sketchcli.metrics",),
     "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
     "click": (),
-    # Workers are started in one place, and nowhere while a model is trained.
-    "multiprocessing": ("sketchcli.engine.preprocessing.workers",),
+    # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
+    "multiprocessing": (
+        "sketchcli.engine.preprocessing.workers",
+        "sketchcli.engine.installation.asking",
+    ),
     "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.workers",),
     "torch.multiprocessing": (),
     "torch.utils.data": (),
