@@ -39,8 +39,7 @@ def train_epochs(session: Session) -> None:
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
-                if session.is_finished and not session.progress.has_learnt:
-                    raise DivergedError
+                check_has_learnt(session)
             except DivergedError:
                 session.roll_back()
 
@@ -74,6 +73,16 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             session.stop(epoch)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
+
+
+def check_has_learnt(session: Session) -> None:
+    """A run that ends must have learnt something, however few its steps were.
+
+    Raises:
+        DivergedError: None of its steps was finite.
+    """
+    if session.is_finished and not session.progress.has_learnt:
+        raise DivergedError
 
 
 def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> None:
