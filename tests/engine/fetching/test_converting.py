@@ -433,7 +433,7 @@ def test_another_network_is_refused(tmp_path, alex):
         (torch.zeros(192, 64, 3, 3), "has the shape"),
         (torch.full((192, 64, 5, 5), torch.nan), "no numbers"),
         (torch.full((192, 64, 5, 5), torch.inf), "no numbers"),
-        (torch.zeros(192, 64, 5, 5).double(), "not float32"),
+        (torch.zeros(192, 64, 5, 5).long(), "no weight"),
     ],
 )
 def test_tensors_that_the_graph_cannot_take_are_refused(tmp_path, alex, changed, said):
