@@ -18,7 +18,7 @@ ENV PATH=/opt/sketch2img/bin:$PATH
 RUN pip install --no-cache-dir --constraint constraints.txt \
     ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} . \
     && python scripts/check_opencv.py \
-    && python -c "import torch; exit('a CUDA build of torch: name TORCH_INDEX' * bool(torch.version.cuda))"
+    && python -c "import torch; exit('a CUDA build of torch: name TORCH_INDEX' if torch.version.cuda else 0)"
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/sketch2img /opt/sketch2img

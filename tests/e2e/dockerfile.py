@@ -56,9 +56,8 @@ class Builder:
 
     def here(self, text: str) -> str:
         """Text in which the image's paths lie below the folder."""
-        for path in IMAGE_PATHS:
-            text = re.sub(rf"(?<![\w/.]){path}\b", f"{self.folder}{path}", text)
-        return text
+        paths = "|".join(IMAGE_PATHS)
+        return re.sub(rf"(?<![\w/.])({paths})\b", rf"{self.folder}\1", text)
 
     def take_from(self, value: str) -> None:
         del value
