@@ -63,6 +63,7 @@ def test_every_option_in_the_docs_exists():
         "--kill-on-bad-exit",
         "--value",
         "--scale",
+        "--rounds",
         "--cuhk",
         "--jobs",
         "--build-arg",
