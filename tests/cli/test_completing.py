@@ -34,6 +34,7 @@ def complete(line, shell="bash"):
         "COMP_CWORD": str(len(words) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed program is compiled once, not at each start
     }
     done = subprocess.run(
         COMMAND, env=os.environ | variables, capture_output=True, text=True, check=False
