@@ -1,7 +1,7 @@
 # sketch2img on CPUs.
 #
 #     docker build --build-arg TORCH_INDEX=ADDRESS -t sketch2img .
-#     docker run --rm -v "$PWD:/work" -v sketch2img:/data sketch2img generate in.png out.png
+#     docker run --rm -v "$PWD:/pictures" -v sketch2img:/data sketch2img generate in.png out.png
 #
 # ADDRESS is where PyTorch keeps its CPU wheels, as its installation page names it: elsewhere, pip
 # finds the CUDA build on Linux, gigabytes that a CPU has no use for. For GPUs: Dockerfile.cuda.
@@ -23,9 +23,9 @@ RUN pip install --no-cache-dir --constraint constraints.txt \
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/sketch2img /opt/sketch2img
 ENV PATH=/opt/sketch2img/bin:$PATH SKETCH2IMG_HOME=/data
-RUN useradd --create-home --uid 1000 sketch2img && install --directory --owner=1000 /data /work
+RUN useradd --create-home --uid 1000 sketch2img && install --directory --owner=1000 /data /pictures
 USER 1000
 VOLUME /data
-WORKDIR /work
+WORKDIR /pictures
 ENTRYPOINT ["sketch2img"]
 CMD ["--help"]

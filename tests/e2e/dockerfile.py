@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-IMAGE_PATHS = ("/opt/sketch2img", "/source", "/data", "/work")
+IMAGE_PATHS = ("/opt/sketch2img", "/source", "/data", "/pictures")
 FOR_ROOT = ("useradd ", "apt-get ")
 
 
