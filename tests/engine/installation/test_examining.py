@@ -17,6 +17,7 @@ from sketchcli.engine.installation.findings import VERBS, Check, State, installa
 from sketchcli.errors import ExitCode
 from sketchcli.weights import card
 
+TRIAL = {"model": "m", "milliseconds": {"cpu": 70.0}, "spread": 60.0}
 TORCH = {
     "version": "2.13.0",
     "cuda": None,
@@ -189,13 +190,15 @@ def test_gpus_that_the_user_hides_are_told(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
-    [({"largest_difference": 90}, "by 90 of 255"), ({"spread": 0.2}, "one grey")],
+    ("answer", "says"),
+    [
+        (Answer(error="mps draws another photo than the CPU does"), "another photo"),
+        (Answer(TRIAL | {"spread": 0.2}), "one grey"),
+    ],
 )
-def test_a_device_that_draws_nonsense_is_a_problem(facts, says):
-    good = {"model": "m", "milliseconds": {"cpu": 70.0}, "largest_difference": 0, "spread": 60.0}
-    assert computing.check_trial(Answer(good)).state is State.OK
-    check = computing.check_trial(Answer(good | facts))
+def test_a_device_that_draws_nonsense_is_a_problem(answer, says):
+    assert computing.check_trial(Answer(TRIAL)).state is State.OK
+    check = computing.check_trial(answer)
     assert (check.state, check.stops) == (State.PROBLEM, ("generate",))
     assert says in check.summary
 
