@@ -1,6 +1,5 @@
 """Generators out of their weights, checked before anything of their size is made."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +78,6 @@ def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedMod
     return LoadedModel(path=path, generator=placed, device=device, **described)
 
 
-def of_generator(model: LoadedModel, generator: nn.Module) -> LoadedModel:
-    """The same model with a network that draws the same otherwise."""
-    return dataclasses.replace(model, generator=generator)
-
-
 def _state_beside(path: Path) -> Path:
     state = Run(path.parent).state
     if not state.is_file():
@@ -99,7 +93,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
     if not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in (height, width)):
         raise ValueError(f"a size of {height!r:.20} by {width!r:.20}")
     data = about["dataset"]
-    texts = {name: data[name] for name in ("name", "fingerprint")}
+    texts = {"dataset": data["name"], "fingerprint": data["fingerprint"]}
     texts["trained_on"] = data.get("trained_on", "")
     if not all(isinstance(text, str) for text in texts.values()):
         raise TypeError("its data set is not described by texts")
@@ -108,9 +102,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
         "fit": Fit(about["fit"]),
         "align": Align(about.get("align", Align.NONE)),
         "looks": appearance.from_dict(about.get("looks")),
-        "dataset": texts["name"],
-        "fingerprint": texts["fingerprint"],
-        "trained_on": texts["trained_on"],
+        **texts,
     }
 
 

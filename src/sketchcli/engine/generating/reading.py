@@ -1,6 +1,7 @@
 """Pictures from files or standard input, and failures in words."""
 
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -12,12 +13,37 @@ from sketchcli.errors import SketchError
 from sketchcli.images import Pixels
 
 
-@dataclass(frozen=True)
+@dataclass
 class Streams:
-    """What `-` stands for."""
+    """What `-` stands for; may be used by several threads at once.
 
-    read: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
-    write: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    Args:
+        read: By default standard input, which may be closed as long as nobody asks for it.
+        write: By default standard output.
+    """
+
+    read: BinaryIO | None = None
+    write: BinaryIO | None = None
+    _picture: Pixels | None = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def picture(self) -> Pixels:
+        """The picture of standard input: read once, however many photos are drawn of it.
+
+        Raises:
+            DataError: It is none.
+        """
+        with self._lock:
+            if self._picture is None:
+                stream = sys.stdin.buffer if self.read is None else self.read
+                self._picture = images.read_stream(stream, name="standard input")
+            return self._picture
+
+    def put(self, photo: bytes) -> None:
+        """Write an encoded photo to standard output."""
+        stream = sys.stdout.buffer if self.write is None else self.write
+        stream.write(photo)
+        stream.flush()
 
 
 def read(source: Path, streams: Streams) -> Pixels:
@@ -27,7 +53,7 @@ def read(source: Path, streams: Streams) -> Pixels:
         DataError: It cannot be read, or is no picture.
     """
     if str(source) == STREAM:
-        return images.read_stream(streams.read, name="standard input")
+        return streams.picture()
     return images.read(source)
 
 
