@@ -4,6 +4,7 @@ The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where 
 Nothing is created here; whoever writes creates the folder that it writes to.
 """
 
+import datetime as dt
 import os
 import re
 from pathlib import Path
@@ -48,9 +49,19 @@ def is_in_room(room: Path, folder: Path) -> bool:
     return folder.resolve().parent == room.resolve()
 
 
-def name_in_room(room: Path, folder: Path) -> str:
-    """What to type for a folder: its name alone where it stands in a room, else its path."""
-    return folder.name if is_in_room(room, folder) else str(folder)
+def named(room: Path, folder: Path) -> str:
+    """What a user types for a folder: its name, if it is in a room, or else its path."""
+    return folder.resolve().name if is_in_room(room, folder) else str(folder)
+
+
+def unused(room: Path, *words: str) -> Path:
+    """A name that nothing in a room has yet: date and time, then some words."""
+    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    name = "-".join([stamp, *words])
+    folder, again = room / name, 2
+    while folder.exists():
+        folder, again = room / f"{name}-{again}", again + 1
+    return folder
 
 
 def raw_home() -> Path:

@@ -257,5 +257,5 @@ class Session:
         folder, run = self.dataset.folder, self.run.folder
         is_at_home = paths.is_in_room(paths.prepared_home(), folder)  # where its pairs tell it
         named = [] if is_at_home else [str(folder)]
-        name = paths.name_in_room(paths.runs_home(), run)
+        name = paths.named(paths.runs_home(), run)
         return shlex.join(["sketch2img", "train", *named, "--resume", name])
