@@ -3,7 +3,9 @@
     python scripts/bundle_weights.py runs/portraits/best.safetensors src/sketchcli/weights
 
 They are stored in half precision, which costs nothing that can be seen: the script draws a sketch
-with both and compares. Beside them it writes their SHA-256.
+with both and compares. They say that they draw at `SIZE`, a little more than they were trained at:
+the face network knows more people again by such photos (docs/reference/benchmarks.md). Beside them
+it writes their SHA-256.
 """
 
 import argparse
@@ -13,10 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sketchcli import checkpoint, files, load_generator
+from sketchcli import checkpoint, files
+from sketchcli import device as devices
 from sketchcli.assets.demo import draw_pair
+from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.provenance import Provenance
 
+SIZE = (160, 160)  # height and width
 LARGEST_BYTES = 12_000_000
 LARGEST_DIFFERENCE = 2  # of 255, in any pixel
 LICENCE = "trained on works of the US government, in the public domain"
@@ -48,7 +54,7 @@ def bundle(weights: Path, target: Path) -> int:
     tensors, about = checkpoint.load(weights)
     if about["dataset"]["licence"] in {"", Provenance.licence}:
         about["dataset"]["licence"] = LICENCE
-    about["precision"] = "fp16"
+    about |= {"precision": "fp16", "size": list(SIZE)}
     half = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
     checkpoint.save(target, half, about)
     size = target.stat().st_size
@@ -66,9 +72,10 @@ def bundle(weights: Path, target: Path) -> int:
 
 def difference(one: Path, other: Path) -> int:
     """The most by which a pixel differs between what two models draw."""
-    models = [load_generator(path, device="cpu", paper="no") for path in (one, other)]
-    sketches = [draw_pair(index, size=128)[0] for index in range(4)]
-    drawn = [np.stack(model(sketches)).astype(int) for model in models]
+    place = devices.resolve("cpu", precision="fp32")
+    sketches = np.stack([draw_pair(index, size=128)[0] for index in range(4)])
+    networks = [load_model(path, place).generator for path in (one, other)]
+    drawn = [generate_batch(network, sketches, place).astype(int) for network in networks]
     return int(np.abs(drawn[0] - drawn[1]).max())
 
 

@@ -93,6 +93,12 @@ class StoredSplit:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its pictures."""
+        height, width = self.photos.shape[1:3]
+        return height, width
+
     def take(self, indices: Sequence[int]) -> Split:
         """Some of the pairs, in memory."""
         ids = tuple(self.ids[index] for index in indices)

@@ -20,6 +20,8 @@ from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_spli
 from sketchcli.engine.evaluating.measuring import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.finding import find_prepared
+from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
 from sketchcli.engine.provenance import Provenance
@@ -212,10 +214,22 @@ def test_a_discriminator_that_calls_all_fake_has_no_precision():
     assert (score.accuracy, score.precision, score.recall, score.f1) == (0.5, 0, 0, 0)
 
 
-def test_a_set_of_another_size_is_an_error(evaluate, dataset):
-    other = dataclasses.replace(dataset.description, size=(64, 64))
-    with pytest.raises(DataError, match=r"damaged|holds|64x64"):
-        evaluate(data=dataclasses.replace(dataset, description=other))
+def test_a_model_of_another_size_draws_at_its_own_and_is_resized(
+    evaluate, run, dataset, tmp_path, cpu
+):
+    height, width = larger = tuple(side * 2 for side in dataset.description.size)
+    tensors, about = checkpoint.load(run.weights)
+    weights = tmp_path / "larger" / "weights.safetensors"
+    checkpoint.save(weights, tensors, about | {"size": list(larger)})
+    test, place = dataset.split("test").whole(), tmp_path / "by hand"
+    sketches = np.stack([images.resize(sketch, larger) for sketch in test.sketches])
+    photos = generate_batch(load_model(weights, cpu).generator, sketches, cpu)
+    for name, photo in zip(test.ids, photos, strict=True):
+        images.write(place / f"{name}.png", images.resize(photo, dataset.description.size))
+    result = evaluate(models=(weights,), folders=(place,))
+    scores = by_name(result)
+    assert scores["model"].figures["ssim"] == scores["by hand"].figures["ssim"]
+    assert f"draws {width}x{height}: sketches were resized" in result.warnings[0]
 
 
 def test_a_set_that_the_model_was_not_trained_on_is_mentioned(evaluate, dataset):

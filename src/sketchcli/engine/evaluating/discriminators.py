@@ -23,7 +23,7 @@ Probabilities = NDArray[np.float64]
 def score_of_run(
     weights: Path, split: StoredSplit, predictor: Predictor, device: Device
 ) -> DiscriminatorScore | None:
-    """The score of the discriminator beside a model's weights; None where there is none.
+    """The score of the discriminator beside a model's weights; None where none of the size is.
 
     Raises:
         CheckpointError: The training state cannot be used.
@@ -34,6 +34,8 @@ def score_of_run(
     tensors, about = checkpoint.load(state, only=("discriminator.",))
     try:
         height, width = about["size"]
+        if (height, width) != split.size:
+            return None
         config = settings.from_dict(about["config"])
         discriminator = build_discriminator(config.model, (height, width))
         discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))

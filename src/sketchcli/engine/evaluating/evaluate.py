@@ -53,8 +53,8 @@ def evaluate_split(
         reporter: Told of the progress.
 
     Raises:
-        DataError: The set has no such split, or another size than a model; a file is missing; or a
-            model was trained on some of the pairs; or the report's folder is a file.
+        DataError: The set has no such split; a file is missing; a model was trained on some of the
+            pairs; or the report's folder is a file.
         CheckpointError: Weights cannot be used.
         UsageError: There is no such metric, or two predictors have one name.
     """
@@ -63,7 +63,7 @@ def evaluate_split(
     tools = open_tools(config.metrics, size=dataset.description.size)
     stored, truth = dataset.split(split), truths.truth_of_split(dataset, split)
     names = naming.of_all(models, folders)
-    contestants = _contestants(models, names, stored, dataset, device)
+    contestants = _contestants(models, names, stored, device)
     seen = _trained_on(contestants, stored, config)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     predictors = (
@@ -116,18 +116,11 @@ def _contestants(
     models: Sequence[Path],
     names: Mapping[Path, str],
     split: StoredSplit,
-    dataset: PreparedSet,
     device: Device,
 ) -> list[Contestant]:
     found = []
     for weights in models:
         model = load_model(weights, device)
-        if model.size != dataset.description.size:
-            raise DataError(
-                f"{dataset.folder} has pictures of {_text(dataset.description.size)}, "
-                f"{weights} draws {_text(model.size)}",
-                hint="name another set with --data, or another model with --model",
-            )
         predictor = truths.model_predictor(names[weights], model, split)
         found.append(Contestant(model, predictor))
     return found
@@ -163,7 +156,7 @@ def _beside(
     model = contestant.model
     judged = discriminators.score_of_run(model.path, split, contestant.predictor, device)
     if judged is None:
-        reporter(Note(f"{model.path}: no training state beside it: no discriminator"))
+        reporter(Note(f"{model.path}: no training state of this size beside it: no discriminator"))
     return {
         "discriminator": judged,
         "on_training": _on_training(model, training, tools, reporter),
@@ -182,7 +175,7 @@ def _on_training(
     if not rows:
         return {}
     few = StoredSplit.of(training.take(rows))
-    truth = Truth("training pairs", few.ids, model.size, few.photos.take)
+    truth = Truth("training pairs", few.ids, few.size, few.photos.take)
     predictor = truths.model_predictor("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     (measured,) = measure(
@@ -198,7 +191,12 @@ def _doubts(
     is_untrained: bool,
 ) -> Iterator[str]:
     for contestant in contestants:
-        model = contestant.model
+        model, size = contestant.model, dataset.description.size
+        if model.size != size:
+            yield (
+                f"{contestant.predictor.name} draws {_text(model.size)}: sketches were resized to "
+                f"that, and its photos to {_text(size)}"
+            )
         if model.fingerprint != dataset.description.fingerprint:
             yield f"{contestant.predictor.name} was trained on another set ({model.dataset})"
         if not model.trained_on:

@@ -52,7 +52,7 @@ def truth_of_folder(folder: Path, size: tuple[int, int]) -> Truth:
 
 
 def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predictor:
-    """What a model draws of a split's sketches."""
+    """What a model draws of a split's sketches: at its own size, then resized to the split's."""
     kept: dict[int, Pixels] = {}  # drawn once: the table, the discriminator and the report look
 
     def read(rows: range) -> Pixels:
@@ -60,13 +60,20 @@ def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predic
         if not new:
             return np.stack([kept[row] for row in rows])
         with exactly():
-            sketches = split.sketches.take(rows)
+            sketches = _resized(split.sketches.take(rows), model.size)
             photos, _ = generate_in_parts(model.generator, sketches, model.device, len(rows))
+        photos = _resized(photos, split.size)
         if (len(kept) + len(rows)) * photos[0].nbytes <= KEPT_BYTES:
             kept.update(zip(rows, photos, strict=True))
         return photos
 
     return Predictor(name, "model", read, str(model.path))
+
+
+def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
+    if pictures.shape[1:3] == size:
+        return pictures
+    return np.stack([images.resize(picture, size) for picture in pictures])
 
 
 def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
