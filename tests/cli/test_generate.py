@@ -112,6 +112,19 @@ def test_what_is_there_is_refused_before_a_model_is_looked_for(sketch2img, folde
     assert (tmp_path / "a.png").read_bytes() == b"mine"
 
 
+def test_photos_that_are_all_there_are_told_and_listed_as_any(sketch2img, sketches, tmp_path):
+    first = sketch2img("generate", sketches, tmp_path / "out")
+    made = tmp_path / "made.csv"
+    options = ("--skip-existing", "--manifest", made)
+    again = sketch2img("generate", sketches, tmp_path / "out", *options, "--jsonl")
+    assert (first.code, again.code) == (0, 0)
+    lines = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [line["output"] for line in lines] == first.stdout.splitlines()
+    assert {line["status"] for line in lines} == {"skipped"}
+    assert made.read_text().count(",skipped,") == len(lines) == 8
+    assert "model: " not in again.stderr  # none is looked for
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

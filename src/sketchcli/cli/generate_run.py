@@ -14,6 +14,7 @@ from sketchcli.cli.render import emit, file_line, show_failures
 from sketchcli.engine.events import Converted, Event, Note, Reporter
 from sketchcli.engine.generating import planning
 from sketchcli.engine.generating.inputs import STREAM
+from sketchcli.engine.generating.outcomes import nothing_to_do
 from sketchcli.engine.generating.ranks import exit_code
 from sketchcli.engine.generating.request import Request
 from sketchcli.engine.results import GenerateResult
@@ -59,7 +60,8 @@ def carry_out(
 def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
     """Carry out a request: what is wrong with it is said before anything heavy is imported."""
     plan = planning.plan(request)
-    if (idle := planning.nothing_to_do(plan)) is not None:
+    tell = _telling(print_plain, as_lines=machine.as_lines)
+    if (idle := nothing_to_do(request, plan, tell)) is not None:
         return idle
     request = replace(request, models=_weights(models))
 

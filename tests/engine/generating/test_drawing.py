@@ -1,7 +1,6 @@
 """Networks, alone and together: as they are, mirrored, varied, in tiles."""
 
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
@@ -284,8 +283,3 @@ def test_sketches_of_many_shapes_are_all_drawn(convert, tiny, tmp_path, stroke):
     result = convert(tmp_path / "in", tmp_path / "out", models=[cropped])
     assert result.count("made") == 30
     assert images.read_rgb(tmp_path / "out/20.png").shape == (48, 32, 3)
-
-
-def test_dataclasses_of_a_request_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Drawing().seed = 3

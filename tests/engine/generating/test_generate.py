@@ -1,4 +1,4 @@
-"""Files, folders and streams: where photos go, and what never happens."""
+"""Files, folders and streams: what is converted, and what never happens."""
 
 import io
 import time
@@ -10,31 +10,11 @@ from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
 from sketchcli.engine.generating import generate as generating
 from sketchcli.engine.generating import pipeline
-from sketchcli.engine.generating.inputs import find, read_list
 from sketchcli.engine.generating.loading import load_model
-from sketchcli.engine.generating.outputs import plan
 from sketchcli.engine.generating.reading import Streams, read
-from sketchcli.engine.generating.request import Existing, Naming, Selection, Share
+from sketchcli.engine.generating.request import Existing
 from sketchcli.engine.generating.writing import Writer
-from sketchcli.errors import DataError, UsageError
-
-
-def tree(root, *names):
-    """Empty files: enough for planning."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
-
-
-def planned(sources, output, *, naming=None, selection=None, **options):
-    found = find([str(s) for s in sources], (), selection or Selection())
-    return plan(found, str(output), naming or Naming(), **options)
-
-
-def outputs(sources, output, **options):
-    return [str(j.output.relative_to(output)) for j in planned(sources, output, **options).jobs]
+from sketchcli.errors import DataError
 
 
 def files_below(folder):
@@ -57,82 +37,6 @@ def test_a_tree_is_mirrored_and_names_do_not_collide(convert, folders, tmp_path)
     assert files_below(tmp_path / "out") == ["a_jpg.png", "a_png.png", "deep/er/ü 1.png"]
     said = [note.message for note in notes if isinstance(note, Note)]
     assert any("a.jpg has a namesake" in message for message in said)
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (("a.png", "b/a.png"), ["a.png", "b/a.png"]),
-        (("a.png", "a.jpg", "a_jpg.bmp"), ["a_jpg-2.png", "a_png.png", "a_jpg.png"]),
-        (("A.png", "a.jpg"), ["A_png.png", "a_jpg.png"]),  # one name on some disks
-        (("é.png", "e\u0301.jpg"), ["e\u0301_jpg.png", "é_png.png"]),
-    ],
-)
-def test_every_photo_has_a_name_of_its_own(tmp_path, names, expected):
-    assert outputs([tree(tmp_path / "in", *names)], tmp_path / "out") == expected
-
-
-def test_several_files_keep_the_folders_below_the_one_that_holds_them_all(tmp_path):
-    tree(tmp_path / "in", "a/x.png", "b/x.png", "b/y.png")
-    files = [tmp_path / "in/a/x.png", tmp_path / "in/b/x.png"]
-    assert outputs(files, tmp_path / "out") == ["a/x.png", "b/x.png"]
-    assert outputs([tmp_path / "in/b/x.png", tmp_path / "in/b/y.png"], tmp_path / "out") == [
-        "x.png",
-        "y.png",
-    ]
-    rooted = Selection(root=tmp_path / "in")
-    assert outputs([files[0]], tmp_path / "out/", selection=rooted, naming=Naming()) == ["a/x.png"]
-    with pytest.raises(DataError, match="not below"):
-        planned([files[0]], tmp_path / "out", selection=Selection(root=tmp_path / "in/b"))
-
-
-def test_folders_and_files_together_and_each_file_once(tmp_path):
-    root = tree(tmp_path / "in", "a/x.png", "b/y.png", "z.png")
-    both = [root / "a", root / "b", root / "a/x.png", root / "z.png"]
-    assert outputs(both, tmp_path / "out") == ["a/x.png", "b/y.png", "z.png"]
-
-
-def test_a_glob_that_no_shell_has_expanded(tmp_path):
-    root = tree(tmp_path / "in", "a.png", "b/c.png", "b/d.jpg", "e.txt")
-    assert outputs([f"{root}/**/*.png"], tmp_path / "out") == ["a.png", "b/c.png"]
-    with pytest.raises(DataError, match="no picture has such a name"):
-        planned([f"{root}/*.webp"], tmp_path / "out")
-
-
-def test_a_name_with_a_globs_signs_is_a_name(tmp_path):
-    root = tree(tmp_path / "in", "a[1].png", "a1.png")
-    assert outputs([root / "a[1].png"], tmp_path / "out.png", naming=Naming()) == ["."]
-
-
-@pytest.mark.parametrize(
-    ("selection", "expected"),
-    [
-        (Selection(is_recursive=False), ["a.png", "b.jpg"]),
-        (Selection(include=("*.png",)), ["a.png", "deep/c.png"]),
-        (Selection(include=("deep/*",)), ["deep/c.png"]),
-        (Selection(exclude=("a*", "deep/*")), ["b.jpg"]),
-        (Selection(include=("*.png",), exclude=("c*",)), ["a.png"]),
-    ],
-)
-def test_patterns_choose_files_of_folders(tmp_path, selection, expected):
-    root = tree(tmp_path / "in", "a.png", "b.jpg", "deep/c.png", ".hidden.png", ".d/e.png", "f.txt")
-    found = find([str(root)], (), selection)
-    assert [sketch.place.as_posix() for sketch in found.sketches] == expected
-
-
-def test_where_patterns_leave_nothing_the_hint_names_them(tmp_path):
-    root = tree(tmp_path / "in", "a.png")
-    with pytest.raises(DataError) as caught:
-        find([str(root)], (), Selection(exclude=("*",)))
-    assert "--exclude" in caught.value.hint
-
-
-def test_what_is_passed_over_is_said(tmp_path):
-    root = tree(tmp_path / "in", "a.png", "notes.txt")
-    (root / "link").symlink_to(tmp_path)
-    notes = " ".join(find([str(root)], (), Selection()).notes)
-    assert "not named as pictures are: 1" in notes
-    assert "links to folders: 1" in notes
 
 
 def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
@@ -265,19 +169,6 @@ def test_format_quality_and_suffix(convert, folders, tmp_path, kind, magic):
     assert sizes[0] < sizes[1]
 
 
-@pytest.mark.parametrize(
-    ("naming", "output", "message"),
-    [
-        (Naming(format="jpg"), "a.png", "--format"),
-        (Naming(quality=50), "a.png", "--quality"),
-        (Naming(quality=50), "out/", "--quality"),
-    ],
-)
-def test_contradictions_are_usage_errors(folders, tmp_path, naming, output, message):
-    with pytest.raises(UsageError, match=message):
-        planned([folders / "sketches/face-0.png"], f"{tmp_path}/{output}", naming=naming)
-
-
 def test_standard_input_to_standard_output(convert, folders):
     data = io.BytesIO((folders / "sketches/face-0.png").read_bytes())
     made = io.BytesIO()
@@ -286,6 +177,19 @@ def test_standard_input_to_standard_output(convert, folders):
     assert result.files[0].status == "made"
     photo = images.decode_rgb(np.frombuffer(made.getvalue(), np.uint8), name="made")
     assert photo.shape == (32, 32, 3)
+
+
+def test_variations_of_standard_input_are_of_the_one_picture_that_it_holds(
+    convert, dropping, folders, tmp_path
+):
+    one = folders / "sketches/face-0.png"
+    options = {"models": [dropping], "variations": 3}
+    convert(one, tmp_path / "a.png", **options)
+    streams = Streams(io.BytesIO(one.read_bytes()), io.BytesIO())
+    convert("-", tmp_path / "b.png", streams=streams, **options)
+    for number in (1, 2, 3):
+        photo = (tmp_path / f"a-{number}.png").read_bytes()
+        assert (tmp_path / f"b-{number}.png").read_bytes() == photo
 
 
 def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
@@ -305,33 +209,12 @@ def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
     assert endless.taken == 2**20 + 1
 
 
-def test_a_list_of_paths(tmp_path):
-    lines = tmp_path / "lines"
-    lines.write_bytes("a b.png\n\nü.png\n".encode())
-    assert read_list(str(lines)) == ("a b.png", "ü.png")
-    lines.write_bytes(b"new\nline.png\0b.png\0")  # find -print0
-    assert read_list(str(lines)) == ("new\nline.png", "b.png")
-    assert read_list("-", [b"a.png\n", b"b.png"]) == ("a.png", "b.png")
-    lines.write_bytes(b"\n")
-    with pytest.raises(DataError, match="names no file"):
-        read_list(str(lines))
-
-
 def test_a_list_may_name_folders_and_what_is_not_there(convert, folders, tmp_path):
     sketches = folders / "sketches"
     listed = (str(sketches / "face-0.png"), str(sketches / "gone.png"))
     result = convert([], tmp_path / "out", listed=listed)
     assert [file.status for file in result.files] == ["made", "failed"]
     assert convert([], tmp_path / "more", listed=(str(sketches),)).count("made") == 8
-
-
-def test_shares_are_disjoint_and_together_everything(tmp_path):
-    root = tree(tmp_path / "in", *(f"{i}.png" for i in range(10)), "1.jpg")
-    whole = set(outputs([root], tmp_path / "out"))
-    parts = [outputs([root], tmp_path / "out", share=Share(i, 4)) for i in (1, 2, 3, 4)]
-    assert sum(map(len, parts)) == len(whole) == 11
-    assert set().union(*parts) == whole
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_a_link_does_not_lead_a_photo_out_of_its_folder(convert, folders, tmp_path):

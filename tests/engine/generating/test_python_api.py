@@ -72,6 +72,10 @@ def test_the_newest_run_is_the_default(home, tiny, sketch):
     assert load_generator("mine").models[0].parent.name == "mine"
 
 
-def test_an_unknown_option_value_is_an_error(weights):
-    with pytest.raises(ValueError, match="sometimes"):
-        load_generator(weights, invert="sometimes")
+@pytest.mark.parametrize(
+    "option",
+    [{"invert": "sometimes"}, {"tta": "spin"}, {"size": "huge"}, {"size": (0, 64)}, {"size": (1,)}],
+)
+def test_an_unknown_option_value_is_an_error(weights, option):
+    with pytest.raises(ValueError):  # noqa: PT011 - of Python's own enumerations too
+        load_generator(weights, **option)

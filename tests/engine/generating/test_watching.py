@@ -3,7 +3,7 @@
 import pytest
 
 from sketchcli import images
-from sketchcli.engine.generating.request import Existing, Naming, Request
+from sketchcli.engine.generating.request import Existing, Naming, Request, Selection
 from sketchcli.engine.generating.watching import watch
 from sketchcli.errors import DataError
 
@@ -108,6 +108,14 @@ def test_photos_do_not_go_where_sketches_come(weights, tmp_path, cpu, output):
     (tmp_path / "in").mkdir()
     request = Request((), str(tmp_path / output), models=(weights,))
     with pytest.raises(DataError, match="mixed"):
+        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+
+
+def test_a_folder_outside_the_tree_is_an_error_and_not_an_endless_wait(weights, tmp_path, cpu):
+    (tmp_path / "in").mkdir()
+    selection = Selection(root=tmp_path / "elsewhere")
+    request = Request((), str(tmp_path / "out"), models=(weights,), selection=selection)
+    with pytest.raises(DataError, match="not below"):
         watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
 
 

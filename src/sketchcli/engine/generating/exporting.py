@@ -39,7 +39,7 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
         CheckpointError: The model cannot be used.
         UsageError: The file's name is of another format.
     """
-    check(output, overwrite=overwrite)
+    _check(output, overwrite=overwrite)
     model = load_model(weights, device)
     fold_batch_norms(model.generator)
     multiple = int(getattr(model.generator, "stride", 1))
@@ -48,7 +48,7 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
     return ExportResult(weights, output, "onnx", model.size, multiple, count, largest, mean)
 
 
-def check(output: Path, *, overwrite: bool) -> None:
+def _check(output: Path, *, overwrite: bool) -> None:
     """Refuse what cannot be exported, before a model is loaded."""
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"{output}: no name of an ONNX file", hint="end it with .onnx")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sketchcli.config import Align
 from sketchcli.device import Device
-from sketchcli.engine.events import SILENT, Advanced, Converted, Note, Reporter
+from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import planning
 from sketchcli.engine.generating.drawing import Artist
 from sketchcli.engine.generating.folding import fold_batch_norms
 from sketchcli.engine.generating.loading import LoadedModel, load_model
-from sketchcli.engine.generating.manifest import write_manifest
+from sketchcli.engine.generating.outcomes import Tally, write_manifest
 from sketchcli.engine.generating.outputs import Job, Plan
 from sketchcli.engine.generating.pipeline import Pipeline
 from sketchcli.engine.generating.preparing import Preparer
@@ -54,17 +54,14 @@ def generate(
         reporter(Note(note))
     studio = Studio.open(request, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
-    grid = Grid(request.grid, jobs) if request.grid else None
+    grid = Grid(planning.of_share(request.grid, request.share), jobs) if request.grid else None
     writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
     done = Tally(plan.jobs, reporter)
     try:
         studio.convert(jobs, writer, done.add)
     finally:  # after Ctrl-C too: what was written is listed
-        manifest = request.manifest and planning.of_share(request.manifest, request.share)
-        if manifest:
-            write_manifest(manifest, done.files)
-    path = grid.write(planning.of_share(grid.path, request.share)) if grid else None
-    return GenerateResult(request.models, done.files, manifest, path)
+        manifest = write_manifest(request, done.files)
+    return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)
 
 
 @dataclass(frozen=True)
@@ -114,42 +111,6 @@ class Studio:
         finally:
             for file in pipeline.late():
                 tell(file)
-
-
-class Tally:
-    """What became of each job so far.
-
-    Args:
-        jobs: All of them; those that are done already count at once.
-        reporter: Told of each.
-    """
-
-    def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
-        self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
-        self.failing = {job.source: i for i, job in enumerate(jobs)}
-        self.total, self.reporter = len(jobs), reporter
-        self.found: list[tuple[int, GeneratedFile]] = []
-        for file in planning.kept(jobs):
-            self.add(file)
-
-    def add(self, file: GeneratedFile) -> None:
-        """Note a file, and report it."""
-        place = self.places[file.source, file.output] if file.output else self.failing[file.source]
-        self.found.append((place, file))
-        report_file(file, self.reporter)
-        self.reporter(Advanced("sketches", len(self.found), self.total))
-
-    @property
-    def files(self) -> tuple[GeneratedFile, ...]:
-        """In the order of the jobs."""
-        return tuple(file for _, file in sorted(self.found, key=lambda found: found[0]))
-
-
-def report_file(file: GeneratedFile, reporter: Reporter) -> None:
-    """Tell of a file, and of what is odd about it."""
-    for warning in file.warnings:
-        reporter(Note(f"{file.source}: {warning}", is_warning=True))
-    reporter(Converted(file))
 
 
 def open_models(

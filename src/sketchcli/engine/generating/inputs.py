@@ -62,8 +62,8 @@ def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) ->
     for source in sources:
         search.take(source)
     for source in listed:
-        search.take(source)
-    if sources and not listed and len(search.missing) == len(search.starts):
+        search.take_path(Path(source))
+    if sources and not listed and search.missing == len(search.starts):
         raise DataError(f"{sources[0]}: no such file or folder", hint="check the path")
     return search.found(is_one_file=len(sources) == 1 and not listed)
 
@@ -95,6 +95,16 @@ def read_list(file: str, stream: Iterable[bytes] | None = None) -> tuple[str, ..
     return names
 
 
+def check_below(path: Path, root: Path) -> None:
+    """Make sure that a path has its place in the tree that begins at a folder.
+
+    Raises:
+        DataError: It lies elsewhere.
+    """
+    if not _absolute(path).is_relative_to(_absolute(root)):
+        raise DataError(f"{path}: not below {root}", hint="name another --root")
+
+
 class _Search:
     """Collects what the arguments name."""
 
@@ -103,31 +113,33 @@ class _Search:
         self.files: dict[Path, Path] = {}  # by absolute path: each once
         self.starts: list[Path] = []  # absolute folders that the tree could begin at
         self.folders: list[Path] = []
-        self.missing: list[str] = []
-        self.links = self.strangers = 0
-        self.has_globs = False
+        self.globs: list[str] = []
+        self.links = self.strangers = self.missing = 0
 
     def take(self, source: str) -> None:
         """Add one argument."""
-        path = Path(source)
-        if path.is_dir():
+        if glob.has_magic(source) and not _exists(source):
+            self._take_glob(source)
+        else:
+            self.take_path(Path(source))
+
+    def take_path(self, path: Path) -> None:
+        """Add a folder's pictures, or a file, whether it exists or not."""
+        if os.path.isdir(path):  # noqa: PTH112 - see `_exists`
             self._take_folder(path)
-        elif path.exists() or not glob.has_magic(source):
-            if not path.exists():
-                self.missing.append(source)
+        else:
+            self.missing += not _exists(path)
             self._add(path)
             self.starts.append(_absolute(path).parent)
-        else:
-            self._take_glob(source)
 
     def found(self, *, is_one_file: bool) -> Found:
         """Everything, with its place in the tree."""
         if not self.files:
-            where = ", ".join(map(str, self.folders)) or "the list"
+            where = ", ".join([*map(str, self.folders), *self.globs])
             raise DataError(f"{where}: no pictures in it", hint=self._hint())
         root = self._root()
         sketches = [Sketch(path, at.relative_to(root)) for at, path in self.files.items()]
-        is_tree = bool(self.folders) or self.has_globs or self.selection.root is not None
+        is_tree = bool(self.folders or self.globs) or self.selection.root is not None
         is_one = is_one_file and not is_tree
         return Found(tuple(sketches), tuple(self.folders), is_one, tuple(self._notes()))
 
@@ -141,7 +153,8 @@ class _Search:
                 self._add(path)
 
     def _take_glob(self, pattern: str) -> None:
-        start, self.has_globs = _fixed_part(pattern), True
+        self.globs.append(pattern)
+        start = _fixed_part(pattern)
         matches = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
         pictures = sorted(path for path in matches if path.is_file() and is_picture(path))
         if not pictures:
@@ -176,13 +189,9 @@ class _Search:
     def _root(self) -> Path:
         if self.selection.root is None:
             return Path(os.path.commonpath(self.starts))
-        root = _absolute(self.selection.root)
-        outside = [str(p) for a, p in self.files.items() if not a.is_relative_to(root)]
-        if outside:
-            raise DataError(
-                f"{outside[0]}: not below {self.selection.root}", hint="name another --root"
-            )
-        return root
+        for path in self.files.values():
+            check_below(path, self.selection.root)
+        return _absolute(self.selection.root)
 
     def _hint(self) -> str:
         is_filtered = self.selection.include or self.selection.exclude
@@ -195,6 +204,10 @@ class _Search:
             yield f"passed over, not named as pictures are: {self.strangers}"
         if self.links:
             yield f"passed over, links to folders: {self.links}"
+
+
+def _exists(path: str | Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - unlike `Path.exists`, of a name of any length
 
 
 def _absolute(path: Path) -> Path:

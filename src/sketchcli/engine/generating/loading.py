@@ -1,6 +1,5 @@
 """Generators out of their weights, checked before anything of their size is made."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +76,6 @@ def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedMod
     placed = device.place(generator).eval()
     check_device(placed, device, described["size"])
     return LoadedModel(path=path, generator=placed, device=device, **described)
-
-
-def of_generator(model: LoadedModel, generator: nn.Module) -> LoadedModel:
-    """The same model with a network that draws the same otherwise."""
-    return dataclasses.replace(model, generator=generator)
 
 
 def _state_beside(path: Path) -> Path:

@@ -13,6 +13,7 @@ from sketchcli.errors import DataError, UsageError
 from sketchcli.formats import WRITABLE
 
 FORMATS = ("png", "jpg", "webp")
+WHOLE = Share()
 WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
 
 
@@ -47,7 +48,7 @@ class Plan:
 
 
 def plan(
-    found: Found, output: str, naming: Naming, share: Share | None = None, *, variations: int = 1
+    found: Found, output: str, naming: Naming, share: Share = WHOLE, variations: int = 1
 ) -> Plan:
     """Give each sketch the file that its photo goes to.
 
@@ -72,11 +73,22 @@ def plan(
         jobs = list(_to_folder(found.sketches, folder, naming))
     jobs = [each for job in jobs for each in _variations(job, variations)]
     _check_quality(jobs, naming)
-    _spare_sketches(found, jobs)
-    part = share or Share()
-    jobs = jobs[part.number - 1 :: part.count]
+    _spare_sketches(found, [job.output for job in jobs])
+    jobs = jobs[share.number - 1 :: share.count]
     notes = [*found.notes, *(job.note for job in jobs if job.note and not job.variation)]
     return Plan(tuple(_heed_existing(jobs, naming.existing)), folder, tuple(notes))
+
+
+def check_beside(found: Found, plan: Plan, files: Sequence[Path]) -> None:
+    """Make sure that what is written beside the photos takes the place of no picture.
+
+    Raises:
+        DataError: It has the name of a sketch, or of a photo.
+    """
+    _spare_sketches(found, files)
+    for file in files:
+        if file.resolve() in {job.output.resolve() for job in plan.jobs}:
+            raise DataError(f"{file}: a photo goes there", hint="name another file")
 
 
 def _is_folder(output: str) -> bool:
@@ -168,11 +180,11 @@ def _check_quality(jobs: Sequence[Job], naming: Naming) -> None:
         raise UsageError("--quality is for JPEG and WebP", hint="add --format jpg, or webp")
 
 
-def _spare_sketches(found: Found, jobs: Sequence[Job]) -> None:
+def _spare_sketches(found: Found, written: Sequence[Path]) -> None:
     sketches = {sketch.path.resolve() for sketch in found.sketches if str(sketch.path) != STREAM}
-    for job in jobs:
-        if job.output.resolve() in sketches:
-            raise DataError(f"{job.output}: would overwrite a sketch", hint="name another output")
+    for path in written:
+        if path.resolve() in sketches:
+            raise DataError(f"{path}: would overwrite a sketch", hint="name another output")
 
 
 def _heed_existing(jobs: Sequence[Job], existing: Existing) -> list[Job]:

@@ -1,63 +1,46 @@
 """What a request comes to, before anything heavy is imported: which files, and where to."""
 
-import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from sketchcli.engine.generating import inputs, outputs
-from sketchcli.engine.generating.outputs import Job, Plan
+from sketchcli.engine.generating.outputs import Plan
 from sketchcli.engine.generating.request import Request, Share
-from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import UsageError
+from sketchcli.machine import number
 
 
 def plan(request: Request) -> Plan:
     """All photos of a request.
 
     Raises:
-        DataError: Nothing to read, or nowhere to write.
+        DataError: Nothing to read, nowhere to write, or a picture would be overwritten.
         UsageError: The request contradicts itself.
     """
     found = inputs.find(request.sources, request.listed, request.selection)
-    return outputs.plan(
-        found,
-        request.output,
-        request.naming,
-        request.share,
-        variations=request.drawing.variations,
-    )
+    variations = request.drawing.variations
+    planned = outputs.plan(found, request.output, request.naming, request.share, variations)
+    beside = [path for path in (request.manifest, request.grid) if path is not None]
+    outputs.check_beside(found, planned, [of_share(path, request.share) for path in beside])
+    return planned
 
 
 def parse_share(text: str | None) -> Share:
     """The share of the work that `2/8` means; without it, a torchrun rank's, or all.
 
     Raises:
-        UsageError: It means none.
+        UsageError: It means none, or torchrun's variables hold no numbers.
 
     >>> parse_share("2/8")
     Share(number=2, count=8)
     """
     if text is None:
-        ranks = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-        text = f"{int(ranks[0]) + 1}/{ranks[1]}" if ranks[0].isdigit() else f"{ranks[0]}/{ranks[1]}"
+        text = f"{number('RANK', 0) + 1}/{number('WORLD_SIZE', 1)}"
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     share = Share(int(match[1]), int(match[2])) if match else Share(0, 0)
     if not 1 <= share.number <= share.count:
         raise UsageError(f"'{text}' is no share of the work", hint="write --shard 2/8")
     return share
-
-
-def kept(jobs: Sequence[Job]) -> list[GeneratedFile]:
-    """What is told of the photos that were there already."""
-    return [GeneratedFile(j.source, j.output, 0.0, status="skipped") for j in jobs if j.is_done]
-
-
-def nothing_to_do(plan: Plan) -> GenerateResult | None:
-    """The result where every photo is there already; None where something is left to do."""
-    if not all(job.is_done for job in plan.jobs):
-        return None
-    return GenerateResult((), tuple(kept(plan.jobs)))
 
 
 def of_share(path: Path, share: Share) -> Path:

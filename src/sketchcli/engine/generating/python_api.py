@@ -89,8 +89,10 @@ def open_generator(
     raw: bool = False,
 ) -> PhotoGenerator:
     """What `sketchcli.load_generator` does; it is documented there."""
+    if tta not in {"none", "flip"}:
+        raise ValueError(f"tta={tta!r}: none or flip")
     drawing = Drawing(
-        size=size if isinstance(size, tuple) else Scale(size),
+        size=_size(size),
         is_tiled=tile,
         invert=When(invert),
         paper=When(paper),
@@ -102,6 +104,15 @@ def open_generator(
     place = devices.resolve(device, precision=precision)
     loaded = open_models(weights, place, is_raw=raw)
     return PhotoGenerator(weights, loaded[0].size, Studio.of(loaded, drawing))
+
+
+def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:
+    if isinstance(given, str):
+        return Scale(given)
+    height, width = given
+    if min(height, width) < 1:
+        raise ValueError(f"size={given}: model, input, or height and width in pixels")
+    return height, width
 
 
 def _pixels(sketch: Sketch) -> Pixels:

@@ -10,6 +10,7 @@ import time
 
 from sketchcli.engine.results import GenerateResult
 from sketchcli.errors import ExitCode, LostProcessError
+from sketchcli.machine import number
 
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that it sets for its ranks
 LONGEST = dt.timedelta(days=7)  # that a rank waits for another one's share
@@ -23,7 +24,7 @@ def exit_code(result: GenerateResult) -> ExitCode:
         LostProcessError: Another rank has ended before its share was done.
     """
     failed, count = len(result.failed), len(result.files)
-    if STARTED_BY_TORCHRUN in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if STARTED_BY_TORCHRUN in os.environ and number("WORLD_SIZE", 1) > 1:
         failed, count = _of_all(failed, count)
     if not failed:
         return ExitCode.OK

@@ -1,6 +1,7 @@
 """Pictures from files or standard input, and failures in words."""
 
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -12,12 +13,25 @@ from sketchcli.errors import SketchError
 from sketchcli.images import Pixels
 
 
-@dataclass(frozen=True)
+@dataclass
 class Streams:
-    """What `-` stands for."""
+    """What `-` stands for; may be used by several threads at once."""
 
     read: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
     write: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    _picture: Pixels | None = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def picture(self) -> Pixels:
+        """The picture of standard input: read once, however many photos are drawn of it.
+
+        Raises:
+            DataError: It is none.
+        """
+        with self._lock:
+            if self._picture is None:
+                self._picture = images.read_stream(self.read, name="standard input")
+            return self._picture
 
 
 def read(source: Path, streams: Streams) -> Pixels:
@@ -27,7 +41,7 @@ def read(source: Path, streams: Streams) -> Pixels:
         DataError: It cannot be read, or is no picture.
     """
     if str(source) == STREAM:
-        return images.read_stream(streams.read, name="standard input")
+        return streams.picture()
     return images.read(source)
 
 

@@ -37,8 +37,8 @@ class Grid:
             with self._lock:
                 self._cells[place] = pair
 
-    def write(self, path: Path) -> Path | None:
-        """Write the sheet; None where there is no photo to show.
+    def write(self) -> Path | None:
+        """Write the sheet, and say where; None where there is no photo to show.
 
         Raises:
             DataError: It cannot be written.
@@ -47,8 +47,9 @@ class Grid:
             return None
         flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
         row = 2 * PAIRS_A_ROW
-        images.write(path, images.sheet([flat[i : i + row] for i in range(0, len(flat), row)]))
-        return path
+        rows = [flat[i : i + row] for i in range(0, len(flat), row)]
+        images.write(self.path, images.sheet(rows))
+        return self.path
 
 
 def _cell(picture: Pixels) -> Pixels:

@@ -8,8 +8,8 @@ from pathlib import Path
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import inputs, outputs
-from sketchcli.engine.generating.generate import Studio, report_file
-from sketchcli.engine.generating.manifest import write_manifest
+from sketchcli.engine.generating.generate import Studio
+from sketchcli.engine.generating.outcomes import report_file, write_manifest
 from sketchcli.engine.generating.outputs import Job
 from sketchcli.engine.generating.request import Existing, Request
 from sketchcli.engine.generating.writing import Writer
@@ -46,10 +46,11 @@ def watch(
         settled: Seconds after which an unchanged file counts as whole.
 
     Raises:
-        DataError: There is no such folder, or the photos' lies in it.
+        DataError: There is no such folder, it is not below the tree's root, or the photos' lies in
+            it.
         CheckpointError: Weights cannot be used.
     """
-    target = check_folders(request, folder)
+    target = _checked(request, folder)
     studio = Studio.open(request, device, reporter)
     # What is there, and not ours, was told from what may be replaced before it is written.
     writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
@@ -64,19 +65,16 @@ def watch(
     except KeyboardInterrupt:
         reporter(Note(f"no longer watching {folder}"))
     finally:
-        if request.manifest:
-            write_manifest(request.manifest, desk.done)
-    return GenerateResult(request.models, tuple(desk.done), request.manifest)
+        manifest = write_manifest(request, desk.done)
+    return GenerateResult(request.models, tuple(desk.done), manifest)
 
 
-def check_folders(request: Request, folder: Path) -> Path:
-    """The folder for the photos.
-
-    Raises:
-        DataError: There is no folder to watch, or the photos' lies in it.
-    """
+def _checked(request: Request, folder: Path) -> Path:
+    """The folder for the photos."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder", hint="make the folder that is to be watched")
+    if request.selection.root is not None:
+        inputs.check_below(folder, request.selection.root)
     target = Path(request.output)
     outputs.check_folder([folder], target)
     return target
