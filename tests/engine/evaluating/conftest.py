@@ -1,7 +1,5 @@
 """Drawn pictures, measured by hand, as an evaluation would leave them."""
 
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
+from sketchcli.engine.evaluating import report
 from sketchcli.engine.evaluating.evidence import Evidence
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
@@ -107,26 +106,11 @@ def evaluation():
 
 
 @pytest.fixture
-def chromium(tmp_path):
-    """Run a headless browser on a file; what it prints, and what it complains of."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no chromium on this machine")
+def written(tmp_path):
+    """Write a report, and read it."""
 
-    def run(page, *options):
-        command = [
-            program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=3000",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            *options,
-            page.as_uri(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    def write(result, evidence):
+        report.write(tmp_path, result, evidence)
+        return (tmp_path / report.NAME).read_text(encoding="utf-8")
 
-    return run
+    return write

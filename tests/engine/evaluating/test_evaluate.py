@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,7 @@ from sketchcli.data import sources
 from sketchcli.data.arrays import Rows
 from sketchcli.data.prepared import StoredSplit
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.evaluating import baselines, discriminators, measuring
-from sketchcli.engine.evaluating import evaluate as evaluating
+from sketchcli.engine.evaluating import baselines, comparing, discriminators, measuring
 from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.measuring import BATCH
@@ -25,7 +25,7 @@ from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preproce
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.train import train
-from sketchcli.errors import DataError, UsageError
+from sketchcli.errors import CheckpointError, DataError, UsageError
 
 FEW = EvalConfig(("mae", "ssim"))
 
@@ -144,19 +144,22 @@ def test_folders_of_one_name_are_told_apart_by_what_is_above_them(folders, tmp_p
     assert [score.source for score in result.scores] == [str(folder) for folder in both]
 
 
-def test_two_predictors_of_one_name_are_refused(evaluate, run):
-    with pytest.raises(UsageError, match="two predictors"):
-        evaluate(models=(run.weights, run.weights))
-
-
 def test_an_unknown_metric_lists_the_known_ones(evaluate):
     with pytest.raises(UsageError, match="beauty") as caught:
         evaluate(EvalConfig(("mae", "beauty")))
     assert "ssim" in caught.value.hint
 
 
-def test_what_is_refused_is_refused_before_anything_is_looked_at(evaluate, monkeypatch):
-    monkeypatch.setattr(evaluating, "look", lambda *_: pytest.fail("looked"))
+def test_what_is_refused_is_refused_before_anything_is_looked_at(
+    evaluate, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(comparing, "look", lambda *_: pytest.fail("looked"))
+    with pytest.raises(UsageError, match="two predictors"):
+        evaluate(models=(run.weights, run.weights))
+    (tmp_path / "report").touch()
+    with pytest.raises(DataError, match="a file, where a folder is needed"):
+        evaluate(dataclasses.replace(FEW, folder=tmp_path / "report"))
+    monkeypatch.setattr(baselines, "nearest_rows", lambda *_: pytest.fail("looked"))
     with pytest.raises(DataError, match="was trained on"):
         evaluate(split="train")
 
@@ -186,6 +189,10 @@ def test_a_copy_of_a_training_photo_is_found_out(evaluate, dataset, tmp_path):
 
 def test_the_discriminator_is_scored_where_the_run_has_it(evaluate, run):
     assert 0 <= by_name(evaluate())["model"].discriminator.accuracy <= 1
+    tensors, about = checkpoint.load(run.state)
+    checkpoint.save(run.state, tensors, {k: v for k, v in about.items() if k != "config"})
+    with pytest.raises(CheckpointError, match="of another version"):
+        evaluate()
     run.state.unlink()
     notes = []
     assert by_name(evaluate(notes=notes))["model"].discriminator is None
@@ -307,14 +314,16 @@ def test_of_a_set_cut_by_faces_folders_are_doubted(evaluate, dataset, tmp_path):
 
 
 @pytest.mark.parametrize("side", ["real", "generated"])
-def test_a_missing_or_extra_file_is_an_error(folders, tmp_path, side):
+def test_a_missing_or_extra_file_is_an_error(folders, tmp_path, monkeypatch, side):
     real, generated = tmp_path / "real", tmp_path / "generated"
     for copy in (real, generated):
         shutil.copytree(folders / "photos", copy)
     (tmp_path / side / "face-3.png").unlink()
     fault = "belongs to no real photo" if side == "real" else "is missing"
-    with pytest.raises(DataError, match=f"face-3.*{fault}"):
-        evaluate_folders(real, [generated], FEW, size=(32, 32))
+    monkeypatch.chdir(generated)
+    for folder in (generated, Path()):  # all relative names are below the folder that one is in
+        with pytest.raises(DataError, match=f"face-3.*{fault}"):
+            evaluate_folders(real, [folder], FEW, size=(32, 32))
 
 
 def test_generated_files_of_other_sizes_and_names_are_paired(folders, tmp_path):

@@ -1,16 +1,15 @@
 """The table of one evaluation: every predictor's figures, ranked, with the protocol."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sketchcli import __version__, files, paths
+from sketchcli import __version__, files
 from sketchcli.engine.evaluating import figures, memorisation, plots, report, table
+from sketchcli.engine.evaluating.evidence import Evidence
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, measure
-from sketchcli.engine.evaluating.real_side import RealSide
-from sketchcli.engine.evaluating.report import Evidence
+from sketchcli.engine.evaluating.real_side import RealSide, look
 from sketchcli.engine.evaluating.tools import Tools, protocol_of
 from sketchcli.engine.events import Reporter
 from sketchcli.engine.results import (
@@ -20,7 +19,7 @@ from sketchcli.engine.results import (
     MetricInfo,
     PredictorScore,
 )
-from sketchcli.errors import UsageError
+from sketchcli.errors import DataError, UsageError
 from sketchcli.images import Pixels
 from sketchcli.metrics import _gallery
 
@@ -43,15 +42,6 @@ class EvalConfig:
     folder: Path | None = None  # for the report, the plots and the figures of each picture
 
 
-def new_folder() -> Path:
-    """A folder that no evaluation has yet, named by the date."""
-    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    folder, again = paths.evaluations_home() / stamp, 2
-    while folder.exists():
-        folder, again = paths.evaluations_home() / f"{stamp}-{again}", again + 1
-    return folder
-
-
 @dataclass(frozen=True, eq=False)
 class Extras:
     """What is known beside the figures."""
@@ -62,11 +52,24 @@ class Extras:
     protocol: Mapping[str, str] = field(default_factory=dict)
 
 
+def check(predictors: Sequence[Predictor], config: EvalConfig) -> None:
+    """Refuse what cannot be compared or written, before any picture is looked at.
+
+    Raises:
+        UsageError: Two predictors have one name.
+        DataError: The folder for the report is a file.
+    """
+    names = [predictor.name for predictor in predictors]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"two predictors are called '{twice[0]}'", hint="rename a folder or a run")
+    if config.folder is not None and config.folder.is_file():
+        raise DataError(f"{config.folder}: a file, where a folder is needed", hint="name a folder")
+
+
 def compare(
     truth: Truth,
     predictors: Sequence[Predictor],
     tools: Tools,
-    real: RealSide,
     *,
     config: EvalConfig,
     reporter: Reporter,
@@ -75,14 +78,14 @@ def compare(
     """Measure all predictors, rank them, and write down what was found.
 
     Raises:
-        UsageError: Two predictors have one name.
         DataError: A picture cannot be read, or the folder cannot be written.
     """
     extras = extras or Extras()
-    names = [predictor.name for predictor in predictors]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"two predictors are called '{twice[0]}'", hint="rename a folder or a run")
-    measured = measure(predictors, truth, tools, real.places, reporter)
+    real = look(truth, tools, reporter)
+    measured = [
+        figures.with_pair_values(one, tools.metrics, real.features)
+        for one in measure(predictors, truth, tools, real.places, reporter)
+    ]
     scores = _scores(predictors, measured, tools, real, extras)
     result = EvalResult(
         real=truth.name,
@@ -96,7 +99,7 @@ def compare(
         folder=config.folder,
     )
     if config.folder is not None:
-        _write(config.folder, result, _evidence(truth, predictors, measured, tools, real))
+        _write(config.folder, result, _evidence(truth, predictors, measured, real))
     return result
 
 
@@ -130,20 +133,21 @@ def _scores(
         row = [figures.figure_of(metric, name, m, real.features) for m in measured]
         for figure, into in zip(figures.ranked(row, metric.DIRECTION), found, strict=True):
             into[name] = figure
-    scores = []
-    for predictor, values, own in zip(predictors, measured, found, strict=True):
-        score = PredictorScore(predictor.name, predictor.kind, own, source=predictor.source)
-        copies = _copies(values, real, extras)
-        more = extras.more.get(predictor.name, {})
-        scores.append(replace(score, memorisation=copies, **more))
-    return scores
-
-
-def _copies(measured: Measured, real: RealSide, extras: Extras) -> MemorisationScore | None:
-    if extras.training is None:
-        return None
-    found = memorisation.examine(measured.thumbnails, real.thumbnails, extras.training)
-    return MemorisationScore(found.share_copied, found.share_nearer)
+    copies: list[MemorisationScore | None] = [None for _ in predictors]
+    if extras.training is not None:
+        examiner = memorisation.Examiner(real.thumbnails, extras.training)
+        copies = [examiner.score(one.thumbnails) for one in measured]
+    return [
+        PredictorScore(
+            predictor.name,
+            predictor.kind,
+            own,
+            source=predictor.source,
+            memorisation=copied,
+            **extras.more.get(predictor.name, {}),
+        )
+        for predictor, own, copied in zip(predictors, found, copies, strict=True)
+    ]
 
 
 def _few(truth: Truth, tools: Tools) -> list[str]:
@@ -161,23 +165,15 @@ def _evidence(
     truth: Truth,
     predictors: Sequence[Predictor],
     measured: Sequence[Measured],
-    tools: Tools,
     real: RealSide,
 ) -> Evidence:
     """What the report shows: one value a picture and metric, and the curves of verification."""
-    each = []
-    for own in measured:
-        found = {
-            name: figures.values_of(metric, name, own, real.features)
-            for name, metric in tools.metrics.items()
-        }
-        each.append(replace(own, values={n: v for n, v in found.items() if v is not None}))
     rocs = {
         predictor.name: _gallery.roc(own.features["faces"], real.features["faces"])
         for predictor, own in zip(predictors, measured, strict=True)
         if "faces" in own.features
     }
-    return Evidence(truth, tuple(predictors), tuple(each), rocs)
+    return Evidence(truth, tuple(predictors), tuple(measured), rocs)
 
 
 def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:

@@ -11,10 +11,10 @@ from sketchcli import config as settings
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import StoredSplit
 from sketchcli.device import Device, exactly
-from sketchcli.engine.evaluating.measuring import BATCH, Predictor, Read
+from sketchcli.engine.evaluating.measuring import Predictor, Read, batches
 from sketchcli.engine.results import DiscriminatorScore
 from sketchcli.engine.runs import Run
-from sketchcli.errors import CheckpointError
+from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.models.building import build_discriminator
 
 Probabilities = NDArray[np.float64]
@@ -32,12 +32,12 @@ def score_of_run(
     if not state.is_file():
         return None
     tensors, about = checkpoint.load(state, only=("discriminator.",))
-    config = settings.from_dict(about["config"])
-    size = (about["size"][0], about["size"][1])
-    discriminator = build_discriminator(config.model, size)
     try:
+        height, width = about["size"]
+        config = settings.from_dict(about["config"])
+        discriminator = build_discriminator(config.model, (height, width))
         discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
-    except RuntimeError as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         raise CheckpointError(f"{state}: a discriminator of another version") from error
     judge = device.place(discriminator).eval()
     return score(
@@ -66,8 +66,7 @@ def _probabilities(
     judge: torch.nn.Module, split: StoredSplit, read: Read, device: Device
 ) -> Probabilities:
     found = []
-    for start in range(0, len(split), BATCH):
-        rows = range(start, min(start + BATCH, len(split)))
+    for rows in batches(len(split)):
         sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
         photo = photos_to_tensor(read(rows), device.torch)
         with exactly():

@@ -11,9 +11,8 @@ from sketchcli.data import splits
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import discriminators, memorisation, naming, truths
-from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, compare
+from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, check, compare
 from sketchcli.engine.evaluating.measuring import Predictor, Truth, measure
-from sketchcli.engine.evaluating.real_side import look
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.loading import LoadedModel, load_model
@@ -28,7 +27,6 @@ GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
 class Contestant:
     """A model, and what it draws."""
 
-    weights: Path
     model: LoadedModel
     predictor: Predictor
 
@@ -56,9 +54,9 @@ def evaluate_split(
 
     Raises:
         DataError: The set has no such split, or another size than a model; a file is missing; or a
-            model was trained on some of the pairs.
+            model was trained on some of the pairs; or the report's folder is a file.
         CheckpointError: Weights cannot be used.
-        UsageError: There is no such metric.
+        UsageError: There is no such metric, or two predictors have one name.
     """
     if not models and not folders:
         raise UsageError("nothing to score", hint="name a --model, or folders")
@@ -66,14 +64,14 @@ def evaluate_split(
     stored, truth = dataset.split(split), truths.truth_of_split(dataset, split)
     names = naming.of_all(models, folders)
     contestants = _contestants(models, names, stored, dataset, device)
+    seen = _trained_on(contestants, stored, config)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     predictors = (
         *(contestant.predictor for contestant in contestants),
         *(truths.folder_predictor(f, truth, names[f]) for f in folders),
         *truths.baseline_predictors(training, stored),
     )
-    seen = _trained_on(contestants, stored, config)
-    real = look(truth, tools, reporter)
+    check(predictors, config)
     more = {
         contestant.predictor.name: {"trained_on": count}
         | _beside(contestant, stored, training, tools, device=device, reporter=reporter)
@@ -82,7 +80,7 @@ def evaluate_split(
     thumbnails = None if training is None else memorisation.thumbnails(training.photos)
     warnings = tuple(_doubts(contestants, folders, dataset, training is None))
     extras = Extras(more, thumbnails, warnings, _protocol(dataset, device))
-    return compare(truth, predictors, tools, real, config=config, reporter=reporter, extras=extras)
+    return compare(truth, predictors, tools, config=config, reporter=reporter, extras=extras)
 
 
 def evaluate_folders(
@@ -103,15 +101,15 @@ def evaluate_folders(
         reporter: Told of the progress.
 
     Raises:
-        DataError: A file has no partner, or cannot be read.
-        UsageError: There is no such metric.
+        DataError: A file has no partner, or cannot be read; or the report's folder is a file.
+        UsageError: There is no such metric, or two predictors have one name.
     """
     tools = open_tools(config.metrics, size=size)
     truth = truths.truth_of_folder(real, size)
     names = naming.of_all((), folders)
     predictors = [truths.folder_predictor(f, truth, names[f]) for f in folders]
-    seen = look(truth, tools, reporter)
-    return compare(truth, predictors, tools, seen, config=config, reporter=reporter)
+    check(predictors, config)
+    return compare(truth, predictors, tools, config=config, reporter=reporter)
 
 
 def _contestants(
@@ -131,7 +129,7 @@ def _contestants(
                 hint="name another set with --data, or another model with --model",
             )
         predictor = truths.model_predictor(names[weights], model, split)
-        found.append(Contestant(weights, model, predictor))
+        found.append(Contestant(model, predictor))
     return found
 
 
@@ -146,7 +144,7 @@ def _trained_on(
         found.append(sum(mark in trained_on for mark in marks))
         if found[-1] and not config.allows_trained:
             raise DataError(
-                f"{contestant.weights}: was trained on {found[-1]} of these {len(split)} pairs",
+                f"{contestant.model.path}: was trained on {found[-1]} of these {len(split)} pairs",
                 hint="score it on others, or add --allow-trained: the figures will be marked",
             )
     return found
@@ -162,12 +160,13 @@ def _beside(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """What else there is to say of a model: its discriminator, its figures on training pairs."""
-    judged = discriminators.score_of_run(contestant.weights, split, contestant.predictor, device)
+    model = contestant.model
+    judged = discriminators.score_of_run(model.path, split, contestant.predictor, device)
     if judged is None:
-        reporter(Note(f"{contestant.weights}: no training state beside it: no discriminator"))
+        reporter(Note(f"{model.path}: no training state beside it: no discriminator"))
     return {
         "discriminator": judged,
-        "on_training": _on_training(contestant.model, training, tools, reporter),
+        "on_training": _on_training(model, training, tools, reporter),
     }
 
 

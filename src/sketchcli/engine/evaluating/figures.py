@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import ModuleType
 
 from sketchcli.engine.evaluating import statistics
-from sketchcli.engine.evaluating.measuring import Measured, Values
+from sketchcli.engine.evaluating.measuring import Measured
 from sketchcli.engine.evaluating.statistics import Estimate
 from sketchcli.engine.results import Figure
 from sketchcli.errors import DataError
@@ -15,21 +15,20 @@ from sketchcli.images import Floats
 Real = Mapping[str, Floats]  # extractor -> features of the real photos, (N, D)
 
 
-def values_of(metric: ModuleType, name: str, measured: Measured, real: Real) -> Values | None:
-    """One value for each picture, `(N,)`, where the metric has that."""
-    if name in measured.values:
-        return measured.values[name]
-    if hasattr(metric, "compare_pairs"):
-        features = metric.FEATURES
-        values: Values = metric.compare_pairs(measured.features[features], real[features])
-        return values
-    return None
+def with_pair_values(measured: Measured, metrics: Mapping[str, ModuleType], real: Real) -> Measured:
+    """The same, with the values of metrics that compare features pair by pair; in their order."""
+    values = measured.values | {
+        name: metric.compare_pairs(measured.features[metric.FEATURES], real[metric.FEATURES])
+        for name, metric in metrics.items()
+        if hasattr(metric, "compare_pairs")
+    }
+    return replace(measured, values={name: values[name] for name in metrics if name in values})
 
 
 def figure_of(metric: ModuleType, name: str, measured: Measured, real: Real) -> Figure:
     """A metric's figure of one predictor; without a value where the pictures are too few."""
     is_share = getattr(metric, "IS_SHARE", False)
-    values = values_of(metric, name, measured, real)
+    values = measured.values.get(name)
     if values is None:
         ours, theirs = measured.features[metric.FEATURES], real[metric.FEATURES]
         try:

@@ -34,8 +34,13 @@ class Truth:
 
     def batches(self) -> Iterator[range]:
         """All rows, a batch at a time."""
-        for start in range(0, len(self), BATCH):
-            yield range(start, min(start + BATCH, len(self)))
+        return batches(len(self))
+
+
+def batches(count: int) -> Iterator[range]:
+    """So many rows, a batch at a time."""
+    for start in range(0, count, BATCH):
+        yield range(start, min(start + BATCH, count))
 
 
 @dataclass(frozen=True)

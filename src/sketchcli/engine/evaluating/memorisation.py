@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from sketchcli import images
+from sketchcli.engine.results import MemorisationScore
 from sketchcli.images import Pixels
 
 PROTOCOL = (
@@ -30,57 +31,51 @@ ROWS, COLUMNS = 2048, 1024  # pictures and training photos that are compared at 
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
-    """The training photos nearest to some pictures, picture by picture.
+class Distances:
+    """How far pictures are from the training photos, picture by picture.
 
     Args:
-        rows: `(N,)`: which training photo it is; of equally near ones the first.
-        distances: `(N,)`: how far it is.
-        usual: `(N,)`: how far all training photos are, on average.
+        least: `(N,)`: from the nearest one.
+        usual: `(N,)`: from all, on average.
     """
 
-    rows: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    least: NDArray[np.float64]
     usual: NDArray[np.float64]
 
     @property
     def nearness(self) -> NDArray[np.float64]:
         """Distance over what is usual, `(N,)`: 0 for a copy, at most 1."""
-        return _over(self.distances, self.usual, otherwise=1)
+        ratios = np.ones(len(self.usual))
+        np.divide(self.least, self.usual, out=ratios, where=self.usual > 0)
+        return ratios
 
 
-@dataclass(frozen=True, eq=False)
-class Memorisation:
-    """How near generated pictures are to training photos, and to the truth.
+class Examiner:
+    """Knows the training photos, and how near to one of them a new photo is by chance.
 
     Args:
-        generated: Their nearest training photos.
-        real: Those of the real test photos, for comparison.
-        to_truth: `(N,)`: how far each generated picture's own real photo is.
+        real: Thumbnails of the real test photos, `(N, 16, 16, 3)`.
+        training: Thumbnails of all training photos, `(M, 16, 16, 3)`.
     """
 
-    generated: Nearest
-    real: Nearest
-    to_truth: NDArray[np.float64]
+    def __init__(self, real: Pixels, training: Pixels) -> None:
+        self.real, self.training = real, training
+        self.limit = np.quantile(distances(real, training).nearness, BY_CHANCE)
 
-    @property
-    def ratios(self) -> NDArray[np.float64]:
-        """Distance to the training photo over that to the truth, `(N,)`; infinite on the truth."""
-        return _over(self.generated.distances, self.to_truth, otherwise=np.inf)
+    def score(self, generated: Pixels) -> MemorisationScore:
+        """How many of some pictures count as copies, and how many are far from the truth.
 
-    @property
-    def share_nearer(self) -> float:
-        """Share of the pictures that are nearer to a training photo than to the truth."""
-        return float((self.generated.distances < self.to_truth).mean())
+        Where 5 % of the test photos are training photos themselves, none can count as a copy.
 
-    @property
-    def share_copied(self) -> float:
-        """Share of the pictures that count as copies; of new photos about .05 do, by chance.
-
-        Where as many test photos are training photos themselves, no picture can count as one.
+        Args:
+            generated: Thumbnails `(N, 16, 16, 3)`, in the order of the real photos.
         """
-        limit = np.quantile(self.real.nearness, BY_CHANCE)
-        return float((self.generated.nearness < limit).mean())
+        found = distances(generated, self.training)
+        to_truth = np.abs(generated.astype(np.float64) - self.real).mean(axis=(1, 2, 3))
+        return MemorisationScore(
+            share_copied=float((found.nearness < self.limit).mean()),
+            share_nearer=float((found.least < to_truth).mean()),
+        )
 
 
 def thumbnails(photos: Iterable[Pixels]) -> Pixels:
@@ -88,45 +83,20 @@ def thumbnails(photos: Iterable[Pixels]) -> Pixels:
     return np.stack([images.resize(photo, (SIDE, SIDE)) for photo in photos])
 
 
-def examine(generated: Pixels, real: Pixels, training: Pixels) -> Memorisation:
-    """Compare generated pictures with the training photos and with the truth.
-
-    Args:
-        generated: Thumbnails `(N, 16, 16, 3)`.
-        real: Thumbnails of their real photos, `(N, 16, 16, 3)`.
-        training: Thumbnails of all training photos, `(M, 16, 16, 3)`.
-    """
-    difference = np.abs(generated.astype(np.float64) - real)
-    return Memorisation(
-        _nearest(generated, training), _nearest(real, training), difference.mean(axis=(1, 2, 3))
-    )
-
-
-def _nearest(pictures: Pixels, training: Pixels) -> Nearest:
-    rows = np.zeros(len(pictures), np.int64)
+def distances(pictures: Pixels, training: Pixels) -> Distances:
+    """Compare thumbnails `(N, 16, 16, 3)` with those of all training photos, `(M, 16, 16, 3)`."""
     least, total = np.full(len(pictures), np.inf), np.zeros(len(pictures))
     for start in range(0, len(pictures), ROWS):
         part = slice(start, start + ROWS)
         ours = _flat(pictures[part])
         for first in range(0, len(training), COLUMNS):
             # Sums of whole numbers below 2^24 are exact in float32, in any order.
-            distances = torch.cdist(ours, _flat(training[first : first + COLUMNS]), p=1)
-            found = distances.min(dim=1)
-            is_nearer = found.values.numpy() < least[part]
-            rows[part][is_nearer] = first + found.indices.numpy()[is_nearer]
-            least[part][is_nearer] = found.values.numpy()[is_nearer]
-            total[part] += distances.double().sum(dim=1).numpy()
+            found = torch.cdist(ours, _flat(training[first : first + COLUMNS]), p=1)
+            least[part] = np.minimum(least[part], found.amin(dim=1).numpy())
+            total[part] += found.double().sum(dim=1).numpy()
     values = pictures[0].size
-    return Nearest(rows, least / values, total / (values * len(training)))
+    return Distances(least / values, total / (values * len(training)))
 
 
 def _flat(pictures: Pixels) -> torch.Tensor:
     return torch.from_numpy(pictures.astype(np.float32)).flatten(1)
-
-
-def _over(
-    first: NDArray[np.float64], second: NDArray[np.float64], *, otherwise: float
-) -> NDArray[np.float64]:
-    ratios = np.full(len(second), otherwise, np.float64)
-    np.divide(first, second, out=ratios, where=second > 0)
-    return ratios

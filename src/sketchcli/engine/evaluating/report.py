@@ -12,8 +12,6 @@ from sketchcli.engine.evaluating.evidence import Evidence
 from sketchcli.engine.results import EvalResult
 from sketchcli.engine.web_page import escape
 
-__all__ = ["NAME", "Evidence", "write"]
-
 NAME = "report.html"
 _SIGNS = {"good": "✓", "warning": "≈", "error": "✗"}
 

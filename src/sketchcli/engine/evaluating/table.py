@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 
 from sketchcli import files
@@ -37,5 +38,4 @@ def _lines(evidence: Evidence) -> Iterator[list[str]]:
 
 def _cell(values: Values | None, row: int) -> str:
     """A value with all its digits."""
-    is_known = values is not None and values[row] == values[row]  # NaN is not equal to itself
-    return repr(float(values[row])) if values is not None and is_known else ""
+    return "" if values is None or isnan(values[row]) else repr(float(values[row]))

@@ -1,6 +1,6 @@
 """What pictures are measured with: the metrics asked for, and the networks that they need."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ class Tools:
     unavailable: dict[str, str] = field(default_factory=dict)  # metric -> command
 
 
-def open_tools(chosen: Iterable[str] = (), *, size: tuple[int, int]) -> Tools:
+def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
     """Open metrics and their networks.
 
     Args:

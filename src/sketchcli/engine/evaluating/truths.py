@@ -1,7 +1,7 @@
 """What is compared, and with what: splits, folders, models and baselines as rows of pictures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +78,7 @@ def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
     theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in truth.ids}
     pairing = pair_by_name(ours, theirs)
-    _check_complete(pairing, folder)
+    _check_complete(pairing, folder, ours)
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
     read = _reader([files[i] for i in truth.ids], truth.size, truth.fit)
     return Predictor(name, "folder", read, str(folder))
@@ -96,9 +96,9 @@ def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tup
     )
 
 
-def _check_complete(pairing: Pairing, folder: Path) -> None:
-    strangers = [file for file in pairing.unpaired if file.is_relative_to(folder)]
-    missing = [file.with_suffix("") for file in pairing.unpaired if file not in strangers]
+def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> None:
+    strangers = [file for file in pairing.unpaired if file in ours]
+    missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
     for files, fault in (
         (missing, "is missing"),
         (strangers, "belongs to no real photo"),

@@ -50,7 +50,7 @@ def joined(words: Iterable[str]) -> str:
 def title(metric: str, result: EvalResult) -> str:
     """What a metric is called; one that could not be measured may be known by its name alone."""
     info = result.metrics.get(metric)
-    return info.title if info else metric.replace("_", " ")
+    return info.title if info else metric
 
 
 def value_of(score: PredictorScore, metric: str) -> float | None:
