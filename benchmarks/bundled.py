@@ -23,6 +23,7 @@ from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
 
 SHOWN = 24  # pictures of a sheet
+RECIPE = "--align face --backdrop studio --light even --size 128 --test 0"
 
 
 def main() -> None:
@@ -59,19 +60,7 @@ def redrawn(portraits: Path, style: str) -> str:
             writer = csv.DictWriter(file, ["photo", "split", "person"])
             writer.writeheader()
             writer.writerows(rows)
-        options = (
-            "--align",
-            "face",
-            "--backdrop",
-            "studio",
-            "--light",
-            "even",
-            "--size",
-            "128",
-            "--test",
-            "0",
-        )
-        run("preprocess", "--manifest", listed, "--style", style, *options, "--name", name)
+        run("preprocess", "--manifest", listed, "--style", style, *RECIPE.split(), "--name", name)
     return name
 
 
@@ -93,14 +82,10 @@ def show(weights: Path, name: str, split: str, path: Path) -> None:
     pairs = stored.take(range(0, len(stored), step)[:SHOWN])
     place = device.resolve("auto", precision="fp32")
     generated = generate_batch(load_model(weights, place).generator, pairs.sketches, place)
-    cells = [
-        cell
-        for three in zip(pairs.sketches, generated, pairs.photos, strict=True)
-        for cell in three
-    ]
-    images.write(
-        path, images.sheet([cells[start : start + 12] for start in range(0, len(cells), 12)])
-    )
+    threes = zip(pairs.sketches, generated, pairs.photos, strict=True)
+    cells = [cell for three in threes for cell in three]
+    rows = [cells[start : start + 12] for start in range(0, len(cells), 12)]
+    images.write(path, images.sheet(rows))
 
 
 def run(*words: object) -> str:

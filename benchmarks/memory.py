@@ -9,7 +9,6 @@ a table. Three minutes on two cores.
 """
 
 import argparse
-import dataclasses
 import os
 import subprocess
 import sys
@@ -56,7 +55,7 @@ def save_model(path: Path) -> Path:
     """A small generator with random weights."""
     model = ModelConfig(generator="resunet", generator_options=SMALL)
     about = {
-        "config": settings.to_dict(dataclasses.replace(TrainConfig(), model=model)),
+        "config": settings.to_dict(TrainConfig(model=model)),
         "size": (SIZE, SIZE),
         "fit": "stretch",
         "dataset": {"name": "nothing", "fingerprint": "0" * 64, "licence": "MIT"},

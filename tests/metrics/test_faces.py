@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import extract, network_file
+from metrics.published import cuhk
 
 from sketchcli import images
 from sketchcli.errors import DataError
@@ -10,7 +11,6 @@ from sketchcli.metrics import face_similarity, rank_1, verification_eer
 from sketchcli.metrics._features import faces
 
 TOLERANCE = 0.02 + 1e-9  # of the design's rows
-SIZE = (128, 128)
 
 
 # ---- the alignment
@@ -57,18 +57,10 @@ def networks():
     }
 
 
-def pictures(folder, count=None, size=SIZE):
-    """Photos in the order of the pairing rule's names."""
-    found = {}
-    for path in folder.iterdir():
-        name = path.stem.lower().removesuffix("-sz1")
-        found[name.replace("f2-", "f-").replace("m2-", "m-")] = path
-    chosen = [found[name] for name in sorted(found)][:count]
-    return np.stack([images.resize(images.read_rgb(path), size) for path in chosen])
-
-
-def grey(photos):
-    return np.stack([images.to_rgb(images.luma(photo)) for photo in photos])
+def three(shared, size):
+    """Photos of CUHK."""
+    paths = sorted((shared / "cuhk-student" / "testing-photos").iterdir())[:3]
+    return np.stack([images.resize(images.read_rgb(path), size) for path in paths])
 
 
 def test_yunet_is_not_taken_for_sface(networks):
@@ -86,7 +78,7 @@ def test_faceless_photos_have_no_features(networks):
 
 def test_features_of_real_faces(shared, networks):
     """The place is the real photo's, for a picture of nothing too; neighbours change nothing."""
-    real = pictures(shared / "cuhk-student" / "testing-photos", 3)
+    real = three(shared, (128, 128))
     generated = real.copy()
     generated[1] = 128
     ours, theirs = extract(faces, generated, real, networks)
@@ -97,7 +89,7 @@ def test_features_of_real_faces(shared, networks):
 
 
 def test_places_put_the_points_where_sface_wants_them(shared, networks):
-    real = pictures(shared / "cuhk-student" / "testing-photos", 3, size=(250, 200))
+    real = three(shared, (250, 200))
     for place in faces.open_extractor(networks).look(real):
         # CUHK's crops have the eyes at (75, 125) and (125, 125) of 200x250.
         eyes = np.array([[75, 125], [125, 125]]) * faces.LONGER_SIDE / 250
@@ -111,14 +103,8 @@ def test_places_put_the_points_where_sface_wants_them(shared, networks):
     [("mean training photo", 0.241, 0.468, 0.01), ("the sketch itself", 0.369, 0.060, 0.63)],
 )
 def test_rows_of_the_design(shared, networks, predictor, similarity, rate, first):
-    folder = shared / "cuhk-student"
-    real = pictures(folder / "testing-photos")
-    if predictor == "the sketch itself":
-        generated = grey(pictures(folder / "testing-sketches"))
-    else:
-        mean = pictures(folder / "training-photos").astype(np.float64).mean(axis=0)
-        generated = np.broadcast_to(np.rint(mean).astype(np.uint8), real.shape)
-    ours, theirs = extract(faces, generated, real, networks)
+    pictures = cuhk(shared)
+    ours, theirs = extract(faces, pictures[predictor], pictures["real"], networks)
     assert face_similarity.compare_pairs(ours, theirs).mean() == pytest.approx(
         similarity, abs=TOLERANCE
     )

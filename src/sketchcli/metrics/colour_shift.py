@@ -13,7 +13,6 @@ from sketchcli.metrics._cielab import ciede2000, cielab
 TITLE = "colour shift"
 DIRECTION = "lower"
 PROTOCOL = "CIEDE2000 of the pictures' mean CIELAB colours (sRGB, D65); about 1 can just be seen"
-NETWORKS: tuple[str, ...] = ()
 
 
 def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:

@@ -19,7 +19,6 @@ PROTOCOL = (
     "F-measure of Canny edges of the grey pictures within 1 pixel (8 neighbours); sigma 1, Sobel, "
     "thresholds .1 and .2 of 255, as scikit-image's; two pictures without edges count as 1"
 )
-NETWORKS: tuple[str, ...] = ()
 
 Mask = NDArray[np.bool_]
 

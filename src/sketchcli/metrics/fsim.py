@@ -19,7 +19,6 @@ PROTOCOL = (
     "grey (not FSIMc); phase congruency of 4x4 log-Gabor filters from 6 pixels, Scharr gradients, "
     "T1 .85, T2 160; reduced first by round(shorter side / 256)"
 )
-NETWORKS: tuple[str, ...] = ()
 
 T1, T2 = 0.85, 160.0
 SCHARR = (3 / 16, 10 / 16, 3 / 16)

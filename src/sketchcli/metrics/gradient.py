@@ -18,7 +18,6 @@ from sketchcli.metrics._grey import grey
 TITLE = "gradient agreement"
 DIRECTION = "higher"
 PROTOCOL = "GMSM: mean similarity of Prewitt gradients of the grey pictures halved by 2x2, T 170"
-NETWORKS: tuple[str, ...] = ()
 
 T = 170.0
 PREWITT = (1 / 3, 1 / 3, 1 / 3)

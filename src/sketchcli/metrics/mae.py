@@ -8,7 +8,6 @@ from sketchcli.images import Pixels
 TITLE = "MAE"
 DIRECTION = "lower"
 PROTOCOL = "mean over pixels and RGB channels, 0-255"
-NETWORKS: tuple[str, ...] = ()
 
 
 def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:

@@ -25,7 +25,6 @@ PROTOCOL = (
     "shorter side is 176 or more, else those that hold the window (4 from 88, 3 from 44, 2 from "
     "22), their weights divided by their sum; a negative mean counts as 0"
 )
-NETWORKS: tuple[str, ...] = ()
 
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # sum 1.0001, as published
 RADIUS, SIGMA = 5, 1.5

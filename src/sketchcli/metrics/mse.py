@@ -8,7 +8,6 @@ from sketchcli.images import Pixels
 TITLE = "MSE"
 DIRECTION = "lower"
 PROTOCOL = "mean of the squared difference over pixels and RGB channels, 0-255 each"
-NETWORKS: tuple[str, ...] = ()
 
 
 def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:

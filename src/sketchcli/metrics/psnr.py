@@ -10,7 +10,6 @@ from sketchcli.images import Pixels
 TITLE = "PSNR"
 DIRECTION = "higher"
 PROTOCOL = "of each picture, over RGB, in dB; identical pictures count as 100"
-NETWORKS: tuple[str, ...] = ()
 IDENTICAL = 100.0  # what two equal pictures get, whose ratio is infinite
 
 

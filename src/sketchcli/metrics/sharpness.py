@@ -19,7 +19,6 @@ PROTOCOL = (
     "|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored border, grey), "
     "5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its variance"
 )
-NETWORKS: tuple[str, ...] = ()
 
 LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 # What rounding to whole levels alone gives: 1/12 of a level², times the sum of squared weights.

@@ -18,7 +18,6 @@ from sketchcli.metrics._structure import luminance_and_structure
 TITLE = "SSIM"
 DIRECTION = "higher"
 PROTOCOL = "grey = .299 R + .587 G + .114 B, 7x7 uniform window, mirrored border"
-NETWORKS: tuple[str, ...] = ()
 WINDOW = 7
 
 

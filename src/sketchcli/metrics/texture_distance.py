@@ -1,7 +1,7 @@
 """A Fréchet distance between two sets of pictures by hand-made features. It is not the FID.
 
 The formula is the FID's, the features are not: they need no network, and are those of
-`metrics/features/texture.py`. Compare it with nothing but itself.
+`metrics/_features/texture.py`. Compare it with nothing but itself.
 """
 
 from sketchcli.images import Floats
@@ -13,7 +13,6 @@ PROTOCOL = (
     "not FID, comparable with itself alone: Fréchet distance, as FID's, of 38 hand-made texture "
     "and colour features; grows as pictures get fewer"
 )
-NETWORKS: tuple[str, ...] = ()
 FEATURES = "texture"
 
 
