@@ -53,7 +53,7 @@ class Extras:
 
 
 def check(predictors: Sequence[Predictor], config: EvalConfig) -> None:
-    """Refuse what cannot be compared or written, before any picture is looked at.
+    """Refuse what cannot be compared or written, before anything is measured.
 
     Raises:
         UsageError: Two predictors have one name.
