@@ -4,7 +4,6 @@ The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where 
 Nothing is created here; whoever writes creates the folder that it writes to.
 """
 
-import datetime as dt
 import os
 import re
 from pathlib import Path
@@ -42,16 +41,6 @@ def in_room(room: Path, name: Path) -> Path:
     """Where a plain name stands in a room; a path (`.`, `a/b`, `/a`) stays what it is."""
     is_plain = str(name) == name.name and name.name not in {"", ".", ".."}
     return room / name if is_plain else name
-
-
-def dated(room: Path, *words: str) -> Path:
-    """A folder of a room that is not there yet: the time, and some words."""
-    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    name = "-".join([stamp, *words])
-    folder, again = room / name, 2
-    while folder.exists():
-        folder, again = room / f"{name}-{again}", again + 1
-    return folder
 
 
 def raw_home() -> Path:

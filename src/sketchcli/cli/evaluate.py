@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import paths, registry, suggesting
+from sketchcli import registry, suggesting
 from sketchcli.cli import completing, options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError
@@ -87,13 +87,14 @@ def evaluate(
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
     from sketchcli.engine.evaluating import evaluate as evaluating
-    from sketchcli.engine.evaluating.comparing import EvalConfig
+    from sketchcli.engine.evaluating.comparing import EvalConfig, new_folder
     from sketchcli.engine.events import Note
     from sketchcli.engine.finding import find_prepared
     from sketchcli.engine.runs import find_weights
 
-    folder = (out or paths.dated(paths.evaluations_home())) if report else None
-    config = EvalConfig(tuple(metric or ()), allow_trained, folder)
+    config = EvalConfig(
+        tuple(metric or ()), allow_trained, (out or new_folder()) if report else None
+    )
     with reporting() as tell:
         if compares_folders:
             real, *others = generated

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli import device as devices
-from sketchcli import machine, paths
+from sketchcli import machine
 from sketchcli.cli.progress import reporting
 from sketchcli.cli.train_settings import invocation, invocation_of
 from sketchcli.config import TrainConfig
@@ -15,7 +15,7 @@ from sketchcli.device import Device
 from sketchcli.engine.demo import set_to_train
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.results import TrainEstimate, TrainResult
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import Run, new_run_dir
 from sketchcli.engine.training import train as training
 from sketchcli.engine.training.distributed import joined
 from sketchcli.engine.training.ranks import Ranks
@@ -74,8 +74,7 @@ def answer(
             return None
         return training.dry_run(request.config, dataset, device=device, reporter=report)
     folder = request.run.folder if request.run else request.run_dir
-    words = (dataset.description.name, request.config.preset)
-    folder = folder or paths.dated(paths.runs_home(), *words)
+    folder = folder or new_run_dir(dataset.description.name, request.config.preset)
     return training.train(
         request.config,
         dataset,

@@ -1,6 +1,7 @@
-"""Run folders: what is in one, which one is meant, which one is the newest."""
+"""Run folders: what is in one, what a new one is called, which one is the newest."""
 
 import contextlib
+import datetime as dt
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,16 @@ class Run:
         """Drop what was logged after a state was saved: it will be trained again."""
         kept = [line for line in self.read_log() if line["images_seen"] <= images_seen]
         files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def new_run_dir(dataset: str, preset: str) -> Path:
+    """A folder name that no run has yet: date, set, preset."""
+    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    name = f"{stamp}-{dataset}-{preset}"
+    folder, again = paths.runs_home() / name, 2
+    while folder.exists():
+        folder, again = paths.runs_home() / f"{name}-{again}", again + 1
+    return folder
 
 
 def find_weights(model: Path | None) -> Path:

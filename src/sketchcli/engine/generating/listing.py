@@ -1,6 +1,5 @@
 """The models that can be named, and how good they are."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from sketchcli import config as settings
@@ -16,19 +15,15 @@ def list_models(*, only_finished: bool = False) -> ModelsResult:
     finished = [run.folder for run in finished_runs()]
     default = finished[-1] if finished else weights.FILE.parent
     runs = sorted(paths.runs_home().glob("*/weights.safetensors"), key=_date, reverse=True)
-    found = _listings(runs, finished, default)
-    return ModelsResult(tuple(m for m in found if m.is_finished or not only_finished))
-
-
-def _listings(runs: list[Path], finished: list[Path], default: Path) -> Iterator[ModelListing]:
-    for path in runs:
-        folder = path.parent
-        yield _listing(
-            folder.name, path, is_finished=folder in finished, is_default=folder == default
-        )
+    named = [(path.parent.name, path, path.parent in finished) for path in runs]
     if weights.is_here():
-        is_default = weights.FILE.parent == default
-        yield _listing(weights.NAME, weights.FILE, is_finished=True, is_default=is_default)
+        named.append((weights.NAME, weights.FILE, True))
+    found = [
+        _listing(name, path, is_finished=is_finished, is_default=path.parent == default)
+        for name, path, is_finished in named
+        if is_finished or not only_finished
+    ]
+    return ModelsResult(tuple(found))
 
 
 def _listing(name: str, path: Path, *, is_finished: bool, is_default: bool) -> ModelListing:

@@ -93,7 +93,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
     if not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in (height, width)):
         raise ValueError(f"a size of {height!r:.20} by {width!r:.20}")
     data = about["dataset"]
-    texts = {name: data[name] for name in ("name", "fingerprint")}
+    texts = {"dataset": data["name"], "fingerprint": data["fingerprint"]}
     texts["trained_on"] = data.get("trained_on", "")
     if not all(isinstance(text, str) for text in texts.values()):
         raise TypeError("its data set is not described by texts")
@@ -102,9 +102,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
         "fit": Fit(about["fit"]),
         "align": Align(about.get("align", Align.NONE)),
         "looks": appearance.from_dict(about.get("looks")),
-        "dataset": texts["name"],
-        "fingerprint": texts["fingerprint"],
-        "trained_on": texts["trained_on"],
+        **texts,
     }
 
 

@@ -135,20 +135,15 @@ def check_folder(sources: Sequence[Path], folder: Path) -> None:
 def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iterator[Job]:
     ending = f"{naming.suffix}.{naming.format or 'png'}"
     stems = Counter(_key(sketch.place.with_suffix("")) for sketch in sketches)
-    alone = {_key(s.place.with_suffix("")) for s in sketches if _is_alone(s, stems)}
-    taken = set(alone)
+    taken = {stem for stem, count in stems.items() if count == 1}
     for sketch in sketches:
         place = sketch.place
         name, note = place.stem, ""
-        if not _is_alone(sketch, stems):  # a.jpg beside a.png: a_jpg and a_png keep them apart
+        if stems[_key(place.with_suffix(""))] > 1:  # a.jpg and a.png: a_jpg and a_png
             name = _free(place, taken)
             note = f"{place} has a namesake: its photo is {place.with_name(name + ending)}"
         output = folder / place.with_name(f"{name}{ending}")
         yield Job(sketch.path, output, place, note=note)
-
-
-def _is_alone(sketch: Sketch, stems: Counter[str]) -> bool:
-    return stems[_key(sketch.place.with_suffix(""))] == 1
 
 
 def _free(place: Path, taken: set[str]) -> str:
