@@ -1,6 +1,7 @@
 """Files, folders and streams: what is converted, and what never happens."""
 
 import io
+import sys
 import time
 
 import numpy as np
@@ -177,6 +178,12 @@ def test_standard_input_to_standard_output(convert, folders):
     assert result.files[0].status == "made"
     photo = images.decode_rgb(np.frombuffer(made.getvalue(), np.uint8), name="made")
     assert photo.shape == (32, 32, 3)
+
+
+def test_standard_input_may_be_closed(convert, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)  # as where a service is started
+    result = convert(folders / "sketches/face-0.png", tmp_path / "a.png")
+    assert result.count("made") == 1
 
 
 def test_variations_of_standard_input_are_of_the_one_picture_that_it_holds(

@@ -15,10 +15,15 @@ from sketchcli.images import Pixels
 
 @dataclass
 class Streams:
-    """What `-` stands for; may be used by several threads at once."""
+    """What `-` stands for; may be used by several threads at once.
 
-    read: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
-    write: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    Args:
+        read: By default standard input, which may be closed as long as nobody asks for it.
+        write: By default standard output.
+    """
+
+    read: BinaryIO | None = None
+    write: BinaryIO | None = None
     _picture: Pixels | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -30,8 +35,15 @@ class Streams:
         """
         with self._lock:
             if self._picture is None:
-                self._picture = images.read_stream(self.read, name="standard input")
+                stream = sys.stdin.buffer if self.read is None else self.read
+                self._picture = images.read_stream(stream, name="standard input")
             return self._picture
+
+    def put(self, photo: bytes) -> None:
+        """Write an encoded photo to standard output."""
+        stream = sys.stdout.buffer if self.write is None else self.write
+        stream.write(photo)
+        stream.flush()
 
 
 def read(source: Path, streams: Streams) -> Pixels:

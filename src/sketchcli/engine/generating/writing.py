@@ -42,8 +42,7 @@ class Writer:
         """
         if str(job.output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
-            self.streams.write.write(images.encode(photo, suffix, quality=self.naming.quality))
-            self.streams.write.flush()
+            self.streams.put(images.encode(photo, suffix, quality=self.naming.quality))
         else:
             self._check_place(job.output)
             images.write(job.output, photo, quality=self.naming.quality)
