@@ -106,7 +106,7 @@ def test_others_may_read_as_the_users_mask_says(work):
 
 
 def test_the_users_mask_is_never_changed_for_other_threads_would_write_by_it(work, monkeypatch):
-    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("it is the whole process's"))
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("it is the whole process's"))
     files.write_text(work / "note.txt", "")
     with new_folder(work / "set"):
         pass

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from sketchcli import images
+from sketchcli import formats
 from sketchcli.config import Direction
 from sketchcli.data import splits
 from sketchcli.data.pairing import Pairing, pair_by_name
@@ -54,7 +54,7 @@ def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         fault = "a file, not a folder" if folder.exists() else "no such folder"
         raise DataError(f"{folder}: {fault}", hint="name a folder with pictures in it")
-    found = [path for path in _files(folder) if images.is_picture(path)]
+    found = [path for path in _files(folder) if formats.is_picture(path)]
     if not found:
         raise DataError(f"{folder}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
     return found
@@ -192,7 +192,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _not_pictures(folder: Path) -> dict[str, str]:
-    strangers = (p for p in _files(folder) if not images.is_picture(p) and p.name not in OURS)
+    strangers = (p for p in _files(folder) if not formats.is_picture(p) and p.name not in OURS)
     entries = (Path(place, n) for place, *names in os.walk(folder) for n in chain(*names))
     links = (path for path in entries if path.is_symlink() and not path.is_file())
     return {str(path): "not a picture's suffix" for path in strangers} | {

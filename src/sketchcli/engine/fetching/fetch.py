@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from sketchcli import files, images, paths, registry
+from sketchcli import files, formats, images, paths, registry
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine import provenance
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -102,7 +102,7 @@ def fetch(
         for file in found:
             obtaining.remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
-    pictures = sum(images.is_picture(Path(file)) for file in hashes)
+    pictures = sum(formats.is_picture(Path(file)) for file in hashes)
     _tell_count(name, asset, pictures, reporter)
     return FetchResult(
         name=name,
