@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import images
+from sketchcli.config import Fit
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
@@ -24,6 +25,7 @@ Points = NDArray[np.float32]
 CROP_HEIGHT, CROP_WIDTH = 250, 200
 CROP_EYES = np.array([[75, 125], [125, 125]], np.float32)
 CROP_EYE_DISTANCE = 50
+ASPECT = CROP_WIDTH / CROP_HEIGHT
 FEATHER = 0.12  # of a pasted face's width, over which it passes into what is around it
 
 # Measured on CUHK, Congress portraits, drawn faces and 150 facades: faces and sketches of faces
@@ -115,6 +117,20 @@ class FaceFinder:
         distance = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
         back = cv2.invertAffineTransform(there)
         return _moved(back, face.eyes - BIAS * np.float32(distance))
+
+
+def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
+    """What CUHK's crops show of a picture, as small as it covers `size` (height, width).
+
+    Args:
+        pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
+        eyes: As `align` takes them; None: the middle of the picture is taken.
+        size: That is to be made of it.
+    """
+    height = max(size[0], round(size[1] / ASPECT))
+    if eyes is None:
+        return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
+    return align(pixels, eyes, height=height)
 
 
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:

@@ -1,5 +1,6 @@
 """`fetch-data` as a user runs it: each failure is one line, one code, and changes nothing."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -8,19 +9,19 @@ import re
 import subprocess
 import sys
 import tarfile
-import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from cli.failing import assert_fails, tree
 from engine.fetching.loopback import Reply, serving
+from engine.fetching.packing import tarred, zipped
 from PIL import Image
 
 from sketchcli import files
 from sketchcli.assets import Edition, RemoteFile, cuhk, facades, fs2k, lpips_alex, yunet
 from sketchcli.data import sources
-from sketchcli.engine.fetching import arranging, downloading
+from sketchcli.engine.fetching import arranging, downloading, planning
 from sketchcli.engine.fetching import fetch as fetching
 from sketchcli.engine.fetching.downloading import Patience
 from sketchcli.errors import ExitCode
@@ -41,21 +42,11 @@ def png(pixels) -> bytes:
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    return zipped(members.items())
 
 
 def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in members.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(content)
-            archive.addfile(about, io.BytesIO(content))
-    return buffer.getvalue()
+    return gzip.compress(tarred(members.items()))
 
 
 @pytest.fixture(autouse=True)
@@ -234,11 +225,8 @@ def test_links_in_an_archive_that_are_no_pictures_are_left_out(
 ):
     link = tarfile.TarInfo("set/docs")
     link.type, link.linkname = tarfile.SYMTYPE, "../../.."
-    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
-        archive.addfile(link)
-        about = tarfile.TarInfo("set/photos/a.png")
-        about.size = len(pictures[0])
-        archive.addfile(about, io.BytesIO(pictures[0]))
+    members = [(link, b""), ("set/photos/a.png", pictures[0])]
+    (tmp_path / "mine.tar").write_bytes(tarred(members))
     arguments = ("--from", tmp_path / "mine.tar", "--name", "mine")
     outcome = sketch2img("fetch-data", "folder", *arguments)
     assert outcome.code == 0, outcome.stderr
@@ -811,4 +799,4 @@ def mp(monkeypatch):
 def test_a_lock_is_only_held_while_a_set_is_made(home, demo):
     with files.locked(demo):
         pass
-    assert fetching.plan(fetching.FetchConfig("demo")).state == "ready"
+    assert planning.plan(planning.FetchConfig("demo")).state == "ready"

@@ -276,6 +276,7 @@ def test_hidden_folders_are_not_searched(tmp_path):
     fill(tmp_path, ".thumbs/a.png")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("ref")
+    (tmp_path / ".git" / "link").symlink_to(tmp_path)
     source = sources.side_by_side(tmp_path, direction=Direction.PHOTO_LEFT)
     assert [pair.id for pair in source.pairs] == ["a"]
     assert not source.left_out

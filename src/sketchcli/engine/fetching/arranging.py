@@ -10,7 +10,8 @@ from sketchcli import assets, formats
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
-from sketchcli.engine.fetching.unpacking import is_archive, unpack
+from sketchcli.engine.fetching.archives import is_archive
+from sketchcli.engine.fetching.unpacking import unpack
 from sketchcli.errors import DataError
 
 STAGE = ".unpacked"  # hidden, inside the folder that is being made
