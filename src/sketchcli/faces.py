@@ -6,7 +6,7 @@ where faces are tilted by up to 20. So the face is looked at again, upright and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -49,13 +49,11 @@ class Face:
         eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
         points: `(5, 2)`: x and y of YuNet's landmarks: eyes, nose, corners of the mouth.
         box: x, y, width and height.
-        score: YuNet's confidence, in [0, 1].
     """
 
     eyes: Points
     points: Points
     box: tuple[float, float, float, float]
-    score: float
 
 
 class FaceFinder:
@@ -89,7 +87,7 @@ class FaceFinder:
         eyes = face.eyes
         for _ in range(LOOKS):
             eyes = self._look_again(rgb, eyes)
-        return Face(eyes, face.points, face.box, face.score)
+        return replace(face, eyes=eyes)
 
     def _search(self, rgb: Pixels) -> Iterator[Face]:
         for longer in LONGER_SIDES:
@@ -201,7 +199,7 @@ def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:
     points = (row[4:14].reshape(5, 2) * scale).astype(np.float32)
     x, y, width, height = (row[:4].reshape(2, 2) * scale).ravel().tolist()
     eyes = points[np.argsort(points[:2, 0])]
-    return Face(eyes, points, (x, y, width, height), float(row[14]))
+    return Face(eyes, points, (x, y, width, height))
 
 
 def _similarity(start: Points, end: Points) -> NDArray[np.float64]:

@@ -15,11 +15,12 @@ import pytest
 
 from sketchcli import files, images
 from sketchcli.data import sources
+from sketchcli.data.arrays import ShardedWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.finding import find_prepared
-from sketchcli.engine.preprocessing import assembling, workers
 from sketchcli.engine.preprocessing import preprocess as preprocessing
+from sketchcli.engine.preprocessing import workers
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop
@@ -277,7 +278,7 @@ def test_two_ranks_share_the_work(many, tmp_path):
 
 def test_a_rank_that_never_comes_is_an_error(many, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers.await_chunks, "__kwdefaults__", {"patience": 0.2})
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="2 chunks never came"):
         run(sources.tree(many), tmp_path / "set")
 
@@ -289,7 +290,7 @@ def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch, o
         (tmp_path / "set" / "dataset.json").write_text(older)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers.await_workshop, "__kwdefaults__", {"patience": 0.2})
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="never began"):
         run(sources.tree(many), tmp_path / "set")
 
@@ -317,7 +318,7 @@ def die(*arguments):
 
 
 def test_a_split_past_the_limit_is_written_in_shards(many, tmp_path, monkeypatch):
-    monkeypatch.setitem(assembling.assemble.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
+    monkeypatch.setitem(ShardedWriter.__init__.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
     result = run(sources.tree(many), tmp_path / "set")
     assert len(list(result.folder.glob("train-photos*.npy"))) > 5
     monkeypatch.undo()
@@ -334,7 +335,7 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(preprocessing.assemble.__globals__["ShardedWriter"], "append", full)
+    monkeypatch.setattr(ShardedWriter, "append", full)
     config = PreprocessConfig(Recipe((8, 8)))
     with pytest.raises(DataError, match="No space left"):
         preprocessing.preprocess(

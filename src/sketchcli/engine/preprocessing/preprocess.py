@@ -76,8 +76,7 @@ def preprocess(
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    # The processes meet on the disk alone: that is all they have to know of each other.
-    place = place or Place(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
+    place = place or _place_in_environment()
     if not place.is_first:  # it puts the set together; this one makes its share of the pairs
         return _make_share(workshop, target, place, processes)
     with files.locked(target):
@@ -92,6 +91,11 @@ def preprocess(
         workshop.remove()
     telling.tell(about, audit, source, config.division, reporter)
     return _result(about, target, audit)
+
+
+def _place_in_environment() -> Place:
+    """As `torchrun` says; where processes meet need not be set: these meet on the disk."""
+    return Place(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
 
 
 def _assemble(

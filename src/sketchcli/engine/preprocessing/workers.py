@@ -88,7 +88,7 @@ def _missing(workshop: Workshop, place: Place) -> list[int]:
     return [number for number in share_of(workshop, place) if not workshop.is_done(number)]
 
 
-def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PATIENCE) -> None:
+def await_chunks(workshop: Workshop, *, reporter: Reporter) -> None:
     """Wait until all ranks have made their chunks.
 
     Raises:
@@ -101,7 +101,7 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PA
             done, last = found, time.monotonic()
             total = len(workshop.jobs)
             reporter(Advanced("pairs", min(done * CHUNK, total), total))
-        elif time.monotonic() - last > patience:
+        elif time.monotonic() - last > PATIENCE:
             raise DataError(
                 f"{workshop.folder}: {len(workshop.chunks) - done} chunks never came",
                 hint="did a rank fail? the same command goes on from here",
@@ -110,22 +110,19 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PA
             time.sleep(0.1)
 
 
-def await_workshop(
-    workshop: Workshop, is_finished: Callable[[str], bool], *, patience: float = PATIENCE
-) -> None:
+def await_workshop(workshop: Workshop, is_finished: Callable[[str], bool]) -> None:
     """Wait until the first rank has made the folder ready, or has finished without this rank.
 
     Args:
         workshop: What is to be made.
         is_finished: Whether the set of a workshop's identity is there.
-        patience: Seconds.
 
     Raises:
         DataError: Neither came.
     """
     identity, start = workshop.identity, time.monotonic()
     while not workshop.belongs_to(identity) and not is_finished(identity):
-        if time.monotonic() - start > patience:
+        if time.monotonic() - start > PATIENCE:
             raise DataError(f"{workshop.folder}: the first rank never began it")
         time.sleep(0.1)
 
