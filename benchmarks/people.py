@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli import images, paths
+from sketchcli import formats, images, paths
 from sketchcli.data import splits
 from sketchcli.metrics._features import faces
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--val", type=float, default=0.1)
     arguments = parser.parse_args()
-    files = sorted(p for p in arguments.folder.glob("*/*") if images.is_picture(p))
+    files = sorted(p for p in arguments.folder.glob("*/*") if formats.is_picture(p))
     kept, features = _describe(files)
     groups = group(features)
     names = [path.relative_to(arguments.folder).as_posix() for path in kept]

@@ -26,6 +26,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sketchcli.engine.preprocessing.workers import available_cores
+
 SIZE = (128, 128)
 ROUNDS = 3
 BARE = {
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=1)
     given = parser.parse_args()
     source, count, scale = given.photos, given.count, given.scale
-    cores = multiprocessing.cpu_count()
+    cores = available_cores()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         pairs = draw_pairs(source, root, count, scale)

@@ -1,10 +1,10 @@
 """From a zip of the official layout to 88 and 100 pairs: drawn ones anywhere, real ones here."""
 
 import hashlib
-import zipfile
 from dataclasses import replace
 
 import pytest
+from engine.fetching.packing import zipped
 
 from sketchcli import images
 from sketchcli.assets import cuhk
@@ -32,14 +32,10 @@ def drawn():
     return found
 
 
-def zip_of(pictures, path):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in pictures.items():
-            archive.writestr(name, content)
-    return path
-
-
-def prepare(sketch2img, archive, *more):
+def prepare(sketch2img, folder, pictures, *more):
+    """What becomes of a zip of pictures, given by their path in it."""
+    archive = folder / "cuhk.zip"
+    archive.write_bytes(zipped(pictures.items()))
     fetched = sketch2img("fetch-data", "cuhk", "--from", archive, "--accept-licence")
     assert fetched.code == 0, fetched.stderr
     outcome = sketch2img("preprocess", "cuhk", "--strict", "--json", *more)
@@ -56,7 +52,7 @@ def test_drawn_pairs_from_zip_to_prepared_set(sketch2img, tmp_path, drawn, monke
         manifest[place] = hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(arranging, "known_hashes", lambda _: manifest)
     monkeypatch.setattr(cuhk, "ASSET", replace(cuhk.ASSET, pairs=188))
-    data = prepare(sketch2img, zip_of(drawn, tmp_path / "cuhk.zip"), "--size", "48")
+    data = prepare(sketch2img, tmp_path, drawn, "--size", "48")
     assert data["counts"] == {"train": 88, "test": 100}
     assert data["findings"] == data["left_out"] == data["repeated"] == {}
     again = sketch2img("preprocess", "cuhk", "--splits", "cuhk", "--name", "official", "--json")
@@ -69,7 +65,7 @@ def test_the_real_pairs_from_zip_to_prepared_set(sketch2img, tmp_path, shared):
         split, kind = file.parent.name.split("-")
         kind = "sketch" if kind == "sketches" else "photo"
         pictures[f"CUHK_{split}_{kind}/{kind}/{file.name}"] = file.read_bytes()
-    data = prepare(sketch2img, zip_of(pictures, tmp_path / "cuhk.zip"))
+    data = prepare(sketch2img, tmp_path, pictures)
     assert data["counts"] == {"train": 88, "test": 100}
     assert data["findings"] == data["left_out"] == data["repeated"] == {}
 

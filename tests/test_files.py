@@ -105,6 +105,14 @@ def test_others_may_read_as_the_users_mask_says(work):
     assert stat.S_IMODE((work / "set").stat().st_mode) == 0o755
 
 
+def test_the_users_mask_is_never_changed_for_other_threads_would_write_by_it(work, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("it is the whole process's"))
+    files.write_text(work / "note.txt", "")
+    with new_folder(work / "set"):
+        pass
+    assert names_in(work) == ["note.txt", "set"]
+
+
 def test_json_is_readable_by_people_and_programs(work):
     files.write_json(work / "a.json", {"name": "Zoë", "values": [1, 2.5, None]})
     text = (work / "a.json").read_text(encoding="utf-8")
@@ -349,7 +357,9 @@ def test_ctrl_c_between_the_two_renames_leaves_the_old_set(two_sets, monkeypatch
 def test_a_kill_between_the_two_renames_is_mended_by_the_next_call(two_sets):
     part, target = two_sets
     target.replace(target.with_name(".set.old"))  # as far as the killed process came
-    with pytest.raises(DataError, match="exists"):
+    files.check_new(target, is_ours=ours, overwrite=False)
+    assert not target.exists()  # another process may be between the two: only a lock tells
+    with files.locked(target), pytest.raises(DataError, match="exists"):
         files.check_new(target, is_ours=ours, overwrite=False)
     assert (target / "mark").read_text() == "set"
     files.move_in(part, target, is_ours=ours, overwrite=True)

@@ -6,7 +6,7 @@ where faces are tilted by up to 20. So the face is looked at again, upright and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import images
+from sketchcli.config import Fit
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
@@ -24,6 +25,7 @@ Points = NDArray[np.float32]
 CROP_HEIGHT, CROP_WIDTH = 250, 200
 CROP_EYES = np.array([[75, 125], [125, 125]], np.float32)
 CROP_EYE_DISTANCE = 50
+ASPECT = CROP_WIDTH / CROP_HEIGHT
 FEATHER = 0.12  # of a pasted face's width, over which it passes into what is around it
 
 # Measured on CUHK, Congress portraits, drawn faces and 150 facades: faces and sketches of faces
@@ -47,13 +49,11 @@ class Face:
         eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
         points: `(5, 2)`: x and y of YuNet's landmarks: eyes, nose, corners of the mouth.
         box: x, y, width and height.
-        score: YuNet's confidence, in [0, 1].
     """
 
     eyes: Points
     points: Points
     box: tuple[float, float, float, float]
-    score: float
 
 
 class FaceFinder:
@@ -87,7 +87,7 @@ class FaceFinder:
         eyes = face.eyes
         for _ in range(LOOKS):
             eyes = self._look_again(rgb, eyes)
-        return Face(eyes, face.points, face.box, face.score)
+        return replace(face, eyes=eyes)
 
     def _search(self, rgb: Pixels) -> Iterator[Face]:
         for longer in LONGER_SIDES:
@@ -115,6 +115,20 @@ class FaceFinder:
         distance = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
         back = cv2.invertAffineTransform(there)
         return _moved(back, face.eyes - BIAS * np.float32(distance))
+
+
+def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
+    """What CUHK's crops show of a picture, as small as it covers `size` (height, width).
+
+    Args:
+        pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
+        eyes: As `align` takes them; None: the middle of the picture is taken.
+        size: That is to be made of it.
+    """
+    height = max(size[0], round(size[1] / ASPECT))
+    if eyes is None:
+        return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
+    return align(pixels, eyes, height=height)
 
 
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
@@ -185,7 +199,7 @@ def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:
     points = (row[4:14].reshape(5, 2) * scale).astype(np.float32)
     x, y, width, height = (row[:4].reshape(2, 2) * scale).ravel().tolist()
     eyes = points[np.argsort(points[:2, 0])]
-    return Face(eyes, points, (x, y, width, height), float(row[14]))
+    return Face(eyes, points, (x, y, width, height))
 
 
 def _similarity(start: Points, end: Points) -> NDArray[np.float64]:

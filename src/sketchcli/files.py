@@ -7,8 +7,8 @@ disk, and moved into place.
 import contextlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,12 @@ def write_whole(
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".part{path.suffix}")
-        os.close(handle)
-        part = Path(name)
+        part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
+        part.touch(exist_ok=False)
         try:
             save(part)
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-            part.chmod(0o666 & ~_umask())  # mkstemp's file is readable by its owner alone
             if previous is not None and path.exists():
                 path.replace(previous)
             part.replace(path)
@@ -96,14 +94,9 @@ def new_folder(
 def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
     """Make sure that a folder of this name may be made.
 
-    An older one that a killed process had moved aside comes back first.
-
     Raises:
         DataError: There is one, and it may not be replaced.
     """
-    aside = _aside(target)
-    if aside.exists() and not target.exists():
-        aside.replace(target)
     if target.exists() and not overwrite:
         hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
         raise DataError(f"{target} exists", hint=hint)
@@ -120,7 +113,6 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
     """
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
-        part.chmod(0o777 & ~_umask())
         _swap(part, target)
 
 
@@ -130,7 +122,8 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
 
     The operating system drops the lock with its process, however that ends. The lock file goes
     while the lock is still held: whoever opened it a moment earlier then locks a file without a
-    name, which filelock notices. After a kill the file stays, and locks nobody out.
+    name, which filelock notices. After a kill the file stays, and locks nobody out; an older
+    folder that the killed process had moved aside comes back.
 
     Args:
         target: What is made.
@@ -155,6 +148,7 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
         if is_unix:
             with writing(target):
                 path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        _bring_back(target.resolve())
         yield
     finally:
         if is_unix:
@@ -202,18 +196,19 @@ def _swap(part: Path, target: Path) -> None:
         target.replace(aside)
         part.replace(target)
     except BaseException:  # Ctrl-C too
-        if aside.exists() and not target.exists():
-            aside.replace(target)
+        _bring_back(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _bring_back(target: Path) -> None:
+    """Undo the first half of a `_swap` that was killed."""
+    aside = _aside(target)
+    if aside.exists() and not target.exists():
+        with writing(target):
+            aside.replace(target)
 
 
 def _aside(target: Path) -> Path:
     """Where an older folder waits until the new one has its name."""
     return target.with_name(f".{target.name}.old")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

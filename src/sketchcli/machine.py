@@ -24,12 +24,21 @@ class Place:
         count: Of all processes.
         local_rank: Its number among those of its machine.
         local_count: Of those.
+
+    Raises:
+        UsageError: There is no such process.
     """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
     local_count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.count:
+            raise UsageError(
+                f"RANK={self.rank} of WORLD_SIZE={self.count}", hint="start with torchrun"
+            )
 
     @property
     def is_first(self) -> bool:
@@ -48,8 +57,6 @@ class Place:
             return cls()
         local_count = number("LOCAL_WORLD_SIZE", 1)
         place = cls(number("RANK", 0), count, number("LOCAL_RANK", 0), local_count)
-        if not 0 <= place.rank < count:
-            raise UsageError(f"RANK={place.rank} of WORLD_SIZE={count}", hint="start with torchrun")
         missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
         if missing:
             raise UsageError(

@@ -123,7 +123,7 @@ def test_the_manifest_is_that_of_the_official_pictures(shared):
 
 
 def test_no_download_size_is_invented_where_one_is_unknown():
-    assert ASSETS["cuhk"].download_size is None
-    assert ASSETS["facades"].download_size == 30_168_306
-    assert ASSETS["lpips-alex"].download_size == 244_408_911 + 6_009
-    assert ASSETS["demo"].download_size is None
+    assert ASSETS["cuhk"].download_megabytes is None
+    assert ASSETS["facades"].download_megabytes == 30.2
+    assert ASSETS["lpips-alex"].download_megabytes == 244.4
+    assert ASSETS["demo"].download_megabytes is None

@@ -123,6 +123,7 @@ def test_an_index_with_every_key_is_read(folder):
         b"[]",
         b"7",
         b"{}",
+        b"[" * 100_000,
         index_without("schema"),
         index_without("pairs"),
         index_without("size"),
@@ -136,6 +137,7 @@ def test_a_missing_or_damaged_index_is_an_error_that_names_the_folder(folder, co
         (folder / prepared.INDEX).write_bytes(content)
     with pytest.raises(DataError, match="faces: not a prepared set") as caught:
         prepared.read(folder)
+    assert not prepared.is_prepared(folder)
     assert "sketch2img preprocess" in caught.value.hint
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchcli import images
+from sketchcli import formats, images
 from sketchcli.config import Direction
 from sketchcli.data import sources
 from sketchcli.errors import DataError
@@ -13,7 +13,7 @@ def fill(root, *names):
     """Pictures of one white pixel, and empty files where the suffix is another."""
     for name in names:
         path = root / name
-        if images.is_picture(path):
+        if formats.is_picture(path):
             images.write(path, np.full((1, 1), 255, np.uint8))
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -276,6 +276,7 @@ def test_hidden_folders_are_not_searched(tmp_path):
     fill(tmp_path, ".thumbs/a.png")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("ref")
+    (tmp_path / ".git" / "link").symlink_to(tmp_path)
     source = sources.side_by_side(tmp_path, direction=Direction.PHOTO_LEFT)
     assert [pair.id for pair in source.pairs] == ["a"]
     assert not source.left_out

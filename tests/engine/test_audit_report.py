@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from sketchcli.data.audit.terms import TITLES, Audit, AuditedPair, Check, Finding, Severity
+from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity
 from sketchcli.engine import audit_report
 
 CHECKS = (Check(("wrong-pair",), 30, "outlines compared", "median 5.1"), Check(("blank",), 0, "-"))
@@ -127,10 +127,6 @@ def test_nothing_that_a_stranger_named_gets_out_of_its_place(report):
 
 def test_a_name_that_is_no_unicode_is_shown_all_the_same(report):
     assert "caf?.png" in report(left_out={"caf\udce9.png": "unpaired"})
-
-
-def test_every_kind_has_a_title():
-    assert all(TITLES.values())
 
 
 def test_no_pairs_make_a_report_too(report):

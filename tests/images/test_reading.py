@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from sketchcli import images
+from sketchcli import formats, images
 from sketchcli.errors import DataError
 
 HEIGHT, WIDTH = 48, 64
@@ -106,7 +106,7 @@ def tiff(order, samples, pixels, tags):
     return mark + struct.pack(f"{order}I", start) + data + count + entries + bytes(4) + beyond
 
 
-def png(colour_type, depth, rows, *chunks):
+def png(colour_type, depth, rows, *chunks, size=None):
     """A PNG, byte by byte (W3C PNG, section 5)."""
 
     def chunk(kind, data):
@@ -114,7 +114,7 @@ def png(colour_type, depth, rows, *chunks):
         return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
 
     width = len(rows[0]) * 8 // (depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type])
-    header = struct.pack(">IIBBBBB", width, len(rows), depth, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", *(size or (width, len(rows))), depth, colour_type, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = [(b"IHDR", header), *chunks, (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
@@ -138,7 +138,7 @@ KINDS = {
 @pytest.mark.parametrize(("suffix", "mode"), [(s, mode) for s in KINDS for mode in KINDS[s]])
 def test_every_kind_of_every_format_is_read_as_pillow_reads_it(tmp_path, suffix, mode):
     path = save(drawn(mode), tmp_path / f"a.{suffix}")
-    assert images.is_picture(path)
+    assert formats.is_picture(path)
     with Image.open(path) as picture:
         expected = on_white(picture)
     assert distance(path, expected) <= (3 if suffix in LOSSY else 1)
@@ -161,17 +161,17 @@ def test_a_grey_jpeg_is_known_by_its_frame_header_wherever_that_is(tmp_path):
     data = save(drawn("L"), tmp_path / "a.jpg").read_bytes()
     comment = b"\xff\xfe\x00\x0a" + b"\xff\xc0\x00\x11\x08\x00\x00\x00"  # looks like a frame
     for between in (b"", comment, b"\xff\xff", comment + b"\xff" + comment):
-        spread = np.frombuffer(data[:2] + between + data[2:], np.uint8)
+        spread = data[:2] + between + data[2:]
         assert images.decode(spread, name="a.jpg").shape == (HEIGHT, WIDTH)
     colour = save(drawn("RGB"), tmp_path / "b.jpg", progressive=True).read_bytes()
     for between in (b"", comment):
-        spread = np.frombuffer(colour[:2] + between + colour[2:], np.uint8)
+        spread = colour[:2] + between + colour[2:]
         assert images.decode(spread, name="b.jpg").shape == (HEIGHT, WIDTH, 3)
 
 
 def test_every_readable_suffix_is_tried():
     others = {".jpeg", ".tiff"}
-    assert {f".{suffix}" for suffix in KINDS} | others == images.READABLE
+    assert {f".{suffix}" for suffix in KINDS} | others == formats.READABLE
 
 
 @pytest.mark.parametrize("orientation", TURNED)
@@ -251,6 +251,25 @@ def test_a_transparent_colour_becomes_white(tmp_path, depth):
     (tmp_path / "a.png").write_bytes(png(2, depth, [row.tobytes()], transparent))
     kept = [round(value * 255 / (2**depth - 1)) for value in other]
     assert images.read_rgb(tmp_path / "a.png").tolist() == [[[255] * 3, kept]]
+
+
+RED, PALETTE = b"\xff\0\0", (b"PLTE", b"\xff\0\0\0\0\xff")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (
+            png(6, 8, [RED + b"\xff" + RED + b"\0" + bytes(3) + b"\x33"]),
+            [RED, b"\xff" * 3, b"\xcc" * 3],
+        ),
+        (png(6, 16, [struct.pack(">4H", 65535, 0, 0, 13107)]), [b"\xff\xcc\xcc"]),
+        (png(3, 8, [b"\0\1"], PALETTE, (b"tRNS", b"\0")), [b"\xff" * 3, b"\0\0\xff"]),
+    ],
+    ids=["8 bits", "16 bits", "palette"],
+)
+def test_the_alpha_of_a_png_is_laid_on_white(data, expected):
+    assert images.decode(data, name="a.png").tolist() == [[list(pixel) for pixel in expected]]
 
 
 @pytest.mark.parametrize("bits", [10, 12])
@@ -353,9 +372,23 @@ def test_a_cut_file_is_an_error_in_one_line(tmp_path, suffix, share):
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("content", [b"", b"\0", b"not a picture at all\n", b"\xff\xd8\xff"])
+def test_what_is_no_picture_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "broken.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.png"):
+        images.read_rgb(tmp_path / "broken.png")
+
+
+def test_a_missing_file_and_a_folder_are_errors_that_name_them(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    for name in ("missing.png", "folder.png"):
+        with pytest.raises(DataError, match=name):
+            images.read_rgb(tmp_path / name)
+
+
 def test_a_small_file_that_claims_to_be_huge_is_an_error(tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(huge_png(20000, 20000))
+    path.write_bytes(png(0, 8, [bytes(8)], size=(20000, 20000)))
     program = "import sys; from pathlib import Path; from sketchcli import images\n"
     program += "images.read_rgb(Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, path]
@@ -363,15 +396,6 @@ def test_a_small_file_that_claims_to_be_huge_is_an_error(tmp_path):
     assert done.returncode == 1
     assert "DataError" in done.stderr.splitlines()[-1]
     assert "more pixels than are read" in done.stderr.splitlines()[-1]
-
-
-def huge_png(width, height):
-    def chunk(kind, data):
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(9)))
 
 
 def unlimited():

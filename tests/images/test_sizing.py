@@ -1,4 +1,4 @@
-"""images.fit: crop, pad and stretch."""
+"""Other sizes: resizing, crop, pad and stretch, sheets."""
 
 import time
 
@@ -88,3 +88,39 @@ def test_cropping_a_long_strip_needs_no_more_memory_than_the_crop():
     fitted = images.fit(np.zeros((100_000, 1, 3), np.uint8), (512, 512), Fit.CROP)
     assert fitted.shape == (512, 512, 3)
     assert time.perf_counter() - start < 1  # as a whole it would be 51 million pixels high
+
+
+def test_a_wide_picture_keeps_every_thin_stroke_although_its_other_side_grows():
+    sketch = np.full((100, 640), 255, np.uint8)
+    columns = np.arange(2, 640, 9)  # at every place within the five columns that become one
+    sketch[:, columns] = 0
+    for wide, resized in [
+        (sketch, images.resize(sketch, (128, 128))),
+        (sketch.T, images.resize(sketch.T, (128, 128)).T),
+    ]:
+        assert wide.size == 64_000
+        assert len(set(columns // 5)) == len(columns)
+        assert np.abs(resized[:, columns // 5].astype(int) - 204).max() <= 1
+        assert (np.delete(resized, columns // 5, axis=1) == 255).all()
+
+
+def test_resizing_neither_overshoots_nor_changes_a_flat_picture():
+    edge = np.repeat(np.array([[0, 255]], np.uint8), 8, axis=1).repeat(16, axis=0)
+    enlarged = images.resize(edge, (64, 64))
+    assert enlarged[:, 0].max() == 0
+    assert enlarged[:, -1].min() == 255
+    assert set(images.resize(np.full((9, 9), 77, np.uint8), (20, 4)).flat) == {77}
+
+
+def test_a_sheet_shows_every_picture_in_its_place():
+    white, black, red, blue = [255] * 3, [0] * 3, [255, 0, 0], [0, 0, 255]
+    first, second = (np.full((2, 3, 3), colour, np.uint8) for colour in (red, blue))
+    sheet = images.sheet([[first, second], [np.zeros((2, 3), np.uint8)]], gap=1)
+    assert sheet.shape == (7, 9, 3)
+    assert [sheet[y, x].tolist() for y, x in [(1, 1), (1, 5), (4, 1), (4, 5), (0, 0)]] == [
+        red,
+        blue,
+        black,
+        white,
+        white,
+    ]

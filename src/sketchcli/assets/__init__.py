@@ -63,10 +63,11 @@ class Asset:
         return self.editions[0].files if self.editions else ()
 
     @property
-    def download_size(self) -> int | None:
-        """Bytes to download, where they are known."""
+    def download_megabytes(self) -> float | None:
+        """How much there is to download, where it is known."""
         sizes = [file.size for file in self.downloads]
-        return sum(filter(None, sizes)) if sizes and None not in sizes else None
+        known = sum(filter(None, sizes))
+        return round(known / 1e6, 1) if sizes and None not in sizes else None
 
     def next_command(self, name: str) -> str:
         """What to type once the set is there; empty for a network."""

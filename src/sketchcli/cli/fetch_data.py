@@ -81,19 +81,21 @@ def fetch_data(
         emit("fetch-data", verified, as_json=as_json)
         return
 
-    from sketchcli.engine.fetching import fetch as fetching
+    from sketchcli.engine.fetching.fetch import fetch
+    from sketchcli.engine.fetching.planning import FetchConfig
+    from sketchcli.engine.fetching.planning import plan as planned
 
-    config = fetching.FetchConfig(
+    config = FetchConfig(
         name, as_, count, size, seed, from_, licence, sha256.lower(), accept_licence
     )
-    plan = fetching.plan(config)
+    plan = planned(config)
     if dry_run:
         emit("fetch-data", plan, as_json=as_json)
         return
     if plan.needs_consent and not accept_licence and (overwrite or plan.state == "absent"):
         config = replace(config, is_accepted=ask_for_consent(plan))
     with reporting() as report:
-        result = fetching.fetch(config, overwrite=overwrite, reporter=report)
+        result = fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)
 
 

@@ -38,8 +38,8 @@ class Ledger:
         self._remember(pictures, split)
         return True
 
-    def _remember(self, files: Mapping[str, Path], split: str) -> None:
-        for key, path in files.items():
+    def _remember(self, pictures: Mapping[str, Path], split: str) -> None:
+        for key, path in pictures.items():
             if key in self._seen:
                 self.repeated[str(path)] = f"the same picture as {self._seen[key][1]}"
             self._seen.setdefault(key, (split, path))

@@ -43,7 +43,7 @@ class Description:
     name: str
     size: tuple[int, int]  # height, width
     fit: str  # how pictures of another shape became one of this size
-    align: str  # none | face
+    align: str  # none | face | loose
     licence: str
     notice: str  # what had to be accepted; the data of a research-only set says so
     citation: str
@@ -168,7 +168,7 @@ def is_prepared(folder: Path) -> bool:
     """Whether `preprocess` made a folder, in this version or another."""
     try:
         about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(about, dict) and {"schema", "fingerprint"} <= about.keys()
 
@@ -188,7 +188,7 @@ def read(folder: Path) -> PreparedSet:
                 hint="run preprocess again",
             )
         return PreparedSet(folder, _description(data))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder}: not a prepared set, or a damaged one",
             hint="make one: sketch2img preprocess",

@@ -5,17 +5,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
-from sketchcli import images
+from sketchcli import formats
 from sketchcli.config import Direction
-from sketchcli.data import splits
+from sketchcli.data import prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of its kind has this name"
-PREPARED = "dataset.json"  # a folder with this file in it is a prepared set
 OURS = frozenset({"source.json", "manifest.sha256"})  # what `fetch-data` puts beside the pictures
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
@@ -54,7 +52,7 @@ def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         fault = "a file, not a folder" if folder.exists() else "no such folder"
         raise DataError(f"{folder}: {fault}", hint="name a folder with pictures in it")
-    found = [path for path in _files(folder) if images.is_picture(path)]
+    found = [path for path in _entries(folder) if path.is_file() and formats.is_picture(path)]
     if not found:
         raise DataError(f"{folder}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
     return found
@@ -179,25 +177,27 @@ def _reasons(pairing: Pairing) -> dict[str, str]:
     }
 
 
-def _files(folder: Path) -> list[Path]:
-    """All files but hidden ones and those of prepared sets: a contact sheet is no picture."""
+def _entries(folder: Path) -> list[Path]:
+    """All files and links but hidden ones and those of prepared sets, whose sheet is no picture."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
-        if PREPARED in names:
+        if prepared.INDEX in names:
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found += [Path(place, name) for name in names + links if not name.startswith(".")]
+    return sorted(found)
 
 
 def _not_pictures(folder: Path) -> dict[str, str]:
-    strangers = (p for p in _files(folder) if not images.is_picture(p) and p.name not in OURS)
-    entries = (Path(place, n) for place, *names in os.walk(folder) for n in chain(*names))
-    links = (path for path in entries if path.is_symlink() and not path.is_file())
-    return {str(path): "not a picture's suffix" for path in strangers} | {
-        str(path): "a link to nothing, or to a folder" for path in links
-    }
+    reasons = {}
+    for path in _entries(folder):
+        if path.is_symlink() and not path.is_file():
+            reasons[str(path)] = "a link to nothing, or to a folder"
+        elif path.is_file() and not formats.is_picture(path) and path.name not in OURS:
+            reasons[str(path)] = "not a picture's suffix"
+    return reasons
 
 
 def _split_of(path: Path, root: Path) -> str | None:

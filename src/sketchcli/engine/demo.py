@@ -5,11 +5,12 @@ from pathlib import Path
 from sketchcli import paths
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.fetching.fetch import fetch
+from sketchcli.engine.fetching.planning import FetchConfig
 from sketchcli.engine.finding import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
-from sketchcli.engine.preprocessing.workers import Rank
+from sketchcli.machine import Place
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
@@ -36,6 +37,6 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     config = PreprocessConfig(
         Recipe((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    alone = Rank()  # where several processes train, the first one makes the set by itself
-    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, rank=alone)
+    alone = Place()  # where several processes train, the first one makes the set by itself
+    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, place=alone)
     return find_prepared(target)

@@ -14,33 +14,20 @@ from sketchcli.images.arrays import (
     to_rgb,
 )
 from sketchcli.images.opencv import use_one_thread
-from sketchcli.images.reading import (
-    READABLE,
-    decode,
-    decode_rgb,
-    is_picture,
-    read,
-    read_luma,
-    read_rgb,
-    read_stream,
-)
+from sketchcli.images.reading import decode, read, read_luma, read_rgb, read_stream
 from sketchcli.images.sizing import centre, fit, inner_size, resize, sheet
-from sketchcli.images.writing import WRITABLE, encode, write
+from sketchcli.images.writing import encode, write
 
 __all__ = [
     "LUMA",
-    "READABLE",
-    "WRITABLE",
     "Floats",
     "Pixels",
     "centre",
     "decode",
-    "decode_rgb",
     "encode",
     "fit",
     "from_model_range",
     "inner_size",
-    "is_picture",
     "luma",
     "read",
     "read_luma",

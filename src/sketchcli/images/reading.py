@@ -7,23 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.errors import DataError
-from sketchcli.formats import READABLE, is_picture
 from sketchcli.images import headers
 from sketchcli.images.arrays import Pixels, luma, to_rgb
 from sketchcli.images.opencv import cv2
 
-__all__ = [
-    "READABLE",
-    "decode",
-    "decode_rgb",
-    "is_picture",
-    "read",
-    "read_luma",
-    "read_rgb",
-    "read_stream",
-]
-
 LARGEST_FILE = 2**30  # bytes
+_BLOCK = 1 << 16  # bytes: to ask for the largest file at once takes memory for it
 _WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -50,14 +39,16 @@ def read_stream(stream: BinaryIO, *, name: str) -> Pixels:
     Raises:
         DataError: It is no picture, or longer than `LARGEST_FILE`.
     """
-    data = stream.read(LARGEST_FILE + 1)  # a pipe or a device may never end
+    data = bytearray()
+    while len(data) <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
+        data += block
     if len(data) > LARGEST_FILE:
         raise DataError(f"{name}: more than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
-    return decode(np.frombuffer(data, np.uint8), name=name)
+    return decode(bytes(data), name=name)
 
 
 def read_rgb(path: Path) -> Pixels:
-    """Read a picture as `decode_rgb` does.
+    """Read a picture as `decode` does, a grey one as `(H, W, 3)` too.
 
     Raises:
         DataError: The file is missing, unreadable or no picture.
@@ -65,16 +56,16 @@ def read_rgb(path: Path) -> Pixels:
     return to_rgb(read(path))
 
 
-def decode_rgb(data: Pixels, *, name: str) -> Pixels:
-    """Decode an encoded picture as `decode` does, a grey one as `(H, W, 3)` too.
+def read_luma(path: Path) -> Pixels:
+    """Read a picture as grey `(H, W)`.
 
     Raises:
-        DataError: The bytes are no picture, or one of a kind that cannot be read rightly.
+        DataError: The file is missing, unreadable or no picture.
     """
-    return to_rgb(decode(data, name=name))
+    return luma(read(path))
 
 
-def decode(data: Pixels, *, name: str) -> Pixels:
+def decode(data: bytes, *, name: str) -> Pixels:
     """Decode an encoded picture, upright, with transparency laid on white.
 
     It is `(H, W)` where the file holds grey, which takes half the time, else RGB `(H, W, 3)`. The
@@ -88,40 +79,30 @@ def decode(data: Pixels, *, name: str) -> Pixels:
     Raises:
         DataError: The bytes are no picture, or one of a kind that cannot be read rightly.
     """
-    encoded = data.tobytes()
-    if encoded.startswith(headers.JPEG):  # which OpenCV turns as its EXIF says
-        is_grey = headers.jpeg_components(encoded) == 1
+    if data.startswith(headers.JPEG):  # which OpenCV turns as its EXIF says
+        is_grey = headers.jpeg_components(data) == 1
         mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
         return _decode(data, mode, name).astype(np.uint8, copy=False)
-    if encoded[:1] == b"P":  # of a plain PNM, the last number must be followed by something
-        data = np.append(data, np.uint8(ord("\n")))
+    if data.startswith(b"P"):  # of a plain PNM, the last number must be followed by something
+        data += b"\n"
     pixels = _decode(data, cv2.IMREAD_UNCHANGED, name)  # no other mode keeps alpha and depth
-    transparent = headers.transparent_grey(encoded)
+    transparent = headers.transparent_grey(data)
     if transparent is not None and pixels.ndim == 2:
         pixels = np.where(pixels == transparent, _WHITE[pixels.dtype], pixels)
-    extra = headers.extra_sample(encoded)
+    extra = headers.extra_sample(data)
     if extra and pixels.ndim == 2:  # OpenCV has dropped the alpha
         raise DataError(f"{name}: a grey TIFF with alpha", hint="save it as PNG")
     if extra == 0 and pixels.ndim == 3:  # a fourth channel is there, but it is no alpha
         pixels = pixels[:, :, :3]
     # libtiff multiplies 8-bit colours by their alpha itself.
     is_multiplied = extra == 1 or (extra == 2 and pixels.dtype == np.uint8)
-    laid = _on_white(_to_uint8(pixels, encoded, name), is_multiplied=is_multiplied)
-    return _turned(laid, headers.orientation(encoded))
+    laid = _on_white(_to_uint8(pixels, data, name), is_multiplied=is_multiplied)
+    return _turned(laid, headers.orientation(data))
 
 
-def read_luma(path: Path) -> Pixels:
-    """Read a picture as grey `(H, W)`.
-
-    Raises:
-        DataError: The file is missing, unreadable or no picture.
-    """
-    return luma(read(path))
-
-
-def _decode(data: Pixels, flags: int, name: str) -> NDArray[np.generic]:
+def _decode(data: bytes, flags: int, name: str) -> NDArray[np.generic]:
     try:
-        pixels = cv2.imdecode(data, flags) if data.size else None
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
         is_huge = "CV_IO_MAX" in error.err
         reason = "it claims more pixels than are read" if is_huge else error.err
@@ -133,10 +114,10 @@ def _decode(data: Pixels, flags: int, name: str) -> NDArray[np.generic]:
     return np.asarray(pixels)
 
 
-def _to_uint8(pixels: NDArray[np.generic], encoded: bytes, name: str) -> Pixels:
+def _to_uint8(pixels: NDArray[np.generic], data: bytes, name: str) -> Pixels:
     if pixels.dtype not in _WHITE:
         raise DataError(f"{name}: {pixels.dtype} pixels", hint="save it with 8 or 16 bits")
-    white = headers.white(encoded) or _WHITE[pixels.dtype]
+    white = headers.white(data) or _WHITE[pixels.dtype]
     if white == 255:
         return pixels.astype(np.uint8, copy=False)
     scaled: Pixels = (

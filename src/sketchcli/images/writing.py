@@ -8,8 +8,6 @@ from sketchcli.formats import WRITABLE
 from sketchcli.images.arrays import Pixels
 from sketchcli.images.opencv import cv2
 
-__all__ = ["WRITABLE", "encode", "write"]
-
 _QUALITY = {
     ".jpg": cv2.IMWRITE_JPEG_QUALITY,
     ".jpeg": cv2.IMWRITE_JPEG_QUALITY,

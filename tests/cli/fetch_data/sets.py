@@ -1,11 +1,11 @@
 """Pictures and archives of sets that a test serves or names."""
 
+import gzip
 import hashlib
 import io
-import tarfile
-import zipfile
 from dataclasses import replace
 
+from engine.fetching.packing import tarred, zipped
 from PIL import Image
 
 from sketchcli.assets import Edition, RemoteFile, facades
@@ -25,21 +25,11 @@ def png(pixels) -> bytes:
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    return zipped(members.items())
 
 
 def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in members.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(content)
-            archive.addfile(about, io.BytesIO(content))
-    return buffer.getvalue()
+    return gzip.compress(tarred(members.items()))
 
 
 def patch_facades(monkeypatch, *urls: str, digest: str | None = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cli.failing import assert_fails, tree
 from cli.fetch_data.sets import ACCEPT, patch_facades, png, sha256, tar_of, zip_of
 from engine.fetching.loopback import Reply
+from engine.fetching.packing import tarred
 
 from sketchcli.assets import fs2k
 from sketchcli.data import sources
@@ -147,11 +148,8 @@ def test_links_in_an_archive_that_are_no_pictures_are_left_out(
 ):
     link = tarfile.TarInfo("set/docs")
     link.type, link.linkname = tarfile.SYMTYPE, "../../.."
-    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
-        archive.addfile(link)
-        about = tarfile.TarInfo("set/photos/a.png")
-        about.size = len(pictures[0])
-        archive.addfile(about, io.BytesIO(pictures[0]))
+    members = [(link, b""), ("set/photos/a.png", pictures[0])]
+    (tmp_path / "mine.tar").write_bytes(tarred(members))
     arguments = ("--from", tmp_path / "mine.tar", "--name", "mine")
     outcome = sketch2img("fetch-data", "folder", *arguments)
     assert outcome.code == 0, outcome.stderr

@@ -10,7 +10,8 @@ from sketchcli import images
 from sketchcli.data import sources
 from sketchcli.data.audit import matching, portions
 from sketchcli.data.audit.features import FEATURES, SIDE, describe
-from sketchcli.data.audit.findings import Audit, AuditedPair, Severity, examine
+from sketchcli.data.audit.findings import examine
+from sketchcli.data.audit.terms import TITLES, TORN_GROUP, Audit, AuditedPair, Severity
 
 
 def rows(audit: Audit, kind: str) -> set[int | None]:
@@ -241,8 +242,6 @@ def test_errors_come_first_and_are_counted(scene):
 
 
 def test_every_kind_has_a_check(scene):
-    from sketchcli.data.audit.terms import TITLES, TORN_GROUP
-
     for is_drawn in (True, False):
         checked = [
             kind for check in scene().audit(is_drawn=is_drawn).checks for kind in check.kinds

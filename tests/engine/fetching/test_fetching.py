@@ -4,8 +4,9 @@ import pytest
 
 from sketchcli import images
 from sketchcli.engine import provenance
-from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.fetching.fetch import fetch
 from sketchcli.engine.fetching.listing import list_assets
+from sketchcli.engine.fetching.planning import FetchConfig
 from sketchcli.engine.provenance import Provenance
 from sketchcli.errors import DataError, UsageError
 
@@ -88,7 +89,9 @@ def test_a_name_cannot_lead_elsewhere(name):
         fetch(FetchConfig("demo", name=name, count=1, size=32))
 
 
-def test_the_list_shows_states_and_copied_sets(folders):
+def test_the_list_shows_states_and_copied_sets(folders, home):
+    (home / "raw" / "mine too").mkdir(parents=True)
+    (home / "raw" / "mine too" / "source.json").write_text('{"of": "another program"}')
     assert {item.state for item in list_assets()} == {"absent"}
     fetch(FetchConfig("demo", count=1, size=32))
     fetch(FetchConfig("folder", name="mine", source=str(folders), licence="CC0"))
@@ -97,6 +100,7 @@ def test_the_list_shows_states_and_copied_sets(folders):
     assert listed["mine"].licence == "CC0"
     assert listed["demo"].pairs == 1
     assert all(item.licence and item.citation for item in listed.values())
+    assert "mine too" not in listed
 
 
 def test_an_older_version_s_source_is_still_read(tmp_path):

@@ -48,8 +48,7 @@ def test_one_who_never_ends_is_named(home, monkeypatch):
         known_files.record("http://x/a", sha256="a", size=1)
 
 
-def test_a_home_that_cannot_be_written_is_said_at_once(home, monkeypatch):
-    monkeypatch.setattr(known_files.time, "sleep", None)
+def test_a_home_that_cannot_be_written_is_an_error(home):
     home.write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
         known_files.record("http://x/a", sha256="a", size=1)

@@ -1,6 +1,5 @@
 import bz2
 import gzip
-import io
 import lzma
 import os
 import re
@@ -14,35 +13,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from engine.fetching.packing import tarred, zipped
 
 from sketchcli.engine.events import Note, Transferred
 from sketchcli.engine.fetching import archive_names
-from sketchcli.engine.fetching.unpacking import Limits, is_archive, read_member, unpack
+from sketchcli.engine.fetching.archives import is_archive
+from sketchcli.engine.fetching.unpacking import Limits, read_member, unpack
 from sketchcli.errors import DataError
 
 TREE = {"set/photos/a.jpg": b"photo" * 1000, "set/sketches/a.png": b"", "read me.txt": b"hello"}
 COMPRESSED = {"tar": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 KINDS = ["zip", *COMPRESSED]
-
-
-def zipped(members, **options):
-    """The bytes of a zip of (name or ZipInfo, content)."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content, **options)
-    return file.getvalue()
-
-
-def tarred(members, **options):
-    """The bytes of a tar of (name or TarInfo, content)."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", **options) as archive:
-        for name, content in members:
-            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return file.getvalue()
 
 
 def packed(kind, members):

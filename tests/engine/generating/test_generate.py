@@ -176,7 +176,7 @@ def test_standard_input_to_standard_output(convert, folders):
     result = convert("-", "-", streams=Streams(data, made))
     assert made.getvalue().startswith(b"\x89PNG")
     assert result.files[0].status == "made"
-    photo = images.decode_rgb(np.frombuffer(made.getvalue(), np.uint8), name="made")
+    photo = images.decode(made.getvalue(), name="made")
     assert photo.shape == (32, 32, 3)
 
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import pytest
 
 from sketchcli import files, images
 from sketchcli.data import sources
+from sketchcli.data.arrays import ShardedWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.finding import find_prepared
-from sketchcli.engine.preprocessing import assembling, workers
 from sketchcli.engine.preprocessing import preprocess as preprocessing
+from sketchcli.engine.preprocessing import workers
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop
@@ -128,22 +130,32 @@ def is_alive(pid):
     return state != "Z"
 
 
+def begun(many, target):
+    """The command, drawing with two workers, when it has made its first chunk."""
+    process = started(many, target, "--workers", "2", "--style", "hand")
+    while not list(target.with_name(".set.work").glob("0*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process
+
+
+def assert_no_orphan_goes_on(family):
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, family))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
 def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path):
     target, work = tmp_path / "set", tmp_path / ".set.work"
-    process = started(many, target, "--workers", "2", "--style", "hand")
-    while not list(work.glob("0*.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    process = begun(many, target)
     family = children_of(process.pid)
     process.kill()
     process.wait()
     assert not target.exists()
-    deadline = time.monotonic() + 5
-    while any(map(is_alive, family)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(map(is_alive, family))  # no orphan goes on
+    assert_no_orphan_goes_on(family)
     finished = len(list(work.glob("0*.json")))
     again = started(many, target, "--workers", "1", "--style", "hand")
     _, errors = again.communicate()
@@ -158,20 +170,8 @@ def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path):
 
 def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
     source, target = sources.tree(many), tmp_path / "set"
-    made = []
-    real = workers.make_chunk
-
-    def interrupted(folder, recipe, number, jobs):
-        if len(made) == 2:
-            raise KeyboardInterrupt
-        made.append(number)
-        real(folder, recipe, number, jobs)
-
-    monkeypatch.setattr(workers, "make_chunk", interrupted)
-    with pytest.raises(InterruptedRunError):
-        run(source, target)
-    assert made == [0, 1]
-    made.clear()
+    stop_at(2, source, target, monkeypatch)
+    made, real = [], workers.make_chunk
     monkeypatch.setattr(workers, "make_chunk", lambda *a: (made.append(a[2]), real(*a)))
     notes = []
     run(source, target, notes=notes)
@@ -216,6 +216,19 @@ def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
     told = [note.message for note in notes if isinstance(note, Note)]
     assert any("begun anew" in message for message in told) == (change != "nothing")
     assert any("going on" in message for message in told) == (change == "nothing")
+
+
+def test_old_work_that_cannot_be_cleared_is_not_mixed_with_new(many, tmp_path, monkeypatch):
+    source, target = sources.tree(many), tmp_path / "set"
+    stop_at(1, source, target, monkeypatch)
+
+    def denied(path, *, ignore_errors=False):
+        if not ignore_errors:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", denied)
+    with pytest.raises(DataError, match=r"cannot write .*\.set\.work: Permission denied"):
+        run(source, target, size=8)
 
 
 @pytest.mark.parametrize("damage", ["short", "changed", "records"])
@@ -265,15 +278,19 @@ def test_two_ranks_share_the_work(many, tmp_path):
 
 def test_a_rank_that_never_comes_is_an_error(many, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers.await_chunks, "__kwdefaults__", {"patience": 0.2})
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="2 chunks never came"):
         run(sources.tree(many), tmp_path / "set")
 
 
-def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch):
+@pytest.mark.parametrize("older", [None, '{"schema": 1, "fingerprint": ""}'])
+def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch, older):
+    if older:  # a set of another version, which the first rank may be about to replace
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "dataset.json").write_text(older)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers.await_workshop, "__kwdefaults__", {"patience": 0.2})
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="never began"):
         run(sources.tree(many), tmp_path / "set")
 
@@ -301,7 +318,7 @@ def die(*arguments):
 
 
 def test_a_split_past_the_limit_is_written_in_shards(many, tmp_path, monkeypatch):
-    monkeypatch.setitem(assembling.assemble.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
+    monkeypatch.setitem(ShardedWriter.__init__.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
     result = run(sources.tree(many), tmp_path / "set")
     assert len(list(result.folder.glob("train-photos*.npy"))) > 5
     monkeypatch.undo()
@@ -318,7 +335,7 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(preprocessing.assemble.__globals__["ShardedWriter"], "append", full)
+    monkeypatch.setattr(ShardedWriter, "append", full)
     config = PreprocessConfig(Recipe((8, 8)))
     with pytest.raises(DataError, match="No space left"):
         preprocessing.preprocess(
@@ -357,8 +374,13 @@ def test_a_rank_without_a_share_does_not_wait(many, tmp_path, monkeypatch):
     assert run(sources.tree(many), tmp_path / "set") == ShareResult(9, 10, 0)
 
 
-def test_a_rank_that_is_no_number_is_a_usage_error(sketch2img, many, monkeypatch):
-    monkeypatch.setenv("RANK", "first")
+@pytest.mark.parametrize(
+    "environment",
+    [{"RANK": "first"}, {"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "1", "WORLD_SIZE": "0"}],
+)
+def test_a_rank_that_cannot_be_is_a_usage_error(sketch2img, many, monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     assert sketch2img("preprocess", many).code == 2
 
 
@@ -384,30 +406,21 @@ def test_a_disk_that_fills_up_is_an_error_not_a_crash(many, tmp_path, megabytes)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc")
 def test_ctrl_c_twice_ends_at_once_and_says_how_to_go_on(many, tmp_path):
-    process = started(many, tmp_path / "set", "--workers", "2", "--style", "hand")
-    while not list((tmp_path / ".set.work").glob("0*.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    process = begun(many, tmp_path / "set")
     family = children_of(process.pid)
     process.send_signal(signal.SIGINT)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode in {130, -signal.SIGINT}  # both are 130 to a shell
-    deadline = time.monotonic() + 5
-    while any(map(is_alive, family)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(map(is_alive, family))
+    assert_no_orphan_goes_on(family)
 
 
 def test_a_stopped_run_says_how_to_go_on(many, tmp_path):
-    process = started(many, tmp_path / "set", "--workers", "2", "--style", "hand")
-    while not list((tmp_path / ".set.work").glob("0*.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    begun = time.monotonic()
+    process = begun(many, tmp_path / "set")
+    stopped = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - stopped < 3
     assert "hint: the same command goes on" in errors

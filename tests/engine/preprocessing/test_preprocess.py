@@ -11,14 +11,28 @@ from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.config import Direction, Fit
 from sketchcli.data import manifest, prepared, sources
-from sketchcli.data.splits import SplitRule
+from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.engine.events import SILENT, Note
-from sketchcli.engine.finding import Inputs, find_prepared, find_source
+from sketchcli.engine.finding import Inputs, find_prepared, find_source, official_splits
 from sketchcli.engine.preprocessing import preprocess as preprocessing
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.provenance import Provenance
 from sketchcli.errors import DataError
+
+
+def draw_photos(folder, count):
+    for index in range(count):
+        images.write(folder / f"{index}.png", draw_pair(index, size=32)[1])
+    return folder
+
+
+def draw_pairs(root, others):
+    """Folders of sketches and photos, each photo with the sketch of another face or its own."""
+    for index, other in enumerate(others):
+        images.write(root / "s" / f"{index}.png", draw_pair(other, size=48)[0])
+        images.write(root / "p" / f"{index}.png", draw_pair(index, size=48)[1])
+    return "--sketches", root / "s", "--photos", root / "p", "--size", "48"
 
 
 @pytest.fixture
@@ -172,6 +186,25 @@ def test_a_split_that_came_out_empty_is_mentioned(folders, prepare):
     assert any("'test'" in n.message for n in notes if isinstance(n, Note))
 
 
+def test_where_the_official_lists_divide_no_other_shares_are_advised(tmp_path, prepare):
+    trained = [name for name, split in official_splits().items() if split == "train"]
+    for index, name in enumerate(trained[:3]):
+        images.write(tmp_path / "p" / f"{name}.png", draw_pair(index, size=32)[1])
+    notes, division = [], {"by": SplitBy.CUHK, "test": 0.1}
+    result = prepare(sources.photographs(tmp_path / "p"), reporter=notes.append, **division)
+    assert result.counts == {"train": 3}
+    assert not [note for note in notes if isinstance(note, Note)]
+
+
+def test_a_photo_that_has_changed_is_drawn_anew_in_the_same_process(tmp_path, prepare):
+    for index in range(2):
+        photo = draw_pair(index, size=32)[1]
+        images.write(tmp_path / "p" / "face.png", photo)
+        result = prepare(sources.photographs(tmp_path / "p"))
+        assert np.array_equal(prepared.read(result.folder).split("train").photos[0], photo)
+        shutil.rmtree(result.folder)
+
+
 def test_a_dot_is_the_working_directory_not_home(folders, home, monkeypatch):
     (home / "raw").mkdir(parents=True)
     monkeypatch.chdir(folders)
@@ -228,14 +261,9 @@ def test_the_newest_set_is_found(folders, home):
 
 def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
     """Forty drawn faces with the sketches of others, and one photo without a sketch."""
-    lines = ["sketch,photo"]
-    for index in range(40):
-        sketch, photo = draw_pair(index, size=48)
-        images.write(tmp_path / "s" / f"{index}.png", sketch)
-        images.write(tmp_path / "p" / f"{index}.png", photo)
-        lines.append(f"s/{(index + 1) % 40}.png,p/{index}.png")
+    draw_pairs(tmp_path, [*range(1, 40), 0])
     images.write(tmp_path / "p" / "alone.png", draw_pair(99, size=48)[1])
-    lines.append(",p/alone.png")
+    lines = ["sketch,photo", *(f"s/{i}.png,p/{i}.png" for i in range(40)), ",p/alone.png"]
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
     result = prepare(manifest.read(tmp_path / "pairs.csv"), recipe=Recipe((48, 48)))
     assert result.counts == {"train": 41}
@@ -267,9 +295,7 @@ def test_groups_that_the_source_tears_apart_are_reported(tmp_path, sketch2img):
 
 
 def test_a_folder_with_an_unusual_name_needs_no_other_where_out_says_it(tmp_path, sketch2img):
-    folder = tmp_path / "my photos [1]"
-    for index in range(3):
-        images.write(folder / f"{index}.png", draw_pair(index, size=32)[1])
+    folder = draw_photos(tmp_path / "my photos [1]", 3)
     arguments = ("preprocess", "--photos", folder, "--size", "32", "--style", "sobel")
     assert sketch2img(*arguments, "--out", tmp_path / "set").code == 0
     refused = sketch2img(*arguments)
@@ -308,10 +334,7 @@ def test_a_name_that_is_not_utf_8_is_a_name(tmp_path, prepare):
 
 
 def test_a_spoiled_set_is_no_quiet_success(tmp_path, sketch2img):
-    for index in range(30):
-        images.write(tmp_path / "s" / f"{index}.png", draw_pair((index + 1) % 30, size=48)[0])
-        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=48)[1])
-    arguments = ("--sketches", tmp_path / "s", "--photos", tmp_path / "p", "--size", "48")
+    arguments = draw_pairs(tmp_path, [*range(1, 30), 0])
     outcome = sketch2img("preprocess", *arguments, "--name", "wrong")
     assert outcome.code == 0
     assert "warning: " in outcome.stderr
@@ -320,11 +343,7 @@ def test_a_spoiled_set_is_no_quiet_success(tmp_path, sketch2img):
 
 
 def test_a_few_wrong_pairs_are_to_be_looked_at_before_training(tmp_path, sketch2img):
-    for index in range(40):
-        other = {0: 1, 1: 0}.get(index, index)
-        images.write(tmp_path / "s" / f"{index}.png", draw_pair(other, size=48)[0])
-        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=48)[1])
-    arguments = ("--sketches", tmp_path / "s", "--photos", tmp_path / "p", "--size", "48")
+    arguments = draw_pairs(tmp_path, [1, 0, *range(2, 40)])
     outcome = sketch2img("preprocess", *arguments, "--name", "nearly")
     assert outcome.code == 0
     assert "2 wrong-pair" in outcome.stdout
@@ -332,8 +351,7 @@ def test_a_few_wrong_pairs_are_to_be_looked_at_before_training(tmp_path, sketch2
 
 
 def test_a_prepared_set_inside_the_folder_is_no_source(tmp_path, sketch2img):
-    for index in range(4):
-        images.write(tmp_path / "p" / f"{index}.png", draw_pair(index, size=32)[1])
+    draw_photos(tmp_path / "p", 4)
     arguments = ("preprocess", "--photos", tmp_path / "p", "--size", "32", "--style", "canny")
     assert sketch2img(*arguments, "--out", tmp_path / "p" / "set").code == 0
     again = sketch2img(*arguments, "--name", "again", "--json").json["data"]

@@ -69,6 +69,16 @@ class Hair:
     part: float
     line: float
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it ends above the ears, in sideburns."""
+        return self.length < 0.06
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether its edge is a fuzz rather than a line."""
+        return self.style in ("cropped", "curly")
+
 
 @dataclass(frozen=True)
 class Extras:

@@ -33,12 +33,12 @@ def comb(hair: Hair, skull: Skull, u: Field, v: Field, rng: np.random.Generator)
     flow = _flow(hair, u, v, outer, frizz)
     locks = _locks(flow, rng, 2 / size) * (0.8 + 0.35 * noise(rng, 30, size))
     front = np.maximum(outer, -_window(hair, skull, u, v, locks))
-    if hair.length < 0.06:  # short hair ends in sideburns
+    if hair.is_short:  # short hair ends in sideburns
         front = np.maximum(front, v - hair.length - 0.01 + 0.012 * locks)
     back = outer
     if hair.style == "bald":
         front, back = front + _FAR, back + _FAR
-    return HairShape(back, front, -outer, np.clip(locks, -1, 1), 0.022 if _is_soft(hair) else 0.0)
+    return HairShape(back, front, -outer, np.clip(locks, -1, 1), 0.022 if hair.is_soft else 0.0)
 
 
 def _locks(flow: Field, rng: np.random.Generator, pixel: float) -> Field:
@@ -47,11 +47,6 @@ def _locks(flow: Field, rng: np.random.Generator, pixel: float) -> Field:
     for spacing, strength in ((0.018, 0.45), (0.008, 0.50)):
         locks = locks + strength * min(1.0, 0.9 * spacing / pixel) * strands(rng, flow, spacing)
     return locks
-
-
-def _is_soft(hair: Hair) -> bool:
-    """Whether the hair's edge is a fuzz rather than a line."""
-    return hair.style in ("cropped", "curly")
 
 
 def _frizz_depth(hair: Hair) -> float:
@@ -65,14 +60,14 @@ def _outline(hair: Hair, skull: Skull, u: Field, v: Field) -> Field:
     extra = {"cropped": 0.012, "bald": 0.0, "bun": 0.02, "curly": 0.13}.get(style, 0.045)
     extra += {"cropped": 0.012, "bun": 0.012, "curly": 0.06}.get(style, 0.035) * volume
     side = extra
-    if hair.length < 0.06:  # short hair lies closer the nearer it comes to the ears
+    if hair.is_short:  # short hair lies closer the nearer it comes to the ears
         side = 0.8 * extra
         u = u * (1 + side / skull.width * ramp(v, -0.32, -0.02))
     cap = ellipse(u, v + 0.12, skull.width + side, 0.40 + extra)
     if style == "bun":
         knot = ellipse(u - 0.3 * hair.part, v + 0.62, 0.135 + 0.03 * volume, 0.115)
         return np.minimum(cap, knot)
-    if hair.length < 0.06:
+    if hair.is_short:
         return cap
     return smooth_union(cap, _curtain(hair, skull, u, v, side), 0.12)
 
@@ -105,7 +100,7 @@ def _window(hair: Hair, skull: Skull, u: Field, v: Field, locks: Field) -> Field
     line = line + 0.014 * locks
     slope = drop * power * np.minimum(np.abs(across), 1.0) ** (power - 1) / skull.width
     below = (line - v) / np.sqrt(1 + slope * slope)
-    if hair.length < 0.06:
+    if hair.is_short:
         return below
     inner = skull.width * 0.95 - 0.07 * ramp(v, 0.0, 0.5) + 0.006 * locks
     return -smooth_union(-below, inner - np.abs(u), 0.10)

@@ -67,7 +67,7 @@ def _paint_hair(photo: Field, shape: Field, face: Face, anatomy: Anatomy, light:
     """Hair with strands and sheen."""
     hair, colour = anatomy.hair, _rgb(face.hair.colour)
     shade = (0.42 + 0.62 * light.hair) * (1 + 0.24 * hair.strands)
-    sheen = light.hair_gloss * (0.05 if face.hair.style in ("cropped", "curly") else 0.34)
+    sheen = light.hair_gloss * (0.05 if face.hair.is_soft else 0.34)
     glow = (0.28 + 0.8 * colour) * sheen[..., None]
     return paint(
         photo, fill(shape, anatomy.frame.pixel, hair.softness), _tint(colour, shade) + glow
@@ -207,7 +207,7 @@ def _paint_beard(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Fi
 def _paint_extras(photo: Field, face: Face, anatomy: Anatomy) -> Field:
     """Glasses and earrings."""
     pixel = anatomy.frame.pixel
-    if face.hair.length < 0.06:
+    if face.hair.is_short:
         photo = paint(photo, fill(anatomy.earrings, pixel), _rgb(_GOLD))
         photo = paint(photo, 0.8 * fill(anatomy.earrings + 0.011, pixel), 1.0)
     photo = paint(photo, 0.25 * stroke(anatomy.glasses, 0.018, pixel), photo * 0.5)

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from sketchcli.data.audit import duplicates, looks, matching, shifts
 from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity
 
-__all__ = ["Audit", "AuditedPair", "Check", "Finding", "Severity", "examine"]
-
 
 def examine(
     features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool, threads: int = 1

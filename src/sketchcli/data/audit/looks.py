@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli.data.appearance import DARK
 from sketchcli.data.audit.outlines import Floats, likeness
 from sketchcli.data.audit.portions import blocks
 from sketchcli.data.audit.terms import (
@@ -26,13 +27,12 @@ BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a small
 LEAST_RANGE = 50  # grey levels of a sketch, as stored
 SAME_LIKENESS = 0.96
 MOST_CHROMA = 8.0  # mean difference of a colour's highest and lowest channel
-DARK = 80.0  # median luma of the border, and of the whole, of a sketch on dark paper
 LARGEST_FACTOR = 1.5  # by which a picture may be enlarged, a side
 _FEW = 8  # pairs below which every one is named
 
 
 @dataclass(frozen=True)
-class Looks:
+class Measures:
     """Measures of each pair, (N,)."""
 
     sketch_range: Floats  # of the small sketch
@@ -57,7 +57,7 @@ class _Fault:
     general: str  # of many: what comes after their number
 
 
-def look(features: NDArray[Any]) -> Looks:
+def look(features: NDArray[Any]) -> Measures:
     """Measure every pair of (N,) FEATURES."""
     ranges = np.empty((2, len(features)), np.float32)
     alike = np.empty(len(features), np.float32)
@@ -72,14 +72,14 @@ def look(features: NDArray[Any]) -> Looks:
     ]
     paper = np.maximum(features["paper"], features["middle"])
     contrast = features["sketch_range"].astype(np.float32)
-    return Looks(ranges[0], ranges[1], contrast, alike, features["chroma"], paper, *factors)
+    return Measures(ranges[0], ranges[1], contrast, alike, features["chroma"], paper, *factors)
 
 
-def findings(looks: Looks, names: Sequence[AuditedPair], *, is_drawn: bool) -> list[Finding]:
+def findings(measures: Measures, names: Sequence[AuditedPair], *, is_drawn: bool) -> list[Finding]:
     """Every fault of every pair; one finding for the set where most pairs have the same fault."""
-    faults = [_blank(looks), _tiny("photo", looks.photo_factor)]
+    faults = [_blank(measures), _tiny("photo", measures.photo_factor)]
     if not is_drawn:
-        faults += _of_sketches(looks)
+        faults += _of_sketches(measures)
     return [finding for fault in faults for finding in _findings(fault, names)]
 
 
@@ -124,11 +124,11 @@ def _findings(fault: _Fault, names: Sequence[AuditedPair]) -> list[Finding]:
     ]
 
 
-def _blank(looks: Looks) -> _Fault:
-    least = np.minimum(looks.sketch_range, looks.photo_range)
+def _blank(measures: Measures) -> _Fault:
+    least = np.minimum(measures.sketch_range, measures.photo_range)
 
     def say(row: int) -> str:
-        which = "sketch" if looks.sketch_range[row] < BLANK_RANGE else "photo"
+        which = "sketch" if measures.sketch_range[row] < BLANK_RANGE else "photo"
         return f"the {which} is blank (it spans {least[row]:.0f} grey levels)"
 
     scores = 2 - least / BLANK_RANGE
@@ -145,29 +145,29 @@ def _tiny(which: str, factors: Floats) -> _Fault:
     return _Fault(ENLARGED, Severity.WARNING, factors > LARGEST_FACTOR, scores, say, general)
 
 
-def _of_sketches(looks: Looks) -> list[_Fault]:
-    is_blank = np.minimum(looks.sketch_range, looks.photo_range) < BLANK_RANGE
-    is_tinted = looks.chroma > MOST_CHROMA
-    is_dark = (looks.paper < DARK) & ~is_tinted & ~is_blank
-    is_faint = (looks.contrast < LEAST_RANGE) & (looks.sketch_range >= BLANK_RANGE)
+def _of_sketches(measures: Measures) -> list[_Fault]:
+    is_blank = np.minimum(measures.sketch_range, measures.photo_range) < BLANK_RANGE
+    is_tinted = measures.chroma > MOST_CHROMA
+    is_dark = (measures.paper < DARK) & ~is_tinted & ~is_blank
+    is_faint = (measures.contrast < LEAST_RANGE) & (measures.sketch_range >= BLANK_RANGE)
     warn = Severity.WARNING
     return [
-        _tiny("sketch", looks.sketch_factor),
+        _tiny("sketch", measures.sketch_factor),
         _Fault(
             SAME_PICTURE,
             Severity.ERROR,
-            (looks.likeness > SAME_LIKENESS) & ~is_blank,
-            1 + looks.likeness,
-            lambda row: f"the sketch is the photo itself (likeness {looks.likeness[row]:.3f})",
+            (measures.likeness > SAME_LIKENESS) & ~is_blank,
+            1 + measures.likeness,
+            lambda row: f"the sketch is the photo itself (likeness {measures.likeness[row]:.3f})",
             "sketches are the photos themselves: a folder of photos in the place of the sketches?",
         ),
         _Fault(
             TINTED,
             warn,
             is_tinted,
-            looks.chroma / MOST_CHROMA,
+            measures.chroma / MOST_CHROMA,
             lambda row: (
-                f"the sketch is in colour (chroma {looks.chroma[row]:.0f}); "
+                f"the sketch is in colour (chroma {measures.chroma[row]:.0f}); "
                 "only its lightness is used"
             ),
             "sketches are in colour, of which only the lightness is used",
@@ -176,8 +176,8 @@ def _of_sketches(looks: Looks) -> list[_Fault]:
             INVERTED,
             warn,
             is_dark,
-            2 - looks.paper / DARK,
-            lambda row: f"the sketch is light on dark (paper {looks.paper[row]:.0f} of 255)",
+            2 - measures.paper / DARK,
+            lambda row: f"the sketch is light on dark (paper {measures.paper[row]:.0f} of 255)",
             "sketches are light on dark; what is drawn on white paper will look foreign to a "
             "model trained on them",
         ),
@@ -185,8 +185,8 @@ def _of_sketches(looks: Looks) -> list[_Fault]:
             LOW_CONTRAST,
             warn,
             is_faint,
-            LEAST_RANGE / np.maximum(looks.contrast, 1),
-            lambda row: f"the sketch is faint (it spans {looks.contrast[row]:.0f} grey levels)",
+            LEAST_RANGE / np.maximum(measures.contrast, 1),
+            lambda row: f"the sketch is faint (it spans {measures.contrast[row]:.0f} grey levels)",
             f"sketches are faint: they span fewer than {LEAST_RANGE} grey levels",
         ),
     ]

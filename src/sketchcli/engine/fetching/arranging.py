@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from sketchcli import assets, images
+from sketchcli import assets, formats
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
-from sketchcli.engine.fetching.unpacking import is_archive, unpack
+from sketchcli.engine.fetching.archives import is_archive
+from sketchcli.engine.fetching.unpacking import unpack
 from sketchcli.errors import DataError
 
 STAGE = ".unpacked"  # hidden, inside the folder that is being made
@@ -27,7 +28,7 @@ class Layout:
         """Whether a file of that path belongs to the set."""
         path = Path(name)
         is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (images.is_picture(path) or path.name in self.asset.keeps)
+        return not is_hidden and (formats.is_picture(path) or path.name in self.asset.keeps)
 
 
 def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILENT) -> None:

@@ -1,10 +1,8 @@
 """What was downloaded before: a file whose hash nobody published must not change unnoticed."""
 
-import contextlib
 import datetime as dt
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,26 +38,9 @@ def record(key: str, *, sha256: str, size: int) -> None:
         DataError: The record is damaged, or cannot be written.
     """
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    with _alone():
+    with files.locked(_path(), doing="written", patience=LONGEST_WAIT):
         known = _read() | {key: {"sha256": sha256, "size": size, "date": today}}
         files.write_json(_path(), known)
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Let no other process or thread change the record; wait for one that does."""
-    deadline = time.monotonic() + LONGEST_WAIT
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(files.locked(_path()))
-                break
-            except DataError as error:
-                is_held = error.__cause__ is None  # and not a disk that cannot be written
-                if not is_held or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.02)
-        yield
 
 
 def _path() -> Path:

@@ -12,16 +12,16 @@ from sketchcli.engine.results import AssetListing
 def list_assets() -> tuple[AssetListing, ...]:
     """All known sets and networks, and the user's own sets, with their states."""
     known = registry.names(registry.ASSETS)
-    found = paths.raw_home().glob(f"[!.]*/{provenance.FILE}")
-    own = sorted(file.parent.name for file in found if file.parent.name not in known)
+    found = sorted(paths.raw_home().glob("[!.]*"))
+    own = [path for path in found if path.name not in known and provenance.is_fetched(path)]
     return (*map(_known, known), *map(_own, own))
 
 
 def _known(name: str) -> AssetListing:
     asset: Asset = registry.load(registry.ASSETS, name).ASSET
     home = paths.assets_home() if asset.kind is Kind.NETWORK else paths.raw_home()
-    size = asset.download_size
-    count, megabytes = _on_disk(home / name)
+    is_ready = provenance.is_fetched(home / name)
+    count, megabytes = _on_disk(home / name) if is_ready else (None, None)
     return AssetListing(
         name=name,
         kind=asset.kind.value,
@@ -29,19 +29,19 @@ def _known(name: str) -> AssetListing:
         pairs=asset.pairs or _drawn_pairs(asset, count),
         files=count,
         megabytes=megabytes,
-        download_megabytes=None if size is None else round(size / 1e6, 1),
+        download_megabytes=asset.download_megabytes,
         licence=asset.licence,
         citation=asset.citation,
         homepage=asset.homepage,
-        state=_state(name, is_ready=count is not None),
+        state="ready" if is_ready else _state(name),
     )
 
 
-def _own(name: str) -> AssetListing:
-    source = provenance.read(paths.raw_home() / name)
-    count, megabytes = _on_disk(paths.raw_home() / name)
+def _own(folder: Path) -> AssetListing:
+    source = provenance.read(folder)
+    count, megabytes = _on_disk(folder)
     return AssetListing(
-        name=name,
+        name=folder.name,
         kind=Kind.LOCAL.value,
         title=f"from '{source.asset}'",
         pairs=None,
@@ -51,7 +51,7 @@ def _own(name: str) -> AssetListing:
         licence=source.licence,
         citation=source.citation,
         homepage="",
-        state="ready" if count is not None else "absent",
+        state="ready",
     )
 
 
@@ -59,17 +59,14 @@ def _drawn_pairs(asset: Asset, count: int | None) -> int | None:
     return count // 2 if asset.kind is Kind.DRAWN and count is not None else None
 
 
-def _on_disk(folder: Path) -> tuple[int | None, float | None]:
-    """Files and megabytes of a fetched set; None where there is none."""
-    if not provenance.is_fetched(folder):
-        return None, None
+def _on_disk(folder: Path) -> tuple[int, float]:
+    """Files and megabytes of a fetched set."""
     sizes = [path.stat().st_size for path in inventory.listed(folder).values()]
     return len(sizes), round(sum(sizes) / 1e6, 1)
 
 
-def _state(name: str, *, is_ready: bool) -> str:
-    if is_ready:
-        return "ready"
+def _state(name: str) -> str:
+    """Of a set that is not there."""
     downloads = paths.downloads_home() / name
     is_begun = any(path.is_file() for path in downloads.rglob("*"))
     return "partial" if is_begun else "absent"

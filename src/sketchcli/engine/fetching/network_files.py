@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sketchcli.assets import Asset, Edition, RemoteFile
 from sketchcli.engine.fetching import inventory
+from sketchcli.engine.fetching.archives import is_archive
 from sketchcli.engine.fetching.obtaining import Obtained
-from sketchcli.engine.fetching.unpacking import is_archive, read_member
+from sketchcli.engine.fetching.unpacking import read_member
 from sketchcli.errors import DataError
 
 

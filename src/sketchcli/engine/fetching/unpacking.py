@@ -12,11 +12,9 @@ from typing import IO
 from sketchcli import files
 from sketchcli.engine.events import SILENT, Note, Reporter, Transferred
 from sketchcli.engine.fetching.archive_names import Refusal, relative_path
-from sketchcli.engine.fetching.archives import BLOCK, Member, blamed, is_archive, members
+from sketchcli.engine.fetching.archives import BLOCK, Member, blamed, members
 from sketchcli.engine.fetching.pacing import Pace
 from sketchcli.errors import DataError
-
-__all__ = ["Limits", "is_archive", "read_member", "unpack"]
 
 SMALL = 10_000_000  # bytes that every archive may hold, however well they were compressed
 LARGEST_IN_MEMORY = 256_000_000

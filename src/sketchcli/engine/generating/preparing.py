@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import faces, images
-from sketchcli.config import Fit
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Looks
 from sketchcli.data.paper import Paper, find_paper, on_even_paper
@@ -20,7 +19,6 @@ from sketchcli.errors import DataError
 from sketchcli.faces import Points
 from sketchcli.images import Pixels
 
-FACE_ASPECT = faces.CROP_WIDTH / faces.CROP_HEIGHT
 MOST_PIXELS = 2**26  # of a photo
 BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a sketch with nothing on it
 MOST_COLOUR = 20.0  # mean difference of a pixel's highest and lowest channel, beyond its tint
@@ -107,13 +105,11 @@ class Preparer:
         rgb = images.to_rgb(picture)
         if not hasattr(self._own, "finder"):
             self._own.finder = faces.FaceFinder(self.detector)
-        height, width = self.models[0].size
-        tall = max(height, round(width / FACE_ASPECT))
         face = self._own.finder.find(rgb)
         if face is None:
             warnings.append("no face found: its centre was taken")
-            return images.fit(rgb, (tall, round(tall * FACE_ASPECT)), Fit.CROP), None
-        return faces.align(rgb, face.eyes, height=tall), face.eyes
+        eyes = None if face is None else face.eyes
+        return faces.cut(rgb, eyes, self.models[0].size), eyes
 
     def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
         """Dark on light, or light on dark, whichever the training sketches were."""
@@ -167,7 +163,7 @@ class Preparer:
             if eyes is not None:  # as large as the face is in the picture
                 distance = float(np.linalg.norm(eyes[1] - eyes[0]))
                 tall = max(1, round(distance * faces.CROP_HEIGHT / faces.CROP_EYE_DISTANCE))
-                wide = max(1, round(tall * FACE_ASPECT))
+                wide = max(1, round(tall * faces.ASPECT))
             size = (tall, wide)
         else:
             size = natural_size(shown.shape, self.models[0].size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli.data.arrays import SHARD_BYTES, ShardedWriter
+from sketchcli.data.arrays import ShardedWriter
 from sketchcli.data.audit.features import FEATURES
 from sketchcli.data.ledger import Ledger
 from sketchcli.data.prepared import Pair
@@ -36,8 +36,6 @@ def assemble(
     folder: Path,
     ledger: Ledger,
     reporter: Reporter,
-    *,
-    shard_bytes: int = SHARD_BYTES,
 ) -> Assembly:
     """Write the arrays of all pairs that may be kept.
 
@@ -48,7 +46,6 @@ def assemble(
         folder: Where the arrays go.
         ledger: Decides, and remembers what was left out.
         reporter: Told of the progress.
-        shard_bytes: Past which an array is cut.
 
     Raises:
         DataError: A chunk is damaged.
@@ -69,8 +66,7 @@ def assemble(
             for kind, pixels in (("sketches", made.sketch), ("photos", made.photo)):
                 stem = f"{job.split}-{kind}"
                 if stem not in writers:
-                    writer = ShardedWriter(folder, stem, shard_bytes=shard_bytes)
-                    writers[stem] = stack.enter_context(writer)
+                    writers[stem] = stack.enter_context(ShardedWriter(folder, stem))
                 writers[stem].append(pixels)
             features.write(made.features.tobytes())
             _keep(assembly, job, outcome)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sketchcli.data.audit.findings import Audit, AuditedPair, Finding, Severity, examine
-from sketchcli.data.audit.terms import TORN_GROUP
+from sketchcli.data.audit.findings import examine
+from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Finding, Severity
 from sketchcli.data.prepared import Pair, PreparedSet
 from sketchcli.data.splits import SPLITS, SplitRule
 from sketchcli.engine import audit_report

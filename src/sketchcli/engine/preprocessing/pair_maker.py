@@ -11,10 +11,8 @@ from sketchcli.config import Align, Backdrop, Direction, Fit, Light
 from sketchcli.data.audit import features
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
-from sketchcli.faces import FaceFinder, Points, align, loosened
+from sketchcli.faces import FaceFinder, Points, cut, loosened
 from sketchcli.images import Pixels
-
-FACE_ASPECT = 0.8  # width to height of an aligned face
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,9 @@ class PairMaker:
         about = features.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _sit(self, job: Job) -> "Sitting":
-        """A photo to draw from, kept, for the next sketch may be of it too."""
-        if self._sitting is None or self._sitting.file != job.photo:
+    def _sit(self, job: Job) -> Sitting:
+        """A photo to draw from; the further sketches of it do not read it again."""
+        if not job.draw or self._sitting is None or self._sitting.file != job.photo:
             _, photo = _read(job)
             eyes, keeps_background = self._eyes(photo), False
             if self.recipe.light is Light.EVEN and eyes is not None:
@@ -147,14 +145,11 @@ class PairMaker:
     ) -> Pixels:
         if self.finder is None:
             return pixels
-        height, width = self.recipe.size
-        tall = max(height, round(width / FACE_ASPECT))
         if eyes is None:
             unaligned[str(file)] = "no face found: its centre was taken"
-            return images.fit(pixels, (tall, round(tall * FACE_ASPECT)), Fit.CROP)
-        if self.recipe.is_loose:  # a sketch that came with its photo is cut as that is
+        elif self.recipe.is_loose:  # a sketch that came with its photo is cut as that is
             eyes = loosened(eyes, self._chance("cut of", job.id))
-        return align(pixels, eyes, height=tall)
+        return cut(pixels, eyes, self.recipe.size)
 
     def _fit(self, pixels: Pixels) -> Pixels:
         return images.fit(pixels, self.recipe.size, self.recipe.fit)

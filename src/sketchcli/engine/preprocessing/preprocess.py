@@ -3,12 +3,12 @@
 import contextlib
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sketchcli import files
+from sketchcli import files, machine
 from sketchcli.data import prepared
-from sketchcli.data.audit.findings import Audit
+from sketchcli.data.audit.terms import Audit
 from sketchcli.data.ledger import Ledger
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source
@@ -18,11 +18,11 @@ from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.preprocessing import auditing, planning, telling, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
-from sketchcli.engine.preprocessing.workers import Rank
 from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.errors import DataError, InterruptedRunError
+from sketchcli.machine import Place
 
 CONTACT_SHEET = "contact-sheet.png"
 AUDIT = audit_report.NAME
@@ -50,7 +50,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
-    rank: Rank | None = None,
+    place: Place | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -64,26 +64,28 @@ def preprocess(
         overwrite: Whether an older one may be replaced.
         processes: How many make pairs at once; the pixels are the same for any number.
         reporter: Told of the progress, and of every file left out.
-        rank: Which process of several this is; by default as `torchrun` says.
+        place: Which process of several this is; by default as `torchrun` says.
 
     Raises:
         DataError: No pair can be used, the folder cannot be written, or there are findings and the
             config is strict: then the audit is left beside the target.
+        UsageError: RANK and WORLD_SIZE are no numbers, or contradict one another.
     """
     target, ledger = target.resolve(), Ledger(dict(source.left_out))
     jobs = _plan(source, config, ledger)
     if not jobs:
         raise _nothing_left(ledger.left_out)
     workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
-    rank = rank or Rank.from_environment()
-    if not rank.is_first:  # it puts the set together; this one makes its share of the pairs
-        return _make_share(workshop, target, rank, processes)
+    place = place or _place_in_environment()
+    if not place.is_first:  # it puts the set together; this one makes its share of the pairs
+        return _make_share(workshop, target, place, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        assembly = _assemble(workshop, ledger, rank, processes, reporter)
+        assembly = _assemble(workshop, ledger, place, processes, reporter)
         audit = auditing.audit(assembly, config.division, threads=processes)
-        about = _describe(assembly, audit, source, origin, config, name=target.name)
-        about = replace(about, recipe=workshop.identity)
+        about = _describe(
+            assembly, audit, source, origin, config, name=target.name, recipe=workshop.identity
+        )
         _write(workshop.assembled, about, audit, config, target)
         files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
@@ -91,11 +93,16 @@ def preprocess(
     return _result(about, target, audit)
 
 
+def _place_in_environment() -> Place:
+    """As `torchrun` says; where processes meet need not be set: these meet on the disk."""
+    return Place(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
+
+
 def _assemble(
-    workshop: Workshop, ledger: Ledger, rank: Rank, processes: int, reporter: Reporter
+    workshop: Workshop, ledger: Ledger, place: Place, processes: int, reporter: Reporter
 ) -> Assembly:
     workshop.prepare(reporter)
-    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, rank=rank)
+    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, place=place)
     with _interruptible(), contextlib.closing(made):
         return _put_together(workshop, made, ledger, reporter)
 
@@ -133,18 +140,20 @@ def _put_together(
     return assembly
 
 
-def _make_share(workshop: Workshop, target: Path, rank: Rank, processes: int) -> ShareResult:
+def _make_share(workshop: Workshop, target: Path, place: Place, processes: int) -> ShareResult:
     def is_finished(identity: str) -> bool:
-        is_there = prepared.is_prepared(target)
-        return is_there and prepared.read(target).description.recipe == identity
+        try:
+            return prepared.read(target).description.recipe == identity
+        except DataError:  # nothing yet, or a set of another version, which the first rank replaces
+            return False
 
     made = 0
-    if workshop.chunks[rank.number :: rank.count]:
+    if workers.share_of(workshop, place):
         workers.await_workshop(workshop, is_finished)
         if workshop.folder.exists():
             with _interruptible():
-                made = workers.make_share(workshop, workers=processes, rank=rank)
-    return ShareResult(rank.number, rank.count, made)
+                made = workers.make_share(workshop, workers=processes, place=place)
+    return ShareResult(place.rank, place.count, made)
 
 
 def _describe(
@@ -155,6 +164,7 @@ def _describe(
     config: PreprocessConfig,
     *,
     name: str,
+    recipe: str,
 ) -> Description:
     return Description(
         name=name,
@@ -171,6 +181,7 @@ def _describe(
         repeated=assembly.ledger.repeated,
         unaligned=assembly.unaligned,
         findings=audit.counts,
+        recipe=recipe,
     )
 
 

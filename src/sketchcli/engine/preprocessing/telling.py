@@ -1,7 +1,7 @@
 """What a person should know of a set that was just made."""
 
 from sketchcli.data import splits
-from sketchcli.data.audit.findings import Audit
+from sketchcli.data.audit.terms import Audit
 from sketchcli.data.prepared import Description
 from sketchcli.data.sources import Source
 from sketchcli.data.splits import SplitBy, SplitRule
@@ -29,14 +29,13 @@ def tell(
             rest = f"{verb} {len(about) - MOST_TOLD} more files: {where}"
             reporter(Note(rest, is_warning=True))
     if rule.group:
-        groups = [rule.group_of(pair.id) for pair in description.pairs]
-        found = len(list(filter(None, groups)))
-        message = (
-            f"--group-by: {len(set(groups) - {None})} groups in {found} of {len(groups)} names"
-        )
-        reporter(Note(message, is_warning=not found))
+        groups = list(filter(None, (rule.group_of(pair.id) for pair in description.pairs)))
+        found = f"{len(set(groups))} groups in {len(groups)} of {len(description.pairs)} names"
+        reporter(Note(f"--group-by: {found}", is_warning=not groups))
     is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
-    is_drawn = rule.by is SplitBy.SHARES or any(pair.split is None for pair in source.pairs)
+    is_drawn = rule.by is SplitBy.SHARES or (
+        rule.by is SplitBy.GIVEN and any(pair.split is None for pair in source.pairs)
+    )
     for split, is_wanted in is_asked.items():
         if is_drawn and is_wanted and split not in description.counts:
             message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"

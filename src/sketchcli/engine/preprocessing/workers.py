@@ -10,38 +10,17 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 
 from sketchcli import images, machine
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop, make_chunk
 from sketchcli.errors import DataError
+from sketchcli.machine import Place
 
 PATIENCE = 600.0  # seconds without news from another rank
 WINDOWS_LIMIT = 61  # processes; a wait for more is refused there
 AHEAD = 2  # chunks handed to each worker before the first comes back
-
-
-@dataclass(frozen=True)
-class Rank:
-    """Which of how many processes this is; the first puts the set together."""
-
-    number: int = 0
-    count: int = 1
-
-    @classmethod
-    def from_environment(cls) -> "Rank":
-        """As `torchrun` says; without it the only one.
-
-        Raises:
-            UsageError: RANK or WORLD_SIZE is no number.
-        """
-        return cls(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
-
-    @property
-    def is_first(self) -> bool:
-        """Whether it puts the set together."""
-        return self.number == 0
+ALONE = Place()
 
 
 def available_cores() -> int:
@@ -55,7 +34,7 @@ def most_workers(system: str = sys.platform) -> int:
 
 
 def made_chunks(
-    workshop: Workshop, *, workers: int, reporter: Reporter, rank: Rank | None = None
+    workshop: Workshop, *, workers: int, reporter: Reporter, place: Place = ALONE
 ) -> Generator[int, None, None]:
     """Make the chunks that are not made yet; each one's number when it and all before it are made.
 
@@ -66,15 +45,15 @@ def made_chunks(
         workshop: What is to be made.
         workers: Processes; with one, no other process is started.
         reporter: Told how many pairs of all are made.
-        rank: Which process of several this is: the first.
+        place: The first process of several, or the only one.
 
     Raises:
         DataError: The disk cannot be written, a worker died, or a rank did not make its share.
     """
-    if rank is not None and rank.count > 1:
-        make_share(workshop, workers=workers, rank=rank)
+    if place.count > 1:
+        make_share(workshop, workers=workers, place=place)
         await_chunks(workshop, reporter=reporter)
-    missing = _missing(workshop, Rank())
+    missing = _missing(workshop, ALONE)
     ready, total = set(workshop.chunks) - set(missing), len(workshop.jobs)
     with contextlib.closing(_made(workshop, missing, workers)) as made:
         for number in workshop.chunks:
@@ -85,8 +64,8 @@ def made_chunks(
         next(made, None)  # its workers end by themselves
 
 
-def make_share(workshop: Workshop, *, workers: int, rank: Rank) -> int:
-    """Make the chunks that are not made yet and fall to one of several ranks.
+def make_share(workshop: Workshop, *, workers: int, place: Place) -> int:
+    """Make the chunks that are not made yet and fall to one of several processes.
 
     Returns:
         How many they were.
@@ -94,18 +73,22 @@ def make_share(workshop: Workshop, *, workers: int, rank: Rank) -> int:
     Raises:
         DataError: The disk cannot be written, or a worker died.
     """
-    missing = _missing(workshop, rank)
+    missing = _missing(workshop, place)
     for _ in _made(workshop, missing, workers):
         pass
     return len(missing)
 
 
-def _missing(workshop: Workshop, rank: Rank) -> list[int]:
-    share = workshop.chunks[rank.number :: rank.count]
-    return [number for number in share if not workshop.is_done(number)]
+def share_of(workshop: Workshop, place: Place) -> range:
+    """The chunks that fall to one of several processes."""
+    return workshop.chunks[place.rank :: place.count]
 
 
-def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PATIENCE) -> None:
+def _missing(workshop: Workshop, place: Place) -> list[int]:
+    return [number for number in share_of(workshop, place) if not workshop.is_done(number)]
+
+
+def await_chunks(workshop: Workshop, *, reporter: Reporter) -> None:
     """Wait until all ranks have made their chunks.
 
     Raises:
@@ -118,7 +101,7 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PA
             done, last = found, time.monotonic()
             total = len(workshop.jobs)
             reporter(Advanced("pairs", min(done * CHUNK, total), total))
-        elif time.monotonic() - last > patience:
+        elif time.monotonic() - last > PATIENCE:
             raise DataError(
                 f"{workshop.folder}: {len(workshop.chunks) - done} chunks never came",
                 hint="did a rank fail? the same command goes on from here",
@@ -127,22 +110,19 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter, patience: float = PA
             time.sleep(0.1)
 
 
-def await_workshop(
-    workshop: Workshop, is_finished: Callable[[str], bool], *, patience: float = PATIENCE
-) -> None:
+def await_workshop(workshop: Workshop, is_finished: Callable[[str], bool]) -> None:
     """Wait until the first rank has made the folder ready, or has finished without this rank.
 
     Args:
         workshop: What is to be made.
         is_finished: Whether the set of a workshop's identity is there.
-        patience: Seconds.
 
     Raises:
         DataError: Neither came.
     """
     identity, start = workshop.identity, time.monotonic()
     while not workshop.belongs_to(identity) and not is_finished(identity):
-        if time.monotonic() - start > patience:
+        if time.monotonic() - start > PATIENCE:
             raise DataError(f"{workshop.folder}: the first rank never began it")
         time.sleep(0.1)
 

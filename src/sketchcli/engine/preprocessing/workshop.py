@@ -93,7 +93,8 @@ class Workshop:
             if self.folder.exists():
                 message = "begun anew: the command or its pictures have changed since"
                 reporter(Note(f"{message} {self.folder} was left unfinished"))
-            self.remove()
+                with files.writing(self.folder, hint="delete it yourself"):
+                    shutil.rmtree(self.folder)  # a chunk that stays would be taken for this work's
             files.write_json(self.folder / IDENTITY, {"identity": identity})
         for number in filter(self.is_done, self.chunks):
             if not self._is_whole(number):

@@ -1,0 +1,6 @@
+from sketchcli import formats
+
+
+def test_hidden_files_and_other_files_are_no_pictures(tmp_path):
+    names = ["a.png", "a.JPG", ".a.png", "._a.jpg", "a.txt", "png"]
+    assert [n for n in names if formats.is_picture(tmp_path / n)] == ["a.png", "a.JPG"]
