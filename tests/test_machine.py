@@ -148,6 +148,7 @@ def test_where_all_have_cores_nothing_is_said(threads, processes, usable, cores,
     [
         (2, 1, 2, 2, 1.0, "keep 1 of 2 cores busy", "OMP_NUM_THREADS=1"),
         (2, 1, 2, 2, 2.0, "keep 2 of 2 cores busy", "wait until they have ended"),
+        (2, 1, 2, 2, 7.0, "keep 2 of 2 cores busy", "wait until they have ended"),
         (16, 1, 2, 16, 0.0, "16 threads on the 2 cores", "unset OMP_NUM_THREADS"),
         (2, 1, 1, 8, 0.0, "2 threads on the 1 core that", "set it to 1"),
         (4, 4, 8, 8, 0.0, "4 processes of 4 threads share 8 cores", "OMP_NUM_THREADS=2"),

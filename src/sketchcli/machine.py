@@ -179,8 +179,9 @@ def crowding(
         return ""
     free = math.floor(cores - others)
     fewer = f", or leave it a core of its own: {THREADS_VARIABLE}={free}" if free >= 1 else ""
+    busy = min(others, cores)  # more may wait for them
     return (
-        f"other programs keep {others:.0f} of {_cores(cores)} busy; sharing cores makes training "
+        f"other programs keep {busy:.0f} of {_cores(cores)} busy; sharing cores makes training "
         f"several times slower: wait until they have ended{fewer}"
     )
 

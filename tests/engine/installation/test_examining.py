@@ -1,5 +1,6 @@
 """`sketch2img doctor`, also where what it looks at is broken."""
 
+import json
 import os
 import subprocess
 import sys
@@ -85,14 +86,13 @@ def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
     [
         ("cv2", "ImportError('libGL.so.1: cannot open')", "opencv", set(VERBS)),
         ("torch", "OSError('libtorch.so: no')", "torch", {"train", "generate", "eval"}),
+        ("matplotlib", "__import__('os').abort()", "libraries", set(VERBS)),
     ],
 )
 def test_it_works_where_a_library_cannot_be_imported(tmp_path, module, error, check, stopped):
     (tmp_path / f"{module}.py").write_text(f"raise {error}")
     outcome = doctor("--json", modules=tmp_path)
-    from json import loads
-
-    found = loads(outcome.stdout)
+    found = json.loads(outcome.stdout)
     assert outcome.returncode == ExitCode.DEVICE
     assert found["status"] == "error"
     assert {verb for verb, can_run in found["data"]["can_run"].items() if not can_run} == stopped
@@ -109,6 +109,9 @@ def test_other_libraries_stop_the_verbs_that_need_them():
     check = software.check_libraries(broken, Answer())
     assert (check.state, check.stops) == (State.PROBLEM, ("train", "eval"))
     assert check.summary == "matplotlib: ImportError: no"
+    crashed = software.check_libraries(Answer(error="it crashed (SIGILL)"), Answer())
+    assert (crashed.state, crashed.stops) == (State.PROBLEM, VERBS)
+    assert crashed.summary == "one of them: it crashed (SIGILL)"
 
 
 def test_opencv_without_its_system_libraries_gets_the_cure():
@@ -210,11 +213,12 @@ def test_a_damaged_or_missing_model_is_told(monkeypatch, tmp_path, home):
     monkeypatch.setattr(weights, "FILE", damaged)
     check = belongings.check_bundled()
     assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.CHECKPOINT)
-    damaged.unlink()
-    assert belongings.check_bundled().stops == ("generate",)
+    assert check.stops == ("generate",)
     (home / "runs" / "mine").mkdir(parents=True)
     (home / "runs" / "mine" / "result.json").write_text("{}")
     assert belongings.check_bundled().state is State.NOTE  # there is another model to draw with
+    damaged.unlink()
+    assert belongings.check_bundled().state is State.NOTE
 
 
 def test_a_home_that_cannot_be_written_to_is_a_problem(monkeypatch, tmp_path):
@@ -223,6 +227,24 @@ def test_a_home_that_cannot_be_written_to_is_a_problem(monkeypatch, tmp_path):
     check = belongings.check_folders()
     assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.DATA)
     assert "generate" not in check.stops
+
+
+def test_a_home_that_may_not_be_looked_into_is_told_too(monkeypatch, tmp_path):
+    """Played: tests may run as root, who may look everywhere."""
+    hidden = tmp_path / "hidden" / "home"
+
+    def refuse(path, **_):
+        if hidden.parent in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path)
+
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setenv("SKETCH2IMG_HOME", str(hidden))
+    assert belongings.check_folders().state is State.PROBLEM
+    assert belongings.check_disk().state is State.OK
+    assert belongings.check_assets().state is not State.PROBLEM  # it is told once
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sketchcli import paths, weights
 from sketchcli.engine.fetching.listing import list_assets
@@ -21,24 +22,21 @@ WRITING_VERBS = ("fetch-data", "preprocess", "train", "eval")
 
 def check_folders() -> Check:
     """The home and what is in its rooms; whether it can be written to."""
-    home, runs = paths.home(), paths.runs_home()
-    counts = {
-        "fetched sets": _folders_in(paths.raw_home()),
-        "prepared sets": _folders_in(paths.prepared_home()),
-        "runs": _folders_in(runs),
-        "finished runs": len(finished_runs()),
-        "evaluations": _folders_in(paths.evaluations_home()),
-    }
-    facts = {
-        "home": str(home),
-        "is_set": paths.HOME_VARIABLE in os.environ,
-        **{name.replace(" ", "_"): count for name, count in counts.items()},
-    }
-    whose = f"{paths.HOME_VARIABLE}={home}" if facts["is_set"] else str(home)
+    home, is_set = paths.home(), paths.HOME_VARIABLE in os.environ
+    facts: dict[str, Any] = {"home": str(home), "is_set": is_set}
+    whose = f"{paths.HOME_VARIABLE}={home}" if is_set else str(home)
     if not os.access(existing(home), os.W_OK | os.X_OK) or not existing(home).is_dir():
         hint = f"set {paths.HOME_VARIABLE} to a folder that can be written to"
         text = f"{whose}: cannot be written to"
         return Check("folders", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
+    counts = {
+        "fetched sets": _folders_in(paths.raw_home()),
+        "prepared sets": _folders_in(paths.prepared_home()),
+        "runs": _folders_in(paths.runs_home()),
+        "finished runs": len(finished_runs()),
+        "evaluations": _folders_in(paths.evaluations_home()),
+    }
+    facts |= {name.replace(" ", "_"): count for name, count in counts.items()}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     return Check("folders", State.OK, f"{whose}: {told or 'nothing yet'}", facts=facts)
 
@@ -62,8 +60,8 @@ def check_assets() -> Check:
     """Which of the known sets and networks are here."""
     try:
         listed = [each for each in list_assets() if each.kind != "local"]
-    except SketchError as error:
-        return Check("assets", State.NOTE, error.message, error.hint)
+    except (SketchError, OSError) as error:
+        return Check("assets", State.NOTE, str(error), getattr(error, "hint", ""))
     here, begun = _named(listed, "ready"), _named(listed, "partial")
     networks = [each.name for each in listed if each.kind == "network"]
     absent = [name for name in networks if name not in here]
@@ -84,7 +82,7 @@ def check_bundled() -> Check:
         stops = ("generate",) if is_needed else ()
         text = error.message if isinstance(error, CheckpointError) else f"its hash: {error}"
         hint = "install sketch2img again, or train a model: sketch2img train"
-        state = State.PROBLEM if weights.is_here() or is_needed else State.NOTE
+        state = State.PROBLEM if is_needed else State.NOTE
         return Check("model", state, text, hint, stops, ExitCode.CHECKPOINT)
     size = weights.FILE.stat().st_size
     facts = {"file": str(weights.FILE), "sha256": digest, "bytes": size}
@@ -94,7 +92,8 @@ def check_bundled() -> Check:
 
 def existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
-    return next(place for place in (folder, *folder.parents) if place.exists())
+    # Not `Path.exists`, which raises where a folder above may not be looked into.
+    return next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110
 
 
 def _folders_in(room: Path) -> int:

@@ -41,7 +41,8 @@ def check_threads(facts: Facts) -> Check:
     usable, cores, quota = machine.usable_cores(), os.cpu_count() or 1, machine.cpu_quota()
     threads, others = facts.get("threads", usable), machine.busy_elsewhere()
     told = f"{_count(threads, 'thread')} on {usable} of {_count(cores, 'core')}"
-    told += f", {others:.1f} busy with other programs" if others >= machine.A_CORE else ""
+    busy = min(others, cores)  # more may wait for them
+    told += f", {busy:.1f} busy with other programs" if others >= machine.A_CORE else ""
     setting = os.environ.get(machine.THREADS_VARIABLE)
     told += f"; {machine.THREADS_VARIABLE}={setting}" if setting else ""
     warning = machine.crowding(threads, usable=usable, cores=cores, others=others)

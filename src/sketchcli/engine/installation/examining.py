@@ -34,9 +34,12 @@ def _look() -> Iterator[Check]:
     yield build
     pictures = software.check_opencv(opencv)
     yield pictures
-    # What stands on a broken torch is not told again.
-    yield software.check_libraries(light, Answer() if is_broken(build) else on_torch)
-    device = _not_tried("device") if is_broken(build) else computing.check_device(computed)
+    # What a broken torch or OpenCV takes with it is not told again.
+    yield software.check_libraries(
+        Answer() if is_broken(pictures) else light, Answer() if is_broken(build) else on_torch
+    )
+    can_compute = not (is_broken(build) or on_torch.error)
+    device = computing.check_device(computed) if can_compute else _not_tried("device")
     yield device
     yield computing.check_threads(device.facts)
     yield computing.check_memory()
@@ -45,8 +48,8 @@ def _look() -> Iterator[Check]:
     yield belongings.check_assets()
     model = belongings.check_bundled()
     yield model
-    is_explained = any(map(is_broken, (build, pictures, device, model)))
-    yield _not_tried("trial") if is_explained else computing.check_trial(drawn)
+    can_draw = can_compute and not any(map(is_broken, (pictures, device, model)))
+    yield computing.check_trial(drawn) if can_draw else _not_tried("trial")
 
 
 def is_broken(check: Check) -> bool:

@@ -71,6 +71,8 @@ def check_libraries(light: Answer, on_torch: Answer) -> Check:
     errors: dict[str, str] = {name: "missing" for name, found in versions.items() if not found}
     for answer in (light, on_torch):
         errors |= answer.facts.get("errors", {})
+        if answer.error:  # it took the process with it: which one it was is not known
+            errors["one of them"] = answer.error
     errors = {name: text for name, text in errors.items() if name not in CHECKED_ALONE}
     extras = {name: version(name) for name in OPTIONAL}
     facts = {"versions": versions, "errors": errors, "extras": extras}
