@@ -32,6 +32,26 @@ def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch, tmp_path):
     assert paths.home() == Path.home() / "sketches"
 
 
+def test_a_folder_of_a_room_is_typed_by_its_name_and_others_by_their_path(tmp_path, monkeypatch):
+    room = tmp_path / "room"
+    (room / "a b").mkdir(parents=True)
+    monkeypatch.chdir(room / "a b")
+    for folder in (room / "a b", room / "a b" / ".." / "a b", Path()):
+        assert paths.named(room, folder) == "a b"
+    assert paths.named(room, room / "a" / "b") == str(room / "a" / "b")
+
+
+def test_a_new_folder_takes_no_name_that_is_there(tmp_path):
+    made = set()
+    for _ in range(3):
+        folder = paths.unused(tmp_path / "room", "faces", "modern")
+        assert folder.name.startswith("20")
+        assert "-faces-modern" in folder.name
+        folder.mkdir(parents=True)
+        made.add(folder)
+    assert len(made) == 3
+
+
 def test_asking_where_creates_nothing(home):
     for room in ROOMS:
         assert not room().exists()

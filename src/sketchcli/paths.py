@@ -4,6 +4,7 @@ The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where 
 Nothing is created here; whoever writes creates the folder that it writes to.
 """
 
+import datetime as dt
 import os
 import re
 from pathlib import Path
@@ -41,6 +42,22 @@ def in_room(room: Path, name: Path) -> Path:
     """Where a plain name stands in a room; a path (`.`, `a/b`, `/a`) stays what it is."""
     is_plain = str(name) == name.name and name.name not in {"", ".", ".."}
     return room / name if is_plain else name
+
+
+def named(room: Path, folder: Path) -> str:
+    """What a user types for a folder: its name, if it is in a room, or else its path."""
+    whole = folder.resolve()
+    return whole.name if whole.parent == room.resolve() else str(folder)
+
+
+def unused(room: Path, *words: str) -> Path:
+    """A name that nothing in a room has yet: date and time, then some words."""
+    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    name = "-".join([stamp, *words])
+    folder, again = room / name, 2
+    while folder.exists():
+        folder, again = room / f"{name}-{again}", again + 1
+    return folder
 
 
 def raw_home() -> Path:

@@ -21,7 +21,9 @@ def test_help_fits_into_80_columns(sketch2img, monkeypatch, name):
 @pytest.mark.parametrize("name", VERBS)
 def test_help_has_examples_and_the_options_that_all_share(sketch2img, monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "80")
-    shown = sketch2img(name, "--help").stdout
+    outcome = sketch2img(name, "--help")
+    shown = outcome.stdout
+    assert outcome.code == 0
     assert all(f" {example} " in f"{shown} " for example in EXAMPLES[name])
     assert all(option in shown for option in ("--quiet", "--verbose", "--no-progress", "--json"))
     assert "<bool>" not in shown

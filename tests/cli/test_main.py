@@ -8,13 +8,11 @@ import pytest
 
 from sketchcli import __version__
 from sketchcli.cli import main as main_module
+from sketchcli.cli.app import VERBS
 from sketchcli.errors import ExitCode, SketchError
 
-VERBS = ("fetch-data", "preprocess", "train", "generate", "eval")
-OTHERS = ("models", "export", "import-weights")
 
-
-def test_help_names_the_five_verbs(sketch2img):
+def test_help_names_the_verbs(sketch2img):
     outcome = sketch2img("--help")
     assert outcome.code == 0
     assert all(verb in outcome.stdout for verb in VERBS)
@@ -25,14 +23,8 @@ def test_version(sketch2img):
 
 
 def test_no_arguments_show_the_help(sketch2img):
-    assert "Usage" in "".join(vars(sketch2img())[key] for key in ("stdout", "stderr"))
-
-
-@pytest.mark.parametrize("verb", VERBS + OTHERS)
-def test_every_verb_explains_itself(sketch2img, verb):
-    outcome = sketch2img(verb, "--help")
-    assert outcome.code == 0
-    assert f"sketch2img {verb}" in outcome.stdout
+    outcome = sketch2img()
+    assert "Usage" in outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -119,6 +111,22 @@ def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, num
 def test_a_name_that_the_system_refuses_is_an_error_not_a_bug(sketch2img):
     outcome = sketch2img("generate", "x" * 300, "out.png")
     assert outcome.code == ExitCode.DATA
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words", "code", "name"),
+    [
+        ("utf-8", ("preprocess", "caf\udce9", "--json"), ExitCode.DATA, b"caf\\udce9"),
+        ("latin-1", ("fetch-data", "demo", "--count=1", "--name=\u65e5"), ExitCode.OK, b"\\u65e5"),
+    ],
+)
+def test_names_that_cannot_be_printed_are_escaped(encoding, words, code, name):
+    environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+    command = [sys.executable, "-m", "sketchcli", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert name in done.stdout
+    assert b"Traceback" not in done.stderr
 
 
 def test_the_traceback_comes_when_asked_for(sketch2img, monkeypatch):

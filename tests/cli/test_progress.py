@@ -146,13 +146,17 @@ def test_notes_and_findings_stay_above_the_live_display(display):
     live(Note("drawing the [demo] set"))
     live(Found(10, "collapse", "all generated photos look [alike]"))
     assert "drawing the [demo] set" in file.getvalue()
-    assert "epoch 10: all generated photos look [alike]" in file.getvalue()
+    assert "warning: epoch 10: all generated photos look [alike]" in file.getvalue()
 
 
-def test_counts_are_a_bar(display):
+def test_counts_are_a_bar_whatever_they_are_of(display):
     live, _ = display
     live(Advanced("pairs", 3, 8))
-    assert "3/8" in shown(live)[0]
+    live(Advanced(f"pictures of {'long-' * 20}[/name]", 30_000, 100_000))
+    pairs, pictures = shown(live)
+    assert "3/8" in pairs
+    assert pictures.startswith("pictures of long-")
+    assert "30000/100000" in pictures
 
 
 def test_a_transfer_is_a_bar_with_size_speed_and_time_left(display):

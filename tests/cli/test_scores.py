@@ -50,7 +50,7 @@ def test_a_predictor_says_where_it_has_fewer_than_the_others():
     model = PredictorScore("a", "model", {"ssim": replace(SSIM, count=90)})
     other = PredictorScore("b", "model", {"ssim": SSIM})
     few = {"ssim": METRICS["ssim"]}
-    table = scores._table(EvalResult("x", 100, (8, 8), few, (model, other), {}, (), {}))
+    table = scores._table(EvalResult("x", 100, (8, 8), few, (model, other), {}, (), {}), " ")
     cells = [list(column.cells) for column in table.columns]
     assert "(90 pictures)" in cells[1][0]
     assert "pictures)" not in cells[2][0]
@@ -66,3 +66,37 @@ def test_models_say_which_weights_they_are_and_the_protocol_is_printed(shown):
     assert "model: runs/m/weights.safetensors" in lines
     assert "  pictures: 100" in lines
     assert "  ssim: 7x7 window" in lines
+
+
+def test_what_several_metrics_share_is_told_once(capsys):
+    figures = {"ssim": SSIM, "rank-1": RANK}
+    metrics = {
+        name: replace(METRICS[name], protocol=f"{name} of grey. 95 % interval: bootstrap")
+        for name in figures
+    }
+    model = PredictorScore("m", "model", figures)
+    absent = {"kid": "get inception", "fid": "get inception", "rank-5": "get sface"}
+    result = EvalResult("x", 100, (8, 8), metrics, (model,), absent, (), {})
+    scores.show(result, Console(width=120))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-6:] == [
+        "not available: kid, fid: get inception",
+        "not available: rank-5: get sface",
+        "protocol:",
+        "  ssim: ssim of grey",
+        "  rank-1: rank-1 of grey",
+        "  95 % intervals of ssim, rank-1: bootstrap",
+    ]
+
+
+def test_a_narrow_terminal_breaks_nothing_within_a_word(capsys):
+    model = PredictorScore("model", "model", {"ssim": SSIM}, source="runs/mine/weights.safetensors")
+    long = {"ssim": replace(METRICS["ssim"], protocol="window and border " * 9)}
+    console = Console(width=40, force_terminal=True, no_color=True, color_system=None)
+    scores.show(EvalResult("x", 100, (8, 8), long, (model,), {}, (), {}), console)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert any(line.endswith("0.7123 #1") for line in map(str.rstrip, lines))
+    assert any(line.strip() == "[0.69, 0.73]" for line in lines)
+    words = " ".join(lines).split()
+    assert words.count("window") == words.count("border") == 9

@@ -13,7 +13,8 @@ import pytest
 from sketchcli import checkpoint, files
 from sketchcli import config as settings
 from sketchcli.cli import train_settings
-from sketchcli.cli.train_settings import invocation, parse_assignments, resolve_config
+from sketchcli.cli.train_run import invocation
+from sketchcli.cli.train_settings import parse_assignments, resolve_config
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, UsageError

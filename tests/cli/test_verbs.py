@@ -39,9 +39,16 @@ def test_the_files_preset_holds_unless_a_flag_names_another(tmp_path):
     assert resolve_config(None, file, {}).model.generator == "resnet"
     chosen = resolve_config("modern", file, {})
     assert (chosen.preset, chosen.model.generator, chosen.epochs) == ("modern", "resunet", 7)
-    file.write_text('preset = "best"\n')
-    with pytest.raises(UsageError):
-        resolve_config(None, file, {})
+    for unknown in ('"best"', "3", "[]", "[3]"):
+        file.write_text(f"preset = {unknown}\n")
+        with pytest.raises(UsageError):
+            resolve_config(None, file, {})
+
+
+def test_a_preset_can_be_set_as_every_other_setting():
+    assert resolve_config(None, None, {}, assignments=["preset=paper"]) == settings.preset("paper")
+    both = resolve_config("modern", None, {}, assignments=["preset=paper"])
+    assert both == settings.preset("modern")
 
 
 def test_names_lead_nowhere_else(sketch2img, folders, home):
@@ -130,6 +137,7 @@ def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
     assert "pictures: " in shown
     assert "size: 32x32 pixels" in shown
     assert "fitted by stretch" in shown
+    assert "95 % intervals of mae, psnr: bias-corrected" in shown
 
 
 def test_eval_writes_a_report_at_home(sketch2img, trained, home):

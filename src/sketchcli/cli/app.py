@@ -7,7 +7,7 @@ import typer
 
 from sketchcli import __version__
 from sketchcli.cli import examples
-from sketchcli.cli.command import Command
+from sketchcli.cli.command import Command, Group
 from sketchcli.cli.doctor import doctor
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.export import export
@@ -21,6 +21,7 @@ from sketchcli.cli.train import train
 
 app = typer.Typer(
     name="sketch2img",
+    cls=Group,
     help="Turn sketches into photographs with a conditional GAN, and train your own translator.",
     epilog="The usual order: fetch-data, preprocess, train, generate, eval.\n\n"
     "At once, with the model that comes along: sketch2img generate in.png out.png",

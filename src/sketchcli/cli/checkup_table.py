@@ -8,28 +8,28 @@ import typer
 from sketchcli.cli.progress import printable
 from sketchcli.engine.installation.findings import Check, Installation
 
-WIDTH = 100  # columns, whatever the terminal has: it is to be pasted
+WIDEST = 100  # columns, whatever the terminal has: it is to be pasted
 INDENT = " " * 20
 
 
-def show(found: Installation) -> None:
+def show(found: Installation, columns: int) -> None:
     """Print the block."""
     for check in found.checks:
-        typer.echo(lines(check))
+        typer.echo(lines(check, min(WIDEST, columns)))
     unable = [verb for verb, can_run in found.can_run.items() if not can_run]
     typer.echo(f"cannot run: {', '.join(unable)}" if unable else "all five verbs can run")
 
 
-def lines(check: Check) -> str:
+def lines(check: Check, columns: int) -> str:
     """A check on a line or more: how grave, what, what was found, what to do."""
-    told = _filled(f"{check.state.value:8}{check.name:12}", check.summary)
-    return f"{told}\n{_filled(INDENT + '-> ', check.hint)}" if check.hint else told
+    told = _filled(f"{check.state.value:8}{check.name:12}", check.summary, columns)
+    return f"{told}\n{_filled(INDENT + '-> ', check.hint, columns)}" if check.hint else told
 
 
-def _filled(start: str, text: str) -> str:
+def _filled(start: str, text: str, columns: int) -> str:
     return textwrap.fill(
         without_home(text),
-        WIDTH,
+        columns,
         initial_indent=start,
         subsequent_indent=" " * len(start),
         break_on_hyphens=False,

@@ -26,11 +26,6 @@ def error_envelope(command: str, code: int, message: str, hint: str) -> str:
     return envelope(command, status="error", errors=[about])
 
 
-def as_text(text: str) -> str:
-    """JSON whose names are text: bytes that are none become the escapes that JSON has for them."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 def plain(value: object) -> str:
     """A value that JSON has no form for."""
     if isinstance(value, Path):

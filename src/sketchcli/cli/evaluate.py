@@ -25,6 +25,7 @@ def evaluate(
     model: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="MODEL",
             help="Weights, a run's folder or its name; several are compared.  "
             "\\[default: the newest finished run]",
             autocompletion=completing.models,
@@ -47,6 +48,7 @@ def evaluate(
     metric: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="METRIC",
             help=f"Only these: {METRICS}.  \\[default: all there are]",
             autocompletion=completing.of(registry.METRICS),
         ),
@@ -83,26 +85,30 @@ def evaluate(
         )
     pixels = options.parse_size(size)
 
-    from sketchcli import device as devices
+    from sketchcli import paths
     from sketchcli.cli.progress import reporting
+    from sketchcli.cli.quick_imports import quick_imports
     from sketchcli.cli.render import emit
-    from sketchcli.engine.evaluating import evaluate as evaluating
-    from sketchcli.engine.evaluating.comparing import EvalConfig, new_folder
     from sketchcli.engine.events import Note
     from sketchcli.engine.finding import find_prepared
     from sketchcli.engine.runs import find_weights
 
-    config = EvalConfig(
-        tuple(metric or ()), allow_trained, (out or new_folder()) if report else None
-    )
+    wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
+    models = [find_weights(name) for name in wanted]
+    dataset = None if compares_folders else find_prepared(data)
+
+    with quick_imports():
+        from sketchcli import device as devices
+        from sketchcli.engine.evaluating import evaluate as evaluating
+        from sketchcli.engine.evaluating.comparing import EvalConfig
+
+    folder = (out or paths.unused(paths.evaluations_home())) if report else None
+    config = EvalConfig(tuple(metric or ()), allow_trained, folder)
     with reporting() as tell:
-        if compares_folders:
+        if dataset is None:
             real, *others = generated
             result = evaluating.evaluate_folders(real, others, config, size=pixels, reporter=tell)
         else:
-            wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
-            models = [find_weights(name) for name in wanted]
-            dataset = find_prepared(data)
             for weights in models:
                 tell(Note(f"model: {weights}"))
             tell(Note(f"set: {dataset.folder}"))

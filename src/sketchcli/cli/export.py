@@ -21,13 +21,15 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write a model as ONNX, for any batch and size, and compare it with the original."""
+    from sketchcli.cli.quick_imports import quick_imports
+    from sketchcli.cli.render import emit
     from sketchcli.engine.runs import find_weights
 
     weights = find_weights(model)
 
-    from sketchcli import device as devices
-    from sketchcli.cli.render import emit
-    from sketchcli.engine.generating.exporting import export as run
+    with quick_imports():
+        from sketchcli import device as devices
+        from sketchcli.engine.generating.exporting import export as run
 
     place = devices.resolve("cpu", precision="fp32")
     emit("export", run(weights, output, device=place, overwrite=overwrite), as_json=as_json)

@@ -43,14 +43,17 @@ def fetch_data(
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of your own photos.")] = "",
     count: Annotated[
-        int | None, typer.Option(min=1, help="Pairs to draw.  \\[default: 200]")
+        int | None, typer.Option(min=1, metavar="N", help="Pairs to draw.  \\[default: 200]")
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=16, max=1024, help="Pixels a side, drawn pairs.  \\[default: 128]"),
+        typer.Option(
+            min=16, max=1024, metavar="N", help="Pixels a side, drawn pairs.  \\[default: 128]"
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the drawn pairs.  \\[default: 0]")
+        int | None,
+        typer.Option(min=0, metavar="N", help="Seed of the drawn pairs.  \\[default: 0]"),
     ] = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sketchcli.cli import completing
+from sketchcli.cli import completing, options
 
 FILES, DRAWING, PHOTOS = "Which sketches", "How they are drawn", "The photos"
 MACHINE, OUTPUT = "Machine", "Output"
@@ -82,6 +82,7 @@ Models = Annotated[
     list[Path] | None,
     typer.Option(
         "--model",
+        metavar="MODEL",
         help="Weights, a run's folder or its name, or bundled; of several the mean is drawn.  "
         "\\[default: the newest finished run, else bundled]",
         autocompletion=completing.models,
@@ -145,11 +146,14 @@ Variations = Annotated[
     typer.Option(
         min=1,
         max=1000,
+        metavar="N",
         help="Photos a sketch, of a model with noise.",
         rich_help_panel=DRAWING,
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the variations.", rich_help_panel=DRAWING)]
+Seed = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Of the variations.", rich_help_panel=DRAWING)
+]
 
 # -- the photos
 Size = Annotated[
@@ -172,7 +176,7 @@ Format = Annotated[
 ]
 Quality = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help="Of JPEG and WebP.", rich_help_panel=PHOTOS),
+    typer.Option(min=1, max=100, metavar="N", help="Of JPEG and WebP.", rich_help_panel=PHOTOS),
 ]
 Suffix = Annotated[
     str, typer.Option(help="Put this behind each name: _photo.", rich_help_panel=PHOTOS)
@@ -196,9 +200,7 @@ Grid = Annotated[
 # -- machine and output
 Device = Annotated[
     str,
-    typer.Option(
-        help="auto (CUDA if there is one), cpu, cuda, cuda:1 or mps.", rich_help_panel=MACHINE
-    ),
+    typer.Option(help=options.DEVICE_HELP, autocompletion=options.DEVICES, rich_help_panel=MACHINE),
 ]
 Precision = Annotated[
     str,
@@ -220,7 +222,7 @@ Manifest = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=OUTPUT),
+    typer.Option("--json", help=options.JSON_HELP, rich_help_panel=OUTPUT),
 ]
 JsonLines = Annotated[
     bool,

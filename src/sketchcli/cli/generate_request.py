@@ -148,9 +148,9 @@ def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
     """
     if is_skipped and is_replaced:
         raise UsageError("--skip-existing and --overwrite exclude each other", hint="choose one")
-    return {(True, False): Existing.SKIP, (False, True): Existing.OVERWRITE}.get(
-        (is_skipped, is_replaced), Existing.REFUSE
-    )
+    if is_skipped:
+        return Existing.SKIP
+    return Existing.OVERWRITE if is_replaced else Existing.REFUSE
 
 
 def photo_size(text: str | None) -> Scale | tuple[int, int]:

@@ -18,7 +18,7 @@ from sketchcli.engine.generating.ranks import exit_code
 from sketchcli.engine.generating.request import Request
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights
-from sketchcli.errors import CheckpointError, ExitCode, UsageError
+from sketchcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from sketchcli.device import Device
@@ -94,11 +94,7 @@ def run_watch(
 
 def _weights(models: Sequence[Path] | None) -> tuple[Path, ...]:
     names: list[Path | None] = [*(models or ())] or [None]
-    found = tuple(find_weights(name) for name in names)
-    for path in found:
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such file", hint="name another with --model")
-    return found
+    return tuple(find_weights(name) for name in names)
 
 
 def _say_models(request: Request, tell: Reporter) -> None:

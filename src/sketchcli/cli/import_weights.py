@@ -1,6 +1,5 @@
 """`sketch2img import-weights`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from sketchcli import config as settings
 from sketchcli import registry
 from sketchcli.cli import completing, options
+from sketchcli.cli.train_settings import parse_value
 from sketchcli.errors import DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
@@ -36,7 +36,9 @@ def import_weights(
         typer.Option(metavar="KEY=VALUE", help="Of the network: width=64. Repeatable."),
     ] = None,
     size: options.Size = "128",
-    fit: Annotated[str, typer.Option(metavar="stretch|crop|pad")] = "stretch",
+    fit: Annotated[
+        settings.Fit, typer.Option(help="How a picture of another shape gets the size.")
+    ] = settings.Fit.STRETCH,
     licence: Annotated[str, typer.Option(help="Of the photos it was trained on.")] = "not stated",
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -46,21 +48,23 @@ def import_weights(
         raise DataError(f"{source}: no such file", hint="check the path")
     if target.suffix != ".safetensors":
         raise UsageError(f"{target}: no name for weights", hint="end it with .safetensors")
-    if fit not in set(settings.Fit):
-        raise UsageError(f"--fit {fit}: no such way", hint=f"one of {', '.join(settings.Fit)}")
     chosen = settings.ModelConfig(generator=generator, generator_options=_options(option or []))
-    pixels, how = options.parse_size(size), settings.Fit(fit)
+    pixels = options.parse_size(size)
 
+    from sketchcli.cli.quick_imports import quick_imports
     from sketchcli.cli.render import emit
-    from sketchcli.engine.generating.importing import import_weights as run
     from sketchcli.engine.runs import find_weights
     from sketchcli.weights_header import read_about
 
     if like is not None:
         about = read_about(find_weights(like))
         chosen = settings.from_dict(about["config"]).model
-        pixels, how = (about["size"][0], about["size"][1]), settings.Fit(about["fit"])
-    result = run(source, target, chosen, size=pixels, fit=how, licence=licence, overwrite=overwrite)
+        pixels, fit = (about["size"][0], about["size"][1]), settings.Fit(about["fit"])
+
+    with quick_imports():
+        from sketchcli.engine.generating.importing import import_weights as run
+
+    result = run(source, target, chosen, size=pixels, fit=fit, licence=licence, overwrite=overwrite)
     emit("import-weights", result, as_json=as_json)
 
 
@@ -68,10 +72,7 @@ def _options(assignments: list[str]) -> dict[str, Any]:
     found = {}
     for text in assignments:
         name, equals, value = text.partition("=")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            equals = ""
-        if not equals:
+        if not (name and equals):
             raise UsageError(f"--option {text}: no setting", hint="--option width=64")
+        found[name] = parse_value(value)
     return found

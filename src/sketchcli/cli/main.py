@@ -1,6 +1,7 @@
 """The entry point, and the one place where errors become messages and exit codes."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -31,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name may be no text, or none in this encoding; so escaped, it is right in JSON.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
     if together is not None and together.has_joined():  # Python's own end might abort it
@@ -61,9 +65,8 @@ def _run(arguments: Sequence[str]) -> int:
 def _after_typer(arguments: Sequence[str], code: int) -> int:
     if code == ExitCode.INTERRUPTED:
         return _fail(arguments, code, "interrupted")
-    if (
-        code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments)
-    ):  # for people, Typer has explained it
+    # For people, Typer has explained it.
+    if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
         message = "the command line was not understood; stderr says why"
         typer.echo(error_envelope(_verb(arguments), code, message, "--help"))
     return code
@@ -78,7 +81,8 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
     whose = f"process {rank}: " if rank else ""
     typer.echo(f"error: {whose}{printable(message)}", err=True)
     if hint:
-        typer.echo(f"hint: {hint}", err=True)
+        steps = map(printable, hint.split("\n"))  # some are steps, one a line
+        typer.echo("hint: " + "\n".join(steps), err=True)
     if "--json" in arguments and not rank:
         typer.echo(error_envelope(_verb(arguments), code, message, hint))
     return code

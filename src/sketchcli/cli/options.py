@@ -15,9 +15,10 @@ DEVICE_HELP = "auto (CUDA if there is one), cpu, cuda, cuda:1 or mps."
 
 Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.", min=0)]
+SEED_HELP = "Seed of everything that is drawn at random."
 DEVICES = completing.among(("auto", "cpu", "cuda", "mps"))
 DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP, autocompletion=DEVICES)]
+Seed = Annotated[int, typer.Option(metavar="N", help=SEED_HELP, min=0)]
 Size = Annotated[str, typer.Option(metavar="N|WxH", help="Size in pixels: 128, or 160x200.")]
 
 

@@ -40,13 +40,17 @@ def preprocess(
     style: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="STYLE",
             help=f"Draw sketches from the photos: {STYLES}. Several are mixed; one that is named "
             "twice comes twice as often.",
             autocompletion=completing.of(registry.STYLES),
         ),
     ] = None,
     draws: Annotated[
-        int, typer.Option(min=1, help="Sketches to draw of each photo, in the styles in turn.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Sketches to draw of each photo, in the styles in turn."
+        ),
     ] = 1,
     size: options.Size = "128",
     fit: Annotated[
@@ -68,8 +72,12 @@ def preprocess(
     splits: Annotated[
         SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
     ] = SplitBy.GIVEN,
-    val: Annotated[float, typer.Option(min=0, max=0.9, help="Share for validation.")] = 0.0,
-    test: Annotated[float, typer.Option(min=0, max=0.9, help="Share for testing.")] = 0.1,
+    val: Annotated[
+        float, typer.Option(min=0, max=0.9, metavar="X", help="Share for validation.")
+    ] = 0.0,
+    test: Annotated[
+        float, typer.Option(min=0, max=0.9, metavar="X", help="Share for testing.")
+    ] = 0.1,
     group_by: Annotated[
         str, typer.Option(metavar="REGEX", help="Keep names together in which this finds the same.")
     ] = "",
@@ -78,7 +86,8 @@ def preprocess(
         bool, typer.Option("--strict", help="Refuse a set in which the audit finds anything.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes.  \\[default: one for each core]")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes.  \\[default: one for each core]"),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the prepared set.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to make, instead of a name.")] = None,

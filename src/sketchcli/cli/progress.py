@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.table import Column
 from rich.text import Text
+from rich.theme import Theme
 
 from sketchcli.cli.manner import current
 from sketchcli.cli.training_view import TrainingView, number
@@ -34,7 +35,10 @@ from sketchcli.engine.events import (
     Transferred,
     Validated,
 )
+from sketchcli.engine.training.budget import duration
 
+# Without Rich's cyan and green, which are hardly to be seen on white.
+READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))
 SPEED_PERIOD = 300.0  # seconds that the time left is judged by: a batch may take many
 
 
@@ -49,7 +53,7 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
     if manner.is_quiet or not (manner.has_bars and sys.stderr.isatty()):
         yield print_plain
         return
-    display = LiveDisplay(Console(stderr=True))
+    display = LiveDisplay(Console(stderr=True, theme=READABLE))
     with display.live:
         yield display
 
@@ -59,26 +63,29 @@ def print_plain(event: Event) -> None:
 
     Quietly: for what warns alone.
     """
-    is_warning = isinstance(event, Found) or (isinstance(event, Note) and event.is_warning)
-    if current().is_quiet and not is_warning:
+    if current().is_quiet and not is_warning(event):
         return
-    if isinstance(event, Note):
-        print_note(event)
+    if isinstance(event, Note | Found):
+        typer.echo(told(event), err=True)
     elif isinstance(event, EpochTrained):
         typer.echo(epoch_line(event), err=True)
     elif isinstance(event, Validated):
         typer.echo(measured_line(event), err=True)
-    elif isinstance(event, Found):
-        typer.echo(f"warning: {printable(found_line(event))}", err=True)
     elif isinstance(event, Advanced) and event.done == event.total:
         typer.echo(f"{event.what}: {event.done}", err=True)
     elif isinstance(event, Transferred) and event.done == event.total:
         typer.echo(f"{event.what}: {filesize.decimal(event.done)}", err=True)
 
 
-def print_note(note: Note) -> None:
-    """A note as a plain line."""
-    typer.echo(printable(f"{'warning: ' if note.is_warning else ''}{note.message}"), err=True)
+def is_warning(event: Event) -> bool:
+    """Whether an event is told to those too who want to be told little."""
+    return isinstance(event, Found) or (isinstance(event, Note) and event.is_warning)
+
+
+def told(event: Note | Found) -> str:
+    """A note, or what the training doctor says, on one line."""
+    text = f"epoch {event.epoch}: {event.message}" if isinstance(event, Found) else event.message
+    return printable(f"{'warning: ' if is_warning(event) else ''}{text}")
 
 
 def printable(text: str) -> str:
@@ -98,8 +105,7 @@ def epoch_line(event: EpochTrained) -> str:
         f"  {event.images_per_second:.1f} img/s"
     )
     if event.epoch < event.epochs:
-        minutes, seconds = divmod(round(event.seconds_left), 60)
-        line += f"  {minutes}m{seconds:02d}s left"
+        line += f"  {duration(event.seconds_left)} left"
     return line
 
 
@@ -115,16 +121,10 @@ def measured_line(event: Validated) -> str:
     )
 
 
-def found_line(event: Found) -> str:
-    """What the training doctor says."""
-    return f"epoch {event.epoch}: {event.message}"
-
-
 def transfers(console: Console) -> Progress:
     """Bars with size, speed and time left, within 80 columns."""
-    name = Column(max_width=24, no_wrap=True, overflow="ellipsis")
     return Progress(
-        TextColumn("{task.description}", markup=False, table_column=name),
+        described(24),
         BarColumn(bar_width=16),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -133,14 +133,20 @@ def transfers(console: Console) -> Progress:
     )
 
 
+def described(width: int) -> TextColumn:
+    """What a bar is of, so many columns wide at most; a set's or file's name may be in it."""
+    column = Column(max_width=width, no_wrap=True, overflow="ellipsis")
+    return TextColumn("{task.description}", markup=False, table_column=column)
+
+
 class LiveDisplay:
     """Bars; while training, its figures above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=32),  # short of the edge: an echoed ^C must not start a line
+            described(26),
+            BarColumn(bar_width=24),  # short of the edge: an echoed ^C must not start a line
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(),
             console=console,
@@ -157,11 +163,8 @@ class LiveDisplay:
     def __call__(self, event: Event) -> None:
         """Take an event into the display."""
         self.training.take(event)
-        if isinstance(event, Note):
-            style = "yellow" if event.is_warning else ""
-            self.console.print(Text(printable(event.message), style=style))
-        elif isinstance(event, Found):
-            self.console.print(Text(printable(found_line(event)), style="yellow"))
+        if isinstance(event, Note | Found):
+            self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
         elif isinstance(event, Advanced):
             self.advance(event.what, event.done, event.total)
         elif isinstance(event, Transferred):

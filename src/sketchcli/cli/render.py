@@ -16,7 +16,7 @@ from rich.text import Text
 
 from sketchcli import paths
 from sketchcli.cli import checkup_table, model_table, scores
-from sketchcli.cli.envelope import as_text, envelope, plain
+from sketchcli.cli.envelope import envelope, plain
 from sketchcli.cli.progress import printable
 from sketchcli.engine.installation.findings import Installation
 from sketchcli.engine.results import (
@@ -35,10 +35,11 @@ from sketchcli.engine.results import (
     TrainResult,
     VerifyResult,
 )
+from sketchcli.engine.training.budget import duration
 from sketchcli.errors import ExitCode
 
-WIDE = 160  # columns of a table that no terminal limits
-WIDE_ENOUGH = 120  # for licences and citations in columns of their own
+# Columns of a table that no terminal limits; licences and citations want so many to be read.
+WIDE = 160
 
 
 def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any result
@@ -48,8 +49,7 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
         return
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
     errors = _errors(result)
-    text = envelope(command, status="error" if errors else "ok", data=data, errors=errors)
-    typer.echo(as_text(text))
+    typer.echo(envelope(command, status="error" if errors else "ok", data=data, errors=errors))
 
 
 def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
@@ -66,7 +66,7 @@ def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
 
 def file_line(file: GeneratedFile) -> str:
     """A file of `generate` as one line of JSON."""
-    return as_text(json.dumps(asdict(file), ensure_ascii=False, default=plain))
+    return json.dumps(asdict(file), ensure_ascii=False, default=plain)
 
 
 @singledispatch
@@ -78,7 +78,7 @@ def render(result: object) -> None:
 @render.register
 def _(listings: tuple) -> None:  # type: ignore[type-arg]
     console = _console()
-    is_wide = console.width >= WIDE_ENOUGH
+    is_wide = console.width >= WIDE
     table = Table("name", box=None, pad_edge=False)
     for name in ("pairs", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -149,12 +149,11 @@ def _(result: PreprocessResult) -> None:
     typer.echo(f"audit: {found or 'nothing found'}: {result.audit}")
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
-    is_at_home = result.folder.resolve().parent == paths.prepared_home()
-    name = result.name if is_at_home else str(result.folder)
     if result.is_spoiled:
         typer.echo("next: look at the audit; this set is not fit to be trained on as it is")
     else:
         before = "look at the audit, then " if result.errors else ""
+        name = paths.named(paths.prepared_home(), result.folder)
         typer.echo(f"next: {before}sketch2img train {shlex.quote(name)}")
 
 
@@ -228,7 +227,7 @@ def show_failures(result: GenerateResult) -> None:
 
 @render.register
 def _(result: Installation) -> None:
-    checkup_table.show(result)
+    checkup_table.show(result, _console().width)
 
 
 @render.register
@@ -256,17 +255,6 @@ def _(result: ImportResult) -> None:
 @render.register
 def _(result: EvalResult) -> None:
     scores.show(result, _console())
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes, seconds.
-
-    >>> duration(59.6), duration(4000)
-    ('1m00s', '1h06m40s')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m{rest:02d}s" if hours else f"{minutes}m{rest:02d}s"
 
 
 def _megabytes(listing: AssetListing) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import typer
 
 from sketchcli.cli import train_options as options
-from sketchcli.cli.train_settings import find_run, resolve_config
-from sketchcli.engine.runs import Run
+from sketchcli.cli.quick_imports import quick_imports
+from sketchcli.cli.train_settings import resolve_config
+from sketchcli.engine.runs import Run, find_run
 from sketchcli.engine.training.budget import parse_duration
 from sketchcli.errors import UsageError
 
@@ -60,7 +61,8 @@ def train(
     seconds = None if budget is None else parse_duration(budget)
     chosen = resolve_config(preset, config, changes, assignments=assignments or (), run=run)
 
-    from sketchcli.cli.training import Request, carry_out
+    with quick_imports():
+        from sketchcli.cli.train_run import Request, carry_out
 
     request = Request(
         chosen,

@@ -132,9 +132,7 @@ GrowFrom = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(
-        min=0, metavar="N", help="Seed of everything drawn at random.", rich_help_panel=LEARNING
-    ),
+    typer.Option(min=0, metavar="N", help=options.SEED_HELP, rich_help_panel=LEARNING),
 ]
 
 # -- where, and how long

@@ -1,7 +1,6 @@
 """The settings of a run: a preset or an earlier run, then a file, then what is typed."""
 
 import difflib
-import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -9,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import paths, suggesting
+from sketchcli import suggesting
 from sketchcli.config import TrainConfig
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, UsageError
+from sketchcli.weights_header import read_about
 
 NETWORKS = ("generator", "discriminator")
 SUGGESTIONS = 3
@@ -31,9 +31,10 @@ def resolve_config(
 ) -> TrainConfig:
     """Preset (or a run's settings), then settings file, then `--set`, then flags.
 
-    The preset is the flag's, else the file's, else the default one. Its networks' options hold
-    for its networks alone; those of `--set` are added to the options that are there. Where weights
-    are started from, the generator is theirs, unless it is asked for by name or options.
+    The preset is the flag's, else that of `--set`, else the file's, else the default one. Its
+    networks' options hold for its networks alone; those of `--set` are added to the options that
+    are there. Where weights are started from, the generator is theirs, unless it is asked for by
+    name or options.
 
     Args:
         preset: Its name; None was not given.
@@ -48,13 +49,14 @@ def resolve_config(
     """
     from_file = {} if file is None else settings.read_file(file)
     typed = overlay(parse_assignments(assignments), given(flags))
-    base = _without_options_of_others(_base(preset, from_file, run), from_file, typed)
+    start = _base(preset or typed.get("preset"), from_file, run)
+    if run is None:  # whose preset is what it was begun with
+        typed["preset"] = start.preset
+    base = _without_options_of_others(start, from_file, typed)
     chosen = _merge(base, from_file | {"preset": base.preset})
     chosen = _merge(chosen, with_present_options(chosen, typed))
     is_asked_for = any(key.startswith("generator") for c in (from_file, typed) for key in _model(c))
     if chosen.init_from and run is None and not is_asked_for:
-        from sketchcli.engine.training.networks import generator_of
-
         chosen = settings.merge(chosen, {"model": generator_of(chosen.init_from)})
     return chosen
 
@@ -128,49 +130,24 @@ def with_present_options(config: TrainConfig, changes: Changes) -> Changes:
     return changes | {"model": model} if model else changes
 
 
-def find_run(name: Path) -> Run:
-    """The run that a user means: a folder, or a name at home.
+def generator_of(weights: str) -> Changes:
+    """Name and options of the generator that weights are of.
 
     Raises:
-        CheckpointError: There is none.
+        CheckpointError: There are no such weights, or they do not say.
     """
-    for folder in (paths.in_room(paths.runs_home(), name), name):
-        if Run(folder).config.is_file():
-            return Run(folder)
-    known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
-    raise CheckpointError(
-        f"{name}: no such run", hint=suggesting.hint(str(name), known, label="runs")
-    )
+    file = find_weights(Path(weights))
+    try:
+        model = settings.from_dict(read_about(file)["config"]).model
+    except (LookupError, TypeError, UsageError) as error:
+        raise CheckpointError(f"{file}: does not say what network it is") from error
+    return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 
-def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> str:
-    """The command that trains the same model again, with its set and seed made explicit.
-
-    Args:
-        arguments: As typed, from the verb on.
-        seed: Of everything drawn at random.
-        unnamed: Folder of the prepared set, where the arguments do not name it.
-
-    >>> invocation(["train", "--loss", "lsgan"], seed=3, unnamed=Path("prepared/faces"))
-    'sketch2img train prepared/faces --loss lsgan --seed 3'
-    """
-    verb, *options = arguments
-    named = [] if unnamed is None else [_name_of_set(unnamed)]
-    says_seed = any(word.split("=")[0] == "--seed" for word in options)
-    seeded = [] if says_seed else ["--seed", str(seed)]
-    return shlex.join(["sketch2img", verb, *named, *options, *seeded])
-
-
-def invocation_of(run: Run, dataset: Path) -> str:
-    """The command that trains a model as a run that was gone on with: from its own settings."""
-    words = ["sketch2img", "train", _name_of_set(dataset), "--config", str(run.config)]
-    return shlex.join(words)
-
-
-def _base(preset: str | None, from_file: Changes, run: Run | None) -> TrainConfig:
+def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # noqa: ANN401
     if run is not None:
         return settings.from_dict(settings.read_file(run.config))
-    return settings.preset(preset or from_file.get("preset", TrainConfig.preset))
+    return settings.preset(str(preset or from_file.get("preset", TrainConfig.preset)))
 
 
 def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:
@@ -222,7 +199,7 @@ def _similar(wrong: str, known: Sequence[str]) -> list[str]:
     ['loss.adversarial']
     """
     own = {name: name.rpartition(".")[2] for name in known}
-    close = difflib.get_close_matches(wrong.rpartition(".")[2], own.values(), n=SUGGESTIONS)
+    close = suggesting.similar(wrong.rpartition(".")[2], own.values())
     found = [name for word in close for name in known if own[name] == word]
     whole = difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
     return list(dict.fromkeys([*whole, *found]))[:SUGGESTIONS]
@@ -231,8 +208,3 @@ def _similar(wrong: str, known: Sequence[str]) -> list[str]:
 def _model(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     found = changes.get("model")
     return found if isinstance(found, Mapping) else {}
-
-
-def _name_of_set(folder: Path) -> str:
-    is_at_home = folder.resolve().parent == paths.prepared_home()
-    return folder.name if is_at_home else str(folder)

@@ -122,7 +122,7 @@ class TrainingView:
         for name, value in found.items():
             line.append(f"{name} ", style="dim").append(f"{value}   ")
         if self.skipped:
-            line.append(f"skipped {self.skipped}", style="yellow")
+            line.append(f"skipped {self.skipped}", style="bold")
         return line
 
 

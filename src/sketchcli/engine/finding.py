@@ -39,7 +39,7 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
     """
     named, sketches, photos = inputs.named, inputs.sketches, inputs.photos
     ways = [named, inputs.paired, inputs.manifest, sketches or photos]
-    if [way is None for way in ways].count(False) != 1:
+    if sum(way is not None for way in ways) != 1:
         raise UsageError(
             "say where the pictures are, in one way",
             hint="a set's name, --photos DIR with --sketches DIR or alone, --paired DIR or "

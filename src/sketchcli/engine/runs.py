@@ -1,7 +1,6 @@
-"""Run folders: what is in one, what a new one is called, which one is the newest."""
+"""Run folders: what is in one, which one a user means, which one is the newest."""
 
 import contextlib
-import datetime as dt
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,16 +102,6 @@ class Run:
         files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
 
 
-def new_run_dir(dataset: str, preset: str) -> Path:
-    """A folder name that no run has yet: date, set, preset."""
-    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    name = f"{stamp}-{dataset}-{preset}"
-    folder, again = paths.runs_home() / name, 2
-    while folder.exists():
-        folder, again = paths.runs_home() / f"{name}-{again}", again + 1
-    return folder
-
-
 def find_weights(model: Path | None) -> Path:
     """The weights that a user means.
 
@@ -123,9 +112,16 @@ def find_weights(model: Path | None) -> Path:
     Raises:
         CheckpointError: There are none.
     """
+    found = _named_weights(model)
+    if not found.is_file():
+        raise CheckpointError(f"{found}: no such file", hint="name another with --model")
+    return found
+
+
+def _named_weights(model: Path | None) -> Path:
     if model is None:
-        has_run = finished_runs() or not weights.is_here()
-        return newest_finished().weights if has_run else weights.bundled()
+        finished = finished_runs()
+        return finished[-1].weights if finished else weights.bundled()
     if str(model) == weights.NAME:
         return weights.bundled()
     for folder in (paths.in_room(paths.runs_home(), model), model):
@@ -144,19 +140,19 @@ def finished_runs() -> list[Run]:
     return [Run(p.parent) for p in sorted(results, key=lambda path: path.stat().st_mtime)]
 
 
-def newest_finished() -> Run:
-    """The run that finished last.
+def find_run(name: Path) -> Run:
+    """The run that a user means: a folder, or a name at home.
 
     Raises:
-        CheckpointError: No run has finished yet.
+        CheckpointError: There is none.
     """
-    finished = finished_runs()
-    if not finished:
-        raise CheckpointError(
-            "no trained model yet",
-            hint="train one with `sketch2img train`, or name one with --model",
-        )
-    return finished[-1]
+    for folder in (paths.in_room(paths.runs_home(), name), name):
+        if Run(folder).config.is_file():
+            return Run(folder)
+    known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
+    raise CheckpointError(
+        f"{name}: no such run", hint=suggesting.hint(str(name), known, label="runs")
+    )
 
 
 def open_run(folder: Path) -> Run:

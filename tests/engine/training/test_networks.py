@@ -63,15 +63,6 @@ def test_weights_of_another_generator_are_refused(tiny, earlier, cpu):
         start(wider, cpu, init_from=str(earlier.weights))
 
 
-def test_weights_say_which_generator_they_are_of(earlier):
-    assert networks.generator_of(str(earlier.run_dir)) == {
-        "generator": "resunet",
-        "generator_options": {"width": 4, "blocks": 1, "dropout": 0.0, "norm": "instance"},
-    }
-    with pytest.raises(CheckpointError, match="no such model"):
-        networks.generator_of("nothing-here")
-
-
 def test_frozen_parts_stay_as_they_are(tiny, dataset, earlier, tmp_path, cpu):
     changes = {"init_from": str(earlier.run_dir), "freeze": "encode, trunk"}
     config = settings.merge(tiny, changes)

@@ -1,12 +1,11 @@
 """The table of one evaluation: every predictor's figures, ranked, with the protocol."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sketchcli import __version__, files, paths
+from sketchcli import __version__, files
 from sketchcli.engine.evaluating import figures, memorisation, plots, report, table
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, measure
 from sketchcli.engine.evaluating.real_side import RealSide
@@ -41,15 +40,6 @@ class EvalConfig:
     metrics: tuple[str, ...] = ()  # all that can be had
     allows_trained: bool = False  # whether pairs that a model was trained on may be scored
     folder: Path | None = None  # for the report, the plots and the figures of each picture
-
-
-def new_folder() -> Path:
-    """A folder that no evaluation has yet, named by the date."""
-    stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    folder, again = paths.evaluations_home() / stamp, 2
-    while folder.exists():
-        folder, again = paths.evaluations_home() / f"{stamp}-{again}", again + 1
-    return folder
 
 
 @dataclass(frozen=True, eq=False)

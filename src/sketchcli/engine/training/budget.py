@@ -44,6 +44,17 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def duration(seconds: float) -> str:
+    """Hours, minutes, seconds.
+
+    >>> duration(59.6), duration(4000)
+    ('1m00s', '1h06m40s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m{rest:02d}s" if hours else f"{minutes}m{rest:02d}s"
+
+
 def epochs_that_fit(seconds: float, costs: Costs) -> int:
     """How many epochs may be trained within a time; one at least.
 

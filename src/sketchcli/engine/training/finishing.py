@@ -11,6 +11,7 @@ from sketchcli import config as settings
 from sketchcli.data.prepared import StoredSplit
 from sketchcli.engine.evaluating import baselines
 from sketchcli.engine.results import TrainResult
+from sketchcli.engine.training.budget import duration
 from sketchcli.engine.training.model_card import model_card
 from sketchcli.engine.training.run_report import RunStory, page
 from sketchcli.engine.training.session import Session
@@ -49,14 +50,13 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
     """Write the report and the model card."""
     run, figures = session.run, compared(session)
     about = session.keeper.about(session.progress)
-    minutes, seconds = divmod(round(result.seconds), 60)
     height, width = session.dataset.description.size
     story = RunStory(
         name=run.folder.name,
         facts={
             "set": f"{result.dataset}, {about['dataset']['training_pairs']} pairs trained on",
             "pictures": f"{width}x{height} pixels, {result.images_seen:,} seen",
-            "epochs": f"{result.epochs}, in {minutes}m{seconds:02d}s",
+            "epochs": f"{result.epochs}, in {duration(result.seconds)}",
             "best": f"epoch {result.best_epoch}" if result.best_epoch else "nothing was held out",
             "not finite": f"{result.skipped} steps, skipped",
         },

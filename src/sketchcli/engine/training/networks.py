@@ -68,20 +68,6 @@ def learnt_from(weights: str) -> str:
     return marks
 
 
-def generator_of(weights: str) -> dict[str, Any]:
-    """Name and options of the generator that weights are of, as settings to be merged.
-
-    Raises:
-        CheckpointError: There are no such weights, or they do not say.
-    """
-    file = find_weights(Path(weights))
-    try:
-        model = settings.from_dict(checkpoint.read_about(file)["config"]).model
-    except (LookupError, TypeError, UsageError) as error:
-        raise CheckpointError(f"{file}: does not say what network it is") from error
-    return {"generator": model.generator, "generator_options": dict(model.generator_options)}
-
-
 def freeze(generator: nn.Module, parts: str) -> int:
     """Keep parts of a generator as they are; return how many parameters that leaves out.
 

@@ -235,6 +235,5 @@ class Session:
         run, folder = self.run.folder, self.dataset.folder
         is_at_home = folder.resolve().parent == paths.prepared_home().resolve()
         named = [] if is_at_home else [str(folder)]  # found by its pairs
-        is_run_at_home = run.resolve().parent == paths.runs_home().resolve()
-        name = run.name if is_run_at_home else str(run)
+        name = paths.named(paths.runs_home(), run)
         return shlex.join(["sketch2img", "train", *named, "--resume", name])

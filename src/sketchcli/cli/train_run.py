@@ -1,21 +1,21 @@
 """What `train` does once its settings are clear: in one process, or in each of several."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli import device as devices
-from sketchcli import machine
+from sketchcli import machine, paths
 from sketchcli.cli.progress import reporting
-from sketchcli.cli.train_settings import invocation, invocation_of
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device
 from sketchcli.engine.demo import set_to_train
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.results import TrainEstimate, TrainResult
-from sketchcli.engine.runs import Run, new_run_dir
+from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train as training
 from sketchcli.engine.training.distributed import joined
 from sketchcli.engine.training.ranks import Ranks
@@ -74,7 +74,8 @@ def answer(
             return None
         return training.dry_run(request.config, dataset, device=device, reporter=report)
     folder = request.run.folder if request.run else request.run_dir
-    folder = folder or new_run_dir(dataset.description.name, request.config.preset)
+    words = dataset.description.name, request.config.preset
+    folder = folder or paths.unused(paths.runs_home(), *words)
     return training.train(
         request.config,
         dataset,
@@ -100,6 +101,30 @@ def command_again(request: Request, dataset: PreparedSet) -> str:
         return invocation_of(request.run, dataset.folder)
     unnamed = None if request.data else dataset.folder
     return invocation(request.arguments, seed=request.config.seed, unnamed=unnamed)
+
+
+def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> str:
+    """The command that trains the same model again, with its set and seed made explicit.
+
+    Args:
+        arguments: As typed, from the verb on.
+        seed: Of everything drawn at random.
+        unnamed: Folder of the prepared set, where the arguments do not name it.
+
+    >>> invocation(["train", "--loss", "lsgan"], seed=3, unnamed=Path("prepared/faces"))
+    'sketch2img train prepared/faces --loss lsgan --seed 3'
+    """
+    verb, *options = arguments
+    named = [] if unnamed is None else [paths.named(paths.prepared_home(), unnamed)]
+    says_seed = any(word.split("=")[0] == "--seed" for word in options)
+    seeded = [] if says_seed else ["--seed", str(seed)]
+    return shlex.join(["sketch2img", verb, *named, *options, *seeded])
+
+
+def invocation_of(run: Run, dataset: Path) -> str:
+    """The command that trains a model as a run that was gone on with: from its own settings."""
+    name = paths.named(paths.prepared_home(), dataset)
+    return shlex.join(["sketch2img", "train", name, "--config", str(run.config)])
 
 
 def warn_of_crowding(device: Device, place: Place, report: Reporter) -> None:
