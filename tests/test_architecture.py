@@ -5,6 +5,7 @@ of our modules breaks it, and it finds every violation of a list that was writte
 """
 
 import ast
+import graphlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -261,6 +262,24 @@ def test_the_whole_house_is_read():
     names = {module.name for module in MODULES}
     assert {"sketchcli", "sketchcli.errors", "sketchcli.data.pairing"} <= names
     assert FLOOR_OF["errors"] < FLOOR_OF["files"] < FLOOR_OF["images"] < FLOOR_OF["data"]
+
+
+def look_for_circles(found):
+    """Raise graphlib.CycleError where a module imports what imports it, by whatever way."""
+    names = {module.name for module in found}
+    graph = {}
+    for module in found:
+        met = {name if name in names else name.rpartition(".")[0] for name in module.imports}
+        graph[module.name] = met & names - {module.name}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_no_imports_run_in_a_circle():
+    look_for_circles(MODULES)
+    circle = {"a": "from sketchcli.b import f", "b": "import sketchcli.c"}
+    circle["c"] = "def f():\n    from sketchcli import a"
+    with pytest.raises(graphlib.CycleError):
+        look_for_circles([Module(f"sketchcli.{name}", source) for name, source in circle.items()])
 
 
 @pytest.mark.parametrize("rule", PLANTED, ids=lambda rule: rule.__name__)

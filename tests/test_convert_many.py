@@ -1,45 +1,29 @@
 """The shell scripts of the how-to on batch conversion, run as they stand."""
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from generating_fixtures import weights_of
+from pages import ROOT, blocks, put_programs, shell
 
 from sketchcli import images
 
-PAGE = Path(__file__).parent.parent / "docs/how-to/convert-many.md"
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+SCRIPTS = [b.text for b in blocks(ROOT / "docs/how-to/convert-many.md") if b.is_to_be_run]
 TREE = {"a", "b c", "deep/d", "deep/e 'f'"}
 
 
 @pytest.fixture
-def place(home, tiny, tmp_path, folders, monkeypatch):
-    """A folder with the sketches, a finished run, and the command on the path."""
+def place(home, tiny, tmp_path, folders):
+    """A folder with the sketches, a finished run, and the command beside it."""
     weights = weights_of(home / "runs" / "mine", tiny)
     (weights.parent / "result.json").write_text("{}")
     sketch = images.read_luma(folders / "sketches" / "face-0.png")
     for name in TREE:
         images.write(tmp_path / "work" / "sketches" / f"{name}.png", sketch)
-    program = tmp_path / "bin" / "sketch2img"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sketchcli "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    put_programs(tmp_path / "bin")
     return tmp_path / "work"
 
 
-def shell(block, folder):
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(script, place):
+    return shell(script, place, place.parent / "bin")
 
 
 def photos(folder):
@@ -49,8 +33,8 @@ def photos(folder):
 
 def test_every_script_of_the_page_does_what_it_says(place):
     (place / "sketches" / "deep" / "broken.png").write_bytes(b"broken")
-    outcomes = [shell(block, place) for block in BLOCKS]
-    assert len(BLOCKS) == 8
+    outcomes = [run(script, place) for script in SCRIPTS]
+    assert len(SCRIPTS) == 8
     # One sketch is broken: code 7 for the folder's runs, and the script that asks for it says so.
     codes = [outcome.returncode for outcome in outcomes]
     assert codes == [7, 7, 123, 7, 0, 7, 7, 0], [outcome.stderr[-300:] for outcome in outcomes]
@@ -63,6 +47,6 @@ def test_every_script_of_the_page_does_what_it_says(place):
 
 
 def test_without_a_broken_sketch_every_script_ends_well(place):
-    outcomes = [shell(block, place) for block in BLOCKS[:1] + BLOCKS[4:5]]
+    outcomes = [run(script, place) for script in SCRIPTS[:1] + SCRIPTS[4:5]]
     assert [outcome.returncode for outcome in outcomes] == [0, 0]
     assert "all done" in outcomes[1].stdout

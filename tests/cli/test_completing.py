@@ -1,11 +1,12 @@
 """Shell completion: the names that there are, for each shell, quickly."""
 
 import os
-import resource
 import subprocess
 import sys
+from functools import partial
 
 import pytest
+from processes import COMPILED, heavy_imports, seconds
 
 from sketchcli import registry
 
@@ -34,10 +35,9 @@ def complete(line, shell="bash"):
         "COMP_CWORD": str(len(words) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-        "PYTHONDONTWRITEBYTECODE": "",  # an installed program is compiled once, not at each start
     }
     done = subprocess.run(
-        COMMAND, env=os.environ | variables, capture_output=True, text=True, check=False
+        COMMAND, env=os.environ | COMPILED | variables, capture_output=True, text=True, check=False
     )
     assert not done.stderr, done.stderr
     return done.stdout
@@ -82,28 +82,11 @@ def test_a_path_is_left_to_the_shell(filled):
 
 
 def test_completion_imports_nothing_heavy_and_is_quick(filled):
-    code = (
-        "import sys; from sketchcli.cli.main import main\n"
-        "main()\n"
-        "heavy = {'torch', 'cv2', 'numpy', 'matplotlib'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
     variables = {"_SKETCH2IMG_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
     for line in ("sketch2img train --set ", "sketch2img eval --metric ", "sketch2img train a "):
-        environment = os.environ | variables | {"COMP_WORDS": line}
-        command = [sys.executable, "-c", code]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-
-    def seconds():
-        before = spent()
-        complete("sketch2img train --resume ")
-        return spent() - before
-
-    def spent():
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return children.ru_utime + children.ru_stime
-
-    assert min(seconds() for _ in range(5)) < LIMIT_SECONDS
+        assert heavy_imports(**variables, COMP_WORDS=line) == (0, set())
+    completing = partial(complete, "sketch2img train --resume ")
+    assert min(seconds(completing) for _ in range(5)) < LIMIT_SECONDS
 
 
 def test_the_names_are_those_of_real_sets_and_runs(sketch2img, home):

@@ -3,14 +3,15 @@
 import io
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from generating_fixtures import weights_of
+from processes import heavy_imports, seconds
 
 from sketchcli import images
 from sketchcli.errors import ExitCode
@@ -157,32 +158,21 @@ def test_what_cannot_be_is_said_and_nothing_is_written(
 
 
 def test_a_wrong_path_fails_before_anything_heavy_is_imported(sketches, tmp_path):
-    code = (
-        "import sys; from sketchcli.cli.main import main; code = main(sys.argv[1:]); "
-        "heavy = {'torch', 'cv2', 'numpy'} & set(sys.modules); sys.exit(100 if heavy else code)"
-    )
-    sketch, photo = str(sketches / "face-0.png"), str(tmp_path / "a.png")
+    sketch, photo = sketches / "face-0.png", tmp_path / "a.png"
     for arguments, expected in (
         (["no.png", photo], ExitCode.DATA),
-        ([sketch, str(tmp_path / "a.docx")], ExitCode.DATA),
+        ([sketch, tmp_path / "a.docx"], ExitCode.DATA),
         ([sketch, photo, "--size", "x"], ExitCode.USAGE),
         ([sketch, photo, "--model", "nix"], ExitCode.CHECKPOINT),
         ([sketch, sketch], ExitCode.DATA),
     ):
-        outcome = subprocess.run(
-            [sys.executable, "-c", code, "generate", *arguments], check=False, capture_output=True
-        )
-        assert outcome.returncode == expected, outcome.stderr
+        assert heavy_imports("generate", *arguments) == (expected, set())
 
 
 def test_a_wrong_path_takes_less_than_three_tenths_of_a_second():
-    def seconds():  # of the processor: others may use the machine too
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert piped("no.png", "a.png").returncode == ExitCode.DATA
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    assert min(seconds() for _ in range(5)) < LIMIT_SECONDS
+    failing = partial(piped, "no.png", "a.png")
+    assert failing().returncode == ExitCode.DATA
+    assert min(seconds(failing) for _ in range(5)) < LIMIT_SECONDS
 
 
 def test_several_models_are_averaged_and_named(sketch2img, sketches, home, tiny, tmp_path):
