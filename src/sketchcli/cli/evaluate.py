@@ -27,7 +27,7 @@ def evaluate(
         typer.Option(
             metavar="MODEL",
             help="Weights, a run's folder or its name; several are compared.  "
-            "\\[default: the newest finished run]",
+            "\\[default: the newest finished run, else bundled]",
             autocompletion=completing.models,
         ),
     ] = None,
