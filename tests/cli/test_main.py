@@ -99,13 +99,17 @@ def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, num
     command = [sys.executable, "-m", "sketchcli", "fetch-data", "demo", "--count", "5000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     raw = home / "raw"
-    while not (raw.exists() and list(raw.glob(".demo.new/photos/00002.png"))):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(number)
-    assert process.wait(timeout=30) == ExitCode.INTERRUPTED
+    try:
+        while not (raw.exists() and list(raw.glob(".demo.new/photos/00002.png"))):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == ExitCode.INTERRUPTED
     assert not list(raw.iterdir())
-    assert "Traceback" not in process.stderr.read()
+    assert "Traceback" not in errors
 
 
 def test_a_name_that_the_system_refuses_is_an_error_not_a_bug(sketch2img):

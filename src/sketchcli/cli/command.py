@@ -16,34 +16,29 @@ STYLES = {
 }
 
 
-def _use_styles() -> None:
-    from typer import rich_utils
+class _Help:
+    """What both kinds share; for Typer's own classes to be mixed with."""
 
-    for name, style in STYLES.items():
-        setattr(rich_utils, name, style)
-
-
-class Group(TyperGroup):
-    """The program, with all its commands."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own
         """As Typer shows it, in other colours."""
-        _use_styles()
-        super().format_help(ctx, formatter)
+        from typer import rich_utils
 
+        for name, style in STYLES.items():
+            setattr(rich_utils, name, style)
+        super().format_help(ctx, formatter)  # type: ignore[misc]
 
-class Command(TyperCommand):
-    """A command that shows no type beside a flag: a flag takes no value."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        """As Typer shows it, in other colours."""
-        _use_styles()
-        super().format_help(ctx, formatter)
-
-    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer keeps these classes to itself
-        """The parameters, `--help` included."""
-        parameters = super().get_params(ctx)
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
+        """The parameters, `--help` included; no type beside a flag, which takes no value."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
         for each in parameters:
             if isinstance(each, TyperOption) and each.is_flag:
                 each.metavar = ""
         return parameters
+
+
+class Group(_Help, TyperGroup):
+    """The program, with all its commands."""
+
+
+class Command(_Help, TyperCommand):
+    """A verb."""
