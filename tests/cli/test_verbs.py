@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sketchcli import config as settings
+from sketchcli.cli.import_weights import _options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.train import resolve_config
 from sketchcli.errors import ExitCode, UsageError
@@ -49,6 +50,17 @@ def test_a_preset_can_be_set_as_every_other_setting():
     assert resolve_config(None, None, {}, assignments=["preset=paper"]) == settings.preset("paper")
     both = resolve_config("modern", None, {}, assignments=["preset=paper"])
     assert both == settings.preset("modern")
+
+
+def test_a_networks_options_are_numbers_or_words():
+    assert _options(["width=64", "dropout=0.5", "norm=batch"]) == {
+        "width": 64,
+        "dropout": 0.5,
+        "norm": "batch",
+    }
+    for text in ("width", "=64"):
+        with pytest.raises(UsageError, match="no setting"):
+            _options([text])
 
 
 def test_names_lead_nowhere_else(sketch2img, folders, home):
