@@ -6,7 +6,7 @@ Nothing executable is ever loaded: a file is a JSON header and plain tensors.
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -27,6 +27,8 @@ __all__ = [
     "with_prefix",
     "without_prefix",
 ]
+
+Value = TypeVar("Value")
 
 
 def save(
@@ -75,19 +77,19 @@ def load(
         raise DamagedError(f"{path}: damaged or not safetensors ({error})") from error
 
 
-def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put a part's name before its tensors' names.
+def with_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Put a part's name before its tensors', or figures', names.
 
-    >>> list(with_prefix("ema", {"weight": torch.zeros(1)}))
-    ['ema.weight']
+    >>> with_prefix("losses", {"l1": 0.5})
+    {'losses.l1': 0.5}
     """
-    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+    return {f"{prefix}.{name}": value for name, value in values.items()}
 
 
-def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of one part, under their own names."""
+def without_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The tensors, or figures, of one part, under their own names."""
     start = f"{prefix}."
-    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+    return {n.removeprefix(start): v for n, v in values.items() if n.startswith(start)}
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

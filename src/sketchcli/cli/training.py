@@ -69,11 +69,14 @@ def answer(
     request: Request, dataset: PreparedSet, device: Device, ranks: Ranks, report: Reporter
 ) -> TrainResult | TrainEstimate | None:
     """The run's result, or its estimate, which the first process makes alone."""
+    folder = request.run.folder if request.run else request.run_dir
     if request.is_dry:
         if not ranks.is_first:
             return None
-        return training.dry_run(request.config, dataset, device=device, reporter=report)
-    folder = request.run.folder if request.run else request.run_dir
+        nowhere = folder or training.NOWHERE
+        return training.dry_run(
+            request.config, dataset, run_dir=nowhere, device=device, reporter=report
+        )
     folder = folder or new_run_dir(dataset.description.name, request.config.preset)
     return training.train(
         request.config,

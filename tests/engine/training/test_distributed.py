@@ -7,11 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from engine.training.interrupting import wait_for
 
 from sketchcli import config as settings
 from sketchcli.engine.runs import Run
@@ -118,14 +118,6 @@ def start_saving_often(command, folder):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for(happened, process, seconds=240):
-    until = time.monotonic() + seconds
-    while not happened():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until, "it takes too long"
-        time.sleep(0.05)
 
 
 def processes_of(parent: int) -> dict[int, int]:

@@ -1,17 +1,17 @@
 import dataclasses
-import os
 import shutil
-import signal
 
 import pytest
 import torch
 from conftest import network_file
+from engine.training.interrupting import interrupt_after
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
-from sketchcli.engine.events import BatchTrained, Note
+from sketchcli.engine.events import Note
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import networks
+from sketchcli.engine.training.estimating import kept_bytes
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Trainer
@@ -49,12 +49,23 @@ def test_a_run_that_starts_from_weights_is_resumed_from_its_own_state(
 ):
     config = dataclasses.replace(tiny, init_from=str(earlier.run_dir), seed=1)
     train(config, dataset, run_dir=tmp_path / "tuned", device=cpu)
-    first, _ = checkpoint.load(tmp_path / "tuned" / "weights.safetensors")
+    first, before = checkpoint.load(tmp_path / "tuned" / "weights.safetensors")
+    shutil.rmtree(earlier.run_dir)  # all that is needed of it is in the state
     longer = dataclasses.replace(config, epochs=3)
     result = train(longer, dataset, run_dir=tmp_path / "tuned", device=cpu)
+    after = checkpoint.read_about(result.weights)
+    assert after["dataset"] == before["dataset"]
+    assert after["config"]["init_from"] == str(earlier.run_dir)
     assert result.epochs == 3
     assert result.images_seen == 3 * 3 * 2
     assert not torch.equal(checkpoint.load(result.weights)[0]["output.bias"], first["output.bias"])
+
+
+def test_a_discriminator_of_another_kind_learns_anew_as_a_whole(tiny, earlier, cpu):
+    plain = settings.merge(tiny, {"model": {"discriminator_options": {"norm": "none"}}})
+    new = start(plain, cpu).discriminator.state_dict()
+    found = start(plain, cpu, init_from=str(earlier.run_dir)).discriminator.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in new.items())
 
 
 def test_weights_of_another_generator_are_refused(tiny, earlier, cpu):
@@ -106,7 +117,9 @@ def test_a_batch_in_parts_teaches_the_same(tiny, cpu):
 def test_activations_that_are_computed_twice_change_nothing(tiny, cpu):
     kept = start(tiny, cpu)
     twice = start(settings.merge(tiny, {"run": {"checkpointing": True}}), cpu)
-    assert networks.recompute_activations(twice.generator) > 0
+    sketch = part().sketch
+    held = [kept_bytes(t.generator, lambda t=t: t.generator(sketch)) for t in (kept, twice)]
+    assert held[1] < held[0] / 2
     for trainer in (kept, twice):
         trainer.step([part()], 0)
     pairs = zip(kept.generator.parameters(), twice.generator.parameters(), strict=True)
@@ -167,6 +180,14 @@ def test_a_run_that_was_begun_without_it_goes_on_without_it(
     assert "perceptual" not in Run(tmp_path / "run").read_log()[-3].get("parts", {})
 
 
+@pytest.mark.usefixtures("network")
+def test_another_weight_of_the_perceptual_loss_is_refused(perceptive, dataset, tmp_path, cpu):
+    train(perceptive, dataset, run_dir=tmp_path / "run", device=cpu)
+    heavier = settings.merge(perceptive, {"epochs": 3, "loss": {"perceptual_weight": 30.0}})
+    with pytest.raises(CheckpointError, match=r"loss\.perceptual_weight"):
+        train(heavier, dataset, run_dir=tmp_path / "run", device=cpu)
+
+
 def test_a_run_that_has_lost_its_network_says_how_to_get_it(
     perceptive, dataset, tmp_path, cpu, home, network
 ):
@@ -195,23 +216,12 @@ def test_a_run_that_has_lost_its_network_says_how_to_get_it(
 def test_every_kind_of_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, changes):
     config = settings.merge(tiny, changes)
     train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
-    stop_after(config, dataset, tmp_path / "halves", cpu, batches=4)
-    train(config, dataset, run_dir=tmp_path / "halves", device=cpu)
+    half = {"run_dir": tmp_path / "halves", "device": cpu}
+    with pytest.raises(InterruptedRunError):
+        train(config, dataset, reporter=interrupt_after(4), **half)
+    train(config, dataset, **half)
     whole, halves = (
         checkpoint.load(tmp_path / n / "state.safetensors") for n in ("whole", "halves")
     )
     assert all(torch.equal(whole[0][name], halves[0][name]) for name in whole[0])
     assert whole[1]["progress"]["strength"] == halves[1]["progress"]["strength"]
-
-
-def stop_after(config, dataset, run_dir, cpu, *, batches):
-    seen = []
-
-    def report(event):
-        if isinstance(event, BatchTrained):
-            seen.append(event)
-            if len(seen) == batches:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(InterruptedRunError):
-        train(config, dataset, run_dir=run_dir, device=cpu, reporter=report)

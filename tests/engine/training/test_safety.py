@@ -5,17 +5,17 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from engine.training.interrupting import wait_for
 
 from sketchcli import checkpoint, files
 from sketchcli import config as settings
 from sketchcli.engine.events import BatchTrained, Note
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training import loop
+from sketchcli.engine.training import loop, planning
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError, TrainingError
@@ -81,14 +81,6 @@ def test_a_killed_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, home):
         expected, _ = checkpoint.load(tmp_path / "whole" / name)
         found, _ = checkpoint.load(halves.folder / name)
         assert equal(expected, found), f"killed after {lines} lines of the log"
-
-
-def wait_for(happened, process, seconds=240):
-    until = time.monotonic() + seconds
-    while not happened():
-        assert process.poll() is None, "it ended by itself"
-        assert time.monotonic() < until, "it takes too long"
-        time.sleep(0.01)
 
 
 def test_a_damaged_state_is_gone_back_from(tiny, dataset, run_dir, cpu, monkeypatch):
@@ -162,6 +154,27 @@ def test_a_run_that_stays_infinite_goes_back_with_a_lower_rate(
     assert about["progress"]["rate_scale"] == 0.5
     assert about["progress"]["rollbacks"] == 1
     assert result.skipped == loop.SKIPPED_AT_MOST
+
+
+def test_a_run_goes_back_where_its_budget_has_changed_its_epochs(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0)
+    monkeypatch.setattr(planning, "epochs_that_fit", lambda *_: 1)
+    monkeypatch.setattr(loop, "replanned", lambda *_, **__: 6)
+    first = planning.STEPS + 7  # in the third epoch
+    spoil(monkeypatch, *range(first, first + loop.SKIPPED_AT_MOST))
+    result = train(tiny, dataset, run_dir=run_dir, device=cpu, budget=600.0)
+    assert (result.epochs, result.skipped) == (6, loop.SKIPPED_AT_MOST)
+
+
+def test_a_run_whose_last_step_is_skipped_leaves_its_weights(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    spoil(monkeypatch, 5)
+    result = train(tiny, dataset, run_dir=run_dir, device=cpu)
+    assert (result.skipped, result.images_seen) == (1, 6 * tiny.data.batch_size)
+    assert checkpoint.read_about(result.weights)["epochs_done"] == tiny.epochs
 
 
 def test_a_short_run_that_never_learns_is_an_error_too(tiny, dataset, run_dir, cpu, monkeypatch):

@@ -1,19 +1,20 @@
 import dataclasses
 import json
-import os
 import re
 import signal
 import threading
 
 import pytest
 import torch
+from engine.training.interrupting import interrupt_after
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.data.held_out import hold_out
+from sketchcli.device import Device
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.runs import Run, newest_finished
-from sketchcli.engine.training import keeping, validating
+from sketchcli.engine.training import keeping, loop, planning, resuming, validating
 from sketchcli.engine.training.schedules import rate_factor
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.watching import finite
@@ -29,19 +30,6 @@ from sketchcli.errors import (
 @pytest.fixture
 def run_dir(tmp_path):
     return tmp_path / "run"
-
-
-def interrupt_after(batches):
-    """A reporter that presses Ctrl-C."""
-    seen = []
-
-    def report(event):
-        if isinstance(event, BatchTrained):
-            seen.append(event)
-            if len(seen) == batches:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    return report
 
 
 def test_a_run_leaves_all_that_is_promised(tiny, dataset, run_dir, cpu):
@@ -136,6 +124,25 @@ def test_the_best_weights_are_those_of_the_best_measurement(
     assert any(not torch.equal(best[name], last[name]) for name in last)
 
 
+def test_a_score_whose_network_sees_nothing_in_the_pictures_is_refused(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    monkeypatch.setattr(validating.lpips_alex, "SMALLEST_SIDE", 33)
+    config = settings.merge(tiny, {"validation": {"score": "lpips-alex"}})
+    with pytest.raises(UsageError, match="33 pixels"):
+        train(config, dataset, run_dir=run_dir, device=cpu)
+    assert not run_dir.exists()
+
+
+def test_a_run_that_is_to_be_judged_by_another_score_finds_its_best_anew(
+    tiny, dataset, run_dir, cpu
+):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    other = settings.merge(tiny, {"epochs": 3, "validation": {"score": "mae"}})
+    assert train(other, dataset, run_dir=run_dir, device=cpu).best_epoch == 3
+    assert checkpoint.read_about(Run(run_dir).best)["epochs_done"] == 3
+
+
 def test_the_report_needs_no_server_and_the_card_names_licence_and_limits(
     tiny, dataset, run_dir, cpu
 ):
@@ -201,6 +208,27 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset
     assert train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append).epochs == 3
     assert any("begun in fp16, going on in fp32" in getattr(e, "message", "") for e in events)
     assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+
+
+def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_cuda(tmp_path):
+    run, device = Run(tmp_path), Device("mps", "fp32", 1)
+    checkpoint.save(run.state, {}, {"precision": "fp16"})
+    assert resuming.precision_as_begun(run, device, lambda _: None) == device
+
+
+def test_a_run_goes_on_with_the_epochs_that_its_budget_came_to(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    monkeypatch.setattr(planning, "epochs_that_fit", lambda *_: 1)
+    monkeypatch.setattr(loop, "replanned", lambda *_, **__: 5)  # the machine is quicker
+    with pytest.raises(InterruptedRunError):
+        train(
+            tiny, dataset, run_dir=run_dir, device=cpu, budget=600.0, reporter=interrupt_after(10)
+        )
+    found = settings.from_dict(settings.read_file(Run(run_dir).config))
+    assert found == dataclasses.replace(tiny, epochs=5)
+    assert train(found, dataset, run_dir=run_dir, device=cpu).epochs == 5
+    assert checkpoint.read_about(Run(run_dir).weights)["config"]["epochs"] == 5
 
 
 def test_fewer_epochs_than_done_are_refused(tiny, dataset, run_dir, cpu):

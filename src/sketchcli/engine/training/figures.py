@@ -1,6 +1,5 @@
 """What a training step was like, in numbers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -46,18 +45,3 @@ def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         "fake_accuracy": (fake < 0).float().mean(),
         "real_sign": real.float().sign().mean(),
     }
-
-
-def with_prefix(prefix: str, figures: Mapping[str, float]) -> dict[str, float]:
-    """Put a group's name before its figures' names.
-
-    >>> with_prefix("parts", {"l1": 1.0})
-    {'parts.l1': 1.0}
-    """
-    return {f"{prefix}.{name}": value for name, value in figures.items()}
-
-
-def without_prefix(prefix: str, figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures of one group, under their own names."""
-    start = f"{prefix}."
-    return {n.removeprefix(start): v for n, v in figures.items() if n.startswith(start)}

@@ -34,7 +34,7 @@ def finish(session: Session, *, command: str) -> TrainResult:
         if not any(run.samples.iterdir()):  # somebody may have removed them
             epoch = session.epochs_done - 1
             session.watch.take_in(epoch, session.measure(), session.trainer, progress)
-        session.save()
+        session.save(is_end=True)
     session.ranks.wait()
     result = summary(session)
     if session.ranks.is_first:

@@ -10,7 +10,6 @@ from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data.appearance import Looks
 from sketchcli.data.prepared import MARK, Description
-from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.progress import Progress
@@ -79,11 +78,6 @@ class Keeper:
                 f"{folder}: trained on other data ({about['dataset']['name']})",
                 hint="choose another --run-dir, or the set that it was trained on",
             )
-        if about["epochs_done"] > self.config.epochs:
-            raise CheckpointError(
-                f"{folder}: already trained for {about['epochs_done']} epochs",
-                hint="ask for as many or more, or choose another --run-dir",
-            )
         differing = differences(saved, self.config)
         if differing:
             raise CheckpointError(
@@ -95,7 +89,7 @@ class Keeper:
         """What the weights must tell whoever uses them."""
         return {
             "version": __version__,
-            "config": settings.to_dict(self.config),
+            "config": settings.to_dict(dataclasses.replace(self.config, epochs=progress.epochs)),
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
@@ -120,10 +114,14 @@ class Keeper:
         self.check_is_ours(about)
         try:
             trainer.restore(tensors)
-            return Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
+            progress = Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
         except (CheckpointError, LookupError, TypeError) as error:
             reason = error.message if isinstance(error, CheckpointError) else "no progress in it"
             raise CheckpointError(f"{state}: {reason}") from error
+        begun = settings.from_dict(about["config"]).validation
+        if begun.score != self.config.validation.score:  # which the best of another tells nothing
+            progress.best_score, progress.waited = None, 0
+        return progress
 
 
 def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
@@ -149,44 +147,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         nested = isinstance(value, dict) and not is_options
         found += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
     return found
-
-
-def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
-    """The settings that a run goes on with; None for a new one.
-
-    One that was begun without the perceptual loss, for want of its network, stays without it.
-    """
-    for state in run.states:
-        try:
-            begun = settings.from_dict(checkpoint.read_about(state)["config"])
-        except (CheckpointError, LookupError):
-            continue
-        weight = min(begun.loss.perceptual_weight, config.loss.perceptual_weight)
-        return settings.merge(config, {"loss": {"perceptual_weight": weight}})
-    return None
-
-
-def seconds_spent(run: Run) -> float:
-    """In the training steps of a run so far; 0 for a new one."""
-    for state in run.states:
-        try:
-            return float(checkpoint.read_about(state)["progress"]["seconds"])
-        except (CheckpointError, LookupError):
-            continue
-    return 0.0
-
-
-def as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
-    """The precision that a run was begun in: another one would not go on bit for bit."""
-    for state in run.states:
-        try:
-            begun = checkpoint.read_about(state).get("precision", device.precision)
-        except checkpoint.DamagedError:
-            continue
-        if begun == "fp16" != device.precision and device.torch.type == "cpu":
-            reporter(Note(f"begun in fp16, going on in {device.precision} on the CPU"))
-            return device
-        if begun != device.precision:
-            reporter(Note(f"going on in {begun}, as this run was begun"))
-        return dataclasses.replace(device, precision=begun)
-    return device

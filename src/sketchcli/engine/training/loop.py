@@ -6,13 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from sketchcli.checkpoint import with_prefix, without_prefix
 from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
 from sketchcli.data.batches import epoch_batches, photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.training import growth
 from sketchcli.engine.training.budget import replanned
-from sketchcli.engine.training.figures import Figures, with_prefix, without_prefix
+from sketchcli.engine.training.figures import Figures
 from sketchcli.engine.training.interruption import interruption
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.session import Session
@@ -212,7 +213,7 @@ def keep_in_time(session: Session, step: float) -> None:
         session.costs(),
         is_free=session.epochs_done < session.config.optimizer.decay_from * progress.epochs,
     )
-    progress.epochs = int(session.ranks.as_first({"epochs": wanted})["epochs"])
+    session.plan(int(session.ranks.as_first({"epochs": wanted})["epochs"]))
 
 
 def validate(session: Session, epoch: int) -> None:

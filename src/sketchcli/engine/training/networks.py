@@ -1,12 +1,13 @@
 """The networks of a run: built, placed, started from others' weights, partly frozen."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from sketchcli import checkpoint, registry
@@ -16,19 +17,20 @@ from sketchcli.device import Device
 from sketchcli.engine.evaluating.networks import file_of
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run, find_weights
-from sketchcli.errors import CheckpointError, SketchError, UsageError
+from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.losses.perceptual import PerceptualLoss
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> bool:
-    """Fill networks with those of another run; return whether it had a discriminator too.
+def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Fill networks with those of another run.
 
     Args:
         weights: A file, a run's folder or its name.
         generator: Takes the weights.
-        discriminator: Takes those of the state beside the weights, where they fit.
+        discriminator: Takes those of the state beside the weights, where all of them fit; one of
+            another kind learns anew.
 
     Raises:
         CheckpointError: There are no such weights, or they are of another network.
@@ -43,15 +45,11 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
             f"{file}: the weights of another generator ({reason})",
             hint="choose the same --generator and options, or leave them out",
         ) from error
-    state = Run(file.parent).state
-    if not state.is_file():
-        return False
-    try:
-        found, _ = checkpoint.load(state, only=("discriminator.",))
-        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", found))
-    except (RuntimeError, SketchError):  # of another kind or version: it learns anew
-        return False
-    return True
+    with contextlib.suppress(CheckpointError):  # there is no state, or none that can be read
+        found, _ = checkpoint.load(Run(file.parent).state, only=("discriminator.",))
+        judge = checkpoint.without_prefix("discriminator", found)
+        if _shapes(judge) == _shapes(discriminator.state_dict()):
+            discriminator.load_state_dict(judge)
 
 
 def learnt_from(weights: str) -> str:
@@ -82,8 +80,8 @@ def generator_of(weights: str) -> dict[str, Any]:
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 
-def freeze(generator: nn.Module, parts: str) -> int:
-    """Keep parts of a generator as they are; return how many parameters that leaves out.
+def freeze(generator: nn.Module, parts: str) -> None:
+    """Keep parts of a generator as they are.
 
     Args:
         generator: The network.
@@ -98,12 +96,11 @@ def freeze(generator: nn.Module, parts: str) -> int:
         if not any(name.startswith(part) for name in names):
             known = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
             raise UsageError(f"--freeze: the generator has no part '{part}'", hint=f"of {known}")
-    frozen = [p for n, p in generator.named_parameters() if n.startswith(tuple(wanted) or ("\0",))]
+    frozen = [p for n, p in generator.named_parameters() if n.startswith(tuple(wanted))]
     if len(frozen) == len(names):
         raise UsageError("--freeze: nothing is left to learn", hint="freeze fewer parts")
     for parameter in frozen:
         parameter.requires_grad = False
-    return sum(parameter.numel() for parameter in frozen)
 
 
 def perceptual_loss(
@@ -149,18 +146,14 @@ def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter
     return settings.merge(config, {"loss": {"perceptual_weight": 0.0}})
 
 
-def recompute_activations(generator: nn.Module) -> int:
+def recompute_activations(generator: nn.Module) -> None:
     """Let a generator compute its layers' activations again instead of keeping them.
 
     Layers with batch norm are left alone: their running statistics would count a batch twice.
-
-    Returns:
-        How many layers do so now.
     """
-    layers = [layer for layer in _layers(generator) if not _counts_batches(layer)]
-    for layer in layers:
-        layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
-    return len(layers)
+    for layer in _layers(generator):
+        if not _counts_batches(layer):
+            layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
 
 
 def compiled(config: TrainConfig, network: nn.Module) -> Callable[..., Any]:
@@ -169,6 +162,10 @@ def compiled(config: TrainConfig, network: nn.Module) -> Callable[..., Any]:
         return network
     function: Callable[..., Any] = torch.compile(network)
     return function
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:

@@ -4,13 +4,12 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-from sketchcli import checkpoint
 from sketchcli.config import TrainConfig
 from sketchcli.engine.training import loop
 from sketchcli.engine.training.budget import epochs_that_fit
 from sketchcli.engine.training.memory import telling_what_fits
+from sketchcli.engine.training.resuming import epochs_planned
 from sketchcli.engine.training.session import Session
-from sketchcli.errors import CheckpointError
 
 STEPS = 4  # that are timed; the first one also warms up, and does not count
 
@@ -29,7 +28,7 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
     with telling_what_fits(trial):
         trial.step_seconds = seconds_a_step(trial)
         trial.measure()
-    planned = _planned(trial)
+    planned = epochs_planned(trial.run)
     if planned is None:
         left = (trial.ends_at or 0.0) - time.monotonic()
         agreed = trial.ranks.as_first({"epochs": epochs_that_fit(left, trial.costs())})
@@ -56,13 +55,3 @@ def seconds_a_step(session: Session) -> float:
         session.trainer.step(list(share.split(session.config.data.accumulate)), number)
         took.append(time.monotonic() - started)
     return min(took[1:])
-
-
-def _planned(session: Session) -> int | None:
-    """The epochs that a run was planned with; None for a new one."""
-    for state in session.run.states:
-        try:
-            return int(checkpoint.read_about(state)["progress"]["epochs"])
-        except (CheckpointError, LookupError):
-            continue
-    return None

@@ -1,5 +1,6 @@
 """One call of `train`: what is trained, where it stands, where it is written."""
 
+import dataclasses
 import shlex
 import time
 
@@ -22,6 +23,7 @@ from sketchcli.engine.training.budget import Costs
 from sketchcli.engine.training.keeping import Keeper
 from sketchcli.engine.training.progress import Progress
 from sketchcli.engine.training.ranks import Ranks
+from sketchcli.engine.training.resuming import marks_learnt_before
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validating import Validation, Validator
 from sketchcli.engine.training.watching import Watch
@@ -72,15 +74,18 @@ class Session:
             )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
+        trained_on = marks_of(self.training.photos[row] for row in self.pairs.trained)
         self.keeper = Keeper(
             run,
             config,
             dataset.description,
-            trained_on=marks_of(self.training.photos[row] for row in self.pairs.trained),
+            trained_on=trained_on,
             batches=self.batches,
             precision=device.precision,
             looks=look(self.training.sketches[row] for row in spread(self.pairs.trained)),
-            learnt_before=networks.learnt_from(config.init_from),
+            learnt_before=marks_learnt_before(run, trained_on)
+            if run.states
+            else networks.learnt_from(config.init_from),
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)
@@ -92,8 +97,11 @@ class Session:
 
     def new_trainer(self, ranks: Ranks | None = None) -> Trainer:
         """Networks and optimisers as they are before the first step; by default, of all ranks."""
+        config = self.config
+        if self.run.states:  # which hold what was learnt: other weights may have gone meanwhile
+            config = dataclasses.replace(config, init_from="")
         return Trainer(
-            self.config,
+            config,
             image_size=self.dataset.description.size,
             device=self.device,
             ranks=ranks or self.ranks,
@@ -161,6 +169,11 @@ class Session:
             )
         if self.run.states:
             self.restore()
+            if self.epochs_done > self.config.epochs:
+                raise CheckpointError(
+                    f"{self.run.folder}: already trained for {self.epochs_done} epochs",
+                    hint="ask for as many or more, or choose another --run-dir",
+                )
             self.watch.note(f"going on after epoch {self.epochs_done} of {self.progress.epochs}")
         if not self.ranks.is_same(self.progress.step):
             raise CheckpointError(
@@ -182,6 +195,15 @@ class Session:
         self.progress = self.keeper.restore(self.trainer, self.watch.report)
         self.progress.epochs = self.config.epochs
         self.strength.restore(self.progress.strength)
+
+    def plan(self, epochs: int) -> None:
+        """Train so many epochs in all: now, and in every later call that goes on with the run."""
+        if epochs == self.config.epochs:
+            return
+        self.config = dataclasses.replace(self.config, epochs=epochs)
+        self.progress.epochs = epochs
+        if self.ranks.is_first:
+            files.write_text(self.run.config, settings.to_toml(self.config))
 
     def roll_back(self) -> None:
         """Go back to the last good state, with half the learning rate.
@@ -213,9 +235,9 @@ class Session:
             is_warning=True,
         )
 
-    def save(self) -> None:
-        """Keep everything as it is now, unless the last step went wrong."""
-        if self.ranks.is_first and not self.progress.skipped_in_a_row:
+    def save(self, *, is_end: bool = False) -> None:
+        """Keep everything as it is now; after a step that went wrong, only at the run's end."""
+        if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.keeper.save(self.trainer, self.progress)
             pictures.write_curves(self.run.curves, self.run.read_log())
         self.saved_at = time.monotonic()

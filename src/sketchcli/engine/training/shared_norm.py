@@ -40,15 +40,14 @@ class SharedBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance, self.momentum or 0.0)
 
 
-def share_batch_norms(network: nn.Module) -> int:
-    """Let a network's batch norms see all processes' pictures; return how many there are.
+def share_batch_norms(network: nn.Module) -> None:
+    """Let a network's batch norms see all processes' pictures.
 
     Their parameters, statistics and names stay.
     """
-    norms = [module for module in network.modules() if type(module) is nn.BatchNorm2d]
-    for module in norms:
-        module.__class__ = SharedBatchNorm
-    return len(norms)
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
 
 
 class _Summed(Function):

@@ -1,6 +1,7 @@
 """`train`: the loop, from an empty run folder, or from where the last one stopped."""
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, open_run
-from sketchcli.engine.training import finishing, keeping
+from sketchcli.engine.training import finishing, resuming
 from sketchcli.engine.training.estimating import estimate
 from sketchcli.engine.training.loop import train_epochs
 from sketchcli.engine.training.memory import telling_what_fits
@@ -24,15 +25,23 @@ from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.tensorboard import also_written
 from sketchcli.models.building import spelled_out
 
+NOWHERE = Path(os.devnull)  # in the place of a run's folder: nothing is in it
+
 
 def dry_run(
-    config: TrainConfig, dataset: PreparedSet, *, device: Device, reporter: Reporter = SILENT
+    config: TrainConfig,
+    dataset: PreparedSet,
+    *,
+    run_dir: Path = NOWHERE,
+    device: Device,
+    reporter: Reporter = SILENT,
 ) -> TrainEstimate:
     """What a run would cost; nothing is written.
 
     Args:
         config: All settings.
         dataset: The prepared pairs.
+        run_dir: The folder of a run that would be gone on with.
         device: Where it would be computed.
         reporter: Told of what cannot be had.
 
@@ -41,9 +50,10 @@ def dry_run(
         DataError: The set has nothing to train on.
         DeviceError: The GPU's memory is not enough.
     """
-    chosen = what_can_be_had(config, dataset.description.size, reporter)
-    nowhere = Run(Path(dataset.description.name))
-    session = Session(chosen, dataset, run=nowhere, device=device, ranks=ALONE, reporter=reporter)
+    run = Run(run_dir)
+    chosen = _begun(run, config, dataset, reporter)
+    device = resuming.precision_as_begun(run, device, reporter)
+    session = Session(chosen, dataset, run=run, device=device, ranks=ALONE, reporter=reporter)
     with telling_what_fits(session):
         return estimate(session)
 
@@ -89,15 +99,19 @@ def train(
             Session,
             dataset=dataset,
             run=run,
-            device=keeping.as_begun(run, device, report),
+            device=resuming.precision_as_begun(run, device, report),
             ranks=ranks,
             reporter=report,
-            ends_at=None if budget is None else started + budget - keeping.seconds_spent(run),
+            ends_at=None if budget is None else started + budget - resuming.seconds_spent(run),
         )
-        begun = keeping.settings_as_begun(run, config) or what_can_be_had(
-            config, dataset.description.size, ranks.first_report(report)
-        )
+        begun = _begun(run, config, dataset, ranks.first_report(report))
         return _trained(open_session, begun, command, is_timed=budget is not None)
+
+
+def _begun(run: Run, config: TrainConfig, dataset: PreparedSet, report: Reporter) -> TrainConfig:
+    """The settings that a run was begun with, or is begun with now."""
+    size = dataset.description.size
+    return resuming.settings_as_begun(run, config) or what_can_be_had(config, size, report)
 
 
 def _trained(
