@@ -1,5 +1,7 @@
 """What is said where a GPU's memory is full: the error is injected, what fits is really tried."""
 
+import dataclasses
+import shlex
 import weakref
 
 import pytest
@@ -123,6 +125,62 @@ def test_the_last_state_stays(six, dataset, tmp_path, cpu, room_for, monkeypatch
     with pytest.raises(DeviceError):
         train(six, dataset, run_dir=tmp_path / "run", device=cpu)
     assert checkpoint.read_about(Run(tmp_path / "run").state)["progress"]["step"] == 1
+
+
+@pytest.fixture
+def begun(six, dataset, tmp_path, cpu):
+    """A run that has a state; call it to go on with it."""
+    train(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    longer = dataclasses.replace(six, epochs=3)
+
+    def go_on(**changes):
+        config = settings.merge(longer, changes)
+        return train(config, dataset, run_dir=tmp_path / "run", device=cpu)
+
+    return go_on
+
+
+def test_a_run_that_has_a_state_is_told_how_to_begin_another(
+    six, begun, dataset, tmp_path, cpu, room_for
+):
+    room_for(2)
+    with pytest.raises(DeviceError, match="with 6 pairs at a time; 2 fit") as caught:
+        begun()
+    _, _, options = caught.value.hint.partition("with ")
+    assert shlex.split(options) == ["--init-from", str(tmp_path / "run"), "--accumulate", "4"]
+    changes = {"init_from": str(tmp_path / "run"), "data": {"accumulate": 4}}
+    result = train(settings.merge(six, changes), dataset, run_dir=tmp_path / "other", device=cpu)
+    assert result.epochs == six.epochs
+
+
+def test_a_run_that_has_a_state_is_told_of_checkpointing_where_that_is_enough(
+    six, begun, dataset, tmp_path, cpu, monkeypatch
+):
+    step = Trainer.step
+
+    def limited(self, parts, number):
+        if not self.config.run.checkpointing:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(self, parts, number)
+
+    monkeypatch.setattr(Trainer, "step", limited)
+    command = f"sketch2img train {dataset.folder} --resume {tmp_path / 'run'} --checkpointing"
+    with pytest.raises(DeviceError, match="not even one pair fits") as caught:
+        begun()
+    assert caught.value.hint == f"to go on, type: {command}"
+    with pytest.raises(DeviceError) as caught:
+        dry_run(six, dataset, run_dir=tmp_path / "run", device=cpu)
+    assert command in caught.value.hint
+    assert begun(run={"checkpointing": True}).epochs == 3
+
+
+def test_memory_that_ends_on_another_device_is_no_bug(six, dataset, tmp_path, cpu, monkeypatch):
+    def full(*_):
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9.06 GB)")
+
+    monkeypatch.setattr(Trainer, "step", full)
+    with pytest.raises(DeviceError, match="not even one pair fits"):
+        train(six, dataset, run_dir=tmp_path / "run", device=cpu)
 
 
 def test_a_budget_and_a_dry_run_say_it_before_anything_is_trained(

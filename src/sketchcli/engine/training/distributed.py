@@ -138,7 +138,7 @@ def joined(place: Place, device: torch.device) -> Iterator[Ranks]:
             raise
         raise LostProcessError(
             f"one of the {place.count} processes has ended",
-            hint="its own message says why; the same command goes on from the last state",
+            hint="its own message says why; with --resume RUN it goes on from the last state",
         ) from error
     finally:
         dist.destroy_process_group()

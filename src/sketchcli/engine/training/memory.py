@@ -1,12 +1,15 @@
-"""What to change where a GPU's memory is full: found by trying."""
+"""What to change where a device's memory is full: found by trying."""
 
 import contextlib
+import dataclasses
 import gc
+import shlex
 import traceback
 from collections.abc import Callable, Iterator
 
 import torch
 
+from sketchcli.device import is_out_of_memory
 from sketchcli.engine.training import loop
 from sketchcli.engine.training.ranks import ALONE
 from sketchcli.engine.training.session import Session
@@ -24,21 +27,17 @@ def telling_what_fits(session: Session) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         traceback.clear_frames(error.__traceback__)  # they hold on to what the step had computed
         cause = error
     else:
         return
     share = len(range(*session.ranks.rows(session.batch_size)))
-    largest, smallest = _parts(share, session.config.data.accumulate)
-    fitting = first_that_fits(share, smallest, lambda count: _fits(session, count))
-    raise _explained(session, largest, share, fitting) from cause
-
-
-def _parts(share: int, accumulate: int) -> tuple[int, int]:
-    """Pairs that one part has now, and in how many parts the share is taken now."""
-    count = min(accumulate, share)
-    return -(-share // count), count
+    count = min(session.config.data.accumulate, share)
+    fitting = first_that_fits(share, count, lambda parts: _fits(session, parts))
+    raise _explained(session, share, count, fitting) from cause
 
 
 def first_that_fits(share: int, start: int, fits: Callable[[int], bool]) -> int | None:
@@ -78,27 +77,59 @@ def _fits(session: Session, count: int) -> bool:
         share = loop.prepare(session, pairs, 1.0).rows(*session.ranks.rows(len(pairs)))
         for number in range(2):
             trainer.step(list(share.split(count)), number * session.config.loss.r1_every)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         return False
     return True
 
 
-def _explained(session: Session, tried: int, share: int, fitting: int | None) -> DeviceError:
-    device, ranks = session.device.name, session.ranks.count
-    message = f"{device}: out of memory with {tried} pairs at a time"
-    if fitting is None:
-        cures = ["prepare smaller pictures", "choose narrower networks"]
-        if not session.config.run.checkpointing:
-            cures.insert(0, "add --checkpointing")
-        return DeviceError(f"{message}; not even one pair fits", hint=", or ".join(cures))
-    part = -(-share // fitting)
-    if part == tried:
+def _explained(session: Session, share: int, count: int, fitting: int | None) -> DeviceError:
+    """What does not fit, and what to do.
+
+    Args:
+        session: Of no use any more.
+        share: Pairs of a step that this process takes.
+        count: In how many parts it took them.
+        fitting: In how many parts they fit; None: not even one by one.
+    """
+    name, tried = session.device.name, -(-share // count)
+    if fitting == count:
+        again = session.command_to_go_on() if session.run.states else "the same again"
         return DeviceError(
-            f"{device}: out of memory, though {tried} pairs at a time fit into what is free now",
-            hint="does another program use it? the same command goes on from the last state",
+            f"{name}: out of memory, though {tried} pairs at a time fit into what is free now",
+            hint=f"does another program use it? when it has ended, type: {again}",
         )
-    return DeviceError(
-        f"{message}; {part} fit",
-        hint=f"--accumulate {fitting} trains the same batch of {session.batch_size} in parts, "
-        f"--batch-size {part * ranks} a smaller one",
+    message = f"{name}: out of memory with {tried} pairs at a time; "
+    message += "not even one pair fits" if fitting is None else f"{-(-share // fitting)} fit"
+    if session.run.states:
+        return DeviceError(message, hint=_cure_of_begun(session, count, fitting))
+    return DeviceError(message, hint=_cure(session, share, fitting))
+
+
+def _cure(session: Session, share: int, fitting: int | None) -> str:
+    """What a run that has no state yet can do: all its settings may change."""
+    if fitting is not None:
+        return (
+            f"--accumulate {fitting} trains the same batch of {session.batch_size} in parts, "
+            f"--batch-size {-(-share // fitting) * session.ranks.count} a smaller one"
+        )
+    cures = ["prepare smaller pictures", "choose narrower networks"]
+    if not session.config.run.checkpointing:
+        cures.insert(0, "add --checkpointing")
+    return ", or ".join(cures)
+
+
+def _cure_of_begun(session: Session, count: int, fitting: int | None) -> str:
+    """What a run that has a state can do: its batch and its networks are settled."""
+    begun, run = session.config, session.config.run
+    session.config = dataclasses.replace(begun, run=dataclasses.replace(run, checkpointing=True))
+    if not run.checkpointing and _fits(session, count):
+        return f"to go on, type: {session.command_to_go_on()} --checkpointing"
+    if fitting is None:
+        return "begin another run, with smaller pictures or narrower networks"
+    weights = shlex.quote(str(session.run.folder))
+    return (
+        "this run keeps its batch: begin another from its weights, in another folder, with "
+        f"--init-from {weights} --accumulate {fitting}"
     )
