@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from sketchcli.errors import UsageError
 from sketchcli.losses.feature_matching import feature_matching_loss
 
 
@@ -30,6 +31,11 @@ def test_bf16_features_give_a_float32_loss():
     loss = feature_matching_loss(features(0.0, dtype=torch.bfloat16), features(1.0))
     assert loss.dtype == torch.float32
     assert loss == 1
+
+
+def test_a_discriminator_without_features_is_an_error_that_says_so():
+    with pytest.raises(UsageError, match="no features"):
+        feature_matching_loss((), ())
 
 
 def test_layers_must_match():

@@ -13,6 +13,8 @@ from torch.nn import functional
 from sketchcli.config import ADVERSARIAL_LOSSES as KINDS
 from sketchcli.errors import UsageError
 
+RELATIVE = ("relativistic",)  # the kinds whose generator is compared with the real photos
+
 
 def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Loss of the discriminator, a scalar: low when it tells real from generated.
@@ -43,7 +45,7 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
     Args:
         kind: One of `KINDS`.
         fake_logits: `(B, ...)`, of generated photos.
-        real_logits: The same shape, of the real ones; only `relativistic` looks at them.
+        real_logits: The same shape, of the real ones; only the kinds in `RELATIVE` look at them.
 
     Raises:
         UsageError: Unknown kind.
@@ -55,7 +57,7 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
         return (fake - 1).square().mean()
     if kind == "hinge":
         return -fake.mean()
-    if kind == "relativistic":
+    if kind in RELATIVE:
         return _relativistic(fake, real_logits.float())
     raise _unknown(kind)
 

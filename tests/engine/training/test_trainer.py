@@ -7,6 +7,7 @@ from sketchcli import config as settings
 from sketchcli.data.augmentation import DiscriminatorAugmentation
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.trainer import Trainer
+from sketchcli.errors import UsageError
 
 
 @pytest.fixture(params=["modern", "paper"])
@@ -103,6 +104,35 @@ def test_both_rates_follow_the_schedule(trainer):
     assert trainer.discriminator_optimizer.param_groups[0]["lr"] == expected
     trainer.set_rates(10, epochs=10)
     assert trainer.generator_optimizer.param_groups[0]["lr"] < optimizer.lr
+
+
+@pytest.mark.parametrize(("kind", "looks"), [("hinge", 1), ("relativistic", 2)])
+def test_the_generators_step_judges_real_photos_only_where_its_loss_looks_at_them(
+    cpu, pairs, kind, looks
+):
+    config = settings.merge(settings.preset("modern"), {"loss": {"adversarial": kind}})
+    trainer = Trainer(config, image_size=(48, 48), device=cpu)
+    seen = []
+    trainer.discriminator.register_forward_hook(lambda *_: seen.append(1))
+    trainer.generator_step([Part(*pairs)])
+    assert len(seen) == looks
+
+
+NOTHING = {"reconstruction_weight": 0.0, "adversarial_weight": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss": NOTHING}, "nothing to learn"),
+        ({"data": {"grow_from": 32}}, "pictures of one size"),
+        ({"data": {"grow_from": 8}}, "cannot grow from 8 pixels"),
+    ],
+)
+def test_settings_that_cannot_be_trained_are_refused_before_anything_is(cpu, changes, said):
+    config = settings.merge(settings.preset("paper"), changes)
+    with pytest.raises(UsageError, match=said):
+        Trainer(config, image_size=(48, 48), device=cpu)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Progressive growth of the image size (Karras et al. 2018).
 
 Small pictures first: they train faster, and what they teach holds for larger ones. The networks
-are fully convolutional, so nothing is added or faded in when the size doubles.
+are fully convolutional, so nothing is added or faded in when the size doubles; with one that is
+not, a run cannot grow.
 """
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli.config import DataConfig
@@ -37,10 +38,23 @@ def stages(size: Size, grow_from: int) -> list[Size]:
     found, side = [], grow_from
     while side < min(size):
         scale = side / min(size)
-        height, width = (max(1, round(edge * scale / MULTIPLE)) * MULTIPLE for edge in size)
+        height, width = (round(edge * scale / MULTIPLE) * MULTIPLE for edge in size)
         found.append((height, width))
         side *= 2
     return [*found, size]
+
+
+def check_can_grow(discriminator: nn.Module, size: Size, grow_from: int) -> None:
+    """Refuse a growth that the networks cannot follow.
+
+    Raises:
+        UsageError: It begins too small, or the discriminator is for pictures of one size.
+    """
+    if len(stages(size, grow_from)) > 1 and getattr(discriminator, "is_of_one_size", False):
+        raise UsageError(
+            "--grow-from: this discriminator takes pictures of one size",
+            hint="choose another: --set model.discriminator=patch",
+        )
 
 
 def size_at(done: float, config: DataConfig, size: Size) -> Size:

@@ -8,17 +8,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli import checkpoint
-from sketchcli.config import TrainConfig
+from sketchcli.config import LossConfig, TrainConfig
 from sketchcli.device import Device
-from sketchcli.engine.training import networks, updates
+from sketchcli.engine.training import growth, networks, updates
 from sketchcli.engine.training.ema import WeightAverage
 from sketchcli.engine.training.figures import Figures, Sums, signs
 from sketchcli.engine.training.optimizers import build_optimizer
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.ranks import ALONE, Ranks
 from sketchcli.engine.training.schedules import rate_factor
-from sketchcli.errors import CheckpointError
-from sketchcli.losses.adversarial import discriminator_loss, generator_loss
+from sketchcli.errors import CheckpointError, UsageError
+from sketchcli.losses.adversarial import RELATIVE, discriminator_loss, generator_loss
 from sketchcli.losses.feature_matching import feature_matching_loss
 from sketchcli.losses.gradient import gradient_loss
 from sketchcli.losses.gradient_penalty import r1_penalty
@@ -41,6 +41,10 @@ class Trainer:
         device: Where to compute, and with which numbers.
         ranks: The processes that train together.
         perceptual: Distance of two batches of photos, where the settings give it a weight.
+
+    Raises:
+        UsageError: The settings do not fit the networks, or leave nothing to learn.
+        CheckpointError: The weights to start from are not there, or are of another network.
     """
 
     def __init__(
@@ -54,8 +58,10 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
+        self._weights = _weights(config.loss)
         generator = device.place(ranks.prepare(build_generator(config.model)))
         discriminator = build_discriminator(config.model, image_size)
+        growth.check_can_grow(discriminator, image_size, config.data.grow_from)
         discriminator = device.place(ranks.prepare(discriminator))
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
@@ -160,9 +166,10 @@ class Trainer:
         kinds, weights, real = self.config.loss, self._weights, part.photo
         losses: dict[str, Tensor] = {}
         if "adversarial" in weights or "feature_matching" in weights:
-            judged = self._judge(self.combined.judge, part, fake)
-            with torch.no_grad():
-                expected = self._judge(self.combined.judge, part, real)
+            judged = expected = self._judge(self.combined.judge, part, fake)
+            if "feature_matching" in weights or kinds.adversarial in RELATIVE:
+                with torch.no_grad():  # the other losses do not look at it
+                    expected = self._judge(self.combined.judge, part, real)
             if "adversarial" in weights:
                 losses["adversarial"] = generator_loss(
                     kinds.adversarial, judged.logits, expected.logits
@@ -225,20 +232,6 @@ class Trainer:
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("a state that does not fit its settings") from error
 
-    @property
-    def _weights(self) -> dict[str, float]:
-        """Of the generator's losses that have any."""
-        loss = self.config.loss
-        named = {
-            "adversarial": loss.adversarial_weight,
-            "reconstruction": loss.reconstruction_weight,
-            "structure": loss.structure_weight,
-            "gradient": loss.gradient_weight,
-            "feature_matching": loss.feature_matching_weight,
-            "perceptual": loss.perceptual_weight,
-        }
-        return {name: weight for name, weight in named.items() if weight}
-
     def _judge(self, judge: Judge, part: Part, photo: Tensor) -> Verdict:
         sketch = part.sketch
         if part.view is not None:
@@ -273,3 +266,26 @@ class Trainer:
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
+
+
+def _weights(loss: LossConfig) -> dict[str, float]:
+    """Of the generator's losses that have any.
+
+    Raises:
+        UsageError: None has.
+    """
+    named = {
+        "adversarial": loss.adversarial_weight,
+        "reconstruction": loss.reconstruction_weight,
+        "structure": loss.structure_weight,
+        "gradient": loss.gradient_weight,
+        "feature_matching": loss.feature_matching_weight,
+        "perceptual": loss.perceptual_weight,
+    }
+    found = {name: weight for name, weight in named.items() if weight}
+    if not found:
+        raise UsageError(
+            "all losses of the generator have weight 0: there is nothing to learn",
+            hint="give one a weight, for instance --set loss.reconstruction_weight=60",
+        )
+    return found

@@ -61,7 +61,7 @@ class Validator:
         device: Where to compute.
 
     Raises:
-        UsageError: The score needs a network that is not here.
+        UsageError: The score needs a network that is not here, or larger pictures.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class Validator:
     ) -> None:
         self.config, self.device = config.validation, device
         self.pairs, self.is_held_out, self.trained = pairs.looked_at, pairs.is_held_out, trained
-        self.lpips = _lpips(is_needed=config.validation.score == LPIPS)
+        height, width = self.pairs.photos.shape[1:3]
+        self.lpips = _lpips((height, width), is_needed=config.validation.score == LPIPS)
 
     def measure(self, generator: nn.Module, discriminator: nn.Module) -> Validation:
         """Draw the looked-at pairs and compare them with the truth."""
@@ -97,7 +98,7 @@ class Validator:
             "gradient": gradient.score(generated, real),
             "sharpness": sharpness.score(generated, real),
         }
-        if self.lpips is not None and min(real.shape[1:3]) >= lpips_alex.SMALLEST_SIDE:
+        if self.lpips is not None:
             values[LPIPS] = self.lpips(generated, real)
         return {name: float(value.mean()) for name, value in values.items()}
 
@@ -166,8 +167,16 @@ def _mean_distance(photos: Pixels) -> float | None:
     return float(np.abs(values - np.roll(values, 1, axis=0)).mean())
 
 
-def _lpips(*, is_needed: bool) -> Callable[[Pixels, Pixels], np.ndarray] | None:
-    file = networks.file_of(LPIPS)
+def _lpips(
+    size: tuple[int, int], *, is_needed: bool
+) -> Callable[[Pixels, Pixels], np.ndarray] | None:
+    is_seen = min(size) >= lpips_alex.SMALLEST_SIDE
+    if is_needed and not is_seen:
+        raise UsageError(
+            f"the score {LPIPS} needs pictures of {lpips_alex.SMALLEST_SIDE} pixels or more",
+            hint="choose another validation.score, or prepare a larger size",
+        )
+    file = networks.file_of(LPIPS) if is_seen else None
     if file is not None:
         network = lpips_alex.load(file)
         return lambda generated, real: lpips_alex.score(generated, real, network)

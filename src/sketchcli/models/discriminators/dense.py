@@ -28,6 +28,8 @@ class Discriminator(nn.Module):
         UsageError: The pictures are smaller than 46 pixels.
     """
 
+    is_of_one_size = True  # so that a run cannot grow with it
+
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size, or use --preset modern")
