@@ -7,7 +7,7 @@ from sketchcli import config as settings
 from sketchcli.config import TrainConfig, merge
 from sketchcli.errors import UsageError
 
-OPTIONS = {"width": 4, "is_additive": True, "rate": 0.25, "kind": 'A "quoted" \\ NÄME'}
+OPTIONS = {"width": 4, "is_additive": True, "rate": 0.25, "kind": 'A "quoted" \\ NÄME 😀'}
 
 
 @pytest.fixture(params=settings.PRESETS)

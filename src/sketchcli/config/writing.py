@@ -37,8 +37,8 @@ def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str
         yield f"\n[{'.'.join(path)}]"
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            # TOML's scalars and strings are written as JSON writes them.
-            yield f"{key} = {json.dumps(value)}"
+            # TOML's scalars and strings are written as JSON writes them, but for its surrogates.
+            yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _toml_lines(value, (*path, key))
