@@ -131,15 +131,14 @@ def whole_loop(session: Session) -> Callable[[], None]:
     return partial(next, batches())
 
 
-def networks_alone(trainer: Trainer, batch: int, size: int, device: Device) -> Callable[[], None]:
+def networks_alone(trainer: Trainer, batch: int, size: int, device: Device) -> Callable[[], object]:
     """A function that steps both networks on random tensors."""
     sketch, photo = random_pair(batch, size, device)
     random = torch.Generator().manual_seed(0)
     view = None
     if trainer.config.augmentation.discriminator:
         view = DiscriminatorAugmentation(photo.shape, random)
-    part = Part(sketch, photo, view)
-    return lambda: trainer.step([part], 1) and None
+    return partial(trainer.step, [Part(sketch, photo, view)], 1)
 
 
 def plain_loop(config: TrainConfig, batch: int, size: int, device: Device) -> Callable[[], None]:

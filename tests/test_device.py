@@ -21,7 +21,7 @@ def test_the_cpu_is_always_there():
 def test_auto_chooses_what_this_machine_has():
     found = device.resolve()
     assert found.torch.type in {"cpu", "cuda"}
-    assert found.precision in {"fp32", "bf16"}
+    assert found.precision in {"fp32", "bf16", "fp16"}
     torch.zeros(1, device=found.torch)
 
 

@@ -182,13 +182,13 @@ def probe_seconds(device: torch.device, precisions: Sequence[str]) -> dict[str, 
 
 
 def _probe_seconds(device: torch.device, precision: str) -> float:
+    here = Device(str(device), precision, torch.get_num_threads())
     with torch.random.fork_rng(devices=[]):  # a probe must not change what the user's seed gives
-        layer = channels_last(nn.Conv2d(128, 128, 3, padding=1)).to(device)
+        layer = here.place(nn.Conv2d(128, 128, 3, padding=1))
     pixels = torch.zeros(8, 128, 32, 32, device=device).to(memory_format=torch.channels_last)
-    dtype = REDUCED.get(precision)
     _wait_for(device)
     start = time.perf_counter()
-    with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+    with here.autocast():
         output = layer(pixels)
     output.float().sum().backward()
     _wait_for(device)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from sketchcli.engine.web_page import escape
 
@@ -9,6 +10,7 @@ WIDTH, HEIGHT = 300, 120
 POINTS = 200  # of a curve, at most: a long run has more epochs than a drawing has pixels
 COLOURS = 6
 
+Item = TypeVar("Item")
 Points = Sequence[tuple[float, float]]
 
 
@@ -19,7 +21,7 @@ def chart(title: str, lines: Mapping[str, Points]) -> str:
         title: What it shows.
         lines: Name -> (epoch, value), in order.
     """
-    drawn = {name: thinned(points) for name, points in lines.items() if points}
+    drawn = {name: thinned(points, POINTS) for name, points in lines.items() if points}
     if not drawn:
         return ""
     values = [y for points in drawn.values() for _, y in points]
@@ -44,15 +46,14 @@ def chart(title: str, lines: Mapping[str, Points]) -> str:
     )
 
 
-def thinned(points: Points) -> Points:
-    """At most 200 of the points, evenly chosen, the last one among them.
+def thinned(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most so many of the items, evenly chosen, the last one among them.
 
-    >>> len(thinned([(x, 0.0) for x in range(1000)]))
-    200
+    >>> thinned(range(1, 1001), 4)
+    [250, 500, 750, 1000]
     """
-    if len(points) <= POINTS:
-        return points
-    return [points[(index + 1) * len(points) // POINTS - 1] for index in range(POINTS)]
+    count = min(most, len(items))
+    return [items[(index + 1) * len(items) // count - 1] for index in range(count)]
 
 
 def number(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sketchcli import images
 from sketchcli.engine import web_page
-from sketchcli.engine.training.curves import chart, number
+from sketchcli.engine.training.curves import chart, number, thinned
 from sketchcli.engine.web_page import escape, figure, table
 
 SAMPLES = 12  # pictures of how the samples changed, at most
@@ -82,9 +82,7 @@ def _figures(figures: Mapping[str, Mapping[str, float]]) -> str:
 def _samples(samples: Sequence[Path]) -> str:
     if not samples:
         return ""
-    count = min(SAMPLES, len(samples))
-    shown = [samples[(index + 1) * len(samples) // count - 1] for index in range(count)]
-    newest_first = reversed(shown)
+    newest_first = reversed(thinned(samples, SAMPLES))
     strip = "".join(figure(images.read_rgb(p), p.stem, side=SIDE) for p in newest_first)
     legend = "Each row: sketch, generated, real. The newest first; the same pairs throughout."
     return f'<h2>Samples</h2><p class="faint">{legend}</p><div class="strip">{strip}</div>'
