@@ -32,6 +32,16 @@ def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch, tmp_path):
     assert paths.home() == Path.home() / "sketches"
 
 
+def test_what_is_in_a_room_is_called_by_its_name_alone_and_found_again(tmp_path, home):
+    (tmp_path / "link").symlink_to(home)
+    room = paths.runs_home()
+    for folder in (room / "mine", tmp_path / "link" / "runs" / "mine"):
+        assert paths.name_in_room(room, folder) == "mine"
+    assert paths.in_room(room, Path("mine")) == room / "mine"
+    elsewhere = tmp_path / "mine"
+    assert paths.name_in_room(room, elsewhere) == str(elsewhere)
+
+
 def test_asking_where_creates_nothing(home):
     for room in ROOMS:
         assert not room().exists()

@@ -43,6 +43,16 @@ def in_room(room: Path, name: Path) -> Path:
     return room / name if is_plain else name
 
 
+def is_in_room(room: Path, folder: Path) -> bool:
+    """Whether a folder stands in a room, so that its name alone is enough."""
+    return folder.resolve().parent == room.resolve()
+
+
+def name_in_room(room: Path, folder: Path) -> str:
+    """What to type for a folder: its name alone where it stands in a room, else its path."""
+    return folder.name if is_in_room(room, folder) else str(folder)
+
+
 def raw_home() -> Path:
     """Data sets as they were fetched or drawn."""
     return home() / "raw"

@@ -149,8 +149,7 @@ def _(result: PreprocessResult) -> None:
     typer.echo(f"audit: {found or 'nothing found'}: {result.audit}")
     typer.echo(f"set: {result.folder}")
     typer.echo(f"look at: {result.contact_sheet}")
-    is_at_home = result.folder.resolve().parent == paths.prepared_home()
-    name = result.name if is_at_home else str(result.folder)
+    name = paths.name_in_room(paths.prepared_home(), result.folder)
     if result.is_spoiled:
         typer.echo("next: look at the audit; this set is not fit to be trained on as it is")
     else:
@@ -200,7 +199,7 @@ def _(result: TrainResult) -> None:
     typer.echo(f"weights: {result.weights}")
     typer.echo(f"look at: {result.samples}")
     typer.echo(f"report:  {result.report}")
-    is_at_home = result.run_dir.resolve().parent == paths.runs_home()
+    is_at_home = paths.is_in_room(paths.runs_home(), result.run_dir)
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
     typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
 

@@ -155,7 +155,7 @@ def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> 
     'sketch2img train prepared/faces --loss lsgan --seed 3'
     """
     verb, *options = arguments
-    named = [] if unnamed is None else [_name_of_set(unnamed)]
+    named = [] if unnamed is None else [paths.name_in_room(paths.prepared_home(), unnamed)]
     says_seed = any(word.split("=")[0] == "--seed" for word in options)
     seeded = [] if says_seed else ["--seed", str(seed)]
     return shlex.join(["sketch2img", verb, *named, *options, *seeded])
@@ -163,8 +163,8 @@ def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> 
 
 def invocation_of(run: Run, dataset: Path) -> str:
     """The command that trains a model as a run that was gone on with: from its own settings."""
-    words = ["sketch2img", "train", _name_of_set(dataset), "--config", str(run.config)]
-    return shlex.join(words)
+    name = paths.name_in_room(paths.prepared_home(), dataset)
+    return shlex.join(["sketch2img", "train", name, "--config", str(run.config)])
 
 
 def _base(preset: str | None, from_file: Changes, run: Run | None) -> TrainConfig:
@@ -231,8 +231,3 @@ def _similar(wrong: str, known: Sequence[str]) -> list[str]:
 def _model(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     found = changes.get("model")
     return found if isinstance(found, Mapping) else {}
-
-
-def _name_of_set(folder: Path) -> str:
-    is_at_home = folder.resolve().parent == paths.prepared_home()
-    return folder.name if is_at_home else str(folder)

@@ -254,9 +254,8 @@ class Session:
 
     def command_to_go_on(self) -> str:
         """What a user types to go on with this run."""
-        run, folder = self.run.folder, self.dataset.folder
-        is_at_home = folder.resolve().parent == paths.prepared_home().resolve()
-        named = [] if is_at_home else [str(folder)]  # found by its pairs
-        is_run_at_home = run.resolve().parent == paths.runs_home().resolve()
-        name = run.name if is_run_at_home else str(run)
+        folder, run = self.dataset.folder, self.run.folder
+        is_at_home = paths.is_in_room(paths.prepared_home(), folder)  # where its pairs tell it
+        named = [] if is_at_home else [str(folder)]
+        name = paths.name_in_room(paths.runs_home(), run)
         return shlex.join(["sketch2img", "train", *named, "--resume", name])
