@@ -119,7 +119,7 @@ def test_activations_that_are_computed_twice_change_nothing(tiny, cpu):
     twice = start(settings.merge(tiny, {"run": {"checkpointing": True}}), cpu)
     sketch = part().sketch
     held = [kept_bytes(t.generator, lambda t=t: t.generator(sketch)) for t in (kept, twice)]
-    assert held[1] < held[0] / 2
+    assert held[1] < 0.8 * held[0]
     for trainer in (kept, twice):
         trainer.step([part()], 0)
     pairs = zip(kept.generator.parameters(), twice.generator.parameters(), strict=True)

@@ -132,10 +132,12 @@ def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter
         size: Height and width of the pictures.
         report: Told of what is left out.
     """
+    if not config.loss.perceptual_weight:
+        return config
     name = config.loss.perceptual_network
     smallest: int = registry.load(registry.METRICS, name).SMALLEST_SIDE
     is_here = file_of(name) is not None
-    if not config.loss.perceptual_weight or (is_here and min(size) >= smallest):
+    if is_here and min(size) >= smallest:
         return config
     reason = (
         f"pictures of less than {smallest} pixels show it nothing"
