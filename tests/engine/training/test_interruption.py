@@ -5,6 +5,14 @@ import pytest
 from sketchcli.engine.training.interruption import SIGNALS, interruption
 
 
+@pytest.fixture(autouse=True)
+def by_default():
+    """Ctrl-C as Python has it; in a job of a script's background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_first_signal_is_a_question_and_what_was_before_comes_back(number):
     before = [signal.getsignal(each) for each in SIGNALS]
