@@ -11,6 +11,7 @@ from processes import heavy_imports
 from sketchcli import files
 from sketchcli.assets import fs2k
 from sketchcli.data import sources
+from sketchcli.engine.fetching import fetch as fetching
 from sketchcli.engine.fetching import planning
 from sketchcli.errors import ExitCode
 
