@@ -15,10 +15,12 @@ scores all of them, with the networks that lie below SKETCH2IMG_HOME. Nothing el
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -99,7 +101,7 @@ def ours(name: str, wheel: str, seconds: float, out: Path) -> Peer:
     run(program, "generate", test, photos, "--model", run_dir, "--overwrite")
     lines = (run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines()
     epochs = [event for event in map(json.loads, lines) if event["kind"] == "epoch"]
-    speed = sorted(event["images_per_second"] for event in epochs)[len(epochs) // 2]
+    speed = statistics.median(event["images_per_second"] for event in epochs)
     return replace(peer, images_per_second=speed, first_picture_seconds=first, photos=photos)
 
 
@@ -142,9 +144,8 @@ def modulaic(seconds: float, out: Path) -> Peer:
     run_for(seconds, environment / "bin" / "modulaic", "train", "--config", config)
     saved = sorted(checkpoints.glob("*.pt"))
     whole = [path for path in saved if path.stat().st_size == saved[0].stat().st_size]
-    oldest, newest = whole[0], whole[-1]
-    passed = newest.stat().st_mtime - oldest.stat().st_mtime
-    speed = (len(whole) - 1) * len(examples) / passed
+    newest, written = whole[-1], [path.stat().st_mtime for path in whole]
+    speed = len(examples) / statistics.median(b - a for a, b in itertools.pairwise(written))
     test, photos = out / "pictures" / "test" / "sketches", out / "modulaic"
     started = time.perf_counter()
     run(environment / "bin" / "modulaic", "infer", "--checkpoint", newest, "--condition", "0,0,0,0",

@@ -64,7 +64,7 @@ def test_what_is_no_picture_is_an_error_that_says_what_is(weights, wrong):
 def test_the_newest_run_is_the_default(home, tiny, sketch):
     from generating_fixtures import weights_of
 
-    with pytest.raises(CheckpointError, match="no trained model"):
+    with pytest.raises(CheckpointError, match="no model comes with"):
         load_generator()
     weights_of(home / "runs" / "mine", tiny)
     (home / "runs" / "mine" / "result.json").write_text("{}")

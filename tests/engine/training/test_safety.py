@@ -233,20 +233,19 @@ def test_what_cannot_be_written_is_named_and_the_last_state_stays(
 def refuse(patch, path):
     """Let the system refuse to make or open a file of this name, or anything below it."""
     denied = PermissionError(13, "Permission denied", str(path))
-    mkstemp, opened = files.tempfile.mkstemp, Path.open
+    touch, opened = Path.touch, Path.open
 
-    def make(*, dir, **rest):  # noqa: A002 - mkstemp's own name
-        suffix = rest["suffix"].removeprefix(".part")
-        if Path(dir) == path or (Path(dir) == path.parent and suffix == path.suffix):
+    def touch_(self, *arguments, **rest):
+        if self.parent == path or (self.parent == path.parent and self.suffix == path.suffix):
             raise denied
-        return mkstemp(dir=dir, **rest)
+        touch(self, *arguments, **rest)
 
     def open_(self, *arguments, **rest):
         if self == path and arguments[:1] == ("a",):
             raise denied
         return opened(self, *arguments, **rest)
 
-    patch.setattr(files.tempfile, "mkstemp", make)
+    patch.setattr(Path, "touch", touch_)
     patch.setattr(Path, "open", open_)
 
 

@@ -120,7 +120,7 @@ def _has_discriminator_memorised(record: Record) -> Finding | None:
     return Finding(
         "discriminator-has-memorised",
         "the discriminator knows the training photos by heart: it calls held-out real ones "
-        "generated; train with more pairs, or --set augmentation.adaptive=true",
+        "generated; train with more pairs, or for fewer epochs",
     )
 
 
