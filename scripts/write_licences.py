@@ -27,6 +27,7 @@ and kept beside them; a trained model carries the licence of its data.
 | package | version | licence | needed by |
 |---|---|---|---|
 """
+OF_CUDA = ("nvidia-", "cuda-", "triton")  # what a CUDA build of torch adds: the page says so
 LONGEST = 60  # of a licence's name; some packages put the whole text there
 
 
@@ -49,7 +50,8 @@ def requirements(name: str) -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     needed = [each for each in declared if not each.marker or each.marker.evaluate({"extra": ""})]
-    return [canonicalize_name(each.name) for each in needed]
+    names = [canonicalize_name(each.name) for each in needed]
+    return [each for each in names if not each.startswith(OF_CUDA)]
 
 
 def licence(name: str) -> str:

@@ -320,7 +320,7 @@ def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + 240
-        while not Run(folder).log.exists():
+        while not (log := Run(folder).log).exists() or '"batch"' not in log.read_text():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
