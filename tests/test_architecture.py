@@ -21,7 +21,7 @@ FLOORS = (
     {"paths", "files", "registry", "formats", "weights_header", "machine"},
     {"config", "device"},
     {"images"},
-    {"checkpoint", "faces", "backdrops", "lighting"},
+    {"checkpoint", "faces", "backdrops", "lighting", "likeness"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
     {"cli"},

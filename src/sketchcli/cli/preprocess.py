@@ -9,7 +9,7 @@ import typer
 
 from sketchcli import registry, suggesting
 from sketchcli.cli import completing, options
-from sketchcli.config import Align, Backdrop, Direction, Fit, Light
+from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
@@ -69,6 +69,13 @@ def preprocess(
     light: Annotated[
         Light, typer.Option(help="Drawn portraits: even out their exposure and colour cast.")
     ] = Light.KEEP,
+    likeness: Annotated[
+        Likeness,
+        typer.Option(
+            help="Drawn portraits: true to the photo's pixels, or free as people draw: features a "
+            "little off, nose, lids and lips shaded by convention."
+        ),
+    ] = Likeness.TRUE,
     splits: Annotated[
         SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
     ] = SplitBy.GIVEN,
@@ -106,7 +113,8 @@ def preprocess(
         raise UsageError("--name and --out are two ways to say one thing", hint="give one")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
-    _check_portraits(backdrop, light, align)
+    sitting = backdrop, light, likeness
+    _check_portraits(*sitting, align)
     styles = _styles(style)
 
     from sketchcli import paths
@@ -123,9 +131,7 @@ def preprocess(
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        Recipe(
-            pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, backdrop, light
-        ),
+        Recipe(pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, *sitting),
         rule,
         styles,
         draws,
@@ -145,12 +151,13 @@ def preprocess(
     emit("preprocess", result, as_json=as_json)
 
 
-def _check_portraits(backdrop: Backdrop, light: Light, align: Align) -> None:
+def _check_portraits(backdrop: Backdrop, light: Light, likeness: Likeness, align: Align) -> None:
     if align is not Align.NONE:
         return
     for option, wants_face in (
         ("--backdrop studio", backdrop is Backdrop.STUDIO),
         ("--light even", light is Light.EVEN),
+        ("--likeness free", likeness is Likeness.FREE),
     ):
         if wants_face:
             raise UsageError(f"{option} needs to know where the face is", hint="--align face")

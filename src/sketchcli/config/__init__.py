@@ -5,7 +5,7 @@ beside the run and inside the weights.
 """
 
 from sketchcli.config.merging import from_dict, merge, to_dict
-from sketchcli.config.pictures import Align, Backdrop, Direction, Fit, Light
+from sketchcli.config.pictures import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
@@ -37,6 +37,7 @@ __all__ = [
     "Direction",
     "Fit",
     "Light",
+    "Likeness",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",

@@ -33,6 +33,13 @@ class Light(StrEnum):
     EVEN = "even"  # exposed, and its cast taken out, as in one studio
 
 
+class Likeness(StrEnum):
+    """How true a drawn sketch is to its photo."""
+
+    TRUE = "true"  # lines and tone are the photo's
+    FREE = "free"  # features are off, and shaded as faces usually are drawn
+
+
 class Direction(StrEnum):
     """Where the photo is in a side-by-side picture."""
 

@@ -142,7 +142,34 @@ def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
     assert not np.array_equal(plain.sketches, even.sketches)
 
 
-@pytest.mark.parametrize("option", [("--backdrop", "studio"), ("--light", "even")])
+@pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize("align", ["face", "loose"])
+def test_a_free_likeness_changes_the_sketch_and_not_the_photo(prepare, align):
+    words = ("--style", "pencil", "--align", align)
+    true = prepare(*words).split("train").whole()
+    free = prepare(*words, "--likeness", "free").split("train").whole()
+    assert np.array_equal(true.photos, free.photos)
+    changed = [not np.array_equal(*both) for both in zip(true.sketches, free.sketches, strict=True)]
+    assert np.mean(changed) > 0.8
+
+
+@pytest.mark.usefixtures("detector")
+def test_without_a_face_a_free_likeness_is_a_true_one(prepare, portraits):
+    for file in portraits.iterdir():
+        file.unlink()
+    stripes = np.zeros((90, 60, 3), np.uint8)
+    stripes[::9] = 200
+    for number in range(3):
+        images.write(portraits / f"stripes-{number}.png", np.roll(stripes, number, axis=0))
+    words = ("--style", "pencil", "--align", "face", "--test", "0")
+    true, free = (prepare(*words, "--likeness", likeness) for likeness in ("true", "free"))
+    sketches = [dataset.split("train").whole().sketches for dataset in (true, free)]
+    assert np.array_equal(*sketches)
+
+
+@pytest.mark.parametrize(
+    "option", [("--backdrop", "studio"), ("--light", "even"), ("--likeness", "free")]
+)
 def test_what_needs_a_face_to_go_by_is_a_usage_error_without(sketch2img, portraits, option):
     done = sketch2img("preprocess", "--photos", portraits, *option)
     assert done.code == 2

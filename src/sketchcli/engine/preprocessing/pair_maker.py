@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import backdrops, images, lighting, registry
-from sketchcli.config import Align, Backdrop, Direction, Fit, Light
+from sketchcli import backdrops, images, lighting, likeness, registry
+from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.audit import features
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
-from sketchcli.faces import FaceFinder, Points, cut, loosened
+from sketchcli.faces import Face, FaceFinder, cut, loosened
 from sketchcli.images import Pixels
 
 
@@ -26,6 +26,7 @@ class Recipe:
     is_loose: bool = False  # whether they are cut about there, by chance
     backdrop: Backdrop = Backdrop.KEEP  # of drawn photos
     light: Light = Light.KEEP  # of drawn photos
+    likeness: Likeness = Likeness.TRUE  # of drawn sketches
 
     @property
     def align(self) -> Align:
@@ -74,7 +75,7 @@ class Sitting:
 
     file: Path
     photo: Pixels
-    eyes: Points | None
+    face: Face | None
     keeps_background: bool  # although another was asked for
 
 
@@ -101,21 +102,13 @@ class PairMaker:
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         if job.sketch is None:
-            sitting = self._sit(job)
-            sketch_source, photo_source, eyes = None, sitting.photo, sitting.eyes
-            if sitting.keeps_background:
-                unaligned[str(job.photo)] = "its background stays: the sitter is not told from it"
+            sketch, photo = self._draw(job, unaligned)
+            sketch_source, photo_source = sketch, self._sit(job).photo
         else:
-            sketch_source, photo_source = _read(job)
-            eyes = self._eyes(photo_source)
-        photo = self._cut(photo_source, eyes, job, job.photo, unaligned)
-        if sketch_source is None:
-            photo = images.to_rgb(self._fit_inside(photo))
-            sketch = self._fit(self._draw(job, photo))
-            sketch_source = sketch
-        else:
-            file, drawn_eyes = job.sketch or job.photo, self._eyes(sketch_source)
-            aligned = self._cut(sketch_source, drawn_eyes, job, file, unaligned)
+            sketch_source, photo_source = _read_pair(job, job.sketch)
+            photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
+            drawn_face = self._find(sketch_source)
+            aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
             sketch = images.luma(self._fit(aligned))
         photo = images.to_rgb(self._fit(photo))
         about = features.describe(sketch_source, photo_source, sketch, photo)
@@ -124,27 +117,46 @@ class PairMaker:
     def _sit(self, job: Job) -> Sitting:
         """A photo to draw from; the further sketches of it do not read it again."""
         if not job.draw or self._sitting is None or self._sitting.file != job.photo:
-            _, photo = _read(job)
-            eyes, keeps_background = self._eyes(photo), False
-            if self.recipe.light is Light.EVEN and eyes is not None:
-                photo = lighting.evened(images.to_rgb(photo), eyes)
-            if self.recipe.backdrop is Backdrop.STUDIO and eyes is not None:
+            photo = _read_photo(job)
+            face, keeps_background = self._find(photo), False
+            if self.recipe.light is Light.EVEN and face is not None:
+                photo = lighting.evened(images.to_rgb(photo), face.eyes)
+            if self.recipe.backdrop is Backdrop.STUDIO and face is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
-                studio = backdrops.studio(images.to_rgb(photo), eyes, chance)
+                studio = backdrops.studio(images.to_rgb(photo), face.eyes, chance)
                 keeps_background = studio is None
                 photo = photo if studio is None else studio
-            self._sitting = Sitting(job.photo, photo, eyes, keeps_background)
+            self._sitting = Sitting(job.photo, photo, face, keeps_background)
         return self._sitting
 
-    def _eyes(self, pixels: Pixels) -> Points | None:
-        face = None if self.finder is None else self.finder.find(images.to_rgb(pixels))
-        return None if face is None else face.eyes
+    def _draw(self, job: Job, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
+        """A sketch, and what its photo shows of the sitter."""
+        sitting = self._sit(job)
+        if sitting.keeps_background:
+            unaligned[str(job.photo)] = "its background stays: the sitter is not told from it"
+
+        def cut_as_photo(pixels: Pixels) -> Pixels:
+            cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
+            return images.to_rgb(self._fit_inside(cut))
+
+        photo = model = cut_as_photo(sitting.photo)
+        if self.recipe.likeness is Likeness.FREE and sitting.face is not None:
+            chance = self._chance("likeness of", job.id)
+            face, whole = sitting.face, images.to_rgb(sitting.photo)
+            model = cut_as_photo(likeness.free(whole, face.eyes, face.points, chance))
+        style = registry.load(registry.STYLES, job.style)
+        sketch: Pixels = style.draw(model, self._chance("sketch of", job.id))
+        return self._fit(sketch), photo
+
+    def _find(self, pixels: Pixels) -> Face | None:
+        return None if self.finder is None else self.finder.find(images.to_rgb(pixels))
 
     def _cut(
-        self, pixels: Pixels, eyes: Points | None, job: Job, file: Path, unaligned: dict[str, str]
+        self, pixels: Pixels, face: Face | None, job: Job, file: Path, unaligned: dict[str, str]
     ) -> Pixels:
         if self.finder is None:
             return pixels
+        eyes = None if face is None else face.eyes
         if eyes is None:
             unaligned[str(file)] = "no face found: its centre was taken"
         elif self.recipe.is_loose:  # a sketch that came with its photo is cut as that is
@@ -160,26 +172,29 @@ class PairMaker:
             return self._fit(photo)
         return images.resize(photo, images.inner_size(photo.shape, self.recipe.size))
 
-    def _draw(self, job: Job, photo: Pixels) -> Pixels:
-        style = registry.load(registry.STYLES, job.style)
-        sketch: Pixels = style.draw(photo, self._chance("sketch of", job.id))
-        return sketch
-
     def _chance(self, what: str, name: str) -> np.random.Generator:
         """A source of draws that depends on a pair's name, what is drawn, and the seed alone."""
         name = unicodedata.normalize("NFC", name)  # disks write accents in two ways
         return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.recipe.seed) * 2**53))
 
 
-def _read(job: Job) -> tuple[Pixels | None, Pixels]:
-    """Sketch, if there is one, and photo: grey (H, W) or RGB (H, W, 3), of any sizes."""
+def _read_pair(job: Job, sketch: Path) -> tuple[Pixels, Pixels]:
+    """Sketch and photo: grey (H, W) or RGB (H, W, 3), of any sizes."""
     photo = images.read(job.photo)
     if job.direction is None:
-        return None if job.sketch is None else images.read(job.sketch), photo
-    half = photo.shape[1] // 2
+        return images.read(sketch), photo
+    return _sides(photo, job)
+
+
+def _read_photo(job: Job) -> Pixels:
+    photo = images.read(job.photo)
+    return photo if job.direction is None else _sides(photo, job)[1]
+
+
+def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
+    """Sketch and photo that stand side by side."""
+    half = both.shape[1] // 2
     if not half:
         raise DataError(f"{job.photo}: too narrow to hold two pictures")
-    left, right = photo[:, :half], photo[:, -half:]
-    is_left = job.direction is Direction.PHOTO_LEFT
-    photo, sketch = (left, right) if is_left else (right, left)
-    return None if job.sketch is None else sketch, photo
+    left, right = both[:, :half], both[:, -half:]
+    return (right, left) if job.direction is Direction.PHOTO_LEFT else (left, right)

@@ -1,0 +1,226 @@
+"""Portraits as somebody draws them: features a little out of place, shaded by convention.
+
+A sketch that is drawn from a photo's own pixels is true to them in all it shows. People's are not:
+they enlarge eyes, lengthen noses, and give everybody what a face is drawn with, whatever the light
+was: the nose's two sides, lids, full lips. A network that has seen true sketches only takes each
+such mark for a shadow of that face. So the face is changed as a draughtsman would have it, for a
+style to draw from; the photo that it is paired with stays.
+
+The conventions are those of textbooks (Loomis, "Drawing the Head and Hands", 1956).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli.images import Floats, Pixels
+from sketchcli.images.opencv import cv2
+
+Points = NDArray[np.float32]
+Exact = NDArray[np.float64]
+Path = list[tuple[float, float]]
+
+_REACH = 2.6  # eye distances around the middle of the face that are changed
+_MIDDLE = 0.5  # eye distances below the eyes
+_NOSE, _MOUTH = 0.52, 1.13  # eye distances below the eyes: a usual nose's tip, a usual mouth
+_BITS = 4  # of a coordinate's fraction, as cv2 takes it
+_FIELD_STEPS = 48  # along a side of the grid on which displacements are worked out
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A stroke, or an area, that is darkened; lengths in eye distances."""
+
+    path: Path  # x to the right of the middle line, y below the eyes
+    width: float  # 0: the path's inside
+    softness: float  # deviation of the blur
+    darkness: float  # at the most: share of the light that is taken
+
+
+@dataclass(frozen=True)
+class _Pull:
+    """A feature that is drawn elsewhere or larger; lengths in eye distances."""
+
+    centre: tuple[float, float]
+    reach: tuple[float, float]  # deviations of the bell within which it moves
+    shift: tuple[float, float]
+    growth: tuple[float, float]  # factors
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A face's own axes, in the pixels of a picture."""
+
+    eyes: Exact  # (2,): between the eyes
+    axes: Exact  # (2, 2): rows are one eye distance to the right, and down
+    nose: Exact  # (2,): its tip, in eye distances
+    mouth: Exact  # (2, 2): its corners, in eye distances
+
+    @property
+    def distance(self) -> float:
+        return float(np.linalg.norm(self.axes[0]))
+
+    def to_pixels(self, places: Exact) -> Exact:
+        """Pixels `(..., 2)` of places in eye distances."""
+        return np.asarray(self.eyes + places @ self.axes)
+
+    def from_pixels(self, pixels: Exact) -> Exact:
+        return np.asarray((pixels - self.eyes) @ np.linalg.inv(self.axes))
+
+
+def free(photo: Pixels, eyes: Points, points: Points, rng: np.random.Generator) -> Pixels:
+    """The photo `(H, W, 3)` as somebody would draw it, who is free with a likeness.
+
+    How free, from not at all to very, is drawn first; then how dark each mark is, and how far each
+    feature is off. What is far from the face stays.
+
+    Args:
+        photo: RGB, uint8.
+        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
+        points: `(5, 2)`: x and y of YuNet's landmarks: eyes, nose, corners of the mouth.
+        rng: The source of the draws.
+    """
+    frame = _frame(eyes, points)
+    rows, columns = _window(frame, photo.shape)
+    window = photo[rows, columns]
+    if not window.size:  # the face is beyond the picture
+        return photo
+    frame = replace(frame, eyes=frame.eyes - (columns.start, rows.start))
+    freedom = rng.uniform(0, 1)
+    light = np.ones(window.shape[:2], np.float32)
+    for mark in _marks(frame):
+        light *= 1 - np.float32(freedom * rng.uniform(0, 1)) * _darkened(mark, frame, light.shape)
+    drawn = window.astype(np.float32) * light[..., None]
+    pulls = list(_pulls(frame, freedom, rng))
+    changed = photo.copy()
+    changed[rows, columns] = _pulled(drawn, pulls, frame)
+    return changed
+
+
+def _window(frame: _Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns around a face."""
+    x, y = frame.to_pixels(np.array([0, _MIDDLE]))
+    reach = _REACH * frame.distance
+    rows, columns = (
+        slice(max(round(at - reach), 0), max(min(round(at + reach), side), 0))
+        for at, side in ((y, shape[0]), (x, shape[1]))
+    )
+    return rows, columns
+
+
+def _frame(eyes: Points, points: Points) -> _Frame:
+    left, right = np.asarray(eyes, np.float64)
+    across = right - left
+    if not np.any(across):
+        across = np.array([1.0, 0.0])
+    axes = np.array([across, [-across[1], across[0]]])
+    middle = (left + right) / 2
+    own = (np.asarray(points, np.float64) - middle) @ np.linalg.inv(axes)
+    mouth = own[3:][np.argsort(own[3:, 0])]
+    return _Frame(middle, axes, own[2], mouth)
+
+
+def _marks(frame: _Frame) -> Iterator[_Mark]:
+    """What a face is drawn with, one side after the other."""
+    nose_x, nose_y = frame.nose
+    long = nose_y / _NOSE
+    lean = nose_x / max(nose_y, 0.1)
+    middle = frame.mouth.mean(axis=0)
+    half = float(frame.mouth[1, 0] - frame.mouth[0, 0]) / 2
+
+    def nose(path: Path, side: int) -> Path:
+        return [(side * x + lean * y * long, y * long) for x, y in path]
+
+    def mouth(path: Path) -> Path:
+        return [(float(middle[0]) + x * half, float(middle[1]) + y) for x, y in path]
+
+    for side in (-1, 1):
+        bridge = [(0.34, -0.28), (0.22, -0.1), (0.16, 0.1), (0.16, 0.35), (0.21, 0.52)]
+        wing = [(0.2, 0.48), (0.28, 0.55), (0.29, 0.65), (0.22, 0.7)]
+        cheek = [(side * x, y) for x, y in [(1.0, 0.1), (0.95, 0.7), (0.75, 1.2), (0.45, 1.6)]]
+        yield _Mark(nose(bridge, side), 0.08, 0.05, 0.8)
+        yield _Mark(nose(wing, side), 0.06, 0.03, 0.8)
+        yield _Mark(nose([(0.08, 0.7), (0.17, 0.68)], side), 0.07, 0.03, 0.7)
+        yield _Mark(_lid(side, -0.2), 0.03, 0.02, 0.7)
+        yield _Mark(_lid(side, -0.1), 0.04, 0.02, 0.7)
+        yield _Mark(_lid(side, 0.13), 0.035, 0.025, 0.6)
+        yield _Mark(_disc(side * 0.5, 0.0, 0.095), 0.0, 0.02, 0.7)
+        yield _Mark(cheek, 0.15, 0.12, 0.5)
+    yield _Mark(nose([(-0.12, 0.68), (0.12, 0.68)], 1), 0.1, 0.05, 0.5)
+    yield _Mark(mouth([(0, -0.34), (0, -0.16)]), 0.07, 0.03, 0.35)
+    upper = [(-1, 0), (-0.4, -0.12), (0, -0.1), (0.4, -0.12), (1, 0)]
+    lower = [(0.5, 0.16), (0, 0.2), (-0.5, 0.16)]
+    yield _Mark(mouth(upper), 0.0, 0.03, 0.35)
+    yield _Mark(mouth([upper[0], upper[-1], *lower]), 0.0, 0.035, 0.3)
+    yield _Mark(mouth([(-1, 0), (0, 0.015), (1, 0)]), 0.03, 0.015, 0.4)
+    yield _Mark(mouth([(-0.45, 0.26), (0.45, 0.26)]), 0.08, 0.05, 0.5)
+
+
+def _lid(side: int, height: float) -> Path:
+    """An arc over an eye, or under it, `height` below its middle."""
+    turns = np.linspace(-1, 1, 7)
+    return [(side * 0.5 + 0.27 * t, height * (1 - 0.7 * t * t)) for t in turns]
+
+
+def _disc(x: float, y: float, radius: float) -> Path:
+    turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    return [(x + radius * np.cos(t), y + radius * np.sin(t)) for t in turns]
+
+
+def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
+    """Share of the light `(H, W)` that a mark takes at its darkest."""
+    canvas = np.zeros(shape[:2], np.uint8)
+    pixels = frame.to_pixels(np.array(mark.path))
+    fixed = np.rint(pixels * 2**_BITS).astype(np.int32)
+    if mark.width:
+        thickness = max(round(mark.width * frame.distance), 1)
+        cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _BITS)
+    else:
+        cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, _BITS)
+    soft = cv2.GaussianBlur(canvas, (0, 0), max(mark.softness * frame.distance, 0.3))
+    return soft.astype(np.float32) * np.float32(mark.darkness / 255)
+
+
+def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[_Pull]:
+    """How far off each feature is; both eyes are drawn alike, nearly."""
+
+    def off(deviation: float) -> tuple[float, float]:
+        x, y = freedom * deviation * rng.normal(0, 1, 2)
+        return float(x), float(y)
+
+    def grown(wide: float, high: float, usual: float = 0.0) -> tuple[float, float]:
+        x, y = np.exp(freedom * (usual + np.array([wide, high]) * rng.normal(0, 1, 2)))
+        return float(x), float(y)
+
+    eyes, brows, growth = off(0.04), off(0.05), grown(0.1, 0.15, usual=0.1)
+    for side in (-1, 1):
+        own = off(0.02)
+        shift = eyes[0] * side + own[0], eyes[1] + own[1]
+        yield _Pull((side * 0.5, 0.0), (0.3, 0.2), shift, growth)
+        yield _Pull((side * 0.55, -0.35), (0.35, 0.12), (0.0, brows[1]), (1.0, 1.0))
+        yield _Pull((side * 0.9, 1.0), (0.4, 0.5), off(0.06), (1.0, 1.0))
+    nose, mouth = frame.nose, frame.mouth.mean(axis=0)
+    yield _Pull((float(nose[0]), float(nose[1])), (0.3, 0.3), off(0.04), grown(0.15, 0.1))
+    yield _Pull((float(mouth[0]), float(mouth[1])), (0.45, 0.25), off(0.04), grown(0.12, 0.2))
+
+
+def _pulled(drawn: Floats, pulls: list[_Pull], frame: _Frame) -> Pixels:
+    """A picture `(H, W, 3)` whose features have been moved and enlarged."""
+    height, width = drawn.shape[:2]
+    coarse = np.meshgrid(
+        np.linspace(0, width - 1, _FIELD_STEPS), np.linspace(0, height - 1, _FIELD_STEPS)
+    )
+    places = frame.from_pixels(np.stack(coarse, axis=-1))
+    moved = np.zeros_like(places)
+    for pull in pulls:
+        away = places - np.array(pull.centre)
+        bell = np.exp(-0.5 * ((away / np.array(pull.reach)) ** 2).sum(axis=-1, keepdims=True))
+        moved += bell * (away * (1 / np.array(pull.growth) - 1) - np.array(pull.shift))
+    offsets = cv2.resize((moved @ frame.axes).astype(np.float32), (width, height))
+    x = np.arange(width, dtype=np.float32) + offsets[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + offsets[..., 1]
+    warped = cv2.remap(drawn, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    pixels: Pixels = np.rint(warped.clip(0, 255)).astype(np.uint8)
+    return pixels

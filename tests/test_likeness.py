@@ -1,0 +1,99 @@
+"""Photos as somebody would draw them who is free with a likeness, on a face of known places."""
+
+import numpy as np
+import pytest
+
+from sketchcli import images, likeness
+from sketchcli.images.opencv import cv2
+
+EYES = np.array([[104, 120], [152, 120]], np.float32)
+NOSE_AND_MOUTH = np.array([[128, 146], [110, 174], [146, 174]], np.float32)
+POINTS = np.concatenate([EYES, NOSE_AND_MOUTH])
+SKIN = 200
+SEEDS = range(24)
+
+
+def portrait(size=(300, 256)):
+    photo = np.full((*size, 3), SKIN, np.uint8)
+    for x, y in EYES.astype(int).tolist():
+        cv2.circle(photo, (x, y), 6, (40, 40, 40), -1, cv2.LINE_AA)
+    return photo
+
+
+def freely(seed, photo=None, eyes=EYES, points=POINTS):
+    photo = portrait() if photo is None else photo
+    return likeness.free(photo, eyes, points, np.random.default_rng(seed))
+
+
+def darkness(photo, x, y):
+    """Mean over 7x7 pixels."""
+    return SKIN - float(images.luma(photo)[y - 3 : y + 4, x - 3 : x + 4].mean())
+
+
+def pupils(photo):
+    """The middle of what is dark around each eye, `(2, 2)`."""
+    places = []
+    for x, y in EYES.astype(int).tolist():
+        part = 255 - images.luma(photo)[y - 14 : y + 15, x - 14 : x + 15].astype(float)
+        dark = np.maximum(part - 150, 0)
+        down, across = np.mgrid[-14:15, -14:15]
+        places.append([(dark * across).sum() / dark.sum(), (dark * down).sum() / dark.sum()])
+    return np.array(places)
+
+
+def test_the_same_seed_sees_the_same_face_and_another_another():
+    assert np.array_equal(freely(3), freely(3))
+    assert not np.array_equal(freely(3), freely(4))
+
+
+def test_the_photo_is_not_changed():
+    photo = portrait()
+    freely(1, photo)
+    assert np.array_equal(photo, portrait())
+
+
+@pytest.mark.parametrize("place", [(119, 130), (137, 130), (114, 152), (128, 176)])
+def test_nose_and_lips_are_shaded_where_the_photo_has_no_shadow(place):
+    shades = [darkness(freely(seed), *place) for seed in SEEDS]
+    assert min(shades) < 12  # some draw hardly any
+    assert max(shades) > 30
+
+
+def test_forehead_and_what_is_far_from_the_face_stay():
+    for seed in SEEDS:
+        drawn = freely(seed)
+        assert abs(darkness(drawn, 128, 80)) < 1
+        assert np.array_equal(drawn[290:], portrait()[290:])
+
+
+def test_eyes_are_displaced_a_little_and_on_average_enlarged():
+    photos = [freely(seed) for seed in SEEDS]
+    off = np.abs([pupils(photo) - pupils(portrait()) for photo in photos]).max(axis=(1, 2))
+    assert off.max() < 6  # an eighth of an eye distance
+    assert np.median(off) > 0.3
+    dark = [np.mean(images.luma(photo)[100:140, 90:166] < 90) for photo in [portrait(), *photos]]
+    assert np.mean(dark[1:]) > dark[0]
+
+
+def test_a_tilted_face_has_its_marks_where_it_is():
+    turn = cv2.getRotationMatrix2D((128, 140), 90, 1)
+    eyes, points = (np.float32(p @ turn[:, :2].T + turn[:, 2]) for p in (EYES, POINTS))
+    photo = np.full((300, 300, 3), SKIN, np.uint8)
+    x, y = np.rint(turn[:, :2] @ (119, 130) + turn[:, 2]).astype(int).tolist()
+    assert max(darkness(freely(seed, photo, eyes, points), x, y) for seed in SEEDS) > 30
+
+
+def test_corners_of_the_mouth_may_be_given_in_either_order():
+    assert np.array_equal(freely(5), freely(5, points=POINTS[[1, 0, 2, 4, 3]]))
+
+
+@pytest.mark.parametrize("shift", [-2000, -100, 100, 2000])
+def test_a_face_at_the_rim_or_beyond_keeps_the_picture_s_shape(shift):
+    drawn = freely(2, eyes=EYES + np.float32(shift), points=POINTS + np.float32(shift))
+    assert drawn.shape == portrait().shape
+    assert drawn.dtype == np.uint8
+
+
+def test_landmarks_in_one_place_are_no_fault():
+    nowhere = np.zeros((5, 2), np.float32)
+    assert freely(0, eyes=nowhere[:2], points=nowhere).shape == portrait().shape
