@@ -34,7 +34,7 @@ HOMES = {
     "rich": ("sketchcli.cli",),
     "cv2": ("sketchcli.images.opencv",),
     "safetensors": ("sketchcli.checkpoint",),
-    "torchmetrics": ("sketchcli.metrics",),
+    "torchmetrics": (),  # the tests compare with it
     "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
     "click": (),
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from torchmetrics.functional.image import peak_signal_noise_ratio as reference
 
 from sketchcli.metrics import mae, psnr, ssim
 
@@ -43,6 +45,13 @@ def test_psnr_of_a_constant_offset(offset):
     expected = 20 * np.log10(255 / offset)
     assert psnr.score(flat(0), flat(offset))[0] == pytest.approx(expected, abs=1e-4)
     assert psnr.score(flat(255), flat(255 - offset))[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_psnr_is_what_torchmetrics_says(noise):
+    ours, theirs = noise(3, 16, seed=1), noise(3, 16, seed=2)
+    both = (torch.from_numpy(pictures.astype(np.float64)) for pictures in (ours, theirs))
+    expected = reference(*both, data_range=255.0, reduction="none", dim=(1, 2, 3))
+    np.testing.assert_allclose(psnr.score(ours, theirs), expected.numpy())
 
 
 def test_psnr_of_equal_pictures_is_the_documented_limit():

@@ -1,11 +1,10 @@
 """Peak signal-to-noise ratio: 10 log10(255² / mean squared error), in dB, for each picture."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from sketchcli.images import Pixels
+from sketchcli.metrics import mse
 
 TITLE = "PSNR"
 DIRECTION = "higher"
@@ -18,12 +17,5 @@ def score(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
 
     The figure to quote is the mean of these, not the ratio of the mean error.
     """
-    ratios = peak_signal_noise_ratio(
-        torch.from_numpy(generated.astype(np.float64)),
-        torch.from_numpy(real.astype(np.float64)),
-        data_range=255.0,
-        reduction="none",
-        dim=(1, 2, 3),
-    )
-    scores: NDArray[np.float64] = np.minimum(ratios.numpy(), IDENTICAL)
-    return scores
+    least = 255.0**2 / 10 ** (IDENTICAL / 10)
+    return 10 * np.log10(255.0**2 / np.maximum(mse.score(generated, real), least))

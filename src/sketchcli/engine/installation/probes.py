@@ -15,7 +15,7 @@ from sketchcli.engine.installation.asking import Facts, line_of
 GIGA = 1e9
 TRIAL_SIZE = 128  # pixels a side of the sketch that is drawn
 LIGHT = ("matplotlib.figure", "requests", "urllib3", "rich", "platformdirs", "filelock")
-STANDING_ON_TORCH = ("safetensors.torch", "torchmetrics")
+STANDING_ON_TORCH = ("safetensors.torch",)
 
 
 def ask_light_imports() -> Facts:

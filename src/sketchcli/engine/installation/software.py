@@ -21,7 +21,6 @@ REQUIRED = {
     "numpy": VERBS,
     "platformdirs": VERBS,
     "safetensors": ("train", "generate", "eval"),
-    "torchmetrics": ("eval",),
     "matplotlib": ("train", "eval"),
     "requests": ("fetch-data",),
     "urllib3": ("fetch-data",),
