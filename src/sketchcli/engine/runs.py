@@ -66,6 +66,10 @@ class Run:
         """Pictures of the held-out pairs, one file for each time they were drawn."""
         return self.folder / "samples"
 
+    def sampled(self) -> list[Path]:
+        """Those pictures, in the order of their epochs, which have four digits or more."""
+        return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
+
     @property
     def curves(self) -> Path:
         """The losses, drawn."""

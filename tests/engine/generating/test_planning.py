@@ -54,6 +54,18 @@ def test_several_files_keep_the_folders_below_the_one_that_holds_them_all(tmp_pa
         planned([files[0]], tmp_path / "out", selection=Selection(root=tmp_path / "in/b"))
 
 
+def test_a_sketch_is_no_root_of_itself(tmp_path):
+    root = tree(tmp_path / "in", "x.png")
+    with pytest.raises(DataError, match="not below"):
+        planned([root], tmp_path / "out", selection=Selection(root=root / "x.png"))
+
+
+def test_a_file_called_like_standard_input_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, "-"))
+    (job,) = planned(["./-"], "y.png").jobs
+    assert job.sketch == tmp_path / "-"
+
+
 def test_folders_and_files_together_and_each_file_once(tmp_path):
     root = tree(tmp_path / "in", "a/x.png", "b/y.png", "z.png")
     both = [root / "a", root / "b", root / "a/x.png", root / "z.png"]

@@ -101,7 +101,7 @@ def check_below(path: Path, root: Path) -> None:
     Raises:
         DataError: It lies elsewhere.
     """
-    if not _absolute(path).is_relative_to(_absolute(root)):
+    if _absolute(root) not in _absolute(path).parents:
         raise DataError(f"{path}: not below {root}", hint="name another --root")
 
 
@@ -184,6 +184,8 @@ class _Search:
         return (not include or any(map(matches, include))) and not any(map(matches, exclude))
 
     def _add(self, path: Path) -> None:
+        if path == Path(STREAM):  # a file may be called so, and be written ./-
+            path = _absolute(path)
         self.files.setdefault(_absolute(path), path)
 
     def _root(self) -> Path:

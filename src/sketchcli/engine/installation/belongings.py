@@ -11,6 +11,7 @@ from sketchcli.engine.fetching.listing import list_assets
 from sketchcli.engine.installation.findings import Check, State
 from sketchcli.engine.results import AssetListing
 from sketchcli.engine.runs import finished_runs
+from sketchcli.engine.web_page import counted
 from sketchcli.errors import CheckpointError, ExitCode, SketchError
 from sketchcli.weights import card
 
@@ -30,14 +31,14 @@ def check_folders() -> Check:
         text = f"{whose}: cannot be written to"
         return Check("folders", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
     counts = {
-        "fetched sets": _folders_in(paths.raw_home()),
-        "prepared sets": _folders_in(paths.prepared_home()),
-        "runs": _folders_in(paths.runs_home()),
-        "finished runs": len(finished_runs()),
-        "evaluations": _folders_in(paths.evaluations_home()),
+        "fetched set": _folders_in(paths.raw_home()),
+        "prepared set": _folders_in(paths.prepared_home()),
+        "run": _folders_in(paths.runs_home()),
+        "finished run": len(finished_runs()),
+        "evaluation": _folders_in(paths.evaluations_home()),
     }
-    facts |= {name.replace(" ", "_"): count for name, count in counts.items()}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    facts |= {f"{name}s".replace(" ", "_"): count for name, count in counts.items()}
+    told = ", ".join(counted(count, name) for name, count in counts.items() if count)
     return Check("folders", State.OK, f"{whose}: {told or 'nothing yet'}", facts=facts)
 
 

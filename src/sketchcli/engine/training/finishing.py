@@ -64,7 +64,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         settings=settings.to_toml(session.config),
         environment=environment(session),
         log=run.read_log(),
-        samples=sorted(run.samples.glob("*.png")),
+        samples=run.sampled(),
         figures=figures,
     )
     files.write_text(run.report, page(story))
@@ -111,7 +111,7 @@ def summary(session: Session) -> TrainResult:
         run_dir=run.folder,
         weights=run.weights,
         best=run.best if run.best.exists() else None,
-        samples=max(run.samples.glob("*.png")),
+        samples=run.sampled()[-1],
         curves=run.curves,
         report=run.report,
         card=run.card,
