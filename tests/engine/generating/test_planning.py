@@ -63,7 +63,7 @@ def test_a_sketch_is_no_root_of_itself(tmp_path):
 def test_a_file_called_like_standard_input_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tree(tmp_path, "-"))
     (job,) = planned(["./-"], "y.png").jobs
-    assert job.sketch == tmp_path / "-"
+    assert job.source == tmp_path / "-"
 
 
 def test_folders_and_files_together_and_each_file_once(tmp_path):
