@@ -35,10 +35,11 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="of the CUHK set")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--style", action="append", help="only these styles")
+    parser.add_argument("--likeness", choices=("true", "free"), default="true")
     arguments = parser.parse_args()
     sets = [(arguments.cuhk, arguments.split)] if arguments.cuhk else []
     styles = arguments.style or registry.names(registry.STYLES)
-    sets += [(redrawn(arguments.portraits, style), "val") for style in styles]
+    sets += [(redrawn(arguments.portraits, style, arguments.likeness), "val") for style in styles]
     print("| drawings |", " | ".join(HEADLINE), "|")
     print("|---" * (len(HEADLINE) + 1) + "|")
     for name, split in sets:
@@ -49,9 +50,9 @@ def main() -> None:
         print(f"| {Path(name).name} |", " | ".join(row), "|", flush=True)
 
 
-def redrawn(portraits: Path, style: str) -> str:
+def redrawn(portraits: Path, style: str, likeness: str) -> str:
     """The name of the set of people held out, drawn in one style; made where it is missing."""
-    name = f"held-out-{style}"
+    name = f"held-out-{style}" if likeness == "true" else f"held-out-{style}-{likeness}"
     if not (paths.prepared_home() / name).is_dir():
         listed = portraits / "held-out.csv"
         with (portraits / "people.csv").open(newline="", encoding="utf-8") as file:
@@ -60,7 +61,8 @@ def redrawn(portraits: Path, style: str) -> str:
             writer = csv.DictWriter(file, ["photo", "split", "person"])
             writer.writeheader()
             writer.writerows(rows)
-        run("preprocess", "--manifest", listed, "--style", style, *RECIPE.split(), "--name", name)
+        how = (*RECIPE.split(), "--style", style, "--likeness", likeness)
+        run("preprocess", "--manifest", listed, *how, "--name", name)
     return name
 
 

@@ -52,11 +52,21 @@ def test_the_photo_is_not_changed():
     assert np.array_equal(photo, portrait())
 
 
-@pytest.mark.parametrize("place", [(119, 130), (137, 130), (114, 152), (128, 176)])
-def test_nose_and_lips_are_shaded_where_the_photo_has_no_shadow(place):
+@pytest.mark.parametrize("place", [(119, 130), (137, 130), (114, 152), (128, 188)])
+def test_nose_and_chin_are_shaded_where_the_photo_has_no_shadow(place):
     shades = [darkness(freely(seed), *place) for seed in SEEDS]
     assert min(shades) < 12  # some draw hardly any
     assert max(shades) > 30
+
+
+def test_lips_are_shaded_where_they_are_red():
+    photo = portrait()
+    cv2.ellipse(photo, (128, 178), (16, 6), 0, 0, 360, (215, 185, 185), -1, cv2.LINE_AA)
+    greys = [images.luma(freely(seed, photo)).astype(int) for seed in SEEDS]
+    lip, beside = (np.array([g[y, 128] for g in greys]) for y in (178, 166))
+    assert abs(int(images.luma(photo)[178, 128]) - SKIN) < 8
+    assert (beside - lip).max() > 30
+    assert np.median(beside - lip) > 8
 
 
 def test_forehead_and_what_is_far_from_the_face_stay():

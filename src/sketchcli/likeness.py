@@ -24,17 +24,20 @@ Path = list[tuple[float, float]]
 
 _REACH = 2.6  # eye distances around the middle of the face that are changed
 _MIDDLE = 0.5  # eye distances below the eyes
-_NOSE, _MOUTH = 0.52, 1.13  # eye distances below the eyes: a usual nose's tip, a usual mouth
+_NOSE = 0.52  # eye distances below the eyes: the tip of a usual nose
 _BITS = 4  # of a coordinate's fraction, as cv2 takes it
+_MOSTLY_FREE = 0.6  # exponent of an even chance: below 1, more drawings are free than true
+_REDDER = (3.0, 9.0)  # in CIELAB's a*: what is hardly a lip yet, and how much more surely is
+_LIPS, _RIMS = 0.45, 0.6  # how dark they are at the most
 _FIELD_STEPS = 48  # along a side of the grid on which displacements are worked out
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """A stroke, or an area, that is darkened; lengths in eye distances."""
+    """A stroke that darkens; lengths in eye distances."""
 
     path: Path  # x to the right of the middle line, y below the eyes
-    width: float  # 0: the path's inside
+    width: float
     softness: float  # deviation of the blur
     darkness: float  # at the most: share of the light that is taken
 
@@ -88,10 +91,11 @@ def free(photo: Pixels, eyes: Points, points: Points, rng: np.random.Generator) 
     if not window.size:  # the face is beyond the picture
         return photo
     frame = replace(frame, eyes=frame.eyes - (columns.start, rows.start))
-    freedom = rng.uniform(0, 1)
+    freedom = rng.uniform(0, 1) ** _MOSTLY_FREE
+    shades = [_darkened(mark, frame, window.shape) for mark in _marks(frame)]
     light = np.ones(window.shape[:2], np.float32)
-    for mark in _marks(frame):
-        light *= 1 - np.float32(freedom * rng.uniform(0, 1)) * _darkened(mark, frame, light.shape)
+    for shade in [*shades, *_lips(window, frame)]:
+        light *= 1 - np.float32(freedom * rng.uniform(0, 1)) * shade
     drawn = window.astype(np.float32) * light[..., None]
     pulls = list(_pulls(frame, freedom, rng))
     changed = photo.copy()
@@ -146,16 +150,11 @@ def _marks(frame: _Frame) -> Iterator[_Mark]:
         yield _Mark(_lid(side, -0.2), 0.03, 0.02, 0.7)
         yield _Mark(_lid(side, -0.1), 0.04, 0.02, 0.7)
         yield _Mark(_lid(side, 0.13), 0.035, 0.025, 0.6)
-        yield _Mark(_disc(side * 0.5, 0.0, 0.095), 0.0, 0.02, 0.7)
+        yield _Mark([(side * 0.5, 0.0), (side * 0.5, 0.001)], 0.1, 0.02, 0.7)
         yield _Mark(cheek, 0.15, 0.12, 0.5)
     yield _Mark(nose([(-0.12, 0.68), (0.12, 0.68)], 1), 0.1, 0.05, 0.5)
     yield _Mark(mouth([(0, -0.34), (0, -0.16)]), 0.07, 0.03, 0.35)
-    upper = [(-1, 0), (-0.4, -0.12), (0, -0.1), (0.4, -0.12), (1, 0)]
-    lower = [(0.5, 0.16), (0, 0.2), (-0.5, 0.16)]
-    yield _Mark(mouth(upper), 0.0, 0.03, 0.35)
-    yield _Mark(mouth([upper[0], upper[-1], *lower]), 0.0, 0.035, 0.3)
-    yield _Mark(mouth([(-1, 0), (0, 0.015), (1, 0)]), 0.03, 0.015, 0.4)
-    yield _Mark(mouth([(-0.45, 0.26), (0.45, 0.26)]), 0.08, 0.05, 0.5)
+    yield _Mark(mouth([(-0.45, 0.28), (0.45, 0.28)]), 0.08, 0.05, 0.5)
 
 
 def _lid(side: int, height: float) -> Path:
@@ -164,23 +163,36 @@ def _lid(side: int, height: float) -> Path:
     return [(side * 0.5 + 0.27 * t, height * (1 - 0.7 * t * t)) for t in turns]
 
 
-def _disc(x: float, y: float, radius: float) -> Path:
-    turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    return [(x + radius * np.cos(t), y + radius * np.sin(t)) for t in turns]
-
-
 def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
     """Share of the light `(H, W)` that a mark takes at its darkest."""
     canvas = np.zeros(shape[:2], np.uint8)
     pixels = frame.to_pixels(np.array(mark.path))
     fixed = np.rint(pixels * 2**_BITS).astype(np.int32)
-    if mark.width:
-        thickness = max(round(mark.width * frame.distance), 1)
-        cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _BITS)
-    else:
-        cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, _BITS)
+    thickness = max(round(mark.width * frame.distance), 1)
+    cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _BITS)
     soft = cv2.GaussianBlur(canvas, (0, 0), max(mark.softness * frame.distance, 0.3))
     return soft.astype(np.float32) * np.float32(mark.darkness / 255)
+
+
+def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
+    """The lips' fill and their rims, `(H, W)`: where it is redder around the mouth than beside."""
+    lab = cv2.cvtColor(window.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
+    red = cv2.GaussianBlur(lab[..., 1], (0, 0), max(0.02 * frame.distance, 0.3))
+    (left, _), (right, _) = frame.mouth
+    down, across = np.mgrid[: window.shape[0], : window.shape[1]]
+    places = frame.from_pixels(np.stack([across, down], axis=-1))
+    x_away = (places[..., 0] - (left + right) / 2) / max((right - left) / 2, 0.1)
+    y_away = (places[..., 1] - frame.mouth[:, 1].mean()) / 0.3
+    far = np.hypot(x_away, y_away)
+    around = (far > 1.3) & (far < 1.8)
+    skin = np.median(red[around]) if np.any(around) else np.float32(0)
+    inside = np.clip((1.3 - far) / 0.3, 0, 1)
+    lips = (inside * np.clip((red - skin - _REDDER[0]) / _REDDER[1], 0, 1)).astype(np.float32)
+    side = max(round(0.04 * frame.distance), 1) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    rims = np.asarray(cv2.morphologyEx(lips, cv2.MORPH_GRADIENT, disc), np.float32)
+    yield np.float32(_LIPS) * lips
+    yield np.float32(_RIMS) * rims
 
 
 def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[_Pull]:

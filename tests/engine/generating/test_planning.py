@@ -5,7 +5,7 @@ import pytest
 from sketchcli.engine.generating import planning
 from sketchcli.engine.generating.inputs import find, read_list
 from sketchcli.engine.generating.outputs import plan
-from sketchcli.engine.generating.request import Naming, Request, Selection, Share
+from sketchcli.engine.generating.request import Existing, Naming, Request, Selection, Share
 from sketchcli.errors import DataError, UsageError
 
 
@@ -170,3 +170,14 @@ def test_what_is_written_beside_the_photos_replaces_no_picture(tmp_path, option,
     asked = Request((str(root),), str(tmp_path / "out"), **{option: tmp_path / beside})
     with pytest.raises(DataError, match=says):
         planning.plan(asked)
+
+
+@pytest.mark.parametrize("option", ["manifest", "grid"])
+def test_an_older_file_beside_the_photos_is_replaced_when_that_is_asked_for(tmp_path, option):
+    root, older = tree(tmp_path / "in", "a.png"), tree(tmp_path, "older.png") / "older.png"
+    words = (str(root),), str(tmp_path / "out")
+    with pytest.raises(DataError, match=r"older\.png exists") as caught:
+        planning.plan(Request(*words, **{option: older}))
+    assert "--overwrite" in caught.value.hint
+    for existing in (Existing.OVERWRITE, Existing.SKIP):
+        assert planning.plan(Request(*words, naming=Naming(existing=existing), **{option: older}))

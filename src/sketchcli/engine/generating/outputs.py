@@ -79,13 +79,16 @@ def plan(
     return Plan(tuple(_heed_existing(jobs, naming.existing)), folder, tuple(notes))
 
 
-def check_beside(found: Found, plan: Plan, files: Sequence[Path]) -> None:
-    """Make sure that what is written beside the photos takes the place of no picture.
+def check_beside(found: Found, plan: Plan, files: Sequence[Path], existing: Existing) -> None:
+    """Make sure that what is written beside the photos takes the place of nothing else.
 
     Raises:
-        DataError: It has the name of a sketch, or of a photo.
+        DataError: It has the name of a sketch or of a photo, or is there and is not to be replaced.
     """
     _spare_sketches(found, files)
+    if existing is Existing.REFUSE:
+        there = [file for file in files if os.path.lexists(file)]
+        _refuse(there, "name another file, or add --overwrite to replace it")
     for file in files:
         if file.resolve() in {job.output.resolve() for job in plan.jobs}:
             raise DataError(f"{file}: a photo goes there", hint="name another file")
@@ -187,11 +190,14 @@ def _heed_existing(jobs: Sequence[Job], existing: Existing) -> list[Job]:
     folders = [output for output in there if output.is_dir() and not output.is_symlink()]
     if folders:
         raise DataError(f"{folders[0]}: a folder, where a photo would go", hint="move it away")
-    if there and existing is Existing.REFUSE:
-        first = next(job.output for job in jobs if job.output in there)
-        more = f", and {len(there) - 1} more" if len(there) > 1 else ""
-        raise DataError(
-            f"{first} exists{more}", hint="add --skip-existing to keep, or --overwrite to replace"
-        )
+    if existing is Existing.REFUSE:
+        kept = "add --skip-existing to keep, or --overwrite to replace"
+        _refuse([job.output for job in jobs if job.output in there], kept)
     is_kept = existing is Existing.SKIP
     return [replace(job, is_done=is_kept and job.output in there) for job in jobs]
+
+
+def _refuse(there: Sequence[Path], hint: str) -> None:
+    if there:
+        more = f", and {len(there) - 1} more" if len(there) > 1 else ""
+        raise DataError(f"{there[0]} exists{more}", hint=hint)

@@ -21,7 +21,8 @@ def plan(request: Request) -> Plan:
     variations = request.drawing.variations
     planned = outputs.plan(found, request.output, request.naming, request.share, variations)
     beside = [path for path in (request.manifest, request.grid) if path is not None]
-    outputs.check_beside(found, planned, [of_share(path, request.share) for path in beside])
+    files = [of_share(path, request.share) for path in beside]
+    outputs.check_beside(found, planned, files, request.naming.existing)
     return planned
 
 
