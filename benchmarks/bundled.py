@@ -1,11 +1,12 @@
 """Score a model of faces on drawings that it never saw, and show what it makes of them.
 
     python benchmarks/bundled.py WEIGHTS PORTRAITS --cuhk SET --out FOLDER [--split test]
+        [--style STYLE ...] [--likeness free]
 
 WEIGHTS are a run's or the bundled ones; PORTRAITS has the people.csv that `people.py` wrote, whose
-`val` people are drawn anew in every style; SET is the CUHK set as `preprocess` made it. Each set
-gets a report of `sketch2img eval` and a sheet of sketch, generated and photo below FOLDER. Prepared
-sets are kept below SKETCH2IMG_HOME and used again.
+`val` people are drawn anew in these styles, or in every one; SET is the CUHK set as `preprocess`
+made it. Each set gets a report of `sketch2img eval` and a sheet of sketch, generated and photo
+below FOLDER. Prepared sets are kept below SKETCH2IMG_HOME and used again.
 """
 
 import argparse

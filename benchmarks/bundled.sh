@@ -33,6 +33,6 @@ draw portraits-even 128 even true
 draw portraits-free 160 even free
 sketch2img train portraits --config benchmarks/bundled.toml --run-dir "$work/runs/portraits"
 go_on portraits-even portraits 2
-go_on portraits-free portraits-even 4
+go_on portraits-free portraits-even 3
 python scripts/bundle_weights.py "$work/runs/portraits-free/weights.safetensors" \
     src/sketchcli/weights

@@ -7,8 +7,8 @@ from sketchcli import images, likeness
 from sketchcli.images.opencv import cv2
 
 EYES = np.array([[104, 120], [152, 120]], np.float32)
-NOSE_AND_MOUTH = np.array([[128, 146], [110, 174], [146, 174]], np.float32)
-POINTS = np.concatenate([EYES, NOSE_AND_MOUTH])
+NOSE_AND_MOUTH = np.array([[128, 150], [110, 174], [146, 174]], np.float32)
+LANDMARKS = np.concatenate([EYES, NOSE_AND_MOUTH])
 SKIN = 200
 SEEDS = range(24)
 
@@ -20,9 +20,9 @@ def portrait(size=(300, 256)):
     return photo
 
 
-def freely(seed, photo=None, eyes=EYES, points=POINTS):
+def freely(seed, photo=None, landmarks=LANDMARKS):
     photo = portrait() if photo is None else photo
-    return likeness.free(photo, eyes, points, np.random.default_rng(seed))
+    return likeness.free(photo, landmarks, np.random.default_rng(seed))
 
 
 def darkness(photo, x, y):
@@ -59,12 +59,16 @@ def test_nose_and_chin_are_shaded_where_the_photo_has_no_shadow(place):
     assert max(shades) > 30
 
 
-def test_lips_are_shaded_where_they_are_red():
+@pytest.mark.parametrize("size", [1.0, 0.4])
+def test_lips_are_shaded_where_they_are_red(size):
     photo = portrait()
     cv2.ellipse(photo, (128, 178), (16, 6), 0, 0, 360, (215, 185, 185), -1, cv2.LINE_AA)
-    greys = [images.luma(freely(seed, photo)).astype(int) for seed in SEEDS]
-    lip, beside = (np.array([g[y, 128] for g in greys]) for y in (178, 166))
     assert abs(int(images.luma(photo)[178, 128]) - SKIN) < 8
+    photo = cv2.resize(photo, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
+    drawn = [freely(seed, photo, LANDMARKS * np.float32(size)) for seed in SEEDS]
+    greys = [images.luma(one).astype(int) for one in drawn]
+    x, *ys = (round(place * size) for place in (128, 178, 166))
+    lip, beside = (np.array([grey[y, x] for grey in greys]) for y in ys)
     assert (beside - lip).max() > 30
     assert np.median(beside - lip) > 8
 
@@ -76,34 +80,35 @@ def test_forehead_and_what_is_far_from_the_face_stay():
         assert np.array_equal(drawn[290:], portrait()[290:])
 
 
-def test_eyes_are_displaced_a_little_and_on_average_enlarged():
+def test_eyes_are_displaced_a_little_and_on_average_enlarged(monkeypatch):
+    monkeypatch.setattr(likeness, "_marks", lambda _: ())  # which are dark as well
     photos = [freely(seed) for seed in SEEDS]
     off = np.abs([pupils(photo) - pupils(portrait()) for photo in photos]).max(axis=(1, 2))
     assert off.max() < 6  # an eighth of an eye distance
     assert np.median(off) > 0.3
     dark = [np.mean(images.luma(photo)[100:140, 90:166] < 90) for photo in [portrait(), *photos]]
-    assert np.mean(dark[1:]) > dark[0]
+    assert np.mean(dark[1:]) > 1.03 * dark[0]
 
 
 def test_a_tilted_face_has_its_marks_where_it_is():
     turn = cv2.getRotationMatrix2D((128, 140), 90, 1)
-    eyes, points = (np.float32(p @ turn[:, :2].T + turn[:, 2]) for p in (EYES, POINTS))
+    landmarks = np.float32(LANDMARKS @ turn[:, :2].T + turn[:, 2])
     photo = np.full((300, 300, 3), SKIN, np.uint8)
     x, y = np.rint(turn[:, :2] @ (119, 130) + turn[:, 2]).astype(int).tolist()
-    assert max(darkness(freely(seed, photo, eyes, points), x, y) for seed in SEEDS) > 30
-
-
-def test_corners_of_the_mouth_may_be_given_in_either_order():
-    assert np.array_equal(freely(5), freely(5, points=POINTS[[1, 0, 2, 4, 3]]))
+    assert max(darkness(freely(seed, photo, landmarks), x, y) for seed in SEEDS) > 30
 
 
 @pytest.mark.parametrize("shift", [-2000, -100, 100, 2000])
 def test_a_face_at_the_rim_or_beyond_keeps_the_picture_s_shape(shift):
-    drawn = freely(2, eyes=EYES + np.float32(shift), points=POINTS + np.float32(shift))
+    drawn = freely(2, landmarks=LANDMARKS + np.float32(shift))
     assert drawn.shape == portrait().shape
     assert drawn.dtype == np.uint8
 
 
 def test_landmarks_in_one_place_are_no_fault():
-    nowhere = np.zeros((5, 2), np.float32)
-    assert freely(0, eyes=nowhere[:2], points=nowhere).shape == portrait().shape
+    assert freely(0, landmarks=np.zeros((5, 2), np.float32)).shape == portrait().shape
+
+
+def test_an_upside_down_face_is_no_fault():
+    landmarks = LANDMARKS * np.float32([1, -1]) + np.float32([0, 300])
+    assert freely(1, landmarks=landmarks).shape == portrait().shape

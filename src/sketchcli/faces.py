@@ -47,11 +47,13 @@ class Face:
 
     Args:
         eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
-        points: `(5, 2)`: x and y of YuNet's landmarks: eyes, nose, corners of the mouth.
+        landmarks: `(5, 2)`: x and y of those eyes, the nose, the corners of the mouth.
+        points: `(5, 2)`: the landmarks as they were seen first, of which SFace's cuts are made.
         box: x, y, width and height.
     """
 
     eyes: Points
+    landmarks: Points
     points: Points
     box: tuple[float, float, float, float]
 
@@ -84,10 +86,10 @@ class FaceFinder:
         face = next(self._search(rgb), None)
         if face is None:
             return None
-        eyes = face.eyes
+        landmarks = face.landmarks
         for _ in range(LOOKS):
-            eyes = self._look_again(rgb, eyes)
-        return replace(face, eyes=eyes)
+            landmarks = self._look_again(rgb, landmarks)
+        return replace(face, eyes=landmarks[:2], landmarks=landmarks)
 
     def _search(self, rgb: Pixels) -> Iterator[Face]:
         for longer in LONGER_SIDES:
@@ -105,16 +107,17 @@ class FaceFinder:
         rows = cast("NDArray[np.float32] | None", found)  # its stub does not know of None
         return [] if rows is None else [_face(row, scale) for row in rows]
 
-    def _look_again(self, rgb: Pixels, eyes: Points) -> Points:
-        """The eyes as YuNet sees them where the face is upright and fills the picture."""
-        there = _similarity(eyes, WINDOW_EYES)
+    def _look_again(self, rgb: Pixels, landmarks: Points) -> Points:
+        """The landmarks as YuNet sees them where the face is upright and fills the picture."""
+        there = _similarity(landmarks[:2], WINDOW_EYES)
         faces = self._detect(_warped(rgb, there, (WINDOW, WINDOW)), np.ones(2))
         if not faces:
-            return eyes
+            return landmarks
         face = min(faces, key=lambda face: float(np.abs(face.eyes - WINDOW_EYES).sum()))
         distance = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
         back = cv2.invertAffineTransform(there)
-        return _moved(back, face.eyes - BIAS * np.float32(distance))
+        eyes = face.eyes - BIAS * np.float32(distance)
+        return _moved(back, np.concatenate([eyes, face.landmarks[2:]]))
 
 
 def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
@@ -199,7 +202,9 @@ def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:
     points = (row[4:14].reshape(5, 2) * scale).astype(np.float32)
     x, y, width, height = (row[:4].reshape(2, 2) * scale).ravel().tolist()
     eyes = points[np.argsort(points[:2, 0])]
-    return Face(eyes, points, (x, y, width, height))
+    mouth = points[3:][np.argsort(points[3:, 0])]
+    landmarks = np.concatenate([eyes, points[2:3], mouth])
+    return Face(eyes, landmarks, points, (x, y, width, height))
 
 
 def _similarity(start: Points, end: Points) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ The conventions are those of textbooks (Loomis, "Drawing the Head and Hands", 19
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,11 @@ from sketchcli.images.opencv import cv2
 
 Points = NDArray[np.float32]
 Exact = NDArray[np.float64]
-Path = list[tuple[float, float]]
+Polyline = list[tuple[float, float]]
 
 _REACH = 2.6  # eye distances around the middle of the face that are changed
 _MIDDLE = 0.5  # eye distances below the eyes
-_NOSE = 0.52  # eye distances below the eyes: the tip of a usual nose
+_NOSE = 0.63  # eye distances below the eyes: the tip of a usual nose
 _BITS = 4  # of a coordinate's fraction, as cv2 takes it
 _MOSTLY_FREE = 0.6  # exponent of an even chance: below 1, more drawings are free than true
 _REDDER = (3.0, 9.0)  # in CIELAB's a*: what is hardly a lip yet, and how much more surely is
@@ -36,9 +37,9 @@ _FIELD_STEPS = 48  # along a side of the grid on which displacements are worked 
 class _Mark:
     """A stroke that darkens; lengths in eye distances."""
 
-    path: Path  # x to the right of the middle line, y below the eyes
+    path: Polyline  # x to the right of the middle line, y below the eyes
     width: float
-    softness: float  # deviation of the blur
+    softness: float  # standard deviation of the blur
     darkness: float  # at the most: share of the light that is taken
 
 
@@ -47,7 +48,7 @@ class _Pull:
     """A feature that is drawn elsewhere or larger; lengths in eye distances."""
 
     centre: tuple[float, float]
-    reach: tuple[float, float]  # deviations of the bell within which it moves
+    reach: tuple[float, float]  # standard deviations of the bell within which it moves
     shift: tuple[float, float]
     growth: tuple[float, float]  # factors
 
@@ -73,7 +74,7 @@ class _Frame:
         return np.asarray((pixels - self.eyes) @ np.linalg.inv(self.axes))
 
 
-def free(photo: Pixels, eyes: Points, points: Points, rng: np.random.Generator) -> Pixels:
+def free(photo: Pixels, landmarks: Points, rng: np.random.Generator) -> Pixels:
     """The photo `(H, W, 3)` as somebody would draw it, who is free with a likeness.
 
     How free, from not at all to very, is drawn first; then how dark each mark is, and how far each
@@ -81,20 +82,20 @@ def free(photo: Pixels, eyes: Points, points: Points, rng: np.random.Generator) 
 
     Args:
         photo: RGB, uint8.
-        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
-        points: `(5, 2)`: x and y of YuNet's landmarks: eyes, nose, corners of the mouth.
+        landmarks: `(5, 2)`: x and y of the eyes, the nose and the corners of the mouth; of two, the
+            one at the picture's left first.
         rng: The source of the draws.
     """
-    frame = _frame(eyes, points)
+    frame = _frame(landmarks)
     rows, columns = _window(frame, photo.shape)
     window = photo[rows, columns]
     if not window.size:  # the face is beyond the picture
         return photo
     frame = replace(frame, eyes=frame.eyes - (columns.start, rows.start))
     freedom = rng.uniform(0, 1) ** _MOSTLY_FREE
-    shades = [_darkened(mark, frame, window.shape) for mark in _marks(frame)]
+    strokes = (_darkened(mark, frame, window.shape) for mark in _marks(frame))
     light = np.ones(window.shape[:2], np.float32)
-    for shade in [*shades, *_lips(window, frame)]:
+    for shade in chain(strokes, _lips(window, frame)):
         light *= 1 - np.float32(freedom * rng.uniform(0, 1)) * shade
     drawn = window.astype(np.float32) * light[..., None]
     pulls = list(_pulls(frame, freedom, rng))
@@ -114,30 +115,28 @@ def _window(frame: _Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _frame(eyes: Points, points: Points) -> _Frame:
-    left, right = np.asarray(eyes, np.float64)
+def _frame(landmarks: Points) -> _Frame:
+    left, right = np.asarray(landmarks[:2], np.float64)
     across = right - left
     if not np.any(across):
         across = np.array([1.0, 0.0])
     axes = np.array([across, [-across[1], across[0]]])
     middle = (left + right) / 2
-    own = (np.asarray(points, np.float64) - middle) @ np.linalg.inv(axes)
-    mouth = own[3:][np.argsort(own[3:, 0])]
-    return _Frame(middle, axes, own[2], mouth)
+    own = (np.asarray(landmarks, np.float64) - middle) @ np.linalg.inv(axes)
+    return _Frame(middle, axes, own[2], own[3:])
 
 
 def _marks(frame: _Frame) -> Iterator[_Mark]:
     """What a face is drawn with, one side after the other."""
-    nose_x, nose_y = frame.nose
-    long = nose_y / _NOSE
-    lean = nose_x / max(nose_y, 0.1)
+    nose_x, nose_y = frame.nose[0], max(frame.nose[1], 0.1)
+    long, lean = nose_y / _NOSE, nose_x / nose_y
     middle = frame.mouth.mean(axis=0)
     half = float(frame.mouth[1, 0] - frame.mouth[0, 0]) / 2
 
-    def nose(path: Path, side: int) -> Path:
+    def nose(path: Polyline, side: int) -> Polyline:
         return [(side * x + lean * y * long, y * long) for x, y in path]
 
-    def mouth(path: Path) -> Path:
+    def mouth(path: Polyline) -> Polyline:
         return [(float(middle[0]) + x * half, float(middle[1]) + y) for x, y in path]
 
     for side in (-1, 1):
@@ -157,7 +156,7 @@ def _marks(frame: _Frame) -> Iterator[_Mark]:
     yield _Mark(mouth([(-0.45, 0.28), (0.45, 0.28)]), 0.08, 0.05, 0.5)
 
 
-def _lid(side: int, height: float) -> Path:
+def _lid(side: int, height: float) -> Polyline:
     """An arc over an eye, or under it, `height` below its middle."""
     turns = np.linspace(-1, 1, 7)
     return [(side * 0.5 + 0.27 * t, height * (1 - 0.7 * t * t)) for t in turns]
@@ -179,16 +178,18 @@ def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
     lab = cv2.cvtColor(window.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
     red = cv2.GaussianBlur(lab[..., 1], (0, 0), max(0.02 * frame.distance, 0.3))
     (left, _), (right, _) = frame.mouth
-    down, across = np.mgrid[: window.shape[0], : window.shape[1]]
+    down, across = np.mgrid[: window.shape[0], : window.shape[1]].astype(np.float32)
     places = frame.from_pixels(np.stack([across, down], axis=-1))
     x_away = (places[..., 0] - (left + right) / 2) / max((right - left) / 2, 0.1)
     y_away = (places[..., 1] - frame.mouth[:, 1].mean()) / 0.3
     far = np.hypot(x_away, y_away)
     around = (far > 1.3) & (far < 1.8)
-    skin = np.median(red[around]) if np.any(around) else np.float32(0)
+    if not np.any(around):
+        return
+    skin = np.median(red[around])
     inside = np.clip((1.3 - far) / 0.3, 0, 1)
     lips = (inside * np.clip((red - skin - _REDDER[0]) / _REDDER[1], 0, 1)).astype(np.float32)
-    side = max(round(0.04 * frame.distance), 1) | 1
+    side = max(round(0.04 * frame.distance), 3) | 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     rims = np.asarray(cv2.morphologyEx(lips, cv2.MORPH_GRADIENT, disc), np.float32)
     yield np.float32(_LIPS) * lips
@@ -221,9 +222,9 @@ def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[
 def _pulled(drawn: Floats, pulls: list[_Pull], frame: _Frame) -> Pixels:
     """A picture `(H, W, 3)` whose features have been moved and enlarged."""
     height, width = drawn.shape[:2]
-    coarse = np.meshgrid(
-        np.linspace(0, width - 1, _FIELD_STEPS), np.linspace(0, height - 1, _FIELD_STEPS)
-    )
+    # Where cv2.resize takes a small picture's pixels to be.
+    steps = (np.arange(_FIELD_STEPS) + 0.5) / _FIELD_STEPS
+    coarse = np.meshgrid(steps * width - 0.5, steps * height - 0.5)
     places = frame.from_pixels(np.stack(coarse, axis=-1))
     moved = np.zeros_like(places)
     for pull in pulls:

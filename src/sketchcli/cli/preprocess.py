@@ -72,8 +72,8 @@ def preprocess(
     likeness: Annotated[
         Likeness,
         typer.Option(
-            help="Drawn portraits: true to the photo's pixels, or free as people draw: features a "
-            "little off, nose, lids and lips shaded by convention."
+            help="Drawn portraits: true to the photo's pixels, or free as people are: features a "
+            "little off; nose, lids and red lips shaded by convention."
         ),
     ] = Likeness.TRUE,
     splits: Annotated[

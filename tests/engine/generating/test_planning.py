@@ -56,8 +56,8 @@ def test_several_files_keep_the_folders_below_the_one_that_holds_them_all(tmp_pa
 
 def test_a_sketch_is_no_root_of_itself(tmp_path):
     root = tree(tmp_path / "in", "x.png")
-    with pytest.raises(DataError, match="not below"):
-        planned([root], tmp_path / "out", selection=Selection(root=root / "x.png"))
+    with pytest.raises(DataError, match=r"x\.png: a sketch"):
+        planned([root / "x.png"], tmp_path / "out", selection=Selection(root=root / "x.png"))
 
 
 def test_a_file_called_like_standard_input_is_a_file(tmp_path, monkeypatch):
@@ -181,3 +181,12 @@ def test_an_older_file_beside_the_photos_is_replaced_when_that_is_asked_for(tmp_
     assert "--overwrite" in caught.value.hint
     for existing in (Existing.OVERWRITE, Existing.SKIP):
         assert planning.plan(Request(*words, naming=Naming(existing=existing), **{option: older}))
+
+
+@pytest.mark.parametrize("option", ["manifest", "grid"])
+def test_a_folder_is_not_replaced_by_what_is_written_beside_the_photos(tmp_path, option):
+    root = tree(tmp_path / "in", "a.png")
+    naming = Naming(existing=Existing.OVERWRITE)
+    asked = Request((str(root),), str(tmp_path / "out"), naming=naming, **{option: tmp_path})
+    with pytest.raises(DataError, match="a folder"):
+        planning.plan(asked)

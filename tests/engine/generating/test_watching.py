@@ -119,6 +119,22 @@ def test_a_folder_outside_the_tree_is_an_error_and_not_an_endless_wait(weights, 
         watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
 
 
+def test_the_tree_may_begin_at_the_folder(weights, tmp_path, cpu):
+    (tmp_path / "in").mkdir()
+    selection = Selection(root=tmp_path / "in")
+    request = Request((), str(tmp_path / "out"), models=(weights,), selection=selection)
+    assert watch(request, tmp_path / "in", device=cpu, is_over=lambda: True).files == ()
+
+
+def test_an_older_manifest_is_kept(weights, tmp_path, cpu):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "made.csv").write_text("old")
+    request = Request((), str(tmp_path / "out"), models=(weights,), manifest=tmp_path / "made.csv")
+    with pytest.raises(DataError, match="exists"):
+        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+    assert (tmp_path / "made.csv").read_text() == "old"
+
+
 def test_a_folder_that_is_not_there_is_an_error(weights, tmp_path, cpu):
     request = Request((), str(tmp_path / "out"), models=(weights,))
     with pytest.raises(DataError, match="no such folder"):

@@ -1,6 +1,7 @@
 """Several sketches of one photo, loose cuts, studio backdrops."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from conftest import network_file
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data import prepared
+from sketchcli.engine.preprocessing.pair_maker import Job, PairMaker, Recipe
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 STYLES = ("--style", "pencil", "--style", "sobel", "--style", "sobel")
@@ -140,6 +142,16 @@ def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
     cheek = np.s_[:, 20:26, 10:13]
     assert np.abs(plain.photos[cheek].astype(int) - even.photos[cheek]).mean() > 3
     assert not np.array_equal(plain.sketches, even.sketches)
+
+
+def test_a_photo_is_read_once_for_all_its_sketches(portraits, monkeypatch):
+    read, count = images.read, []
+    monkeypatch.setattr(images, "read", lambda path: count.append(path) or read(path))
+    maker = PairMaker(Recipe(size=(48, 48)))
+    first = Job("face-0", "train", None, portraits / "face-0.png", style="pencil")
+    for draw in range(3):
+        maker.make(replace(first, draw=draw))
+    assert len(count) == 1
 
 
 @pytest.mark.usefixtures("detector")

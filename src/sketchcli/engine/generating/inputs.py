@@ -101,7 +101,7 @@ def check_below(path: Path, root: Path) -> None:
     Raises:
         DataError: It lies elsewhere.
     """
-    if _absolute(root) not in _absolute(path).parents:
+    if not _absolute(path).is_relative_to(_absolute(root)):
         raise DataError(f"{path}: not below {root}", hint="name another --root")
 
 
@@ -193,7 +193,10 @@ class _Search:
             return Path(os.path.commonpath(self.starts))
         for path in self.files.values():
             check_below(path, self.selection.root)
-        return _absolute(self.selection.root)
+        root = _absolute(self.selection.root)
+        if root in self.files:
+            raise DataError(f"{root}: a sketch", hint="--root is a folder that the sketches are in")
+        return root
 
     def _hint(self) -> str:
         is_filtered = self.selection.include or self.selection.exclude

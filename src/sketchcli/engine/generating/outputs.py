@@ -83,15 +83,27 @@ def check_beside(found: Found, plan: Plan, files: Sequence[Path], existing: Exis
     """Make sure that what is written beside the photos takes the place of nothing else.
 
     Raises:
-        DataError: It has the name of a sketch or of a photo, or is there and is not to be replaced.
+        DataError: It has the name of a sketch or of a photo, or may not be replaced.
     """
     _spare_sketches(found, files)
-    if existing is Existing.REFUSE:
-        there = [file for file in files if os.path.lexists(file)]
-        _refuse(there, "name another file, or add --overwrite to replace it")
+    check_older(files, existing)
     for file in files:
         if file.resolve() in {job.output.resolve() for job in plan.jobs}:
             raise DataError(f"{file}: a photo goes there", hint="name another file")
+
+
+def check_older(files: Sequence[Path], existing: Existing) -> None:
+    """Make sure that a manifest and a sheet may go where they are to.
+
+    Raises:
+        DataError: An older one is there, and nothing was said of what is there; or a folder.
+    """
+    for file in files:
+        if file.is_dir():
+            raise DataError(f"{file}: a folder, where a file would go", hint="name another file")
+    if existing is Existing.REFUSE:
+        there = [file for file in files if os.path.lexists(file)]
+        _refuse(there, "name another file, or add --overwrite to replace it")
 
 
 def _is_folder(output: str) -> bool:

@@ -14,7 +14,7 @@ def plan(request: Request) -> Plan:
     """All photos of a request.
 
     Raises:
-        DataError: Nothing to read, nowhere to write, or a picture would be overwritten.
+        DataError: Nothing to read, nowhere to write, or something would be overwritten.
         UsageError: The request contradicts itself.
     """
     found = inputs.find(request.sources, request.listed, request.selection)

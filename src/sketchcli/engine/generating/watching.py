@@ -77,6 +77,8 @@ def _checked(request: Request, folder: Path) -> Path:
         inputs.check_below(folder, request.selection.root)
     target = Path(request.output)
     outputs.check_folder([folder], target)
+    if request.manifest is not None:
+        outputs.check_older([request.manifest], request.naming.existing)
     return target
 
 

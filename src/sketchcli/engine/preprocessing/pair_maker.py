@@ -102,8 +102,9 @@ class PairMaker:
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         if job.sketch is None:
-            sketch, photo = self._draw(job, unaligned)
-            sketch_source, photo_source = sketch, self._sit(job).photo
+            sitting = self._sit(job)
+            sketch, photo = self._draw(job, sitting, unaligned)
+            sketch_source, photo_source = sketch, sitting.photo
         else:
             sketch_source, photo_source = _read_pair(job, job.sketch)
             photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
@@ -129,9 +130,8 @@ class PairMaker:
             self._sitting = Sitting(job.photo, photo, face, keeps_background)
         return self._sitting
 
-    def _draw(self, job: Job, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
+    def _draw(self, job: Job, sitting: Sitting, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
         """A sketch, and what its photo shows of the sitter."""
-        sitting = self._sit(job)
         if sitting.keeps_background:
             unaligned[str(job.photo)] = "its background stays: the sitter is not told from it"
 
@@ -142,8 +142,8 @@ class PairMaker:
         photo = model = cut_as_photo(sitting.photo)
         if self.recipe.likeness is Likeness.FREE and sitting.face is not None:
             chance = self._chance("likeness of", job.id)
-            face, whole = sitting.face, images.to_rgb(sitting.photo)
-            model = cut_as_photo(likeness.free(whole, face.eyes, face.points, chance))
+            whole = images.to_rgb(sitting.photo)
+            model = cut_as_photo(likeness.free(whole, sitting.face.landmarks, chance))
         style = registry.load(registry.STYLES, job.style)
         sketch: Pixels = style.draw(model, self._chance("sketch of", job.id))
         return self._fit(sketch), photo
