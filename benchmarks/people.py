@@ -2,9 +2,11 @@
 
 Names of files do not always tell who is on them. SFace does: pictures whose features' cosine is
 high are joined, and each group is drawn to a split by the
-hash of its first picture's name. Left out is what has no face, or one too small.
+hash of its first picture's name. Left out is what has no face, or one too small. Who is trained on
+and keeps his lips closed may be listed several times: politicians smile, and a network that has
+hardly seen anything else gives everybody teeth.
 
-    python benchmarks/people.py FOLDER --out FOLDER/people.csv [--val 0.1]
+    python benchmarks/people.py FOLDER --out FOLDER/people.csv [--val 0.1] [--closed 3]
     sketch2img preprocess --manifest FOLDER/people.csv --style portrait ...
 """
 
@@ -17,12 +19,17 @@ from numpy.typing import NDArray
 
 from sketchcli import formats, images, paths
 from sketchcli.data import splits
+from sketchcli.images import Pixels
+from sketchcli.images.opencv import cv2
 from sketchcli.metrics._features import faces
 
 # Cosine. OpenCV's .363 admits one pair of strangers in a thousand, and in 1,551 portraits chains
 # everybody to everybody; of a million pairs of strangers ten reach .44, and two portraits of one
 # person have .7 (median).
 SAME_PERSON = 0.5
+# A mouth as it is looked at: its size, its corners, and what lies between the lips.
+MOUTH, CORNERS, BETWEEN = (64, 48), np.array([[12, 18], [52, 18]], np.float32), np.s_[14:36, 18:46]
+TEETH = 0.02  # share of that which is white, at the most, in a mouth that counts as closed
 LEAST_EYES = 18.0  # pixels between the eyes; below, a face is a blur at 128 pixels
 
 
@@ -32,9 +39,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--val", type=float, default=0.1)
+    parser.add_argument("--closed", type=int, default=1, help="times that closed lips are listed")
     arguments = parser.parse_args()
     files = sorted(p for p in arguments.folder.glob("*/*") if formats.is_picture(p))
-    kept, features = _describe(files)
+    kept, features, are_closed = _describe(files)
     groups = group(features)
     names = [path.relative_to(arguments.folder).as_posix() for path in kept]
     firsts = [names[row] for row in groups]
@@ -42,16 +50,20 @@ def main() -> None:
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("photo", "split", "person"))
-        writer.writerows(zip(names, [drawn[first] for first in firsts], firsts, strict=True))
-    print(f"{len(kept)} of {len(files)} pictures, {len(set(firsts))} people")
+        for name, first, is_closed in zip(names, firsts, are_closed, strict=True):
+            is_repeated = is_closed and drawn[first] == "train"
+            row = (name, drawn[first], first)
+            writer.writerows([row] * (arguments.closed if is_repeated else 1))
+    told = f"{len(kept)} of {len(files)} pictures, {len(set(firsts))} people"
+    print(f"{told}, {sum(are_closed)} pictures with closed lips")
 
 
-def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64]]:
-    """The pictures with a face of some size, and unit features `(N, 128)`."""
+def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64], list[bool]]:
+    """The pictures with a face of some size, unit features `(N, 128)`, whose lips are closed."""
     folder = paths.assets_home()
     networks = {name: next((folder / name).glob("*.onnx")) for name in faces.NETWORKS}
     extractor = faces.open_extractor(networks)
-    kept, features = [], []
+    kept, features, are_closed = [], [], []
     for path in files:
         photo = images.read_rgb(path)
         face = extractor.finder.find(photo)
@@ -61,8 +73,22 @@ def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64]]:
         if np.isfinite(places).all():
             kept.append(path)
             features.append(extractor.describe(photo[None], places)[0].astype(np.float64))
+            are_closed.append(is_closed(photo, face.landmarks[3:]))
     found = np.stack(features)
-    return kept, found / np.linalg.norm(found, axis=1, keepdims=True)
+    return kept, found / np.linalg.norm(found, axis=1, keepdims=True), are_closed
+
+
+def is_closed(photo: Pixels, corners: NDArray[np.float32]) -> bool:
+    """Whether hardly anything between the corners of a mouth, `(2, 2)`, is as white as teeth."""
+    scale = np.linalg.norm(corners[1] - corners[0]) / (CORNERS[1, 0] - CORNERS[0, 0])
+    matrix = cv2.invertAffineTransform(cv2.estimateAffinePartial2D(CORNERS, corners)[0])
+    soft = cv2.GaussianBlur(photo, (0, 0), max(0.4 * scale, 0.3))
+    mouth = cv2.warpAffine(soft, matrix, MOUTH, borderMode=cv2.BORDER_REPLICATE)
+    lab = cv2.cvtColor(mouth.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
+    skin = np.median(np.concatenate([lab[:4], lab[40:]]).reshape(-1, 3), axis=0)
+    between, colour = lab[BETWEEN], np.hypot(skin[1], skin[2])
+    is_pale = np.hypot(between[..., 1], between[..., 2]) < 0.75 * colour
+    return bool(np.mean(is_pale & (between[..., 0] > skin[0] - 8)) < TEETH)
 
 
 def group(features: NDArray[np.float64], threshold: float = SAME_PERSON) -> list[int]:

@@ -18,11 +18,12 @@ import torch
 from sketchcli import checkpoint, files
 from sketchcli import device as devices
 from sketchcli.assets.demo import draw_pair
+from sketchcli.data.prepared import MARK
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.provenance import Provenance
 
-SIZE = (160, 160)  # height and width
+SIZE = (192, 192)  # height and width
 LARGEST_BYTES = 12_000_000
 LARGEST_DIFFERENCE = 2  # of 255, in any pixel
 LICENCE = "trained on works of the US government, in the public domain"
@@ -54,6 +55,9 @@ def bundle(weights: Path, target: Path) -> int:
     tensors, about = checkpoint.load(weights)
     if about["dataset"]["licence"] in {"", Provenance.licence}:
         about["dataset"]["licence"] = LICENCE
+    # The marks come last training first; earlier ones had other cuts of the same photos.
+    dataset = about["dataset"]
+    dataset["trained_on"] = dataset["trained_on"][: MARK * dataset["training_pairs"]]
     about |= {"precision": "fp16", "size": list(SIZE)}
     half = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
     checkpoint.save(target, half, about)

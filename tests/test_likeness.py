@@ -62,15 +62,25 @@ def test_nose_and_chin_are_shaded_where_the_photo_has_no_shadow(place):
 @pytest.mark.parametrize("size", [1.0, 0.4])
 def test_lips_are_shaded_where_they_are_red(size):
     photo = portrait()
-    cv2.ellipse(photo, (128, 178), (16, 6), 0, 0, 360, (215, 185, 185), -1, cv2.LINE_AA)
-    assert abs(int(images.luma(photo)[178, 128]) - SKIN) < 8
+    cv2.ellipse(photo, (128, 173), (18, 9), 0, 0, 360, (215, 185, 185), -1, cv2.LINE_AA)
+    assert abs(int(images.luma(photo)[169, 128]) - SKIN) < 8
     photo = cv2.resize(photo, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
     drawn = [freely(seed, photo, LANDMARKS * np.float32(size)) for seed in SEEDS]
     greys = [images.luma(one).astype(int) for one in drawn]
-    x, *ys = (round(place * size) for place in (128, 178, 166))
-    lip, beside = (np.array([grey[y, x] for grey in greys]) for y in ys)
-    assert (beside - lip).max() > 30
-    assert np.median(beside - lip) > 8
+    row, lip, cheek = (round(place * size) for place in (169, 128, 98))
+    lips, cheeks = (np.array([grey[row, column] for grey in greys]) for column in (lip, cheek))
+    assert (cheeks - lips).max() > 30
+    assert np.median(cheeks - lips) > 8
+
+
+def test_the_lower_lip_may_be_left_light():
+    photo = portrait()
+    cv2.ellipse(photo, (128, 178), (18, 10), 0, 0, 360, (170, 120, 120), -1, cv2.LINE_AA)
+    before = images.luma(photo).astype(int)
+    drawn = [images.luma(freely(seed, photo)).astype(int) for seed in SEEDS]
+    lower, upper = (np.array([(grey - before)[y, 128] for grey in drawn]) for y in (182, 171))
+    assert lower.max() > 15
+    assert lower.mean() > upper.mean() + 10
 
 
 def test_forehead_and_what_is_far_from_the_face_stay():

@@ -125,5 +125,5 @@ def test_the_first_block_on_python_works(desk, home):
     names = {"pixels": images.read_luma(desk / "in.png")}
     with contextlib.chdir(desk):
         exec(first.text, names)  # noqa: S102 - the page's own code
-    assert [photo.shape for photo in names["photos"]] == [(160, 160, 3)] * 3
-    assert json.dumps(names["photo"].shape) == "[160, 160, 3]"
+    assert [photo.shape for photo in names["photos"]] == [(192, 192, 3)] * 3
+    assert json.dumps(names["photo"].shape) == "[192, 192, 3]"

@@ -30,6 +30,7 @@ _BITS = 4  # of a coordinate's fraction, as cv2 takes it
 _MOSTLY_FREE = 0.6  # exponent of an even chance: below 1, more drawings are free than true
 _REDDER = (3.0, 9.0)  # in CIELAB's a*: what is hardly a lip yet, and how much more surely is
 _LIPS, _RIMS = 0.45, 0.6  # how dark they are at the most
+_SHEEN = 1.0  # how much lighter the lower lip is drawn at the most
 _FIELD_STEPS = 48  # along a side of the grid on which displacements are worked out
 
 
@@ -174,7 +175,10 @@ def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
 
 
 def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
-    """The lips' fill and their rims, `(H, W)`: where it is redder around the mouth than beside."""
+    """What is darkened of the lips, `(H, W)` each, and of the lower one lightened (below 0).
+
+    Lips are where it is redder around the mouth than beside.
+    """
     lab = cv2.cvtColor(window.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
     red = cv2.GaussianBlur(lab[..., 1], (0, 0), max(0.02 * frame.distance, 0.3))
     (left, _), (right, _) = frame.mouth
@@ -194,6 +198,9 @@ def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
     rims = np.asarray(cv2.morphologyEx(lips, cv2.MORPH_GRADIENT, disc), np.float32)
     yield np.float32(_LIPS) * lips
     yield np.float32(_RIMS) * rims
+    # The lower one is rounder, and left light.
+    lower = np.clip((places[..., 1] - frame.mouth[:, 1].mean()) / 0.06, 0, 1).astype(np.float32)
+    yield np.float32(-_SHEEN) * lower * np.maximum(lips - rims, 0)
 
 
 def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[_Pull]:

@@ -37,6 +37,16 @@ def test_half_precision_halves_the_file_and_is_read_as_floats(trained, tmp_path,
     assert {parameter.dtype for parameter in generator.parameters()} == {torch.float32}
 
 
+def test_marks_of_the_trainings_before_the_last_are_left_out(trained, tmp_path):
+    tensors, about = checkpoint.load(trained)
+    own = about["dataset"]["trained_on"]
+    about["dataset"]["trained_on"] = own + 3 * "0123456789abcdef"
+    checkpoint.save(tmp_path / "twice.safetensors", tensors, about)
+    target = tmp_path / "bundled.safetensors"
+    bundle_weights.bundle(tmp_path / "twice.safetensors", target)
+    assert checkpoint.read_about(target)["dataset"]["trained_on"] == own
+
+
 def test_half_precision_draws_the_same(trained, tmp_path):
     target = tmp_path / "bundled.safetensors"
     bundle_weights.bundle(trained, target)
