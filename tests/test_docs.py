@@ -66,6 +66,7 @@ def test_every_option_in_the_docs_exists():
         "--scale",
         "--rounds",
         "--cuhk",
+        "--closed",
         "--jobs",
         "--build-arg",
         "--cpuset-cpus",

@@ -11,7 +11,6 @@ from sketchcli.engine.fetching.listing import list_assets
 from sketchcli.engine.installation.findings import Check, State
 from sketchcli.engine.results import AssetListing
 from sketchcli.engine.runs import finished_runs
-from sketchcli.engine.web_page import counted
 from sketchcli.errors import CheckpointError, ExitCode, SketchError
 from sketchcli.weights import card
 
@@ -38,7 +37,7 @@ def check_folders() -> Check:
         "evaluation": _folders_in(paths.evaluations_home()),
     }
     facts |= {f"{name}s".replace(" ", "_"): count for name, count in counts.items()}
-    told = ", ".join(counted(count, name) for name, count in counts.items() if count)
+    told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n)
     return Check("folders", State.OK, f"{whose}: {told or 'nothing yet'}", facts=facts)
 
 
