@@ -29,6 +29,7 @@ go_on() {
         --run-dir "$work/runs/$name"
 }
 
+# list NAME TIMES: who is on the portraits; closed lips are listed so many times.
 list() {
     [ -f "$portraits/$1.csv" ] ||
         python benchmarks/people.py "$portraits" --out "$portraits/$1.csv" --val 0.1 --closed "$2"
