@@ -17,11 +17,10 @@ if sys.platform != "win32":
 
 from sketchcli import suggesting
 from sketchcli.errors import DeviceError, UsageError
-from sketchcli.machine import THREADS_VARIABLE, Place, usable_cores
+from sketchcli.machine import PRECISIONS, THREADS_VARIABLE, Place, usable_cores
 
 Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE_FLOPS = 3 * 2 * 8 * 32 * 32 * 128 * 128 * 9  # one convolution, forward and backward
 AMPERE, VOLTA = 8, 7  # major compute capabilities: bf16, and fp16, on the matrix units

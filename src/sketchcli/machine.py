@@ -11,6 +11,7 @@ from sketchcli.errors import UsageError
 
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 LOAD = Path("/proc/loadavg")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")  # of numbers; auto: whichever is fastest here
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 A_CORE = 0.75  # of load, from which on another program counts
 

@@ -85,8 +85,8 @@ def test_batch_norm_is_kerass(network):
     assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
 
 
-def test_the_discriminators_batch_norm_comes_after_the_activation(discriminator):
-    convolution, normed = ["Conv2d", "LeakyReLU"], ["Conv2d", "LeakyReLU", "BatchNorm2d"]
+def test_the_discriminators_batch_norm_comes_before_the_activation(discriminator):
+    convolution, normed = ["Conv2d", "LeakyReLU"], ["Conv2d", "BatchNorm2d", "LeakyReLU"]
     layers = [type(layer).__name__ for layer in discriminator.convolutions]
     assert layers == [*convolution, *normed, *normed, *normed]
 

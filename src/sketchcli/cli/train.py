@@ -36,7 +36,7 @@ def train(
     validate_every: options.ValidateEvery = None,
     patience: options.Patience = None,
     device: options.DeviceName = "auto",
-    precision: options.Precision = "auto",
+    precision: options.Precision = None,
     compile_: options.Compile = None,
     checkpointing: options.Checkpointing = None,
     accumulate: options.Accumulate = None,
@@ -55,7 +55,12 @@ def train(
         "optimizer": {"name": optimizer, "lr": lr, "schedule": schedule},
         "data": {"batch_size": batch_size, "accumulate": accumulate, "grow_from": grow_from},
         "validation": {"every": validate_every, "patience": patience},
-        "run": {"compile": compile_, "checkpointing": checkpointing, "tensorboard": tensorboard},
+        "run": {
+            "precision": precision,
+            "compile": compile_,
+            "checkpointing": checkpointing,
+            "tensorboard": tensorboard,
+        },
     }
     run = run_to_resume(resume, run_dir, preset)
     seconds = None if budget is None else parse_duration(budget)
@@ -71,7 +76,6 @@ def train(
         run_dir=run_dir,
         arguments=context.obj,
         device=device,
-        precision=precision,
         budget=seconds,
         is_dry=dry_run,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchcli import config as settings
-from sketchcli import registry
+from sketchcli import machine, registry
 from sketchcli.cli import completing, options
 
 WHAT, NETWORKS, LEARNING = "What is trained", "Networks", "Learning"
@@ -181,8 +181,13 @@ DeviceName = Annotated[
     ),
 ]
 Precision = Annotated[
-    str,
-    typer.Option(help="auto (whichever is quickest), fp32, bf16, fp16.", rich_help_panel=MACHINE),
+    str | None,
+    typer.Option(
+        help="Numbers to compute with: fp32, bf16, fp16 or auto, whichever is fastest. "
+        "\\[default: the preset's: auto, but fp32 for paper]",
+        autocompletion=completing.among(machine.PRECISIONS),
+        rich_help_panel=MACHINE,
+    ),
 ]
 Compile = Annotated[
     bool | None,

@@ -34,7 +34,6 @@ class Request:
         run_dir: Where to train otherwise; None: a new folder.
         arguments: As typed.
         device: Its name.
-        precision: Its name.
         budget: Seconds.
         is_dry: Whether nothing is trained.
     """
@@ -45,7 +44,6 @@ class Request:
     run_dir: Path | None
     arguments: Sequence[str]
     device: str
-    precision: str
     budget: float | None
     is_dry: bool
 
@@ -54,7 +52,7 @@ def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
     """Train, or estimate; return what is to be printed: nothing in a process but the first."""
     place = Place.from_environment()
     with reporting(is_shown=place.is_first) as report:
-        device = devices.resolve(request.device, precision=request.precision, place=place)
+        device = devices.resolve(request.device, precision=request.config.run.precision, place=place)
         with joined(place, device.torch) as ranks:
             chosen = ranks.text_of_first(device.precision)  # each one's probe may find another
             device = dataclasses.replace(device, precision=chosen)

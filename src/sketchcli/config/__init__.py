@@ -18,6 +18,7 @@ from sketchcli.config.settings import (
     ModelConfig,
     OptimizerConfig,
     Options,
+    RunConfig,
     TrainConfig,
     ValidationConfig,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Options",
+    "RunConfig",
     "TrainConfig",
     "ValidationConfig",
     "from_dict",

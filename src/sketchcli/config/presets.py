@@ -9,7 +9,9 @@ from sketchcli.config.settings import (
     LossConfig,
     ModelConfig,
     OptimizerConfig,
+    RunConfig,
     TrainConfig,
+    ValidationConfig,
 )
 from sketchcli.errors import UsageError
 
@@ -43,12 +45,15 @@ PAPER = TrainConfig(
         reconstruction="mse",
         reconstruction_weight=10.0,
         adversarial_weight=1.0,
+        joint_batch=True,
         structure_weight=0.0,
         perceptual_weight=0.0,
     ),
     optimizer=OptimizerConfig(discriminator_lr_factor=1.0, beta1=0.9, schedule="inverse-epoch"),
     augmentation=NO_AUGMENTATION,
     data=DataConfig(batch_size=30),
+    validation=ValidationConfig(doctor="tell"),
+    run=RunConfig(precision="fp32"),
 )
 
 # Isola et al. 2017, "Image-to-image translation with conditional adversarial networks", with the

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sketchcli.machine import PRECISIONS
+
 Options = Mapping[str, bool | int | float | str]
 
 ADVERSARIAL_LOSSES = ("vanilla", "lsgan", "hinge", "relativistic")
@@ -12,6 +14,7 @@ RECONSTRUCTION_LOSSES = ("l1", "mse")
 PERCEPTUAL_NETWORKS = ("lpips-alex", "lpips-vgg")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "linear", "cosine", "step", "inverse-epoch")
+DOCTORS = ("act", "tell")
 VALIDATION_SCORES = ("combined", "ssim", "mae", "lpips-alex")
 LARGEST = 2**63  # beyond any number that makes sense, and what a seed may be
 
@@ -47,6 +50,9 @@ class LossConfig:
 
     adversarial: str = one_of(ADVERSARIAL_LOSSES, "hinge", "what the two networks play for")
     adversarial_weight: float = bounded(0, 0.15, "0 trains the generator alone")
+    joint_batch: bool = setting(
+        False, "judge real and generated photos in one batch, so that batch norm sees both"
+    )
     reconstruction: str = one_of(RECONSTRUCTION_LOSSES, "l1", "difference pixel for pixel")
     reconstruction_weight: float = bounded(0, 60.0, "weight of that difference")
     structure_weight: float = bounded(0, 20.0, "weight of 1 - SSIM")
@@ -116,12 +122,18 @@ class ValidationConfig:
     every: int = bounded(1, 10, "epochs between two measurements, with sample pictures")
     score: str = one_of(VALIDATION_SCORES, "combined", "what `best.safetensors` is the best of")
     patience: int = bounded(0, 0, "measurements without a better score until it stops; 0: never")
+    doctor: str = one_of(
+        DOCTORS, "act", "training doctor: act lowers learning rates, tell only reports"
+    )
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """How a run is computed; changing it does not change what is learned."""
 
+    precision: str = one_of(
+        PRECISIONS, "auto", "numbers to compute with; auto: whichever is fastest here"
+    )
     compile: bool = setting(False, "torch.compile on both networks")
     checkpointing: bool = setting(False, "compute activations twice, to save memory")
     tensorboard: bool = setting(False, "write TensorBoard's events into the run's folder")

@@ -1,7 +1,9 @@
 import copy
+import functools
 
 import pytest
 import torch
+from torch.nn import functional
 
 from sketchcli import config as settings
 from sketchcli.data.augmentation import DiscriminatorAugmentation
@@ -78,6 +80,63 @@ def test_the_adversarial_loss_reaches_the_generator_through_the_discriminator(cp
     sketch, real = pairs
     trainer.generator_step([Part(sketch, real)])
     assert not are_equal(before, trainer.generator.state_dict())
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """Compute in float64, where the code says float() too.
+
+    A bias before a batch norm has no gradient but rounding noise, of which Adam's first step makes
+    a whole step. In float64 the noise is far below Adam's epsilon.
+    """
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_one_step_of_paper_is_the_source_s_step_written_out(cpu, double):
+    """One batch of real and generated photos, one call, both losses, both optimisers."""
+    random = torch.Generator().manual_seed(1)
+    sketch = torch.rand(6, 1, 64, 64, generator=random) * 2 - 1
+    real = torch.rand(6, 3, 64, 64, generator=random) * 2 - 1
+    trainer = Trainer(settings.preset("paper"), image_size=(64, 64), device=cpu)
+    trainer.set_rates(0, epochs=60)
+    generator, discriminator = copy.deepcopy((trainer.generator, trainer.discriminator))
+    judged, drawn = trainer.step([Part(sketch, real)], 0)
+
+    def probability(photo):
+        return discriminator.dense(discriminator.convolutions(photo).flatten(1)).sigmoid()
+
+    adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.9, 0.999), eps=1e-8)
+    generator_adam, discriminator_adam = map(
+        adam, [generator.parameters(), discriminator.parameters()]
+    )
+    fake = generator(sketch)
+    labels = torch.cat([torch.ones(6, 1), torch.zeros(6, 1)])
+    photos = torch.cat([real, fake.detach()])
+    discriminator_loss = functional.binary_cross_entropy(probability(photos), labels)
+    discriminator_loss.backward()
+    discriminator_adam.step()
+    discriminator.eval()  # Keras: a frozen network's batch norm uses its running statistics
+    adversarial = functional.binary_cross_entropy(probability(fake), labels[:6])
+    generator_loss = 10 * functional.mse_loss(fake, real) + adversarial
+    generator_loss.backward()
+    generator_adam.step()
+
+    assert judged.loss == pytest.approx(discriminator_loss.item(), abs=1e-5)
+    assert drawn.loss == pytest.approx(generator_loss.item(), abs=1e-5)
+    for ours, plain in ((trainer.generator, generator), (trainer.discriminator, discriminator)):
+        torch.testing.assert_close(ours.state_dict(), plain.state_dict(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_joint_batch_shows_both_kinds_of_photos_to_one_batch_norm(trainer, pairs):
+    is_joint = trainer.config.preset == "paper"
+    seen = []
+    trainer.discriminator.register_forward_hook(lambda _, photos, __: seen.append(len(photos[1])))
+    sketch, real = pairs
+    trainer.discriminator_step([Part(sketch, real)], [trainer.generate(sketch, real)], 0)
+    assert seen == ([8] if is_joint else [4, 4])
 
 
 def test_photos_of_another_size_are_brought_to_the_real_ones(trainer, pairs):

@@ -32,7 +32,8 @@ class Finding:
 
     name: str
     message: str
-    treatment: str = ""  # what the run does by itself
+    treatment: str = ""  # what the run does by itself, if its settings let the doctor act
+    done: str = ""  # the same in words, added to the message once it is done
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ def _is_rate_too_high(record: Record) -> Finding | None:
         return None
     return Finding(
         "learning-rate-too-high",
-        "the generator's loss rises: both learning rates are halved; the cure is a lower --lr",
+        "the generator's loss rises; the cure is a lower --lr",
         LOWER_RATE,
+        "; both learning rates have been halved",
     )
 
 
@@ -107,9 +109,10 @@ def _has_discriminator_won(record: Record) -> Finding | None:
         return None
     return Finding(
         "discriminator-has-won",
-        f"the discriminator tells nearly every generated photo from a real one "
-        f"({min(real, fake):.0%}) and teaches the generator nothing: its learning rate is halved",
+        "the discriminator classifies almost every photo correctly (at least "
+        f"{min(real, fake):.0%}), so the generator learns nothing from it",
         WEAKEN_DISCRIMINATOR,
+        "; the discriminator's learning rate has been halved",
     )
 
 

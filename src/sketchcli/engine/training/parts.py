@@ -29,6 +29,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.sketch)
 
+    def seen(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sketches and photos of these pairs as the discriminator sees them."""
+        return self.view(self.sketch, photo) if self.view else (self.sketch, photo)
+
     def rows(self, start: int, stop: int) -> "Part":
         """Some of the pairs."""
         view = self.view and self.view.rows(start, stop)

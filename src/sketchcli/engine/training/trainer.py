@@ -126,8 +126,7 @@ class Trainer:
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
             share = self.ranks.count * part.weight  # gradients become the mean of all processes'
             with self._sharing(self._tell, is_last=index == len(parts) - 1):
-                real_logits = self._judge(self._tell, part, part.photo).logits
-                fake_logits = self._judge(self._tell, part, fake.detach()).logits
+                real_logits, fake_logits = self._judge_both(part, fake.detach())
                 total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
                 figures.add(share, loss=total, **signs(real_logits, fake_logits))
                 if loss.r1_weight and number % loss.r1_every == 0:
@@ -233,16 +232,24 @@ class Trainer:
             raise CheckpointError("a state that does not fit its settings") from error
 
     def _judge(self, judge: Judge, part: Part, photo: Tensor) -> Verdict:
-        sketch = part.sketch
-        if part.view is not None:
-            sketch, photo = part.view(sketch, photo)
         with self.device.autocast():
-            return judge(sketch, photo)
+            return judge(*part.seen(photo))
+
+    def _judge_both(self, part: Part, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the discriminator's logits of the real and of the generated photos."""
+        if not self.config.loss.joint_batch:
+            photos = (part.photo, fake)
+            real, generated = (self._judge(self._tell, part, photo).logits for photo in photos)
+            return real, generated
+        pairs = zip(part.seen(part.photo), part.seen(fake), strict=True)
+        sketches, both = (torch.cat(halves) for halves in pairs)
+        with self.device.autocast():
+            real, generated = self._tell(sketches, both).logits.chunk(2)
+        return real, generated
 
     def _gradient_penalty(self, part: Part) -> Tensor:
         photo = part.photo.detach().requires_grad_()
-        sketch, seen = part.view(part.sketch, photo) if part.view else (part.sketch, photo)
-        return r1_penalty(self._tell(sketch, seen).logits, photo)
+        return r1_penalty(self._tell(*part.seen(photo)).logits, photo)
 
     def _sharing(
         self, network: Callable[..., object], *, is_last: bool

@@ -76,13 +76,15 @@ class Watch:
         return is_best
 
     def treat(self, epoch: int, finding: doctor.Finding, progress: Progress) -> None:
-        """Say what is wrong, and do what can be done."""
-        if finding.treatment == doctor.WEAKEN_DISCRIMINATOR:
+        """Report what is wrong; unless the settings forbid it, lower the learning rates."""
+        acts = self.keeper.config.validation.doctor == "act"
+        treatment = finding.treatment if acts else ""
+        if treatment == doctor.WEAKEN_DISCRIMINATOR:
             progress.discriminator_scale /= 2
-        elif finding.treatment == doctor.LOWER_RATE:
+        elif treatment == doctor.LOWER_RATE:
             progress.rate_scale /= 2
-        event = Found(epoch + 1, finding.name, finding.message, finding.treatment)
-        self.tell(progress, "finding", event)
+        message = finding.message + finding.done if treatment else finding.message
+        self.tell(progress, "finding", Found(epoch + 1, finding.name, message, treatment))
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold

@@ -53,11 +53,11 @@ class Discriminator(nn.Module):
 
 
 def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-    """Convolution, LeakyReLU, batch norm: in the source's order."""
+    """Return convolution, batch norm and LeakyReLU, in the source's order."""
     return [
         nn.Conv2d(inputs, outputs, KERNEL, stride=STRIDE),
-        nn.LeakyReLU(0.2),
         keras_batch_norm(outputs),
+        nn.LeakyReLU(0.2),
     ]
 
 
