@@ -59,6 +59,7 @@ def test_every_example_is_understood(example):
         (["eval", "--split", "tset"], ExitCode.USAGE, "did you mean 'test'?"),
         (["eval", "a", "b", "--metric", "ssmi", "--size", "32"], ExitCode.USAGE, "'ssim'"),
         (["train", "--precision", "fp23"], ExitCode.USAGE, "did you mean 'fp32'"),
+        (["train", "--loss", "hnige"], ExitCode.USAGE, "did you mean 'hinge'"),
     ],
 )
 def test_a_mistyped_name_gets_a_suggestion(sketch2img, home, folders, arguments, code, meant):

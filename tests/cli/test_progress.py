@@ -29,6 +29,7 @@ def batch(number, epoch=3, **values):
 
 def epoch(number):
     more = {"lr": 2e-4, "memory_mb": 1843.0, "size": (32, 48), "strength": 1.0}
+    more |= {"last_generator_loss": 4.25, "last_discriminator_loss": 0.625}
     return EpochTrained(number, 10, 5, 4.5, 1.75, 14.2, 65.0, PARTS, JUDGING, **more)
 
 
@@ -64,7 +65,16 @@ def test_the_live_display_shows_epochs_batch_and_how_the_discriminator_did(displ
     for event in (epoch(1), epoch(2), batch(4)):
         live(event)
     lines = shown(live)
-    assert line_of(lines, "2/10") == ["2/10", "4.500", "1.750", "85%", "80%", "+0.70", "14.2"]
+    assert line_of(lines, "2/10") == [
+        "2/10",
+        "mean",
+        "4.500",
+        "1.750",
+        "85%",
+        "80%",
+        "+0.70",
+        "14.2",
+    ]
     assert line_of(lines, "3/10") == ["3/10", "4/5", "5.000", "0.500", "85%", "80%", "+0.70"]
     assert "14/50" in line_of(lines, "batches")
     now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   size 48x32   memory 1.8 GB"
@@ -78,7 +88,7 @@ def test_on_a_wide_terminal_the_losses_parts_are_columns(display):
         live(event)
     lines = shown(live, 110)
     parts = ["0.810", "0.123", "0.450"]
-    assert line_of(lines, "2/10")[1:6] == ["4.500", "1.750", *parts]
+    assert line_of(lines, "2/10")[2:7] == ["4.500", "1.750", *parts]
     assert line_of(lines, "epoch")[4:7] == ["adv", "recon", "feat"]
     assert not any(line.startswith("adv") for line in lines)
 
@@ -149,6 +159,20 @@ def test_notes_and_findings_stay_above_the_live_display(display):
     assert "warning: epoch 10: all generated photos look [alike]" in file.getvalue()
 
 
+def test_each_epoch_s_last_batch_stays_above_the_live_display(display):
+    live, file = display
+    for number in (1, 2):
+        live(batch(5, epoch=number))
+        live(epoch(number))
+    lines = [line.strip() for line in file.getvalue().splitlines()]
+    assert lines == [
+        "epoch 1/10  batch 5/5  generator 4.2500  discriminator 0.6250",
+        "epoch 2/10  batch 5/5  generator 4.2500  discriminator 0.6250",
+    ]
+    longest = dataclasses.replace(epoch(2000), epochs=2000, batches=9999, last_generator_loss=99.5)
+    assert len(progress.last_batch_line(longest)) <= 80
+
+
 def test_counts_are_a_bar_whatever_they_are_of(display):
     live, _ = display
     live(Advanced("pairs", 3, 8))
@@ -216,12 +240,19 @@ def test_off_a_terminal_each_event_is_one_plain_line(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "warning: hello",
-        "epoch 3/10  batch 5/5  generator 4.5000  discriminator 1.7500  14.2 img/s  1m05s left",
+        progress.epoch_line(epoch(3)),
         "epoch 3/10  held-out pairs  ssim 0.712  mae 20.1  score 1.500  *",
         "epoch 4/10  training pairs  ssim 0.712  mae 20.1  score 1.500",
         "warning: epoch 4: all look\\nalike",
         "pairs: 2",
     ]
+
+
+def test_an_epoch_s_line_has_its_last_batch_and_its_means():
+    assert progress.epoch_line(epoch(3)) == (
+        "epoch 3/10  batch 5/5  generator 4.2500  discriminator 0.6250"
+        "  means 4.5000, 1.7500  14.2 img/s  1m05s left"
+    )
 
 
 def test_a_process_that_is_not_shown_says_nothing(capsys):

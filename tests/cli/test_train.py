@@ -201,6 +201,24 @@ def test_the_command_names_set_and_seed(home):
 # -- through the entry point
 
 
+@pytest.mark.parametrize(
+    ("words", "precision"),
+    [
+        ((), "bf16"),
+        (("--preset", "paper"), "fp32"),
+        (("--preset", "paper", "--precision", "auto"), "bf16"),
+        (("--preset", "paper", "--set", "run.precision=bf16"), "bf16"),
+    ],
+)
+def test_the_source_s_system_is_trained_in_fp32_unless_asked_otherwise(
+    sketch2img, prepared, asked, monkeypatch, words, precision
+):
+    monkeypatch.setattr("sketchcli.device.quickest_precision", lambda device: "bf16")
+    outcome = sketch2img("train", *words)
+    assert outcome.code == 0, outcome.stderr
+    assert asked[0]["device"].precision == precision
+
+
 def test_flags_reach_the_engine(train, prepared, asked):
     outcome = train(
         *shlex.split(
@@ -216,7 +234,7 @@ def test_flags_reach_the_engine(train, prepared, asked):
         "loss": {"adversarial": "lsgan", "r1_weight": 0.5},
         "validation": {"patience": 3, "every": 4},
         "data": {"accumulate": 2, "grow_from": 16},
-        "run": {"compile": True, "checkpointing": True},
+        "run": {"precision": "fp32", "compile": True, "checkpointing": True},
     }
     assert asked[0]["config"] == settings.merge(settings.preset("modern"), changes)
     assert asked[0]["dataset"].folder.name == "demo-32"

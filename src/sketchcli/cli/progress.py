@@ -97,11 +97,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def epoch_line(event: EpochTrained) -> str:
-    """An epoch on one line."""
-    line = (
+def last_batch_line(event: EpochTrained) -> str:
+    """Return an epoch's last batch and its two losses, in at most 80 columns."""
+    return (
         f"epoch {event.epoch}/{event.epochs}  batch {event.batches}/{event.batches}"
-        f"  generator {event.generator_loss:.4f}  discriminator {event.discriminator_loss:.4f}"
+        f"  generator {event.last_generator_loss:.4f}"
+        f"  discriminator {event.last_discriminator_loss:.4f}"
+    )
+
+
+def epoch_line(event: EpochTrained) -> str:
+    """Return an epoch's last batch, its mean losses, its speed and the time left, on one line."""
+    line = (
+        f"{last_batch_line(event)}"
+        f"  means {event.generator_loss:.4f}, {event.discriminator_loss:.4f}"
         f"  {event.images_per_second:.1f} img/s"
     )
     if event.epoch < event.epochs:
@@ -165,6 +174,8 @@ class LiveDisplay:
         self.training.take(event)
         if isinstance(event, Note | Found):
             self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
+        elif isinstance(event, EpochTrained):
+            self.console.print(Text(last_batch_line(event)))  # stays when the live view ends
         elif isinstance(event, Advanced):
             self.advance(event.what, event.done, event.total)
         elif isinstance(event, Transferred):

@@ -52,7 +52,9 @@ def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
     """Train, or estimate; return what is to be printed: nothing in a process but the first."""
     place = Place.from_environment()
     with reporting(is_shown=place.is_first) as report:
-        device = devices.resolve(request.device, precision=request.config.run.precision, place=place)
+        device = devices.resolve(
+            request.device, precision=request.config.run.precision, place=place
+        )
         with joined(place, device.torch) as ranks:
             chosen = ranks.text_of_first(device.precision)  # each one's probe may find another
             device = dataclasses.replace(device, precision=chosen)

@@ -70,7 +70,7 @@ class TrainingView:
         add_columns(table, "real\nfound", "generated\nfound", "overfit\ntrained", "img/s")
         for epoch in self.epochs:
             speed = f"{epoch.images_per_second:.1f}"
-            table.add_row(where(epoch), "", *figures(epoch, names), speed, style="dim")
+            table.add_row(where(epoch), "mean", *figures(epoch, names), speed, style="dim")
         if self.batch:
             batch = f"{self.batch.batch}/{self.batch.batches}"
             table.add_row(where(self.batch), batch, *figures(self.batch, names), "")

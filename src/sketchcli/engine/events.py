@@ -55,7 +55,7 @@ class BatchTrained(Event):
 
 @dataclass(frozen=True)
 class EpochTrained(Event):
-    """One epoch of training: the mean of its batches."""
+    """One epoch of training: the means over its batches, and the losses of its last batch."""
 
     epoch: int
     epochs: int
@@ -70,6 +70,8 @@ class EpochTrained(Event):
     lr: float = 0.0  # of the generator
     memory_mb: float = 0.0  # at most, so far
     size: tuple[int, int] = (0, 0)  # of the pictures, height and width
+    last_generator_loss: float = 0.0
+    last_discriminator_loss: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,16 @@ def test_a_device_that_draws_nonsense_is_a_problem(answer, says):
     assert says in check.summary
 
 
+def test_the_bundled_model_is_tried_not_the_newest_run(home):
+    young = home / "runs" / "young"
+    young.mkdir(parents=True)
+    (young / "result.json").write_text("{}")
+    (young / "weights.safetensors").write_bytes(b"the weights of a run that draws one grey")
+    tried = probes.ask_trial()
+    assert tried["model"] == str(weights.FILE)
+    assert computing.check_trial(Answer(tried)).state is State.OK
+
+
 def test_a_damaged_or_missing_model_is_told(monkeypatch, tmp_path, home):
     assert belongings.check_bundled().facts["sha256"] == card.recorded_hash()
     damaged = tmp_path / "damaged.safetensors"

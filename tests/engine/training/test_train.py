@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 import signal
+import statistics
 import threading
 
 import pytest
@@ -12,9 +13,9 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.data.held_out import hold_out
 from sketchcli.device import Device
-from sketchcli.engine.events import BatchTrained, EpochTrained
+from sketchcli.engine.events import BatchTrained, EpochTrained, Found
 from sketchcli.engine.runs import Run, find_weights
-from sketchcli.engine.training import keeping, loop, planning, resuming, validating
+from sketchcli.engine.training import doctor, keeping, loop, planning, resuming, validating
 from sketchcli.engine.training.schedules import rate_factor
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.watching import finite
@@ -53,6 +54,11 @@ def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu)
     reported = [finite(dataclasses.asdict(e)) for e in events if isinstance(e, BatchTrained)]
     assert [{k: v for k, v in line.items() if k in reported[0]} for line in logged] == reported
     assert {"epoch", "batch", "generator_loss", "discriminator_loss"} <= logged[0].keys()
+    epoch = next(line for line in Run(run_dir).read_log() if line["kind"] == "epoch")
+    first = [line for line in logged if line["epoch"] == 1]
+    for name in ("generator_loss", "discriminator_loss"):
+        assert epoch[f"last_{name}"] == first[-1][name]
+        assert epoch[name] == pytest.approx(statistics.fmean(line[name] for line in first))
 
 
 def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
@@ -381,3 +387,25 @@ def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
     assert about["dataset"]["fingerprint"] == dataset.description.fingerprint
     assert settings.from_dict(about["config"]) == tiny
     assert about["size"] == [32, 32]
+
+
+@pytest.mark.parametrize(("setting", "halved"), [("act", 0.5), ("tell", 1.0)])
+def test_the_doctor_acts_only_if_the_settings_let_it(
+    tiny, dataset, run_dir, cpu, monkeypatch, setting, halved
+):
+    won = doctor.Finding("won", "it has won", doctor.WEAKEN_DISCRIMINATOR, "; its rate is halved")
+    too_high = doctor.Finding("too-high", "too high", doctor.LOWER_RATE, "; both are halved")
+    monkeypatch.setattr(doctor, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
+    config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
+    events = []
+    train(config, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
+    progress = checkpoint.read_about(Run(run_dir).state)["progress"]
+    assert (progress["discriminator_scale"], progress["rate_scale"]) == (halved, halved)
+    found = [event for event in events if isinstance(event, Found)]
+    acted = setting == "act"
+    assert [event.message for event in found] == [
+        "it has won; its rate is halved" if acted else "it has won",
+        "too high; both are halved" if acted else "too high",
+    ]
+    assert [bool(event.treatment) for event in found] == [acted, acted]
+    assert settings.preset("paper").validation.doctor == "tell"

@@ -48,8 +48,9 @@ def _look() -> Iterator[Check]:
     yield belongings.check_assets()
     model = belongings.check_bundled()
     yield model
-    can_draw = can_compute and not any(map(is_broken, (pictures, device, model)))
-    yield computing.check_trial(drawn) if can_draw else _not_tried("trial")
+    can_generate = can_compute and not any(map(is_broken, (pictures, device)))
+    is_tried = can_generate and model.state is State.OK
+    yield computing.check_trial(drawn) if is_tried else _not_tried("trial")
 
 
 def is_broken(check: Check) -> bool:
@@ -58,4 +59,4 @@ def is_broken(check: Check) -> bool:
 
 
 def _not_tried(name: str) -> Check:
-    return Check(name, State.NOTE, "not tried: see the problem")
+    return Check(name, State.NOTE, "not tried: see above")

@@ -64,11 +64,11 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
     )
     for batch, pairs in batches:
         before = time.monotonic()
-        train_batch(session, epoch, batch, pairs)
+        last = train_batch(session, epoch, batch, pairs)
         session.progress.seconds += time.monotonic() - before
         if batch + 1 == session.batches:
             trained = session.progress.images_seen - seen_before
-            end_epoch(session, epoch, trained / (time.monotonic() - started))
+            end_epoch(session, last, trained / (time.monotonic() - started))
         # A state is saved between two batches, never between the last one and its epoch's end.
         if session.ranks.any(is_interrupted()):
             session.stop(epoch)
@@ -86,7 +86,7 @@ def check_has_learnt(session: Session) -> None:
         raise DivergedError
 
 
-def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> None:
+def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> BatchTrained:
     """One step of both networks."""
     trainer, progress = session.trainer, session.progress
     done = progress.step / session.batches
@@ -109,7 +109,7 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> None:
     trainer.average.update(
         trainer.generator, batch_size=len(pairs), images_seen=progress.images_seen
     )
-    take_in(session, epoch, batch, judged, drawn)
+    return take_in(session, epoch, batch, judged, drawn)
 
 
 def prepare(session: Session, pairs: Split, done: float) -> Part:
@@ -132,7 +132,9 @@ def prepare(session: Session, pairs: Split, done: float) -> Part:
     return Part(sketch, real, view)
 
 
-def take_in(session: Session, epoch: int, batch: int, judged: Figures, drawn: Figures) -> None:
+def take_in(
+    session: Session, epoch: int, batch: int, judged: Figures, drawn: Figures
+) -> BatchTrained:
     """Count, log and report a step; adapt to it."""
     progress = session.progress
     figures = with_prefix("judging", judged.parts) | with_prefix("parts", drawn.parts)
@@ -157,17 +159,24 @@ def take_in(session: Session, epoch: int, batch: int, judged: Figures, drawn: Fi
         progress.skipped_in_a_row += 1
         if progress.skipped_in_a_row >= SKIPPED_AT_MOST:
             raise DivergedError
-        return
+        return event
     progress.skipped_in_a_row = 0
     progress.add(means)
     if "real_sign" in event.judging:
         session.strength.update(event.judging["real_sign"], session.batch_size)
         progress.strength = session.strength.state()
+    return event
 
 
-def end_epoch(session: Session, epoch: int, images_per_second: float) -> None:
-    """Sum the epoch up; look at the held-out pairs now and then."""
-    progress = session.progress
+def end_epoch(session: Session, last: BatchTrained, images_per_second: float) -> None:
+    """Sum the epoch up; look at the held-out pairs now and then.
+
+    Args:
+        session: The run.
+        last: The epoch's last batch.
+        images_per_second: Speed over the epoch.
+    """
+    progress, epoch = session.progress, last.epoch - 1
     means = progress.take_means()
     left = (progress.epochs - epoch - 1) * session.batches
     event = EpochTrained(
@@ -188,6 +197,8 @@ def end_epoch(session: Session, epoch: int, images_per_second: float) -> None:
             session.config.data,
             session.dataset.description.size,
         ),
+        last.generator_loss,
+        last.discriminator_loss,
     )
     session.watch.tell(progress, "epoch", event)
     keep_in_time(session, session.batch_size / images_per_second)
