@@ -213,7 +213,7 @@ def test_the_command_names_set_and_seed(home):
 def test_the_source_s_system_is_trained_in_fp32_unless_asked_otherwise(
     sketch2img, prepared, asked, monkeypatch, words, precision
 ):
-    monkeypatch.setattr("sketchcli.device.quickest_precision", lambda device: "bf16")
+    monkeypatch.setattr("sketchcli.device.quickest_precision", lambda _: "bf16")
     outcome = sketch2img("train", *words)
     assert outcome.code == 0, outcome.stderr
     assert asked[0]["device"].precision == precision

@@ -27,7 +27,7 @@ from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preproce
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.train import train
-from sketchcli.errors import CheckpointError, DataError, UsageError
+from sketchcli.errors import DataError, UsageError
 
 FEW = EvalConfig(("mae", "ssim"))
 
@@ -193,12 +193,11 @@ def test_the_discriminator_is_scored_where_the_run_has_it(evaluate, run):
     assert 0 <= by_name(evaluate())["model"].discriminator.accuracy <= 1
     tensors, about = checkpoint.load(run.state)
     checkpoint.save(run.state, tensors, {k: v for k, v in about.items() if k != "config"})
-    with pytest.raises(CheckpointError, match="of another version"):
-        evaluate()
-    run.state.unlink()
-    notes = []
-    assert by_name(evaluate(notes=notes))["model"].discriminator is None
-    assert any("no discriminator" in getattr(note, "message", "") for note in notes)
+    for said in ("of another version", "no training state"):
+        notes = []
+        assert by_name(evaluate(notes=notes))["model"].discriminator is None
+        assert any(said in getattr(note, "message", "") for note in notes)
+        run.state.unlink(missing_ok=True)
 
 
 def test_accuracy_precision_recall_and_f1_by_hand():

@@ -17,7 +17,7 @@ from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.loading import LoadedModel, load_model
 from sketchcli.engine.results import EvalResult
-from sketchcli.errors import DataError, UsageError
+from sketchcli.errors import CheckpointError, DataError, UsageError
 
 SLOW = frozenset({"lpips-vgg"})  # not worth half the time of an evaluation on training pairs
 GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
@@ -154,9 +154,15 @@ def _beside(
 ) -> dict[str, Any]:
     """What else there is to say of a model: its discriminator, its figures on training pairs."""
     model = contestant.model
-    judged = discriminators.score_of_run(model.path, split, contestant.predictor, device)
-    if judged is None:
-        reporter(Note(f"{model.path}: no training state of this size beside it: no discriminator"))
+    judged = None
+    try:
+        judged = discriminators.score_of_run(model.path, split, contestant.predictor, device)
+    except CheckpointError as error:  # the model itself can be scored all the same
+        reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
+    else:
+        if judged is None:
+            message = "discriminator not scored; there is no training state for this image size"
+            reporter(Note(f"{model.path}: {message} next to the weights"))
     return {
         "discriminator": judged,
         "on_training": _on_training(model, training, tools, reporter),
