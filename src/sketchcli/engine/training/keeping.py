@@ -117,10 +117,8 @@ class Keeper:
             progress = Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
         except (CheckpointError, LookupError, TypeError) as error:
             reason = error.message if isinstance(error, CheckpointError) else "no progress in it"
-            raise CheckpointError(
-                f"{state}: {reason}",
-                hint=f"sketch2img {about.get('version', '')} saved it; start a new run in another folder",
-            ) from error
+            hint = f"sketch2img {about.get('version')} saved it; start a new run in another folder"
+            raise CheckpointError(f"{state}: {reason}", hint=hint) from error
         begun = settings.from_dict(about["config"]).validation
         if begun.score != self.config.validation.score:  # which the best of another tells nothing
             progress.best_score, progress.waited = None, 0
