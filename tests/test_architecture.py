@@ -1,21 +1,53 @@
-"""The house rules of docs/explanation/architecture.md, read from the syntax trees of src/.
+"""The rules of docs/explanation/architecture.md, read from the syntax trees of src/.
 
-A rule is a function from a module to the problems that it finds there. Each has two tests: none
-of our modules breaks it, and it finds every violation of a list that was written to break it.
+A rule is a function that returns the problems it finds in one module, in the whole package, or in
+the files that were traced for each thought (scripts/trace_thoughts.py). Each rule has two tests:
+our code keeps it, and it finds every violation of a list that was written to break it.
 """
 
 import ast
+import collections
+import doctest
 import graphlib
-from collections.abc import Callable, Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pytest
+import trace_thoughts
 
 SOURCE = Path(__file__).parent.parent / "src"
 
-FLOORS = (
+MOST_FILES = 326  # Python files in src/
+MOST_LINES = 29_842  # lines of all Python files in src/
+MOST_WITH_ONE_IMPORTER = 114  # modules that only one other module imports
+MOST_SHARED_NAMES = 20  # file names that several files have
+LONGEST_FILE = 500  # lines of a file
+LONGEST_FUNCTION = 50  # lines of a function
+# The most files that a reader opens for one thought; scripts/trace_thoughts.py says what counts.
+MOST_OPENED = {
+    "step": 16,  # one training step, without networks and losses
+    "generate": 25,  # `generate` draws one image, from the command line to the file
+    "eval": 22,  # `eval` scores one model
+    "fetch-data": 16,  # `fetch-data` downloads one dataset
+    "option": 4,  # files to edit for another option of `train`
+}
+
+# A verb's file in cli/ -> the package in engine/ in which a file may have the same name.
+ENGINE_PACKAGES = {
+    "fetch_data": "fetching",
+    "preprocess": "preprocessing",
+    "train": "training",
+    "generate": "generating",
+    "evaluate": "evaluating",
+}
+
+# Each layer is a set of parts of the package: modules and packages directly below sketchcli.
+LAYERS = (
     {"errors"},
     {"suggesting"},
     {"paths", "files", "registry", "formats", "weights_header", "machine"},
@@ -26,9 +58,9 @@ FLOORS = (
     {"engine"},
     {"cli"},
 )
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LAYER_OF = {part: layer for layer, parts in enumerate(LAYERS) for part in parts}
 
-# A package -> the only modules (or packages of modules) that may import it.
+# A dependency -> the only modules, or packages of modules, that may import it.
 HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
@@ -53,7 +85,6 @@ HOMES = {
 EXECUTABLE_FORMATS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 ALLOW_LISTED = "sketchcli.engine.fetching.unpickling"  # reads pickles, and runs nothing of them
 VAGUE_NAMES = {"utils", "util", "helpers", "misc", "common"}
-LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 
 
 @dataclass(frozen=True)
@@ -69,9 +100,14 @@ class Module:
         return list(ast.walk(ast.parse(self.source)))
 
     @property
-    def room(self) -> str:
-        """The part of the house: `data` for `sketchcli.data.pairing`."""
-        return room_of(self.name)
+    def part(self) -> str:
+        """The part of the package: `data` for `sketchcli.data.pairing`."""
+        return part_of(self.name)
+
+    @property
+    def stem(self) -> str:
+        """The file's name, without its ending."""
+        return "__init__" if self.is_package else self.name.rpartition(".")[2]
 
     @property
     def imports(self) -> Iterator[str]:
@@ -92,9 +128,10 @@ class Module:
 
 
 Rule = Callable[[Module], list[str]]
+PackageRule = Callable[[Sequence[Module]], list[str]]
 
 
-def room_of(name: str) -> str:
+def part_of(name: str) -> str:
     return name.partition("sketchcli.")[2].partition(".")[0]
 
 
@@ -115,23 +152,23 @@ def modules() -> list[Module]:
 MODULES = modules()
 
 
-def lives_on_a_floor(module: Module) -> list[str]:
-    is_front_door = module.name in {"sketchcli", "sketchcli.__main__"}
-    return [] if is_front_door or module.room in FLOOR_OF else ["is on no floor"]
+def belongs_to_a_layer(module: Module) -> list[str]:
+    is_entry = module.name in {"sketchcli", "sketchcli.__main__"}
+    return [] if is_entry or module.part in LAYER_OF else ["belongs to no layer"]
 
 
 def imports_point_down(module: Module) -> list[str]:
-    if module.room not in FLOOR_OF:
+    if module.part not in LAYER_OF:
         return []
-    rooms = {room_of(name) for name in module.imports if is_within(name, "sketchcli")}
+    parts = {part_of(name) for name in module.imports if is_within(name, "sketchcli")}
     return [
-        f"imports {room}"
-        for room in sorted(rooms & FLOOR_OF.keys() - {module.room})
-        if FLOOR_OF[room] >= FLOOR_OF[module.room]
+        f"imports {part}"
+        for part in sorted(parts & LAYER_OF.keys() - {module.part})
+        if LAYER_OF[part] >= LAYER_OF[module.part]
     ]
 
 
-def packages_stay_at_home(module: Module) -> list[str]:
+def dependencies_are_imported_in_their_modules(module: Module) -> list[str]:
     return [
         f"imports {name}"
         for name in module.imports
@@ -176,15 +213,65 @@ def is_short(module: Module) -> list[str]:
 def has_short_functions(module: Module) -> list[str]:
     functions = (n for n in module.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
     # A command's parameters are its options, a list that is as long as the list of options.
-    is_command = module.room == "cli"
+    is_command = module.part == "cli"
     starts = ((n, n.body[0].lineno if is_command else n.lineno) for n in functions)
     lengths = ((node.name, node.end_lineno - start + 1) for node, start in starts)
     return [f"{name}: {lines} lines" for name, lines in lengths if lines > LONGEST_FUNCTION]
 
 
+def has_few_files(found: Sequence[Module]) -> list[str]:
+    return [f"{len(found)} files"] if len(found) > MOST_FILES else []
+
+
+def has_few_lines(found: Sequence[Module]) -> list[str]:
+    lines = sum(module.source.count("\n") for module in found)
+    return [f"{lines} lines"] if lines > MOST_LINES else []
+
+
+def shares_its_modules(found: Sequence[Module]) -> list[str]:
+    """Count the modules with exactly one importer, their own package not counted."""
+    names = {module.name for module in found}
+    importers = collections.defaultdict(set)
+    for module in found:
+        for name in module.imports:
+            for imported in {name, name.rpartition(".")[0]} & names - {module.name}:
+                importers[imported].add(module.name)
+    single = [
+        module.name
+        for module in found
+        if module.stem not in {"__init__", "__main__"}
+        and len(importers[module.name] - {module.name.rpartition(".")[0]}) == 1
+    ]
+    few = len(single) <= MOST_WITH_ONE_IMPORTER
+    return [] if few else [f"{len(single)} modules have one importer: {', '.join(single)}"]
+
+
+def has_no_name_twice(found: Sequence[Module]) -> list[str]:
+    places = collections.defaultdict(set)
+    for module in found:
+        places[module.stem].add(module.name)
+    for verb, package in ENGINE_PACKAGES.items():
+        if f"sketchcli.cli.{verb}" in places[verb]:
+            places[verb].discard(f"sketchcli.engine.{package}.{verb}")
+    for name in ("__init__", "__main__"):
+        places.pop(name, None)
+    shared = sorted(name for name, modules in places.items() if len(modules) > 1)
+    few = len(shared) <= MOST_SHARED_NAMES
+    return [] if few else [f"{len(shared)} names belong to several files: {', '.join(shared)}"]
+
+
+def opens_few_files(counted: Mapping[str, Sequence[str]]) -> list[str]:
+    problems = [f"{name} is not traced" for name in MOST_OPENED if not counted.get(name)]
+    return problems + [
+        f"{name} takes {len(files)} files: {', '.join(files)}"
+        for name, files in counted.items()
+        if len(files) > MOST_OPENED[name]
+    ]
+
+
 # A rule -> what breaks it: the name and the source of a module.
 PLANTED = {
-    lives_on_a_floor: [("sketchcli.attic", ""), ("sketchcli.attic.box", "")],
+    belongs_to_a_layer: [("sketchcli.attic", ""), ("sketchcli.attic.box", "")],
     imports_point_down: [
         ("sketchcli.errors", "import sketchcli.files"),
         ("sketchcli.files", "from sketchcli import paths"),
@@ -199,7 +286,7 @@ PLANTED = {
             "if TYPE_CHECKING:\n    from sketchcli.models.blocks import Verdict",
         ),
     ],
-    packages_stay_at_home: [
+    dependencies_are_imported_in_their_modules: [
         ("sketchcli.engine.events", "import typer"),
         ("sketchcli.engine.events", "def f():\n    from rich.table import Table"),
         ("sketchcli.data.alignment", "import cv2.dnn as d"),
@@ -223,7 +310,7 @@ PLANTED = {
     never_prints: [("sketchcli.engine.runs", "def f():\n    print('hello')")],
     never_asserts: [("sketchcli.engine.runs", "def f(x):\n    assert x")],
     has_a_telling_name: [("sketchcli.data.utils", ""), ("sketchcli.common.io", "")],
-    is_short: [("sketchcli.data.long", "x = 1\n" * 301)],
+    is_short: [("sketchcli.data.long", "x = 1\n" * (LONGEST_FILE + 1))],
     has_short_functions: [
         ("sketchcli.data.long", "def f():\n" + "    x = 1\n" * 50),
         ("sketchcli.data.long", "class C:\n    async def f():\n" + "        x = 1\n" * 50),
@@ -238,30 +325,82 @@ ALLOWED = {
         ("sketchcli.engine.training", "from sketchcli import __version__, checkpoint"),
         ("sketchcli.__main__", "from sketchcli.cli.main import main"),
     ],
-    packages_stay_at_home: [
+    dependencies_are_imported_in_their_modules: [
         ("sketchcli.cli.app", "import typer"),
         ("sketchcli.images.opencv", "def f():\n    import cv2"),
         ("sketchcli.engine.fetching.downloading", "from urllib.request import urlopen"),
         ("sketchcli.engine.events", "import richly"),
     ],
     never_prints: [("sketchcli.cli.render", "console.print('hello')")],
-    is_short: [("sketchcli.data.long", "x = 1\n" * 300)],
+    is_short: [("sketchcli.data.long", "x = 1\n" * LONGEST_FILE)],
     has_short_functions: [("sketchcli.data.long", "def f():\n" + "    x = 1\n" * 49)],
 }
 
 
-def cases(examples: dict[Rule, list[tuple[str, str]]]) -> list[object]:
+def empty(*names: str) -> list[Module]:
+    return [Module(f"sketchcli.{name}", "") for name in names]
+
+
+def in_a_chain(length: int) -> list[Module]:
+    """One module more than `length`: each but the last has one importer, which is the next."""
+    sources = ["", *(f"from sketchcli.data.m{index} import f" for index in range(length))]
+    return [Module(f"sketchcli.data.m{index}", source) for index, source in enumerate(sources)]
+
+
+def in_pairs(count: int) -> list[Module]:
+    """Pairs of modules with one name."""
+    return empty(*(f"{part}.m{index}" for index in range(count) for part in ("data", "metrics")))
+
+
+VERB = empty("cli.train", "engine.training.train")
+# A rule for the whole package -> packages that break it.
+PLANTED_PACKAGES: dict[PackageRule, list[list[Module]]] = {
+    has_few_files: [empty(*map(str, range(MOST_FILES + 1)))],
+    has_few_lines: [[Module("sketchcli.files", "x = 1\n" * MOST_LINES), Module("a", "x = 1\n")]],
+    shares_its_modules: [
+        in_a_chain(MOST_WITH_ONE_IMPORTER + 1),
+        [*in_a_chain(MOST_WITH_ONE_IMPORTER), *empty("a"), Module("b", "from sketchcli import a")],
+        [*in_a_chain(MOST_WITH_ONE_IMPORTER), *empty("a"), Module("b", "import sketchcli.a")],
+    ],
+    has_no_name_twice: [
+        in_pairs(MOST_SHARED_NAMES + 1),
+        [*in_pairs(MOST_SHARED_NAMES), *VERB, *empty("data.train")],
+        [*in_pairs(MOST_SHARED_NAMES), *empty("cli.doctor", "engine.training.doctor")],
+    ],
+}
+# Packages that reach a limit and do not exceed it.
+ALLOWED_PACKAGES: dict[PackageRule, list[list[Module]]] = {
+    has_few_files: [empty(*map(str, range(MOST_FILES)))],
+    has_few_lines: [[Module("sketchcli.files", "x = 1\n" * MOST_LINES)]],
+    shares_its_modules: [
+        in_a_chain(MOST_WITH_ONE_IMPORTER),
+        # A package that imports a module of its own is no importer.
+        [
+            *in_a_chain(MOST_WITH_ONE_IMPORTER),
+            Module("sketchcli.models", "from sketchcli.models import blocks", is_package=True),
+            *empty("models.blocks"),
+        ],
+    ],
+    has_no_name_twice: [
+        [*in_pairs(MOST_SHARED_NAMES), *VERB],
+        [*in_pairs(MOST_SHARED_NAMES), *(Module(name, "", is_package=True) for name in "ab")],
+    ],
+}
+OPENED = {name: ["a.py"] * most for name, most in MOST_OPENED.items()}
+
+
+def cases(examples):
     return [
-        pytest.param(rule, Module(*module), id=f"{rule.__name__}-{index}")
+        pytest.param(rule, example, id=f"{rule.__name__}-{index}")
         for rule, listed in examples.items()
-        for index, module in enumerate(listed)
+        for index, example in enumerate(listed)
     ]
 
 
-def test_the_whole_house_is_read():
+def test_the_whole_package_is_read():
     names = {module.name for module in MODULES}
     assert {"sketchcli", "sketchcli.errors", "sketchcli.data.pairing"} <= names
-    assert FLOOR_OF["errors"] < FLOOR_OF["files"] < FLOOR_OF["images"] < FLOOR_OF["data"]
+    assert LAYER_OF["errors"] < LAYER_OF["files"] < LAYER_OF["images"] < LAYER_OF["data"]
 
 
 def look_for_circles(found):
@@ -287,11 +426,54 @@ def test_every_module_keeps_the_rule(rule):
     assert [f"{module.name} {problem}" for module in MODULES for problem in rule(module)] == []
 
 
-@pytest.mark.parametrize(("rule", "module"), cases(PLANTED))
-def test_a_planted_violation_is_found(rule, module):
-    assert rule(module)
+@pytest.mark.parametrize(("rule", "planted"), cases(PLANTED))
+def test_a_planted_violation_is_found(rule, planted):
+    assert rule(Module(*planted))
 
 
-@pytest.mark.parametrize(("rule", "module"), cases(ALLOWED))
-def test_what_is_allowed_is_not_reported(rule, module):
-    assert rule(module) == []
+@pytest.mark.parametrize(("rule", "allowed"), cases(ALLOWED))
+def test_what_is_allowed_is_not_reported(rule, allowed):
+    assert rule(Module(*allowed)) == []
+
+
+@pytest.mark.parametrize("rule", PLANTED_PACKAGES, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rule(rule):
+    assert rule(MODULES) == []
+
+
+@pytest.mark.parametrize(("rule", "planted"), cases(PLANTED_PACKAGES))
+def test_a_package_that_breaks_a_rule_is_found(rule, planted):
+    assert rule(planted)
+
+
+@pytest.mark.parametrize(("rule", "allowed"), cases(ALLOWED_PACKAGES))
+def test_a_package_that_reaches_a_limit_is_not_reported(rule, allowed):
+    assert rule(allowed) == []
+
+
+@pytest.mark.slow
+def test_a_thought_takes_few_files():
+    # A process of its own has no caches that other tests have filled.
+    command = [sys.executable, trace_thoughts.__file__, "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    counted = {name: found["counted"] for name, found in json.loads(done.stdout).items()}
+
+    assert opens_few_files(counted) == []
+    assert "cli/generate.py" in counted["generate"]
+    assert "cli/evaluate.py" in counted["eval"]
+    assert "cli/fetch_data.py" in counted["fetch-data"]
+    texts = [(SOURCE / "sketchcli" / file).read_text("utf-8") for file in counted["step"]]
+    assert any("class Trainer:" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", MOST_OPENED)
+def test_a_thought_that_takes_too_many_files_is_found(name):
+    assert opens_few_files(OPENED) == []
+    assert opens_few_files(OPENED | {name: [*OPENED[name], "b.py"]})
+    assert opens_few_files(OPENED | {name: []})
+
+
+def test_the_rules_of_what_counts_are_those_of_their_examples():
+    results = doctest.testmod(trace_thoughts)
+    assert results.attempted >= 2
+    assert results.failed == 0
