@@ -14,15 +14,16 @@ from packaging.utils import canonicalize_name
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "licences.md"
 HEAD = """# Licences
 
-sketch2img is under the [MIT licence](https://opensource.org/license/mit), and so is the model that
-comes with it, which was trained on works in the public domain alone. Neither holds code of others.
-Installing it also brings these packages, found by following its requirements on Linux with a CPU
-build of torch; a CUDA build adds NVIDIA's libraries, which are under licences of NVIDIA's own.
-Each package's wheel holds the licence's text, and those of what it bundles (`opencv-python`: FFmpeg
-under the LGPL, among others).
+sketch2img is under the [MIT licence](https://opensource.org/license/mit). So is the bundled model, which was trained
+only on works in the public domain. Neither contains code by others.
 
-Data sets and networks that `fetch-data` gets have their own licences, shown by `fetch-data --list`
-and kept beside them; a trained model carries the licence of its data.
+An installation also brings the packages below. They were found by following the requirements on Linux with a CPU
+build of torch. A CUDA build adds NVIDIA's libraries, which are under NVIDIA's own licences. Each package's wheel
+contains the text of its licence and the licences of what it bundles (`opencv-python`, for example, bundles FFmpeg
+under the LGPL).
+
+Datasets and networks that `fetch-data` downloads have licences of their own. `fetch-data --list` shows them, and they
+are stored with the files. A trained model carries the licence of its dataset.
 
 | package | version | licence | needed by |
 |---|---|---|---|

@@ -22,23 +22,27 @@ from sketchcli.weights import card
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 SETTINGS_HEAD = """# Settings
 
-Every setting of `sketch2img train`: what it does, what it may be, and the values of each preset.
-A file with any of them, in TOML or JSON, is laid over the preset with `--config FILE`; then comes
-`--set KEY=VALUE`, with the names of the tables below (`--set loss.adversarial=lsgan`); then the
-flags that have a name of their own. An unknown name or a value that does not fit is an error that
-lists all of them. What a run was trained with stands in its `config.toml`, ready for `--config`,
-and inside its weights.
+These are all settings of `sketch2img train`: what each does, which values it accepts, and the values of each preset.
+A value is looked up in this order; the later one wins:
+
+1. the preset
+2. a file with any of the settings, in TOML or JSON (`--config FILE`)
+3. `--set KEY=VALUE`, with the names of the tables below (`--set loss.adversarial=lsgan`)
+4. the options of `train` that have names of their own
+
+Unknown names and unsuitable values are reported together, in one error. The settings that a run was trained with are
+in its `config.toml`, ready for `--config`, and inside its weights.
 """
 NETWORKS_HEAD = """## Options of the networks
 
-`--set model.generator_options.width=16`, or in a file:
+Set an option with `--set model.generator_options.width=16`, or in a file:
 
 ```toml
 [model.generator_options]
 width = 16
 ```
 
-Options that a preset has for its networks hold for these alone.
+A preset's options for its networks apply only to these networks.
 """
 ROW = "| setting | default | may be | what it does |\n|---|---|---|---|\n"
 ROOMS = {"generator": registry.GENERATORS, "discriminator": registry.DISCRIMINATORS}
