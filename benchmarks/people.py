@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli import formats, images, paths
+from sketchcli import images, paths
 from sketchcli.data import splits
+from sketchcli.files import is_picture
 from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
 from sketchcli.metrics._features import faces
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--val", type=float, default=0.1)
     parser.add_argument("--closed", type=int, default=1, help="times that closed lips are listed")
     arguments = parser.parse_args()
-    files = sorted(p for p in arguments.folder.glob("*/*") if formats.is_picture(p))
+    files = sorted(p for p in arguments.folder.glob("*/*") if is_picture(p))
     kept, features, are_closed = _describe(files)
     groups = group(features)
     names = [path.relative_to(arguments.folder).as_posix() for path in kept]

@@ -44,7 +44,7 @@ from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.ranks import ALONE
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.trainer import Trainer
-from sketchcli.losses.adversarial import discriminator_loss, generator_loss
+from sketchcli.losses import discriminator_loss, generator_loss
 from sketchcli.models.building import build_discriminator, build_generator
 
 PEAK_SIDE = 2048  # of the matrices whose product is timed

@@ -49,8 +49,7 @@ ENGINE_PACKAGES = {
 # Each layer is a set of parts of the package: modules and packages directly below sketchcli.
 LAYERS = (
     {"errors"},
-    {"suggesting"},
-    {"paths", "files", "registry", "formats", "weights_header", "machine"},
+    {"paths", "files", "registry", "weights_header", "machine"},
     {"config", "device"},
     {"images"},
     {"checkpoint", "faces", "backdrops", "lighting", "likeness"},

@@ -1,3 +1,5 @@
+import importlib
+import pkgutil
 import sys
 
 import pytest
@@ -35,6 +37,21 @@ def test_a_file_dropped_in_becomes_a_name(room, tmp_path):
     assert registry.load(room, "banana").COLOUR == "yellow"
 
 
+def test_a_file_may_hold_several_names(room, tmp_path):
+    text = 'NAMES = ("sour-cherry", "plum")\nraise RuntimeError("imported")\n'
+    (tmp_path / "packages" / room / "stone_fruit.py").write_text(text)
+    assert registry.names(room) == ["apple", "heavy", "plum", "sour-cherry"]
+    (tmp_path / "packages" / room / "stone_fruit.py").write_text(
+        "from sketchcli.registry import Entry\n"
+        'NAMES = (\n    "sour-cherry",\n    "plum",\n)\n'
+        'ENTRIES = {"plum": Entry(COLOUR="blue"), "sour-cherry": Entry(COLOUR="red")}\n'
+    )
+    assert registry.load(room, "plum").COLOUR == "blue"
+    assert registry.load(room, "sour-cherry").COLOUR == "red"
+    with pytest.raises(UsageError):
+        registry.load(room, "stone-fruit")
+
+
 @pytest.mark.parametrize("name", ["pear", "_private", "", "apple.COLOUR", "../apple"])
 def test_an_unknown_name_lists_the_known_ones(room, name):
     with pytest.raises(UsageError, match=f"'{name}'") as caught:
@@ -53,6 +70,47 @@ def test_an_unknown_name_lists_the_known_ones(room, name):
 )
 def test_our_rooms_hold_what_the_docs_promise(package, expected):
     assert expected <= set(registry.names(package))
+
+
+# fmt: off
+NAMES = {
+    registry.GENERATORS: ["cnn", "resnet", "resunet", "unet"],
+    registry.DISCRIMINATORS: ["dense", "patch"],
+    registry.STYLES: ["canny", "hand", "ink", "pen", "pencil", "portrait", "sobel"],
+    registry.ASSETS: [
+        "cityscapes", "cufsf", "cuhk", "demo", "edges2handbags", "edges2shoes", "facades",
+        "fid-inception", "folder", "fs2k", "lpips-alex", "lpips-vgg", "maps", "night2day",
+        "sface", "yunet",
+    ],
+    registry.METRICS: [
+        "colour-shift", "edges", "face-similarity", "fid", "fsim", "gradient", "kid",
+        "lpips-alex", "lpips-vgg", "mae", "ms-ssim", "mse", "precision", "psnr", "rank-1",
+        "rank-5", "recall", "sharpness", "ssim", "texture-distance", "verification-eer",
+    ],
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("group", NAMES)
+def test_the_names_are_these_in_whatever_files(group):
+    assert registry.names(group) == NAMES[group]
+    for name in NAMES[group]:
+        registry.load(group, name)
+
+
+@pytest.mark.parametrize("group", NAMES)
+def test_a_file_of_several_names_has_an_entry_for_each(group):
+    package = importlib.import_module(group)
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{group}.{found.name}")
+        assert sorted(getattr(module, "ENTRIES", ())) == sorted(getattr(module, "NAMES", ()))
+
+
+def test_the_extractors_are_those_that_metrics_ask_for():
+    asked = {
+        getattr(registry.load(registry.METRICS, n), "FEATURES", "") for n in NAMES[registry.METRICS]
+    }
+    assert set(registry.extractors()) == asked - {""}
 
 
 def test_the_error_says_what_kind_of_name_it_is():

@@ -15,7 +15,7 @@ from torch.amp.grad_scaler import GradScaler
 if sys.platform != "win32":
     import resource
 
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.errors import DeviceError, UsageError
 from sketchcli.machine import PRECISIONS, THREADS_VARIABLE, Place, usable_cores
 
@@ -82,7 +82,7 @@ def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None 
     place = place or Place()
     if precision not in PRECISIONS:
         raise UsageError(
-            f"unknown precision '{precision}'", hint=suggesting.hint(precision, PRECISIONS)
+            f"unknown precision '{precision}'", hint=errors.did_you_mean(precision, PRECISIONS)
         )
     if THREADS_VARIABLE not in os.environ:  # there, the user has already decided
         torch.set_num_threads(max(1, usable_cores() // place.local_count))

@@ -1,5 +1,7 @@
 """What can go wrong for a user, and the exit code that tells a script about it."""
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -81,3 +83,39 @@ class InterruptedRunError(SketchError):
     """The user stopped the program (Ctrl-C)."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+# A hint at what a mistyped name may mean.
+
+SIMILAR = 0.6  # share of letters in common, from which on a name may be meant
+MOST = 3
+
+
+def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "known") -> str:
+    """What may be meant, then what there is.
+
+    Args:
+        wrong: What was typed.
+        known: The names that there are.
+        label: What to call them.
+
+    >>> did_you_mean("cukh", ["cuhk", "demo"])
+    "did you mean 'cuhk'? known: cuhk, demo"
+    >>> did_you_mean("mine", [], label="runs")
+    'runs: none yet'
+    """
+    names = list(known)
+    meant = similar(wrong, names)
+    question = f"did you mean {' or '.join(repr(name) for name in meant)}? " if meant else ""
+    return f"{question}{label}: {', '.join(names) or 'none yet'}"
+
+
+def similar(wrong: str, known: Iterable[str]) -> list[str]:
+    """Names that a wrong one may mean, the likeliest first, whatever the case of the letters.
+
+    >>> similar("SSMI", ["ssim", "psnr", "ms-ssim"])
+    ['ssim']
+    """
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(wrong.lower(), by_lower, n=MOST, cutoff=SIMILAR)
+    return [by_lower[name] for name in found]

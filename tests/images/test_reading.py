@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from sketchcli import formats, images
+from sketchcli import files, images
 from sketchcli.errors import DataError
 
 HEIGHT, WIDTH = 48, 64
@@ -138,7 +138,7 @@ KINDS = {
 @pytest.mark.parametrize(("suffix", "mode"), [(s, mode) for s in KINDS for mode in KINDS[s]])
 def test_every_kind_of_every_format_is_read_as_pillow_reads_it(tmp_path, suffix, mode):
     path = save(drawn(mode), tmp_path / f"a.{suffix}")
-    assert formats.is_picture(path)
+    assert files.is_picture(path)
     with Image.open(path) as picture:
         expected = on_white(picture)
     assert distance(path, expected) <= (3 if suffix in LOSSY else 1)
@@ -171,7 +171,7 @@ def test_a_grey_jpeg_is_known_by_its_frame_header_wherever_that_is(tmp_path):
 
 def test_every_readable_suffix_is_tried():
     others = {".jpeg", ".tiff"}
-    assert {f".{suffix}" for suffix in KINDS} | others == formats.READABLE
+    assert {f".{suffix}" for suffix in KINDS} | others == files.READABLE
 
 
 @pytest.mark.parametrize("orientation", TURNED)

@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy
 
 from sketchcli.errors import UsageError
-from sketchcli.losses.adversarial import KINDS, discriminator_loss, generator_loss
+from sketchcli.losses import ADVERSARIAL_LOSSES, discriminator_loss, generator_loss
 
 REAL = torch.tensor([[2.0, 0.5], [-1.0, 3.0]])
 FAKE = torch.tensor([[-2.0, 0.0], [1.5, -0.5]])
@@ -39,26 +39,26 @@ def test_relativistic_is_the_cross_entropy_against_the_other_kinds_mean():
     torch.testing.assert_close(generator_loss("relativistic", FAKE, REAL), swapped)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES)
 def test_the_discriminator_wants_to_tell_them_apart(kind):
     sure = SURE / 8  # a square also counts what is too sure
     assert discriminator_loss(kind, sure, -sure) < discriminator_loss(kind, 0 * sure, 0 * sure)
     assert discriminator_loss(kind, 0 * sure, 0 * sure) < discriminator_loss(kind, -sure, sure)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES)
 def test_the_generator_wants_its_photos_to_pass(kind):
     assert generator_loss(kind, SURE, SURE) < generator_loss(kind, -SURE, SURE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES)
 def test_a_hopeless_generator_still_has_a_gradient(kind):
     logits = torch.full((3, 1), -50.0, requires_grad=True)
     generator_loss(kind, logits, -logits.detach()).backward()
     assert (logits.grad <= -1 / 3 + 1e-6).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES)
 def test_large_logits_and_bf16_give_a_finite_float32_scalar(kind):
     extreme = torch.tensor([-1e4, 1e4], dtype=torch.bfloat16)
     for loss in (

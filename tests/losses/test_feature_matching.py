@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sketchcli.errors import UsageError
-from sketchcli.losses.feature_matching import feature_matching_loss
+from sketchcli.losses import feature_matching_loss
 
 
 def features(value, **options):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sketchcli.losses.gradient_penalty import r1_penalty
+from sketchcli.losses import r1_penalty
 
 
 def photos(size=4):

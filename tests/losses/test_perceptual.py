@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from sketchcli.errors import UsageError
-from sketchcli.losses.perceptual import PerceptualLoss
+from sketchcli.losses import PerceptualLoss
 
 
 class Distance(nn.Module):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sketchcli.errors import UsageError
-from sketchcli.losses.reconstruction import KINDS, reconstruction_loss
+from sketchcli.losses import RECONSTRUCTION_LOSSES, reconstruction_loss
 
 REAL = torch.tensor([-1.0, 0.0, 0.5, 1.0]).view(1, 1, 2, 2)
 
@@ -13,14 +13,14 @@ def test_closed_forms(kind, expected):
     assert reconstruction_loss(kind, fake, REAL).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECONSTRUCTION_LOSSES)
 def test_equal_photos_cost_nothing_and_bf16_counts_as_float32(kind):
     loss = reconstruction_loss(kind, REAL.bfloat16(), REAL)
     assert loss == 0
     assert loss.dtype == torch.float32
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECONSTRUCTION_LOSSES)
 def test_a_step_along_the_gradient_comes_closer(kind):
     fake = torch.zeros(1, 1, 2, 2, requires_grad=True)
     loss = reconstruction_loss(kind, fake, REAL)

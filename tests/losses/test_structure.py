@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from sketchcli.data.batches import photos_to_tensor
-from sketchcli.losses.gradient import gradient_loss
-from sketchcli.losses.structure import structure_loss
+from sketchcli.losses import gradient_loss, structure_loss
 from sketchcli.metrics import ssim
 
 CPU = torch.device("cpu")

@@ -43,9 +43,9 @@ def feature_metric(request):
     return MODULES[request.param]
 
 
-@pytest.fixture(params=registry.names(registry.FEATURES))
+@pytest.fixture(params=registry.extractors())
 def features(request):
-    return registry.load(registry.FEATURES, request.param)
+    return registry.extractor(request.param)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_it_scores_pictures_or_compares_features(any_metric):
     assert len(forms) == 1
     assert hasattr(any_metric, "FEATURES") == (forms != ["score"])
     if hasattr(any_metric, "FEATURES"):
-        assert any_metric.FEATURES in registry.names(registry.FEATURES)
+        assert any_metric.FEATURES in registry.extractors()
         assert not networks(any_metric)  # they are those of its features
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import registry, suggesting
+from sketchcli import errors, registry
 from sketchcli.cli import completing, options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError
@@ -81,7 +81,7 @@ def evaluate(
     if split not in splits.SPLITS:
         raise UsageError(
             f"no split is called '{split}'",
-            hint=suggesting.hint(split, splits.SPLITS, label="one of"),
+            hint=errors.did_you_mean(split, splits.SPLITS, label="one of"),
         )
     pixels = options.parse_size(size)
 

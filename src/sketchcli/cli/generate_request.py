@@ -13,7 +13,7 @@ from sketchcli.engine.generating.inputs import STREAM
 from sketchcli.engine.generating.outputs import FORMATS
 from sketchcli.engine.generating.request import Existing, Scale, When
 from sketchcli.errors import DataError, UsageError
-from sketchcli.formats import WRITABLE
+from sketchcli.files import WRITABLE
 
 LARGEST_SIDE = 8192  # pixels of a photo
 Choice = TypeVar("Choice", bound=StrEnum)

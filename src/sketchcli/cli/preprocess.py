@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import registry, suggesting
+from sketchcli import errors, registry
 from sketchcli.cli import completing, options
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.splits import SplitBy, SplitRule
@@ -167,7 +167,9 @@ def _styles(chosen: list[str] | None) -> tuple[str, ...]:
     known = registry.names(registry.STYLES)
     for style in chosen or ():
         if style not in known:
-            raise UsageError(f"no style is called '{style}'", hint=suggesting.hint(style, known))
+            raise UsageError(
+                f"no style is called '{style}'", hint=errors.did_you_mean(style, known)
+            )
     return tuple(sorted(chosen or ("hand",)))
 
 

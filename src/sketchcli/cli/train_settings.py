@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.config import TrainConfig
 from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, UsageError
@@ -199,7 +199,7 @@ def _similar(wrong: str, known: Sequence[str]) -> list[str]:
     ['loss.adversarial']
     """
     own = {name: name.rpartition(".")[2] for name in known}
-    close = suggesting.similar(wrong.rpartition(".")[2], own.values())
+    close = errors.similar(wrong.rpartition(".")[2], own.values())
     found = [name for word in close for name in known if own[name] == word]
     whole = difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
     return list(dict.fromkeys([*whole, *found]))[:SUGGESTIONS]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.config.settings import LARGEST, Options, TrainConfig
 from sketchcli.errors import UsageError
 
@@ -71,7 +71,7 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
 
 def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator[str]:  # noqa: ANN401
     if "choices" in limits and value not in limits["choices"]:
-        meant = suggesting.similar(str(value), limits["choices"])
+        meant = errors.similar(str(value), limits["choices"])
         question = f" (did you mean {' or '.join(map(repr, meant))}?)" if meant else ""
         yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'{question}"
     is_number = isinstance(value, int | float)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.config.settings import (
     AugmentationConfig,
     DataConfig,
@@ -89,5 +89,5 @@ def preset(name: str) -> TrainConfig:
         UsageError: No such preset.
     """
     if name not in PRESETS:
-        raise UsageError(f"unknown preset '{name}'", hint=suggesting.hint(name, PRESETS))
+        raise UsageError(f"unknown preset '{name}'", hint=errors.did_you_mean(name, PRESETS))
     return PRESETS[name]

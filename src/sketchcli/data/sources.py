@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from sketchcli import formats
+from sketchcli import files
 from sketchcli.config import Direction
 from sketchcli.data import prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
@@ -52,7 +52,7 @@ def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         fault = "a file, not a folder" if folder.exists() else "no such folder"
         raise DataError(f"{folder}: {fault}", hint="name a folder with pictures in it")
-    found = [path for path in _entries(folder) if path.is_file() and formats.is_picture(path)]
+    found = [path for path in _entries(folder) if path.is_file() and files.is_picture(path)]
     if not found:
         raise DataError(f"{folder}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
     return found
@@ -195,7 +195,7 @@ def _not_pictures(folder: Path) -> dict[str, str]:
     for path in _entries(folder):
         if path.is_symlink() and not path.is_file():
             reasons[str(path)] = "a link to nothing, or to a folder"
-        elif path.is_file() and not formats.is_picture(path) and path.name not in OURS:
+        elif path.is_file() and not files.is_picture(path) and path.name not in OURS:
             reasons[str(path)] = "not a picture's suffix"
     return reasons
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sketchcli import paths, registry, suggesting
+from sketchcli import errors, paths, registry
 from sketchcli.assets import Asset, cuhk, yunet
 from sketchcli.config import Align, Direction
 from sketchcli.data import manifest, prepared, sources
@@ -68,7 +68,7 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
         listed = "sketch2img fetch-data --list shows the others"
         raise DataError(
             f"{inputs.named}: neither a fetched set nor a folder",
-            hint=f"{suggesting.hint(str(inputs.named), here, label='fetched')}; {listed}",
+            hint=f"{errors.did_you_mean(str(inputs.named), here, label='fetched')}; {listed}",
         )
     origin = provenance.read(folder)
     if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
@@ -135,7 +135,7 @@ def find_prepared(name: Path | None) -> PreparedSet:
         if folder.is_dir():
             return prepared.read(folder)
     names = sorted(folder.name for folder in known)
-    raise DataError(f"{name}: no such prepared set", hint=suggesting.hint(str(name), names))
+    raise DataError(f"{name}: no such prepared set", hint=errors.did_you_mean(str(name), names))
 
 
 def prepared_folders() -> list[Path]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, paths, suggesting, weights
+from sketchcli import errors, files, paths, weights
 from sketchcli.errors import CheckpointError, DataError
 
 
@@ -133,7 +133,7 @@ def _named_weights(model: Path | None) -> Path:
             return Run(folder).weights
     if not model.exists():
         names = sorted(run.folder.name for run in finished_runs())
-        hint = suggesting.hint(str(model), [*names, weights.NAME], label="models")
+        hint = errors.did_you_mean(str(model), [*names, weights.NAME], label="models")
         raise CheckpointError(f"{model}: no such model", hint=hint)
     return model
 
@@ -155,7 +155,7 @@ def find_run(name: Path) -> Run:
             return Run(folder)
     known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
     raise CheckpointError(
-        f"{name}: no such run", hint=suggesting.hint(str(name), known, label="runs")
+        f"{name}: no such run", hint=errors.did_you_mean(str(name), known, label="runs")
     )
 
 

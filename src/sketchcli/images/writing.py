@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sketchcli import files
 from sketchcli.errors import DataError
-from sketchcli.formats import WRITABLE
+from sketchcli.files import WRITABLE
 from sketchcli.images.arrays import Pixels
 from sketchcli.images.opencv import cv2
 

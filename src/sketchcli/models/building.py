@@ -1,14 +1,14 @@
 """Networks from the names and options in a config."""
 
 from dataclasses import asdict, fields, replace
-from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from sketchcli import registry, suggesting
+from sketchcli import errors, registry
 from sketchcli.config import ModelConfig, Options
 from sketchcli.errors import UsageError
+from sketchcli.registry import Named
 
 
 def build_generator(config: ModelConfig) -> nn.Module:
@@ -54,14 +54,14 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def _options(room: ModuleType, options: Options) -> Any:  # noqa: ANN401 - the room's Config
+def _options(room: Named, options: Options) -> Any:  # noqa: ANN401 - the room's Config
     known = {field.name: type(field.default) for field in fields(room.Config)}
     problems = [_problem(key, value, known.get(key)) for key, value in options.items()]
     if any(problems):
         name = room.__name__.rpartition(".")[2]
         message = "; ".join(filter(None, problems))
         stranger = next((key for key in options if key not in known), "")
-        raise UsageError(f"{name}: {message}", hint=suggesting.hint(stranger, known))
+        raise UsageError(f"{name}: {message}", hint=errors.did_you_mean(stranger, known))
     return room.Config(**options)
 
 

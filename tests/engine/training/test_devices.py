@@ -14,7 +14,7 @@ from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
 from sketchcli.device import Device
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.trainer import Trainer
-from sketchcli.losses.perceptual import PerceptualLoss
+from sketchcli.losses import PerceptualLoss
 from sketchcli.metrics import lpips_alex
 
 META = torch.device("meta")

@@ -8,7 +8,7 @@ from torch import nn
 
 from sketchcli.engine.training.distributed import joined
 from sketchcli.engine.training.ranks import Ranks
-from sketchcli.losses.gradient_penalty import r1_penalty
+from sketchcli.losses import r1_penalty
 from sketchcli.machine import Place
 
 PAIRS = 5  # which two processes cannot share equally

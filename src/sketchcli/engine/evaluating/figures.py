@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
 
 from sketchcli.engine.evaluating import statistics
 from sketchcli.engine.evaluating.measuring import Measured
@@ -11,11 +10,12 @@ from sketchcli.engine.evaluating.statistics import Estimate
 from sketchcli.engine.results import Figure
 from sketchcli.errors import DataError
 from sketchcli.images import Floats
+from sketchcli.registry import Named
 
 Real = Mapping[str, Floats]  # extractor -> features of the real photos, (N, D)
 
 
-def with_pair_values(measured: Measured, metrics: Mapping[str, ModuleType], real: Real) -> Measured:
+def with_pair_values(measured: Measured, metrics: Mapping[str, Named], real: Real) -> Measured:
     """The same, with the values of metrics that compare features pair by pair; in their order."""
     values = measured.values | {
         name: metric.compare_pairs(measured.features[metric.FEATURES], real[metric.FEATURES])
@@ -25,7 +25,7 @@ def with_pair_values(measured: Measured, metrics: Mapping[str, ModuleType], real
     return replace(measured, values={name: values[name] for name in metrics if name in values})
 
 
-def figure_of(metric: ModuleType, name: str, measured: Measured, real: Real) -> Figure:
+def figure_of(metric: Named, name: str, measured: Measured, real: Real) -> Figure:
     """A metric's figure of one predictor; without a value where the pictures are too few."""
     is_share = getattr(metric, "IS_SHARE", False)
     values = measured.values.get(name)
@@ -47,7 +47,7 @@ def _known(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
 
 
-def interval_of(metric: ModuleType) -> str:
+def interval_of(metric: Named) -> str:
     """How a metric's interval is found."""
     is_share = getattr(metric, "IS_SHARE", False)
     if hasattr(metric, "compare"):

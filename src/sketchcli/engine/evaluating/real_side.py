@@ -45,7 +45,7 @@ def _cached(
     name: str, digest: str, truth: Truth, tools: Tools, reporter: Reporter
 ) -> tuple[Floats, Places]:
     """Features and places of the real photos, computed unless they were before."""
-    protocol = registry.load(registry.FEATURES, name).PROTOCOL
+    protocol = registry.extractor(name).PROTOCOL
     key = hashlib.sha256(f"{__version__} {protocol} {truth.size} {digest}".encode()).hexdigest()
     stem = paths.cache_home() / "features" / f"{name}-{key[:32]}"
     kept = [stem.with_name(f"{stem.name}-{what}.npy") for what in ("places", "features")]

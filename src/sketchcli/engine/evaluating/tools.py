@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli import registry, suggesting
+from sketchcli import errors, registry
 from sketchcli.engine.evaluating import networks
 from sketchcli.errors import UsageError
 from sketchcli.images import Floats, Pixels
+from sketchcli.registry import Named
 
 HEADLINE = (
     "ssim",
@@ -30,7 +30,7 @@ Places = NDArray[np.float64]
 
 
 class Extractor(Protocol):
-    """What a module of `metrics/_features/` offers as `open_extractor(files)`."""
+    """What an `EXTRACTOR` of the metrics offers as `open_extractor(files)`."""
 
     def look(self, real: Pixels) -> Places:
         """What must be known of real photos `(N, H, W, 3)` first: `(N, ...)`."""
@@ -43,7 +43,7 @@ class Extractor(Protocol):
 class Tools:
     """Everything that is open for measuring."""
 
-    metrics: dict[str, ModuleType]  # all that can be had, in the order of the table
+    metrics: dict[str, Named]  # all that can be had, in the order of the table
     scores: dict[str, Score]  # those with a value for each pair of pictures
     extractors: dict[str, Extractor]
     unavailable: dict[str, str] = field(default_factory=dict)  # metric -> command
@@ -62,7 +62,7 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
     """
     known = registry.names(registry.METRICS)
     if strangers := [name for name in chosen if name not in known]:
-        hint = suggesting.hint(strangers[0], known)
+        hint = errors.did_you_mean(strangers[0], known)
         raise UsageError(f"no metric is called '{strangers[0]}'", hint=hint)
     modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
     needs = {name: networks_of(module) for name, module in modules.items()}
@@ -82,7 +82,7 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
     return Tools(
         metrics,
         {name: _score(m, here) for name, m in metrics.items() if hasattr(m, "score")},
-        {name: _features(name).open_extractor(here) for name in extractors},
+        {name: registry.extractor(name).open_extractor(here) for name in extractors},
         unavailable,
     )
 
@@ -92,23 +92,25 @@ def _ordered(names: Sequence[str]) -> list[str]:
     return [*HEADLINE, *(name for name in names if name not in HEADLINE)]
 
 
-def networks_of(metric: ModuleType) -> tuple[str, ...]:
+def networks_of(metric: Named) -> tuple[str, ...]:
     """Names of the networks that a metric needs."""
     own: tuple[str, ...] = getattr(metric, "NETWORKS", ())
-    return own + (_features(metric.FEATURES).NETWORKS if hasattr(metric, "FEATURES") else ())
+    return own + (
+        registry.extractor(metric.FEATURES).NETWORKS if hasattr(metric, "FEATURES") else ()
+    )
 
 
-def protocol_of(metric: ModuleType) -> str:
+def protocol_of(metric: Named) -> str:
     """A metric's own protocol, and that of the features that it compares."""
-    features = f"; of {_features(metric.FEATURES).PROTOCOL}" if hasattr(metric, "FEATURES") else ""
+    features = (
+        f"; of {registry.extractor(metric.FEATURES).PROTOCOL}"
+        if hasattr(metric, "FEATURES")
+        else ""
+    )
     return f"{metric.PROTOCOL}{features}"
 
 
-def _features(name: str) -> Any:  # noqa: ANN401 - a module
-    return registry.load(registry.FEATURES, name)
-
-
-def _score(metric: ModuleType, files: Mapping[str, Path]) -> Score:
+def _score(metric: Named, files: Mapping[str, Path]) -> Score:
     if not networks_of(metric):
         score: Score = metric.score
         return score

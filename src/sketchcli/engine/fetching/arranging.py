@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from sketchcli import assets, formats
+from sketchcli import assets, files
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
@@ -28,7 +28,7 @@ class Layout:
         """Whether a file of that path belongs to the set."""
         path = Path(name)
         is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (formats.is_picture(path) or path.name in self.asset.keeps)
+        return not is_hidden and (files.is_picture(path) or path.name in self.asset.keeps)
 
 
 def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILENT) -> None:

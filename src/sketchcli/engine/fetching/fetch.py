@@ -4,9 +4,8 @@ import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
-from sketchcli import files, formats, images, paths, registry
+from sketchcli import files, images, paths, registry
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine import provenance
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -17,6 +16,7 @@ from sketchcli.engine.fetching.planning import FetchConfig, check_place, checked
 from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import FetchResult
 from sketchcli.errors import DataError, DownloadError, UsageError
+from sketchcli.registry import Named
 
 Fill = Callable[[Path], list[Obtained]]  # fills a folder; tells where its content came from
 PAIRS, SIDE, SEED = 200, 128, 0
@@ -59,7 +59,7 @@ def fetch(
         for file in found:
             obtaining.remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
-    pictures = sum(formats.is_picture(Path(file)) for file in hashes)
+    pictures = sum(files.is_picture(Path(file)) for file in hashes)
     _tell_count(name, asset, pictures, reporter)
     return FetchResult(
         name=name,
@@ -81,7 +81,7 @@ def _by_hand(name: str, asset: Asset, reporter: Reporter) -> UsageError:
     )
 
 
-def _filling(config: FetchConfig, room: ModuleType, downloads: Path, reporter: Reporter) -> Fill:
+def _filling(config: FetchConfig, room: Named, downloads: Path, reporter: Reporter) -> Fill:
     asset: Asset = room.ASSET
     if asset.kind is Kind.DRAWN:
         return lambda folder: _draw(room, config, folder, reporter)
@@ -91,9 +91,7 @@ def _filling(config: FetchConfig, room: ModuleType, downloads: Path, reporter: R
     return lambda folder: _place(config, layout, folder, downloads, reporter)
 
 
-def _draw(
-    room: ModuleType, config: FetchConfig, folder: Path, reporter: Reporter
-) -> list[Obtained]:
+def _draw(room: Named, config: FetchConfig, folder: Path, reporter: Reporter) -> list[Obtained]:
     count = PAIRS if config.count is None else config.count
     size = SIDE if config.size is None else config.size
     seed = SEED if config.seed is None else config.seed

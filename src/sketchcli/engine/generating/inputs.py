@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sketchcli.engine.generating.request import Selection
 from sketchcli.errors import DataError, UsageError
-from sketchcli.formats import is_picture
+from sketchcli.files import is_picture
 
 STREAM = "-"
 LARGEST_LIST = 2**28  # bytes

@@ -10,7 +10,7 @@ from pathlib import Path
 from sketchcli.engine.generating.inputs import STREAM, Found, Sketch
 from sketchcli.engine.generating.request import Existing, Naming, Share
 from sketchcli.errors import DataError, UsageError
-from sketchcli.formats import WRITABLE
+from sketchcli.files import WRITABLE
 
 FORMATS = ("png", "jpg", "webp")
 WHOLE = Share()

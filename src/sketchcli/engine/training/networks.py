@@ -18,7 +18,7 @@ from sketchcli.engine.evaluating.networks import file_of
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, UsageError
-from sketchcli.losses.perceptual import PerceptualLoss
+from sketchcli.losses import PerceptualLoss
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 

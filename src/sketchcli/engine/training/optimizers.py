@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.config import OPTIMIZERS as KINDS
 from sketchcli.config import OptimizerConfig
 from sketchcli.errors import UsageError
@@ -33,7 +33,9 @@ def build_optimizer(
     if config.name == "adagrad":
         is_fused = all(p.device.type == "cpu" for p in network.parameters())  # nowhere else
         return torch.optim.Adagrad(groups, lr, eps=eps, fused=is_fused)
-    raise UsageError(f"unknown optimiser '{config.name}'", hint=suggesting.hint(config.name, KINDS))
+    raise UsageError(
+        f"unknown optimiser '{config.name}'", hint=errors.did_you_mean(config.name, KINDS)
+    )
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

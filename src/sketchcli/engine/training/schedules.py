@@ -2,7 +2,7 @@
 
 import math
 
-from sketchcli import suggesting
+from sketchcli import errors
 from sketchcli.config import SCHEDULES as KINDS
 from sketchcli.config import OptimizerConfig
 from sketchcli.errors import UsageError
@@ -41,7 +41,7 @@ def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
     if config.schedule == "inverse-epoch":
         return 1.0 / (1.0 + INVERSE_EPOCH_DECAY * int(epoch))
     raise UsageError(
-        f"unknown schedule '{config.schedule}'", hint=suggesting.hint(config.schedule, KINDS)
+        f"unknown schedule '{config.schedule}'", hint=errors.did_you_mean(config.schedule, KINDS)
     )
 
 

@@ -18,12 +18,16 @@ from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.ranks import ALONE, Ranks
 from sketchcli.engine.training.schedules import rate_factor
 from sketchcli.errors import CheckpointError, UsageError
-from sketchcli.losses.adversarial import RELATIVE, discriminator_loss, generator_loss
-from sketchcli.losses.feature_matching import feature_matching_loss
-from sketchcli.losses.gradient import gradient_loss
-from sketchcli.losses.gradient_penalty import r1_penalty
-from sketchcli.losses.reconstruction import reconstruction_loss
-from sketchcli.losses.structure import structure_loss
+from sketchcli.losses import (
+    RELATIVE,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+    gradient_loss,
+    r1_penalty,
+    reconstruction_loss,
+    structure_loss,
+)
 from sketchcli.models.blocks import Verdict
 from sketchcli.models.building import build_discriminator, build_generator
 from sketchcli.models.combined import CombinedModel

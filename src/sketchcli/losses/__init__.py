@@ -1,1 +1,0 @@
-"""Loss terms: small functions of logits, features and pictures."""
