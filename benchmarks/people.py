@@ -22,7 +22,7 @@ from sketchcli.data import splits
 from sketchcli.files import is_picture
 from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
-from sketchcli.metrics._features import faces
+from sketchcli.metrics import faces
 
 # Cosine. OpenCV's .363 admits one pair of strangers in a thousand, and in 1,551 portraits chains
 # everybody to everybody; of a million pairs of strangers ten reach .44, and two portraits of one
@@ -62,8 +62,8 @@ def main() -> None:
 def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64], list[bool]]:
     """The pictures with a face of some size, unit features `(N, 128)`, whose lips are closed."""
     folder = paths.assets_home()
-    networks = {name: next((folder / name).glob("*.onnx")) for name in faces.NETWORKS}
-    extractor = faces.open_extractor(networks)
+    networks = {name: next((folder / name).glob("*.onnx")) for name in faces.EXTRACTOR.NETWORKS}
+    extractor = faces.open_faces(networks)
     kept, features, are_closed = [], [], []
     for path in files:
         photo = images.read_rgb(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sketchcli import lighting
-from sketchcli.metrics._cielab import cielab
+from sketchcli.metrics.pixel import cielab
 
 EYES = np.array([[48, 64], [80, 64]], np.float32)
 FACE = np.s_[70:90, 50:78]

@@ -97,7 +97,7 @@ def reconstruction_loss(kind: str, fake: Tensor, real: Tensor) -> Tensor:
     )
 
 
-# 1 - SSIM (Wang et al. 2004), as `metrics/ssim.py` measures it, but differentiable.
+# 1 - SSIM (Wang et al. 2004), as `metrics/structural.py` measures it, but differentiable.
 
 WINDOW = 7
 C1, C2 = 0.01**2, 0.03**2  # for values in [0, 1]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from metrics.references import drawn, spoiled
 
-from sketchcli.metrics import edges
+from sketchcli.metrics import texture
 
 # skimage.feature.canny(grey / 255, sigma=1, low_threshold=.1, high_threshold=.2, mode="mirror") of
 # scikit-image 0.26.0.
@@ -48,7 +48,7 @@ def square(left, size=32):
 
 
 def test_the_edges_are_scikit_images():
-    found = edges.edges(grey(drawn(20, 28)))
+    found = texture.edges(grey(drawn(20, 28)))
     assert ["".join(".#"[is_edge] for is_edge in row) for row in found.astype(int)] == FACE.split()
 
 
@@ -56,36 +56,36 @@ def test_the_edges_are_scikit_images():
 def test_the_edges_of_larger_pictures_are_scikit_images(size):
     real = drawn(*size)
     for photo, expected in zip((real, spoiled(real)), SUMS[size], strict=True):
-        y, x = np.nonzero(edges.edges(grey(photo)))
+        y, x = np.nonzero(texture.edges(grey(photo)))
         assert (len(y), y.sum(), x.sum(), (x * y).sum()) == expected
 
 
 def test_a_weak_edge_counts_where_it_goes_on_from_a_strong_one():
     step = np.zeros((32, 32))
     step[:, 16:] = np.linspace(4, 30, 32)[:, None]  # a slope of 2 and of 15 levels a pixel
-    found = edges.edges(step)[:, 14:18].any(axis=1)
+    found = texture.edges(step)[:, 14:18].any(axis=1)
     weak = np.zeros((32, 32))
     weak[:, 16:] = 9
     assert found[8:-2].all()
     assert not found[:4].any()
-    assert not edges.edges(weak).any()
+    assert not texture.edges(weak).any()
 
 
 @pytest.mark.parametrize(("moved", "expected"), [(0, 1), (1, 1), (2, 0.5), (20, 0)])
 def test_a_square_that_moved(moved, expected):
-    found = edges.score(square(4 + moved, 64), square(4, 64))[0]
+    found = texture.edge_agreement(square(4 + moved, 64), square(4, 64))[0]
     assert found == pytest.approx(expected, abs=0.2)
     assert (found == 1) == (moved <= 1)
 
 
 def test_half_of_the_edges_are_a_recall_of_one_half():
     real = np.minimum(square(8, 64), square(40, 64))
-    assert edges.score(square(8, 64), real)[0] == pytest.approx(2 / 3)
-    assert edges.score(real, square(8, 64))[0] == pytest.approx(2 / 3)
+    assert texture.edge_agreement(square(8, 64), real)[0] == pytest.approx(2 / 3)
+    assert texture.edge_agreement(real, square(8, 64))[0] == pytest.approx(2 / 3)
 
 
 def test_pictures_without_edges():
     flat = np.full((1, 32, 32, 3), 200, np.uint8)
-    assert edges.score(flat, flat - 100).tolist() == [1]
-    assert edges.score(flat, square(10)).tolist() == [0]
-    assert edges.score(square(10), flat).tolist() == [0]
+    assert texture.edge_agreement(flat, flat - 100).tolist() == [1]
+    assert texture.edge_agreement(flat, square(10)).tolist() == [0]
+    assert texture.edge_agreement(square(10), flat).tolist() == [0]

@@ -7,8 +7,7 @@ from metrics.published import cuhk
 
 from sketchcli import images
 from sketchcli.errors import DataError
-from sketchcli.metrics import face_similarity, rank_1, verification_eer
-from sketchcli.metrics._features import faces
+from sketchcli.metrics import faces
 
 TOLERANCE = 0.02 + 1e-9  # of the design's rows
 
@@ -42,7 +41,7 @@ def test_a_file_that_is_not_the_network_is_named(tmp_path):
     (tmp_path / "sface.onnx").write_bytes(b"no network")
     for file in ("sface.onnx", "absent.onnx"):
         with pytest.raises(DataError, match=file) as caught:
-            faces.load(tmp_path / file)
+            faces.load_faces(tmp_path / file)
         assert "fetch-data sface" in caught.value.hint
 
 
@@ -65,12 +64,12 @@ def three(shared, size):
 
 def test_yunet_is_not_taken_for_sface(networks):
     with pytest.raises(DataError, match="not the network SFace"):
-        faces.load(networks["yunet"])
+        faces.load_faces(networks["yunet"])
 
 
 def test_faceless_photos_have_no_features(networks):
     blank = np.full((2, 64, 64, 3), 200, np.uint8)
-    for features in extract(faces, blank, blank, networks):
+    for features in extract(faces.EXTRACTOR, blank, blank, networks):
         assert features.shape == (2, faces.FEATURES)
         assert features.dtype == np.float32
         assert np.isnan(features).all()
@@ -81,16 +80,16 @@ def test_features_of_real_faces(shared, networks):
     real = three(shared, (128, 128))
     generated = real.copy()
     generated[1] = 128
-    ours, theirs = extract(faces, generated, real, networks)
+    ours, theirs = extract(faces.EXTRACTOR, generated, real, networks)
     assert np.isfinite(ours).all()
     np.testing.assert_array_equal(ours[[0, 2]], theirs[[0, 2]])
-    alone, _ = extract(faces, generated[1:2], real[1:2], networks)
+    alone, _ = extract(faces.EXTRACTOR, generated[1:2], real[1:2], networks)
     np.testing.assert_array_equal(alone[0], ours[1])
 
 
 def test_places_put_the_points_where_sface_wants_them(shared, networks):
     real = three(shared, (250, 200))
-    for place in faces.open_extractor(networks).look(real):
+    for place in faces.open_faces(networks).look(real):
         # CUHK's crops have the eyes at (75, 125) and (125, 125) of 200x250.
         eyes = np.array([[75, 125], [125, 125]]) * faces.LONGER_SIDE / 250
         moved = eyes @ place[:, :2].T + place[:, 2]
@@ -104,9 +103,7 @@ def test_places_put_the_points_where_sface_wants_them(shared, networks):
 )
 def test_rows_of_the_design(shared, networks, predictor, similarity, rate, first):
     pictures = cuhk(shared)
-    ours, theirs = extract(faces, pictures[predictor], pictures["real"], networks)
-    assert face_similarity.compare_pairs(ours, theirs).mean() == pytest.approx(
-        similarity, abs=TOLERANCE
-    )
-    assert verification_eer.compare(ours, theirs) == pytest.approx(rate, abs=TOLERANCE)
-    assert rank_1.compare_pairs(ours, theirs).mean() == pytest.approx(first, abs=TOLERANCE)
+    ours, theirs = extract(faces.EXTRACTOR, pictures[predictor], pictures["real"], networks)
+    assert faces.face_similarity(ours, theirs).mean() == pytest.approx(similarity, abs=TOLERANCE)
+    assert faces.verification_eer(ours, theirs) == pytest.approx(rate, abs=TOLERANCE)
+    assert faces.rank_1(ours, theirs).mean() == pytest.approx(first, abs=TOLERANCE)

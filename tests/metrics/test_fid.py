@@ -6,7 +6,7 @@ import torch
 from torchmetrics.image.fid import _compute_fid
 
 from sketchcli.errors import DataError
-from sketchcli.metrics import fid
+from sketchcli.metrics import inception
 
 
 def with_moments(count, mean, deviations, seed=0):
@@ -30,7 +30,7 @@ def test_two_diagonal_gaussians(count):
     first = with_moments(count, means[0], deviations[0])
     second = with_moments(count + 5, means[1], deviations[1], seed=1)
     expected = 1 + 4 + 0 + 4 + 0 + 0.0625
-    assert fid.compare(first, second) == pytest.approx(expected, rel=1e-9)
+    assert inception.fid(first, second) == pytest.approx(expected, rel=1e-9)
 
 
 def test_what_torchmetrics_says():
@@ -39,7 +39,7 @@ def test_what_torchmetrics_says():
     for features in (first, second):
         tensor = torch.from_numpy(features).double()
         moments += [tensor.mean(dim=0), torch.cov(tensor.T)]
-    assert fid.compare(first, second) == pytest.approx(float(_compute_fid(*moments)), rel=1e-8)
+    assert inception.fid(first, second) == pytest.approx(float(_compute_fid(*moments)), rel=1e-8)
 
 
 @pytest.mark.parametrize("counts", [(5, 9), (12, 4), (40, 6)])
@@ -50,30 +50,30 @@ def test_fewer_pictures_than_features(counts):
     roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
     away = ((first.mean(0, dtype=float) - second.mean(0, dtype=float)) ** 2).sum()
     expected = away + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * roots.sum()
-    assert fid.compare(first, second) == pytest.approx(expected, rel=1e-5)
+    assert inception.fid(first, second) == pytest.approx(expected, rel=1e-5)
 
 
 def test_equal_sets_are_at_no_distance():
     features = gaussian(50, 20, 0)
-    assert 0 <= fid.compare(features, features) < 1e-9 * np.square(features).sum()
-    assert 0 <= fid.compare(features[::-1], features) < 1e-9 * np.square(features).sum()
+    assert 0 <= inception.fid(features, features) < 1e-9 * np.square(features).sum()
+    assert 0 <= inception.fid(features[::-1], features) < 1e-9 * np.square(features).sum()
 
 
 def test_both_sides_count_alike():
     first, second = gaussian(50, 20, 0, shift=1), gaussian(30, 20, 1)
-    assert fid.compare(first, second) == pytest.approx(fid.compare(second, first), rel=1e-10)
+    assert inception.fid(first, second) == pytest.approx(inception.fid(second, first), rel=1e-10)
 
 
 def test_a_shift_adds_its_square():
     features = gaussian(50, 8, 0).astype(np.float64)
-    assert fid.compare(features + 3, features) == pytest.approx(8 * 9, rel=1e-9)
+    assert inception.fid(features + 3, features) == pytest.approx(8 * 9, rel=1e-9)
 
 
 def test_few_pictures_bias_it_upwards():
     """Why a figure is worth little without its count."""
     random = np.random.default_rng(0)
     few, many = (
-        fid.compare(random.standard_normal((n, 10)), random.standard_normal((n, 10)))
+        inception.fid(random.standard_normal((n, 10)), random.standard_normal((n, 10)))
         for n in (20, 5000)
     )
     assert few > 5 * many > 0
@@ -81,8 +81,8 @@ def test_few_pictures_bias_it_upwards():
 
 def test_one_picture_has_no_covariance():
     with pytest.raises(DataError, match="two pictures or more"):
-        fid.compare(gaussian(1, 4, 0), gaussian(5, 4, 1))
+        inception.fid(gaussian(1, 4, 0), gaussian(5, 4, 1))
 
 
 def test_fewer_pictures_than_features_of_inception_are_few():
-    assert fid.FEW == 2048
+    assert inception.ENTRIES["fid"].FEW == 2048

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sketchcli.metrics import _gallery, face_similarity, rank_1, rank_5, verification_eer
+from sketchcli.metrics import faces
 
 
 def directions(count, width=32, seed=0):
@@ -33,7 +33,7 @@ def test_similarity_is_the_cosine_whatever_the_lengths():
     generated, real = at_angle(0.6, 4)
     lengths = np.array([[1], [2], [30], [0.4]], np.float32)
     np.testing.assert_allclose(
-        face_similarity.compare_pairs(generated * lengths, real), [0.6] * 4, atol=1e-6
+        faces.face_similarity(generated * lengths, real), [0.6] * 4, atol=1e-6
     )
 
 
@@ -42,8 +42,12 @@ def test_a_pair_without_a_face_has_no_similarity_and_no_rank():
     generated[2] = real[2] = np.nan
     generated[4] = 0  # no direction at all
     missing = [False, False, True, False, True, False]
-    assert _gallery.usable(generated, real).tolist() == [not is_missing for is_missing in missing]
-    for metric in (face_similarity, rank_1, rank_5):
+    assert faces.usable(generated, real).tolist() == [not is_missing for is_missing in missing]
+    for metric in (
+        faces.ENTRIES["face-similarity"],
+        faces.ENTRIES["rank-1"],
+        faces.ENTRIES["rank-5"],
+    ):
         assert np.isnan(metric.compare_pairs(generated, real)).tolist() == missing
 
 
@@ -52,12 +56,12 @@ def test_a_pair_without_a_face_is_not_in_the_gallery_either():
     kept = np.arange(20) % 4 > 0
     holed, holed_real = generated.copy(), real.copy()
     holed[~kept] = holed_real[~kept] = np.nan
-    assert verification_eer.compare(holed, holed_real) == verification_eer.compare(
+    assert faces.verification_eer(holed, holed_real) == faces.verification_eer(
         generated[kept], real[kept]
     )
     np.testing.assert_array_equal(
-        rank_5.compare_pairs(holed, holed_real)[kept],
-        rank_5.compare_pairs(generated[kept], real[kept]),
+        faces.rank_5(holed, holed_real)[kept],
+        faces.rank_5(generated[kept], real[kept]),
     )
 
 
@@ -78,34 +82,34 @@ def test_rank_by_hand():
         ],
         np.float32,
     )
-    assert rank_1.compare_pairs(generated, real).tolist() == [1, 0, 0, 1, 0, 0]
-    assert rank_5.compare_pairs(generated, real).tolist() == [1, 1, 0, 1, 1, 0]
+    assert faces.rank_1(generated, real).tolist() == [1, 0, 0, 1, 0, 0]
+    assert faces.rank_5(generated, real).tolist() == [1, 1, 0, 1, 1, 0]
 
 
 def test_perfect_pictures_are_all_found():
     real = directions(50)
-    assert rank_1.compare_pairs(real, real).tolist() == [1] * 50
-    assert verification_eer.compare(real, real) == 0
+    assert faces.rank_1(real, real).tolist() == [1] * 50
+    assert faces.verification_eer(real, real) == 0
 
 
 def test_random_pictures_are_found_as_often_as_by_guessing():
     generated, real = directions(2000), directions(2000, seed=1)
-    assert rank_1.compare_pairs(generated, real).sum() == pytest.approx(1, abs=4)
-    assert rank_5.compare_pairs(generated, real).sum() == pytest.approx(5, abs=8)
-    assert verification_eer.compare(generated, real) == pytest.approx(0.5, abs=0.03)
+    assert faces.rank_1(generated, real).sum() == pytest.approx(1, abs=4)
+    assert faces.rank_5(generated, real).sum() == pytest.approx(5, abs=8)
+    assert faces.verification_eer(generated, real) == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_network_that_sees_no_difference_scores_what_guessing_does():
     same = np.ones((40, 8), np.float32)
-    assert rank_1.compare_pairs(same, same).mean() == pytest.approx(1 / 40)
-    assert rank_5.compare_pairs(same, same).mean() == pytest.approx(5 / 40)
-    assert verification_eer.compare(same, same) == pytest.approx(0.5)
+    assert faces.rank_1(same, same).mean() == pytest.approx(1 / 40)
+    assert faces.rank_5(same, same).mean() == pytest.approx(5 / 40)
+    assert faces.verification_eer(same, same) == pytest.approx(0.5)
 
 
 def test_two_photos_of_the_same_pixels_share_the_first_place():
     real = directions(10)
     real[7] = real[3]
-    found = rank_1.compare_pairs(real, real)
+    found = faces.rank_1(real, real)
     assert found[[3, 7]].tolist() == [0.5, 0.5]
     assert np.delete(found, [3, 7]).tolist() == [1] * 8
 
@@ -118,11 +122,11 @@ def test_eer_by_hand():
     genuine, impostors = np.array([0.9, 0.8, 0.7, 0.1]), np.zeros(12)
     generated, real = at_angle(0.0, 4)
     generated = genuine[:, None] * real + np.sqrt(1 - genuine[:, None] ** 2) * generated
-    assert verification_eer.compare(generated, real) == 0
+    assert faces.verification_eer(generated, real) == 0
     # Now picture 3 looks more like photo 0 (.5) than like its own (.1).
     generated[3] = 0.1 * real[3] + 0.5 * real[0] + np.sqrt(0.74) * generated[3]
     impostors[0] = 0.5
-    assert verification_eer.compare(generated, real) == pytest.approx(1 / 12, abs=0)
+    assert faces.verification_eer(generated, real) == pytest.approx(1 / 12, abs=0)
     assert eer_by_thresholds(genuine, impostors) == pytest.approx(1 / 12)
 
 
@@ -134,14 +138,14 @@ def test_eer_is_where_both_errors_are_equal(blur):
     cosines = unit[0].astype(np.float64) @ unit[1].T
     own = np.eye(60, dtype=bool)
     expected = eer_by_thresholds(cosines[own], cosines[~own])
-    found = verification_eer.compare(generated, real)
+    found = faces.verification_eer(generated, real)
     # Between two thresholds the rate is on the line, not at its worse end.
     assert expected - 1 / 60 <= found <= expected
 
 
 def test_roc_goes_from_one_corner_to_the_other_and_holds_the_equal_error_rate():
     real = directions(40)
-    curve = _gallery.roc(real + directions(40, seed=1), real)
+    curve = faces.roc(real + directions(40, seed=1), real)
     assert (curve.false_accepts[0], curve.false_rejects[0]) == (1, 0)
     assert (curve.false_accepts[-1], curve.false_rejects[-1]) == (0, 1)
     assert (np.diff(curve.false_accepts) <= 0).all()
@@ -154,8 +158,8 @@ def test_roc_goes_from_one_corner_to_the_other_and_holds_the_equal_error_rate():
 
 
 def test_a_single_pair_has_no_impostor():
-    assert np.isnan(verification_eer.compare(directions(1), directions(1)))
-    assert np.isnan(verification_eer.compare(directions(0), directions(0)))
+    assert np.isnan(faces.verification_eer(directions(1), directions(1)))
+    assert np.isnan(faces.verification_eer(directions(0), directions(0)))
 
 
 # ---- of all of them
@@ -171,10 +175,14 @@ def somewhat_alike():
 def test_the_order_of_the_pairs_does_not_matter(somewhat_alike):
     generated, real = somewhat_alike
     order = np.random.default_rng(5).permutation(len(real))
-    assert verification_eer.compare(generated[order], real[order]) == verification_eer.compare(
+    assert faces.verification_eer(generated[order], real[order]) == faces.verification_eer(
         generated, real
     )
-    for metric in (face_similarity, rank_1, rank_5):
+    for metric in (
+        faces.ENTRIES["face-similarity"],
+        faces.ENTRIES["rank-1"],
+        faces.ENTRIES["rank-5"],
+    ):
         np.testing.assert_array_equal(
             metric.compare_pairs(generated[order], real[order]),
             metric.compare_pairs(generated, real)[order],
@@ -183,19 +191,19 @@ def test_the_order_of_the_pairs_does_not_matter(somewhat_alike):
 
 @pytest.mark.parametrize("block", [1, 70 * 9, 70 * 64])
 def test_blocks_of_any_size_give_the_same(somewhat_alike, monkeypatch, block):
-    ranks = rank_1.compare_pairs(*somewhat_alike)
-    rate = verification_eer.compare(*somewhat_alike)
-    monkeypatch.setattr(_gallery, "BLOCK", block)
-    np.testing.assert_array_equal(rank_1.compare_pairs(*somewhat_alike), ranks)
-    assert verification_eer.compare(*somewhat_alike) == rate
+    ranks = faces.rank_1(*somewhat_alike)
+    rate = faces.verification_eer(*somewhat_alike)
+    monkeypatch.setattr(faces, "BLOCK", block)
+    np.testing.assert_array_equal(faces.rank_1(*somewhat_alike), ranks)
+    assert faces.verification_eer(*somewhat_alike) == rate
 
 
 def test_blurrier_faces_score_worse():
     real = directions(100)
     blurs = [real + strength * directions(100, seed=1) for strength in (1, 3, 9)]
-    similarities = [face_similarity.compare_pairs(blur, real).mean() for blur in blurs]
-    ranks = [rank_1.compare_pairs(blur, real).mean() for blur in blurs]
-    rates = [verification_eer.compare(blur, real) for blur in blurs]
+    similarities = [faces.face_similarity(blur, real).mean() for blur in blurs]
+    ranks = [faces.rank_1(blur, real).mean() for blur in blurs]
+    rates = [faces.verification_eer(blur, real) for blur in blurs]
     assert similarities == sorted(similarities, reverse=True)
     assert ranks == sorted(ranks, reverse=True)
     assert rates == sorted(rates)

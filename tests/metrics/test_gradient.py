@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from metrics.references import drawn, spoiled
 
-from sketchcli.metrics import gradient
+from sketchcli.metrics import structural
 
 # The authors' GMSD.m under GNU Octave 7.3: the mean and the deviation of its quality map, on the
 # unrounded grey pictures.
@@ -18,17 +18,17 @@ MATLAB = {
 def test_it_is_the_mean_of_the_authors_quality_map(size):
     real = drawn(*size)
     mean, deviation = MATLAB[size]
-    assert gradient.score(spoiled(real)[None], real[None])[0] == pytest.approx(mean, abs=1e-8)
-    assert gradient.similarities(spoiled(real), real).std() == pytest.approx(deviation, abs=1e-8)
+    assert structural.gradient(spoiled(real)[None], real[None])[0] == pytest.approx(mean, abs=1e-8)
+    assert structural.similarities(spoiled(real), real).std() == pytest.approx(deviation, abs=1e-8)
 
 
 def test_it_sees_no_brightness_inside_a_picture():
     dark, light = (np.full((20, 20, 3), level, np.uint8) for level in (100, 130))
-    assert gradient.similarities(dark, light)[1:-1, 1:-1].tolist() == np.ones((8, 8)).tolist()
+    assert structural.similarities(dark, light)[1:-1, 1:-1].tolist() == np.ones((8, 8)).tolist()
 
 
 def test_noise_everywhere_is_worse_than_another_face(noise):
     """What speaks for the mean in the place of the deviation."""
     real, other = drawn(64, 64), np.roll(drawn(64, 64), 8, axis=1)
-    scores = gradient.score(np.stack([noise(1, 64)[0], other]), np.stack([real, real]))
+    scores = structural.gradient(np.stack([noise(1, 64)[0], other]), np.stack([real, real]))
     assert scores[0] < scores[1]

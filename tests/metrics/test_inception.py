@@ -10,9 +10,8 @@ from metrics.references import drawn, spoiled
 from torch import nn
 
 from sketchcli.errors import CheckpointError
-from sketchcli.metrics import fid, kid
-from sketchcli.metrics._features import inception
-from sketchcli.metrics._features._inception_network import InceptionNetwork
+from sketchcli.metrics import inception
+from sketchcli.metrics._inception_network import InceptionNetwork
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(file):
-    return inception.load(file)
+    return inception.load_inception(file)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_the_graph_has_the_published_numbers_of_parameters():
 
 
 def test_both_sides_are_described(file, network, photos):
-    generated, real = extract(inception, photos[:3], photos, {"fid-inception": file})
+    generated, real = extract(inception.EXTRACTOR, photos[:3], photos, {"fid-inception": file})
     assert generated.dtype == real.dtype == np.float32
     np.testing.assert_allclose(real, inception.describe(photos, network), rtol=1e-5)
     np.testing.assert_allclose(generated, real[:3], atol=1e-5)
@@ -94,7 +93,7 @@ def test_the_pictures_are_left_as_they_were(network, photos):
 
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
-        inception.load(converted("lpips-alex", tmp_path))
+        inception.load_inception(converted("lpips-alex", tmp_path))
 
 
 @pytest.mark.slow
@@ -104,5 +103,5 @@ def test_the_figures_of_the_design(shared, network):
     real = inception.describe(pictures["real"], network)
     for predictor, expected in (("mean training photo", 214), ("the sketch itself", 283)):
         generated = inception.describe(pictures[predictor], network)
-        assert kid.compare(generated, real) == pytest.approx(expected, rel=0.05)
-        assert fid.compare(generated, real) > 100
+        assert inception.kid(generated, real) == pytest.approx(expected, rel=0.05)
+        assert inception.fid(generated, real) > 100

@@ -6,7 +6,7 @@ import torch
 from torchmetrics.image.kid import poly_mmd
 
 from sketchcli.errors import DataError
-from sketchcli.metrics import kid
+from sketchcli.metrics import inception
 
 
 @pytest.fixture
@@ -34,31 +34,35 @@ def literal(x, y):
 @pytest.mark.parametrize(("count", "other"), [(2, 2), (7, 5), (30, 40)])
 def test_what_two_loops_say(draw, count, other):
     generated, real = draw(count, shift=0.5), draw(other, seed=1)
-    assert kid.compare(generated, real) == pytest.approx(1000 * literal(generated, real), rel=1e-10)
+    assert inception.kid(generated, real) == pytest.approx(
+        1000 * literal(generated, real), rel=1e-10
+    )
 
 
 def test_what_torchmetrics_says(draw):
     generated, real = np.abs(draw(60, 2048)), np.abs(draw(60, 2048, seed=1, shift=0.2))
     expected = poly_mmd(torch.from_numpy(real).double(), torch.from_numpy(generated).double())
-    assert kid.compare(generated, real) == pytest.approx(1000 * float(expected), rel=1e-9)
+    assert inception.kid(generated, real) == pytest.approx(1000 * float(expected), rel=1e-9)
 
 
 def test_blocks_add_up_to_the_whole(draw, monkeypatch):
     generated, real = draw(23, shift=0.5), draw(31, seed=1)
-    whole = kid.compare(generated, real)
-    monkeypatch.setattr(kid, "BLOCK", 7)
-    assert kid.compare(generated, real) == pytest.approx(whole, rel=1e-12)
+    whole = inception.kid(generated, real)
+    monkeypatch.setattr(inception, "KERNEL_BLOCK", 7)
+    assert inception.kid(generated, real) == pytest.approx(whole, rel=1e-12)
 
 
 def test_both_sides_count_alike_and_in_any_order(draw):
     generated, real = draw(23, shift=0.5), draw(31, seed=1)
-    assert kid.compare(generated, real) == pytest.approx(kid.compare(real, generated), rel=1e-12)
-    assert kid.compare(generated[::-1], real) == pytest.approx(kid.compare(generated, real))
+    assert inception.kid(generated, real) == pytest.approx(
+        inception.kid(real, generated), rel=1e-12
+    )
+    assert inception.kid(generated[::-1], real) == pytest.approx(inception.kid(generated, real))
 
 
 def test_it_is_unbiased(draw):
     """Sets of five from one distribution: the mean of many is 0, whatever their size."""
-    values = [kid.compare(draw(5, seed=2 * i), draw(5, seed=2 * i + 1)) for i in range(4000)]
+    values = [inception.kid(draw(5, seed=2 * i), draw(5, seed=2 * i + 1)) for i in range(4000)]
     error = np.std(values) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 4 * error
     assert min(values) < 0 < max(values)
@@ -66,11 +70,11 @@ def test_it_is_unbiased(draw):
 
 def test_sets_farther_apart_score_worse(draw):
     real = draw(40, seed=1)
-    near, far = (kid.compare(draw(40, shift=shift), real) for shift in (0.3, 1))
+    near, far = (inception.kid(draw(40, shift=shift), real) for shift in (0.3, 1))
     assert near < far
 
 
 def test_one_picture_has_no_partner(draw):
     for sizes in ((1, 5), (5, 1)):
         with pytest.raises(DataError, match="two pictures or more"):
-            kid.compare(draw(sizes[0]), draw(sizes[1]))
+            inception.kid(draw(sizes[0]), draw(sizes[1]))

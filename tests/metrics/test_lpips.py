@@ -11,10 +11,10 @@ from torch import nn
 from torchmetrics.functional.image import lpips as reference
 
 from sketchcli.errors import CheckpointError, DataError
-from sketchcli.metrics import lpips_alex, lpips_vgg
-from sketchcli.metrics._lpips import Lpips
+from sketchcli.metrics import lpips
+from sketchcli.metrics.lpips import Lpips
 
-METRICS = {"lpips-alex": lpips_alex, "lpips-vgg": lpips_vgg}
+METRICS = {"lpips-alex": lpips.ENTRIES["lpips-alex"], "lpips-vgg": lpips.ENTRIES["lpips-vgg"]}
 
 
 @pytest.fixture(scope="module", params=METRICS)
@@ -49,9 +49,13 @@ def noisy(photos, strength):
     return np.clip(photos + strength * noise, 0, 255).astype(np.uint8)
 
 
+def build(metric):
+    return lpips.build_alex() if metric is lpips.ENTRIES["lpips-alex"] else lpips.build_vgg()
+
+
 def untrained(metric, seed=0):
     """The metric's graph with random tensors."""
-    network = metric.build().to_empty(device="cpu")
+    network = build(metric).to_empty(device="cpu")
     random = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.05, generator=random)
@@ -116,18 +120,24 @@ def test_the_formula_in_plain_numpy():
         ((features(a) - features(b)) ** 2 @ head).mean() for a, b in zip(*pictures, strict=True)
     ]
     np.testing.assert_allclose(
-        lpips_alex.score(pictures[0], pictures[1], network), expected, rtol=1e-5
+        lpips.lpips_alex(pictures[0], pictures[1], network), expected, rtol=1e-5
     )
 
 
 @pytest.mark.parametrize(
-    ("metric", "count"), [(lpips_alex, 2_469_696 + 1152), (lpips_vgg, 14_714_688 + 1472)]
+    ("metric", "count"),
+    [
+        (lpips.ENTRIES["lpips-alex"], 2_469_696 + 1152),
+        (lpips.ENTRIES["lpips-vgg"], 14_714_688 + 1472),
+    ],
 )
 def test_the_graphs_have_the_published_numbers_of_parameters(metric, count):
-    assert sum(parameter.numel() for parameter in metric.build().parameters()) == count
+    assert sum(parameter.numel() for parameter in build(metric).parameters()) == count
 
 
-@pytest.mark.parametrize(("metric", "smallest"), [(lpips_alex, 31), (lpips_vgg, 16)])
+@pytest.mark.parametrize(
+    ("metric", "smallest"), [(lpips.ENTRIES["lpips-alex"], 31), (lpips.ENTRIES["lpips-vgg"], 16)]
+)
 def test_the_smallest_picture(metric, smallest):
     network = untrained(metric)
     fits = np.zeros((1, smallest, smallest + 9, 3), np.uint8)
@@ -173,7 +183,7 @@ def test_the_pictures_are_left_as_they_were(metric, network, photos, copies):
 
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
-        lpips_vgg.load(converted("lpips-alex", tmp_path))
+        lpips.load_lpips_vgg(converted("lpips-alex", tmp_path))
 
 
 @pytest.mark.slow
@@ -182,7 +192,7 @@ def test_the_tensors_of_another_network_are_refused(tmp_path):
     ("predictor", "expected"), [("mean training photo", 0.301), ("the sketch itself", 0.324)]
 )
 def test_the_figures_of_the_design(shared, tmp_path, predictor, expected):
-    network = lpips_alex.load(converted("lpips-alex", tmp_path))
+    network = lpips.load_lpips_alex(converted("lpips-alex", tmp_path))
     pictures = cuhk(shared)
-    scores = lpips_alex.score(pictures[predictor], pictures["real"], network)
+    scores = lpips.lpips_alex(pictures[predictor], pictures["real"], network)
     assert scores.mean() == pytest.approx(expected, abs=0.005)

@@ -4,7 +4,7 @@ import torch
 from metrics.references import drawn, spoiled
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from sketchcli.metrics import ssim
+from sketchcli.metrics import structural
 
 
 @pytest.mark.parametrize("size", [(128, 128), (97, 131), (16, 9)])
@@ -17,5 +17,5 @@ def test_it_is_what_torchmetrics_says(size):
     theirs = structural_similarity_index_measure(
         *pair, gaussian_kernel=False, kernel_size=7, data_range=255.0
     )
-    ours = ssim.score(spoiled(real)[None], real[None])[0]
+    ours = structural.ssim(spoiled(real)[None], real[None])[0]
     assert ours == pytest.approx(theirs.item(), abs=1e-7)

@@ -5,12 +5,11 @@ from conftest import extract
 from metrics.references import drawn, spoiled
 
 from sketchcli.errors import DataError
-from sketchcli.metrics import texture_distance
-from sketchcli.metrics._features import texture
+from sketchcli.metrics import texture
 
 
 def distance(generated, real):
-    return texture_distance.compare(*extract(texture, generated, real))
+    return texture.texture_distance(*extract(texture.EXTRACTOR, generated, real))
 
 
 @pytest.fixture
@@ -33,13 +32,13 @@ def test_it_is_the_frechet_distance_with_its_matrix_square_root():
     one, two = np.cov(first.T), np.cov(second.T)
     offset = first.mean(axis=0) - second.mean(axis=0)
     expected = offset @ offset + np.trace(one + two - 2 * root_of(one @ two)).real
-    assert texture_distance.compare(first, second) == pytest.approx(expected, rel=1e-9)
+    assert texture.texture_distance(first, second) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("offset", [0, 1, 7])
 def test_sets_of_one_shape_are_as_far_apart_as_their_means(offset):
     features = np.random.default_rng(0).standard_normal((30, 4))
-    found = texture_distance.compare(features + offset, features)
+    found = texture.texture_distance(features + offset, features)
     assert found == pytest.approx(4 * offset**2, abs=1e-9)
 
 
@@ -48,16 +47,16 @@ def test_fewer_pictures_than_features_are_no_hindrance():
     first, second = np.zeros((3, 38)), np.zeros((4, 38))
     first[:, 5], second[:, 5] = (1, 2, 3), (10, 10, 14, 14)
     expected = (2 - 12) ** 2 + (1 - np.sqrt(16 / 3)) ** 2
-    assert texture_distance.compare(first, second) == pytest.approx(expected)
+    assert texture.texture_distance(first, second) == pytest.approx(expected)
 
 
 def test_more_rows_than_a_block_are_the_same_rows():
     features = np.random.default_rng(0).standard_normal((5000, 3))
     other = features[:10] * 2
     rolled = np.roll(features, 1234, axis=0)
-    assert texture_distance.compare(rolled, features) == pytest.approx(0, abs=1e-9)
-    assert texture_distance.compare(features, other) == pytest.approx(
-        texture_distance.compare(other, rolled)
+    assert texture.texture_distance(rolled, features) == pytest.approx(0, abs=1e-9)
+    assert texture.texture_distance(features, other) == pytest.approx(
+        texture.texture_distance(other, rolled)
     )
 
 

@@ -1,13 +1,19 @@
 """Small linear filters over grey pictures: correlation, gradients, reduction."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
+
+from sketchcli import checkpoint
+from sketchcli.device import channels_last
+from sketchcli.errors import CheckpointError
+from sketchcli.images import LUMA, Pixels
 
 Values = NDArray[np.float64]
 Border = Literal["zero", "mirror", "repeat"]  # what lies beyond it; "repeat": c b a | a b c
-
 _PAD: dict[Border, Literal["constant", "reflect", "symmetric"]] = {
     "zero": "constant",
     "mirror": "reflect",
@@ -88,3 +94,42 @@ def reduce(pictures: Values, factor: int) -> Values:
     weights = np.full((factor, 1), 1 / factor)
     padded = pad(pictures, around, around, "zero")
     return correlate(correlate(padded, weights), weights.T)[..., ::factor, ::factor]
+
+
+# Grey pictures, in floats and not rounded.
+
+
+def grey(photos: Pixels) -> NDArray[np.float64]:
+    """.299 R + .587 G + .114 B in [0, 255], `(..., H, W)` from uint8 `(..., H, W, 3)`.
+
+    >>> grey(np.full((1, 1, 1, 3), 200, np.uint8)).round(4).tolist()
+    [[[200.0]]]
+    """
+    values: NDArray[np.float64] = photos.astype(np.float64) @ LUMA.astype(np.float64)
+    return values
+
+
+# A network's tensors, from a converted file into a graph of ours.
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def filled(network: Network, file: Path) -> Network:
+    """The network with a file's tensors, ready to be asked and never to be trained.
+
+    Args:
+        network: The graph; its own tensors may be on the `meta` device.
+        file: What `engine.fetching.converting` wrote.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or another network's.
+    """
+    tensors, _about = checkpoint.load(file)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{file}: the tensors of another network", hint="fetch it again with fetch-data"
+        ) from error
+    # That is how pictures lie in memory, and up to twice as fast on a CPU.
+    return channels_last(network.eval().requires_grad_(requires_grad=False))

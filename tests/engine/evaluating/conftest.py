@@ -11,7 +11,7 @@ from sketchcli.engine.evaluating import report
 from sketchcli.engine.evaluating.evidence import Evidence
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
-from sketchcli.metrics import _gallery
+from sketchcli.metrics.faces import roc
 
 METRICS = {
     "mae": MetricInfo("MAE", "lower", "mean of |generated - real|, 0-255"),
@@ -86,9 +86,7 @@ def evaluation():
             measured.append(Measured(values, {}, np.zeros((count, 16, 16, 3), np.uint8)))
             found = {metric: figure(column, level + 1) for metric, column in values.items()}
             scores.append(PredictorScore(name, kind, found))
-            rocs[name] = _gallery.roc(
-                faces + random.normal(scale=1 + 3 * level, size=faces.shape), faces
-            )
+            rocs[name] = roc(faces + random.normal(scale=1 + 3 * level, size=faces.shape), faces)
         result = EvalResult(
             "cuhk (test)",
             count,

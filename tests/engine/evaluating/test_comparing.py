@@ -4,15 +4,21 @@ from types import SimpleNamespace
 
 from sketchcli.engine.evaluating import comparing, wording
 from sketchcli.engine.evaluating.tools import HEADLINE
-from sketchcli.metrics import fid, kid, ssim
+from sketchcli.metrics import inception, structural
 
 
 def test_fid_of_few_pictures_is_warned_of_and_never_leads():
-    tools = SimpleNamespace(metrics={"fid": fid, "kid": kid, "ssim": ssim})
+    tools = SimpleNamespace(
+        metrics={
+            "fid": inception.ENTRIES["fid"],
+            "kid": inception.ENTRIES["kid"],
+            "ssim": structural.ENTRIES["ssim"],
+        }
+    )
     (warning,) = comparing._few(range(100), tools)
     assert warning.startswith("FID of 100 pictures: biased upwards under 2048")
     assert comparing._few(range(2048), tools) == []
     assert "fid" not in {*wording.LEADING, *HEADLINE}
     assert "kid" in HEADLINE
     scores = [SimpleNamespace(figures={"fid": SimpleNamespace(count=100)})]
-    assert comparing._info("fid", fid, scores).title == "FID of 100"
+    assert comparing._info("fid", inception.ENTRIES["fid"], scores).title == "FID of 100"

@@ -6,7 +6,7 @@ import numpy as np
 
 from sketchcli import images
 from sketchcli.engine.evaluating import charts, plots
-from sketchcli.metrics._gallery import Roc
+from sketchcli.metrics.faces import Roc
 
 
 def colours(path):

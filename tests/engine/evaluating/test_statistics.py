@@ -13,7 +13,7 @@ from sketchcli.engine.evaluating.statistics import (
     estimate_set,
     estimate_share,
 )
-from sketchcli.metrics import verification_eer
+from sketchcli.metrics import faces
 
 TRIALS = 300
 
@@ -189,7 +189,7 @@ def test_where_all_halves_agree_nothing_is_said_of_a_distance():
 
 def test_a_perfect_rate_is_not_certain():
     real = np.random.default_rng(0).normal(size=(30, 16))
-    perfect = estimate_set(verification_eer.compare, real, real, is_share=True)
+    perfect = estimate_set(faces.verification_eer, real, real, is_share=True)
     assert (perfect.value, perfect.low) == (0, 0)
     assert perfect.high == pytest.approx(estimate_share(np.zeros(30)).high)
 
@@ -198,7 +198,7 @@ def test_no_interval_of_a_rate_leaves_what_a_rate_can_be():
     random = np.random.default_rng(0)
     for blur in (0.7, 1, 1.5):
         estimate = estimate_set(
-            verification_eer.compare, *lookalikes(random, 30, blur=blur), is_share=True
+            faces.verification_eer, *lookalikes(random, 30, blur=blur), is_share=True
         )
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
@@ -231,7 +231,7 @@ def test_a_bootstrap_would_not_hold_it():
 def test_intervals_of_the_equal_error_rate_hold_the_truth(monkeypatch, blur):
     monkeypatch.setattr(statistics, "HALVES", 50)
     random = np.random.default_rng(1)
-    compare = verification_eer.compare
+    compare = faces.verification_eer
     truth = np.mean([compare(*lookalikes(random, blur=blur)) for _ in range(1000)])
     found = [
         estimate_set(compare, *lookalikes(random, blur=blur), is_share=True) for _ in range(TRIALS)

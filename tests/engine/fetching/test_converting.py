@@ -22,8 +22,8 @@ from sketchcli.engine.fetching.inventory import sha256_of
 from sketchcli.engine.fetching.network_layouts import PUBLISHED
 from sketchcli.engine.fetching.unpickling import read_arrays
 from sketchcli.errors import DataError
-from sketchcli.metrics import lpips_alex
-from sketchcli.metrics._features.inception import load as load_inception
+from sketchcli.metrics import lpips
+from sketchcli.metrics.inception import load_inception
 
 HEADS = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
 ALEX = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
@@ -96,7 +96,7 @@ def test_the_official_files_of_lpips(tmp_path, alex, is_zip):
     sources = [save(tmp_path / "back.pth", backbone, is_zip=is_zip)]
     sources.append(save(tmp_path / "alex.pth", heads, is_zip=is_zip))
     tensors, about = convert_alex(sources, tmp_path / "a.safetensors")
-    assert tensors.keys() == lpips_alex.build().state_dict().keys()
+    assert tensors.keys() == lpips.build_alex().state_dict().keys()
     assert torch.equal(tensors["stages.1.1.0.weight"], backbone["features.3.weight"])
     assert torch.equal(tensors["stages.4.0.bias"], backbone["features.10.bias"])
     assert torch.equal(tensors["heads.2"], heads["lin2.model.1.weight"].flatten())

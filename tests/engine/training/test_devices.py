@@ -15,7 +15,7 @@ from sketchcli.device import Device
 from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.losses import PerceptualLoss
-from sketchcli.metrics import lpips_alex
+from sketchcli.metrics import lpips
 
 META = torch.device("meta")
 ALL = {
@@ -40,7 +40,7 @@ class Elsewhere(Device):
 def test_everything_of_a_step_is_where_the_device_is(kind, strength):
     config = settings.merge(settings.preset("modern"), ALL | {"seed": 1})
     config = settings.merge(config, {"loss": {"adversarial": kind}})
-    perceptual = PerceptualLoss(lpips_alex.build(), (48, 48))
+    perceptual = PerceptualLoss(lpips.build_alex(), (48, 48))
     device = Elsewhere("meta", "fp32", 1)
     trainer = Trainer(config, image_size=(48, 48), device=device, perceptual=perceptual)
     random = torch.Generator().manual_seed(0)

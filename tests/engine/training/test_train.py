@@ -133,7 +133,7 @@ def test_the_best_weights_are_those_of_the_best_measurement(
 def test_a_score_whose_network_sees_nothing_in_the_pictures_is_refused(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
-    monkeypatch.setattr(validating.lpips_alex, "SMALLEST_SIDE", 33)
+    monkeypatch.setattr(validating.lpips, "LPIPS_ALEX_SMALLEST_SIDE", 33)
     config = settings.merge(tiny, {"validation": {"score": "lpips-alex"}})
     with pytest.raises(UsageError, match="33 pixels"):
         train(config, dataset, run_dir=run_dir, device=cpu)

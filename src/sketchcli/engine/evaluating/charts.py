@@ -9,7 +9,7 @@ from sketchcli.engine.evaluating.measuring import Values
 from sketchcli.engine.evaluating.wording import BASELINE, number, title
 from sketchcli.engine.results import EvalResult
 from sketchcli.engine.web_page import escape
-from sketchcli.metrics._gallery import Roc
+from sketchcli.metrics.faces import Roc
 
 COLOURS = 8
 WIDTH, HEIGHT = 300, 110  # of a histogram

@@ -21,7 +21,7 @@ from sketchcli.engine.results import (
 )
 from sketchcli.errors import DataError, UsageError
 from sketchcli.images import Pixels
-from sketchcli.metrics import _gallery
+from sketchcli.metrics import faces
 
 RESULT = "result.json"
 PROTOCOL = {
@@ -169,7 +169,7 @@ def _evidence(
 ) -> Evidence:
     """What the report shows: one value a picture and metric, and the curves of verification."""
     rocs = {
-        predictor.name: _gallery.roc(own.features["faces"], real.features["faces"])
+        predictor.name: faces.roc(own.features["faces"], real.features["faces"])
         for predictor, own in zip(predictors, measured, strict=True)
         if "faces" in own.features
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, Values
-from sketchcli.metrics._gallery import Roc
+from sketchcli.metrics.faces import Roc
 
 BINS = 30
 

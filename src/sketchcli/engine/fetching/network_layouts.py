@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from sketchcli.engine.fetching.pickled_arrays import Float32
-from sketchcli.metrics import lpips_alex, lpips_vgg
-from sketchcli.metrics._features._inception_network import InceptionNetwork
+from sketchcli.metrics import lpips
+from sketchcli.metrics._inception_network import InceptionNetwork
 
 EPSILON = 1e-3  # of Inception's batch normalisations
 
@@ -37,13 +37,13 @@ class PublishedNetwork:
 
 
 def _lpips_alex() -> PublishedNetwork:
-    graph = lpips_alex.build()
+    graph = lpips.build_alex()
     official = _official_lpips(graph, (0, 3, 6, 8, 10))
     return PublishedNetwork(graph, (official, _jax_lpips(graph, "AlexNet_0")))
 
 
 def _lpips_vgg() -> PublishedNetwork:
-    graph = lpips_vgg.build()
+    graph = lpips.build_vgg()
     official = _official_lpips(graph, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))
     return PublishedNetwork(graph, (official, _jax_lpips(graph, "VGG16_0")))
 

@@ -17,7 +17,7 @@ from sketchcli.engine.evaluating import networks
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
-from sketchcli.metrics import colour_shift, gradient, lpips_alex, mae, sharpness, ssim
+from sketchcli.metrics import lpips, pixel, structural
 
 BATCH = 8
 LPIPS = "lpips-alex"
@@ -83,7 +83,7 @@ class Validator:
             scores=scores,
             score=chosen_score(self.config.score, scores),
             training_scores=learnt,
-            colour_shift=float(colour_shift.score(generated, self.pairs.photos).mean()),
+            colour_shift=float(pixel.colour_shift(generated, self.pairs.photos).mean()),
             diversity=spread / real_spread if spread is not None and real_spread else None,
             sketch_use=sketch_use(generated, self.pairs),
             real_sign_held_out=self.sign_of(discriminator),
@@ -93,10 +93,10 @@ class Validator:
     def scores(self, generated: Pixels, real: Pixels) -> dict[str, float]:
         """The mean of every metric."""
         values = {
-            "ssim": ssim.score(generated, real),
-            "mae": mae.score(generated, real),
-            "gradient": gradient.score(generated, real),
-            "sharpness": sharpness.score(generated, real),
+            "ssim": structural.ssim(generated, real),
+            "mae": pixel.mae(generated, real),
+            "gradient": structural.gradient(generated, real),
+            "sharpness": pixel.sharpness_ratio(generated, real),
         }
         if self.lpips is not None:
             values[LPIPS] = self.lpips(generated, real)
@@ -152,7 +152,7 @@ def sketch_use(generated: Pixels, pairs: Split) -> float | None:
     others = np.roll(sketches, 1, axis=0)
 
     def margin(photos: Pixels) -> float:
-        own, foreign = gradient.score(photos, sketches), gradient.score(photos, others)
+        own, foreign = structural.gradient(photos, sketches), structural.gradient(photos, others)
         return float(own.mean() - foreign.mean())
 
     expected = margin(pairs.photos)
@@ -170,16 +170,16 @@ def _mean_distance(photos: Pixels) -> float | None:
 def _lpips(
     size: tuple[int, int], *, is_needed: bool
 ) -> Callable[[Pixels, Pixels], np.ndarray] | None:
-    is_seen = min(size) >= lpips_alex.SMALLEST_SIDE
+    is_seen = min(size) >= lpips.LPIPS_ALEX_SMALLEST_SIDE
     if is_needed and not is_seen:
         raise UsageError(
-            f"the score {LPIPS} needs pictures of {lpips_alex.SMALLEST_SIDE} pixels or more",
+            f"the score {LPIPS} needs pictures of {lpips.LPIPS_ALEX_SMALLEST_SIDE} pixels or more",
             hint="choose another validation.score, or prepare a larger size",
         )
     file = networks.file_of(LPIPS) if is_seen else None
     if file is not None:
-        network = lpips_alex.load(file)
-        return lambda generated, real: lpips_alex.score(generated, real, network)
+        network = lpips.load_lpips_alex(file)
+        return lambda generated, real: lpips.lpips_alex(generated, real, network)
     if is_needed:
         raise UsageError(
             f"the score {LPIPS} needs a network that is not here",

@@ -8,6 +8,7 @@ the weights that were learned from people's judgements, one for each channel.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,14 @@ from torch.nn import functional
 
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
+from sketchcli.metrics._filters import filled
+from sketchcli.registry import Entry
+
+NAMES = (
+    "lpips-alex",
+    "lpips-vgg",
+)
+
 
 # What the pictures, in [-1, 1], are shifted and scaled by: ImageNet's mean and deviation.
 SHIFT = (-0.030, -0.088, -0.188)
@@ -114,3 +123,101 @@ def _planes(pictures: Pixels) -> Tensor:
 def _standardised(pictures: Tensor) -> Tensor:
     shift, scale = (pictures.new_tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
     return (pictures / 127.5 - 1 - shift) / scale
+
+
+# LPIPS on AlexNet: the perceptual distance that most papers report, in [0, about 1.5].
+
+LPIPS_ALEX_TITLE = "LPIPS (AlexNet)"
+ALEX_CHANNELS = (64, 192, 384, 256, 256)
+LPIPS_ALEX_SMALLEST_SIDE = 31
+
+
+def build_alex() -> Lpips:
+    """The graph (Krizhevsky 2014, as in torchvision), without its tensors."""
+    with torch.device("meta"):
+        stages = (
+            nn.Sequential(nn.Conv2d(3, 64, 11, stride=4, padding=2)),
+            nn.Sequential(nn.MaxPool2d(3, 2), convolutions(64, 192, size=5)),
+            nn.Sequential(nn.MaxPool2d(3, 2), convolutions(192, 384)),
+            convolutions(384, 256),
+            convolutions(256, 256),
+        )
+        return Lpips(LPIPS_ALEX_TITLE, stages, ALEX_CHANNELS, LPIPS_ALEX_SMALLEST_SIDE)
+
+
+def load_lpips_alex(file: Path) -> Lpips:
+    """The network, from the file that `fetch-data lpips-alex` made.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or another network's.
+    """
+    return filled(build_alex(), file)
+
+
+def lpips_alex(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    Raises:
+        DataError: The pictures are smaller than 31 pixels.
+    """
+    return distances(generated, real, network)
+
+
+# LPIPS on VGG16: the perceptual distance nearest to what a VGG loss trains for.
+
+LPIPS_VGG_TITLE = "LPIPS (VGG)"
+VGG_CHANNELS = (64, 128, 256, 512, 512)
+LPIPS_VGG_SMALLEST_SIDE = 16
+
+
+def build_vgg() -> Lpips:
+    """The graph (Simonyan and Zisserman 2015, configuration D), without its tensors."""
+    with torch.device("meta"):
+        stages = (
+            convolutions(3, 64, 64),
+            nn.Sequential(nn.MaxPool2d(2), convolutions(64, 128, 128)),
+            nn.Sequential(nn.MaxPool2d(2), convolutions(128, 256, 256, 256)),
+            nn.Sequential(nn.MaxPool2d(2), convolutions(256, 512, 512, 512)),
+            nn.Sequential(nn.MaxPool2d(2), convolutions(512, 512, 512, 512)),
+        )
+        return Lpips(LPIPS_VGG_TITLE, stages, VGG_CHANNELS, LPIPS_VGG_SMALLEST_SIDE)
+
+
+def load_lpips_vgg(file: Path) -> Lpips:
+    """The network, from the file that `fetch-data lpips-vgg` made.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or another network's.
+    """
+    return filled(build_vgg(), file)
+
+
+def lpips_vgg(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    Raises:
+        DataError: The pictures are smaller than 16 pixels.
+    """
+    return distances(generated, real, network)
+
+
+ENTRIES = {
+    "lpips-alex": Entry(
+        TITLE=LPIPS_ALEX_TITLE,
+        DIRECTION="lower",
+        PROTOCOL="LPIPS v0.1, AlexNet with its learned heads, at the pictures' own size, float32",
+        NETWORKS=("lpips-alex",),
+        SMALLEST_SIDE=LPIPS_ALEX_SMALLEST_SIDE,
+        load=load_lpips_alex,
+        score=lpips_alex,
+    ),
+    "lpips-vgg": Entry(
+        TITLE=LPIPS_VGG_TITLE,
+        DIRECTION="lower",
+        PROTOCOL="LPIPS v0.1, VGG16 with its learned heads, at the pictures' own size, float32",
+        NETWORKS=("lpips-vgg",),
+        SMALLEST_SIDE=LPIPS_VGG_SMALLEST_SIDE,
+        load=load_lpips_vgg,
+        score=lpips_vgg,
+    ),
+}

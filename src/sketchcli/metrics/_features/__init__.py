@@ -1,1 +1,0 @@
-"""What a set of pictures is compared by: a module in this package for each kind of features."""

@@ -1,0 +1,232 @@
+"""Metrics of single pixels and of the mean colour: MAE, MSE, PSNR, sharpness, colour shift."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchcli.images import Pixels
+from sketchcli.metrics._filters import Values, correlate, grey, pad
+from sketchcli.registry import Entry
+
+NAMES = (
+    "mae",
+    "mse",
+    "psnr",
+    "colour-shift",
+    "sharpness",
+)
+
+
+# Mean absolute error: mean of |generated - real| over all pixels and channels, in [0, 255].
+
+
+def mae(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    >>> mae(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
+    [200.0]
+    """
+    # A difference of uint8 wraps; floats do not.
+    scores: NDArray[np.float64] = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
+    return scores
+
+
+# Mean squared error: mean of (generated - real)² over all pixels and channels, in [0, 65025].
+
+
+def mse(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    >>> mse(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
+    [40000.0]
+    """
+    # A difference of uint8 wraps, and so does its square; floats do not.
+    squares = np.square(generated.astype(np.float64) - real)
+    scores: NDArray[np.float64] = squares.mean(axis=(1, 2, 3))
+    return scores
+
+
+# Peak signal-to-noise ratio: 10 log10(255² / mean squared error), in dB, for each picture.
+
+IDENTICAL = 100.0  # what two equal pictures get, whose ratio is infinite
+
+
+def psnr(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+
+    The figure to quote is the mean of these, not the ratio of the mean error.
+    """
+    least = 255.0**2 / 10 ** (IDENTICAL / 10)
+    return 10 * np.log10(255.0**2 / np.maximum(mse(generated, real), least))
+
+
+# Sharpness ratio: how far the two pictures are apart in the variance of their Laplacian.
+#
+# The variance of the Laplacian is the measure of focus LAPV of Pech-Pacheco et al. 2000. Here it is
+# taken of both pictures, and the absolute logarithm of their ratio is the score: 0 is as sharp as
+# the real photo, 1 is a variance of half or of twice as much. It does not see where the detail is,
+# nor whether it is right: noise sharpens a picture.
+
+SHARPNESS_PROTOCOL = (
+    "|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored border, grey), "
+    "5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its variance"
+)
+LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+# What rounding to whole levels alone gives: 1/12 of a level², times the sum of squared weights.
+ROUNDING = (LAPLACIAN**2).sum() / 12
+
+
+def sharpness_ratio(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)` and not negative, from uint8 `(N, H, W, 3)`."""
+    pairs = zip(generated, real, strict=True)
+    return np.array([abs(np.log2(sharpness(ours) / sharpness(theirs))) for ours, theirs in pairs])
+
+
+def sharpness(photo: Pixels) -> float:
+    """The variance of the Laplacian of a photo `(H, W, 3)`, plus that of rounding."""
+    values: Values = correlate(pad(grey(photo), (1, 1), (1, 1), "mirror"), LAPLACIAN)
+    return float(values.var() + ROUNDING)
+
+
+# Colours as an eye tells them apart: CIELAB, and the difference CIEDE2000.
+
+Colours = NDArray[np.float64]
+# IEC 61966-2-1: linear sRGB to XYZ, under D65.
+TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+WHITE = TO_XYZ.sum(axis=1)
+
+
+def _linear() -> Colours:
+    levels = np.arange(256) / 255
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+
+
+LINEAR = _linear()  # of each uint8 level
+
+
+def cielab(photos: Pixels) -> Colours:
+    """L* in [0, 100], a* and b*, `(..., 3)`, from sRGB uint8 `(..., 3)`.
+
+    >>> cielab(np.full((1, 3), 255, np.uint8)).round(3).tolist()
+    [[100.0, 0.0, 0.0]]
+    """
+    relative = LINEAR[photos] @ (TO_XYZ / WHITE[:, None]).T
+    edge = 6 / 29
+    roots = np.where(relative > edge**3, np.cbrt(relative), relative / (3 * edge**2) + 4 / 29)
+    x, y, z = np.moveaxis(roots, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def ciede2000(first: Colours, second: Colours) -> Colours:
+    """The difference of CIELAB colours `(..., 3)`, `(...)`; about 1 can just be seen.
+
+    After Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula", equations 2 to 22.
+    """
+    light, chroma, hue = _polar(first, second)
+    mean_light, mean_chroma = light.mean(axis=0), chroma.mean(axis=0)
+    turn = hue[1] - hue[0]
+    has_hue = chroma.prod(axis=0) > 0
+    turn = np.where(has_hue, (turn + 180) % 360 - 180, 0.0)
+    mean_hue = _mean_hue(hue, has_hue)
+    spread = (mean_light - 50) ** 2
+    by_light = (light[1] - light[0]) / (1 + 0.015 * spread / np.sqrt(20 + spread))
+    by_chroma = (chroma[1] - chroma[0]) / (1 + 0.045 * mean_chroma)
+    across = 2 * np.sqrt(chroma.prod(axis=0)) * np.sin(np.radians(turn / 2))
+    by_hue = across / (1 + 0.015 * mean_chroma * _hue_weight(mean_hue))
+    rotation = -np.sin(np.radians(60 * np.exp(-(((mean_hue - 275) / 25) ** 2))))
+    rotation *= 2 * _saturation(mean_chroma)
+    squares = by_light**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
+    difference: Colours = np.sqrt(np.maximum(squares, 0))
+    return difference
+
+
+def _polar(first: Colours, second: Colours) -> tuple[Colours, Colours, Colours]:
+    """Lightness, chroma and hue (degrees) of both, `(2, ...)` each: equations 2 to 7."""
+    light, a, b = np.moveaxis(np.stack([first, second]), -1, 0)
+    a = a * (1.5 - 0.5 * _saturation(np.hypot(a, b).mean(axis=0)))
+    return light, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+
+
+def _mean_hue(hue: Colours, has_hue: NDArray[np.bool_]) -> Colours:
+    """The hue halfway on the shorter arc: equation 14; where one has none, the other's."""
+    mean = hue.mean(axis=0)
+    is_far = np.abs(hue[1] - hue[0]) > 180
+    halfway: Colours = np.where(is_far, (mean + 180) % 360, mean)
+    return np.where(has_hue, halfway, hue.sum(axis=0))
+
+
+def _hue_weight(mean_hue: Colours) -> Colours:
+    weights: Colours = (
+        1
+        - 0.17 * np.cos(np.radians(mean_hue - 30))
+        + 0.24 * np.cos(np.radians(2 * mean_hue))
+        + 0.32 * np.cos(np.radians(3 * mean_hue + 6))
+        - 0.20 * np.cos(np.radians(4 * mean_hue - 63))
+    )
+    return weights
+
+
+def _saturation(chroma: Colours) -> Colours:
+    """Near 0 for greys and 1 for vivid colours."""
+    seventh = chroma**7
+    found: Colours = np.sqrt(seventh / (seventh + 25.0**7))
+    return found
+
+
+# Colour shift: the difference, CIEDE2000, of the mean colours of two pictures.
+#
+# The mean of CIELAB over all pixels: a veil or a tint over a whole picture shifts it, detail and
+# noise hardly do. About 1 can just be seen (Sharma, Wu and Dalal 2005).
+
+COLOUR_SHIFT_PROTOCOL = (
+    "CIEDE2000 of the pictures' mean CIELAB colours (sRGB, D65); about 1 can just be seen"
+)
+
+
+def colour_shift(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    return ciede2000(_mean_colours(generated), _mean_colours(real))
+
+
+def _mean_colours(photos: Pixels) -> NDArray[np.float64]:
+    """CIELAB `(N, 3)`."""
+    return np.array([cielab(photo).mean(axis=(0, 1)) for photo in photos])
+
+
+ENTRIES = {
+    "mae": Entry(
+        TITLE="MAE",
+        DIRECTION="lower",
+        PROTOCOL="mean over pixels and RGB channels, 0-255",
+        score=mae,
+    ),
+    "mse": Entry(
+        TITLE="MSE",
+        DIRECTION="lower",
+        PROTOCOL="mean of the squared difference over pixels and RGB channels, 0-255 each",
+        score=mse,
+    ),
+    "psnr": Entry(
+        TITLE="PSNR",
+        DIRECTION="higher",
+        PROTOCOL="of each picture, over RGB, in dB; identical pictures count as 100",
+        score=psnr,
+    ),
+    "colour-shift": Entry(
+        TITLE="colour shift",
+        DIRECTION="lower",
+        PROTOCOL=COLOUR_SHIFT_PROTOCOL,
+        score=colour_shift,
+    ),
+    "sharpness": Entry(
+        TITLE="sharpness ratio",
+        DIRECTION="lower",
+        PROTOCOL=SHARPNESS_PROTOCOL,
+        score=sharpness_ratio,
+    ),
+}
