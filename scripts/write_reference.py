@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import registry
-from sketchcli.weights import card
+from sketchcli import registry, weights
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 SETTINGS_HEAD = """# Settings
@@ -69,7 +68,7 @@ def settings_page() -> str:
 
 def card_page() -> str:
     """The card that lies in the package, beside the bundled model."""
-    return card.text()
+    return weights.text()
 
 
 def sections(config: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - any config class

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from sketchcli import images
-from sketchcli.assets import fs2k
+from sketchcli.assets import sketch_datasets
 from sketchcli.data import sources
 from sketchcli.errors import DataError
 
@@ -23,7 +23,7 @@ def folder(tmp_path, noise):
 
 
 def test_pairs_share_a_name_and_their_split_is_a_folder(folder):
-    fs2k.arrange(folder)
+    sketch_datasets.arrange_fs2k(folder)
     pairs = {(p.id, p.split, p.photo.name, p.sketch.name) for p in sources.tree(folder).pairs}
     assert pairs == {
         (f"{style}-{number}", split, f"{style}-{number}.jpg", f"{style}-{number}.png")
@@ -37,7 +37,7 @@ def test_without_the_lists_every_picture_keeps_its_place(folder):
     for file in folder.glob("*.json"):
         file.unlink()
     before = sorted(folder.rglob("*"))
-    fs2k.arrange(folder)
+    sketch_datasets.arrange_fs2k(folder)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -45,4 +45,4 @@ def test_without_the_lists_every_picture_keeps_its_place(folder):
 def test_a_damaged_list_is_named(folder, content):
     (folder / "anno_test.json").write_text(content)
     with pytest.raises(DataError, match=r"anno_test\.json"):
-        fs2k.arrange(folder)
+        sketch_datasets.arrange_fs2k(folder)

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from sketchcli.config import ModelConfig
-from sketchcli.models.building import build_discriminator, build_generator
-from sketchcli.models.combined import CombinedModel
+from sketchcli.models.building import CombinedModel, build_discriminator, build_generator
 
 
 @pytest.fixture(params=["dense", "patch"])

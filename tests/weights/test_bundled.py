@@ -11,7 +11,6 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.training.train import train
 from sketchcli.errors import CheckpointError
-from sketchcli.weights import card
 
 needs_it = pytest.mark.skipif(not weights.is_here(), reason="no bundled model in this checkout")
 
@@ -69,24 +68,24 @@ def test_a_model_that_is_too_large_is_refused(trained, tmp_path, monkeypatch):
 def test_the_hash_beside_it_tells_it_from_another_file(trained, tmp_path, monkeypatch):
     target = tmp_path / "bundled.safetensors"
     bundle_weights.bundle(trained, target)
-    monkeypatch.setattr(card, "RECORDED", target.with_suffix(".sha256"))
-    card.check(target)
+    monkeypatch.setattr(weights, "RECORDED", target.with_suffix(".sha256"))
+    weights.check(target)
     data = bytearray(target.read_bytes())
     data[-1] ^= 1
     target.write_bytes(data)
     with pytest.raises(CheckpointError):
-        card.check(target)
+        weights.check(target)
 
 
 def test_the_card_names_data_rights_and_failings():
-    text = card.text()
+    text = weights.text()
     for word in ("public domain", "licence", "evidence", "benchmarks/bundled.sh", "skin"):
         assert word in text
 
 
 @needs_it
 def test_it_is_the_file_that_was_recorded_and_small_enough():
-    card.check(weights.bundled())
+    weights.check(weights.bundled())
     assert weights.bundled().stat().st_size <= bundle_weights.LARGEST_BYTES
 
 

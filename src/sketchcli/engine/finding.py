@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sketchcli import errors, paths, registry
-from sketchcli.assets import Asset, cuhk, yunet
+from sketchcli.assets import Asset, cuhk, evaluators
 from sketchcli.config import Align, Direction
 from sketchcli.data import manifest, prepared, sources
 from sketchcli.data.pairing import cuhk as cuhk_name
@@ -93,7 +93,7 @@ def find_detector(align: Align) -> Path | None:
     """
     if align is Align.NONE:
         return None
-    detector = paths.assets_home() / "yunet" / yunet.ASSET.downloads[0].name
+    detector = paths.assets_home() / "yunet" / evaluators.YUNET.downloads[0].name
     if not detector.is_file():
         raise DataError("no face detector here", hint="get it: sketch2img fetch-data yunet")
     return detector

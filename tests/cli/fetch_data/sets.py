@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine.fetching.packing import tarred, zipped
 from PIL import Image
 
-from sketchcli.assets import Edition, RemoteFile, facades
+from sketchcli.assets import Edition, RemoteFile, pix2pix_datasets
 
 ACCEPT = "--accept-licence"
 KINDS = ("photos", "sketches")
@@ -34,4 +34,8 @@ def tar_of(members: dict[str, bytes]) -> bytes:
 
 def patch_facades(monkeypatch, *urls: str, digest: str | None = None) -> None:
     edition = Edition((RemoteFile("facades.tar.gz", urls, digest),))
-    monkeypatch.setattr(facades, "ASSET", replace(facades.ASSET, editions=(edition,), pairs=4))
+    monkeypatch.setattr(
+        pix2pix_datasets.ENTRIES["facades"],
+        "ASSET",
+        replace(pix2pix_datasets.FACADES, editions=(edition,), pairs=4),
+    )

@@ -12,7 +12,7 @@ from cli.fetch_data.sets import ACCEPT, patch_facades, png, sha256, tar_of, zip_
 from engine.fetching.loopback import Reply
 from engine.fetching.packing import tarred
 
-from sketchcli.assets import fs2k
+from sketchcli.assets import sketch_datasets
 from sketchcli.data import sources
 from sketchcli.errors import ExitCode
 
@@ -195,7 +195,7 @@ def test_a_manual_set_is_taken_from_its_archive(sketch2img, home, tmp_path, pict
     assert outcome.code == 0, outcome.stderr
     assert "2 pictures; the whole set has 4208" in outcome.stderr
     assert {pair.id for pair in sources.tree(home / "raw" / "fs2k").pairs} == {"1-0001"}
-    assert fs2k.ASSET.pairs == 2104
+    assert sketch_datasets.FS2K.pairs == 2104
 
 
 class Terminal(io.StringIO):

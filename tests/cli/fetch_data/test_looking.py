@@ -9,7 +9,7 @@ from engine.fetching.loopback import Reply
 from processes import heavy_imports
 
 from sketchcli import files
-from sketchcli.assets import fs2k
+from sketchcli.assets import sketch_datasets
 from sketchcli.data import sources
 from sketchcli.engine.fetching import fetch as fetching
 from sketchcli.engine.fetching import planning
@@ -67,7 +67,7 @@ def test_a_dry_run_touches_nothing(sketch2img, home, server, side_by_side, mp):
 
 def test_a_dry_run_of_a_manual_set_says_its_steps(sketch2img):
     planned = sketch2img("fetch-data", "fs2k", "--dry-run", "--json").json["data"]
-    assert planned["steps"] == list(fs2k.ASSET.steps)
+    assert planned["steps"] == list(sketch_datasets.FS2K.steps)
     assert planned["state"] == "absent"
 
 

@@ -7,7 +7,7 @@ from cli.failing import assert_fails, tree
 from cli.fetch_data.sets import sha256, tar_of, zip_of
 from engine.fetching.loopback import Reply
 
-from sketchcli.assets import Edition, RemoteFile, lpips_alex, yunet
+from sketchcli.assets import Edition, RemoteFile, evaluators
 from sketchcli.errors import ExitCode
 
 WEIGHTS, HEADS = b"weights" * 100, b"heads"
@@ -18,7 +18,7 @@ def network(mp):
     """The detector, with a file that we have."""
     file = RemoteFile("yunet.onnx", ("http://127.0.0.1:1/yunet.onnx",), sha256(WEIGHTS))
     edition = Edition((file,), package="faces==1.0")
-    mp.setattr(yunet, "ASSET", replace(yunet.ASSET, editions=(edition,)))
+    mp.setattr(evaluators.ENTRIES["yunet"], "ASSET", replace(evaluators.YUNET, editions=(edition,)))
 
 
 @pytest.mark.parametrize("name", ["yunet.onnx", "renamed.bin"])
@@ -79,7 +79,11 @@ def test_both_editions_of_a_network_with_two_files(sketch2img, home, tmp_path, s
         )
     )
     both = Edition((RemoteFile("both.ckpt", sha256=sha256(b"both")),), package="lpips==1")
-    mp.setattr(lpips_alex, "ASSET", replace(lpips_alex.ASSET, editions=(official, both)))
+    mp.setattr(
+        evaluators.ENTRIES["lpips-alex"],
+        "ASSET",
+        replace(evaluators.LPIPS_ALEX, editions=(official, both)),
+    )
     folder = home / "assets" / "lpips-alex"
     assert sketch2img("fetch-data", "lpips-alex").code == 0
     assert {p.name for p in folder.glob("*.pth")} == {"back.pth", "heads.pth"}

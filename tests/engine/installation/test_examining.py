@@ -16,7 +16,6 @@ from sketchcli.engine.installation import belongings, computing, probes, softwar
 from sketchcli.engine.installation.asking import Answer, ask
 from sketchcli.engine.installation.findings import VERBS, Check, State, installation
 from sketchcli.errors import ExitCode
-from sketchcli.weights import card
 
 TRIAL = {"model": "m", "milliseconds": {"cpu": 70.0}, "spread": 60.0}
 TORCH = {
@@ -73,7 +72,7 @@ def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
         *("memory", "folders", "disk", "assets", "model", "trial"),
     ]
     assert "GFLOP/s" in outcome.stdout
-    assert card.recorded_hash()[:12] in outcome.stdout
+    assert weights.recorded_hash()[:12] in outcome.stdout
     assert "SKETCH2IMG_HOME=~/home: nothing yet" in outcome.stdout
     assert str(home.parent) not in outcome.stdout
     assert not home.exists()  # looking makes nothing
@@ -217,7 +216,7 @@ def test_the_bundled_model_is_tried_not_the_newest_run(home):
 
 
 def test_a_damaged_or_missing_model_is_told(monkeypatch, tmp_path, home):
-    assert belongings.check_bundled().facts["sha256"] == card.recorded_hash()
+    assert belongings.check_bundled().facts["sha256"] == weights.recorded_hash()
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(weights.FILE.read_bytes()[:-1])
     monkeypatch.setattr(weights, "FILE", damaged)

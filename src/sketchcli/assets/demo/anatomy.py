@@ -1,25 +1,25 @@
 """Outlines of a face: signed distances, in head units, that photo and sketch share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sketchcli.assets.demo.clothing import Garment, dress, shape_trunk
-from sketchcli.assets.demo.face import Extras, Face, Features, Skull
-from sketchcli.assets.demo.hair import HairShape, comb
+from sketchcli.assets.demo.face import ClothesKind, Extras, Face, Features, Hair, Skull
 from sketchcli.assets.demo.shapes import (
     Field,
     bow,
     box,
     bump,
     ellipse,
+    noise,
     pixel_grid,
     ramp,
     segment,
     smooth_union,
+    strands,
     turn,
 )
-from sketchcli.assets.demo.texture import noise
 
 MOUTH = 0.305  # where the lips meet, in head units below the eyes
 
@@ -57,6 +57,30 @@ class Mouth:
     lower: Field
     gap: Field
     bend: Field
+
+
+@dataclass(frozen=True)
+class Garment:
+    """Clothes: `cloth`, `collar` and `inner` are distances, `seams` an unsigned one."""
+
+    cloth: Field
+    collar: Field
+    inner: Field
+    seams: Field
+
+
+@dataclass(frozen=True)
+class HairShape:
+    """Hair: `back` hangs behind the head, `front` lies over it; `strands` is in [-1, 1].
+
+    `depth` is the distance below the hair's own outline, whatever lies in front of it.
+    """
+
+    back: Field
+    front: Field
+    depth: Field
+    strands: Field
+    softness: float
 
 
 @dataclass(frozen=True)
@@ -212,3 +236,204 @@ def _earrings(u: Field, v: Field, skull: Skull, extras: Extras) -> Field:
     if not extras.earrings:
         return np.full_like(u, 9.0)
     return np.hypot(np.abs(u) - skull.width + 0.008, v - 0.055 - 0.115 * skull.ear) - 0.018
+
+
+# Outlines of hair, and the strands in it.
+
+_FAR = 9.0
+
+
+def comb(hair: Hair, skull: Skull, u: Field, v: Field, rng: np.random.Generator) -> HairShape:
+    """Shape hair of a style around a skull."""
+    size = len(u)
+    frizz = noise(rng, 40, size)
+    outer = _outline(hair, skull, u, v) + _frizz_depth(hair) * frizz
+    flow = _flow(hair, u, v, outer, frizz)
+    locks = _locks(flow, rng, 2 / size) * (0.8 + 0.35 * noise(rng, 30, size))
+    front = np.maximum(outer, -_window(hair, skull, u, v, locks))
+    if hair.is_short:  # short hair ends in sideburns
+        front = np.maximum(front, v - hair.length - 0.01 + 0.012 * locks)
+    back = outer
+    if hair.style == "bald":
+        front, back = front + _FAR, back + _FAR
+    return HairShape(back, front, -outer, np.clip(locks, -1, 1), 0.022 if hair.is_soft else 0.0)
+
+
+def _locks(flow: Field, rng: np.random.Generator, pixel: float) -> Field:
+    """Strands in [-1, 1], coarse to fine; those too fine for the pixels are left out."""
+    locks = 0.30 * strands(rng, flow, 0.040)
+    for spacing, strength in ((0.018, 0.45), (0.008, 0.50)):
+        locks = locks + strength * min(1.0, 0.9 * spacing / pixel) * strands(rng, flow, spacing)
+    return locks
+
+
+def _frizz_depth(hair: Hair) -> float:
+    """How far the outline wanders."""
+    return {"curly": 0.016, "wavy": 0.006, "cropped": 0.002}.get(hair.style, 0.003)
+
+
+def _outline(hair: Hair, skull: Skull, u: Field, v: Field) -> Field:
+    """Distance to all of the hair as if there were no face before it."""
+    style, volume = hair.style, hair.volume
+    extra = {"cropped": 0.012, "bald": 0.0, "bun": 0.02, "curly": 0.13}.get(style, 0.045)
+    extra += {"cropped": 0.012, "bun": 0.012, "curly": 0.06}.get(style, 0.035) * volume
+    side = extra
+    if hair.is_short:  # short hair lies closer the nearer it comes to the ears
+        side = 0.8 * extra
+        u = u * (1 + side / skull.width * ramp(v, -0.32, -0.02))
+    cap = ellipse(u, v + 0.12, skull.width + side, 0.40 + extra)
+    if style == "bun":
+        knot = ellipse(u - 0.3 * hair.part, v + 0.62, 0.135 + 0.03 * volume, 0.115)
+        return np.minimum(cap, knot)
+    if hair.is_short:
+        return cap
+    return smooth_union(cap, _curtain(hair, skull, u, v, side), 0.12)
+
+
+def _curtain(hair: Hair, skull: Skull, u: Field, v: Field, side: float) -> Field:
+    """Distance to hair that hangs down the sides."""
+    if hair.style == "wavy":
+        u = u + 0.016 * np.sin(v * 21 + hair.part * 40)
+    top = -0.15
+    widen = {"wavy": 0.07, "long": 0.03, "fringe": -0.01}.get(hair.style, 0.0)
+    half_width = skull.width + side + widen * ramp(v, 0.0, 0.5)
+    centre, half_height = (top + hair.length) / 2, (hair.length - top) / 2
+    return box(u * (skull.width / half_width), v - centre, skull.width, half_height, 0.14)
+
+
+def _window(hair: Hair, skull: Skull, u: Field, v: Field, locks: Field) -> Field:
+    """Distance to the opening in the hair through which the face looks."""
+    part = hair.part * _parting(hair)
+    across = (u - part) / np.where(u > part, skull.width - part, skull.width + part)
+    drop, power = {
+        "fringe": (0.02, 2.0),
+        "parted": (0.24, 2.6),
+        "cropped": (0.26, 5.0),
+        "bun": (0.34, 3.0),
+        "long": (0.40, 2.2),
+        "wavy": (0.40, 2.0),
+    }.get(hair.style, (0.24, 3.5))
+    low = 0.185 if hair.style == "fringe" else 0.0
+    line = hair.line + low + drop * np.minimum(np.abs(across), 1.3) ** power
+    line = line + 0.014 * locks
+    slope = drop * power * np.minimum(np.abs(across), 1.0) ** (power - 1) / skull.width
+    below = (line - v) / np.sqrt(1 + slope * slope)
+    if hair.is_short:
+        return below
+    inner = skull.width * 0.95 - 0.07 * ramp(v, 0.0, 0.5) + 0.006 * locks
+    return -smooth_union(-below, inner - np.abs(u), 0.10)
+
+
+def _parting(hair: Hair) -> float:
+    """How far off the middle the hairline's highest point is, as a share of `part`."""
+    return {"parted": 1.0, "long": 0.7, "wavy": 1.0}.get(hair.style, 0.0)
+
+
+def _flow(hair: Hair, u: Field, v: Field, outer: Field, frizz: Field) -> Field:
+    """Coordinate that is constant along a strand."""
+    if hair.style == "curly":
+        return outer + 0.05 * np.sin(17 * u) * np.sin(15 * v) + 0.03 * np.sin(31 * u + 23 * v)
+    if hair.style == "cropped":
+        return 0.9 * np.arctan2(u, v + 0.1) + 0.012 * frizz
+    if hair.style == "bun":
+        return 0.42 * np.arctan2(u, v + 0.62)
+    if hair.style == "fringe":
+        fall = 0.55 * np.arctan2(u, v + 0.85)
+        return np.where(v > 0.0, u * 0.9, fall)
+    wave = 0.018 * np.sin(v * 21 + u * 6) if hair.style == "wavy" else 0.0
+    return outer + 0.35 * np.abs(u - hair.part) * ramp(-v, 0.1, 0.5) + wave
+
+
+# Outlines of neck, shoulders and what is worn on them.
+
+_FAR_CLOTH = 9.0
+_NAPE = 0.54  # clothes reach this high up the neck
+_Cut = tuple[Field, Field, Field, Field]  # opening, collar, inner shirt, seams
+
+
+def shape_trunk(x: Field, y: Field, neck: float) -> Field:
+    """Distance to neck and shoulders."""
+    width = neck + 0.018 * ramp(y, 0.3, 0.65) - 0.012 * ramp(-np.abs(y - 0.5), -0.2, 0.0)
+    column = np.maximum(np.abs(x) - width, 0.2 - y)
+    torso = ellipse(x, y - 1.31, 0.62 + 1.1 * neck, 0.72)
+    return smooth_union(column, torso, 0.16)
+
+
+def dress(kind: ClothesKind, x: Field, y: Field, trunk: Field) -> Garment:
+    """Cut clothes of a kind to fit a trunk."""
+    opening, collar, inner, seams = _CUTS[kind](x, y)
+    outline = trunk - 0.012
+    cloth = np.maximum(outline, -np.minimum(opening, y - _NAPE))
+    inside = np.maximum(trunk - 0.02, -np.minimum(opening, y - _NAPE))
+    return Garment(
+        cloth=cloth,
+        collar=np.maximum(np.maximum(collar, outline), _NAPE - y),
+        inner=np.maximum(inner, inside),
+        seams=np.where(cloth < 0, seams, _FAR_CLOTH),
+    )
+
+
+def _none(x: Field, y: Field) -> Field:
+    """Distance to nothing."""
+    return np.full(np.broadcast_shapes(x.shape, y.shape), _FAR_CLOTH)
+
+
+def _wedge(x: Field, y: Field, bottom: float, half_angle: float) -> Field:
+    """Distance to a V that opens upward from its point at `bottom`."""
+    c, s = float(np.cos(half_angle)), float(np.sin(half_angle))
+    return np.abs(x) * c + (y - bottom) * s
+
+
+def _crew(x: Field, y: Field) -> _Cut:
+    """Round neck with a ribbed band."""
+    opening = ellipse(x, y - 0.57, 0.27, 0.16)
+    collar = np.abs(opening - 0.022) - 0.022
+    return opening, np.maximum(collar, 0.5 - y), _none(x, y), _none(x, y)
+
+
+def _vee(x: Field, y: Field) -> _Cut:
+    """V neck with a band along it."""
+    opening = _wedge(x, y, 0.90, 0.62)
+    return opening, np.abs(opening - 0.02) - 0.02, _none(x, y), _none(x, y)
+
+
+def _shirt(x: Field, y: Field) -> _Cut:
+    """Open collar of two flaps, and buttons below."""
+    opening = _wedge(x, y, 0.76, 0.52)
+    flap = np.maximum(np.abs(opening - 0.055) - 0.055, _slant(x, y))
+    placket = np.where(y > 0.76, np.abs(np.abs(x) - 0.035), _FAR_CLOTH)
+    buttons = np.hypot(x, np.mod(y - 0.76, 0.1) - 0.05) - 0.008
+    seams = np.minimum(placket, np.where(y > 0.78, np.abs(buttons), _FAR_CLOTH))
+    return opening, flap, _none(x, y), seams
+
+
+def _slant(x: Field, y: Field) -> Field:
+    """Cut a collar flap at a slant, so that it ends in a point."""
+    return (y - 0.79) * 0.9 + (0.13 - np.abs(x)) * 0.45
+
+
+def _polo_neck(x: Field, y: Field) -> _Cut:
+    """High, rolled collar."""
+    brim = y - 0.50 - 0.35 * np.minimum(x * x, 0.1) * -1
+    opening = brim - 0.045
+    collar = np.maximum(-opening, y - 0.66 + 0.4 * x * x)
+    fold = np.abs(y - 0.66 + 0.4 * x * x)
+    return opening, collar, _none(x, y), np.where(np.abs(x) < 0.25, fold, _FAR_CLOTH)
+
+
+def _jacket(x: Field, y: Field) -> _Cut:
+    """Lapels over a pale shirt."""
+    opening = _wedge(x, y, 0.74, 0.46)
+    inner = _wedge(x, y, 1.12, 0.42)
+    lapel = np.maximum(np.abs(inner - 0.075) - 0.075, 0.6 - y)
+    notch = segment(np.abs(x), y, (0.30, 0.80), (0.40, 0.76))
+    return opening, lapel, inner, notch
+
+
+_CUTS: dict[ClothesKind, Callable[[Field, Field], _Cut]] = {
+    "crew": _crew,
+    "vee": _vee,
+    "shirt": _shirt,
+    "polo_neck": _polo_neck,
+    "jacket": _jacket,
+}

@@ -12,7 +12,6 @@ from sketchcli.engine.installation.findings import Check, State
 from sketchcli.engine.results import AssetListing
 from sketchcli.engine.runs import finished_runs
 from sketchcli.errors import CheckpointError, ExitCode, SketchError
-from sketchcli.weights import card
 
 MEGA, GIGA = 1e6, 1e9
 LITTLE_BYTES = 2 * GIGA  # a training run with its states, samples and report takes some 300 MB
@@ -75,8 +74,8 @@ def check_assets() -> Check:
 def check_bundled() -> Check:
     """The model that comes with the program, compared with the hash that it was shipped with."""
     try:
-        digest = card.recorded_hash()
-        card.check(weights.bundled())
+        digest = weights.recorded_hash()
+        weights.check(weights.bundled())
     except (CheckpointError, OSError, LookupError) as error:
         is_needed = not finished_runs()
         stops = ("generate",) if is_needed else ()

@@ -29,8 +29,7 @@ from sketchcli.losses import (
     structure_loss,
 )
 from sketchcli.models.blocks import Verdict
-from sketchcli.models.building import build_discriminator, build_generator
-from sketchcli.models.combined import CombinedModel
+from sketchcli.models.building import CombinedModel, build_discriminator, build_generator
 
 Judge = Callable[[Tensor, Tensor], Verdict]
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]

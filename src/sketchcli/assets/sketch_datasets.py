@@ -1,8 +1,4 @@
-"""FS2K: 2,104 faces, each drawn by an artist in one of three styles.
-
-The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
-split in two lists; `arrange` gives a pair one name and its split a folder.
-"""
+"""Sets of sketches that are got by hand, and folders of your own."""
 
 import json
 import re
@@ -10,11 +6,49 @@ from pathlib import Path
 
 from sketchcli.assets import Asset, Kind
 from sketchcli.errors import DataError
+from sketchcli.registry import Entry
+
+NAMES = (
+    "cufsf",
+    "fs2k",
+    "folder",
+)
+
+
+# CUFSF: sketches of 1,194 people of the FERET photographs, which NIST gives out by agreement.
+
+CUFSF = Asset(
+    title="CUFSF: FERET faces, sketches",
+    licence="research only; the photographs under the FERET agreement with NIST",
+    citation=(
+        "W. Zhang, X. Wang and X. Tang, Coupled Information-Theoretic Encoding for Face "
+        "Photo-Sketch Recognition, CVPR 2011."
+    ),
+    kind=Kind.MANUAL,
+    homepage="http://mmlab.ie.cuhk.edu.hk/archive/cufsf/",
+    notice=(
+        "CUFSF is for research only; its photographs are part of FERET, whose agreement with NIST "
+        "you must have signed."
+    ),
+    pairs=1194,
+    steps=(
+        "open http://mmlab.ie.cuhk.edu.hk/archive/cufsf/ and download the sketches",
+        "ask NIST for the FERET photographs, and sign its agreement",
+        "put the sketches into a folder CUFSF/sketches",
+        "put the photographs of the same people into CUFSF/photos, each named like its sketch",
+        "sketch2img fetch-data cufsf --from CUFSF",
+    ),
+)
+
+
+# FS2K: 2,104 faces, each drawn by an artist in one of three styles.
+#
+# The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
+# split in two lists; `arrange_fs2k` gives a pair one name and its split a folder.
 
 _LISTS = {"anno_train.json": "training", "anno_test.json": "testing"}
 _PICTURE = re.compile(r"(?:^|/)(photo|sketch)/\1(\d+)/(?:image|sketch)(\d+)\.\w+$")
-
-ASSET = Asset(
+FS2K = Asset(
     title="FS2K: faces, sketches in 3 styles",
     licence="MIT for the collection; its photos keep their owners' terms: treat as research only",
     citation=(
@@ -37,7 +71,7 @@ ASSET = Asset(
 )
 
 
-def arrange(folder: Path) -> None:
+def arrange_fs2k(folder: Path) -> None:
     """Move `photo/photo1/image0110.jpg` to `training-photos/1-0110.jpg`, and so on.
 
     Pictures with other names, and all where the lists are missing, keep their place.
@@ -67,3 +101,26 @@ def _names(folder: Path, file: str) -> list[str]:
         return [str(person["image_name"]) for person in people]
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{file}: not a list of FS2K's pictures", hint="get it again") from error
+
+
+# Pictures of your own, copied or unpacked so that they have a name.
+
+FOLDER = Asset(
+    title="your own, with --from and --name",
+    licence="as you have it",
+    citation="none",
+    kind=Kind.LOCAL,
+)
+
+ENTRIES = {
+    "cufsf": Entry(
+        ASSET=CUFSF,
+    ),
+    "fs2k": Entry(
+        ASSET=FS2K,
+        arrange=arrange_fs2k,
+    ),
+    "folder": Entry(
+        ASSET=FOLDER,
+    ),
+}

@@ -1,0 +1,177 @@
+"""What the sets of the pix2pix paper share: one server, one layout, one condition.
+
+Each archive holds side-by-side JPEG pictures in `train/`, `val/` and `test/`. No hash of the
+archives was ever published; their sizes are those of the server's index.
+"""
+
+from sketchcli.assets import Asset, Edition, Kind, RemoteFile
+from sketchcli.config import Direction
+from sketchcli.registry import Entry
+
+NAMES = (
+    "cityscapes",
+    "edges2handbags",
+    "edges2shoes",
+    "facades",
+    "maps",
+    "night2day",
+)
+
+
+SERVER = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
+CITATION = (
+    "P. Isola, J.-Y. Zhu, T. Zhou and A. A. Efros, Image-to-Image Translation with Conditional "
+    "Adversarial Networks, CVPR 2017."
+)
+
+
+def pix2pix_set(
+    name: str,
+    title: str,
+    *,
+    direction: Direction,
+    size: int,
+    pairs: int | None,
+    homepage: str,
+    source: str,
+) -> Asset:
+    """A set of the pix2pix paper.
+
+    Args:
+        name: The archive's name on the server.
+        title: What its pictures show.
+        direction: Where the photo is.
+        size: Bytes of the archive.
+        pairs: Pictures in it, where they were counted.
+        homepage: The page of the data that it was made from.
+        source: What to cite beside the pix2pix paper.
+    """
+    file = f"{name}.tar.gz"
+    urls = (f"https://{SERVER}/{file}", f"http://{SERVER}/{file}")
+    return Asset(
+        title=title,
+        licence="research only, under the terms of the pictures' first source",
+        citation=f"{CITATION} {source}",
+        kind=Kind.ARCHIVE,
+        homepage=homepage,
+        notice=(
+            f"'{name}' is for research only; its pictures keep the terms of their first source: "
+            f"{homepage}"
+        ),
+        pairs=pairs,
+        editions=(Edition((RemoteFile(file, urls, size=size),)),),
+        direction=direction,
+    )
+
+
+# Street scenes (left) and their label maps (right).
+
+CITYSCAPES = pix2pix_set(
+    "cityscapes",
+    "Street scenes, label maps",
+    direction=Direction.PHOTO_LEFT,
+    size=103_441_232,
+    pairs=3475,
+    homepage="https://www.cityscapes-dataset.com/license/",
+    source=(
+        "M. Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, "
+        "CVPR 2016."
+    ),
+)
+
+
+# Edges of handbags (left) and their photos (right).
+
+EDGES2HANDBAGS = pix2pix_set(
+    "edges2handbags",
+    "Handbags, their edges",
+    direction=Direction.PHOTO_RIGHT,
+    size=8_600_000_000,  # "8.0G" in the server's index
+    pairs=138_767,
+    homepage="https://github.com/junyanz/iGAN",
+    source=(
+        "J.-Y. Zhu, P. Krahenbuhl, E. Shechtman and A. A. Efros, Generative Visual Manipulation "
+        "on the Natural Image Manifold, ECCV 2016."
+    ),
+)
+
+
+# Edges of shoes (left) and their photos (right).
+
+EDGES2SHOES = pix2pix_set(
+    "edges2shoes",
+    "Shoes, their edges",
+    direction=Direction.PHOTO_RIGHT,
+    size=2_100_000_000,  # "2.0G" in the server's index
+    pairs=50_025,
+    homepage="http://vision.cs.utexas.edu/projects/finegrained/utzap50k",
+    source="A. Yu and K. Grauman, Fine-Grained Visual Comparisons with Local Learning, CVPR 2014.",
+)
+
+
+# CMP facades: the photo of a house front is left, its label map right.
+
+FACADES = pix2pix_set(
+    "facades",
+    "House fronts, label maps (CMP)",
+    direction=Direction.PHOTO_LEFT,
+    size=30_168_306,
+    pairs=606,
+    homepage="https://cmp.felk.cvut.cz/~tylecr1/facade/",
+    source=(
+        "R. Tylecek and R. Sara, Spatial Pattern Templates for Recognition of Objects with "
+        "Regular Structure, GCPR 2013."
+    ),
+)
+
+
+# Aerial photographs (left) and maps (right) of New York.
+
+MAPS = pix2pix_set(
+    "maps",
+    "Aerial photographs, maps",
+    direction=Direction.PHOTO_LEFT,
+    size=250_242_400,
+    pairs=2194,
+    homepage="https://phillipi.github.io/pix2pix/",
+    source="Pictures from Google Maps.",
+)
+
+
+# One place at night (left) and by day (right).
+#
+# The pix2pix authors train their day-to-night model on it from B to A: A, on the left, is night.
+
+NIGHT2DAY = pix2pix_set(
+    "night2day",
+    "Places by night and by day",
+    direction=Direction.PHOTO_RIGHT,
+    size=2_000_000_000,  # "1.9G" in the server's index
+    pairs=None,  # "around 20,000"
+    homepage="http://transattr.cs.brown.edu/",
+    source=(
+        "P.-Y. Laffont, Z. Ren, X. Tao, C. Qian and J. Hays, Transient Attributes for High-Level "
+        "Understanding and Editing of Outdoor Scenes, SIGGRAPH 2014."
+    ),
+)
+
+ENTRIES = {
+    "cityscapes": Entry(
+        ASSET=CITYSCAPES,
+    ),
+    "edges2handbags": Entry(
+        ASSET=EDGES2HANDBAGS,
+    ),
+    "edges2shoes": Entry(
+        ASSET=EDGES2SHOES,
+    ),
+    "facades": Entry(
+        ASSET=FACADES,
+    ),
+    "maps": Entry(
+        ASSET=MAPS,
+    ),
+    "night2day": Entry(
+        ASSET=NIGHT2DAY,
+    ),
+}
