@@ -52,7 +52,7 @@ LAYERS = (
     {"paths", "files", "registry", "weights_header", "machine"},
     {"config", "device"},
     {"images"},
-    {"checkpoint", "faces", "backdrops", "lighting", "likeness"},
+    {"checkpoint", "portraits"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
     {"cli"},

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sketchcli import backdrops
+from sketchcli.portraits import backdrop
 
 EYES = np.array([[48, 64], [80, 64]], np.float32)
 CORNERS = np.s_[:30, :20]
@@ -32,11 +32,11 @@ def photo(outline):
 
 
 def studio(photo, seed=0):
-    return backdrops.studio(photo, EYES, np.random.default_rng(seed))
+    return backdrop.studio(photo, EYES, np.random.default_rng(seed))
 
 
 def test_the_sitter_is_cut_out_along_the_outline(photo, outline):
-    matte = backdrops.sitter(photo, EYES)
+    matte = backdrop.sitter(photo, EYES)
     assert matte.shape == outline.shape
     assert 0 <= matte.min() <= matte.max() <= 1
     found = matte > 0.5
@@ -77,12 +77,12 @@ EDGES = [[[2, 3], [9, 3]], [[-40, 10], [200, 10]], [[120, 150], [126, 158]], [[6
 @pytest.mark.parametrize("shape", [(160, 128), (20, 16)])
 def test_a_face_at_the_edge_or_beyond_it_is_no_error(photo, eyes, shape):
     part = photo[: shape[0], : shape[1]]
-    picture = backdrops.studio(part, np.array(eyes, np.float32), np.random.default_rng(0))
+    picture = backdrop.studio(part, np.array(eyes, np.float32), np.random.default_rng(0))
     assert picture is None or picture.shape == part.shape
 
 
 def test_a_sitter_of_the_background_s_colour_is_not_cut_out(photo, outline):
     flat = np.full_like(photo, 90)
     flat[55:95, 48:80] = (205, 160, 135)  # a face, and hair that cannot be told from the wall
-    assert backdrops.sitter(flat, EYES) is None
+    assert backdrop.sitter(flat, EYES) is None
     assert studio(flat) is None

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from conftest import network_file
 
-from sketchcli import faces, images
+from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.errors import DataError
+from sketchcli.portraits import finding_faces
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 CUHK_EYES = np.array([[75, 125], [125, 125]])
@@ -15,7 +16,7 @@ CUHK_EYES = np.array([[75, 125], [125, 125]])
 
 @pytest.fixture(scope="module")
 def finder():
-    return faces.FaceFinder(network_file(YUNET))
+    return finding_faces.FaceFinder(network_file(YUNET))
 
 
 def two_dots(eyes, size, radius):
@@ -49,7 +50,7 @@ def turned(points, *, angle, scale, shift):
 def test_eyes_land_where_the_cuhk_crops_have_them(angle, distance, height):
     side = round(4 * distance)
     eyes = turned([[-0.5, 0], [0.5, 0]], angle=angle, scale=distance, shift=[side / 2 + 0.3] * 2)
-    aligned = faces.align(two_dots(eyes, (side, side), distance / 12), eyes, height=height)
+    aligned = finding_faces.align(two_dots(eyes, (side, side), distance / 12), eyes, height=height)
     assert aligned.shape == (height, round(0.8 * height))
     expected = (CUHK_EYES + 0.5) * height / 250 - 0.5
     assert np.abs(dots_in(aligned) - expected).max() < 0.5
@@ -57,16 +58,16 @@ def test_eyes_land_where_the_cuhk_crops_have_them(angle, distance, height):
 
 def test_a_cuhk_crop_stays_as_it_is(noise):
     crop = cv2.resize(noise(1, 40)[0], (200, 250), interpolation=cv2.INTER_CUBIC)
-    np.testing.assert_array_equal(faces.align(crop, CUHK_EYES, height=250), crop)
+    np.testing.assert_array_equal(finding_faces.align(crop, CUHK_EYES, height=250), crop)
 
 
 def test_colours_and_grey_are_aligned_alike_and_nothing_is_mirrored():
     picture = np.full((300, 240, 3), 255, np.uint8)
     picture[:, :120] = [255, 0, 0]  # the left half is red
-    aligned = faces.align(picture, np.array([[90, 150], [150, 150]]), height=250)
+    aligned = finding_faces.align(picture, np.array([[90, 150], [150, 150]]), height=250)
     assert aligned[125, 50].tolist() == [255, 0, 0]
     assert aligned[125, 150].tolist() == [255, 255, 255]
-    grey = faces.align(picture[:, :, 1], np.array([[90, 150], [150, 150]]), height=250)
+    grey = finding_faces.align(picture[:, :, 1], np.array([[90, 150], [150, 150]]), height=250)
     np.testing.assert_array_equal(grey, aligned[:, :, 1])
 
 
@@ -74,18 +75,21 @@ def test_reducing_averages_instead_of_skipping_pixels():
     """A chequerboard of single pixels becomes grey, however much is left out."""
     y, x = np.mgrid[:1000, :800]
     board = ((x + y) % 2 * 255).astype(np.uint8)
-    aligned = faces.align(board, CUHK_EYES * 4 + 1.5, height=250)
+    aligned = finding_faces.align(board, CUHK_EYES * 4 + 1.5, height=250)
     assert np.abs(aligned.astype(int) - 127.5).max() < 2
 
 
 def test_beyond_the_picture_its_border_goes_on():
     picture = np.full((60, 60), 90, np.uint8)
-    aligned = faces.align(picture, np.array([[10, 5], [50, 5]]), height=100)
+    aligned = finding_faces.align(picture, np.array([[10, 5], [50, 5]]), height=100)
     assert set(aligned.ravel()) == {90}
 
 
 def test_two_eyes_in_one_place_are_no_reason_to_stop():
-    assert faces.align(np.zeros((9, 9), np.uint8), np.ones((2, 2)), height=50).shape == (50, 40)
+    assert finding_faces.align(np.zeros((9, 9), np.uint8), np.ones((2, 2)), height=50).shape == (
+        50,
+        40,
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a network", b"\x08\x07" * 500])
@@ -94,7 +98,7 @@ def test_a_missing_or_damaged_network_is_an_error_with_a_way_out(tmp_path, conte
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"yunet\.onnx") as caught:
-        faces.FaceFinder(path)
+        finding_faces.FaceFinder(path)
     assert "sketch2img fetch-data yunet" in caught.value.hint
 
 
@@ -102,7 +106,7 @@ def test_half_a_network_is_an_error(finder, tmp_path):
     whole = network_file(YUNET).read_bytes()
     (tmp_path / "half.onnx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"half\.onnx"):
-        faces.FaceFinder(tmp_path / "half.onnx")
+        finding_faces.FaceFinder(tmp_path / "half.onnx")
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -169,7 +173,7 @@ def test_the_same_picture_gives_the_same_face_whatever_came_before(finder):
     first = finder.find(photo)
     finder.find(other)
     again = finder.find(photo)
-    afresh = faces.FaceFinder(network_file(YUNET)).find(photo)
+    afresh = finding_faces.FaceFinder(network_file(YUNET)).find(photo)
     for face in (again, afresh):
         np.testing.assert_array_equal(face.points, first.points)
         np.testing.assert_array_equal(face.landmarks, first.landmarks)
@@ -203,7 +207,7 @@ def test_facades_have_no_face(finder, shared):
 
 def test_loose_eyes_lie_about_where_the_face_s_are():
     eyes = np.array([[75, 125], [125, 125]], np.float32)
-    drawn = [faces.loosened(eyes, np.random.default_rng(seed)) for seed in range(300)]
+    drawn = [finding_faces.loosened(eyes, np.random.default_rng(seed)) for seed in range(300)]
     across = np.array([np.linalg.norm(two[1] - two[0]) for two in drawn]) / 50
     off = np.array([np.linalg.norm(two.mean(axis=0) - eyes.mean(axis=0)) for two in drawn]) / 50
     assert 0.85 < across.min() < 1
@@ -214,5 +218,5 @@ def test_loose_eyes_lie_about_where_the_face_s_are():
 
 def test_loose_eyes_depend_on_their_draws_alone():
     eyes = np.array([[30, 40], [61, 45]], np.float32)
-    one, again = (faces.loosened(eyes, np.random.default_rng(7)) for _ in range(2))
+    one, again = (finding_faces.loosened(eyes, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(one, again)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from sketchcli import images, likeness
+from sketchcli import images
 from sketchcli.images.opencv import cv2
+from sketchcli.portraits import caricature
 
 EYES = np.array([[104, 120], [152, 120]], np.float32)
 NOSE_AND_MOUTH = np.array([[128, 150], [110, 174], [146, 174]], np.float32)
@@ -22,7 +23,7 @@ def portrait(size=(300, 256)):
 
 def freely(seed, photo=None, landmarks=LANDMARKS):
     photo = portrait() if photo is None else photo
-    return likeness.free(photo, landmarks, np.random.default_rng(seed))
+    return caricature.free(photo, landmarks, np.random.default_rng(seed))
 
 
 def darkness(photo, x, y):
@@ -91,7 +92,7 @@ def test_forehead_and_what_is_far_from_the_face_stay():
 
 
 def test_eyes_are_displaced_a_little_and_on_average_enlarged(monkeypatch):
-    monkeypatch.setattr(likeness, "_marks", lambda _: ())  # which are dark as well
+    monkeypatch.setattr(caricature, "_marks", lambda _: ())  # which are dark as well
     photos = [freely(seed) for seed in SEEDS]
     off = np.abs([pupils(photo) - pupils(portrait()) for photo in photos]).max(axis=(1, 2))
     assert off.max() < 6  # an eighth of an eye distance

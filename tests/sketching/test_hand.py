@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sketchcli.assets.demo import draw_pair
-from sketchcli.sketching import _chains, _hatching, _manner, _sheet, _strokes, _subject, hand
+from sketchcli.sketching import _manner, _sheet, _strokes, _subject, _tone, hand
 
 SIDE = 128
 GREY = np.full((SIDE, SIDE), 0.5, np.float32)
@@ -97,7 +97,7 @@ def test_eyes_and_mouth_are_there_in_pure_line_at_128_pixels():
 def test_a_circle_is_followed_between_the_pixels():
     photo = disc((0, 0, 0), (255, 255, 255), radius=40)
     light = photo[:, :, 0].astype(np.float32) / 255
-    chains = _chains.trace(light, GREY, 0.8, weakest=0.02, share=10)
+    chains = _strokes.trace(light, GREY, 0.8, weakest=0.02, share=10)
     longest = max(chains, key=len)
     radii = np.hypot(*(longest[:, :2] - (SIDE - 1) / 2).T)
     assert len(longest) > 200
@@ -107,24 +107,24 @@ def test_a_circle_is_followed_between_the_pixels():
 def test_a_thin_dark_line_is_drawn_once():
     light = np.full((SIDE, SIDE), 0.9, np.float32)
     light[30:100, 60:62] = 0.2
-    chains = [c for c in _chains.trace(light, GREY, 0.8, weakest=0.02, share=10) if len(c) > 20]
+    chains = [c for c in _strokes.trace(light, GREY, 0.8, weakest=0.02, share=10) if len(c) > 20]
     assert len(chains) == 1
     assert np.abs(chains[0][5:-5, 0] - 60.5).max() < 0.3
 
 
 def test_nothing_is_traced_in_faint_noise():
     noise = np.random.default_rng(0).normal(0.5, 0.004, (SIDE, SIDE)).astype(np.float32)
-    assert _chains.trace(noise, GREY, 0.8, weakest=0.02, share=10) == []
+    assert _strokes.trace(noise, GREY, 0.8, weakest=0.02, share=10) == []
 
 
 def test_an_outline_that_only_its_colour_shows_is_traced_once():
     flat = np.full((SIDE, SIDE), 0.6, np.float32)
     hue = disc((80, 80, 80), (150, 150, 150), radius=40)[:, :, 0].astype(np.float32) / 255
-    points = np.concatenate(_chains.trace(flat, hue, 0.8, weakest=0.02, share=10))
+    points = np.concatenate(_strokes.trace(flat, hue, 0.8, weakest=0.02, share=10))
     radii = np.hypot(*(points[:, :2] - (SIDE - 1) / 2).T)
     assert len(points) > 200
     assert np.abs(radii - 40).max() < 0.6
-    again = _chains.trace(hue, hue, 0.8, weakest=0.02, share=10)
+    again = _strokes.trace(hue, hue, 0.8, weakest=0.02, share=10)
     assert sum(map(len, again)) < 1.2 * len(points)
 
 
@@ -177,7 +177,7 @@ def test_hatching_is_as_dense_as_the_tone_and_follows_the_direction():
     tone[:, :42], tone[:, 42:84] = 0.9, 0.45
     field = np.zeros((SIDE, SIDE, 2), np.float32)
     field[..., 1] = 1
-    strokes = _hatching.hatch(tone, field, manner(), np.random.default_rng(0), 1.0)
+    strokes = _tone.hatch(tone, field, manner(), np.random.default_rng(0), 1.0)
     cover = _sheet.rule(strokes, tone.shape)
     dark, half, white = (
         cover[8:-8, part].mean() for part in (slice(5, 37), slice(47, 79), slice(92, 123))
@@ -192,9 +192,9 @@ def test_hair_is_hatched_along_its_strands():
     light = np.tile(0.2 + 0.1 * np.sin(np.arange(SIDE) * 1.2), (SIDE, 1)).astype(np.float32)
     masses = np.full((SIDE, SIDE), 0.8, np.float32)
     flat = manner(hatch_angle=0.0)
-    along = _hatching.directions(light, masses, flat, 1.0)
+    along = _tone.directions(light, masses, flat, 1.0)
     assert np.abs(along[20:-20, 20:-20, 1]).min() > 0.9
-    own = _hatching.directions(light, 0 * masses, flat, 1.0)
+    own = _tone.directions(light, 0 * masses, flat, 1.0)
     assert np.abs(own[..., 0]).min() > 0.99
 
 

@@ -4,19 +4,22 @@ Pictures are uint8 RGB `(H, W, 3)` or grey `(H, W)` on disk and in arrays; float
 exist only inside the models.
 """
 
-from sketchcli.images.arrays import (
+from sketchcli.images.opencv import use_one_thread
+from sketchcli.images.reading import (
     LUMA,
     Floats,
     Pixels,
+    decode,
     from_model_range,
     luma,
+    read,
+    read_luma,
+    read_rgb,
+    read_stream,
     to_model_range,
     to_rgb,
 )
-from sketchcli.images.opencv import use_one_thread
-from sketchcli.images.reading import decode, read, read_luma, read_rgb, read_stream
-from sketchcli.images.sizing import centre, fit, inner_size, resize, sheet
-from sketchcli.images.writing import encode, write
+from sketchcli.images.sizing import centre, encode, fit, inner_size, resize, sheet, write
 
 __all__ = [
     "LUMA",

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.errors import DataError
-from sketchcli.faces import FaceFinder
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
+from sketchcli.portraits.finding_faces import FaceFinder
 from sketchcli.registry import Entry
 
 NAMES = (

@@ -9,21 +9,13 @@ import numpy as np
 
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
-from sketchcli.sketching import (
-    _chains,
-    _construction,
-    _hatching,
-    _manner,
-    _strokes,
-    _subject,
-    _tone,
-)
+from sketchcli.sketching import _manner, _strokes, _subject, _tone
 from sketchcli.sketching import _sheet as sheet
 from sketchcli.sketching._fields import chroma, luminance, to_pixels, unit
 from sketchcli.sketching._manner import Manner
+from sketchcli.sketching._sheet import Segments
 
 TITLE = "hand-drawn pencil"
-
 _WEAKEST = 0.02  # what counts as a line at the least, in the root of luminance
 _DARKEST = np.float32(0.85)  # of a layer of graphite
 _FINEST = 0.8  # units: smoothing before lines are looked for
@@ -46,18 +38,18 @@ def _outline(photo: Pixels, subject: Floats, manner: Manner, rng: np.random.Gene
     side = 2 * max(round(pixels), 1) + 1
     near = np.asarray(cv2.dilate(subject, np.ones((side, side), np.uint8)), np.float32)
     light = np.sqrt(luminance(photo))  # nearer to the eye: lines in dark hair count as well
-    chains = _chains.trace(
+    chains = _strokes.trace(
         light, chroma(photo), max(_FINEST * pixels, 0.6), weakest=_WEAKEST, share=manner.detail
     )
     drawn = [c for c in chains if _mean_along(near, c) > 0.5]
     strokes = _strokes.draw_lines(drawn, manner, rng, pixels)
     if manner.construction:
-        laid_out = _construction.lay_out(subject, manner, rng, pixels)
+        laid_out = lay_out(subject, manner, rng, pixels)
         strokes = sheet.join([laid_out, strokes])
     return sheet.rule(strokes, light.shape)
 
 
-def _mean_along(field: Floats, chain: _chains.Chain) -> float:
+def _mean_along(field: Floats, chain: _strokes.Chain) -> float:
     x, y = (np.rint(chain[:, c]).astype(np.intp) for c in (0, 1))
     inside = np.clip(y, 0, field.shape[0] - 1), np.clip(x, 0, field.shape[1] - 1)
     return float(field[inside].mean())
@@ -68,12 +60,60 @@ def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Genera
     pixels = unit(light.shape)
     tones = _tone.see(light, subject, manner, pixels)
     tone = sheet.combine(tones.masses, tones.modelling)
-    field = _hatching.directions(light, tones.masses, manner, pixels)
+    field = _tone.directions(light, tones.masses, manner, pixels)
     # Skin is rubbed more than it is hatched.
     hatched_tone = sheet.combine(tones.masses, np.float32(0.6) * tones.modelling)
-    strokes = _hatching.hatch(hatched_tone, field, manner, rng, pixels)
-    streaks = _hatching.streaks(field, rng, pixels)
+    strokes = _tone.hatch(hatched_tone, field, manner, rng, pixels)
+    streaks = _tone.streaks(field, rng, pixels)
     hatched = sheet.rule(strokes, light.shape)
     rubbed = np.float32(manner.smudge) * tone * streaks
     accents = tones.accents * (0.6 + 0.4 * streaks)
     return sheet.combine(*(_DARKEST * layer for layer in (hatched, 0.9 * rubbed, accents)))
+
+
+# What is left of the lines that a head is laid out with before it is drawn.
+
+_POINTS = 48
+_HEIGHT_TO_WIDTH = 1.35  # of a head
+
+
+def lay_out(subject: Floats, manner: Manner, rng: np.random.Generator, pixels: float) -> Segments:
+    """An egg, its middle line and the line of the eyes, faint and not quite in place.
+
+    The head is taken to be what rises highest of the subject: this needs no detector, and a head
+    laid out beside its place is what such lines look like.
+
+    Args:
+        subject: How surely a pixel belongs to the subject, `(H, W)` in [0, 1].
+        manner: How dark these lines are.
+        rng: The hand's chance.
+        pixels: Pixels in a unit.
+    """
+    x, y, width = _head(subject)
+    half_width, half_height = width / 2 * rng.uniform(0.8, 1.0), width / 2 * _HEIGHT_TO_WIDTH
+    turn = np.linspace(0.3, 0.3 + rng.uniform(5, 7), _POINTS)
+    across = np.linspace(-1, 1, _POINTS)
+    still = np.zeros(_POINTS)
+    lines = [
+        (np.cos(turn) * half_width, np.sin(turn) * half_height),
+        (still + rng.normal(0, 0.04) * half_width * across, across * half_height * 1.1),
+        (across * half_width * 1.1, still + half_height * rng.uniform(0, 0.12)),
+    ]
+    offset = rng.normal(0, 1.5 * pixels, (3, 1, 2)) + np.array([x, y])
+    paths = np.stack([np.stack(line, axis=1) for line in lines]) + offset
+    ends = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
+    pressures = manner.construction * rng.uniform(0.5, 1.0, len(ends))
+    widths = np.full(len(ends), 0.8 * manner.width * pixels)
+    return Segments(*(a.astype(np.float32) for a in (ends, widths, pressures)))
+
+
+def _head(subject: Floats) -> tuple[float, float, float]:
+    """Centre and width, in pixels, of what rises highest of the subject."""
+    height, width = subject.shape
+    rows = subject.mean(axis=1)
+    top = int(np.argmax(rows > 0.05))
+    upper = subject[top : top + max(height // 3, 1)]
+    columns = upper.sum(axis=0) + np.float32(1e-6)
+    centre = float((columns * np.arange(width)).sum() / columns.sum())
+    across = float(np.clip(np.median(upper.sum(axis=1)), 0.25 * width, 0.6 * width))
+    return centre, top + across / 2 * _HEIGHT_TO_WIDTH, across

@@ -7,8 +7,7 @@ including advanced image stylization", Computers & Graphics 36(6), 2012.
 import numpy as np
 
 from sketchcli.images import Floats, Pixels
-from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
-from sketchcli.sketching._flow import smooth_along, tangents
+from sketchcli.sketching._fields import blur, luminance, smooth_along, tangents, to_pixels, unit
 
 TITLE = "XDoG ink"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sketchcli.images import Floats, Pixels
-from sketchcli.sketching import _hatching, _manner, _subject, _tone
+from sketchcli.sketching import _manner, _subject, _tone
 from sketchcli.sketching import _sheet as sheet
 from sketchcli.sketching._fields import blur, luminance, ramp, to_pixels, unit
 from sketchcli.sketching._manner import Manner
@@ -68,8 +68,8 @@ def _shade(
     """Darkness `(H, W)` of masses, soft shadows and accents, in strands."""
     contrast = rng.uniform(0.3, 1.0)
     tones = _tone.see(light, subject, manner, pixels)
-    field = _hatching.directions(light, tones.masses, manner, pixels)
-    grain = 1 + np.float32(contrast) * (_hatching.streaks(field, rng, pixels) - 1)
+    field = _tone.directions(light, tones.masses, manner, pixels)
+    grain = 1 + np.float32(contrast) * (_tone.streaks(field, rng, pixels) - 1)
     # What is light among dark hair is where the light falls on a strand.
     strand = np.clip((light - blur(light, 1.6 * pixels)) / np.float32(_STRANDS), -1, 1)
     masses = tones.masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)

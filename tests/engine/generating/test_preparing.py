@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import network_file
 
-from sketchcli import faces, images
+from sketchcli import images
 from sketchcli.config import Fit
 from sketchcli.data import appearance
 from sketchcli.data.paper import find_paper, on_even_paper
@@ -15,6 +15,7 @@ from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.generating.preparing import Preparer
 from sketchcli.engine.generating.request import Drawing, Scale, When
 from sketchcli.errors import CheckpointError, DataError
+from sketchcli.portraits import finding_faces
 
 
 @pytest.fixture
@@ -181,9 +182,9 @@ def portrait():
 def test_a_face_is_cut_out_as_in_preprocessing(model, portrait):
     detector = network_file("face_detection_yunet_2023mar_int8bq.onnx")
     ready = Preparer([model], Drawing(is_aligned=True), detector).prepare(portrait)
-    face = faces.FaceFinder(detector).find(portrait)
+    face = finding_faces.FaceFinder(detector).find(portrait)
     assert face is not None
-    expected = images.luma(faces.align(portrait, face.eyes, height=40))
+    expected = images.luma(finding_faces.align(portrait, face.eyes, height=40))
     assert np.abs(images.luma(ready.shown).astype(int) - expected).max() == 0
     assert ready.size == (40, 32)
     assert not any("no face" in warning for warning in ready.warnings)
@@ -200,13 +201,13 @@ def test_where_there_is_no_face_the_centre_is_taken_and_said(model, stroke):
 
 def test_a_pasted_face_is_where_it_was(portrait):
     detector = network_file("face_detection_yunet_2023mar_int8bq.onnx")
-    face = faces.FaceFinder(detector).find(portrait)
-    cut = faces.align(portrait, face.eyes, height=250)
-    back = faces.paste(cut, portrait, face.eyes)
+    face = finding_faces.FaceFinder(detector).find(portrait)
+    cut = finding_faces.align(portrait, face.eyes, height=250)
+    back = finding_faces.paste(cut, portrait, face.eyes)
     assert back.shape == portrait.shape
     difference = np.abs(back.astype(int) - portrait).mean(axis=2)
     assert difference.mean() < 1.5  # itself, resampled
-    red = faces.paste(np.full_like(cut, (255, 0, 0)), portrait, face.eyes)
+    red = finding_faces.paste(np.full_like(cut, (255, 0, 0)), portrait, face.eyes)
     middle = face.eyes.mean(axis=0).round().astype(int)
     assert red[middle[1], middle[0]].tolist() == [255, 0, 0]
     assert np.array_equal(red[:100, :100], portrait[:100, :100])

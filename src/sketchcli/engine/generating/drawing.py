@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sketchcli import faces, images
+from sketchcli import images
 from sketchcli.data.batches import sketches_to_tensor, tensor_to_photos
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.generating.loading import LoadedModel
@@ -15,6 +15,7 @@ from sketchcli.engine.generating.preparing import Prepared
 from sketchcli.engine.generating.request import Drawing
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
+from sketchcli.portraits import finding_faces
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
 MOST_STREAMS = 4  # batches that a CPU draws at the same time; more would take memory alone
@@ -111,7 +112,7 @@ class Artist:
         whole = [framing.join(part) for framing, part in zip(framings, photos, strict=True)]
         photo = images.resize(_mean(whole), sketch.size)
         if sketch.eyes is not None:
-            photo = faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
+            photo = finding_faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
         if self.drawing.is_compared:
             return beside(sketch.original if sketch.eyes is not None else sketch.shown, photo)
         return photo

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import faces, images
+from sketchcli import images
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Looks
 from sketchcli.data.paper import Paper, find_paper, on_even_paper
@@ -16,8 +16,9 @@ from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.engine.generating.request import Drawing, Scale, When
 from sketchcli.engine.generating.tiles import Tiled
 from sketchcli.errors import DataError
-from sketchcli.faces import Points
 from sketchcli.images import Pixels
+from sketchcli.portraits import finding_faces
+from sketchcli.portraits.finding_faces import Points
 
 MOST_PIXELS = 2**26  # of a photo
 BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a sketch with nothing on it
@@ -104,12 +105,12 @@ class Preparer:
             return picture, None
         rgb = images.to_rgb(picture)
         if not hasattr(self._own, "finder"):
-            self._own.finder = faces.FaceFinder(self.detector)
+            self._own.finder = finding_faces.FaceFinder(self.detector)
         face = self._own.finder.find(rgb)
         if face is None:
             warnings.append("no face found: its centre was taken")
         eyes = None if face is None else face.eyes
-        return faces.cut(rgb, eyes, self.models[0].size), eyes
+        return finding_faces.cut(rgb, eyes, self.models[0].size), eyes
 
     def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
         """Dark on light, or light on dark, whichever the training sketches were."""
@@ -162,8 +163,10 @@ class Preparer:
         elif wanted is Scale.INPUT or self.drawing.is_tiled:
             if eyes is not None:  # as large as the face is in the picture
                 distance = float(np.linalg.norm(eyes[1] - eyes[0]))
-                tall = max(1, round(distance * faces.CROP_HEIGHT / faces.CROP_EYE_DISTANCE))
-                wide = max(1, round(tall * faces.ASPECT))
+                tall = max(
+                    1, round(distance * finding_faces.CROP_HEIGHT / finding_faces.CROP_EYE_DISTANCE)
+                )
+                wide = max(1, round(tall * finding_faces.ASPECT))
             size = (tall, wide)
         else:
             size = natural_size(shown.shape, self.models[0].size)

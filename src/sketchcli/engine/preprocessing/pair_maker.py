@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import backdrops, images, lighting, likeness, registry
+from sketchcli import images, registry
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.audit import features
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
-from sketchcli.faces import Face, FaceFinder, cut, loosened
 from sketchcli.images import Pixels
+from sketchcli.portraits import backdrop, caricature
+from sketchcli.portraits.finding_faces import Face, FaceFinder, cut, loosened
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,10 @@ class PairMaker:
             photo = _read_photo(job)
             face, keeps_background = self._find(photo), False
             if self.recipe.light is Light.EVEN and face is not None:
-                photo = lighting.evened(images.to_rgb(photo), face.eyes)
+                photo = backdrop.evened(images.to_rgb(photo), face.eyes)
             if self.recipe.backdrop is Backdrop.STUDIO and face is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
-                studio = backdrops.studio(images.to_rgb(photo), face.eyes, chance)
+                studio = backdrop.studio(images.to_rgb(photo), face.eyes, chance)
                 keeps_background = studio is None
                 photo = photo if studio is None else studio
             self._sitting = Sitting(job.photo, photo, face, keeps_background)
@@ -143,7 +144,7 @@ class PairMaker:
         if self.recipe.likeness is Likeness.FREE and sitting.face is not None:
             chance = self._chance("likeness of", job.id)
             whole = images.to_rgb(sitting.photo)
-            model = cut_as_photo(likeness.free(whole, sitting.face.landmarks, chance))
+            model = cut_as_photo(caricature.free(whole, sitting.face.landmarks, chance))
         style = registry.load(registry.STYLES, job.style)
         sketch: Pixels = style.draw(model, self._chance("sketch of", job.id))
         return self._fit(sketch), photo
