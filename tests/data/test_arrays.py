@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sketchcli.data import arrays
-from sketchcli.data.arrays import ArrayWriter, ShardedWriter
+from sketchcli.data import prepared
+from sketchcli.data.prepared import ArrayWriter, ShardedWriter
 from sketchcli.errors import DataError
 
 
@@ -10,7 +10,7 @@ def draw(*shape):
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def write(folder, pixels, *, shard_bytes=arrays.SHARD_BYTES):
+def write(folder, pixels, *, shard_bytes=prepared.SHARD_BYTES):
     with ShardedWriter(folder, "photos", shard_bytes=shard_bytes) as writer:
         for picture in pixels:
             writer.append(picture)
@@ -41,7 +41,7 @@ def test_a_long_array_is_cut_and_reads_as_one(tmp_path, shard_bytes, shards):
     pixels = draw(7, 4, 2, 3)  # 24 bytes each
     write(tmp_path, pixels, shard_bytes=shard_bytes)
     assert len(list(tmp_path.iterdir())) == shards
-    rows = arrays.read(tmp_path, "photos", row_shape=(4, 2, 3), count=7)
+    rows = prepared.read_array(tmp_path, "photos", row_shape=(4, 2, 3), count=7)
     assert rows.shape == pixels.shape
     assert len(rows) == 7
     np.testing.assert_array_equal(rows.take(range(7)), pixels)
@@ -56,13 +56,13 @@ def test_a_missing_shard_is_an_error_that_names_it(tmp_path):
     write(tmp_path, draw(7, 4, 2), shard_bytes=20)
     (tmp_path / "photos-3.npy").unlink()
     with pytest.raises(DataError, match=r"photos-3\.npy: damaged"):
-        arrays.read(tmp_path, "photos", row_shape=(4, 2), count=7)
+        prepared.read_array(tmp_path, "photos", row_shape=(4, 2), count=7)
 
 
 def test_too_many_pictures_are_an_error(tmp_path):
     write(tmp_path, draw(7, 4, 2))
     with pytest.raises(DataError, match="holds 7 pictures, not 6"):
-        arrays.read(tmp_path, "photos", row_shape=(4, 2), count=6)
+        prepared.read_array(tmp_path, "photos", row_shape=(4, 2), count=6)
 
 
 def test_a_writer_takes_one_shape_and_uint8_only(tmp_path):

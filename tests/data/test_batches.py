@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from sketchcli.data import batches
-from sketchcli.data.arrays import Rows
-from sketchcli.data.prepared import StoredSplit
+from sketchcli.data.prepared import Rows, StoredSplit
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchcli.data.ledger import Ledger
+from sketchcli.data.pairing import Ledger
 
 
 def sketch(name, shade):

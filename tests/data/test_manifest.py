@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sketchcli import images
-from sketchcli.data import manifest
+from sketchcli.data import sources
 from sketchcli.errors import DataError
 
 
@@ -44,11 +44,11 @@ PAIRS = [("s/1", "s/1.png", "p/1.png", "train"), ("s/2", "s/2.png", "p/2.png", "
     ],
 )
 def test_a_list_of_pairs(table, text, encoding):
-    assert pairs(manifest.read(table(text, encoding))) == PAIRS
+    assert pairs(sources.read(table(text, encoding))) == PAIRS
 
 
 def test_names_with_commas_and_other_scripts(table):
-    source = manifest.read(table('photo\n"p/3, four.png"\np/ж.png\n'))
+    source = sources.read(table('photo\n"p/3, four.png"\np/ж.png\n'))
     assert pairs(source) == [
         ("p/3, four", None, "p/3, four.png", None),
         ("p/ж", None, "p/ж.png", None),
@@ -56,20 +56,20 @@ def test_names_with_commas_and_other_scripts(table):
 
 
 def test_two_sketches_of_one_photo_are_two_pairs(table):
-    source = manifest.read(table("sketch,photo\ns/2.png,p/1.png\ns/2.jpg,p/1.png\n"))
+    source = sources.read(table("sketch,photo\ns/2.png,p/1.png\ns/2.jpg,p/1.png\n"))
     assert [pair[1] for pair in pairs(source)] == ["s/2.png", "s/2.jpg"]
     assert len({pair.id for pair in source.pairs}) == 2
     assert source.left_out == {}
 
 
 def test_a_sketch_in_two_lines_is_two_pairs_with_names_of_their_own(table):
-    source = manifest.read(table("sketch,photo\ns/1.png,p/1.png\ns/1.png,p/2.png\n"))
+    source = sources.read(table("sketch,photo\ns/1.png,p/1.png\ns/1.png,p/2.png\n"))
     assert [pair.id for pair in source.pairs] == ["s/1", "s/1 (line 3)"]
     assert source.left_out == {}
 
 
 def test_missing_files_are_listed_with_their_line(table, tmp_path):
-    source = manifest.read(table("sketch,photo\ns/1.png,p/1.png\ns/2.png,p/9.png\n"))
+    source = sources.read(table("sketch,photo\ns/1.png,p/1.png\ns/2.png,p/9.png\n"))
     assert len(source.pairs) == 1
     assert source.left_out == {
         str(tmp_path / "p/9.png"): "no such file (line 3)",
@@ -91,11 +91,11 @@ def test_missing_files_are_listed_with_their_line(table, tmp_path):
 )
 def test_a_list_that_cannot_be_used(table, text, says):
     with pytest.raises(DataError, match=says):
-        manifest.read(table(text))
+        sources.read(table(text))
 
 
 def test_a_list_that_is_no_text(table):
     with pytest.raises(DataError, match="not UTF-8"):
-        manifest.read(table(LINES.replace("s/1", "ä"), "latin-1"))
+        sources.read(table(LINES.replace("s/1", "ä"), "latin-1"))
     with pytest.raises(DataError, match="No such file"):
-        manifest.read(table(LINES).with_name("absent.csv"))
+        sources.read(table(LINES).with_name("absent.csv"))

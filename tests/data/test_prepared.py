@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from sketchcli.data import prepared
-from sketchcli.data.arrays import ShardedWriter
-from sketchcli.data.prepared import Description, Pair
+from sketchcli.data.prepared import Description, Pair, ShardedWriter
 from sketchcli.errors import DataError
 
 PAIRS = (

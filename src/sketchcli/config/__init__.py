@@ -4,16 +4,21 @@ Presets, a settings file and flags are merged into one frozen `TrainConfig`, whi
 beside the run and inside the weights.
 """
 
-from sketchcli.config.merging import from_dict, merge, to_dict
-from sketchcli.config.pictures import Align, Backdrop, Direction, Fit, Light, Likeness
+from sketchcli.config.merging import from_dict, merge, read_file, to_dict, to_toml
 from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
     OPTIMIZERS,
     RECONSTRUCTION_LOSSES,
     SCHEDULES,
+    Align,
     AugmentationConfig,
+    Backdrop,
     DataConfig,
+    Direction,
+    Fit,
+    Light,
+    Likeness,
     LossConfig,
     ModelConfig,
     OptimizerConfig,
@@ -22,7 +27,6 @@ from sketchcli.config.settings import (
     TrainConfig,
     ValidationConfig,
 )
-from sketchcli.config.writing import read_file, to_toml
 
 __all__ = [
     "ADVERSARIAL_LOSSES",

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from sketchcli.machine import PRECISIONS
 
 Options = Mapping[str, bool | int | float | str]
-
 ADVERSARIAL_LOSSES = ("vanilla", "lsgan", "hinge", "relativistic")
 RECONSTRUCTION_LOSSES = ("l1", "mse")
 PERCEPTUAL_NETWORKS = ("lpips-alex", "lpips-vgg")
@@ -158,3 +158,50 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+
+# How pictures become those that a network takes.
+
+
+class Fit(StrEnum):
+    """How a picture of another shape becomes one of the wanted size."""
+
+    CROP = "crop"  # scaled until it covers the size, the centre is kept
+    PAD = "pad"  # scaled until it fits in, on white
+    STRETCH = "stretch"  # each side for itself, as the CUHK figures are measured
+
+
+class Align(StrEnum):
+    """What pictures are turned, scaled and cut by before they are fitted."""
+
+    NONE = "none"
+    FACE = "face"  # the eyes come to where the CUHK crops have them
+    LOOSE = "loose"  # about there: turned, moved and cut wider by chance
+
+
+class Backdrop(StrEnum):
+    """What is behind the sitter of a portrait."""
+
+    KEEP = "keep"  # what the photo has there
+    STUDIO = "studio"  # a plain, softly lit surface
+
+
+class Light(StrEnum):
+    """How the sitter of a portrait is lit."""
+
+    KEEP = "keep"  # as in the photo
+    EVEN = "even"  # exposed, and its cast taken out, as in one studio
+
+
+class Likeness(StrEnum):
+    """How true a drawn sketch is to its photo."""
+
+    TRUE = "true"  # lines and tone are the photo's
+    FREE = "free"  # features are off, and shaded as faces usually are drawn
+
+
+class Direction(StrEnum):
+    """Where the photo is in a side-by-side picture."""
+
+    PHOTO_LEFT = "photo-left"
+    PHOTO_RIGHT = "photo-right"

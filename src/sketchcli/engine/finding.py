@@ -6,7 +6,7 @@ from pathlib import Path
 from sketchcli import errors, paths, registry
 from sketchcli.assets import Asset, cuhk, evaluators
 from sketchcli.config import Align, Direction
-from sketchcli.data import manifest, prepared, sources
+from sketchcli.data import prepared, sources
 from sketchcli.data.pairing import cuhk as cuhk_name
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.data.sources import Source
@@ -49,7 +49,7 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
         fault = "--style draws sketches" if photos else "--sketches and --photos go together"
         raise UsageError(fault, hint="give both folders" + (", without --style" if photos else ""))
     if inputs.manifest is not None:
-        listed = manifest.read(inputs.manifest)
+        listed = sources.read(inputs.manifest)
         if inputs.is_drawn and all(pair.sketch for pair in listed.pairs):
             raise UsageError("--style: every line has a sketch", hint="leave --style out")
         return listed, Provenance(inputs.manifest.resolve().stem)

@@ -8,8 +8,8 @@ import pytest
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.data.audit.features import FEATURES, describe
 from sketchcli.data.audit.findings import examine
+from sketchcli.data.audit.records import FEATURES, describe
 from sketchcli.data.audit.terms import Audit, AuditedPair
 from sketchcli.images import Pixels
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sketchcli.assets.demo import draw_pair
-from sketchcli.data.audit.features import FEATURES, SIDE, describe
+from sketchcli.data.audit.records import FEATURES, SIDE, describe
 
 
 def record(source, sketch=None, photo=None):

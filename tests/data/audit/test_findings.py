@@ -8,9 +8,9 @@ import pytest
 
 from sketchcli import images
 from sketchcli.data import sources
-from sketchcli.data.audit import matching, portions
-from sketchcli.data.audit.features import FEATURES, SIDE, describe
+from sketchcli.data.audit import matching, terms
 from sketchcli.data.audit.findings import examine
+from sketchcli.data.audit.records import FEATURES, SIDE, describe
 from sketchcli.data.audit.terms import TITLES, TORN_GROUP, Audit, AuditedPair, Severity
 
 
@@ -264,7 +264,7 @@ def test_threads_and_whether_a_panel_stands_for_the_set_change_no_finding(monkey
     assert rows(audit, "wrong-pair") == {100, 700}
     assert 300 in rows(audit, "misaligned")
     assert examine(features, names, is_drawn=False, threads=3) == audit
-    for module in (matching, portions):
+    for module in (matching, terms):
         monkeypatch.setattr(module, "PANEL", 990)
     sampled = examine(features, names, is_drawn=False)
     assert [(f.kind, f.pair, f.other) for f in sampled.findings] == [

@@ -11,8 +11,7 @@ from sketchcli import checkpoint, images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.config import Fit
 from sketchcli.data import sources
-from sketchcli.data.arrays import Rows
-from sketchcli.data.prepared import StoredSplit
+from sketchcli.data.prepared import Rows, StoredSplit
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.evaluating import baselines, comparing, discriminators, measuring
 from sketchcli.engine.evaluating.comparing import EvalConfig

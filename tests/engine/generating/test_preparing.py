@@ -9,7 +9,7 @@ from conftest import network_file
 from sketchcli import images
 from sketchcli.config import Fit
 from sketchcli.data import appearance
-from sketchcli.data.paper import find_paper, on_even_paper
+from sketchcli.data.appearance import find_paper, on_even_paper
 from sketchcli.engine.generating import preparing
 from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.generating.preparing import Preparer

@@ -15,7 +15,7 @@ import pytest
 
 from sketchcli import files, images
 from sketchcli.data import sources
-from sketchcli.data.arrays import ShardedWriter
+from sketchcli.data.prepared import ShardedWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.finding import find_prepared

@@ -10,7 +10,7 @@ from conftest import draw_folders
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.config import Direction, Fit
-from sketchcli.data import manifest, prepared, sources
+from sketchcli.data import prepared, sources
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.engine.events import SILENT, Note
 from sketchcli.engine.finding import Inputs, find_prepared, find_source, official_splits
@@ -265,7 +265,7 @@ def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
     images.write(tmp_path / "p" / "alone.png", draw_pair(99, size=48)[1])
     lines = ["sketch,photo", *(f"s/{i}.png,p/{i}.png" for i in range(40)), ",p/alone.png"]
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
-    result = prepare(manifest.read(tmp_path / "pairs.csv"), recipe=Recipe((48, 48)))
+    result = prepare(sources.read(tmp_path / "pairs.csv"), recipe=Recipe((48, 48)))
     assert result.counts == {"train": 41}
     assert result.findings["wrong-pair"] > 20
     assert "mispaired-set" in result.findings

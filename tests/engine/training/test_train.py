@@ -11,7 +11,7 @@ from engine.training.interrupting import interrupt_after
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
-from sketchcli.data.held_out import hold_out
+from sketchcli.data.prepared import hold_out
 from sketchcli.device import Device
 from sketchcli.engine.events import BatchTrained, EpochTrained, Found
 from sketchcli.engine.runs import Run, find_weights

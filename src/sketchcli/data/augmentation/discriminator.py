@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from sketchcli.data.augmentation.drawing import between, each
+from sketchcli.data.augmentation.geometry import between, each
 
 
 class DiscriminatorAugmentation:

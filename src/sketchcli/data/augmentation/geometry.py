@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from sketchcli.config import AugmentationConfig
-from sketchcli.data.augmentation.drawing import between, share
 
 ELASTIC_POINTS = 5
 MIXING_POINTS = 3
@@ -107,3 +106,21 @@ def has_geometry(config: AugmentationConfig) -> bool:
     """Whether any setting moves pixels."""
     amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
     return config.flip or any(amounts)
+
+
+# Draws that every augmentation is made of.
+
+
+def between(count: int, random: torch.Generator) -> Tensor:
+    """Draws from [-1, 1), `(count,)`."""
+    return 2 * torch.rand(count, generator=random) - 1
+
+
+def share(count: int, random: torch.Generator) -> Tensor:
+    """Draws from [0, 1), `(count,)`."""
+    return torch.rand(count, generator=random)
+
+
+def each(values: Tensor, pixels: Tensor) -> Tensor:
+    """One value for each picture, ready to be multiplied."""
+    return values.to(pixels.device).view(-1, 1, 1, 1)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sketchcli.config import AugmentationConfig
-from sketchcli.data.augmentation.drawing import between, each, share
+from sketchcli.data.augmentation.geometry import between, each, share
 
 TONE_POINTS, ERASURE_POINTS = 4, 16
 ERASED_ABOVE = 1.6  # standard deviations of a smooth field: one spot in twenty

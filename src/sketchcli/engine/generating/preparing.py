@@ -9,8 +9,7 @@ import numpy as np
 
 from sketchcli import images
 from sketchcli.data import appearance
-from sketchcli.data.appearance import Looks
-from sketchcli.data.paper import Paper, find_paper, on_even_paper
+from sketchcli.data.appearance import Looks, Paper, find_paper, on_even_paper
 from sketchcli.engine.generating.framing import Framing, Whole, check_shape, natural_size
 from sketchcli.engine.generating.loading import LoadedModel
 from sketchcli.engine.generating.request import Drawing, Scale, When

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli.data.arrays import ShardedWriter
-from sketchcli.data.audit.features import FEATURES
-from sketchcli.data.ledger import Ledger
-from sketchcli.data.prepared import Pair
+from sketchcli.data.audit.records import FEATURES
+from sketchcli.data.pairing import Ledger
+from sketchcli.data.prepared import Pair, ShardedWriter
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.pair_maker import Job
 from sketchcli.engine.preprocessing.workshop import Outcome, Workshop

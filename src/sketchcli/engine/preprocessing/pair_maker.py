@@ -8,7 +8,7 @@ import numpy as np
 
 from sketchcli import images, registry
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
-from sketchcli.data.audit import features
+from sketchcli.data.audit import records
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
@@ -113,7 +113,7 @@ class PairMaker:
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
             sketch = images.luma(self._fit(aligned))
         photo = images.to_rgb(self._fit(photo))
-        about = features.describe(sketch_source, photo_source, sketch, photo)
+        about = records.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
     def _sit(self, job: Job) -> Sitting:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sketchcli.data import splits
-from sketchcli.data.ledger import Ledger
-from sketchcli.data.pairing import canonical
+from sketchcli.data.pairing import Ledger, canonical
 from sketchcli.data.sources import SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
 from sketchcli.engine import finding

@@ -9,7 +9,7 @@ from pathlib import Path
 from sketchcli import files, machine
 from sketchcli.data import prepared
 from sketchcli.data.audit.terms import Audit
-from sketchcli.data.ledger import Ledger
+from sketchcli.data.pairing import Ledger
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source
 from sketchcli.data.splits import SplitRule

@@ -18,7 +18,7 @@ import numpy as np
 
 from sketchcli import __version__, files
 from sketchcli.data import prepared
-from sketchcli.data.audit.features import FEATURES
+from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.preprocessing.pair_maker import Job, MadePair, PairMaker, Recipe
 from sketchcli.errors import DataError

@@ -10,8 +10,7 @@ from sketchcli.config import TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
-from sketchcli.data.held_out import hold_out
-from sketchcli.data.prepared import PreparedSet, marks_of
+from sketchcli.data.prepared import PreparedSet, hold_out, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine import pictures
 from sketchcli.engine.events import Reporter
@@ -74,7 +73,7 @@ class Session:
             )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
-        trained_on = marks_of(self.training.photos[row] for row in self.pairs.trained)
+        trained_on = photo_hashes(self.training.photos[row] for row in self.pairs.trained)
         self.keeper = Keeper(
             run,
             config,

@@ -10,8 +10,7 @@ from torch import nn
 from sketchcli import images
 from sketchcli.config import TrainConfig
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
-from sketchcli.data.held_out import Division
-from sketchcli.data.prepared import Split
+from sketchcli.data.prepared import Division, Split
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import networks
 from sketchcli.engine.generating.drawing import generate_batch
