@@ -11,8 +11,7 @@ from typing import Any
 import typer
 
 from sketchcli import __version__
-from sketchcli.cli.app import app
-from sketchcli.cli.examples import EXAMPLES
+from sketchcli.cli.app import EXAMPLES, app
 from sketchcli.errors import ExitCode
 
 PAGE = Path(__file__).parent.parent / "man" / "sketch2img.1"

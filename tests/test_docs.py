@@ -9,7 +9,7 @@ import write_reference
 from pages import DOCS, ROOT, arguments, command_lines
 
 from sketchcli.cli.app import app
-from sketchcli.cli.envelope import envelope
+from sketchcli.cli.render import envelope
 from sketchcli.cli.train_settings import setting_names
 from sketchcli.engine import results
 from sketchcli.errors import ExitCode

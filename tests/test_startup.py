@@ -55,7 +55,7 @@ def test_one_picture_takes_little_longer_than_importing_torch_and_opencv(tiny, f
 
 def test_the_collector_is_back_after_the_imports_and_leaves_them_alone():
     code = (
-        "import gc; from sketchcli.cli.quick_imports import quick_imports\n"
+        "import gc; from sketchcli.cli.verbosity import quick_imports\n"
         "with quick_imports(): import torch\n"
         "assert gc.isenabled(); count = gc.get_freeze_count(); assert count > 10_000\n"
         "with quick_imports(): pass\n"

@@ -240,17 +240,17 @@ def test_names_that_are_no_text(sketches, tmp_path):
 def test_a_preview_in_the_terminal(sketch2img, sketches, tmp_path, monkeypatch):
     from rich.console import Console
 
-    from sketchcli.cli import preview
+    from sketchcli.cli import generate
 
     one = sketches / "face-0.png"
     outcome = sketch2img("generate", one, tmp_path / "a.png", "--show")
     assert "no terminal with colours" in outcome.stderr
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, color_system="truecolor", width=40)
-    monkeypatch.setattr(preview, "Console", lambda **_: console)
-    monkeypatch.setattr(preview.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(generate, "Console", lambda **_: console)
+    monkeypatch.setattr(generate.sys.stderr, "isatty", lambda: True, raising=False)
     assert sketch2img("generate", one, tmp_path / "b.png", "--show").code == 0
-    lines = [line for line in shown.getvalue().splitlines() if preview.HALF_BLOCK in line]
+    lines = [line for line in shown.getvalue().splitlines() if generate.HALF_BLOCK in line]
     photo = images.read_rgb(tmp_path / "b.png")
     assert lines
     top = images.resize(photo, (40, 40))[0, 0]

@@ -5,8 +5,7 @@ import shlex
 import pytest
 import typer
 
-from sketchcli.cli.app import VERBS, app
-from sketchcli.cli.examples import EXAMPLES
+from sketchcli.cli.app import EXAMPLES, VERBS, app
 from sketchcli.errors import ExitCode
 
 

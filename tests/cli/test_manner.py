@@ -23,14 +23,14 @@ def test_quietly_the_result_alone_is_told(sketch2img):
 
 
 def test_quietly_warnings_and_errors_are_told(sketch2img, capfd):
-    from sketchcli.cli import manner, progress
+    from sketchcli.cli import progress, verbosity
     from sketchcli.engine.events import Found, Note
 
     def verb():
         for event in (Note("fine"), Note("careful", is_warning=True), Found(1, "x", "bad")):
             progress.print_plain(event)
 
-    manner.with_manner(verb)(quiet=True, verbose=False, no_progress=False)
+    verbosity.with_manner(verb)(quiet=True, verbose=False, no_progress=False)
     assert capfd.readouterr().err == "warning: careful\nwarning: epoch 1: bad\n"
     outcome = sketch2img("preprocess", "nosuch", "-q")
     assert outcome.code == ExitCode.DATA

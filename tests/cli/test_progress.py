@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sketchcli.cli import progress, training_view
+from sketchcli.cli import progress
 from sketchcli.engine.events import (
     Advanced,
     BatchTrained,
@@ -131,7 +131,7 @@ def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):
 @pytest.mark.parametrize("width", [80, 110, 200])
 def test_nothing_is_wider_than_the_terminal(display, width):
     live, _ = display
-    many = dict.fromkeys(training_view.SHORT, 123.456)
+    many = dict.fromkeys(progress.SHORT, 123.456)
     live(batch(5, parts=many, strength=0.5, skipped=("generator",)))
     for number in range(95, 101):
         changed = {"epochs": 1000, "epoch": number, "parts": many}

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from sketchcli.cli import scores
+from sketchcli.cli import render
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
 
 SSIM = Figure(0.71234, 0.69, 0.73, 100, 1)
@@ -26,7 +26,7 @@ def shown(capsys):
         plain = PredictorScore("the sketch itself", "baseline", first)
         told = {"pictures": "100"}
         result = EvalResult("cuhk", 100, (128, 128), METRICS, (model, plain), {}, (), told)
-        scores.show(result, Console(width=120))
+        render.show_scores(result, Console(width=120))
         return capsys.readouterr().out.splitlines()
 
     return show
@@ -50,7 +50,7 @@ def test_a_predictor_says_where_it_has_fewer_than_the_others():
     model = PredictorScore("a", "model", {"ssim": replace(SSIM, count=90)})
     other = PredictorScore("b", "model", {"ssim": SSIM})
     few = {"ssim": METRICS["ssim"]}
-    table = scores._table(EvalResult("x", 100, (8, 8), few, (model, other), {}, (), {}), " ")
+    table = render._table(EvalResult("x", 100, (8, 8), few, (model, other), {}, (), {}), " ")
     cells = [list(column.cells) for column in table.columns]
     assert "(90 pictures)" in cells[1][0]
     assert "pictures)" not in cells[2][0]
@@ -77,7 +77,7 @@ def test_what_several_metrics_share_is_told_once(capsys):
     model = PredictorScore("m", "model", figures)
     absent = {"kid": "get inception", "fid": "get inception", "rank-5": "get sface"}
     result = EvalResult("x", 100, (8, 8), metrics, (model,), absent, (), {})
-    scores.show(result, Console(width=120))
+    render.show_scores(result, Console(width=120))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-6:] == [
         "not available: kid, fid: get inception",
@@ -93,7 +93,7 @@ def test_a_narrow_terminal_breaks_nothing_within_a_word(capsys):
     model = PredictorScore("model", "model", {"ssim": SSIM}, source="runs/mine/weights.safetensors")
     long = {"ssim": replace(METRICS["ssim"], protocol="window and border " * 9)}
     console = Console(width=40, force_terminal=True, no_color=True, color_system=None)
-    scores.show(EvalResult("x", 100, (8, 8), long, (model,), {}, (), {}), console)
+    render.show_scores(EvalResult("x", 100, (8, 8), long, (model,), {}, (), {}), console)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 40
     assert any(line.endswith("0.7123 #1") for line in map(str.rstrip, lines))

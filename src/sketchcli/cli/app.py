@@ -1,24 +1,60 @@
 """The command: its verbs, and what is asked of it before any verb."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from sketchcli import __version__
-from sketchcli.cli import examples
-from sketchcli.cli.command import Command, Group
 from sketchcli.cli.doctor import doctor
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.export import export
 from sketchcli.cli.fetch_data import fetch_data
 from sketchcli.cli.generate import generate
 from sketchcli.cli.import_weights import import_weights
-from sketchcli.cli.manner import with_manner
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
+from sketchcli.cli.verbosity import with_manner
 
+
+class _Help:
+    """What both kinds share; for Typer's own classes to be mixed with."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own
+        """As Typer shows it, in other colours."""
+        from typer import rich_utils
+
+        for name, style in STYLES.items():
+            setattr(rich_utils, name, style)
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
+        """The parameters, `--help` included; no type beside a flag, which takes no value."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for each in parameters:
+            if isinstance(each, TyperOption) and each.is_flag:
+                each.metavar = ""
+        return parameters
+
+
+class Group(_Help, TyperGroup):
+    """The program, with all its commands."""
+
+
+# Commands whose help shows what a person has to type, on dark and on white.
+
+# Typer's cyan, green and yellow, bright in many terminals, cannot be read on white.
+STYLES = {
+    "STYLE_OPTION": "bold",
+    "STYLE_SWITCH": "bold",
+    "STYLE_NEGATIVE_OPTION": "bold",
+    "STYLE_NEGATIVE_SWITCH": "bold",
+    "STYLE_TYPES": "magenta",
+    "STYLE_USAGE": "bold",
+    "STYLE_COMMANDS_TABLE_FIRST_COLUMN": "bold",
+}
 app = typer.Typer(
     name="sketch2img",
     cls=Group,
@@ -59,5 +95,54 @@ VERBS: dict[str, Callable[..., None]] = {
     "import-weights": import_weights,
     "doctor": doctor,
 }
+
+
+class Command(_Help, TyperCommand):
+    """A verb."""
+
+
+# Examples of each command, for its help and for the man page; a test reads every one.
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "fetch-data": (
+        "sketch2img fetch-data --list",
+        "sketch2img fetch-data demo --count 200",
+        "sketch2img fetch-data cuhk --accept-licence",
+    ),
+    "preprocess": (
+        "sketch2img preprocess demo --size 64",
+        "sketch2img preprocess --sketches drawings --photos portraits --name mine",
+        "sketch2img preprocess --photos portraits --style hand",
+    ),
+    "train": (
+        "sketch2img train --epochs 100",
+        "sketch2img train mine --budget 30m --run-dir runs/mine",
+        "sketch2img train --resume mine",
+    ),
+    "generate": (
+        "sketch2img generate in.png out.png",
+        "sketch2img generate drawings photos --model mine",
+        "sketch2img generate - - < in.png > out.png",
+    ),
+    "eval": (
+        "sketch2img eval",
+        "sketch2img eval --model mine --data cuhk-128 --metric ssim",
+        "sketch2img eval real-photos generated-photos",
+    ),
+    "models": ("sketch2img models", "sketch2img models --finished --json"),
+    "export": ("sketch2img export mine mine.onnx",),
+    "import-weights": (
+        "sketch2img import-weights net_G.pth mine.safetensors --generator resnet",
+        "sketch2img generate in.png out.png --model mine.safetensors",
+    ),
+    "doctor": ("sketch2img doctor", "sketch2img doctor --json > doctor.json"),
+}
+
+
+def epilog(command: str) -> str:
+    """The examples as a help's last lines: Typer joins lines, and keeps paragraphs apart."""
+    return "\n\n".join(["Examples:", *(f"  {example}" for example in EXAMPLES[command])])
+
+
 for name, verb in VERBS.items():
-    app.command(name, cls=Command, epilog=examples.epilog(name))(with_manner(verb))
+    app.command(name, cls=Command, epilog=epilog(name))(with_manner(verb))

@@ -87,8 +87,8 @@ def evaluate(
 
     from sketchcli import paths
     from sketchcli.cli.progress import reporting
-    from sketchcli.cli.quick_imports import quick_imports
     from sketchcli.cli.render import emit
+    from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.events import Note
     from sketchcli.engine.finding import find_prepared
     from sketchcli.engine.runs import find_weights

@@ -21,8 +21,8 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write a model as ONNX, for any batch and size, and compare it with the original."""
-    from sketchcli.cli.quick_imports import quick_imports
     from sketchcli.cli.render import emit
+    from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.runs import find_weights
 
     weights = find_weights(model)

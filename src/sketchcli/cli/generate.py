@@ -1,8 +1,37 @@
 """`sketch2img generate`."""
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
 import typer
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
 
 from sketchcli.cli import generate_options as options
+from sketchcli.cli.options import parse_size
+from sketchcli.cli.progress import print_plain, reporting
+from sketchcli.cli.render import emit, file_line, show_failures
+from sketchcli.cli.verbosity import quick_imports
+from sketchcli.engine.events import Converted, Event, Note, Reporter
+from sketchcli.engine.generating import inputs, planning
+from sketchcli.engine.generating.inputs import STREAM
+from sketchcli.engine.generating.outcomes import nothing_to_do
+from sketchcli.engine.generating.outputs import FORMATS
+from sketchcli.engine.generating.ranks import exit_code
+from sketchcli.engine.generating.request import Existing, Request, Scale, When
+from sketchcli.engine.results import GenerateResult
+from sketchcli.engine.runs import find_weights
+from sketchcli.errors import DataError, ExitCode, UsageError
+from sketchcli.files import WRITABLE
+
+if TYPE_CHECKING:
+    from sketchcli.device import Device
 
 
 def generate(
@@ -44,14 +73,12 @@ def generate(
 
     A folder's tree is mirrored in OUT. What is there already is never replaced unasked.
     """
-    from sketchcli.cli import generate_request as asked
-    from sketchcli.cli.generate_run import Machine, carry_out
     from sketchcli.engine.generating import planning
     from sketchcli.engine.generating.request import Drawing, Naming, Request, Selection
 
-    where = asked.places(paths or [], out, list_file, is_watching=watch is not None)
-    asked.check_output(where.output, uses_stdout=as_json or as_lines, is_shown=show)
-    asked.check_picture_name("--grid", grid)
+    where = places(paths or [], out, list_file, is_watching=watch is not None)
+    check_output(where.output, uses_stdout=as_json or as_lines, is_shown=show)
+    check_picture_name("--grid", grid)
     request = Request(
         sources=where.sources,
         output=where.output,
@@ -59,20 +86,20 @@ def generate(
         is_raw=raw,
         selection=Selection(recursive, tuple(include or ()), tuple(exclude or ()), root),
         naming=Naming(
-            asked.photo_format(image_format),
+            photo_format(image_format),
             quality,
-            asked.name_suffix(suffix),
-            asked.existing(is_skipped=skip_existing, is_replaced=overwrite),
+            name_suffix(suffix),
+            existing(is_skipped=skip_existing, is_replaced=overwrite),
         ),
         drawing=Drawing(
-            size=asked.photo_size(size),
+            size=photo_size(size),
             is_tiled=tile,
-            invert=asked.when("--invert", invert),
-            paper=asked.when("--paper", paper),
-            is_aligned=asked.flag("--align", align, "face"),
-            is_pasted=asked.pasting(is_asked=paste, align=align),
+            invert=when("--invert", invert),
+            paper=when("--paper", paper),
+            is_aligned=flag("--align", align, "face"),
+            is_pasted=pasting(is_asked=paste, align=align),
             is_compared=compare,
-            is_flipped_too=asked.flag("--tta", tta, "flip"),
+            is_flipped_too=flag("--tta", tta, "flip"),
             variations=variations,
             seed=seed,
         ),
@@ -82,3 +109,315 @@ def generate(
     )
     code = carry_out(request, model, Machine(device, precision, as_json, as_lines, show), watch)
     raise typer.Exit(code)
+
+
+# `generate`, once its flags are understood: what is light first, then the models.
+
+MANY = 64  # photos that are worth a probe of the precision
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where to compute and how to tell of it, as it was typed."""
+
+    device: str
+    precision: str
+    as_json: bool
+    as_lines: bool
+    is_shown: bool
+
+
+def carry_out(
+    request: Request, models: Sequence[Path] | None, machine: Machine, watched: Path | None
+) -> ExitCode:
+    """Do what was asked, show it, and say how it ended."""
+    if watched is None:
+        result = run(request, models, machine)
+    else:
+        result = run_watch(request, watched, models, machine)
+    if not machine.as_lines and request.output != STREAM:
+        emit("generate", result, as_json=machine.as_json)
+    elif request.output == STREAM:
+        show_failures(result)
+    if machine.is_shown:
+        preview(result)
+    return exit_code(result)
+
+
+def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
+    """Carry out a request: what is wrong with it is said before anything heavy is imported."""
+    plan = planning.plan(request)
+    tell = _telling(print_plain, as_lines=machine.as_lines)
+    if (idle := nothing_to_do(request, plan, tell)) is not None:
+        return idle
+    request = replace(request, models=_weights(models))
+
+    with quick_imports():
+        from sketchcli.engine.generating.generate import generate
+
+    with reporting() as report:
+        tell = _telling(report, as_lines=machine.as_lines)
+        _say_models(request, tell)
+        place = _device(machine, is_many=len(plan.jobs) >= MANY)
+        return generate(request, device=place, reporter=tell, plan=plan)
+
+
+def run_watch(
+    request: Request, folder: Path, models: Sequence[Path] | None, machine: Machine
+) -> GenerateResult:
+    """Watch a folder until Ctrl-C."""
+    if not request.share.is_whole:
+        raise UsageError("--watch cannot be shared", hint="leave out --shard")
+    if request.grid is not None:
+        raise UsageError("--grid is of photos that are all there", hint="leave out --watch")
+    request = replace(request, models=_weights(models))
+
+    with quick_imports():
+        from sketchcli.engine.generating.watching import watch
+
+    tell = _telling(print_plain, as_lines=machine.as_lines)
+    _say_models(request, tell)
+    place = _device(machine, is_many=False)
+    return watch(request, folder, device=place, reporter=tell)
+
+
+def _weights(models: Sequence[Path] | None) -> tuple[Path, ...]:
+    names: list[Path | None] = [*(models or ())] or [None]
+    return tuple(find_weights(name) for name in names)
+
+
+def _say_models(request: Request, tell: Reporter) -> None:
+    for path in request.models:
+        tell(Note(f"model: {path}"))
+    if len(set(request.models)) < len(request.models):
+        tell(Note("a model is named twice: it counts twice", is_warning=True))
+    share = request.share
+    if not share.is_whole:
+        tell(Note(f"share {share.number} of {share.count}"))
+
+
+def _device(machine: Machine, *, is_many: bool) -> "Device":
+    import torch
+
+    from sketchcli import device as devices
+
+    name, rank = machine.device, os.environ.get("LOCAL_RANK", "")
+    if name == "auto" and rank.isdigit() and torch.cuda.is_available():  # each rank a GPU
+        name = f"cuda:{int(rank) % torch.cuda.device_count()}"
+    # A probe takes as long as drawing some photos does.
+    precision = "fp32" if machine.precision == "auto" and not is_many else machine.precision
+    place = devices.resolve(name, precision=precision)
+    torch.set_num_threads(1)  # those that draw take their own; to load a model, one is as quick
+    return place
+
+
+def _telling(report: Reporter, *, as_lines: bool) -> Reporter:
+    """A reporter that also prints a line of JSON for each file."""
+
+    def tell(event: Event) -> None:
+        if as_lines and isinstance(event, Converted):
+            typer.echo(file_line(event.file))
+        report(event)
+
+    return tell
+
+
+# From the flags of `generate` to one request, with all that can be checked without a model.
+
+LARGEST_SIDE = 8192  # pixels of a photo
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is read, and where photos go."""
+
+    sources: tuple[str, ...]
+    listed: tuple[str, ...]
+    output: str
+
+
+def places(
+    paths: Sequence[str], out: str | None, list_file: str | None, *, is_watching: bool
+) -> Places:
+    """Tell IN from OUT.
+
+    Raises:
+        UsageError: One of them is missing, or there are too many.
+        DataError: The list cannot be read.
+    """
+    *sources, output = [*paths, out] if out is not None else paths or [""]
+    if not output:
+        raise UsageError("no OUT: where are the photos to go?", hint="generate IN OUT")
+    if is_watching and (sources or list_file):
+        raise UsageError("--watch FOLDER takes no other IN", hint="generate --watch FOLDER OUT")
+    if not (sources or list_file or is_watching):
+        raise UsageError(
+            f"one path alone ({output}): the sketch, or the photo?", hint="generate IN OUT"
+        )
+    _check_streams(sources, output, list_file)
+    stdin = sys.stdin.buffer if list_file == STREAM else None
+    listed = inputs.read_list(list_file, stdin) if list_file else ()
+    return Places(tuple(sources), listed, output)
+
+
+def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -> None:
+    if STREAM in sources and list_file == STREAM:
+        raise UsageError("- is the sketch or the list, not both", hint="name one of them")
+    if (STREAM in sources or list_file == STREAM) and sys.stdin.isatty():
+        raise UsageError("- is standard input, and that is a keyboard", hint="... < sketch.png")
+    if output == STREAM and sys.stdout.isatty():
+        raise UsageError("- is standard output, and that is a terminal", hint="... - > photo.png")
+
+
+def check_output(output: str, *, uses_stdout: bool, is_shown: bool) -> None:
+    """Refuse what cannot go together with a photo on standard output.
+
+    Raises:
+        UsageError: Something else would be printed there, or read back.
+    """
+    if output == STREAM and uses_stdout:
+        raise UsageError("standard output holds the photo", hint="leave out --json and --jsonl")
+    if output == STREAM and is_shown:
+        raise UsageError("--show looks at files", hint="name a file for the photo")
+
+
+def check_picture_name(option: str, file: Path | None) -> None:
+    """Refuse a file that cannot become a picture.
+
+    Raises:
+        DataError: Its suffix names no format.
+    """
+    if file is not None and file.suffix.lower() not in WRITABLE:
+        raise DataError(f"{option} {file}: not a picture's name", hint="use .png, .jpg or .webp")
+
+
+def choice(kind: type[Choice], option: str, text: str) -> Choice:
+    """One of an option's words.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return kind(text)
+    except ValueError:
+        known = ", ".join(kind)
+        raise UsageError(f"{option} {text}: no such choice", hint=f"one of {known}") from None
+
+
+def flag(option: str, text: str, word: str) -> bool:
+    """Whether an option that is `none` or one other word is that word.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text not in {"none", word}:
+        raise UsageError(f"{option} {text}: no such choice", hint=f"one of none, {word}")
+    return text == word
+
+
+def pasting(*, is_asked: bool, align: str) -> bool:
+    """Whether faces are put back.
+
+    Raises:
+        UsageError: They are asked for, but never cut out.
+    """
+    if is_asked and align == "none":
+        raise UsageError("--paste puts an aligned face back", hint="add --align face")
+    return is_asked
+
+
+def photo_format(text: str | None) -> str:
+    """A format of photos; empty where none is given.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is not None and text not in FORMATS:
+        raise UsageError(f"--format {text}: no such format", hint=f"one of {', '.join(FORMATS)}")
+    return text or ""
+
+
+def name_suffix(text: str) -> str:
+    """What comes behind each name.
+
+    Raises:
+        UsageError: It would lead to another folder.
+    """
+    if set(text) & set("/\\\0"):
+        raise UsageError(f"--suffix {text!r}: not part of a name", hint="--suffix _photo")
+    return text
+
+
+def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
+    """What becomes of photos that are there.
+
+    Raises:
+        UsageError: Both are asked for.
+    """
+    if is_skipped and is_replaced:
+        raise UsageError("--skip-existing and --overwrite exclude each other", hint="choose one")
+    if is_skipped:
+        return Existing.SKIP
+    return Existing.OVERWRITE if is_replaced else Existing.REFUSE
+
+
+def photo_size(text: str | None) -> Scale | tuple[int, int]:
+    """How large photos are.
+
+    Raises:
+        UsageError: It is no size.
+    """
+    if text is None or text in set(Scale):
+        return Scale(text or Scale.MODEL)
+    return parse_size(text, largest=LARGEST_SIDE)
+
+
+def when(option: str, text: str) -> When:
+    """Whether something is done to a sketch.
+
+    Raises:
+        UsageError: It is none of auto, yes and no.
+    """
+    return choice(When, option, text)
+
+
+# Pictures in a terminal: each cell is a half block, two pixels, one above the other.
+
+HALF_BLOCK = "\u2580"
+MOST_SHOWN = 8
+WIDEST = 64  # cells
+
+
+def preview(result: GenerateResult) -> None:
+    """Show the first photos on stderr, where that is a terminal that has the colours."""
+    console = Console(stderr=True)
+    has_colours = console.color_system in {"256", "truecolor"}
+    if not (sys.stderr.isatty() and has_colours and not console.no_color):
+        typer.echo("--show: no terminal with colours here; look at the files", err=True)
+        return
+    photos = [file.output for file in result.files if file.output is not None]
+    for path in photos[:MOST_SHOWN]:
+        for line in cells(path, min(WIDEST, console.width)):
+            console.print(line)
+        console.print(Text(str(path), style="dim"))
+    if len(photos) > MOST_SHOWN:
+        console.print(f"and {len(photos) - MOST_SHOWN} more")
+
+
+def cells(path: Path, width: int) -> Iterator[Text]:
+    """The lines of a picture, `width` cells wide at most."""
+    from sketchcli import images
+
+    photo = images.read_rgb(path)
+    height, width = images.inner_size(photo.shape, (2 * WIDEST, width))
+    pixels = images.resize(photo, (max(2, height - height % 2), width)).tolist()
+    for above, below in zip(pixels[::2], pixels[1::2], strict=True):
+        line = Text()
+        for top, bottom in zip(above, below, strict=True):
+            line.append(HALF_BLOCK, Style(color=_rgb(top), bgcolor=_rgb(bottom)))
+        yield line
+
+
+def _rgb(pixel: list[int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*pixel)

@@ -51,8 +51,8 @@ def import_weights(
     chosen = settings.ModelConfig(generator=generator, generator_options=_options(option or []))
     pixels = options.parse_size(size)
 
-    from sketchcli.cli.quick_imports import quick_imports
     from sketchcli.cli.render import emit
+    from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.runs import find_weights
     from sketchcli.weights_header import read_about
 

@@ -13,9 +13,9 @@ from types import FrameType
 import typer
 
 from sketchcli.cli.app import app
-from sketchcli.cli.envelope import error_envelope
-from sketchcli.cli.manner import is_verbose
 from sketchcli.cli.progress import printable
+from sketchcli.cli.render import error_envelope
+from sketchcli.cli.verbosity import is_verbose
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import Place
 

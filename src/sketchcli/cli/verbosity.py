@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import gc
 import inspect
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -17,7 +19,6 @@ from sketchcli.errors import UsageError
 
 PANEL = "How much is told"
 VERBOSE = ("--verbose", "-v")
-
 Quiet = Annotated[
     bool,
     typer.Option(
@@ -44,7 +45,7 @@ SHARED: dict[str, Any] = {"quiet": Quiet, "verbose": Verbose, "no_progress": NoP
 
 
 @dataclass(frozen=True)
-class Manner:
+class Verbosity:
     """How much a command tells."""
 
     is_quiet: bool = False
@@ -52,11 +53,11 @@ class Manner:
     has_bars: bool = True  # where there is a terminal
 
 
-_AS_ALWAYS = Manner()
-_current: ContextVar[Manner] = ContextVar("manner", default=_AS_ALWAYS)
+_AS_ALWAYS = Verbosity()
+_current: ContextVar[Verbosity] = ContextVar("manner", default=_AS_ALWAYS)
 
 
-def current() -> Manner:
+def current() -> Verbosity:
     """The running command's."""
     return _current.get()
 
@@ -78,7 +79,7 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
     def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict one another", hint="give one")
-        with _spoken(Manner(quiet, verbose, not no_progress)):
+        with _spoken(Verbosity(quiet, verbose, not no_progress)):
             verb(**options)
 
     parameters = [*own, *shared]
@@ -88,7 +89,7 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def _spoken(manner: Manner) -> Iterator[None]:
+def _spoken(manner: Verbosity) -> Iterator[None]:
     """A command runs in this manner for as long as the block lasts."""
     before, started = _current.set(manner), time.monotonic()
     if manner.is_verbose:
@@ -100,3 +101,24 @@ def _spoken(manner: Manner) -> Iterator[None]:
         _current.reset(before)
         if manner.is_verbose:
             typer.echo(f"took {time.monotonic() - started:.1f} s", err=True)
+
+
+# Torch's import without Python's garbage collector, which a third of its time would go to.
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import what is heavy without looking for garbage in it, now or ever.
+
+    Torch's modules are some hundred thousand objects that stay until the end. While they are made,
+    the collector goes through them again and again, and once more when Python ends.
+    """
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
