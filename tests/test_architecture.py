@@ -55,6 +55,7 @@ LAYERS = (
     {"checkpoint", "portraits"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
+    {"doctor"},
     {"cli"},
 )
 LAYER_OF = {part: layer for layer, parts in enumerate(LAYERS) for part in parts}
@@ -71,7 +72,7 @@ HOMES = {
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
     "multiprocessing": (
         "sketchcli.engine.preprocessing.workers",
-        "sketchcli.engine.installation.asking",
+        "sketchcli.doctor.probes",
     ),
     "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.workers",),
     "torch.multiprocessing": (),

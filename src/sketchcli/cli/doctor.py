@@ -12,7 +12,7 @@ def doctor(as_json: options.Json = False) -> None:
     """
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
-    from sketchcli.engine.installation.examining import examine
+    from sketchcli.doctor.checks import examine
 
     with reporting() as report:
         found = examine(report)

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.cli.progress import printable
-from sketchcli.engine.installation.findings import Check, Installation
+from sketchcli.doctor.checks import Check, Installation
 from sketchcli.engine.results import (
     AssetListing,
     EvalResult,

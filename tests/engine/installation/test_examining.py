@@ -12,9 +12,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from sketchcli import weights
-from sketchcli.engine.installation import belongings, computing, probes, software
-from sketchcli.engine.installation.asking import Answer, ask
-from sketchcli.engine.installation.findings import VERBS, Check, State, installation
+from sketchcli.doctor import checks, probes
+from sketchcli.doctor.checks import VERBS, Check, State, installation
+from sketchcli.doctor.probes import Answer, ask
 from sketchcli.errors import ExitCode
 
 TRIAL = {"model": "m", "milliseconds": {"cpu": 70.0}, "spread": 60.0}
@@ -101,23 +101,23 @@ def test_it_works_where_a_library_cannot_be_imported(tmp_path, module, error, ch
 
 
 def test_other_libraries_stop_the_verbs_that_need_them():
-    whole = software.check_libraries(Answer({"errors": {}}), Answer({"errors": {}}))
+    whole = checks.check_libraries(Answer({"errors": {}}), Answer({"errors": {}}))
     assert whole.state is State.OK
     assert "numpy" in whole.summary
     broken = Answer({"errors": {"matplotlib": "ImportError: no"}})
-    check = software.check_libraries(broken, Answer())
+    check = checks.check_libraries(broken, Answer())
     assert (check.state, check.stops) == (State.PROBLEM, ("train", "eval"))
     assert check.summary == "matplotlib: ImportError: no"
-    crashed = software.check_libraries(Answer(error="it crashed (SIGILL)"), Answer())
+    crashed = checks.check_libraries(Answer(error="it crashed (SIGILL)"), Answer())
     assert (crashed.state, crashed.stops) == (State.PROBLEM, VERBS)
     assert crashed.summary == "one of them: it crashed (SIGILL)"
 
 
 def test_opencv_without_its_system_libraries_gets_the_cure():
-    check = software.check_opencv(Answer(error="ImportError: libGL.so.1: cannot open"))
+    check = checks.check_opencv(Answer(error="ImportError: libGL.so.1: cannot open"))
     assert (check.exit_code, check.stops) == (ExitCode.DEVICE, VERBS)
     assert "apt install libgl1" in check.hint
-    crashed = software.check_opencv(Answer(error="it crashed (SIGILL)"))
+    crashed = checks.check_opencv(Answer(error="it crashed (SIGILL)"))
     assert "apt" not in crashed.hint
 
 
@@ -146,8 +146,8 @@ def test_every_requirement_says_which_verbs_need_it():
     declared = [Requirement(text) for text in metadata.requires("sketch2img") or ()]
     required = {each.name for each in declared if "extra" not in str(each.marker)}
     optional = {each.name for each in declared} - required
-    assert set(software.REQUIRED) == required
-    assert set(software.OPTIONAL) == optional
+    assert set(checks.REQUIRED) == required
+    assert set(checks.OPTIONAL) == optional
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_every_requirement_says_which_verbs_need_it():
 def test_the_build_of_torch_is_told_with_the_reason(monkeypatch, facts, driver, says, state):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(probes, "nvidia_driver", lambda: driver)
-    check = software.check_torch(Answer(TORCH | facts))
+    check = checks.check_torch(Answer(TORCH | facts))
     assert says in check.summary
     assert check.state is state
     assert (check.state is State.NOTE) == bool(check.hint)
@@ -186,7 +186,7 @@ def test_the_build_of_torch_is_told_with_the_reason(monkeypatch, facts, driver, 
 
 def test_gpus_that_the_user_hides_are_told(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    check = software.check_torch(Answer(TORCH | {"cuda": "12.4"}))
+    check = checks.check_torch(Answer(TORCH | {"cuda": "12.4"}))
     assert "hides every GPU" in check.summary
     assert check.hint == "unset CUDA_VISIBLE_DEVICES"
 
@@ -199,8 +199,8 @@ def test_gpus_that_the_user_hides_are_told(monkeypatch):
     ],
 )
 def test_a_device_that_draws_nonsense_is_a_problem(answer, says):
-    assert computing.check_trial(Answer(TRIAL)).state is State.OK
-    check = computing.check_trial(answer)
+    assert checks.check_trial(Answer(TRIAL)).state is State.OK
+    check = checks.check_trial(answer)
     assert (check.state, check.stops) == (State.PROBLEM, ("generate",))
     assert says in check.summary
 
@@ -212,28 +212,28 @@ def test_the_bundled_model_is_tried_not_the_newest_run(home):
     (young / "weights.safetensors").write_bytes(b"the weights of a run that draws one grey")
     tried = probes.ask_trial()
     assert tried["model"] == str(weights.FILE)
-    assert computing.check_trial(Answer(tried)).state is State.OK
+    assert checks.check_trial(Answer(tried)).state is State.OK
 
 
 def test_a_damaged_or_missing_model_is_told(monkeypatch, tmp_path, home):
-    assert belongings.check_bundled().facts["sha256"] == weights.recorded_hash()
+    assert checks.check_bundled().facts["sha256"] == weights.recorded_hash()
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(weights.FILE.read_bytes()[:-1])
     monkeypatch.setattr(weights, "FILE", damaged)
-    check = belongings.check_bundled()
+    check = checks.check_bundled()
     assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.CHECKPOINT)
     assert check.stops == ("generate",)
     (home / "runs" / "mine").mkdir(parents=True)
     (home / "runs" / "mine" / "result.json").write_text("{}")
-    assert belongings.check_bundled().state is State.NOTE  # there is another model to draw with
+    assert checks.check_bundled().state is State.NOTE  # there is another model to draw with
     damaged.unlink()
-    assert belongings.check_bundled().state is State.NOTE
+    assert checks.check_bundled().state is State.NOTE
 
 
 def test_a_home_that_cannot_be_written_to_is_a_problem(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SKETCH2IMG_HOME", str(tmp_path / "file" / "home"))
-    check = belongings.check_folders()
+    check = checks.check_folders()
     assert (check.state, check.exit_code) == (State.PROBLEM, ExitCode.DATA)
     assert "generate" not in check.stops
 
@@ -251,9 +251,9 @@ def test_a_home_that_may_not_be_looked_into_is_told_too(monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "stat", refuse)
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setenv("SKETCH2IMG_HOME", str(hidden))
-    assert belongings.check_folders().state is State.PROBLEM
-    assert belongings.check_disk().state is State.OK
-    assert belongings.check_assets().state is not State.PROBLEM  # it is told once
+    assert checks.check_folders().state is State.PROBLEM
+    assert checks.check_disk().state is State.OK
+    assert checks.check_assets().state is not State.PROBLEM  # it is told once
 
 
 @pytest.mark.parametrize(
@@ -263,23 +263,23 @@ def test_a_full_disk_is_told(monkeypatch, free, state):
     from types import SimpleNamespace
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
-    assert belongings.check_disk().state is state
+    assert checks.check_disk().state is state
 
 
 def test_what_is_in_the_folders_is_counted_not_named(home):
     for folder in ("prepared/secret-client", "runs/a", "runs/.a.new"):
         (home / folder).mkdir(parents=True)
-    check = belongings.check_folders()
+    check = checks.check_folders()
     assert check.summary.endswith(": 1 prepared set, 1 run")
     assert "secret" not in str(check)
 
 
 def test_threads_that_crowd_the_cores_are_told():
-    many = computing.check_threads({"threads": 4096})
+    many = checks.check_threads({"threads": 4096})
     assert many.state is State.NOTE
     assert "4096 threads" in many.summary
 
 
 def test_the_nearest_folder_that_is_there(tmp_path):
-    assert belongings.existing(tmp_path / "a" / "b") == tmp_path
-    assert belongings.existing(Path(tmp_path)) == tmp_path
+    assert checks.existing(tmp_path / "a" / "b") == tmp_path
+    assert checks.existing(Path(tmp_path)) == tmp_path
