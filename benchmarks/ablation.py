@@ -22,9 +22,9 @@ from statistics import fmean
 
 from sketchcli import device as devices
 from sketchcli import images
-from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.lookup import find_prepared
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "modern": (),

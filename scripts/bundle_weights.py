@@ -21,7 +21,7 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.data.prepared import MARK
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
-from sketchcli.engine.provenance import Provenance
+from sketchcli.engine.runs import Provenance
 
 SIZE = (192, 192)  # height and width
 LARGEST_BYTES = 12_000_000

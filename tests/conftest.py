@@ -106,10 +106,10 @@ def dataset(tmp_path) -> PreparedSet:
     """Twelve drawn pairs of 32 pixels, prepared."""
     from sketchcli.data import sources
     from sketchcli.data.splits import SplitRule
-    from sketchcli.engine.finding import find_prepared
+    from sketchcli.engine.lookup import find_prepared
     from sketchcli.engine.preprocessing.pair_maker import Recipe
     from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
-    from sketchcli.engine.provenance import Provenance
+    from sketchcli.engine.runs import Provenance
 
     root = draw_folders(tmp_path / "drawn", count=12)
     target = tmp_path / "prepared"

@@ -90,7 +90,7 @@ def evaluate(
     from sketchcli.cli.render import emit
     from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.events import Note
-    from sketchcli.engine.finding import find_prepared
+    from sketchcli.engine.lookup import find_prepared
     from sketchcli.engine.runs import find_weights
 
     wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])

@@ -120,18 +120,18 @@ def preprocess(
     from sketchcli import paths
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
-    from sketchcli.engine import finding
+    from sketchcli.engine import lookup
     from sketchcli.engine.preprocessing import preprocess as preprocessing
     from sketchcli.engine.preprocessing.pair_maker import Recipe
     from sketchcli.engine.preprocessing.workers import available_cores
 
-    found, origin = finding.find_source(
-        finding.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
+    found, origin = lookup.find_source(
+        lookup.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
     )
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        Recipe(pixels, fit, finding.find_detector(align), seed, align is Align.LOOSE, *sitting),
+        Recipe(pixels, fit, lookup.find_detector(align), seed, align is Align.LOOSE, *sitting),
         rule,
         styles,
         draws,

@@ -7,7 +7,7 @@ from sketchcli.data.prepared import PreparedSet
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.fetching.fetch import fetch
 from sketchcli.engine.fetching.planning import FetchConfig
-from sketchcli.engine.finding import Inputs, find_prepared, find_source, prepared_folders
+from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
 from sketchcli.machine import Place

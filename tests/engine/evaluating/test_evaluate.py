@@ -18,13 +18,12 @@ from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.measuring import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
-from sketchcli.engine.finding import find_prepared
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.lookup import find_prepared
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
-from sketchcli.engine.provenance import Provenance
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import Provenance, Run
 from sketchcli.engine.training.train import train
 from sketchcli.errors import DataError, UsageError
 

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from sketchcli import images
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.fetching.fetch import fetch
 from sketchcli.engine.fetching.listing import list_assets
 from sketchcli.engine.fetching.planning import FetchConfig
-from sketchcli.engine.provenance import Provenance
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, UsageError
 
 
@@ -106,21 +106,21 @@ def test_the_list_shows_states_and_copied_sets(folders, home):
 def test_an_older_version_s_source_is_still_read(tmp_path):
     old = {"name": "cuhk", "licence": "research", "citation": "Wang", "asset": "cuhk"}
     (tmp_path / "source.json").write_text(json.dumps(old))
-    assert provenance.read(tmp_path) == Provenance(**old)
-    assert provenance.is_fetched(tmp_path)
+    assert runs.read(tmp_path) == Provenance(**old)
+    assert runs.is_fetched(tmp_path)
 
 
 @pytest.mark.parametrize("about", [{"name": "x"}, {"asset": 3}, [], "x", None])
 def test_a_stranger_s_source_is_none_of_ours(tmp_path, about):
     (tmp_path / "source.json").write_text(json.dumps(about))
-    assert provenance.read(tmp_path) == Provenance(tmp_path.name)
-    assert not provenance.is_fetched(tmp_path)
+    assert runs.read(tmp_path) == Provenance(tmp_path.name)
+    assert not runs.is_fetched(tmp_path)
 
 
 def test_what_is_written_is_read(tmp_path):
     whole = Provenance("a", "b", "c", "d", "e", "f", "g", "h")
-    provenance.write(tmp_path, whole)
-    assert provenance.read(tmp_path) == whole
+    runs.write(tmp_path, whole)
+    assert runs.read(tmp_path) == whole
 
 
 def test_a_set_can_be_copied_onto_itself(folders, home):

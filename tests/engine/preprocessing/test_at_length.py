@@ -18,14 +18,14 @@ from sketchcli.data import sources
 from sketchcli.data.prepared import ShardedWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
-from sketchcli.engine.finding import find_prepared
+from sketchcli.engine.lookup import find_prepared
 from sketchcli.engine.preprocessing import preprocess as preprocessing
 from sketchcli.engine.preprocessing import workers
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop
-from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import ShareResult
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
 
 COUNT = 3 * CHUNK + 5

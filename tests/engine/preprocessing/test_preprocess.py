@@ -13,11 +13,11 @@ from sketchcli.config import Direction, Fit
 from sketchcli.data import prepared, sources
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.engine.events import SILENT, Note
-from sketchcli.engine.finding import Inputs, find_prepared, find_source, official_splits
+from sketchcli.engine.lookup import Inputs, find_prepared, find_source, official_splits
 from sketchcli.engine.preprocessing import preprocess as preprocessing
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
-from sketchcli.engine.provenance import Provenance
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sketchcli import files, images, paths, registry
 from sketchcli.assets import Asset, Kind
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import arranging, inventory, network_files, obtaining
 from sketchcli.engine.fetching.arranging import Layout
 from sketchcli.engine.fetching.obtaining import Obtained
 from sketchcli.engine.fetching.planning import FetchConfig, check_place, checked
-from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import FetchResult
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, DownloadError, UsageError
 from sketchcli.registry import Named
 
@@ -49,13 +49,13 @@ def fetch(
     downloads = paths.downloads_home() / name
     fill = _filling(config, room, downloads, reporter)
     with files.locked(target):
-        is_ours = provenance.is_fetched
+        is_ours = runs.is_fetched
         with files.new_folder(target, is_ours=is_ours, overwrite=overwrite) as part:
             found = fill(part)
             hashes = inventory.take(part, reporter)
             inventory.write(part, hashes)
             source = _provenance(name, config, asset, found)
-            provenance.write(part, source)
+            runs.write(part, source)
         for file in found:
             obtaining.remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)

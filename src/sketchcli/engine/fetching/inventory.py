@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli import files
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.errors import DataError
 
 FILE = "manifest.sha256"
-OURS = frozenset({FILE, provenance.FILE})  # written by this program, beside the set's own files
+OURS = frozenset({FILE, runs.FILE})  # written by this program, beside the set's own files
 NAMED = 3  # files that a message names
 SOON_DONE = 100  # files whose hashes take no time worth a report
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sketchcli import paths, registry
 from sketchcli.assets import Asset, Kind
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.results import AssetListing
 
@@ -13,14 +13,14 @@ def list_assets() -> tuple[AssetListing, ...]:
     """All known sets and networks, and the user's own sets, with their states."""
     known = registry.names(registry.ASSETS)
     found = sorted(paths.raw_home().glob("[!.]*"))
-    own = [path for path in found if path.name not in known and provenance.is_fetched(path)]
+    own = [path for path in found if path.name not in known and runs.is_fetched(path)]
     return (*map(_known, known), *map(_own, own))
 
 
 def _known(name: str) -> AssetListing:
     asset: Asset = registry.load(registry.ASSETS, name).ASSET
     home = paths.assets_home() if asset.kind is Kind.NETWORK else paths.raw_home()
-    is_ready = provenance.is_fetched(home / name)
+    is_ready = runs.is_fetched(home / name)
     count, megabytes = _on_disk(home / name) if is_ready else (None, None)
     return AssetListing(
         name=name,
@@ -38,7 +38,7 @@ def _known(name: str) -> AssetListing:
 
 
 def _own(folder: Path) -> AssetListing:
-    source = provenance.read(folder)
+    source = runs.read(folder)
     count, megabytes = _on_disk(folder)
     return AssetListing(
         name=folder.name,

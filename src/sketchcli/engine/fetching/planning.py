@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sketchcli import files, paths, registry
 from sketchcli.assets import Asset, Kind
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.fetching import obtaining
 from sketchcli.engine.results import FetchPlan
 from sketchcli.errors import DataError, UsageError
@@ -37,7 +37,7 @@ def plan(config: FetchConfig) -> FetchPlan:
     """
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
     name, target = checked(config, asset)
-    is_there = provenance.is_fetched(target)
+    is_there = runs.is_fetched(target)
     urls = tuple(url for file in asset.downloads for url in file.urls)
     return FetchPlan(
         name=name,
@@ -113,10 +113,10 @@ def check_place(target: Path, *, overwrite: bool) -> None:
     Raises:
         DataError: A folder that may not be replaced.
     """
-    if provenance.is_fetched(target) and not overwrite:
+    if runs.is_fetched(target) and not overwrite:
         hint = "--verify checks it, --overwrite fetches it again"
         raise DataError(f"{target} exists", hint=hint)
-    files.check_new(target, is_ours=provenance.is_fetched, overwrite=True)
+    files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
 
 
 def _free_bytes(target: Path) -> int:

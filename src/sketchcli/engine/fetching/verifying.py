@@ -1,7 +1,7 @@
 """`fetch-data --verify`: whether a set is still what it was when it was fetched."""
 
 from sketchcli import paths
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.results import VerifyResult
@@ -20,8 +20,8 @@ def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
     """
     rooms = (paths.raw_home(), paths.assets_home())
     folders = [room / paths.checked_name(name) for room in rooms]
-    folder = next(filter(provenance.is_fetched, folders), None)
-    again = f"sketch2img fetch-data {provenance.read(folder).asset if folder else name}"
+    folder = next(filter(runs.is_fetched, folders), None)
+    again = f"sketch2img fetch-data {runs.read(folder).asset if folder else name}"
     if folder is None:
         raise DataError(f"'{name}' is not fetched yet", hint=again)
     hashes = inventory.read(folder)

@@ -93,7 +93,7 @@ class Studio:
         """
         detector = None
         if drawing.is_aligned:
-            from sketchcli.engine.finding import find_detector  # noqa: PLC0415 - knows all sets
+            from sketchcli.engine.lookup import find_detector  # noqa: PLC0415 - knows all sets
 
             detector = find_detector(Align.FACE)
         batch = BATCH[models[0].device.torch.type]

@@ -7,7 +7,7 @@ from sketchcli.data import splits
 from sketchcli.data.pairing import Ledger, canonical
 from sketchcli.data.sources import SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
-from sketchcli.engine import finding
+from sketchcli.engine import lookup
 from sketchcli.engine.preprocessing.pair_maker import Job
 
 
@@ -30,7 +30,7 @@ def plan(
         draws: Sketches of each such photo, in the styles in turn.
         seed: Of the style that each begins with.
     """
-    lists = finding.official_splits() if rule.by is SplitBy.CUHK else {}
+    lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
     jobs = []
     for pair in pairs:
         name = canonical(pair.id)

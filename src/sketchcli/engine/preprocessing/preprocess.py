@@ -19,8 +19,8 @@ from sketchcli.engine.preprocessing import auditing, planning, telling, workers
 from sketchcli.engine.preprocessing.assembling import Assembly, assemble
 from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
 from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
-from sketchcli.engine.provenance import Provenance
 from sketchcli.engine.results import PreprocessResult, ShareResult
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
 from sketchcli.machine import Place
 

@@ -11,7 +11,7 @@ from sketchcli.data import prepared
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
-from sketchcli.engine.finding import prepared_folders
+from sketchcli.engine.lookup import prepared_folders
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, DataError
 

@@ -11,9 +11,9 @@ from sketchcli.data.pairing import cuhk as cuhk_name
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.data.sources import Source
 from sketchcli.data.splits import split_from_name
-from sketchcli.engine import provenance
+from sketchcli.engine import runs
 from sketchcli.engine.fetching import arranging
-from sketchcli.engine.provenance import Provenance
+from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, UsageError
 
 
@@ -57,20 +57,20 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
     if photos is not None:
         folder = _at_home(photos)
-        return sources.photographs(folder), provenance.read(folder)
+        return sources.photographs(folder), runs.read(folder)
     return _find_in_one_folder(inputs)
 
 
 def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
     folder = _at_home(inputs.paired or inputs.named or Path())
     if not folder.is_dir() and inputs.paired is None:
-        here = sorted(f.parent.name for f in paths.raw_home().glob(f"[!.]*/{provenance.FILE}"))
+        here = sorted(f.parent.name for f in paths.raw_home().glob(f"[!.]*/{runs.FILE}"))
         listed = "sketch2img fetch-data --list shows the others"
         raise DataError(
             f"{inputs.named}: neither a fetched set nor a folder",
             hint=f"{errors.did_you_mean(str(inputs.named), here, label='fetched')}; {listed}",
         )
-    origin = provenance.read(folder)
+    origin = runs.read(folder)
     if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
         raise UsageError(
             f"--direction: {folder.name} does not hold side-by-side pictures",
