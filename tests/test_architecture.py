@@ -79,7 +79,7 @@ HOMES = {
     "torch.utils.data": (),
     **dict.fromkeys(
         ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
-        ("sketchcli.engine.fetching.downloading",),
+        ("sketchcli.engine.fetching.download",),
     ),
 }
 EXECUTABLE_FORMATS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -328,7 +328,7 @@ ALLOWED = {
     dependencies_are_imported_in_their_modules: [
         ("sketchcli.cli.app", "import typer"),
         ("sketchcli.images.opencv", "def f():\n    import cv2"),
-        ("sketchcli.engine.fetching.downloading", "from urllib.request import urlopen"),
+        ("sketchcli.engine.fetching.download", "from urllib.request import urlopen"),
         ("sketchcli.engine.events", "import richly"),
     ],
     never_prints: [("sketchcli.cli.render", "console.print('hello')")],

@@ -10,7 +10,7 @@ from sketchcli import images
 from sketchcli.assets import cuhk
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data.pairing import cuhk as canonical
-from sketchcli.engine.fetching import arranging
+from sketchcli.engine.fetching import arrange
 
 COUNTS = {"training": 88, "testing": 100}
 
@@ -50,7 +50,7 @@ def test_drawn_pairs_from_zip_to_prepared_set(sketch2img, tmp_path, drawn, monke
         split, kind = name.partition("/")[0].split("_")[1:]
         place = f"{split}-{folder[kind]}/{name.rpartition('/')[2]}"
         manifest[place] = hashlib.sha256(content).hexdigest()
-    monkeypatch.setattr(arranging, "known_hashes", lambda _: manifest)
+    monkeypatch.setattr(arrange, "known_hashes", lambda _: manifest)
     monkeypatch.setattr(cuhk, "ASSET", replace(cuhk.ASSET, pairs=188))
     data = prepare(sketch2img, tmp_path, drawn, "--size", "48")
     assert data["counts"] == {"train": 88, "test": 100}

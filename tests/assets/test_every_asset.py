@@ -8,7 +8,7 @@ import pytest
 from sketchcli import assets, registry
 from sketchcli.assets import Asset, Kind
 from sketchcli.config import Direction
-from sketchcli.engine.fetching import arranging, inventory
+from sketchcli.engine.fetching import arrange, inventory
 
 NAMES = registry.names(registry.ASSETS)
 ASSETS: dict[str, Asset] = {name: registry.load(registry.ASSETS, name).ASSET for name in NAMES}
@@ -105,7 +105,7 @@ def test_the_side_of_the_photo_in_pix2pix_sets(name, direction):
 
 
 def test_the_manifest_is_in_the_package_and_knows_188_pairs():
-    manifest = arranging.known_hashes(ASSETS["cuhk"])
+    manifest = arrange.known_hashes(ASSETS["cuhk"])
     folders = [name.partition("/")[0] for name in manifest]
     assert {folder: folders.count(folder) for folder in folders} == {
         "testing-photos": 100,
@@ -118,7 +118,7 @@ def test_the_manifest_is_in_the_package_and_knows_188_pairs():
 
 
 def test_the_manifest_is_that_of_the_official_pictures(shared):
-    manifest = arranging.known_hashes(ASSETS["cuhk"])
+    manifest = arrange.known_hashes(ASSETS["cuhk"])
     assert inventory.take(shared / "cuhk-student") == manifest
 
 

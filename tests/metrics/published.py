@@ -6,7 +6,7 @@ import numpy as np
 from conftest import network_file
 
 from sketchcli import images
-from sketchcli.engine.fetching.converting import convert
+from sketchcli.engine.fetching.convert import convert
 
 FILES = {
     "lpips-alex": "alexnet.ckpt",

@@ -62,7 +62,7 @@ def fetch_data(
     from sketchcli.cli.render import emit
 
     if list_:
-        from sketchcli.engine.fetching.listing import list_assets
+        from sketchcli.engine.fetching.inventory import list_assets
 
         emit("fetch-data", list_assets(), as_json=as_json)
         return
@@ -72,7 +72,7 @@ def fetch_data(
     from sketchcli.cli.progress import reporting
 
     if verify:
-        from sketchcli.engine.fetching.verifying import verify as verify_set
+        from sketchcli.engine.fetching.inventory import verify as verify_set
 
         if from_ or sha256 or licence or dry_run or {count, size, seed} != {None}:
             raise UsageError("--verify looks at what is there", hint="leave the other options out")
@@ -81,9 +81,8 @@ def fetch_data(
         emit("fetch-data", verified, as_json=as_json)
         return
 
-    from sketchcli.engine.fetching.fetch import fetch
-    from sketchcli.engine.fetching.planning import FetchConfig
-    from sketchcli.engine.fetching.planning import plan as planned
+    from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+    from sketchcli.engine.fetching.fetch import plan as planned
 
     config = FetchConfig(
         name, as_, count, size, seed, from_, licence, sha256.lower(), accept_licence

@@ -16,7 +16,7 @@ from sketchcli import machine, paths, weights
 from sketchcli.doctor import probes
 from sketchcli.doctor.probes import Answer, Facts, ask
 from sketchcli.engine.events import SILENT, Advanced, Reporter
-from sketchcli.engine.fetching.listing import list_assets
+from sketchcli.engine.fetching.inventory import list_assets
 from sketchcli.engine.results import AssetListing
 from sketchcli.engine.runs import finished_runs
 from sketchcli.errors import CheckpointError, ExitCode, SketchError

@@ -5,8 +5,7 @@ from pathlib import Path
 from sketchcli import paths
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching.fetch import fetch
-from sketchcli.engine.fetching.planning import FetchConfig
+from sketchcli.engine.fetching.fetch import FetchConfig, fetch
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing.pair_maker import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess

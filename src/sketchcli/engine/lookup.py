@@ -12,7 +12,7 @@ from sketchcli.data.prepared import PreparedSet
 from sketchcli.data.sources import Source
 from sketchcli.data.splits import split_from_name
 from sketchcli.engine import runs
-from sketchcli.engine.fetching import arranging
+from sketchcli.engine.fetching import arrange
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, UsageError
 
@@ -101,7 +101,7 @@ def find_detector(align: Align) -> Path | None:
 
 def official_splits() -> dict[str, str]:
     """The split of each pair of the CUHK student set, by the name that its files share."""
-    files = map(Path, arranging.known_hashes(cuhk.ASSET))
+    files = map(Path, arrange.known_hashes(cuhk.ASSET))
     found = ((cuhk_name(file.stem), split_from_name(file.parent.name)) for file in files)
     return {name: split for name, split in found if split}
 

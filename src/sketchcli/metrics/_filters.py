@@ -119,7 +119,7 @@ def filled(network: Network, file: Path) -> Network:
 
     Args:
         network: The graph; its own tensors may be on the `meta` device.
-        file: What `engine.fetching.converting` wrote.
+        file: What `engine.fetching.convert` wrote.
 
     Raises:
         CheckpointError: The file is missing, damaged, or another network's.

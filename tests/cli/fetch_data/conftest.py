@@ -7,8 +7,8 @@ from cli.fetch_data.sets import KINDS, png, sha256, tar_of
 from engine.fetching.loopback import serving
 
 from sketchcli.assets import cuhk
-from sketchcli.engine.fetching import arranging
-from sketchcli.engine.fetching.downloading import Patience
+from sketchcli.engine.fetching import arrange
+from sketchcli.engine.fetching.download import Patience
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def official(monkeypatch, pictures):
     """A set of four pictures that is known by content alone, in the layout of its home page."""
     names = [f"{s}-{k}/f-{n}.png" for s, n in (("training", 1), ("testing", 2)) for k in KINDS]
     manifest = dict(zip(names, map(sha256, pictures), strict=True))
-    monkeypatch.setattr(arranging, "known_hashes", lambda _: manifest)
+    monkeypatch.setattr(arrange, "known_hashes", lambda _: manifest)
     monkeypatch.setattr(cuhk, "ASSET", replace(cuhk.ASSET, pairs=2))
     inside = ("photo/f-1.png", "sketch/F2-1.png", "photo/f-2.png", "sketch/F2-2.png")
     folders = ("CUHK_training_photo", "CUHK_training_sketch", "CUHK_testing_photo", "CUHK_x")

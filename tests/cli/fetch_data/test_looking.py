@@ -11,8 +11,8 @@ from processes import heavy_imports
 from sketchcli import files
 from sketchcli.assets import sketch_datasets
 from sketchcli.data import sources
+from sketchcli.engine.fetching import fetch
 from sketchcli.engine.fetching import fetch as fetching
-from sketchcli.engine.fetching import planning
 from sketchcli.errors import ExitCode
 
 
@@ -106,4 +106,4 @@ def test_listing_imports_nothing_heavy():
 def test_a_lock_is_only_held_while_a_set_is_made(home, demo):
     with files.locked(demo):
         pass
-    assert planning.plan(planning.FetchConfig("demo")).state == "ready"
+    assert fetch.plan(fetch.FetchConfig("demo")).state == "ready"

@@ -9,8 +9,8 @@ from cli.failing import assert_fails, tree
 from cli.fetch_data.sets import ACCEPT, patch_facades, sha256, tar_of
 from engine.fetching.loopback import Reply
 
-from sketchcli.engine.fetching import arranging, downloading
-from sketchcli.engine.fetching.downloading import Patience
+from sketchcli.engine.fetching import arrange, download
+from sketchcli.engine.fetching.download import Patience
 from sketchcli.errors import ExitCode
 
 
@@ -57,7 +57,7 @@ def test_whatever_a_server_does_the_old_set_stays(sketch2img, home, server, side
     before = tree(home / "raw")
     reply, said = MISBEHAVIOUR[kind]
     patch_facades(mp, server.serve("/bad", reply), digest=sha256(side_by_side))
-    mp.setitem(downloading.download.__kwdefaults__, "patience", Patience(attempts=2, read=0.3))
+    mp.setitem(download.download.__kwdefaults__, "patience", Patience(attempts=2, read=0.3))
     outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
     assert_fails(outcome, ExitCode.DOWNLOAD, said, "/bad", "--from")
     assert tree(home / "raw") == before
@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_the_old_set_and_the_download(
     assert sketch2img("fetch-data", "facades", ACCEPT).code == 0
     before = tree(home / "raw")
     with mp.context() as full:
-        full.setattr(arranging, "unpack", lambda *_, **__: disk_is_full())
+        full.setattr(arrange, "unpack", lambda *_, **__: disk_is_full())
         outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
         assert_fails(outcome, ExitCode.DATA, "No space left")
     assert tree(home / "raw") == before
@@ -135,7 +135,7 @@ def test_an_interruption_leaves_the_old_set(sketch2img, home, server, side_by_si
     patch_facades(mp, server.serve("/facades.tar.gz", Reply(side_by_side)))
     assert sketch2img("fetch-data", "facades", ACCEPT).code == 0
     before = tree(home / "raw")
-    mp.setattr(arranging, "unpack", interrupt)
+    mp.setattr(arrange, "unpack", interrupt)
     outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
     assert outcome.code == ExitCode.INTERRUPTED
     assert tree(home / "raw") == before

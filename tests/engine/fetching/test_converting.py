@@ -17,9 +17,8 @@ from torch import nn
 
 from sketchcli import checkpoint
 from sketchcli.engine.fetching import unpickling
-from sketchcli.engine.fetching.converting import CONVERTED, convert
+from sketchcli.engine.fetching.convert import CONVERTED, PUBLISHED, convert
 from sketchcli.engine.fetching.inventory import sha256_of
-from sketchcli.engine.fetching.network_layouts import PUBLISHED
 from sketchcli.engine.fetching.unpickling import read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips

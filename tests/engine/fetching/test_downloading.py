@@ -17,7 +17,7 @@ from engine.fetching.loopback import Reply, serving, wait_until
 
 from sketchcli import __version__
 from sketchcli.engine.events import Note, Transferred
-from sketchcli.engine.fetching.downloading import Patience, download
+from sketchcli.engine.fetching.download import Patience, download
 from sketchcli.errors import DataError, DownloadError
 
 QUICK = Patience(attempts=3, backoff=0.01, longest=0.05, connect=5, read=5)
@@ -566,7 +566,7 @@ def test_no_proxy_is_obeyed(server, target, monkeypatch):
 IN_A_PROCESS = """
 import sys
 from pathlib import Path
-from sketchcli.engine.fetching.downloading import Patience, download
+from sketchcli.engine.fetching.download import Patience, download
 from sketchcli.errors import SketchError
 {first}
 try:
@@ -636,7 +636,7 @@ def test_bytes_are_reported_seldom_and_at_the_end(server, target):
 
 
 def test_the_end_is_reported_once(server, target, monkeypatch):
-    monkeypatch.setattr("sketchcli.engine.fetching.pacing.SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr("sketchcli.engine.events.SECONDS_BETWEEN_REPORTS", 0)
     events = []
     fetch(server.serve("/a", Reply(BODY)), target, reporter=events.append)
     assert len(events) > 5

@@ -4,9 +4,8 @@ import pytest
 
 from sketchcli import images
 from sketchcli.engine import runs
-from sketchcli.engine.fetching.fetch import fetch
-from sketchcli.engine.fetching.listing import list_assets
-from sketchcli.engine.fetching.planning import FetchConfig
+from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.fetching.inventory import list_assets
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, UsageError
 

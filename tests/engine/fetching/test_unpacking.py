@@ -16,9 +16,8 @@ import pytest
 from engine.fetching.packing import tarred, zipped
 
 from sketchcli.engine.events import Note, Transferred
-from sketchcli.engine.fetching import archive_names
-from sketchcli.engine.fetching.archives import is_archive
-from sketchcli.engine.fetching.unpacking import Limits, read_member, unpack
+from sketchcli.engine.fetching import archive as archive_names
+from sketchcli.engine.fetching.archive import Limits, is_archive, read_member, unpack
 from sketchcli.errors import DataError
 
 TREE = {"set/photos/a.jpg": b"photo" * 1000, "set/sketches/a.png": b"", "read me.txt": b"hello"}
@@ -515,7 +514,7 @@ def test_a_full_disk_is_named(archive, folder, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_progress_is_in_bytes_of_the_archive(archive, folder, kind, monkeypatch):
-    monkeypatch.setattr("sketchcli.engine.fetching.pacing.SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr("sketchcli.engine.events.SECONDS_BETWEEN_REPORTS", 0)
     path = archive(packed(kind, [(f"{index}.bin", os.urandom(100_000)) for index in range(5)]))
     events = []
     unpack_all(path, folder, reporter=events.append)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sketchcli import files, paths, registry
-from sketchcli.engine.fetching.converting import CONVERTED, convert
+from sketchcli.engine.fetching.convert import CONVERTED, convert
 
 PATIENCE = 60.0  # seconds to wait for another process that converts the same network
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sketchcli import files
+from sketchcli import files, paths, registry
+from sketchcli.assets import Asset, Kind
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Reporter
+from sketchcli.engine.results import AssetListing, VerifyResult
 from sketchcli.errors import DataError
 
 FILE = "manifest.sha256"
 OURS = frozenset({FILE, runs.FILE})  # written by this program, beside the set's own files
 NAMED = 3  # files that a message names
 SOON_DONE = 100  # files whose hashes take no time worth a report
-
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
 
 
@@ -137,3 +138,97 @@ def _line(name: str, digest: str) -> str:
 def _unescaped(name: str) -> str:
     characters = {r"\\": "\\", r"\n": "\n", r"\r": "\r"}
     return re.sub(r"\\[\\nr]", lambda match: characters[match[0]], name)
+
+
+# `fetch-data --verify`: whether a set is still what it was when it was fetched.
+
+
+def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
+    """Compare the files of a fetched set or network with the hashes that were recorded then.
+
+    Args:
+        name: The set's or network's name.
+        reporter: Told of the progress.
+
+    Raises:
+        DataError: It is not there, has no hashes, or has missing, changed or extra files.
+    """
+    rooms = (paths.raw_home(), paths.assets_home())
+    folders = [room / paths.checked_name(name) for room in rooms]
+    folder = next(filter(runs.is_fetched, folders), None)
+    again = f"sketch2img fetch-data {runs.read(folder).asset if folder else name}"
+    if folder is None:
+        raise DataError(f"'{name}' is not fetched yet", hint=again)
+    hashes = read(folder)
+    if hashes is None:
+        raise DataError(f"{folder}: no hashes were recorded", hint=f"{again} --overwrite")
+    differences = compare(folder, hashes, reporter)
+    if str(differences):
+        raise DataError(f"{folder}: {differences}", hint=f"{again} --overwrite fetches it again")
+    return VerifyResult(name, folder, len(hashes))
+
+
+# What `fetch-data --list` shows; it imports nothing that draws, decodes or downloads.
+
+
+def list_assets() -> tuple[AssetListing, ...]:
+    """All known sets and networks, and the user's own sets, with their states."""
+    known = registry.names(registry.ASSETS)
+    found = sorted(paths.raw_home().glob("[!.]*"))
+    own = [path for path in found if path.name not in known and runs.is_fetched(path)]
+    return (*map(_known, known), *map(_own, own))
+
+
+def _known(name: str) -> AssetListing:
+    asset: Asset = registry.load(registry.ASSETS, name).ASSET
+    home = paths.assets_home() if asset.kind is Kind.NETWORK else paths.raw_home()
+    is_ready = runs.is_fetched(home / name)
+    count, megabytes = _on_disk(home / name) if is_ready else (None, None)
+    return AssetListing(
+        name=name,
+        kind=asset.kind.value,
+        title=asset.title,
+        pairs=asset.pairs or _drawn_pairs(asset, count),
+        files=count,
+        megabytes=megabytes,
+        download_megabytes=asset.download_megabytes,
+        licence=asset.licence,
+        citation=asset.citation,
+        homepage=asset.homepage,
+        state="ready" if is_ready else _state(name),
+    )
+
+
+def _own(folder: Path) -> AssetListing:
+    source = runs.read(folder)
+    count, megabytes = _on_disk(folder)
+    return AssetListing(
+        name=folder.name,
+        kind=Kind.LOCAL.value,
+        title=f"from '{source.asset}'",
+        pairs=None,
+        files=count,
+        megabytes=megabytes,
+        download_megabytes=None,
+        licence=source.licence,
+        citation=source.citation,
+        homepage="",
+        state="ready",
+    )
+
+
+def _drawn_pairs(asset: Asset, count: int | None) -> int | None:
+    return count // 2 if asset.kind is Kind.DRAWN and count is not None else None
+
+
+def _on_disk(folder: Path) -> tuple[int, float]:
+    """Files and megabytes of a fetched set."""
+    sizes = [path.stat().st_size for path in listed(folder).values()]
+    return len(sizes), round(sum(sizes) / 1e6, 1)
+
+
+def _state(name: str) -> str:
+    """Of a set that is not there."""
+    downloads = paths.downloads_home() / name
+    is_begun = any(path.is_file() for path in downloads.rglob("*"))
+    return "partial" if is_begun else "absent"

