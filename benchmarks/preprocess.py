@@ -26,7 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sketchcli.engine.preprocessing.workers import available_cores
+from sketchcli.engine.preprocessing.chunks import available_cores
 
 SIZE = (128, 128)
 ROUNDS = 3

@@ -107,7 +107,7 @@ def dataset(tmp_path) -> PreparedSet:
     from sketchcli.data import sources
     from sketchcli.data.splits import SplitRule
     from sketchcli.engine.lookup import find_prepared
-    from sketchcli.engine.preprocessing.pair_maker import Recipe
+    from sketchcli.engine.preprocessing.pair_builder import Recipe
     from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
     from sketchcli.engine.runs import Provenance
 

@@ -71,10 +71,10 @@ HOMES = {
     "click": (),
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
     "multiprocessing": (
-        "sketchcli.engine.preprocessing.workers",
+        "sketchcli.engine.preprocessing.chunks",
         "sketchcli.doctor.probes",
     ),
-    "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.workers",),
+    "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.chunks",),
     "torch.multiprocessing": (),
     "torch.utils.data": (),
     **dict.fromkeys(

@@ -189,10 +189,10 @@ def test_an_unknown_generator_is_named_with_the_known_ones(sketch2img, trained):
 
 
 def test_with_nothing_prepared_training_draws_the_demo_set(sketch2img, monkeypatch, tmp_path):
-    from sketchcli.engine import demo
+    from sketchcli.engine.preprocessing import preprocess
 
-    monkeypatch.setattr(demo, "SIDE", 32)
-    monkeypatch.setattr(demo, "PAIRS", 8)
+    monkeypatch.setattr(preprocess, "SIDE", 32)
+    monkeypatch.setattr(preprocess, "PAIRS", 8)
     small = tmp_path / "small.toml"
     small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
     outcome = sketch2img("train", "--epochs", 1, "--config", small)

@@ -122,8 +122,8 @@ def preprocess(
     from sketchcli.cli.render import emit
     from sketchcli.engine import lookup
     from sketchcli.engine.preprocessing import preprocess as preprocessing
-    from sketchcli.engine.preprocessing.pair_maker import Recipe
-    from sketchcli.engine.preprocessing.workers import available_cores
+    from sketchcli.engine.preprocessing.chunks import available_cores
+    from sketchcli.engine.preprocessing.pair_builder import Recipe
 
     found, origin = lookup.find_source(
         lookup.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))

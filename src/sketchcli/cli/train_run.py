@@ -12,8 +12,8 @@ from sketchcli.cli.progress import reporting
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device
-from sketchcli.engine.demo import set_to_train
 from sketchcli.engine.events import Note, Reporter
+from sketchcli.engine.preprocessing.preprocess import set_to_train
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train as training

@@ -21,7 +21,7 @@ from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
 from sketchcli.engine.lookup import find_prepared
-from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.pair_builder import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
 from sketchcli.engine.runs import Provenance, Run
 from sketchcli.engine.training.train import train

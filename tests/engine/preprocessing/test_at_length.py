@@ -19,11 +19,11 @@ from sketchcli.data.prepared import ShardedWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.lookup import find_prepared
+from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing import preprocess as preprocessing
-from sketchcli.engine.preprocessing import workers
-from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
+from sketchcli.engine.preprocessing.chunks import CHUNK, Workshop
+from sketchcli.engine.preprocessing.pair_builder import Job, Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
-from sketchcli.engine.preprocessing.workshop import CHUNK, Workshop
 from sketchcli.engine.results import ShareResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
@@ -59,17 +59,17 @@ def run(source, target, *, processes=1, notes=None, styles=("pencil",), size=16)
 
 def stop_at(chunk, source, target, monkeypatch):
     """Prepare a folder until Ctrl-C comes in one of its chunks."""
-    real = workers.make_chunk
+    real = chunks.make_chunk
 
     def interrupted(folder, recipe, number, jobs):
         if number == chunk:
             raise KeyboardInterrupt
         real(folder, recipe, number, jobs)
 
-    monkeypatch.setattr(workers, "make_chunk", interrupted)
+    monkeypatch.setattr(chunks, "make_chunk", interrupted)
     with pytest.raises(InterruptedRunError):
         run(source, target)
-    monkeypatch.setattr(workers, "make_chunk", real)
+    monkeypatch.setattr(chunks, "make_chunk", real)
 
 
 def arrays_of(folder):
@@ -87,10 +87,10 @@ def test_eight_processes_write_the_bytes_of_one(many, tmp_path):
 
 
 def test_workers_are_spawned_and_no_more_of_them_than_windows_can_wait_for():
-    with workers._pool(2) as pool:  # none is started before the first chunk
+    with chunks._pool(2) as pool:  # none is started before the first chunk
         assert pool._mp_context.get_start_method() == "spawn"
-    assert workers.most_workers("win32") == 61
-    assert workers.most_workers("linux") > 1000
+    assert chunks.most_workers("win32") == 61
+    assert chunks.most_workers("linux") > 1000
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -171,8 +171,8 @@ def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path):
 def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
     source, target = sources.tree(many), tmp_path / "set"
     stop_at(2, source, target, monkeypatch)
-    made, real = [], workers.make_chunk
-    monkeypatch.setattr(workers, "make_chunk", lambda *a: (made.append(a[2]), real(*a)))
+    made, real = [], chunks.make_chunk
+    monkeypatch.setattr(chunks, "make_chunk", lambda *a: (made.append(a[2]), real(*a)))
     notes = []
     run(source, target, notes=notes)
     assert made == [2, 3]
@@ -185,7 +185,7 @@ def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
     workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
     told = []
     workshop.prepare(told.append)
-    numbers = workers.made_chunks(workshop, workers=1, reporter=told.append)
+    numbers = chunks.made_chunks(workshop, workers=1, reporter=told.append)
     assert next(numbers) == 0
     assert [number for number in workshop.chunks if workshop.is_done(number)] == [0]
     workshop.folder.joinpath("00002.json").write_text("[]")  # as if another call had made it
@@ -198,7 +198,7 @@ def test_whoever_stops_taking_chunks_leaves_no_process_behind(many, tmp_path, wo
     jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
     workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
     workshop.prepare(SILENT)
-    numbers = workers.made_chunks(workshop, workers=workers_, reporter=SILENT)
+    numbers = chunks.made_chunks(workshop, workers=workers_, reporter=SILENT)
     assert next(numbers) == 0
     numbers.close()
     assert multiprocessing.active_children() == []
@@ -278,7 +278,7 @@ def test_two_ranks_share_the_work(many, tmp_path):
 
 def test_a_rank_that_never_comes_is_an_error(many, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    monkeypatch.setattr(chunks, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="2 chunks never came"):
         run(sources.tree(many), tmp_path / "set")
 
@@ -290,7 +290,7 @@ def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch, o
         (tmp_path / "set" / "dataset.json").write_text(older)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    monkeypatch.setattr(chunks, "PATIENCE", 0.2)
     with pytest.raises(DataError, match="never began"):
         run(sources.tree(many), tmp_path / "set")
 
@@ -305,7 +305,7 @@ def test_a_second_process_is_turned_away(many, tmp_path):
 
 
 def test_a_dead_worker_is_an_error_that_says_what_to_do(many, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "make_chunk", die)
+    monkeypatch.setattr(chunks, "make_chunk", die)
     with pytest.raises(DataError, match="worker process died") as caught:
         run(sources.tree(many), tmp_path / "set", processes=2)
     assert "goes on" in caught.value.hint
@@ -346,14 +346,14 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_appears_meanwhile_is_not_replaced(many, tmp_path, monkeypatch):
-    real = workers.make_chunk
+    real = chunks.make_chunk
 
     def slow(folder, recipe, number, jobs):
         (tmp_path / "set").mkdir(exist_ok=True)
         (tmp_path / "set" / "thesis.txt").write_text("years of work")
         real(folder, recipe, number, jobs)
 
-    monkeypatch.setattr(workers, "make_chunk", slow)
+    monkeypatch.setattr(chunks, "make_chunk", slow)
     with pytest.raises(DataError, match="exists"):
         run(sources.tree(many), tmp_path / "set")
     assert (tmp_path / "set" / "thesis.txt").read_text() == "years of work"

@@ -10,7 +10,7 @@ from conftest import network_file
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data import prepared
-from sketchcli.engine.preprocessing.pair_maker import Job, PairMaker, Recipe
+from sketchcli.engine.preprocessing.pair_builder import Job, PairMaker, Recipe
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 STYLES = ("--style", "pencil", "--style", "sobel", "--style", "sobel")

@@ -15,7 +15,7 @@ from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.engine.events import SILENT, Note
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, official_splits
 from sketchcli.engine.preprocessing import preprocess as preprocessing
-from sketchcli.engine.preprocessing.pair_maker import Recipe
+from sketchcli.engine.preprocessing.pair_builder import Recipe
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError

@@ -2,23 +2,26 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sketchcli import files, machine
-from sketchcli.data import prepared
+from sketchcli import files, machine, paths
+from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
-from sketchcli.data.pairing import Ledger
+from sketchcli.data.pairing import Ledger, canonical
 from sketchcli.data.prepared import Description, PreparedSet
-from sketchcli.data.sources import Source
-from sketchcli.data.splits import SplitRule
-from sketchcli.engine import audit_report, pictures
-from sketchcli.engine.events import SILENT, Reporter
-from sketchcli.engine.preprocessing import auditing, planning, telling, workers
-from sketchcli.engine.preprocessing.assembling import Assembly, assemble
-from sketchcli.engine.preprocessing.pair_maker import Job, Recipe
-from sketchcli.engine.preprocessing.workshop import GO_ON, Workshop
+from sketchcli.data.sources import Source, SourcePair
+from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
+from sketchcli.engine import audit_report, lookup, pictures
+from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.fetching.fetch import FetchConfig, fetch
+from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
+from sketchcli.engine.preprocessing import assemble as assembling
+from sketchcli.engine.preprocessing import chunks
+from sketchcli.engine.preprocessing.assemble import Assembly, assemble
+from sketchcli.engine.preprocessing.chunks import GO_ON, Workshop
+from sketchcli.engine.preprocessing.pair_builder import Job, Recipe
 from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
@@ -82,14 +85,14 @@ def preprocess(
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
         assembly = _assemble(workshop, ledger, place, processes, reporter)
-        audit = auditing.audit(assembly, config.division, threads=processes)
+        audit = assembling.audit(assembly, config.division, threads=processes)
         about = _describe(
             assembly, audit, source, origin, config, name=target.name, recipe=workshop.identity
         )
         _write(workshop.assembled, about, audit, config, target)
         files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         workshop.remove()
-    telling.tell(about, audit, source, config.division, reporter)
+    tell(about, audit, source, config.division, reporter)
     return _result(about, target, audit)
 
 
@@ -102,13 +105,13 @@ def _assemble(
     workshop: Workshop, ledger: Ledger, place: Place, processes: int, reporter: Reporter
 ) -> Assembly:
     workshop.prepare(reporter)
-    made = workers.made_chunks(workshop, workers=processes, reporter=reporter, place=place)
+    made = chunks.made_chunks(workshop, workers=processes, reporter=reporter, place=place)
     with _interruptible(), contextlib.closing(made):
         return _put_together(workshop, made, ledger, reporter)
 
 
 def _plan(source: Source, config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
-    return planning.plan(
+    return plan(
         source.pairs,
         ledger,
         rule=config.division,
@@ -148,11 +151,11 @@ def _make_share(workshop: Workshop, target: Path, place: Place, processes: int) 
             return False
 
     made = 0
-    if workers.share_of(workshop, place):
-        workers.await_workshop(workshop, is_finished)
+    if chunks.share_of(workshop, place):
+        chunks.await_workshop(workshop, is_finished)
         if workshop.folder.exists():
             with _interruptible():
-                made = workers.make_share(workshop, workers=processes, place=place)
+                made = chunks.make_share(workshop, workers=processes, place=place)
     return ShareResult(place.rank, place.count, made)
 
 
@@ -192,7 +195,7 @@ def _write(
     dataset = PreparedSet(folder, description)
     prepared.write_index(folder, description)
     _write_contact_sheet(dataset)
-    auditing.write_report(folder / AUDIT, dataset, audit)
+    assembling.write_report(folder / AUDIT, dataset, audit)
     refusal = target.with_name(f"{target.name}.{AUDIT}")
     if config.is_strict:
         _refuse(folder, description, refusal)
@@ -251,3 +254,125 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
     if not is_listed:
         hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
     return DataError(found, hint=hint)
+
+
+# Which pairs are to be made, in which split, and which sketches are drawn in which style.
+
+
+def plan(
+    pairs: Sequence[SourcePair],
+    ledger: Ledger,
+    *,
+    rule: SplitRule,
+    styles: Sequence[str],
+    draws: int,
+    seed: int,
+) -> tuple[Job, ...]:
+    """What to make, pairs to test on first, sketches of one photo one after another.
+
+    Args:
+        pairs: What was found.
+        ledger: Told of the pairs that no split takes.
+        rule: How they are divided.
+        styles: For photos without a sketch.
+        draws: Sketches of each such photo, in the styles in turn.
+        seed: Of the style that each begins with.
+    """
+    lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
+    jobs = []
+    for pair in pairs:
+        name = canonical(pair.id)
+        split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
+        if split is None:
+            found = [path for path in (pair.sketch, pair.photo) if path]
+            ledger.leave_out("in neither of the official lists", *found)
+            continue
+        jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
+    jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))
+    return tuple(
+        drawn
+        for job in jobs
+        for drawn in ([job] if job.sketch else _drawn(job, styles, draws=draws, seed=seed))
+    )
+
+
+def _drawn(job: Job, styles: Sequence[str], *, draws: int, seed: int) -> list[Job]:
+    """All sketches of one photo: the styles take turns, from one drawn by chance on."""
+    first = int(uniform_hash(f"style of {canonical(job.id)}", seed) * len(styles))
+    return [
+        replace(
+            job,
+            id=f"{job.id}#{draw + 1}" if draw else job.id,
+            style=styles[(first + draw) % len(styles)],
+            draw=draw,
+        )
+        for draw in range(draws)
+    ]
+
+
+# What a person should know of a set that was just made.
+
+MOST_TOLD = 20  # files of one fate that are named on the screen
+
+
+def tell(
+    description: Description, audit: Audit, source: Source, rule: SplitRule, reporter: Reporter
+) -> None:
+    """Tell of errors in the set, of files that were not simply taken, of groups and splits."""
+    if audit.errors:
+        where = f"look at {audit_report.NAME} before you train on this set"
+        reporter(Note(f"{audit_report.headline(audit)}: {where}", is_warning=True))
+    for verb, about in (
+        ("left out", description.left_out),
+        ("kept", description.repeated | description.unaligned),
+    ):
+        for file, reason in list(about.items())[:MOST_TOLD]:
+            reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
+        if len(about) > MOST_TOLD:
+            where = f"{audit_report.NAME} and dataset.json list them"
+            rest = f"{verb} {len(about) - MOST_TOLD} more files: {where}"
+            reporter(Note(rest, is_warning=True))
+    if rule.group:
+        groups = list(filter(None, (rule.group_of(pair.id) for pair in description.pairs)))
+        found = f"{len(set(groups))} groups in {len(groups)} of {len(description.pairs)} names"
+        reporter(Note(f"--group-by: {found}", is_warning=not groups))
+    is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
+    is_drawn = rule.by is SplitBy.SHARES or (
+        rule.by is SplitBy.GIVEN and any(pair.split is None for pair in source.pairs)
+    )
+    for split, is_wanted in is_asked.items():
+        if is_drawn and is_wanted and split not in description.counts:
+            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
+            reporter(Note(message, is_warning=True))
+
+
+# What `train` falls back on where nothing is prepared: the drawn set, small.
+
+NAME = "demo"
+SIDE, PAIRS = 64, 200
+
+
+def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
+    """The named prepared set, else the newest, else the demo set.
+
+    Raises:
+        DataError: There is no set of that name.
+    """
+    if name is None and not prepared_folders():
+        return demo_set(reporter)
+    return find_prepared(name)
+
+
+def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
+    """Draw the demo set, unless it is there, and prepare it at 64 pixels."""
+    reporter(Note("nothing is prepared: training on the drawn demo set"))
+    raw = paths.raw_home() / NAME
+    if not raw.exists():
+        fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
+    target = paths.prepared_home() / f"{NAME}-{SIDE}"
+    config = PreprocessConfig(
+        Recipe((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
+    )
+    alone = Place()  # where several processes train, the first one makes the set by itself
+    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, place=alone)
+    return find_prepared(target)
