@@ -67,7 +67,7 @@ HOMES = {
     "cv2": ("sketchcli.images.opencv",),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": (),  # the tests compare with it
-    "matplotlib": ("sketchcli.engine.pictures", "sketchcli.engine.evaluating.plots"),
+    "matplotlib": ("sketchcli.engine.reporting.sample_sheets", "sketchcli.engine.reporting.charts"),
     "click": (),
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
     "multiprocessing": (

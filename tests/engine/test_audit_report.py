@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity
-from sketchcli.engine import audit_report
+from sketchcli.engine.reporting import audit_report
 
 CHECKS = (Check(("wrong-pair",), 30, "outlines compared", "median 5.1"), Check(("blank",), 0, "-"))
 

@@ -7,9 +7,9 @@ import pytest
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.engine.evaluating import report
-from sketchcli.engine.evaluating.evidence import Evidence
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth
+from sketchcli.engine.reporting import evaluation_report
+from sketchcli.engine.reporting.evidence import Evidence
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
 from sketchcli.metrics.faces import roc
 
@@ -108,7 +108,7 @@ def written(tmp_path):
     """Write a report, and read it."""
 
     def write(result, evidence):
-        report.write(tmp_path, result, evidence)
-        return (tmp_path / report.NAME).read_text(encoding="utf-8")
+        evaluation_report.write(tmp_path, result, evidence)
+        return (tmp_path / evaluation_report.NAME).read_text(encoding="utf-8")
 
     return write

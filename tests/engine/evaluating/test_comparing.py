@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
-from sketchcli.engine.evaluating import comparing, wording
+from sketchcli.engine.evaluating import comparing
 from sketchcli.engine.evaluating.tools import HEADLINE
+from sketchcli.engine.reporting import wording
 from sketchcli.metrics import inception, structural
 
 

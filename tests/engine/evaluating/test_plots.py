@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from sketchcli import images
-from sketchcli.engine.evaluating import charts, plots
+from sketchcli.engine.reporting import gallery
+from sketchcli.engine.reporting.charts import HISTOGRAMS, ROC, write
 from sketchcli.metrics.faces import Roc
 
 
@@ -17,8 +18,8 @@ def colours(path):
 
 def test_both_plots_are_drawn(tmp_path, evaluation):
     result, evidence, drawn = evaluation()
-    plots.write(tmp_path, result, evidence)
-    assert {path.name for path in tmp_path.glob("*.png")} == {plots.ROC, plots.HISTOGRAMS}
+    write(tmp_path, result, evidence)
+    assert {path.name for path in tmp_path.glob("*.png")} == {ROC, HISTOGRAMS}
     assert all(colours(path) > 500 for path in tmp_path.glob("*.png"))
     assert drawn.reads == []
 
@@ -27,16 +28,16 @@ def test_without_curves_there_is_no_roc(tmp_path, evaluation):
     result, evidence, _ = evaluation()
     empty = Roc(np.empty(0), np.empty(0), np.empty(0))
     for rocs in ({}, {"modern": empty}):
-        plots.write(tmp_path, result, replace(evidence, rocs=rocs))
-        assert not (tmp_path / plots.ROC).exists()
-        assert charts.roc(replace(evidence, rocs=rocs)) == ""
+        write(tmp_path, result, replace(evidence, rocs=rocs))
+        assert not (tmp_path / ROC).exists()
+        assert gallery.roc(replace(evidence, rocs=rocs)) == ""
 
 
 def test_names_that_mean_something_to_matplotlib_are_only_names(tmp_path, evaluation):
     kinds = {"$\\frac{": "model", "_hidden": "folder", "caf\udce9": "baseline"}
     result, evidence, _ = evaluation(5, kinds=kinds)
-    plots.write(tmp_path, result, evidence)
-    assert (tmp_path / plots.HISTOGRAMS).is_file()
+    write(tmp_path, result, evidence)
+    assert (tmp_path / HISTOGRAMS).is_file()
 
 
 def test_nan_and_constant_values_are_drawn_too(tmp_path, evaluation):
@@ -45,9 +46,9 @@ def test_nan_and_constant_values_are_drawn_too(tmp_path, evaluation):
     evidence.measured[1].values["ssim"][:] = 0.5
     for one in evidence.measured:
         one.values["mae"][:] = np.nan
-    plots.write(tmp_path, result, evidence)
-    assert (tmp_path / plots.HISTOGRAMS).is_file()
-    drawn = charts.histograms(result, evidence)
+    write(tmp_path, result, evidence)
+    assert (tmp_path / HISTOGRAMS).is_file()
+    drawn = gallery.histograms(result, evidence)
     assert drawn.count("<figure>") == 2
     assert "nan" not in drawn
 
@@ -56,8 +57,8 @@ def test_without_any_values_there_are_no_histograms(tmp_path, evaluation):
     result, evidence, _ = evaluation(3)
     for one in evidence.measured:
         one.values.clear()
-    plots.write(tmp_path, result, evidence)
-    assert not (tmp_path / plots.HISTOGRAMS).exists()
+    write(tmp_path, result, evidence)
+    assert not (tmp_path / HISTOGRAMS).exists()
 
 
 def test_a_histogram_has_every_picture_in_it(evaluation):
@@ -72,7 +73,7 @@ def test_a_long_curve_is_drawn_with_few_points(evaluation):
     _, evidence, _ = evaluation()
     rates = np.linspace(1, 0, 200_001)
     long = Roc(rates, (1 - rates) ** 2, np.linspace(-1, 1, len(rates)))
-    drawn = charts.roc(replace(evidence, rocs={"modern": long}))
+    drawn = gallery.roc(replace(evidence, rocs={"modern": long}))
     assert len(drawn) < 40_000
     assert "M300 0L" in drawn  # all accepted: no genuine pair is refused
     assert "L0 300" in drawn

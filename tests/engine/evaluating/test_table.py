@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from sketchcli.engine.evaluating import table
+from sketchcli.engine.reporting.evidence import write_csv
 
 
 def lines(path):
@@ -15,7 +15,7 @@ def lines(path):
 
 def test_one_line_for_each_picture_and_predictor(tmp_path, evaluation):
     _, evidence, drawn = evaluation(4)
-    table.write(tmp_path / "figures.csv", evidence)
+    write_csv(tmp_path / "figures.csv", evidence)
     found = lines(tmp_path / "figures.csv")
     assert [(line["id"], line["predictor"]) for line in found] == [
         (f"face-{row}", name) for name in ("modern", "mean photo") for row in range(4)
@@ -26,7 +26,7 @@ def test_one_line_for_each_picture_and_predictor(tmp_path, evaluation):
 
 def test_values_keep_all_their_digits(tmp_path, evaluation):
     _, evidence, _ = evaluation(3)
-    table.write(tmp_path / "figures.csv", evidence)
+    write_csv(tmp_path / "figures.csv", evidence)
     found = [float(line["ssim"]) for line in lines(tmp_path / "figures.csv")[3:]]
     assert found == evidence.measured[1].values["ssim"].tolist()
 
@@ -35,7 +35,7 @@ def test_a_missing_value_is_an_empty_cell(tmp_path, evaluation):
     _, evidence, _ = evaluation(3)
     evidence.measured[0].values["mae"][1] = np.nan
     del evidence.measured[1].values["mae"]
-    table.write(tmp_path / "figures.csv", evidence)
+    write_csv(tmp_path / "figures.csv", evidence)
     found = [line["mae"] for line in lines(tmp_path / "figures.csv")]
     assert [cell == "" for cell in found] == [False, True, False, True, True, True]
     assert math.isclose(float(found[0]), evidence.measured[0].values["mae"][0])
@@ -44,11 +44,11 @@ def test_a_missing_value_is_an_empty_cell(tmp_path, evaluation):
 def test_strange_names_come_back_as_they_were(tmp_path, evaluation):
     ids = ['a "b", c', "line\nbreak", "é/ü"]
     _, evidence, _ = evaluation(3, ids=ids)
-    table.write(tmp_path / "figures.csv", evidence)
+    write_csv(tmp_path / "figures.csv", evidence)
     assert [line["id"] for line in lines(tmp_path / "figures.csv")[:3]] == ids
 
 
 def test_a_name_that_is_no_unicode_is_written_all_the_same(tmp_path, evaluation):
     _, evidence, _ = evaluation(1, ids=["caf\udce9"])
-    table.write(tmp_path / "figures.csv", evidence)
+    write_csv(tmp_path / "figures.csv", evidence)
     assert lines(tmp_path / "figures.csv")[0]["id"] == "caf?"

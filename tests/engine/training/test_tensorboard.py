@@ -10,7 +10,7 @@ import pytest
 from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.events import BatchTrained, EpochTrained, Note, Validated
-from sketchcli.engine.training.tensorboard import FOLDER, events_writer
+from sketchcli.engine.reporting.tensorboard import FOLDER, events_writer
 from sketchcli.engine.training.train import train
 from sketchcli.errors import UsageError
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import __version__, files
-from sketchcli.engine.evaluating import figures, memorisation, plots, report, table
-from sketchcli.engine.evaluating.evidence import Evidence
+from sketchcli.engine.evaluating import figures, memorisation
 from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, measure
 from sketchcli.engine.evaluating.real_side import RealSide, look
 from sketchcli.engine.evaluating.tools import Tools, protocol_of
 from sketchcli.engine.events import Reporter
+from sketchcli.engine.reporting import charts, evaluation_report
+from sketchcli.engine.reporting.evidence import CSV_NAME, Evidence, write_csv
 from sketchcli.engine.results import (
     EvalResult,
     Figure,
@@ -179,7 +180,7 @@ def _evidence(
 def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    plots.write(folder, result, evidence)
-    table.write(folder / table.NAME, evidence)
+    charts.write(folder, result, evidence)
+    write_csv(folder / CSV_NAME, evidence)
     files.write_json(folder / RESULT, asdict(result) | {"folder": str(folder)})
-    report.write(folder, result, evidence)
+    evaluation_report.write(folder, result, evidence)

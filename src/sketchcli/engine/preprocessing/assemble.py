@@ -14,10 +14,10 @@ from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Finding, 
 from sketchcli.data.pairing import Ledger
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter
 from sketchcli.data.splits import SPLITS, SplitRule
-from sketchcli.engine import audit_report
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.chunks import Outcome, Workshop
 from sketchcli.engine.preprocessing.pair_builder import Job
+from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
 
 FEATURES_FILE = "features"

@@ -13,7 +13,7 @@ from sketchcli.data.pairing import Ledger, canonical
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source, SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
-from sketchcli.engine import audit_report, lookup, pictures
+from sketchcli.engine import lookup
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.fetching.fetch import FetchConfig, fetch
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
@@ -22,6 +22,7 @@ from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing.assemble import Assembly, assemble
 from sketchcli.engine.preprocessing.chunks import GO_ON, Workshop
 from sketchcli.engine.preprocessing.pair_builder import Job, Recipe
+from sketchcli.engine.reporting import audit_report, sample_sheets
 from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
@@ -236,7 +237,7 @@ def _write_contact_sheet(dataset: PreparedSet) -> None:
     stored = [dataset.split(name) for name in dataset.description.counts]
     few = [split.take(_evenly(len(split), CONTACT_PAIRS // shares)) for split in stored]
     pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
-    pictures.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
+    sample_sheets.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
 
 
 def _evenly(count: int, most: int) -> list[int]:

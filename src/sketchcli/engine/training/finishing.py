@@ -10,10 +10,9 @@ from sketchcli import __version__, files
 from sketchcli import config as settings
 from sketchcli.data.prepared import StoredSplit
 from sketchcli.engine.evaluating import baselines
+from sketchcli.engine.reporting.run_report import RunStory, model_card, page
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.training.model_card import model_card
-from sketchcli.engine.training.run_report import RunStory, page
 from sketchcli.engine.training.session import Session
 
 MODEL = "this model"

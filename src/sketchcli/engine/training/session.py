@@ -12,8 +12,8 @@ from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out, photo_hashes
 from sketchcli.device import Device
-from sketchcli.engine import pictures
 from sketchcli.engine.events import Reporter
+from sketchcli.engine.reporting import sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.self_test import check_device
 from sketchcli.engine.training import networks
@@ -238,7 +238,7 @@ class Session:
         """Keep everything as it is now; after a step that went wrong, only at the run's end."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.keeper.save(self.trainer, self.progress)
-            pictures.write_curves(self.run.curves, self.run.read_log())
+            sample_sheets.write_curves(self.run.curves, self.run.read_log())
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:

@@ -12,6 +12,7 @@ from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Reporter
+from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.training import finishing, resuming
@@ -22,7 +23,6 @@ from sketchcli.engine.training.networks import what_can_be_had
 from sketchcli.engine.training.planning import open_in_time
 from sketchcli.engine.training.ranks import ALONE, Ranks
 from sketchcli.engine.training.session import Session
-from sketchcli.engine.training.tensorboard import also_written
 from sketchcli.models.building import spelled_out
 
 NOWHERE = Path(os.devnull)  # in the place of a run's folder: nothing is in it

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
-from sketchcli.engine import pictures
 from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
+from sketchcli.engine.reporting import sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import doctor
 from sketchcli.engine.training.keeping import Keeper
@@ -39,7 +39,7 @@ class Watch:
     def take_in(self, epoch: int, found: Validation, trainer: Trainer, progress: Progress) -> None:
         """Write a measurement down, keep the best weights, act on what the doctor finds."""
         sample = self.run.samples / f"epoch-{epoch + 1:04d}.png"
-        pictures.write_samples(sample, self.validator.pairs, found.generated)
+        sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
         is_best = self.count(epoch, found, progress)
         if is_best:
             self.keeper.save_best(trainer, progress)

@@ -27,7 +27,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
         style: Rules to add to those that all reports share.
         script: What it does; it runs when the page is there.
     """
-    rules = resource("sketchcli.engine", "web_page.css") + style
+    rules = resource("sketchcli.engine.reporting", "web_page.css") + style
     running = f"<script>{script}</script>\n" if script else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

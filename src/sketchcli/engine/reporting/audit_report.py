@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sketchcli import files
 from sketchcli.data.audit.terms import TITLES, Audit, AuditedPair, Check, Finding, Severity
-from sketchcli.engine import web_page
-from sketchcli.engine.web_page import counted, escape, figure, table
+from sketchcli.engine.reporting import web_page
+from sketchcli.engine.reporting.web_page import counted, escape, figure, table
 from sketchcli.images import Pixels
 
 NAME = "audit.html"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sketchcli import files
-from sketchcli.engine.evaluating.evidence import Evidence
-from sketchcli.engine.evaluating.wording import BASELINE, title
+from sketchcli.engine.reporting.evidence import Evidence
+from sketchcli.engine.reporting.wording import BASELINE, title
 from sketchcli.engine.results import EvalResult
 
 if TYPE_CHECKING:

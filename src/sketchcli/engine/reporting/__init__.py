@@ -1,0 +1,1 @@
+"""Pages and charts: of an audit, a run and an evaluation."""
