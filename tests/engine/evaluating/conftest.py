@@ -7,7 +7,7 @@ import pytest
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth
+from sketchcli.engine.evaluating.features import Measured, Predictor, Truth
 from sketchcli.engine.reporting import evaluation_report
 from sketchcli.engine.reporting.evidence import Evidence
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore

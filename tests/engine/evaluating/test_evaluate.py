@@ -13,10 +13,11 @@ from sketchcli.config import Fit
 from sketchcli.data import sources
 from sketchcli.data.prepared import Rows, StoredSplit
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.evaluating import baselines, comparing, discriminators, measuring
+from sketchcli.engine.evaluating import comparing, features, references
+from sketchcli.engine.evaluating import evaluate as discriminators
 from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
-from sketchcli.engine.evaluating.measuring import BATCH
+from sketchcli.engine.evaluating.features import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.generating.drawing import generate_batch
 from sketchcli.engine.generating.loading import load_model
@@ -159,7 +160,7 @@ def test_what_is_refused_is_refused_before_anything_is_looked_at(
     (tmp_path / "report").touch()
     with pytest.raises(DataError, match="a file, where a folder is needed"):
         evaluate(dataclasses.replace(FEW, folder=tmp_path / "report"))
-    monkeypatch.setattr(baselines, "nearest_rows", lambda *_: pytest.fail("looked"))
+    monkeypatch.setattr(references, "nearest_rows", lambda *_: pytest.fail("looked"))
     with pytest.raises(DataError, match="was trained on"):
         evaluate(split="train")
 
@@ -285,7 +286,7 @@ def test_batches_of_any_size_give_the_same_figures(noise, tmp_path, monkeypatch)
             images.write(tmp_path / folder / f"{index}.png", picture)
     found = []
     for batch in (1, 4, 100):
-        monkeypatch.setattr(measuring, "BATCH", batch)
+        monkeypatch.setattr(features, "BATCH", batch)
         monkeypatch.setenv("SKETCH2IMG_HOME", str(tmp_path / f"home-{batch}"))  # nothing is kept
         config = EvalConfig()
         result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], config, size=(16, 16))
@@ -367,10 +368,10 @@ def split(values):
 
 def test_baselines_by_hand():
     training, test, rows = split([10, 20, 60]), split([18, 250]), range(2)
-    assert (baselines.mean_photo(training)(rows) == 30).all()
-    assert baselines.nearest_photo(training, test)(rows)[:, 0, 0, 0].tolist() == [20, 60]
-    assert baselines.nearest_photo(training, test)(range(1, 2))[:, 0, 0, 0].tolist() == [60]
-    assert baselines.sketch_itself(test)(rows)[:, 0, 0, 2].tolist() == [18, 250]
+    assert (references.mean_photo(training)(rows) == 30).all()
+    assert references.nearest_photo(training, test)(rows)[:, 0, 0, 0].tolist() == [20, 60]
+    assert references.nearest_photo(training, test)(range(1, 2))[:, 0, 0, 0].tolist() == [60]
+    assert references.sketch_itself(test)(rows)[:, 0, 0, 2].tolist() == [18, 250]
 
 
 def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
@@ -382,8 +383,8 @@ def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
     differences = sketches[1][:, None].astype(float) - sketches[0]
     nearest = (differences**2).sum(axis=(2, 3)).argmin(axis=1).tolist()
     for block in (1, 64 * 5, 10_000):
-        monkeypatch.setattr(baselines, "BLOCK", block)
-        assert baselines.nearest_rows(training, test) == nearest
+        monkeypatch.setattr(references, "BLOCK", block)
+        assert references.nearest_rows(training, test) == nearest
 
 
 @pytest.mark.shared

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchcli.engine.evaluating import naming
+from sketchcli.engine.evaluating import references
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ from sketchcli.engine.evaluating import naming
 )
 def test_the_fewest_parts_that_tell_them_apart(models, folders, names, tmp_path):
     models, folders = ([tmp_path / name for name in given] for given in (models, folders))
-    assert list(naming.of_all(models, folders).values()) == names
+    assert list(references.of_all(models, folders).values()) == names
 
 
 def test_a_folder_is_called_by_its_own_name_however_it_is_reached(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
-    assert naming.of_all([], [Path()]) == {Path(): "out"}
+    assert references.of_all([], [Path()]) == {Path(): "out"}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating.piling import Pile
+from sketchcli.engine.evaluating.features import Pile
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating.measuring import BATCH, Truth
-from sketchcli.engine.evaluating.real_side import look
+from sketchcli.engine.evaluating.features import BATCH, Truth, look
 from sketchcli.engine.evaluating.tools import Tools
 
 

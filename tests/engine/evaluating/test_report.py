@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from sketchcli.engine.evaluating.measuring import Measured
+from sketchcli.engine.evaluating.features import Measured
 from sketchcli.engine.results import (
     DiscriminatorScore,
     Figure,

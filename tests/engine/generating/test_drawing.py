@@ -9,7 +9,7 @@ from generating_fixtures import weights_of
 
 from sketchcli import config as settings
 from sketchcli import images
-from sketchcli.engine.evaluating.truths import model_predictor
+from sketchcli.engine.evaluating.references import model_predictor
 from sketchcli.engine.generating import drawing as drawing_module
 from sketchcli.engine.generating.drawing import Artist
 from sketchcli.engine.generating.folding import fold_batch_norms

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import __version__, files
-from sketchcli.engine.evaluating import figures, memorisation
-from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, measure
-from sketchcli.engine.evaluating.real_side import RealSide, look
+from sketchcli.engine.evaluating import memorisation, statistics
+from sketchcli.engine.evaluating.features import Measured, Predictor, RealSide, Truth, look, measure
 from sketchcli.engine.evaluating.tools import Tools, protocol_of
 from sketchcli.engine.events import Reporter
 from sketchcli.engine.reporting import charts, evaluation_report
@@ -84,7 +83,7 @@ def compare(
     extras = extras or Extras()
     real = look(truth, tools, reporter)
     measured = [
-        figures.with_pair_values(one, tools.metrics, real.features)
+        statistics.with_pair_values(one, tools.metrics, real.features)
         for one in measure(predictors, truth, tools, real.places, reporter)
     ]
     scores = _scores(predictors, measured, tools, real, extras)
@@ -115,7 +114,7 @@ def _counted(truth: Truth) -> dict[str, str]:
 
 def _info(name: str, metric: Any, scores: Sequence[PredictorScore]) -> MetricInfo:  # noqa: ANN401 - a module
     """What a metric is; one that says nothing without it is called by the number of pictures."""
-    protocol = f"{protocol_of(metric)}. {figures.interval_of(metric)}"
+    protocol = f"{protocol_of(metric)}. {statistics.interval_of(metric)}"
     title = metric.TITLE
     if getattr(metric, "IS_OF_A_NUMBER", False):
         title += f" of {max(score.figures[name].count for score in scores)}"
@@ -131,8 +130,8 @@ def _scores(
 ) -> list[PredictorScore]:
     found: list[dict[str, Figure]] = [{} for _ in predictors]
     for name, metric in tools.metrics.items():
-        row = [figures.figure_of(metric, name, m, real.features) for m in measured]
-        for figure, into in zip(figures.ranked(row, metric.DIRECTION), found, strict=True):
+        row = [statistics.figure_of(metric, name, m, real.features) for m in measured]
+        for figure, into in zip(statistics.ranked(row, metric.DIRECTION), found, strict=True):
             into[name] = figure
     copies: list[MemorisationScore | None] = [None for _ in predictors]
     if extras.training is not None:

@@ -6,18 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sketchcli import checkpoint
+from sketchcli import config as settings
 from sketchcli.config import Align
 from sketchcli.data import splits
+from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
-from sketchcli.device import Device
-from sketchcli.engine.evaluating import discriminators, memorisation, naming, truths
+from sketchcli.device import Device, exactly
+from sketchcli.engine.evaluating import memorisation, references
 from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, check, compare
-from sketchcli.engine.evaluating.measuring import Predictor, Truth, measure
+from sketchcli.engine.evaluating.features import Predictor, Read, Truth, batches, measure
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.loading import LoadedModel, load_model
-from sketchcli.engine.results import EvalResult
+from sketchcli.engine.results import DiscriminatorScore, EvalResult
+from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, DataError, UsageError
+from sketchcli.models.building import build_discriminator
 
 SLOW = frozenset({"lpips-vgg"})  # not worth half the time of an evaluation on training pairs
 GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
@@ -61,15 +70,15 @@ def evaluate_split(
     if not models and not folders:
         raise UsageError("nothing to score", hint="name a --model, or folders")
     tools = open_tools(config.metrics, size=dataset.description.size)
-    stored, truth = dataset.split(split), truths.truth_of_split(dataset, split)
-    names = naming.of_all(models, folders)
+    stored, truth = dataset.split(split), references.truth_of_split(dataset, split)
+    names = references.of_all(models, folders)
     contestants = _contestants(models, names, stored, device)
     seen = _trained_on(contestants, stored, config)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     predictors = (
         *(contestant.predictor for contestant in contestants),
-        *(truths.folder_predictor(f, truth, names[f]) for f in folders),
-        *truths.baseline_predictors(training, stored),
+        *(references.folder_predictor(f, truth, names[f]) for f in folders),
+        *references.baseline_predictors(training, stored),
     )
     check(predictors, config)
     more = {
@@ -105,9 +114,9 @@ def evaluate_folders(
         UsageError: There is no such metric, or two predictors have one name.
     """
     tools = open_tools(config.metrics, size=size)
-    truth = truths.truth_of_folder(real, size)
-    names = naming.of_all((), folders)
-    predictors = [truths.folder_predictor(f, truth, names[f]) for f in folders]
+    truth = references.truth_of_folder(real, size)
+    names = references.of_all((), folders)
+    predictors = [references.folder_predictor(f, truth, names[f]) for f in folders]
     check(predictors, config)
     return compare(truth, predictors, tools, config=config, reporter=reporter)
 
@@ -121,7 +130,7 @@ def _contestants(
     found = []
     for weights in models:
         model = load_model(weights, device)
-        predictor = truths.model_predictor(names[weights], model, split)
+        predictor = references.model_predictor(names[weights], model, split)
         found.append(Contestant(model, predictor))
     return found
 
@@ -156,7 +165,7 @@ def _beside(
     model = contestant.model
     judged = None
     try:
-        judged = discriminators.score_of_run(model.path, split, contestant.predictor, device)
+        judged = score_of_run(model.path, split, contestant.predictor, device)
     except CheckpointError as error:  # the model itself can be scored all the same
         reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
     else:
@@ -182,7 +191,7 @@ def _on_training(
         return {}
     few = StoredSplit.of(training.take(rows))
     truth = Truth("training pairs", few.ids, few.size, few.photos.take)
-    predictor = truths.model_predictor("training pairs", model, few)
+    predictor = references.model_predictor("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     (measured,) = measure(
         [predictor], truth, replace(tools, scores=quick, extractors={}), {}, reporter
@@ -228,3 +237,64 @@ def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
 
 def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
+
+
+# How a run's discriminator judges real and generated photos, as the source's article has it.
+
+Probabilities = NDArray[np.float64]
+
+
+def score_of_run(
+    weights: Path, split: StoredSplit, predictor: Predictor, device: Device
+) -> DiscriminatorScore | None:
+    """The score of the discriminator beside a model's weights; None where none of the size is.
+
+    Raises:
+        CheckpointError: The training state cannot be used.
+    """
+    state = Run(weights.parent).state
+    if not state.is_file():
+        return None
+    tensors, about = checkpoint.load(state, only=("discriminator.",))
+    try:
+        height, width = about["size"]
+        if (height, width) != split.size:
+            return None
+        config = settings.from_dict(about["config"])
+        discriminator = build_discriminator(config.model, (height, width))
+        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
+        raise CheckpointError(f"{state}: a discriminator of another version") from error
+    judge = device.place(discriminator).eval()
+    return score(
+        _probabilities(judge, split, split.photos.take, device),
+        _probabilities(judge, split, predictor.read, device),
+    )
+
+
+def score(real: Probabilities, fake: Probabilities) -> DiscriminatorScore:
+    """Accuracy, precision, recall and F1; a real photo judged real is a true positive.
+
+    Args:
+        real: Probabilities `(N,)` that it gives to real photos.
+        fake: Probabilities `(N,)` that it gives to generated ones.
+    """
+    hits, false_alarms = int((real > 0.5).sum()), int((fake > 0.5).sum())
+    correct = hits + len(fake) - false_alarms
+    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
+    recall = hits / len(real)
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return DiscriminatorScore(correct / (len(real) + len(fake)), precision, recall, f1)
+
+
+@torch.inference_mode()
+def _probabilities(
+    judge: torch.nn.Module, split: StoredSplit, read: Read, device: Device
+) -> Probabilities:
+    found = []
+    for rows in batches(len(split)):
+        sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
+        photo = photos_to_tensor(read(rows), device.torch)
+        with exactly():
+            found.append(judge(sketch, photo).probability.cpu().double().numpy())
+    return np.concatenate(found)

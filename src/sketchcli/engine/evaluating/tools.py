@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli import errors, registry
-from sketchcli.engine.evaluating import networks
+from sketchcli import errors, files, paths, registry
+from sketchcli.engine.fetching.convert import CONVERTED, convert
 from sketchcli.errors import UsageError
 from sketchcli.images import Floats, Pixels
 from sketchcli.registry import Named
@@ -66,7 +66,7 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
         raise UsageError(f"no metric is called '{strangers[0]}'", hint=hint)
     modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
     needs = {name: networks_of(module) for name, module in modules.items()}
-    found = {name: networks.file_of(name) for names in needs.values() for name in names}
+    found = {name: file_of(name) for names in needs.values() for name in names}
     here = {name: path for name, path in found.items() if path is not None}
     unavailable = {
         name: "; ".join(f"sketch2img fetch-data {n}" for n in names if n not in here)
@@ -116,3 +116,37 @@ def _score(metric: Named, files: Mapping[str, Path]) -> Score:
         return score
     (name,) = metric.NETWORKS
     return partial(metric.score, network=metric.load(files[name]))
+
+
+# The evaluator networks that are here, in the form that the metrics read.
+
+PATIENCE = 60.0  # seconds to wait for another process that converts the same network
+
+
+def file_of(name: str) -> Path | None:
+    """A network's file, converted where it is a pickle; None where it was not fetched.
+
+    Raises:
+        DataError: What was fetched cannot be converted.
+    """
+    folder = paths.assets_home() / name
+    for edition in registry.load(registry.ASSETS, name).ASSET.editions:
+        found = [folder / file.name for file in edition.files]
+        if all(path.is_file() for path in found):
+            return _converted(name, found) if name in CONVERTED else found[0]
+    return None
+
+
+def _converted(name: str, sources: Sequence[Path]) -> Path:
+    """The safetensors beside the fetched files; made once, and again where those are newer."""
+    target = paths.cache_home() / "networks" / f"{name}.safetensors"
+    if not _is_new(target, sources):
+        with files.locked(target, patience=PATIENCE):
+            if not _is_new(target, sources):  # another process may have made it meanwhile
+                convert(name, sources, target)
+    return target
+
+
+def _is_new(target: Path, sources: Sequence[Path]) -> bool:
+    newest = max(source.stat().st_mtime for source in sources)
+    return target.is_file() and target.stat().st_mtime >= newest

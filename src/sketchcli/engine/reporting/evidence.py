@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import files
-from sketchcli.engine.evaluating.measuring import Measured, Predictor, Truth, Values
+from sketchcli.engine.evaluating.features import Measured, Predictor, Truth, Values
 from sketchcli.metrics.faces import Roc
 
 BINS = 30

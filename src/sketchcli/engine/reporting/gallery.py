@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sketchcli.engine.evaluating.measuring import BATCH, Read, Values
+from sketchcli.engine.evaluating.features import BATCH, Read, Values
 from sketchcli.engine.reporting.evidence import Evidence
 from sketchcli.engine.reporting.web_page import escape, jpeg
 from sketchcli.engine.reporting.wording import BASELINE, leading, number, title

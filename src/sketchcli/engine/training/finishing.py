@@ -9,7 +9,7 @@ import torch
 from sketchcli import __version__, files
 from sketchcli import config as settings
 from sketchcli.data.prepared import StoredSplit
-from sketchcli.engine.evaluating import baselines
+from sketchcli.engine.evaluating import references
 from sketchcli.engine.reporting.run_report import RunStory, model_card, page
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.training.budget import duration
@@ -79,9 +79,9 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
     training = StoredSplit.of(session.training.take(session.pairs.trained[:BASELINE_PAIRS]))
     rows = range(len(held_out))
     others = {
-        "mean training photo": baselines.mean_photo(training),
-        "nearest sketch's photo": baselines.nearest_photo(training, held_out),
-        "the sketch itself": baselines.sketch_itself(held_out),
+        "mean training photo": references.mean_photo(training),
+        "nearest sketch's photo": references.nearest_photo(training, held_out),
+        "the sketch itself": references.sketch_itself(held_out),
     }
     found = {MODEL: session.progress.scores}
     for name, read in others.items():

@@ -1,10 +1,11 @@
 """What is compared, and with what: splits, folders, models and baselines as rows of pictures."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.config import Fit
@@ -12,10 +13,10 @@ from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import exactly
-from sketchcli.engine.evaluating import baselines
-from sketchcli.engine.evaluating.measuring import Predictor, Read, Truth
+from sketchcli.engine.evaluating.features import Predictor, Read, Truth
 from sketchcli.engine.generating.drawing import generate_in_parts
 from sketchcli.engine.generating.loading import LoadedModel
+from sketchcli.engine.runs import Run
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
@@ -93,12 +94,12 @@ def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
 
 def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Predictor, ...]:
     """Predictors that learn nothing; two of them need training pairs."""
-    itself = Predictor("the sketch itself", "baseline", baselines.sketch_itself(split))
+    itself = Predictor("the sketch itself", "baseline", sketch_itself(split))
     if training is None:
         return (itself,)
     return (
-        Predictor("mean training photo", "baseline", baselines.mean_photo(training)),
-        Predictor("nearest sketch's photo", "baseline", baselines.nearest_photo(training, split)),
+        Predictor("mean training photo", "baseline", mean_photo(training)),
+        Predictor("nearest sketch's photo", "baseline", nearest_photo(training, split)),
         itself,
     )
 
@@ -118,3 +119,93 @@ def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> N
 
 def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
     return lambda rows: np.stack([images.fit(images.read_rgb(files[r]), size, how) for r in rows])
+
+
+# Predictors that learn nothing: a model that does not beat them has learnt nothing either.
+
+BLOCK = 4_000_000  # pixels that are compared at a time, on either side
+
+
+def sketch_itself(split: StoredSplit) -> Read:
+    """The sketches, as if they were the photos."""
+    return lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows])
+
+
+def mean_photo(training: StoredSplit) -> Read:
+    """The mean of all training photos, for every sketch."""
+    total = np.zeros(training.photos.shape[1:], np.float64)
+    for photo in training.photos:
+        total += photo
+    mean = np.rint(total / len(training)).astype(np.uint8)
+    return lambda rows: np.broadcast_to(mean, (len(rows), *mean.shape))
+
+
+def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
+    """The photo of the training sketch with the least squared difference."""
+    nearest = nearest_rows(training, split)
+    return lambda rows: training.photos.take(nearest[rows.start : rows.stop])
+
+
+def nearest_rows(training: StoredSplit, split: StoredSplit) -> list[int]:
+    """The nearest training sketch of each sketch, by its row; of equally near ones the first."""
+    found: list[int] = []
+    for part in _blocks(split):
+        ours = _flat(split, part)
+        nearest, least = np.zeros(len(part), np.int64), np.full(len(part), np.inf)
+        for others in _blocks(training):
+            theirs = _flat(training, others)
+            # The squared difference, but for |ours|²; of whole numbers, and so without rounding.
+            distances = np.square(theirs).sum(axis=1) - 2 * ours @ theirs.T
+            best = distances.argmin(axis=1)
+            lowest = distances.min(axis=1)
+            is_nearer = lowest < least
+            nearest[is_nearer], least[is_nearer] = others.start + best[is_nearer], lowest[is_nearer]
+        found += nearest.tolist()
+    return found
+
+
+def _blocks(split: StoredSplit) -> Iterator[range]:
+    height, width = split.sketches.shape[1:3]
+    step = max(1, BLOCK // (height * width))
+    for start in range(0, len(split), step):
+        yield range(start, min(start + step, len(split)))
+
+
+def _flat(split: StoredSplit, rows: range) -> NDArray[np.float64]:
+    return split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
+
+
+# What the predictors of one table are called.
+
+ALONE = "model"
+
+
+def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
+    """Names of weights and folders: their last parts, and as many before as tell them apart.
+
+    A model is called by its run, or by its file where that is not a run's; one alone is called
+    `model`.
+    """
+    parts = {path: _of_model(path) for path in models}
+    parts |= {path: path.resolve().parts for path in folders}
+    names = {path: _shortest(path, parts) for path in parts}
+    return names | dict.fromkeys(models, ALONE) if len(models) == 1 else names
+
+
+def _of_model(weights: Path) -> tuple[str, ...]:
+    whole = weights.resolve()
+    run = Run(whole.parent)
+    if whole == run.weights:
+        return run.folder.parts
+    name = f"{run.folder.name}/{whole.stem}" if whole == run.best else whole.stem
+    return (*run.folder.parent.parts, run.folder.name, name)
+
+
+def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:
+    mine = parts[path]
+    others = [found for other, found in parts.items() if other != path]
+    for length in range(1, len(mine)):
+        end = mine[-length:]
+        if all(found[-length:] != end for found in others):
+            return "/".join(end)
+    return mine[-1]
