@@ -22,8 +22,8 @@ from statistics import fmean
 
 from sketchcli import device as devices
 from sketchcli import images
-from sketchcli.engine.generating.drawing import generate_batch
-from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared
 
 VARIANTS: dict[str, tuple[str, ...]] = {

@@ -20,8 +20,8 @@ from pathlib import Path
 from sketchcli import device, images, paths, registry
 from sketchcli.data import prepared
 from sketchcli.engine.evaluating.tools import HEADLINE
-from sketchcli.engine.generating.drawing import generate_batch
-from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.sample import generate_batch
 
 SHOWN = 24  # pictures of a sheet
 RECIPE = "--align face --backdrop studio --light even --size 128 --test 0"

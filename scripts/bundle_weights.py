@@ -19,8 +19,8 @@ from sketchcli import checkpoint, files
 from sketchcli import device as devices
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data.prepared import MARK
-from sketchcli.engine.generating.drawing import generate_batch
-from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.runs import Provenance
 
 SIZE = (192, 192)  # height and width

@@ -38,7 +38,7 @@ def test_the_public_names_stay():
 
 
 def test_what_is_loaded_keeps_its_names():
-    from sketchcli.engine.generating.python_api import PhotoGenerator, open_generator
+    from sketchcli.engine.generating.api import PhotoGenerator, open_generator
 
     fields = {name for name in PhotoGenerator.__dataclass_fields__ if not name.startswith("_")}
     assert fields == {"models", "size"}

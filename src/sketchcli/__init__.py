@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sketchcli.engine.generating.python_api import PhotoGenerator
+    from sketchcli.engine.generating.api import PhotoGenerator
 
 __version__ = "0.1.0.dev0"
 __all__ = ["__version__", "load_generator"]
@@ -49,7 +49,7 @@ def load_generator(
         DeviceError: This machine has no such device.
         ValueError: An option has none of its values.
     """
-    from sketchcli.engine.generating.python_api import open_generator  # noqa: PLC0415 - heavy
+    from sketchcli.engine.generating.api import open_generator  # noqa: PLC0415 - heavy
 
     return open_generator(
         *models,

@@ -29,7 +29,7 @@ def export(
 
     with quick_imports():
         from sketchcli import device as devices
-        from sketchcli.engine.generating.exporting import export as run
+        from sketchcli.engine.generating.onnx import export as run
 
     place = devices.resolve("cpu", precision="fp32")
     emit("export", run(weights, output, device=place, overwrite=overwrite), as_json=as_json)

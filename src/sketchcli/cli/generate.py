@@ -19,12 +19,9 @@ from sketchcli.cli.progress import print_plain, reporting
 from sketchcli.cli.render import emit, file_line, show_failures
 from sketchcli.cli.verbosity import quick_imports
 from sketchcli.engine.events import Converted, Event, Note, Reporter
-from sketchcli.engine.generating import inputs, planning
-from sketchcli.engine.generating.inputs import STREAM
-from sketchcli.engine.generating.outcomes import nothing_to_do
-from sketchcli.engine.generating.outputs import FORMATS
-from sketchcli.engine.generating.ranks import exit_code
-from sketchcli.engine.generating.request import Existing, Request, Scale, When
+from sketchcli.engine.generating import inputs
+from sketchcli.engine.generating.inputs import STREAM, Existing, Request, Scale, When
+from sketchcli.engine.generating.plan import FORMATS, exit_code, make_plan, nothing_to_do
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights
 from sketchcli.errors import DataError, ExitCode, UsageError
@@ -73,8 +70,8 @@ def generate(
 
     A folder's tree is mirrored in OUT. What is there already is never replaced unasked.
     """
-    from sketchcli.engine.generating import planning
-    from sketchcli.engine.generating.request import Drawing, Naming, Request, Selection
+    from sketchcli.engine.generating import plan
+    from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection
 
     where = places(paths or [], out, list_file, is_watching=watch is not None)
     check_output(where.output, uses_stdout=as_json or as_lines, is_shown=show)
@@ -103,7 +100,7 @@ def generate(
             variations=variations,
             seed=seed,
         ),
-        share=planning.parse_share(shard),
+        share=plan.parse_share(shard),
         manifest=manifest,
         grid=grid,
     )
@@ -146,7 +143,7 @@ def carry_out(
 
 def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
     """Carry out a request: what is wrong with it is said before anything heavy is imported."""
-    plan = planning.plan(request)
+    plan = make_plan(request)
     tell = _telling(print_plain, as_lines=machine.as_lines)
     if (idle := nothing_to_do(request, plan, tell)) is not None:
         return idle
@@ -173,7 +170,7 @@ def run_watch(
     request = replace(request, models=_weights(models))
 
     with quick_imports():
-        from sketchcli.engine.generating.watching import watch
+        from sketchcli.engine.generating.folder_watcher import watch
 
     tell = _telling(print_plain, as_lines=machine.as_lines)
     _say_models(request, tell)

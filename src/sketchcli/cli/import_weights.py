@@ -62,7 +62,7 @@ def import_weights(
         pixels, fit = (about["size"][0], about["size"][1]), settings.Fit(about["fit"])
 
     with quick_imports():
-        from sketchcli.engine.generating.importing import import_weights as run
+        from sketchcli.engine.generating.foreign_weights import import_weights as run
 
     result = run(source, target, chosen, size=pixels, fit=fit, licence=licence, overwrite=overwrite)
     emit("import-weights", result, as_json=as_json)

@@ -15,6 +15,6 @@ def models(
 ) -> None:
     """List the models that --model can name, with their scores; a star is the default."""
     from sketchcli.cli.render import emit
-    from sketchcli.engine.generating.listing import list_models
+    from sketchcli.engine.runs import list_models
 
     emit("models", list_models(only_finished=finished), as_json=as_json)

@@ -8,7 +8,7 @@ from generating_fixtures import weights_of
 
 from sketchcli.data import appearance
 from sketchcli.engine.generating.generate import generate
-from sketchcli.engine.generating.request import Drawing, Naming, Request, Selection, Share
+from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection, Share
 
 
 @pytest.fixture

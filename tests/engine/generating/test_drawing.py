@@ -10,14 +10,11 @@ from generating_fixtures import weights_of
 from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.evaluating.references import model_predictor
-from sketchcli.engine.generating import drawing as drawing_module
-from sketchcli.engine.generating.drawing import Artist
-from sketchcli.engine.generating.folding import fold_batch_norms
-from sketchcli.engine.generating.framing import natural_size
-from sketchcli.engine.generating.loading import load_model
-from sketchcli.engine.generating.preparing import Preparer
-from sketchcli.engine.generating.request import Drawing, Scale
-from sketchcli.engine.generating.tiles import Tiled
+from sketchcli.engine.generating import sample as drawing_module
+from sketchcli.engine.generating.inputs import Drawing, Scale
+from sketchcli.engine.generating.load import fold_batch_norms, load_model
+from sketchcli.engine.generating.prepare import Preparer, Tiled, natural_size
+from sketchcli.engine.generating.sample import Artist
 from sketchcli.errors import UsageError
 
 

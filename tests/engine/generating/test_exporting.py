@@ -11,9 +11,9 @@ from generating_fixtures import weights_of
 
 from sketchcli import checkpoint, images, load_generator
 from sketchcli.config import ModelConfig
-from sketchcli.engine.generating import exporting
-from sketchcli.engine.generating.exporting import export
-from sketchcli.engine.generating.loading import load_model
+from sketchcli.engine.generating import onnx
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.onnx import export
 from sketchcli.errors import DataError, DeviceError, ExitCode, UsageError
 from sketchcli.models.building import build_generator
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_exported_is_said_first(weights, tmp_path, cpu, monkeypat
     (tmp_path / "there.onnx").write_bytes(b"mine")
     with pytest.raises(DataError, match="exists"):
         export(weights, tmp_path / "there.onnx", device=cpu)
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DeviceError, match="onnx") as caught:
         export(weights, tmp_path / "model.onnx", device=cpu)
     assert "sketch2img[onnx]" in caught.value.hint

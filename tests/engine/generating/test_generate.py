@@ -11,10 +11,9 @@ from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
 from sketchcli.engine.generating import generate as generating
 from sketchcli.engine.generating import pipeline
-from sketchcli.engine.generating.loading import load_model
-from sketchcli.engine.generating.reading import Streams, read
-from sketchcli.engine.generating.request import Existing
-from sketchcli.engine.generating.writing import Writer
+from sketchcli.engine.generating.inputs import Existing
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.pipeline import Streams, Writer, read
 from sketchcli.errors import DataError
 
 

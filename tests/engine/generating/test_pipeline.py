@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from sketchcli import images
-from sketchcli.engine.generating import drawing as drawing_module
-from sketchcli.engine.generating.drawing import MOST_STREAMS, Artist
+from sketchcli.engine.generating import sample as drawing_module
 from sketchcli.engine.generating.generate import BATCH, generate
-from sketchcli.engine.generating.loading import load_model
-from sketchcli.engine.generating.request import Drawing, Naming, Request
+from sketchcli.engine.generating.inputs import Drawing, Naming, Request
+from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.sample import MOST_STREAMS, Artist
 
 
 @pytest.fixture

@@ -2,10 +2,16 @@
 
 import pytest
 
-from sketchcli.engine.generating import planning
-from sketchcli.engine.generating.inputs import find, read_list
-from sketchcli.engine.generating.outputs import plan
-from sketchcli.engine.generating.request import Existing, Naming, Request, Selection, Share
+from sketchcli.engine.generating.inputs import (
+    Existing,
+    Naming,
+    Request,
+    Selection,
+    Share,
+    find,
+    read_list,
+)
+from sketchcli.engine.generating.plan import make_plan, plan_outputs
 from sketchcli.errors import DataError, UsageError
 
 
@@ -20,7 +26,7 @@ def tree(root, *names):
 
 def planned(sources, output, *, naming=None, selection=None, **options):
     found = find([str(s) for s in sources], (), selection or Selection())
-    return plan(found, str(output), naming or Naming(), **options)
+    return plan_outputs(found, str(output), naming or Naming(), **options)
 
 
 def outputs(sources, output, **options):
@@ -169,7 +175,7 @@ def test_what_is_written_beside_the_photos_replaces_no_picture(tmp_path, option,
     root = tree(tmp_path / "in", "a.png")
     asked = Request((str(root),), str(tmp_path / "out"), **{option: tmp_path / beside})
     with pytest.raises(DataError, match=says):
-        planning.plan(asked)
+        make_plan(asked)
 
 
 @pytest.mark.parametrize("option", ["manifest", "grid"])
@@ -177,10 +183,10 @@ def test_an_older_file_beside_the_photos_is_replaced_when_that_is_asked_for(tmp_
     root, older = tree(tmp_path / "in", "a.png"), tree(tmp_path, "older.png") / "older.png"
     words = (str(root),), str(tmp_path / "out")
     with pytest.raises(DataError, match=r"older\.png exists") as caught:
-        planning.plan(Request(*words, **{option: older}))
+        make_plan(Request(*words, **{option: older}))
     assert "--overwrite" in caught.value.hint
     for existing in (Existing.OVERWRITE, Existing.SKIP):
-        assert planning.plan(Request(*words, naming=Naming(existing=existing), **{option: older}))
+        assert make_plan(Request(*words, naming=Naming(existing=existing), **{option: older}))
 
 
 @pytest.mark.parametrize("option", ["manifest", "grid"])
@@ -189,4 +195,4 @@ def test_a_folder_is_not_replaced_by_what_is_written_beside_the_photos(tmp_path,
     naming = Naming(existing=Existing.OVERWRITE)
     asked = Request((str(root),), str(tmp_path / "out"), naming=naming, **{option: tmp_path})
     with pytest.raises(DataError, match="a folder"):
-        planning.plan(asked)
+        make_plan(asked)

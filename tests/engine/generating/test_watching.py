@@ -3,8 +3,8 @@
 import pytest
 
 from sketchcli import images
-from sketchcli.engine.generating.request import Existing, Naming, Request, Selection
-from sketchcli.engine.generating.watching import watch
+from sketchcli.engine.generating.folder_watcher import watch
+from sketchcli.engine.generating.inputs import Existing, Naming, Request, Selection
 from sketchcli.errors import DataError
 
 

@@ -14,8 +14,8 @@ from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import exactly
 from sketchcli.engine.evaluating.features import Predictor, Read, Truth
-from sketchcli.engine.generating.drawing import generate_in_parts
-from sketchcli.engine.generating.loading import LoadedModel
+from sketchcli.engine.generating.load import LoadedModel
+from sketchcli.engine.generating.sample import generate_in_parts
 from sketchcli.engine.runs import Run
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels

@@ -8,18 +8,12 @@ from pathlib import Path
 from sketchcli.config import Align
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.generating import planning
-from sketchcli.engine.generating.drawing import Artist
-from sketchcli.engine.generating.folding import fold_batch_norms
-from sketchcli.engine.generating.loading import LoadedModel, load_model
-from sketchcli.engine.generating.outcomes import Tally, write_manifest
-from sketchcli.engine.generating.outputs import Job, Plan
-from sketchcli.engine.generating.pipeline import Pipeline
-from sketchcli.engine.generating.preparing import Preparer
-from sketchcli.engine.generating.reading import Streams
-from sketchcli.engine.generating.request import Drawing, Request
-from sketchcli.engine.generating.sheets import Grid
-from sketchcli.engine.generating.writing import Writer
+from sketchcli.engine.generating.inputs import Drawing, Request
+from sketchcli.engine.generating.load import LoadedModel, fold_batch_norms, load_model
+from sketchcli.engine.generating.pipeline import Grid, Pipeline, Streams, Writer
+from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, of_share, write_manifest
+from sketchcli.engine.generating.prepare import Preparer
+from sketchcli.engine.generating.sample import Artist
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError
 
@@ -49,12 +43,12 @@ def generate(
         CheckpointError: Weights cannot be used.
         UsageError: The request contradicts itself, or asks what the model cannot do.
     """
-    plan = plan or planning.plan(request)
+    plan = plan or make_plan(request)
     for note in plan.notes:
         reporter(Note(note))
     studio = Studio.open(request, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
-    grid = Grid(planning.of_share(request.grid, request.share), jobs) if request.grid else None
+    grid = Grid(of_share(request.grid, request.share), jobs) if request.grid else None
     writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
     done = Tally(plan.jobs, reporter)
     try:

@@ -6,20 +6,27 @@ batch on all cores would wait at every layer for the core that has just read or 
 No more than a few batches are in memory at any time.
 """
 
+import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
-from sketchcli.engine.generating.drawing import Artist
-from sketchcli.engine.generating.outputs import Job
-from sketchcli.engine.generating.preparing import Prepared, Preparer
-from sketchcli.engine.generating.reading import failure, read
-from sketchcli.engine.generating.writing import Writer
+from sketchcli import images
+from sketchcli.config import Fit
+from sketchcli.device import is_out_of_memory
+from sketchcli.engine.generating.inputs import STREAM, Existing, Naming
+from sketchcli.engine.generating.plan import Job
+from sketchcli.engine.generating.prepare import Prepared, Preparer
+from sketchcli.engine.generating.sample import Artist
 from sketchcli.engine.results import GeneratedFile
+from sketchcli.errors import DataError, SketchError
 from sketchcli.images import Pixels
 
 READERS, WRITERS = 2, 2  # threads; a picture is read in a tenth of the time that it is drawn in
@@ -48,6 +55,93 @@ class Drawn:
 
     ready: Ready
     parts: Sequence[Pixels] = field(default=(), repr=False)
+
+
+# Pictures from files or standard input, and failures in words.
+
+
+@dataclass
+class Streams:
+    """What `-` stands for; may be used by several threads at once.
+
+    Args:
+        read: By default standard input, which may be closed as long as nobody asks for it.
+        write: By default standard output.
+    """
+
+    read: BinaryIO | None = None
+    write: BinaryIO | None = None
+    _picture: Pixels | None = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def picture(self) -> Pixels:
+        """The picture of standard input: read once, however many photos are drawn of it.
+
+        Raises:
+            DataError: It is none.
+        """
+        with self._lock:
+            if self._picture is None:
+                stream = sys.stdin.buffer if self.read is None else self.read
+                self._picture = images.read_stream(stream, name="standard input")
+            return self._picture
+
+    def put(self, photo: bytes) -> None:
+        """Write an encoded photo to standard output."""
+        stream = sys.stdout.buffer if self.write is None else self.write
+        stream.write(photo)
+        stream.flush()
+
+
+# Photos into files, whole or not at all, and never outside their folder.
+
+
+class Writer:
+    """Writes photos where their jobs say; used by several threads at once.
+
+    Args:
+        naming: Format, quality, and what becomes of photos that are there.
+        folder: That no photo may leave; None for a single file.
+        streams: What `-` stands for.
+        on_written: Told of each photo, with its sketch.
+    """
+
+    def __init__(
+        self,
+        naming: Naming,
+        folder: Path | None,
+        streams: Streams | None = None,
+        on_written: Callable[[Job, Prepared, Pixels], None] | None = None,
+    ) -> None:
+        self.naming, self.streams, self.on_written = naming, streams or Streams(), on_written
+        self.folder = folder and folder.resolve()
+
+    def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
+        """Write one photo.
+
+        Raises:
+            DataError: The disk refuses it, a link leads elsewhere, or another file has taken its
+                name since the work began.
+        """
+        if str(job.output) == STREAM:
+            suffix = f".{self.naming.format or 'png'}"
+            self.streams.put(images.encode(photo, suffix, quality=self.naming.quality))
+        else:
+            self._check_place(job.output)
+            images.write(job.output, photo, quality=self.naming.quality)
+        if self.on_written is not None:
+            self.on_written(job, sketch, photo)
+
+    def _check_place(self, output: Path) -> None:
+        if self.folder is not None and not output.parent.resolve().is_relative_to(self.folder):
+            raise DataError(
+                f"{output}: a link leads out of {self.folder}",
+                hint="remove the link, or write there",
+            )
+        if self.naming.existing is not Existing.OVERWRITE and output.exists():
+            raise DataError(
+                f"{output}: has appeared meanwhile", hint="add --overwrite to replace it"
+            )
 
 
 class Pipeline:
@@ -192,3 +286,73 @@ def _frames(one: Ready) -> int:
 
 def _since(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
+
+
+def read(source: Path, streams: Streams) -> Pixels:
+    """The picture of a file, or of standard input: RGB `(H, W, 3)`, or grey `(H, W)`.
+
+    Raises:
+        DataError: It cannot be read, or is no picture.
+    """
+    if str(source) == STREAM:
+        return streams.picture()
+    return images.read(source)
+
+
+def failure(source: Path, error: Exception) -> str:
+    """Why a file gave no photo, and what helps, in one line."""
+    if isinstance(error, SketchError):
+        reason = error.message if str(source) in error.message else f"{source}: {error.message}"
+        return f"{reason} ({error.hint})" if error.hint else reason
+    if is_out_of_memory(error):
+        return f"{source}: too large for this machine's memory"
+    reason = str(error).partition("\n")[0]
+    return f"{source}: {type(error).__name__}: {reason}"
+
+
+# One contact sheet for many sketches: each beside its photo.
+
+CELL = 128  # pixels a side
+PAIRS_A_ROW = 4
+MOST_PAIRS = 256  # the first ones; a sheet of more shows nobody anything
+
+
+class Grid:
+    """Collects small pictures of the first sketches and photos.
+
+    Args:
+        path: The sheet's file.
+        jobs: In the order of the sheet.
+    """
+
+    def __init__(self, path: Path, jobs: Sequence[Job]) -> None:
+        self.path = path
+        self._places = {job.output: place for place, job in enumerate(jobs[:MOST_PAIRS])}
+        self._cells: dict[int, tuple[Pixels, Pixels]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
+        """Keep a small copy of a sketch and its photo."""
+        place = self._places.get(job.output)
+        if place is not None:
+            pair = _cell(sketch.shown), _cell(photo)
+            with self._lock:
+                self._cells[place] = pair
+
+    def write(self) -> Path | None:
+        """Write the sheet, and say where; None where there is no photo to show.
+
+        Raises:
+            DataError: It cannot be written.
+        """
+        if not self._cells:
+            return None
+        flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
+        row = 2 * PAIRS_A_ROW
+        rows = [flat[i : i + row] for i in range(0, len(flat), row)]
+        images.write(self.path, images.sheet(rows))
+        return self.path
+
+
+def _cell(picture: Pixels) -> Pixels:
+    return images.to_rgb(images.fit(picture, (CELL, CELL), Fit.PAD))

@@ -13,7 +13,7 @@ from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import Division, Split
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import tools
-from sketchcli.engine.generating.drawing import generate_batch
+from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.metrics import lpips, pixel, structural

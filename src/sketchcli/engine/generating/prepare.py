@@ -1,19 +1,21 @@
 """From a picture as it was read to what a model takes: aligned, turned light on dark, evened."""
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import images
+from sketchcli.config import Fit
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Looks, Paper, find_paper, on_even_paper
-from sketchcli.engine.generating.framing import Framing, Whole, check_shape, natural_size
-from sketchcli.engine.generating.loading import LoadedModel
-from sketchcli.engine.generating.request import Drawing, Scale, When
-from sketchcli.engine.generating.tiles import Tiled
+from sketchcli.engine.generating.inputs import Drawing, Scale, When
+from sketchcli.engine.generating.load import LoadedModel
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.portraits import finding_faces
@@ -23,10 +25,19 @@ MOST_PIXELS = 2**26  # of a photo
 BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a sketch with nothing on it
 MOST_COLOUR = 20.0  # mean difference of a pixel's highest and lowest channel, beyond its tint
 LOOKED_AT = 512  # pixels of the longer side at which a sketch is judged
-
 # Where the weights do not say what their sketches look like: CUHK's paper is 244 to 255 light,
 # .09 uneven at most; drawn sketches' 216 to 240, .29 uneven.
 USUAL_LEVEL, USUAL_UNEVENNESS, EVENED_LEVEL = 200.0, 0.35, 250.0
+
+
+class Framing(Protocol):
+    """Cuts a sketch into what a model takes, and joins what it draws."""
+
+    def cut(self, sketch: Pixels) -> Pixels:
+        """Frames uint8 `(K, h, w)` of a sketch `(H, W)`."""
+
+    def join(self, photos: Pixels) -> Pixels:
+        """The photo `(H', W', 3)`, of the sketch's aspect ratio, from `(K, h, w, 3)`."""
 
 
 @dataclass(frozen=True)
@@ -211,3 +222,129 @@ def _colour(picture: Pixels) -> float:
     small = images.resize(picture, (64, 64)).astype(np.int16)
     tint = np.median(small.reshape(-1, 3), axis=0)
     return float(np.ptp(small - tint, axis=2).mean())
+
+
+# How a sketch of any shape is shown to a model, and how its photo gets that shape back.
+
+MOST_STRETCHED = 8  # sides of a sketch, the long one to the short one
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The whole sketch in one frame, as the training sketches were shown.
+
+    Stretched, padded, or, where those were cropped, whole at the same scale. The photo is as large
+    as the model draws: its shorter side is the model's.
+
+    Args:
+        size: The model's height and width.
+        fit: How its training sketches got that size.
+        shape: The sketch's height and width.
+    """
+
+    size: tuple[int, int]
+    fit: Fit
+    shape: tuple[int, int]
+
+    def cut(self, sketch: Pixels) -> Pixels:
+        """One frame."""
+        if self.fit is Fit.CROP:
+            return images.resize(sketch, natural_size(self.shape, self.size))[None]
+        return images.fit(sketch, self.size, self.fit)[None]
+
+    def join(self, photos: Pixels) -> Pixels:
+        """The frame's photo without what was added around the sketch."""
+        if self.fit is Fit.STRETCH:
+            return images.resize(photos[0], natural_size(self.shape, self.size))
+        if self.fit is Fit.PAD:
+            return images.centre(photos[0], images.inner_size(self.shape, self.size))
+        whole: Pixels = photos[0]
+        return whole
+
+
+def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, int]:
+    """Height and width with the sketch's aspect ratio and the model's shorter side.
+
+    >>> natural_size((250, 200), (128, 128))
+    (160, 128)
+    """
+    height, width = sketch[:2]
+    scale = min(model) / min(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def check_shape(sketch: tuple[int, ...]) -> None:
+    """Refuse what is no sketch.
+
+    Raises:
+        DataError: It is a strip, more than eight times as long as wide.
+    """
+    height, width = sketch[:2]
+    if max(height, width) > MOST_STRETCHED * min(height, width):
+        raise DataError(f"{width}x{height} pixels: a strip, not a sketch", hint="crop it")
+
+
+# Large sketches in overlapping tiles, blended so that no seam is left.
+
+OVERLAP = 0.5  # of a tile: every place lies well inside one tile at least
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A sketch at its own size, in tiles of the model's size.
+
+    Each tile's photo counts by a weight that falls off as a raised cosine from its middle to its
+    edges, where another tile's middle is.
+
+    Args:
+        size: The model's height and width.
+        shape: The sketch's height and width.
+    """
+
+    size: tuple[int, int]
+    shape: tuple[int, int]
+
+    def cut(self, sketch: Pixels) -> Pixels:
+        """The tiles; a sketch smaller than one lies on white."""
+        height, width = self.size
+        sheet = np.full(self._sheet, 255, np.uint8)
+        sheet[: self.shape[0], : self.shape[1]] = sketch
+        return np.stack([sheet[y : y + height, x : x + width] for y, x in self._corners()])
+
+    def join(self, photos: Pixels) -> Pixels:
+        """The photos of the tiles, blended."""
+        height, width = self.size
+        weight = np.outer(_hill(height), _hill(width))[:, :, None]
+        total = np.zeros((*self._sheet, 1), np.float32)
+        blend = np.zeros((*self._sheet, 3), np.float32)
+        for photo, (y, x) in zip(photos, self._corners(), strict=True):
+            place = (slice(y, y + height), slice(x, x + width))
+            blend[place] += photo * weight
+            total[place] += weight
+        blend /= total  # in place: a large sketch's photo is large
+        joined: Pixels = np.rint(blend, out=blend).astype(np.uint8)
+        return np.ascontiguousarray(joined[: self.shape[0], : self.shape[1]])
+
+    @property
+    def _sheet(self) -> tuple[int, int]:
+        return max(self.size[0], self.shape[0]), max(self.size[1], self.shape[1])
+
+    def _corners(self) -> list[tuple[int, int]]:
+        tall, wide = self._sheet
+        return list(itertools.product(_starts(tall, self.size[0]), _starts(wide, self.size[1])))
+
+
+def _starts(side: int, tile: int) -> list[int]:
+    """Where tiles begin along a side: evenly, from its beginning to its end.
+
+    >>> _starts(128, 128), _starts(300, 128)
+    ([0], [0, 57, 115, 172])
+    """
+    count = 1 + int(np.ceil((side - tile) / (tile * (1 - OVERLAP))))
+    return [round(start) for start in np.linspace(0, side - tile, count).tolist()]
+
+
+def _hill(length: int) -> NDArray[np.float32]:
+    """A raised cosine over a side, nowhere zero."""
+    place = (np.arange(length) + 0.5) / length
+    return (0.5 - 0.5 * np.cos(2 * np.pi * place) + 1e-4).astype(np.float32)

@@ -1,16 +1,33 @@
 """Where photos go: a mirrored tree, in which no two have one name and none is lost."""
 
+import csv
+import datetime as dt
+import io
 import os
+import re
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sketchcli.engine.generating.inputs import STREAM, Found, Sketch
-from sketchcli.engine.generating.request import Existing, Naming, Share
-from sketchcli.errors import DataError, UsageError
+from sketchcli import files
+from sketchcli.engine.events import Advanced, Converted, Note, Reporter
+from sketchcli.engine.generating import inputs
+from sketchcli.engine.generating.inputs import (
+    STREAM,
+    Existing,
+    Found,
+    Naming,
+    Request,
+    Share,
+    Sketch,
+)
+from sketchcli.engine.results import GeneratedFile, GenerateResult
+from sketchcli.errors import DataError, ExitCode, LostProcessError, UsageError
 from sketchcli.files import WRITABLE
+from sketchcli.machine import number
 
 FORMATS = ("png", "jpg", "webp")
 WHOLE = Share()
@@ -47,7 +64,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan(
+def plan_outputs(
     found: Found, output: str, naming: Naming, share: Share = WHOLE, variations: int = 1
 ) -> Plan:
     """Give each sketch the file that its photo goes to.
@@ -213,3 +230,173 @@ def _refuse(there: Sequence[Path], hint: str) -> None:
     if there:
         more = f", and {len(there) - 1} more" if len(there) > 1 else ""
         raise DataError(f"{there[0]} exists{more}", hint=hint)
+
+
+# What a request comes to, before anything heavy is imported: which files, and where to.
+
+
+def make_plan(request: Request) -> Plan:
+    """All photos of a request.
+
+    Raises:
+        DataError: Nothing to read, nowhere to write, or something would be overwritten.
+        UsageError: The request contradicts itself.
+    """
+    found = inputs.find(request.sources, request.listed, request.selection)
+    variations = request.drawing.variations
+    planned = plan_outputs(found, request.output, request.naming, request.share, variations)
+    beside = [path for path in (request.manifest, request.grid) if path is not None]
+    files = [of_share(path, request.share) for path in beside]
+    check_beside(found, planned, files, request.naming.existing)
+    return planned
+
+
+def parse_share(text: str | None) -> Share:
+    """The share of the work that `2/8` means; without it, a torchrun rank's, or all.
+
+    Raises:
+        UsageError: It means none, or torchrun's variables hold no numbers.
+
+    >>> parse_share("2/8")
+    Share(number=2, count=8)
+    """
+    if text is None:
+        text = f"{number('RANK', 0) + 1}/{number('WORLD_SIZE', 1)}"
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    share = Share(int(match[1]), int(match[2])) if match else Share(0, 0)
+    if not 1 <= share.number <= share.count:
+        raise UsageError(f"'{text}' is no share of the work", hint="write --shard 2/8")
+    return share
+
+
+def of_share(path: Path, share: Share) -> Path:
+    """A file's name with the share in it, so that several can be written side by side.
+
+    >>> of_share(Path("a.csv"), Share(2, 8)).name
+    'a-2-of-8.csv'
+    """
+    if share.is_whole:
+        return path
+    return path.with_stem(f"{path.stem}-{share.number}-of-{share.count}")
+
+
+# What became of every sketch: told as it happens, and written as a table.
+
+COLUMNS = ("source", "output", "status", "milliseconds", "warnings", "error")
+
+
+class Tally:
+    """What became of each job so far.
+
+    Args:
+        jobs: All of them; those that are done already count at once.
+        reporter: Told of each.
+    """
+
+    def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
+        self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
+        self.failing = {job.source: i for i, job in enumerate(jobs)}
+        self.total, self.reporter = len(jobs), reporter
+        self.found: list[tuple[int, GeneratedFile]] = []
+        for job in jobs:
+            if job.is_done:
+                self.add(GeneratedFile(job.source, job.output, 0.0, status="skipped"))
+
+    def add(self, file: GeneratedFile) -> None:
+        """Note a file, and report it."""
+        place = self.places[file.source, file.output] if file.output else self.failing[file.source]
+        self.found.append((place, file))
+        report_file(file, self.reporter)
+        self.reporter(Advanced("sketches", len(self.found), self.total))
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        """In the order of the jobs."""
+        return tuple(file for _, file in sorted(self.found, key=lambda found: found[0]))
+
+
+def report_file(file: GeneratedFile, reporter: Reporter) -> None:
+    """Tell of a file, and of what is odd about it."""
+    for warning in file.warnings:
+        reporter(Note(f"{file.source}: {warning}", is_warning=True))
+    reporter(Converted(file))
+
+
+def nothing_to_do(request: Request, plan: Plan, reporter: Reporter) -> GenerateResult | None:
+    """The result where every photo is there already; None where something is left to do.
+
+    Raises:
+        DataError: The manifest cannot be written.
+    """
+    if not all(job.is_done for job in plan.jobs):
+        return None
+    done = Tally(plan.jobs, reporter).files
+    return GenerateResult((), done, write_manifest(request, done))
+
+
+def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | None:
+    """Write a CSV in UTF-8 with a line for each file, whole or not at all, where one is asked for.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    if request.manifest is None:
+        return None
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    for file in done:
+        told = ("; ".join(file.warnings), file.error or "")
+        table.writerow([file.source, file.output or "", file.status, file.milliseconds, *told])
+    path = of_share(request.manifest, request.share)
+    files.write_text(path, text.getvalue())
+    return path
+
+
+# The ranks of one `generate`, as `torchrun` starts them: none of them ends before the others.
+#
+# torchrun stops every rank as soon as one ends with another code than 0. With a bad file in one
+# share, the others would be left half done.
+
+STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that it sets for its ranks
+LONGEST = dt.timedelta(days=7)  # that a rank waits for another one's share
+PAUSE = 0.1  # seconds between two looks: Ctrl-C is heard in between
+
+
+def exit_code(result: GenerateResult) -> ExitCode:
+    """0, 7 where some files failed, 3 where all did; under torchrun, of all ranks' files.
+
+    Raises:
+        LostProcessError: Another rank has ended before its share was done.
+    """
+    failed, count = len(result.failed), len(result.files)
+    if STARTED_BY_TORCHRUN in os.environ and number("WORLD_SIZE", 1) > 1:
+        failed, count = _of_all(failed, count)
+    if not failed:
+        return ExitCode.OK
+    return ExitCode.DATA if failed == count else ExitCode.SOME_FILES_FAILED
+
+
+def _of_all(*counts: int) -> list[int]:
+    """The sum of each count over all ranks, when all are done."""
+    import torch  # noqa: PLC0415 - heavy, and needed under torchrun alone
+    from torch import distributed as dist  # noqa: PLC0415
+
+    sums = torch.tensor(counts)
+    try:
+        dist.init_process_group("gloo", timeout=LONGEST)
+        work = dist.all_reduce(sums, async_op=True)
+        while not work.is_completed():
+            time.sleep(PAUSE)
+        work.wait()
+        dist.destroy_process_group()
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise LostProcessError(
+            f"another process of torchrun's is lost: {reason}",
+            hint="--skip-existing, without torchrun, finishes what is missing",
+        ) from error
+    return [int(total) for total in sums]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.generating import inputs, outputs
+from sketchcli.engine.generating import inputs, plan
 from sketchcli.engine.generating.generate import Studio
-from sketchcli.engine.generating.outcomes import report_file, write_manifest
-from sketchcli.engine.generating.outputs import Job
-from sketchcli.engine.generating.request import Existing, Request
-from sketchcli.engine.generating.writing import Writer
+from sketchcli.engine.generating.inputs import Existing, Request
+from sketchcli.engine.generating.pipeline import Writer
+from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError
 
@@ -76,9 +75,9 @@ def _checked(request: Request, folder: Path) -> Path:
     if request.selection.root is not None:
         inputs.check_below(folder, request.selection.root)
     target = Path(request.output)
-    outputs.check_folder([folder], target)
+    plan.check_folder([folder], target)
     if request.manifest is not None:
-        outputs.check_older([request.manifest], request.naming.existing)
+        plan.check_older([request.manifest], request.naming.existing)
     return target
 
 
@@ -126,7 +125,7 @@ class Desk:
         except DataError:  # nothing in it yet
             return ()
         naming = replace(request.naming, existing=Existing.OVERWRITE)
-        return outputs.plan(
+        return plan.plan_outputs(
             found, request.output, naming, variations=request.drawing.variations
         ).jobs
 

@@ -12,8 +12,8 @@ from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.config import Align
 from sketchcli.engine.generating.generate import Studio, open_models
-from sketchcli.engine.generating.preparing import Prepared
-from sketchcli.engine.generating.request import Drawing, Scale, When
+from sketchcli.engine.generating.inputs import Drawing, Scale, When
+from sketchcli.engine.generating.prepare import Prepared
 from sketchcli.engine.runs import find_weights
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
