@@ -40,10 +40,9 @@ from sketchcli.device import Device
 from sketchcli.engine.events import SILENT
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import loop
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.ranks import ALONE
+from sketchcli.engine.training.distributed import ALONE
 from sketchcli.engine.training.session import Session
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.losses import discriminator_loss, generator_loss
 from sketchcli.models.building import build_discriminator, build_generator
 

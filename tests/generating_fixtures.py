@@ -4,7 +4,7 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli import device as devices
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training.ema import WeightAverage
+from sketchcli.engine.training.networks import WeightAverage
 from sketchcli.engine.training.trainer import Trainer
 
 

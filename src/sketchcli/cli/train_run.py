@@ -17,9 +17,8 @@ from sketchcli.engine.preprocessing.preprocess import set_to_train
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train as training
-from sketchcli.engine.training.distributed import joined
-from sketchcli.engine.training.ranks import Ranks
-from sketchcli.engine.training.resuming import set_of
+from sketchcli.engine.training.checkpointing import set_of
+from sketchcli.engine.training.distributed import Ranks, joined
 from sketchcli.machine import Place
 
 

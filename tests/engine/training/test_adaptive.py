@@ -1,5 +1,5 @@
 from sketchcli.config import AugmentationConfig
-from sketchcli.engine.training.adaptive import BATCHES, AdaptiveStrength
+from sketchcli.engine.training.session import BATCHES, AdaptiveStrength
 
 CONFIG = AugmentationConfig(adaptive=True, adaptive_target=0.6, adaptive_images=100)
 

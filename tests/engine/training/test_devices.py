@@ -12,8 +12,7 @@ import torch
 from sketchcli import config as settings
 from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
 from sketchcli.device import Device
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.losses import PerceptualLoss
 from sketchcli.metrics import lpips
 

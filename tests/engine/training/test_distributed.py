@@ -15,10 +15,9 @@ from engine.training.interrupting import wait_for
 
 from sketchcli import config as settings
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.ranks import Ranks
+from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.train import train
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import ExitCode, UsageError
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -1,6 +1,6 @@
 import pytest
 
-from sketchcli.engine.training import doctor
+from sketchcli.engine.training import diagnosis
 
 HEALTHY = {"real_accuracy": 0.75, "fake_accuracy": 0.7, "real_sign": 0.5}
 FINE = {
@@ -33,7 +33,7 @@ def run(*, epochs=10, each=None, last=None, losses=None):
 
 
 def names(log):
-    return [finding.name for finding in doctor.diagnose(log)]
+    return [finding.name for finding in diagnosis.diagnose(log)]
 
 
 def test_nothing_is_found_in_a_healthy_run():
@@ -50,7 +50,7 @@ def test_nothing_is_found_before_anything_happened():
         (
             run(losses=[9, 8, 7, 6, 5, 4, 4, 4, 4, 9]),
             "learning-rate-too-high",
-            doctor.LOWER_RATE,
+            diagnosis.LOWER_RATE,
         ),
         (run(last={"real_sign_held_out": -0.1}), "discriminator-has-memorised", ""),
         (run(last={"sketch_use": 0.05}), "generator-ignores-the-sketch", ""),
@@ -59,18 +59,18 @@ def test_nothing_is_found_before_anything_happened():
     ],
 )
 def test_each_sign_is_found_and_named(log, name, treatment):
-    found = doctor.diagnose(log)
+    found = diagnosis.diagnose(log)
     assert [(f.name, f.treatment) for f in found] == [(name, treatment)]
     assert found[0].message
 
 
 def test_a_discriminator_that_cannot_be_fooled_is_weakened():
     log = run(epochs=2, each={"real_accuracy": 0.999, "fake_accuracy": 1.0})
-    (finding,) = doctor.diagnose(log)
+    (finding,) = diagnosis.diagnose(log)
     assert finding.done
     assert (finding.name, finding.treatment) == (
         "discriminator-has-won",
-        doctor.WEAKEN_DISCRIMINATOR,
+        diagnosis.WEAKEN_DISCRIMINATOR,
     )
 
 
@@ -88,7 +88,7 @@ def test_worse_scores_for_long_are_overfitting_and_the_best_epoch_is_named():
     log = []
     for number, score in enumerate([1.2, 1.6, 1.5, 1.5, 1.5], start=5):
         log += [epoch(number), measured(number, score=score)]
-    (finding,) = doctor.diagnose(log)
+    (finding,) = diagnosis.diagnose(log)
     assert finding.name == "overfitting"
     assert "epoch 6" in finding.message
     assert names(log[:-2]) == []

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from sketchcli.engine.training.ema import WeightAverage
+from sketchcli.engine.training.networks import WeightAverage
 
 
 def network(value):

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from sketchcli.engine.training.interruption import SIGNALS, interruption
+from sketchcli.engine.training.loop import SIGNALS, interruption
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,7 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import loop
-from sketchcli.engine.training.memory import first_that_fits
-from sketchcli.engine.training.train import dry_run, train
+from sketchcli.engine.training.train import dry_run, first_that_fits, train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import DeviceError, ExitCode
 

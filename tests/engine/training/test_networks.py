@@ -11,10 +11,8 @@ from sketchcli import config as settings
 from sketchcli.engine.events import Note
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import networks
-from sketchcli.engine.training.estimating import kept_bytes
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.train import train
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.train import kept_bytes, train
+from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import CheckpointError, InterruptedRunError, UsageError
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from sketchcli import checkpoint
 from sketchcli.config import OPTIMIZERS, OptimizerConfig
-from sketchcli.engine.training.optimizers import build_optimizer
+from sketchcli.engine.training.networks import build_optimizer
 from sketchcli.errors import UsageError
 
 

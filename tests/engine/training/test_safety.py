@@ -15,7 +15,8 @@ from sketchcli import checkpoint, files
 from sketchcli import config as settings
 from sketchcli.engine.events import BatchTrained, Note
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training import loop, planning
+from sketchcli.engine.training import loop
+from sketchcli.engine.training import train as planning
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError, TrainingError

@@ -1,7 +1,7 @@
 import pytest
 
 from sketchcli.config import OptimizerConfig
-from sketchcli.engine.training.schedules import KINDS, rate_factor
+from sketchcli.engine.training.networks import SCHEDULES, rate_factor
 from sketchcli.errors import UsageError
 
 
@@ -16,7 +16,7 @@ def test_linear_holds_and_then_falls_to_zero(epoch, factor):
     assert rate_factor(OptimizerConfig(schedule="linear"), epoch=epoch, epochs=100) == factor
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCHEDULES)
 def test_every_schedule_starts_at_one_and_never_rises(kind):
     config = OptimizerConfig(schedule=kind)
     factors = [rate_factor(config, epoch=epoch / 4, epochs=10) for epoch in range(41)]

@@ -15,10 +15,11 @@ from sketchcli.data.prepared import hold_out
 from sketchcli.device import Device
 from sketchcli.engine.events import BatchTrained, EpochTrained, Found
 from sketchcli.engine.runs import Run, find_weights
-from sketchcli.engine.training import doctor, keeping, loop, planning, resuming, validating
-from sketchcli.engine.training.schedules import rate_factor
+from sketchcli.engine.training import checkpointing, diagnosis, loop, validation
+from sketchcli.engine.training import train as planning
+from sketchcli.engine.training.networks import rate_factor
+from sketchcli.engine.training.session import finite
 from sketchcli.engine.training.train import train
-from sketchcli.engine.training.watching import finite
 from sketchcli.errors import (
     CheckpointError,
     DataError,
@@ -120,7 +121,7 @@ def test_the_best_weights_are_those_of_the_best_measurement(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
     scores = iter([1.0, 3.0, 2.0, 2.5, 9.0])
-    monkeypatch.setattr(validating, "chosen_score", lambda *_: next(scores))
+    monkeypatch.setattr(validation, "chosen_score", lambda *_: next(scores))
     patient = settings.merge(tiny, {"epochs": 5, "validation": {"patience": 2}})
     result = train(patient, dataset, run_dir=run_dir, device=cpu)
     assert (result.best_epoch, result.epochs) == (2, 4)  # two more, neither of them better
@@ -133,7 +134,7 @@ def test_the_best_weights_are_those_of_the_best_measurement(
 def test_a_score_whose_network_sees_nothing_in_the_pictures_is_refused(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
-    monkeypatch.setattr(validating.lpips, "LPIPS_ALEX_SMALLEST_SIDE", 33)
+    monkeypatch.setattr(validation.lpips, "LPIPS_ALEX_SMALLEST_SIDE", 33)
     config = settings.merge(tiny, {"validation": {"score": "lpips-alex"}})
     with pytest.raises(UsageError, match="33 pixels"):
         train(config, dataset, run_dir=run_dir, device=cpu)
@@ -219,7 +220,7 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset
 def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_cuda(tmp_path):
     run, device = Run(tmp_path), Device("mps", "fp32", 1)
     checkpoint.save(run.state, {}, {"precision": "fp16"})
-    assert resuming.precision_as_begun(run, device, lambda _: None) == device
+    assert checkpointing.precision_as_begun(run, device, lambda _: None) == device
 
 
 def test_a_run_goes_on_with_the_epochs_that_its_budget_came_to(
@@ -280,7 +281,7 @@ def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
     with pytest.raises(CheckpointError, match="other data"):
-        keeping.Keeper(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
+        checkpointing.Keeper(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
             checkpoint.read_about(Run(run_dir).state)
         )
 
@@ -393,9 +394,11 @@ def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
 def test_the_doctor_acts_only_if_the_settings_let_it(
     tiny, dataset, run_dir, cpu, monkeypatch, setting, halved
 ):
-    won = doctor.Finding("won", "it has won", doctor.WEAKEN_DISCRIMINATOR, "; its rate is halved")
-    too_high = doctor.Finding("too-high", "too high", doctor.LOWER_RATE, "; both are halved")
-    monkeypatch.setattr(doctor, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
+    won = diagnosis.Finding(
+        "won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR, "; its rate is halved"
+    )
+    too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE, "; both are halved")
+    monkeypatch.setattr(diagnosis, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
     config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
     events = []
     train(config, dataset, run_dir=run_dir, device=cpu, reporter=events.append)

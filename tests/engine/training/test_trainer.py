@@ -7,8 +7,7 @@ from torch.nn import functional
 
 from sketchcli import config as settings
 from sketchcli.data.augmentation import DiscriminatorAugmentation
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import UsageError
 
 

@@ -8,10 +8,9 @@ import torch
 from sketchcli import config as settings
 from sketchcli.device import Device
 from sketchcli.engine.events import BatchTrained
-from sketchcli.engine.training import loop, updates
-from sketchcli.engine.training.parts import Part
+from sketchcli.engine.training import loop
 from sketchcli.engine.training.train import train
-from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.trainer import SMALLEST_SCALE, Part, Trainer
 
 FP16 = Device("cpu", "fp16", 1)
 SIDE = 32
@@ -67,7 +66,7 @@ def test_a_loss_that_is_not_finite_is_one_in_fp16_too(tiny, part, monkeypatch):
 
 
 def test_gradients_that_no_scale_makes_finite_are_a_sign_of_divergence(tiny, part, monkeypatch):
-    trainer = trainer_with_scale(tiny, updates.SMALLEST_SCALE)
+    trainer = trainer_with_scale(tiny, SMALLEST_SCALE)
     spoil(monkeypatch, 1e30)  # the loss is finite, its gradient in fp16 is not
     _, drawn = trainer.step([part], 0)
     assert drawn.is_skipped

@@ -6,8 +6,7 @@ import os
 import torch
 from torch import nn
 
-from sketchcli.engine.training.distributed import joined
-from sketchcli.engine.training.ranks import Ranks
+from sketchcli.engine.training.distributed import Ranks, joined
 from sketchcli.losses import r1_penalty
 from sketchcli.machine import Place
 

@@ -11,21 +11,110 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.autograd.function import Function, FunctionCtx
 from torch.nn.parallel import DistributedDataParallel
 
-from sketchcli.engine.training.ranks import ALONE, Ranks
-from sketchcli.engine.training.shared_norm import share_batch_norms
+from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.errors import DeviceError, LostProcessError
 from sketchcli.machine import Place
 
 TOGETHER_WITHIN = dt.timedelta(minutes=30)  # the first one may measure and write for long
 SIGNS_OF_LOSS = ("gloo", "nccl", "connection", "timed out")
 _JOINED = threading.Event()
+
+
+# The processes that train one model together; alone, there is one.
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One process among those that train together.
+
+    Args:
+        rank: This one's number, from 0.
+        count: Of the processes.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def describe(self) -> str:
+        """How many they are, where they are more than one."""
+        return f"{self.count} processes, each " if self.count > 1 else ""
+
+    def first_only(
+        self, block: contextlib.AbstractContextManager[object]
+    ) -> contextlib.AbstractContextManager[object]:
+        """A block that the first process enters; the others pass by."""
+        return block if self.is_first else contextlib.nullcontext()
+
+    def first_before_others(self, make: Callable[[], Made]) -> Made:
+        """What is made or found on the disk: by the first process, then by the others."""
+        made = make() if self.is_first else None
+        self.wait()
+        return make() if made is None else made
+
+    def first_report(self, report: Reporter) -> Reporter:
+        """A reporter that only the first process's events reach."""
+        return report if self.is_first else SILENT
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """A network, not placed yet, whose batch norms see the whole batch."""
+        return network
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """A network whose gradients are the mean of all processes' after `backward`."""
+        return network
+
+    def not_sharing(
+        self, network: Callable[..., object]
+    ) -> contextlib.AbstractContextManager[object]:
+        """A block in which `network`'s gradients are kept to this process."""
+        del network
+        return contextlib.nullcontext()
+
+    def rows(self, count: int) -> tuple[int, int]:
+        """First row, and the one after the last, of this process's part of a batch."""
+        return self.rank * count // self.count, (self.rank + 1) * count // self.count
+
+    def mean(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The mean of each value over all processes."""
+        return dict(values)
+
+    def as_first(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The first process's values, for all."""
+        return dict(values)
+
+    def text_of_first(self, text: str) -> str:
+        """The first process's text, for all."""
+        return text
+
+    def any(self, answer: bool) -> bool:
+        """Whether one process at least says yes."""
+        return answer
+
+    def all(self, answer: bool) -> bool:
+        """Whether every process says yes."""
+        return answer
+
+    def is_same(self, value: float) -> bool:
+        """Whether every process has the same value."""
+        return self.all(self.as_first({"value": value})["value"] == value)
+
+    def wait(self) -> None:
+        """Go on when every process is here."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +248,72 @@ def _tells_of_a_loss(error: RuntimeError) -> bool:
         return False
     text = str(error).lower()
     return isinstance(error, dist.DistError) or any(sign in text for sign in SIGNS_OF_LOSS)
+
+
+ALONE = Ranks()
+
+
+# Batch norm over the parts of a batch that several processes hold.
+#
+# `torch.nn.SyncBatchNorm` does the same, on GPUs alone, and knows no second derivative.
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose mean and variance are those of all processes' pictures together."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalise `(B, C, H, W)`; B may be another in every process."""
+        if not self.training:
+            return super().forward(pixels)
+        values = pixels.float()
+        count = torch.full((1,), values.numel() / values.shape[1], device=values.device)
+        dist.all_reduce(count)
+        mean = summed(values.sum(dim=(0, 2, 3))) / count
+        centred = values - mean[:, None, None]
+        variance = summed(centred.square().sum(dim=(0, 2, 3))) / count
+        self.take_in(mean, variance * count / (count - 1))
+        scale = torch.rsqrt(variance + self.eps) * self.weight
+        output = centred * scale[:, None, None] + self.bias[:, None, None]
+        return output.to(pixels.dtype)
+
+    @torch.no_grad()
+    def take_in(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards a batch's, as `nn.BatchNorm2d` does."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum or 0.0)
+        self.running_var.lerp_(variance, self.momentum or 0.0)
+
+
+def share_batch_norms(network: nn.Module) -> None:
+    """Let a network's batch norms see all processes' pictures.
+
+    Their parameters, statistics and names stay.
+    """
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
+
+
+class _Summed(Function):
+    """The sum over all processes; so is its gradient, and the gradient's."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        del ctx
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Any:  # noqa: ANN401 - as Function's
+        del ctx
+        return summed(gradients[0])
+
+
+def summed(values: Tensor) -> Tensor:
+    """The sum of all processes' values, through which gradients flow back to each."""
+    total: Tensor = _Summed.apply(values)  # type: ignore[no-untyped-call]
+    return total

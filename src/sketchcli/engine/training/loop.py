@@ -1,7 +1,11 @@
 """The training loop: an epoch, a batch, a measurement."""
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import numpy as np
 import torch
@@ -13,10 +17,8 @@ from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.training import growth
 from sketchcli.engine.training.budget import replanned
-from sketchcli.engine.training.figures import Figures
-from sketchcli.engine.training.interruption import interruption
-from sketchcli.engine.training.parts import Part
 from sketchcli.engine.training.session import Session
+from sketchcli.engine.training.trainer import Figures, Part
 
 SAVE_EVERY_SECONDS = 120.0
 RECENT = 0.2  # weight of the last epoch in what a step is said to take
@@ -258,3 +260,46 @@ def _draws(seed: int, step: int, rank: int) -> torch.Generator:
 def _number(*entropy: int) -> int:
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0]) >> 1  # torch takes 63 bits
+
+
+# Ctrl-C and SIGTERM as a question that a loop can ask between two batches.
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def interruption(*, echo: float = 0.0) -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether the user wants to stop.
+
+    A second signal acts as it always does, at once. Outside the main thread, where Python
+    delivers no signals, the answer is always no.
+
+    Args:
+        echo: Seconds in which further signals are the same wish: torchrun passes on the Ctrl-C
+            that its processes have got from the terminal already.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    first: list[float] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del frame
+        asked.set()
+        first.append(time.monotonic())
+        if not echo:
+            signal.signal(number, before[signal.Signals(number)])
+        elif first[-1] - first[0] > echo:
+            signal.signal(number, before[signal.Signals(number)])
+            signal.raise_signal(number)
+
+    for number in SIGNALS:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

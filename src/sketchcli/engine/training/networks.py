@@ -1,7 +1,9 @@
 """The networks of a run: built, placed, started from others' weights, partly frozen."""
 
 import contextlib
+import copy
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
-from sketchcli import checkpoint, registry
+from sketchcli import checkpoint, errors, registry
 from sketchcli import config as settings
-from sketchcli.config import TrainConfig
+from sketchcli.config import OPTIMIZERS, SCHEDULES, OptimizerConfig, TrainConfig
 from sketchcli.device import Device
 from sketchcli.engine.evaluating.tools import file_of
 from sketchcli.engine.events import Note, Reporter
@@ -169,3 +171,123 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
 
 def _counts_batches(layer: nn.Module) -> bool:
     return any(isinstance(module, BATCH_NORMS) for module in layer.modules())
+
+
+# Optimisers from their names.
+
+
+def build_optimizer(
+    config: OptimizerConfig, network: nn.Module, *, weight_decay: float
+) -> torch.optim.Optimizer:
+    """An optimiser of a network's parameters that learn.
+
+    Args:
+        config: Its name, rate and memory.
+        network: On its device already.
+        weight_decay: Of weights; biases and the scales of norms do not decay.
+
+    Raises:
+        UsageError: Unknown name.
+    """
+    groups = _groups(network, weight_decay)
+    lr, betas, eps = config.lr, (config.beta1, config.beta2), config.eps
+    if config.name == "adam":
+        return torch.optim.Adam(groups, lr, betas, eps, fused=True)
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr, betas, eps, fused=True)
+    if config.name == "rmsprop":
+        return torch.optim.RMSprop(groups, lr, alpha=config.beta2, eps=eps)
+    if config.name == "adagrad":
+        is_fused = all(p.device.type == "cpu" for p in network.parameters())  # nowhere else
+        return torch.optim.Adagrad(groups, lr, eps=eps, fused=is_fused)
+    raise UsageError(
+        f"unknown optimiser '{config.name}'", hint=errors.did_you_mean(config.name, OPTIMIZERS)
+    )
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    learning = [p for p in network.parameters() if p.requires_grad]
+    if not weight_decay:
+        return [{"params": learning, "weight_decay": 0.0}]
+    decaying = [p for p in learning if p.ndim > 1]
+    other = [p for p in learning if p.ndim <= 1]
+    return [
+        {"params": decaying, "weight_decay": weight_decay},
+        {"params": other, "weight_decay": 0.0},
+    ]
+
+
+# Learning-rate schedules: pure functions of the position in the run.
+
+INVERSE_EPOCH_DECAY = 0.001  # the source's
+
+
+def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
+    """What the learning rate is multiplied with.
+
+    Args:
+        config: Names the schedule: `constant`; `linear` and `cosine`, which fall to zero over the
+            last part of the run; `step`, which falls by a factor now and then; `inverse-epoch`,
+            1 / (1 + 0.001 x epoch) by whole epochs.
+        epoch: Epochs done so far, with the fraction of the current one.
+        epochs: Epochs of the whole run.
+
+    Raises:
+        UsageError: Unknown schedule.
+
+    >>> rate_factor(OptimizerConfig(schedule="linear", decay_from=0.5), epoch=75, epochs=100)
+    0.5
+    >>> rate_factor(OptimizerConfig(schedule="step", step_every=0.25), epoch=60, epochs=100)
+    0.25
+    """
+    done = min(1.0, epoch / epochs)
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "linear":
+        return 1.0 - _fallen(done, config.decay_from)
+    if config.schedule == "cosine":
+        return (1.0 + math.cos(math.pi * _fallen(done, config.decay_from))) / 2
+    if config.schedule == "step":
+        steps = math.floor(done / config.step_every) if config.step_every else 0
+        return config.step_factor**steps
+    if config.schedule == "inverse-epoch":
+        return 1.0 / (1.0 + INVERSE_EPOCH_DECAY * int(epoch))
+    raise UsageError(
+        f"unknown schedule '{config.schedule}'",
+        hint=errors.did_you_mean(config.schedule, SCHEDULES),
+    )
+
+
+def _fallen(done: float, start: float) -> float:
+    """How much of the way down is done, from 0 until `start` to 1 at the end."""
+    return max(0.0, (done - start) / max(1e-9, 1.0 - start))
+
+
+# An exponential moving average of the generator's weights.
+
+RAMP_UP = 0.1  # early on, the half-life is this share of the images seen (Karras et al. 2020)
+
+
+class WeightAverage:
+    """Follows a network at a distance; `network` holds the average.
+
+    Args:
+        network: The network to follow.
+        half_life: Images until a weight's share of the average halves; 0 follows at once.
+    """
+
+    def __init__(self, network: nn.Module, half_life: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+        self.half_life = half_life
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, *, batch_size: int, images_seen: int) -> None:
+        """Move towards the network's weights after a batch; copy what is no weight."""
+        half_life = min(self.half_life, RAMP_UP * images_seen)
+        keep = 0.5 ** (batch_size / half_life) if half_life else 0.0
+        weights = zip(self.network.parameters(), network.parameters(), strict=True)
+        for average, current in weights:
+            average.lerp_(current, 1 - keep)
+        statistics = zip(self.network.buffers(), network.buffers(), strict=True)
+        for mean, now in statistics:
+            mean.copy_(now)

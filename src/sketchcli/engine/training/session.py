@@ -1,31 +1,30 @@
 """One call of `train`: what is trained, where it stands, where it is written."""
 
 import dataclasses
+import math
 import shlex
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from sketchcli import config as settings
 from sketchcli import files, paths
-from sketchcli.config import TrainConfig
+from sketchcli.config import AugmentationConfig, TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out, photo_hashes
 from sketchcli.device import Device
-from sketchcli.engine.events import Reporter
+from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.self_test import check_device
-from sketchcli.engine.training import networks
-from sketchcli.engine.training.adaptive import AdaptiveStrength
+from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
-from sketchcli.engine.training.keeping import Keeper
-from sketchcli.engine.training.progress import Progress
-from sketchcli.engine.training.ranks import Ranks
-from sketchcli.engine.training.resuming import marks_learnt_before
+from sketchcli.engine.training.checkpointing import Keeper, Progress, marks_learnt_before
+from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
-from sketchcli.engine.training.validating import Validation, Validator
-from sketchcli.engine.training.watching import Watch
+from sketchcli.engine.training.validation import Validation, Validator
 from sketchcli.errors import CheckpointError, InterruptedRunError, TrainingError, UsageError
 from sketchcli.models.building import count_parameters
 
@@ -258,3 +257,147 @@ class Session:
         named = [] if is_at_home else [str(folder)]
         name = paths.named(paths.runs_home(), run)
         return shlex.join(["sketch2img", "train", *named, "--resume", name])
+
+
+# What a run says of itself while it trains: the log, the listener, measurements, diagnoses.
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Logs, reports and measures a run; in the first of several processes alone."""
+
+    run: Run
+    ranks: Ranks
+    report: Reporter
+    validator: Validator
+    keeper: Keeper
+
+    def note(self, message: str, *, is_warning: bool = False) -> None:
+        """Report a sentence."""
+        self.ranks.first_report(self.report)(Note(message, is_warning))
+
+    def tell(self, progress: Progress, kind: str, event: Event) -> None:
+        """Log and report an event."""
+        if self.ranks.is_first:
+            values = finite(dataclasses.asdict(event))
+            self.run.append_log(kind=kind, images_seen=progress.images_seen, **values)
+            self.report(event)
+
+    def take_in(self, epoch: int, found: Validation, trainer: Trainer, progress: Progress) -> None:
+        """Write a measurement down, keep the best weights, act on what the doctor finds."""
+        sample = self.run.samples / f"epoch-{epoch + 1:04d}.png"
+        sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
+        is_best = self.count(epoch, found, progress)
+        if is_best:
+            self.keeper.save_best(trainer, progress)
+        event = Validated(
+            epoch + 1,
+            progress.epochs,
+            self.validator.is_held_out,
+            found.scores,
+            found.score,
+            is_best,
+            found.training_scores,
+            found.colour_shift,
+            found.diversity,
+            found.sketch_use,
+            found.real_sign_held_out,
+            f"samples/{sample.name}",
+        )
+        self.tell(progress, "validation", event)
+        for finding in diagnosis.diagnose(self.run.read_log()):
+            self.treat(epoch, finding, progress)
+
+    def count(self, epoch: int, found: Validation, progress: Progress) -> bool:
+        """Take a measurement into the run's progress; return whether it is the best so far.
+
+        One on pairs that are trained on tells nothing, and is never the best.
+        """
+        if not self.validator.is_held_out:
+            return False
+        progress.scores = found.scores
+        is_best = progress.best_score is None or found.score > progress.best_score
+        if is_best:
+            progress.best_score, progress.best_epoch = found.score, epoch + 1
+        progress.waited = 0 if is_best else progress.waited + 1
+        return is_best
+
+    def treat(self, epoch: int, finding: diagnosis.Finding, progress: Progress) -> None:
+        """Report what is wrong; unless the settings forbid it, lower the learning rates."""
+        acts = self.keeper.config.validation.doctor == "act"
+        treatment = finding.treatment if acts else ""
+        if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
+            progress.discriminator_scale /= 2
+        elif treatment == diagnosis.LOWER_RATE:
+            progress.rate_scale /= 2
+        message = finding.message + finding.done if treatment else finding.message
+        self.tell(progress, "finding", Found(epoch + 1, finding.name, message, treatment))
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Values with None in the place of every number that JSON has no word for.
+
+    >>> finite({"loss": float("nan"), "parts": [1.0, float("inf")]})
+    {'loss': None, 'parts': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# How strongly the discriminator's view is augmented: as strongly as it overfits.
+#
+# Karras et al. 2020, "Training generative adversarial networks with limited data", section 3: where
+# the discriminator calls more than a wanted share of the real photos real, it has begun to know
+# them, and they are changed more often.
+
+BATCHES = 4  # between two adjustments
+
+
+class AdaptiveStrength:
+    """The probability of each change of the discriminator's view; 1 where it does not adapt.
+
+    Args:
+        config: Whether it adapts, to what, and how fast.
+    """
+
+    def __init__(self, config: AugmentationConfig) -> None:
+        self.config = config
+        self.value = 0.0 if config.adaptive else 1.0
+        self.signs, self.images, self.batches = 0.0, 0, 0
+
+    def update(self, real_sign: float, images: int) -> None:
+        """Take in a batch; adjust after every fourth.
+
+        Args:
+            real_sign: Mean sign of the discriminator's logits of real photos, in [-1, 1].
+            images: Of the batch.
+        """
+        if not self.config.adaptive:
+            return
+        self.signs += real_sign
+        self.images += images
+        self.batches += 1
+        if self.batches == BATCHES:
+            is_overfitting = self.signs / BATCHES > self.config.adaptive_target
+            change = self.images / self.config.adaptive_images
+            moved = self.value + (change if is_overfitting else -change)
+            self.value = min(1.0, max(0.0, moved))
+            self.signs, self.images, self.batches = 0.0, 0, 0
+
+    def state(self) -> dict[str, float]:
+        """All that `restore` needs."""
+        return {
+            "value": self.value,
+            "signs": self.signs,
+            "images": self.images,
+            "batches": self.batches,
+        }
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Go on from what `state` took; from the beginning where it is empty."""
+        if state and self.config.adaptive:
+            self.value, self.signs = state["value"], state["signs"]
+            self.images, self.batches = int(state["images"]), int(state["batches"])

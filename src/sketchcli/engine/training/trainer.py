@@ -1,22 +1,22 @@
 """The two networks, their optimisers, and one step of each."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 
 from sketchcli import checkpoint
 from sketchcli.config import LossConfig, TrainConfig
+from sketchcli.data.augmentation import DiscriminatorAugmentation
 from sketchcli.device import Device
-from sketchcli.engine.training import growth, networks, updates
-from sketchcli.engine.training.ema import WeightAverage
-from sketchcli.engine.training.figures import Figures, Sums, signs
-from sketchcli.engine.training.optimizers import build_optimizer
-from sketchcli.engine.training.parts import Part
-from sketchcli.engine.training.ranks import ALONE, Ranks
-from sketchcli.engine.training.schedules import rate_factor
+from sketchcli.engine.training import growth, networks
+from sketchcli.engine.training.distributed import ALONE, Ranks
+from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.losses import (
     RELATIVE,
@@ -33,6 +33,82 @@ from sketchcli.models.building import CombinedModel, build_discriminator, build_
 
 Judge = Callable[[Tensor, Tensor], Verdict]
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+# What a training step was like, in numbers.
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one network's step was like: its loss, parts of it and signs, all means of the batch."""
+
+    loss: float
+    parts: dict[str, float] = field(default_factory=dict)
+    is_skipped: bool = False  # the loss or its gradient was not finite: nothing was learnt
+
+
+# A step's batch, cut into what one process takes at a time.
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs that go through the networks together.
+
+    Args:
+        sketch: `(B, 1, H, W) in [-1, 1]`.
+        photo: `(B, 3, H, W) in [-1, 1]`, the real ones.
+        view: How the discriminator sees them; None: as they are.
+        weight: Of its means in those of the step: its share of the step's pairs, over all
+            processes.
+    """
+
+    sketch: Tensor
+    photo: Tensor
+    view: DiscriminatorAugmentation | None = None
+    weight: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.sketch)
+
+    def seen(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sketches and photos of these pairs as the discriminator sees them."""
+        return self.view(self.sketch, photo) if self.view else (self.sketch, photo)
+
+    def rows(self, start: int, stop: int) -> "Part":
+        """Some of the pairs."""
+        view = self.view and self.view.rows(start, stop)
+        weight = self.weight * (stop - start) / len(self)
+        return Part(self.sketch[start:stop], self.photo[start:stop], view, weight)
+
+    def split(self, count: int) -> Iterator["Part"]:
+        """Cut into `count` parts, as equal as can be, none of them empty."""
+        count = min(count, len(self))
+        edges = [round(index * len(self) / count) for index in range(count + 1)]
+        for start, stop in pairwise(edges):
+            yield self.rows(start, stop)
+
+
+class Sums:
+    """Figures added up over the parts of a batch."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Tensor] = {}
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum of the losses so far."""
+        return self.values["loss"]
+
+    def add(self, share: float, **values: Tensor) -> None:
+        """Take in one part's figures, which is `share` of the batch."""
+        for name, value in values.items():
+            self.values[name] = self.values.get(name, 0.0) + share * value.detach().float()
+
+    def result(self, *, is_skipped: bool) -> Figures:
+        """The batch's figures."""
+        numbers = torch.stack(list(self.values.values())).tolist()  # waits for the device once
+        parts = dict(zip(self.values, numbers, strict=True))
+        return Figures(parts.pop("loss"), parts, is_skipped)
 
 
 class Trainer:
@@ -216,7 +292,7 @@ class Trainer:
             tensors |= checkpoint.with_prefix(name, network.state_dict())
         for name, optimizer in self._optimizers().items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
-        return tensors | checkpoint.with_prefix("scaler", updates.scaler_tensors(self.scaler))
+        return tensors | checkpoint.with_prefix("scaler", scaler_tensors(self.scaler))
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` took.
@@ -230,7 +306,7 @@ class Trainer:
             for name, optimizer in self._optimizers().items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
-            updates.restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
+            restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("a state that does not fit its settings") from error
 
@@ -262,7 +338,7 @@ class Trainer:
 
     def _update(self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: Sums) -> bool:
         """Let an optimiser step where it can; return whether something was learnt, or soon will."""
-        return updates.update(optimizer, network, figures, scaler=self.scaler, ranks=self.ranks)
+        return update(optimizer, network, figures, scaler=self.scaler, ranks=self.ranks)
 
     def _networks(self) -> dict[str, nn.Module]:
         return {
@@ -299,3 +375,72 @@ def _weights(loss: LossConfig) -> dict[str, float]:
             hint="give one a weight, for instance --set loss.reconstruction_weight=60",
         )
     return found
+
+
+def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Shares of logits with the right sign, and the mean sign of the real ones."""
+    return {
+        "real_accuracy": (real > 0).float().mean(),
+        "fake_accuracy": (fake < 0).float().mean(),
+        "real_sign": real.float().sign().mean(),
+    }
+
+
+# An optimiser's step, where loss and gradient are finite, in fp16 too.
+
+SMALLEST_SCALE = 1.0  # below it, gradients that are not finite are no matter of scale
+
+
+def update(
+    optimizer: torch.optim.Optimizer,
+    network: nn.Module,
+    figures: Sums,
+    *,
+    scaler: GradScaler,
+    ranks: Ranks,
+) -> bool:
+    """Let an optimiser step where loss and gradient are finite.
+
+    In fp16 the loss is scaled up, so that small gradients do not vanish (Micikevicius et al. 2018,
+    section 3.2). Where the scale was too high the gradient is not finite, the step is left out and
+    the scale halved: that is how the scale is found, and nothing is wrong with the run.
+
+    Args:
+        optimizer: Has the network's parameters.
+        network: With its gradients, scaled.
+        figures: With the loss; the gradient's norm is added.
+        scaler: Its `update` is left to the caller.
+        ranks: The processes that train together: none skips a step that the others take.
+
+    Returns:
+        False where the step was left out for another reason than the scale.
+    """
+    scaler.unscale_(optimizer)
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    figures.add(1.0, gradient_norm=norm)
+    finite = torch.isfinite(torch.stack([norm, figures.loss.to(norm.device)]))
+    has_gradient, has_loss = finite.tolist()  # waits for the device once
+    if ranks.all(has_gradient and has_loss):
+        scaler.step(optimizer)
+        return True
+    is_scaled = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
+    return ranks.all(has_loss) and is_scaled
+
+
+def scaler_tensors(scaler: GradScaler) -> dict[str, Tensor]:
+    """The scale, and how long it has held; nothing where nothing is scaled."""
+    state = scaler.state_dict()
+    names = {"scale": "scale", "held": "_growth_tracker"}
+    return {
+        name: torch.tensor(float(state[key]), dtype=torch.float64)
+        for name, key in names.items()
+        if key in state
+    }
+
+
+def restore_scaler(scaler: GradScaler, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `scaler_tensors` took; a run that was not scaled before starts anew."""
+    if scaler.is_enabled() and tensors:
+        found = {"scale": tensors["scale"].item(), "_growth_tracker": int(tensors["held"].item())}
+        scaler.load_state_dict(scaler.state_dict() | found)

@@ -1,23 +1,79 @@
 """What is kept of a run on disk, so that it can be used, and gone on with."""
 
+import contextlib
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sketchcli import __version__, checkpoint
+from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
+from sketchcli.data import prepared
 from sketchcli.data.appearance import Looks
-from sketchcli.data.prepared import MARK, Description
+from sketchcli.data.prepared import MARK, Description, PreparedSet
+from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
+from sketchcli.engine.lookup import prepared_folders
 from sketchcli.engine.runs import Run
-from sketchcli.engine.training.progress import Progress
 from sketchcli.engine.training.trainer import Trainer
-from sketchcli.errors import CheckpointError
+from sketchcli.errors import CheckpointError, DataError
 from sketchcli.models.building import spelled_out
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that a run can go on without
+
+
+# Where a run stands: all that is not in the networks and optimisers.
+
+
+@dataclass
+class Progress:
+    """Saved with every state, so that a run goes on as if it had never stopped."""
+
+    epochs: int  # of the whole run, as planned now
+    step: int = 0
+    images_seen: int = 0
+    seconds: float = 0.0  # in training steps
+    sums: dict[str, float] = field(default_factory=dict)  # of the epoch's figures so far
+    counts: dict[str, int] = field(default_factory=dict)  # of batches in each sum
+    scores: dict[str, float] = field(default_factory=dict)  # last measured on the held-out pairs
+    best_score: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0  # measurements since the best one
+    rate_scale: float = 1.0  # both learning rates are multiplied with it
+    discriminator_scale: float = 1.0  # the discriminator's with this one too
+    strength: dict[str, float] = field(default_factory=dict)  # of the adaptive augmentation
+    skipped: int = 0  # steps whose loss or gradient was not finite
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether any step so far has changed a network."""
+        return self.skipped_in_a_row < self.step
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Take in one batch's figures."""
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def take_means(self) -> dict[str, float]:
+        """The means of the epoch's figures; the next epoch begins."""
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Progress":
+        """What `to_dict` took; keys of other versions are left out."""
+        known = {item.name for item in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 @dataclass(frozen=True)
@@ -148,3 +204,81 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         nested = isinstance(value, dict) and not is_options
         found += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
     return found
+
+
+# What a run that is gone on with has settled already: its set, settings, precision, time.
+
+
+def set_of(run: Run) -> PreparedSet:
+    """The set at home with the pairs that a run was trained on, under whatever name.
+
+    Raises:
+        DataError: There is none, or the run stopped before its first state was saved.
+    """
+    about = _about(run).get("dataset", {})
+    name = about.get("name", "")
+    folders = sorted(prepared_folders(), key=lambda folder: folder.name != name)
+    for folder in folders:
+        with contextlib.suppress(DataError):  # another set may be damaged, or of another version
+            found = prepared.read(folder)
+            if found.description.fingerprint == about.get("fingerprint"):
+                return found
+    known = f"'{name}' is" if name else "that it was trained on is"
+    raise DataError(
+        f"{run.folder}: the set {known} not in {paths.prepared_home()}",
+        hint="name it: sketch2img train SET --resume RUN",
+    )
+
+
+def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
+    """The settings that a run goes on with; None for a new one.
+
+    One that was begun without the perceptual loss, for want of its network, stays without it.
+    """
+    about = _about(run)
+    if "config" not in about:
+        return None
+    if settings.from_dict(about["config"]).loss.perceptual_weight:
+        return config
+    return settings.merge(config, {"loss": {"perceptual_weight": 0.0}})
+
+
+def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
+    """A device in the precision that a run was begun in: another would not go on bit for bit."""
+    begun = _about(run).get("precision", device.precision)
+    if begun == "fp16" != device.precision and device.torch.type != "cuda":
+        reporter(Note(f"begun in fp16, going on in {device.precision} on {device.name}"))
+        return device
+    if begun != device.precision:
+        reporter(Note(f"going on in {begun}, as this run was begun"))
+    return dataclasses.replace(device, precision=begun)
+
+
+def seconds_spent(run: Run) -> float:
+    """In the training steps of a run so far; 0 for a new one."""
+    return float(_about(run).get("progress", {}).get("seconds", 0.0))
+
+
+def epochs_planned(run: Run) -> int | None:
+    """The epochs that a run was planned with; None for a new one."""
+    epochs: int | None = _about(run).get("progress", {}).get("epochs")
+    return epochs
+
+
+def marks_learnt_before(run: Run, trained_on: str) -> str:
+    """Marks of the photos that the weights which a run started from were trained on.
+
+    Args:
+        run: One that has a state.
+        trained_on: Marks of its own training photos, which its state names first.
+    """
+    marks: str = _about(run).get("dataset", {}).get("trained_on", "")
+    return marks.removeprefix(trained_on)
+
+
+def _about(run: Run) -> dict[str, Any]:
+    """What the newest readable state of a run says; nothing where there is none."""
+    for state in run.states:
+        with contextlib.suppress(CheckpointError):
+            return checkpoint.read_about(state)
+    return {}
