@@ -107,13 +107,13 @@ def dataset(tmp_path) -> PreparedSet:
     from sketchcli.data import sources
     from sketchcli.data.splits import SplitRule
     from sketchcli.engine.lookup import find_prepared
-    from sketchcli.engine.preprocessing.pair_builder import Recipe
+    from sketchcli.engine.preprocessing.pair_builder import PairOptions
     from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
     from sketchcli.engine.runs import Provenance
 
     root = draw_folders(tmp_path / "drawn", count=12)
     target = tmp_path / "prepared"
-    config = PreprocessConfig(Recipe((32, 32)), SplitRule(test=0.3))
+    config = PreprocessConfig(PairOptions((32, 32)), SplitRule(test=0.3))
     preprocess(sources.tree(root), Provenance("drawn", "MIT", "us"), config, target=target)
     return find_prepared(target)
 

@@ -365,7 +365,7 @@ PLANTED_PACKAGES: dict[PackageRule, list[list[Module]]] = {
     has_no_name_twice: [
         in_pairs(MOST_SHARED_NAMES + 1),
         [*in_pairs(MOST_SHARED_NAMES), *VERB, *empty("data.train")],
-        [*in_pairs(MOST_SHARED_NAMES), *empty("cli.doctor", "engine.training.diagnosis")],
+        [*in_pairs(MOST_SHARED_NAMES), *empty("cli.doctor", "engine.training.doctor")],
     ],
 }
 # Packages that reach a limit and do not exceed it.

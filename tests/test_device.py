@@ -8,7 +8,7 @@ from torch import nn
 
 from sketchcli import device
 from sketchcli.errors import DeviceError, UsageError
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 
 def test_the_cpu_is_always_there():
@@ -106,9 +106,9 @@ def test_cuda_is_taken_where_there_is_one_in_its_generations_precision(
     monkeypatch.setattr(device, "_check_exists", lambda _: None)
     chosen = device.resolve()
     assert (chosen.name, chosen.precision) == ("cuda", precision)
-    second = device.resolve(place=Place(rank=5, count=8, local_rank=1, local_count=4))
+    second = device.resolve(place=ProcessRank(rank=5, count=8, local_rank=1, local_count=4))
     assert second.name == "cuda:1"
-    assert device.resolve("cuda:0", place=Place(1, 2, 1, 2)).name == "cuda:0"
+    assert device.resolve("cuda:0", place=ProcessRank(1, 2, 1, 2)).name == "cuda:0"
 
 
 def test_fp16_is_for_gpus():
@@ -132,7 +132,7 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch):
     before = torch.get_num_threads()
     try:
         counts = [
-            device.resolve("cpu", precision="fp32", place=Place(0, 8, 0, local_count)).threads
+            device.resolve("cpu", precision="fp32", place=ProcessRank(0, 8, 0, local_count)).threads
             for local_count in (1, 4, 8)
         ]
     finally:

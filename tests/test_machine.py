@@ -5,7 +5,7 @@ import pytest
 
 from sketchcli import machine
 from sketchcli.errors import UsageError
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 TORCHRUN = {
     "RANK": "3",
@@ -27,19 +27,19 @@ def torchrun(monkeypatch):
 def test_alone_without_torchrun(monkeypatch):
     for name in TORCHRUN:
         monkeypatch.delenv(name, raising=False)
-    assert Place.from_environment() == Place()
-    assert Place().is_first
+    assert ProcessRank.from_environment() == ProcessRank()
+    assert ProcessRank().is_first
 
 
 def test_the_place_is_what_torchrun_says(torchrun):
-    place = Place.from_environment()
-    assert place == Place(rank=3, count=4, local_rank=1, local_count=2)
+    place = ProcessRank.from_environment()
+    assert place == ProcessRank(rank=3, count=4, local_rank=1, local_count=2)
     assert not place.is_first
 
 
 def test_one_process_is_alone_whatever_else_is_set(torchrun):
     torchrun.setenv("WORLD_SIZE", "1")
-    assert Place.from_environment() == Place()
+    assert ProcessRank.from_environment() == ProcessRank()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_one_process_is_alone_whatever_else_is_set(torchrun):
 def test_what_contradicts_itself_is_said(torchrun, name, value, said):
     torchrun.setenv(name, value)
     with pytest.raises(UsageError, match=said) as caught:
-        Place.from_environment()
+        ProcessRank.from_environment()
     assert "torchrun" in caught.value.hint
 
 

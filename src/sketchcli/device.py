@@ -17,7 +17,7 @@ if sys.platform != "win32":
 
 from sketchcli import errors
 from sketchcli.errors import DeviceError, UsageError
-from sketchcli.machine import PRECISIONS, THREADS_VARIABLE, Place, usable_cores
+from sketchcli.machine import PRECISIONS, THREADS_VARIABLE, ProcessRank, usable_cores
 
 Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
@@ -65,7 +65,9 @@ class Device:
         return _process_megabytes()
 
 
-def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None = None) -> Device:
+def resolve(
+    name: str = "auto", *, precision: str = "auto", place: ProcessRank | None = None
+) -> Device:
     """Choose the device and its precision, and set torch's thread count.
 
     Args:
@@ -79,7 +81,7 @@ def resolve(name: str = "auto", *, precision: str = "auto", place: Place | None 
         DeviceError: This machine has no such device, or cannot compute so.
         UsageError: No such precision.
     """
-    place = place or Place()
+    place = place or ProcessRank()
     if precision not in PRECISIONS:
         raise UsageError(
             f"unknown precision '{precision}'", hint=errors.did_you_mean(precision, PRECISIONS)

@@ -17,7 +17,7 @@ A_CORE = 0.75  # of load, from which on another program counts
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessRank:
     """Which of how many processes this is, on all machines and on its own.
 
     Args:
@@ -47,7 +47,7 @@ class Place:
         return self.rank == 0
 
     @classmethod
-    def from_environment(cls) -> "Place":
+    def from_environment(cls) -> "ProcessRank":
         """As `torchrun` says; without it the only one.
 
         Raises:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchcli.data.pairing import Ledger
+from sketchcli.data.pairing import Exclusions
 
 
 def sketch(name, shade):
@@ -17,7 +17,7 @@ def photo(name, shade):
 @pytest.fixture
 def ledger():
     """A ledger that has taken a pair of shade 1 for testing."""
-    ledger = Ledger()
+    ledger = Exclusions()
     assert ledger.takes(sketch("a", 1) | photo("a", 1), "test")
     return ledger
 
@@ -73,7 +73,7 @@ def test_a_picture_of_a_pair_that_went_is_not_remembered(ledger):
 
 def test_of_many_pairs_no_picture_is_in_two_splits():
     random = np.random.default_rng(0)
-    ledger, taken = Ledger(), []
+    ledger, taken = Exclusions(), []
     for number in range(300):
         shades, split = random.integers(0, 60, 2), ("test", "train")[number // 150]
         if ledger.takes(sketch(number, shades[0]) | photo(number, shades[1]), split):
@@ -86,7 +86,7 @@ def test_of_many_pairs_no_picture_is_in_two_splits():
 
 
 def test_a_sketch_that_is_its_own_photo_is_one_picture():
-    ledger = Ledger()
+    ledger = Exclusions()
     assert ledger.takes({"same": Path("a.png")}, "test")
     assert not ledger.takes({"same": Path("b.png")}, "test")
     assert ledger.left_out == {"b.png": "duplicate: the same picture as a.png (test)"}
@@ -94,7 +94,7 @@ def test_a_sketch_that_is_its_own_photo_is_one_picture():
 
 def test_what_was_left_out_before_is_kept():
     before = {"s/z.png": "unpaired"}
-    ledger = Ledger(before)
+    ledger = Exclusions(before)
     ledger.takes(sketch("a", 1) | photo("a", 1), "test")
     ledger.takes(sketch("b", 1) | photo("b", 1), "test")
     assert ledger.left_out.keys() == {"s/z.png", "s/b.png", "p/b.png"}

@@ -2,11 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from sketchcli.models.blocks import (
-    Verdict,
-    initialise_like_keras,
-    pad_to_multiple,
-)
+from sketchcli.models.blocks import DiscriminatorOutput, initialise_like_keras, pad_to_multiple
 
 
 @pytest.mark.parametrize(
@@ -24,7 +20,7 @@ def test_padding_repeats_the_edge_at_the_bottom_and_right(size, padded):
 
 def test_a_probability_is_the_mean_over_the_patches():
     logits = torch.tensor([[[[0.0, 100.0]]], [[[-100.0, -100.0]]]])
-    assert Verdict(logits).probability.tolist() == [0.75, 0.0]
+    assert DiscriminatorOutput(logits).probability.tolist() == [0.75, 0.0]
 
 
 def test_a_layer_without_bias_can_be_initialised():

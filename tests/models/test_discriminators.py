@@ -8,7 +8,7 @@ import torch
 from sketchcli import registry
 from sketchcli.config import ModelConfig
 from sketchcli.errors import UsageError
-from sketchcli.models.blocks import Verdict
+from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.models.building import build_discriminator
 
 SIZE = (56, 50)
@@ -34,7 +34,7 @@ def pairs(count=2, seed=1):
 @torch.no_grad()
 def test_the_verdict_has_a_probability_for_each_photo(discriminator):
     verdict = discriminator(*pairs(3))
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, DiscriminatorOutput)
     assert verdict.logits.shape[0] == 3
     assert verdict.probability.shape == (3,)
     assert ((verdict.probability >= 0) & (verdict.probability <= 1)).all()

@@ -17,7 +17,7 @@ from sketchcli.cli.progress import printable
 from sketchcli.cli.render import error_envelope
 from sketchcli.cli.verbosity import is_verbose
 from sketchcli.errors import ExitCode, SketchError
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 TRACEBACK_VARIABLE = "SKETCH2IMG_TRACEBACK"
 
@@ -93,7 +93,7 @@ def _rank(arguments: Sequence[str]) -> int:
     if _verb(arguments) != "train":
         return 0
     with contextlib.suppress(SketchError):
-        return Place.from_environment().rank
+        return ProcessRank.from_environment().rank
     return 0
 
 

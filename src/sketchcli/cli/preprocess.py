@@ -123,7 +123,7 @@ def preprocess(
     from sketchcli.engine import lookup
     from sketchcli.engine.preprocessing import preprocess as preprocessing
     from sketchcli.engine.preprocessing.chunks import available_cores
-    from sketchcli.engine.preprocessing.pair_builder import Recipe
+    from sketchcli.engine.preprocessing.pair_builder import PairOptions
 
     found, origin = lookup.find_source(
         lookup.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
@@ -131,7 +131,7 @@ def preprocess(
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     config = preprocessing.PreprocessConfig(
-        Recipe(pixels, fit, lookup.find_detector(align), seed, align is Align.LOOSE, *sitting),
+        PairOptions(pixels, fit, lookup.find_detector(align), seed, align is Align.LOOSE, *sitting),
         rule,
         styles,
         draws,

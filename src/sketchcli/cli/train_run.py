@@ -19,7 +19,7 @@ from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train as training
 from sketchcli.engine.training.checkpointing import set_of
 from sketchcli.engine.training.distributed import Ranks, joined
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Request:
 
 def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
     """Train, or estimate; return what is to be printed: nothing in a process but the first."""
-    place = Place.from_environment()
+    place = ProcessRank.from_environment()
     with reporting(is_shown=place.is_first) as report:
         device = devices.resolve(
             request.device, precision=request.config.run.precision, place=place
@@ -129,7 +129,7 @@ def invocation_of(run: Run, dataset: Path) -> str:
     return shlex.join(["sketch2img", "train", name, "--config", str(run.config)])
 
 
-def warn_of_crowding(device: Device, place: Place, report: Reporter) -> None:
+def warn_of_crowding(device: Device, place: ProcessRank, report: Reporter) -> None:
     """Say where more threads than cores would compute; a GPU has its own."""
     if device.torch.type == "cpu":
         warning = machine.crowding(device.threads, processes=place.local_count)

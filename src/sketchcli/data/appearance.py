@@ -51,7 +51,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Looks:
+class SketchStats:
     """Ranges of the measures over a set's sketches: lowest, median, highest (1st, 99th percentile).
 
     Args:
@@ -135,7 +135,7 @@ def spread(rows: Sequence[int]) -> Sequence[int]:
     return rows[:: max(1, math.ceil(len(rows) / MOST_LOOKED_AT))]
 
 
-def look(sketches: Iterable[Pixels]) -> Looks:
+def look(sketches: Iterable[Pixels]) -> SketchStats:
     """What sketches `(H, W)` look like, on average and at most."""
     some = list(sketches)
     is_dark = sum(map(is_on_dark, some)) > len(some) / 2
@@ -144,10 +144,10 @@ def look(sketches: Iterable[Pixels]) -> Looks:
     for name in measured[0]:
         low, middle, high = np.percentile([m[name] for m in measured], (1, 50, 99)).round(4)
         ranges[name] = (float(low), float(middle), float(high))
-    return Looks(ranges, is_dark)
+    return SketchStats(ranges, is_dark)
 
 
-def from_dict(values: Mapping[str, Any] | None) -> Looks | None:
+def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
     """What `to_dict` gave; None of weights that do not say.
 
     Raises:
@@ -162,7 +162,7 @@ def from_dict(values: Mapping[str, Any] | None) -> Looks | None:
         is_whole = ranges.keys() == asdict(_LEAST_MARGINS).keys()
         is_finite = bool(np.isfinite([v for r in ranges.values() for v in r]).all())
         if is_whole and is_finite:
-            return Looks(ranges, bool(values["is_dark"]))
+            return SketchStats(ranges, bool(values["is_dark"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
     raise CheckpointError("the weights' description of their sketches is damaged")

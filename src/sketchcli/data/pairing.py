@@ -114,7 +114,7 @@ def _by_id(rule: Rule, files: Mapping[Path, str]) -> tuple[dict[str, Path], list
 
 
 @dataclass
-class Ledger:
+class Exclusions:
     """Files left out, and files kept although they repeat a picture, with the reasons."""
 
     left_out: dict[str, str] = field(default_factory=dict)

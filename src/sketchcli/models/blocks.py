@@ -9,7 +9,7 @@ from sketchcli.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DiscriminatorOutput:
     """What a discriminator says of a batch of photos.
 
     Args:

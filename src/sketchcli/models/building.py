@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sketchcli import errors, registry
 from sketchcli.config import ModelConfig, Options
 from sketchcli.errors import UsageError
-from sketchcli.models.blocks import Verdict
+from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.registry import Named
 
 
@@ -94,7 +94,7 @@ class CombinedModel(nn.Module):
         photo = self.generator(sketch)
         return photo, self.judge(sketch, photo).probability
 
-    def judge(self, sketch: Tensor, photo: Tensor) -> Verdict:
+    def judge(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
         """What the frozen discriminator says of photos.
 
         Gradients pass through it to the photos; its parameters collect none, and its running
@@ -104,7 +104,7 @@ class CombinedModel(nn.Module):
         learning = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.discriminator.eval().requires_grad_(False)
         try:
-            verdict: Verdict = self.discriminator(sketch, photo)
+            verdict: DiscriminatorOutput = self.discriminator(sketch, photo)
         finally:
             self.discriminator.train(was_training)
             for parameter in learning:

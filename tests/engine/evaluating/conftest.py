@@ -7,7 +7,7 @@ import pytest
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.engine.evaluating.features import Measured, Predictor, Truth
+from sketchcli.engine.evaluating.features import Candidate, Measured, Reference
 from sketchcli.engine.reporting import evaluation_report
 from sketchcli.engine.reporting.evidence import Evidence
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
@@ -67,7 +67,7 @@ def evaluation():
     def make(count=50, *, size=32, kinds=None, has_sketches=True, ids=None, metrics=METRICS):
         kinds = kinds or {"modern": "model", "mean photo": "baseline"}
         drawn, random = Drawn(count, size), np.random.default_rng(0)
-        truth = Truth(
+        truth = Reference(
             "cuhk (test)",
             tuple(ids or (f"face-{row}" for row in range(count))),
             (size, size),
@@ -82,7 +82,7 @@ def evaluation():
                 metric: random.normal(LEVELS[metric][level], LEVELS[metric][0] / 8, count)
                 for metric in metrics
             }
-            predictors.append(Predictor(name, kind, drawn.generated(name, seed)))
+            predictors.append(Candidate(name, kind, drawn.generated(name, seed)))
             measured.append(Measured(values, {}, np.zeros((count, 16, 16, 3), np.uint8)))
             found = {metric: figure(column, level + 1) for metric, column in values.items()}
             scores.append(PredictorScore(name, kind, found))

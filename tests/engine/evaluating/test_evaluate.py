@@ -22,7 +22,7 @@ from sketchcli.engine.evaluating.tools import HEADLINE
 from sketchcli.engine.generating.load import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared
-from sketchcli.engine.preprocessing.pair_builder import Recipe
+from sketchcli.engine.preprocessing.pair_builder import PairOptions
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
 from sketchcli.engine.runs import Provenance, Run
 from sketchcli.engine.training.train import train
@@ -55,7 +55,7 @@ def preprocessed(root, *, first=0, size=(32, 32), fit="stretch"):
         sketch, photo = (images.resize(drawn, size) for drawn in draw_pair(number, size=48))
         images.write(root / "drawn" / "sketches" / f"face-{number}.png", sketch)
         images.write(root / "drawn" / "photos" / f"face-{number}.png", photo)
-    config = PreprocessConfig(Recipe((32, 32), Fit(fit)), SplitRule(test=0.3))
+    config = PreprocessConfig(PairOptions((32, 32), Fit(fit)), SplitRule(test=0.3))
     source = sources.tree(root / "drawn")
     preprocess(source, Provenance("drawn"), config, target=root / "prepared")
     return find_prepared(root / "prepared")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating.features import BATCH, Truth, look
+from sketchcli.engine.evaluating.features import BATCH, Reference, look
 from sketchcli.engine.evaluating.tools import Tools
 
 
@@ -30,7 +30,7 @@ def seen(photos):
 
     def call(pictures=photos):
         ids, extractor = tuple(map(str, range(len(pictures)))), Counting()
-        truth = Truth("real", ids, (16, 16), lambda rows: pictures[rows.start : rows.stop])
+        truth = Reference("real", ids, (16, 16), lambda rows: pictures[rows.start : rows.stop])
         return look(truth, Tools({}, {}, {"texture": extractor}), [].append), extractor.shown
 
     return call

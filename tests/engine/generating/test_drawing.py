@@ -14,7 +14,7 @@ from sketchcli.engine.generating import sample as drawing_module
 from sketchcli.engine.generating.inputs import Drawing, Scale
 from sketchcli.engine.generating.load import fold_batch_norms, load_model
 from sketchcli.engine.generating.prepare import Preparer, Tiled, natural_size
-from sketchcli.engine.generating.sample import Artist
+from sketchcli.engine.generating.sample import Sampler
 from sketchcli.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def sketch(folders):
 def drawn(models, rgb, *, batch=8, variation=0, **options):
     """The photo that models draw of one picture."""
     drawing = Drawing(**options)
-    preparer, artist = Preparer(models, drawing), Artist(models, drawing, batch)
+    preparer, artist = Preparer(models, drawing), Sampler(models, drawing, batch)
     ready = preparer.prepare(rgb)
     (parts,) = artist.draw([ready], variation)
     return artist.finish(ready, parts)
@@ -42,7 +42,7 @@ def test_a_sketch_is_prepared_as_in_training(weights, cpu, sketch):
 
 def test_a_batch_draws_what_one_by_one_does(weights, cpu, folders):
     models = [load_model(weights, cpu)]
-    preparer, artist = Preparer(models, Drawing()), Artist(models, Drawing(), 3)
+    preparer, artist = Preparer(models, Drawing()), Sampler(models, Drawing(), 3)
     ready = [preparer.prepare(images.read_rgb(p)) for p in sorted((folders / "sketches").iterdir())]
     together = artist.draw(ready)
     for one, parts in zip(ready, together, strict=True):

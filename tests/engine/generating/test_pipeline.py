@@ -12,7 +12,7 @@ from sketchcli.engine.generating import sample as drawing_module
 from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Drawing, Naming, Request
 from sketchcli.engine.generating.load import load_model
-from sketchcli.engine.generating.sample import MOST_STREAMS, Artist
+from sketchcli.engine.generating.sample import MOST_STREAMS, Sampler
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def test_photos_do_not_depend_on_the_number_of_streams(weights, cpu, many, tmp_p
 def test_threads_are_divided_among_a_few_streams(weights, dropping, cpu):
     for threads, streams in ((1, 1), (2, 2), (64, MOST_STREAMS)):
         model = load_model(weights, with_threads(cpu, threads))
-        artist = Artist([model], Drawing(), 4)
+        artist = Sampler([model], Drawing(), 4)
         assert (artist.streams, artist.threads) == (streams, threads // streams)
-    artist = Artist([load_model(weights, with_threads(cpu, 8))], Drawing(is_tiled=True), 4)
+    artist = Sampler([load_model(weights, with_threads(cpu, 8))], Drawing(is_tiled=True), 4)
     assert (artist.streams, artist.threads) == (1, 8)
     noisy = load_model(dropping, with_threads(cpu, 8))
-    artist = Artist([noisy], Drawing(variations=2), 4)  # whose noise is of one source
+    artist = Sampler([noisy], Drawing(variations=2), 4)  # whose noise is of one source
     assert (artist.streams, artist.threads) == (1, 8)
 
 

@@ -21,8 +21,8 @@ from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.lookup import find_prepared
 from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing import preprocess as preprocessing
-from sketchcli.engine.preprocessing.chunks import CHUNK, Workshop
-from sketchcli.engine.preprocessing.pair_builder import Job, Recipe
+from sketchcli.engine.preprocessing.chunks import CHUNK, ChunkStore
+from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.results import ShareResult
 from sketchcli.engine.runs import Provenance
@@ -46,7 +46,7 @@ def many(tmp_path_factory):
 
 def run(source, target, *, processes=1, notes=None, styles=("pencil",), size=16):
     """Prepare a folder at 16 pixels."""
-    config = PreprocessConfig(Recipe((size, size)), SplitRule(test=0.2), styles=styles)
+    config = PreprocessConfig(PairOptions((size, size)), SplitRule(test=0.2), styles=styles)
     return preprocessing.preprocess(
         source,
         Provenance("many"),
@@ -182,7 +182,7 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
 
 def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
     jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
-    workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
+    workshop = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
     told = []
     workshop.prepare(told.append)
     numbers = chunks.made_chunks(workshop, workers=1, reporter=told.append)
@@ -196,7 +196,7 @@ def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
 @pytest.mark.parametrize("workers_", [1, 3])
 def test_whoever_stops_taking_chunks_leaves_no_process_behind(many, tmp_path, workers_):
     jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
-    workshop = Workshop(tmp_path / "work", Recipe((16, 16)), jobs)
+    workshop = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
     workshop.prepare(SILENT)
     numbers = chunks.made_chunks(workshop, workers=workers_, reporter=SILENT)
     assert next(numbers) == 0
@@ -336,7 +336,7 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ShardedWriter, "append", full)
-    config = PreprocessConfig(Recipe((8, 8)))
+    config = PreprocessConfig(PairOptions((8, 8)))
     with pytest.raises(DataError, match="No space left"):
         preprocessing.preprocess(
             sources.tree(many), Provenance("x"), config, target=tmp_path / "set", overwrite=True

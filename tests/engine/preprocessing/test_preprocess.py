@@ -15,7 +15,7 @@ from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.engine.events import SILENT, Note
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, official_splits
 from sketchcli.engine.preprocessing import preprocess as preprocessing
-from sketchcli.engine.preprocessing.pair_builder import Recipe
+from sketchcli.engine.preprocessing.pair_builder import PairOptions
 from sketchcli.engine.preprocessing.preprocess import PreprocessConfig
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError
@@ -40,7 +40,9 @@ def prepare(tmp_path):
     """Prepare a source at 32 pixels."""
 
     def run(source, *, reporter=SILENT, recipe=None, **division):
-        config = PreprocessConfig(recipe or Recipe((32, 32)), SplitRule(**{"test": 0.0} | division))
+        config = PreprocessConfig(
+            recipe or PairOptions((32, 32)), SplitRule(**{"test": 0.0} | division)
+        )
         target = tmp_path / "prepared"
         return preprocessing.preprocess(
             source, Provenance("drawn", "MIT", "us"), config, target=target, reporter=reporter
@@ -173,7 +175,7 @@ def test_a_folder_that_is_no_prepared_set_is_never_replaced(tmp_path, folders):
         preprocessing.preprocess(
             sources.tree(folders),
             Provenance("x"),
-            PreprocessConfig(Recipe((32, 32))),
+            PreprocessConfig(PairOptions((32, 32))),
             target=folders,
             overwrite=True,
         )
@@ -247,7 +249,7 @@ def test_the_contact_sheet_is_spread_over_a_split(tmp_path, prepare):
 
 
 def test_the_newest_set_is_found(folders, home):
-    config = PreprocessConfig(Recipe((16, 16)), SplitRule(test=0.0))
+    config = PreprocessConfig(PairOptions((16, 16)), SplitRule(test=0.0))
     for name in ("first", "second"):
         preprocessing.preprocess(
             sources.tree(folders), Provenance(name), config, target=home / "prepared" / name
@@ -265,7 +267,7 @@ def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
     images.write(tmp_path / "p" / "alone.png", draw_pair(99, size=48)[1])
     lines = ["sketch,photo", *(f"s/{i}.png,p/{i}.png" for i in range(40)), ",p/alone.png"]
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
-    result = prepare(sources.read(tmp_path / "pairs.csv"), recipe=Recipe((48, 48)))
+    result = prepare(sources.read(tmp_path / "pairs.csv"), recipe=PairOptions((48, 48)))
     assert result.counts == {"train": 41}
     assert result.findings["wrong-pair"] > 20
     assert "mispaired-set" in result.findings
@@ -318,7 +320,7 @@ def test_a_name_written_with_its_accents_apart_is_drawn_alike(tmp_path, prepare)
 def test_a_padded_photo_has_no_frame_in_its_drawn_sketch(tmp_path, prepare):
     images.write(tmp_path / "p" / "dark.png", np.full((32, 64, 3), 40, np.uint8))
     for fit in (Fit.PAD, Fit.CROP, Fit.STRETCH):
-        result = prepare(sources.photographs(tmp_path / "p"), recipe=Recipe((64, 64), fit))
+        result = prepare(sources.photographs(tmp_path / "p"), recipe=PairOptions((64, 64), fit))
         assert prepared.read(result.folder).split("train").sketches[0].min() > 150, fit
         shutil.rmtree(result.folder)
 

@@ -281,7 +281,7 @@ def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
     with pytest.raises(CheckpointError, match="other data"):
-        checkpointing.Keeper(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
+        checkpointing.Checkpointer(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
             checkpoint.read_about(Run(run_dir).state)
         )
 

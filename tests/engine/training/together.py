@@ -8,7 +8,7 @@ from torch import nn
 
 from sketchcli.engine.training.distributed import Ranks, joined
 from sketchcli.losses import r1_penalty
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 PAIRS = 5  # which two processes cannot share equally
 
@@ -55,7 +55,7 @@ def learn(network: nn.Module, own: nn.Module, photos: torch.Tensor, weight: floa
 
 
 if __name__ == "__main__":
-    with joined(Place.from_environment(), torch.device("cpu")) as processes:
+    with joined(ProcessRank.from_environment(), torch.device("cpu")) as processes:
         assert processes.count == 2
         check_figures(processes)
         check_batch_norm(processes)

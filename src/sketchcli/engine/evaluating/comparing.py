@@ -7,7 +7,14 @@ from typing import Any
 
 from sketchcli import __version__, files
 from sketchcli.engine.evaluating import memorisation, statistics
-from sketchcli.engine.evaluating.features import Measured, Predictor, RealSide, Truth, look, measure
+from sketchcli.engine.evaluating.features import (
+    Candidate,
+    Measured,
+    RealSide,
+    Reference,
+    look,
+    measure,
+)
 from sketchcli.engine.evaluating.tools import Tools, protocol_of
 from sketchcli.engine.events import Reporter
 from sketchcli.engine.reporting import charts, evaluation_report
@@ -52,7 +59,7 @@ class Extras:
     protocol: Mapping[str, str] = field(default_factory=dict)
 
 
-def check(predictors: Sequence[Predictor], config: EvalConfig) -> None:
+def check(predictors: Sequence[Candidate], config: EvalConfig) -> None:
     """Refuse what cannot be compared or written, before anything is measured.
 
     Raises:
@@ -67,8 +74,8 @@ def check(predictors: Sequence[Predictor], config: EvalConfig) -> None:
 
 
 def compare(
-    truth: Truth,
-    predictors: Sequence[Predictor],
+    truth: Reference,
+    predictors: Sequence[Candidate],
     tools: Tools,
     *,
     config: EvalConfig,
@@ -103,7 +110,7 @@ def compare(
     return result
 
 
-def _counted(truth: Truth) -> dict[str, str]:
+def _counted(truth: Reference) -> dict[str, str]:
     height, width = truth.size
     return {
         "program": f"sketch2img {__version__}",
@@ -122,7 +129,7 @@ def _info(name: str, metric: Any, scores: Sequence[PredictorScore]) -> MetricInf
 
 
 def _scores(
-    predictors: Sequence[Predictor],
+    predictors: Sequence[Candidate],
     measured: Sequence[Measured],
     tools: Tools,
     real: RealSide,
@@ -150,7 +157,7 @@ def _scores(
     ]
 
 
-def _few(truth: Truth, tools: Tools) -> list[str]:
+def _few(truth: Reference, tools: Tools) -> list[str]:
     """Warnings about figures that mean little of so few pictures."""
     limits = {n: m.FEW for n, m in tools.metrics.items() if hasattr(m, "FEW")}
     return [
@@ -162,8 +169,8 @@ def _few(truth: Truth, tools: Tools) -> list[str]:
 
 
 def _evidence(
-    truth: Truth,
-    predictors: Sequence[Predictor],
+    truth: Reference,
+    predictors: Sequence[Candidate],
     measured: Sequence[Measured],
     real: RealSide,
 ) -> Evidence:

@@ -19,7 +19,7 @@ from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, pict
 from sketchcli.device import Device, exactly
 from sketchcli.engine.evaluating import memorisation, references
 from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, check, compare
-from sketchcli.engine.evaluating.features import Predictor, Read, Truth, batches, measure
+from sketchcli.engine.evaluating.features import Candidate, Read, Reference, batches, measure
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.load import LoadedModel, load_model
@@ -33,11 +33,11 @@ GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ModelCandidate:
     """A model, and what it draws."""
 
     model: LoadedModel
-    predictor: Predictor
+    predictor: Candidate
 
 
 def evaluate_split(
@@ -126,17 +126,17 @@ def _contestants(
     names: Mapping[Path, str],
     split: StoredSplit,
     device: Device,
-) -> list[Contestant]:
+) -> list[ModelCandidate]:
     found = []
     for weights in models:
         model = load_model(weights, device)
         predictor = references.model_predictor(names[weights], model, split)
-        found.append(Contestant(model, predictor))
+        found.append(ModelCandidate(model, predictor))
     return found
 
 
 def _trained_on(
-    contestants: Sequence[Contestant], split: StoredSplit, config: EvalConfig
+    contestants: Sequence[ModelCandidate], split: StoredSplit, config: EvalConfig
 ) -> list[int]:
     """How many of the pairs each model was trained on; an error, unless that is allowed."""
     marks = [picture_hash(photo)[:MARK] for photo in split.photos] if contestants else []
@@ -153,7 +153,7 @@ def _trained_on(
 
 
 def _beside(
-    contestant: Contestant,
+    contestant: ModelCandidate,
     split: StoredSplit,
     training: StoredSplit | None,
     tools: Tools,
@@ -190,7 +190,7 @@ def _on_training(
     if not rows:
         return {}
     few = StoredSplit.of(training.take(rows))
-    truth = Truth("training pairs", few.ids, few.size, few.photos.take)
+    truth = Reference("training pairs", few.ids, few.size, few.photos.take)
     predictor = references.model_predictor("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     (measured,) = measure(
@@ -200,7 +200,7 @@ def _on_training(
 
 
 def _doubts(
-    contestants: Sequence[Contestant],
+    contestants: Sequence[ModelCandidate],
     folders: Sequence[Path],
     dataset: PreparedSet,
     is_untrained: bool,
@@ -245,7 +245,7 @@ Probabilities = NDArray[np.float64]
 
 
 def score_of_run(
-    weights: Path, split: StoredSplit, predictor: Predictor, device: Device
+    weights: Path, split: StoredSplit, predictor: Candidate, device: Device
 ) -> DiscriminatorScore | None:
     """The score of the discriminator beside a model's weights; None where none of the size is.
 

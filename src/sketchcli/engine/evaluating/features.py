@@ -25,7 +25,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Truth:
+class Reference:
     """The real photos that everything is compared with."""
 
     name: str
@@ -50,7 +50,7 @@ def batches(count: int) -> Iterator[range]:
 
 
 @dataclass(frozen=True)
-class Predictor:
+class Candidate:
     """Somebody's pictures for the same rows."""
 
     name: str
@@ -69,8 +69,8 @@ class Measured:
 
 
 def measure(
-    predictors: Sequence[Predictor],
-    truth: Truth,
+    predictors: Sequence[Candidate],
+    truth: Reference,
     tools: Tools,
     places: Mapping[str, Places],
     reporter: Reporter,
@@ -99,7 +99,7 @@ class _Notes:
 
     def __init__(self, tools: Tools) -> None:
         self.values: dict[str, list[Values]] = {name: [] for name in tools.scores}
-        self.features = {name: Pile() for name in tools.extractors}
+        self.features = {name: FeatureStore() for name in tools.extractors}
         self.thumbnails: list[Pixels] = []
 
     def take(
@@ -124,7 +124,7 @@ class _Notes:
 # 2048 numbers of each of 50,000 pictures are 400 MB, for every predictor.
 
 
-class Pile:
+class FeatureStore:
     """Rows of one width; the file has no name, and is gone with the last look at it."""
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class RealSide:
     thumbnails: Pixels  # (N, 16, 16, 3)
 
 
-def look(truth: Truth, tools: Tools, reporter: Reporter) -> RealSide:
+def look(truth: Reference, tools: Tools, reporter: Reporter) -> RealSide:
     """Look at all real photos, or read what an earlier look found."""
     digest, thumbnails = hashlib.sha256(), []
     for rows in truth.batches():
@@ -179,7 +179,7 @@ def look(truth: Truth, tools: Tools, reporter: Reporter) -> RealSide:
 
 
 def _cached(
-    name: str, digest: str, truth: Truth, tools: Tools, reporter: Reporter
+    name: str, digest: str, truth: Reference, tools: Tools, reporter: Reporter
 ) -> tuple[Floats, Places]:
     """Features and places of the real photos, computed unless they were before."""
     protocol = registry.extractor(name).PROTOCOL
@@ -196,9 +196,9 @@ def _cached(
 
 
 def _look_through(
-    extractor: Extractor, name: str, truth: Truth, reporter: Reporter
+    extractor: Extractor, name: str, truth: Reference, reporter: Reporter
 ) -> tuple[Places, Floats]:
-    features, places = Pile(), []
+    features, places = FeatureStore(), []
     for rows in truth.batches():
         photos = truth.read(rows)
         places.append(extractor.look(photos))

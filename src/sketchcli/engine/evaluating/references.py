@@ -13,7 +13,7 @@ from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import exactly
-from sketchcli.engine.evaluating.features import Predictor, Read, Truth
+from sketchcli.engine.evaluating.features import Candidate, Read, Reference
 from sketchcli.engine.generating.load import LoadedModel
 from sketchcli.engine.generating.sample import generate_in_parts
 from sketchcli.engine.runs import Run
@@ -24,10 +24,10 @@ KEPT_BYTES = 500_000_000  # of a model's pictures
 WHOLE = "a figure over some of the pictures compares with nothing; give all of them"
 
 
-def truth_of_split(dataset: PreparedSet, name: str) -> Truth:
+def truth_of_split(dataset: PreparedSet, name: str) -> Reference:
     """The photos of a prepared set's split."""
     split = dataset.split(name)
-    return Truth(
+    return Reference(
         f"{dataset.description.name} ({name})",
         split.ids,
         dataset.description.size,
@@ -37,7 +37,7 @@ def truth_of_split(dataset: PreparedSet, name: str) -> Truth:
     )
 
 
-def truth_of_folder(folder: Path, size: tuple[int, int]) -> Truth:
+def truth_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
     """The photos of a folder, resized.
 
     Raises:
@@ -49,10 +49,10 @@ def truth_of_folder(folder: Path, size: tuple[int, int]) -> Truth:
         raise DataError(
             f"{folder}: two pictures are called '{twice[0]}'", hint="which is the real one?"
         )
-    return Truth(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
+    return Reference(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
 
 
-def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predictor:
+def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Candidate:
     """What a model draws of a split's sketches: at its own size, then resized to the split's."""
     kept: dict[int, Pixels] = {}  # drawn once: the table, the discriminator and the report look
 
@@ -68,7 +68,7 @@ def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Predic
             kept.update(zip(rows, photos, strict=True))
         return photos
 
-    return Predictor(name, "model", read, str(model.path))
+    return Candidate(name, "model", read, str(model.path))
 
 
 def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
@@ -77,7 +77,7 @@ def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
     return np.stack([images.resize(picture, size) for picture in pictures])
 
 
-def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
+def folder_predictor(folder: Path, truth: Reference, name: str) -> Candidate:
     """The pictures of a folder, paired with the real photos by name, and fitted as they were.
 
     Raises:
@@ -89,17 +89,17 @@ def folder_predictor(folder: Path, truth: Truth, name: str) -> Predictor:
     _check_complete(pairing, folder, ours)
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
     read = _reader([files[i] for i in truth.ids], truth.size, truth.fit)
-    return Predictor(name, "folder", read, str(folder))
+    return Candidate(name, "folder", read, str(folder))
 
 
-def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Predictor, ...]:
+def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
     """Predictors that learn nothing; two of them need training pairs."""
-    itself = Predictor("the sketch itself", "baseline", sketch_itself(split))
+    itself = Candidate("the sketch itself", "baseline", sketch_itself(split))
     if training is None:
         return (itself,)
     return (
-        Predictor("mean training photo", "baseline", mean_photo(training)),
-        Predictor("nearest sketch's photo", "baseline", nearest_photo(training, split)),
+        Candidate("mean training photo", "baseline", mean_photo(training)),
+        Candidate("nearest sketch's photo", "baseline", nearest_photo(training, split)),
         itself,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.config import Align
-from sketchcli.engine.generating.generate import Studio, open_models
+from sketchcli.engine.generating.generate import Pipeline, open_models
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
 from sketchcli.engine.generating.prepare import Prepared
 from sketchcli.engine.runs import find_weights
@@ -30,7 +30,7 @@ class PhotoGenerator:
 
     models: tuple[Path, ...]
     size: tuple[int, int]  # height and width that the first model was trained at
-    _studio: Studio = field(repr=False)
+    _studio: Pipeline = field(repr=False)
 
     @overload
     def __call__(self, sketch: Sketch) -> Pixels: ...  # type: ignore[overload-overlap]
@@ -103,7 +103,7 @@ def open_generator(
     weights = tuple(find_weights(name) for name in names)
     place = devices.resolve(device, precision=precision)
     loaded = open_models(weights, place, is_raw=raw)
-    return PhotoGenerator(weights, loaded[0].size, Studio.of(loaded, drawing))
+    return PhotoGenerator(weights, loaded[0].size, Pipeline.of(loaded, drawing))
 
 
 def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import inputs, plan
-from sketchcli.engine.generating.generate import Studio
+from sketchcli.engine.generating.generate import Pipeline
 from sketchcli.engine.generating.inputs import Existing, Request
 from sketchcli.engine.generating.pipeline import Writer
 from sketchcli.engine.generating.plan import Job, report_file, write_manifest
@@ -50,10 +50,10 @@ def watch(
         CheckpointError: Weights cannot be used.
     """
     target = _checked(request, folder)
-    studio = Studio.open(request, device, reporter)
+    studio = Pipeline.open(request, device, reporter)
     # What is there, and not ours, was told from what may be replaced before it is written.
     writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
-    desk = Desk(request, folder, settled, reporter)
+    desk = FolderWatcher(request, folder, settled, reporter)
     reporter(Note(f"watching {folder}; Ctrl-C ends it"))
     try:
         while True:
@@ -82,7 +82,7 @@ def _checked(request: Request, folder: Path) -> Path:
 
 
 @dataclass
-class Desk:
+class FolderWatcher:
     """What lies in the folder, what has been done about it, and since when it is as it is."""
 
     request: Request

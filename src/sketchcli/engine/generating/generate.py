@@ -10,10 +10,10 @@ from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.inputs import Drawing, Request
 from sketchcli.engine.generating.load import LoadedModel, fold_batch_norms, load_model
-from sketchcli.engine.generating.pipeline import Grid, Pipeline, Streams, Writer
+from sketchcli.engine.generating.pipeline import Grid, JobRunner, Streams, Writer
 from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, of_share, write_manifest
 from sketchcli.engine.generating.prepare import Preparer
-from sketchcli.engine.generating.sample import Artist
+from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError
 
@@ -46,7 +46,7 @@ def generate(
     plan = plan or make_plan(request)
     for note in plan.notes:
         reporter(Note(note))
-    studio = Studio.open(request, device, reporter)
+    studio = Pipeline.open(request, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(of_share(request.grid, request.share), jobs) if request.grid else None
     writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
@@ -59,14 +59,14 @@ def generate(
 
 
 @dataclass(frozen=True)
-class Studio:
+class Pipeline:
     """Models that are loaded, and what it takes to draw with them."""
 
     preparer: Preparer
-    artist: Artist
+    artist: Sampler
 
     @classmethod
-    def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Studio":
+    def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Pipeline":
         """Load the models of a request.
 
         Raises:
@@ -79,7 +79,7 @@ class Studio:
         return cls.of(models, request.drawing)
 
     @classmethod
-    def of(cls, models: Sequence[LoadedModel], drawing: Drawing) -> "Studio":
+    def of(cls, models: Sequence[LoadedModel], drawing: Drawing) -> "Pipeline":
         """A studio of models that are loaded already.
 
         Raises:
@@ -91,13 +91,13 @@ class Studio:
 
             detector = find_detector(Align.FACE)
         batch = BATCH[models[0].device.torch.type]
-        return cls(Preparer(models, drawing, detector), Artist(models, drawing, batch))
+        return cls(Preparer(models, drawing, detector), Sampler(models, drawing, batch))
 
     def convert(
         self, jobs: Iterable[Job], writer: Writer, tell: Callable[[GeneratedFile], None]
     ) -> None:
         """Turn jobs into files, and tell of each; of what is written before a Ctrl-C too."""
-        pipeline = Pipeline(self.preparer, self.artist, writer)
+        pipeline = JobRunner(self.preparer, self.artist, writer)
         try:
             with contextlib.closing(pipeline.run(jobs)) as files:
                 for file in files:

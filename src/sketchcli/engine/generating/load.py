@@ -12,7 +12,7 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.config import Align, Fit, ModelConfig
 from sketchcli.data import appearance
-from sketchcli.data.appearance import Looks
+from sketchcli.data.appearance import SketchStats
 from sketchcli.device import Device
 from sketchcli.engine.runs import Run
 from sketchcli.engine.self_test import check_device
@@ -35,7 +35,7 @@ class LoadedModel:
     size: tuple[int, int]  # height, width
     fit: Fit  # how its training sketches got that size
     align: Align  # what they were aligned by before
-    looks: Looks | None  # what they look like; None where the weights do not say
+    looks: SketchStats | None  # what they look like; None where the weights do not say
     dataset: str  # that it was trained on
     fingerprint: str  # of that set
     trained_on: str  # marks of its training photos; empty where it does not say

@@ -24,7 +24,7 @@ from sketchcli.device import is_out_of_memory
 from sketchcli.engine.generating.inputs import STREAM, Existing, Naming
 from sketchcli.engine.generating.plan import Job
 from sketchcli.engine.generating.prepare import Prepared, Preparer
-from sketchcli.engine.generating.sample import Artist
+from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile
 from sketchcli.errors import DataError, SketchError
 from sketchcli.images import Pixels
@@ -144,7 +144,7 @@ class Writer:
             )
 
 
-class Pipeline:
+class JobRunner:
     """Turns jobs into files.
 
     Args:
@@ -153,7 +153,7 @@ class Pipeline:
         writer: Writes photos.
     """
 
-    def __init__(self, preparer: Preparer, artist: Artist, writer: Writer) -> None:
+    def __init__(self, preparer: Preparer, artist: Sampler, writer: Writer) -> None:
         self.preparer, self.artist, self.writer = preparer, artist, writer
         self.limit = BATCHES_AHEAD * artist.streams * artist.batch
         self._drawing: deque[Future[list[Drawn]]] = deque()

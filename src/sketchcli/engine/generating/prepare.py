@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sketchcli import images
 from sketchcli.config import Fit
 from sketchcli.data import appearance
-from sketchcli.data.appearance import Looks, Paper, find_paper, on_even_paper
+from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
 from sketchcli.engine.generating.load import LoadedModel
 from sketchcli.errors import DataError
@@ -194,7 +194,7 @@ class Preparer:
         return Whole(model.size, model.fit, (shape[0], shape[1]))
 
 
-def _is_usual(looks: Looks | None, level: float, unevenness: float) -> bool:
+def _is_usual(looks: SketchStats | None, level: float, unevenness: float) -> bool:
     if looks is None:
         return level >= USUAL_LEVEL and unevenness <= USUAL_UNEVENNESS
     is_even = unevenness <= looks.ranges["unevenness"][2] or looks.is_usual(

@@ -55,7 +55,7 @@ def generate_in_parts(
     return np.concatenate(photos), most
 
 
-class Artist:
+class Sampler:
     """Draws what several models, and a sketch's mirror image, agree on.
 
     Args:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Finding, Severity
-from sketchcli.data.pairing import Ledger
+from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter
 from sketchcli.data.splits import SPLITS, SplitRule
 from sketchcli.engine.events import Advanced, Reporter
-from sketchcli.engine.preprocessing.chunks import Outcome, Workshop
+from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
 from sketchcli.engine.preprocessing.pair_builder import Job
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
@@ -27,7 +27,7 @@ FEATURES_FILE = "features"
 class Assembly:
     """What was kept of the made pairs, and what the audit needs to know of each."""
 
-    ledger: Ledger
+    ledger: Exclusions
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
@@ -35,10 +35,10 @@ class Assembly:
 
 
 def assemble(
-    workshop: Workshop,
+    workshop: ChunkStore,
     chunks: Iterable[int],
     folder: Path,
-    ledger: Ledger,
+    ledger: Exclusions,
     reporter: Reporter,
 ) -> Assembly:
     """Write the arrays of all pairs that may be kept.

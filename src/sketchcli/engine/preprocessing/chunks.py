@@ -29,10 +29,10 @@ from sketchcli import __version__, files, images, machine
 from sketchcli.data import prepared
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
-from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairMaker, Recipe
+from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairMaker, PairOptions
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 CHUNK = 32  # pairs; the most that a kill can cost each process
 IDENTITY = "recipe.json"
@@ -65,11 +65,11 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class ChunkStore:
     """The folder, and all that is to be made in it."""
 
     folder: Path
-    recipe: Recipe
+    recipe: PairOptions
     jobs: tuple[Job, ...]
 
     @property
@@ -188,7 +188,7 @@ def _state(path: Path) -> tuple[int, int] | None:
     return about.st_size, about.st_mtime_ns
 
 
-def make_chunk(folder: Path, recipe: Recipe, number: int, jobs: Sequence[Job]) -> None:
+def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Job]) -> None:
     """Make the pairs of one chunk and write them down.
 
     Raises:
@@ -221,7 +221,7 @@ def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 @cache
-def _maker(recipe: Recipe) -> PairMaker:
+def _maker(recipe: PairOptions) -> PairMaker:
     """One for each process: a face detector is slow to load."""
     return PairMaker(recipe)
 
@@ -236,7 +236,7 @@ def _outcome(pair: MadePair) -> Outcome:
 PATIENCE = 600.0  # seconds without news from another rank
 WINDOWS_LIMIT = 61  # processes; a wait for more is refused there
 AHEAD = 2  # chunks handed to each worker before the first comes back
-ALONE = Place()
+ALONE = ProcessRank()
 
 
 def available_cores() -> int:
@@ -250,7 +250,7 @@ def most_workers(system: str = sys.platform) -> int:
 
 
 def made_chunks(
-    workshop: Workshop, *, workers: int, reporter: Reporter, place: Place = ALONE
+    workshop: ChunkStore, *, workers: int, reporter: Reporter, place: ProcessRank = ALONE
 ) -> Generator[int, None, None]:
     """Make the chunks that are not made yet; each one's number when it and all before it are made.
 
@@ -280,7 +280,7 @@ def made_chunks(
         next(made, None)  # its workers end by themselves
 
 
-def make_share(workshop: Workshop, *, workers: int, place: Place) -> int:
+def make_share(workshop: ChunkStore, *, workers: int, place: ProcessRank) -> int:
     """Make the chunks that are not made yet and fall to one of several processes.
 
     Returns:
@@ -295,16 +295,16 @@ def make_share(workshop: Workshop, *, workers: int, place: Place) -> int:
     return len(missing)
 
 
-def share_of(workshop: Workshop, place: Place) -> range:
+def share_of(workshop: ChunkStore, place: ProcessRank) -> range:
     """The chunks that fall to one of several processes."""
     return workshop.chunks[place.rank :: place.count]
 
 
-def _missing(workshop: Workshop, place: Place) -> list[int]:
+def _missing(workshop: ChunkStore, place: ProcessRank) -> list[int]:
     return [number for number in share_of(workshop, place) if not workshop.is_done(number)]
 
 
-def await_chunks(workshop: Workshop, *, reporter: Reporter) -> None:
+def await_chunks(workshop: ChunkStore, *, reporter: Reporter) -> None:
     """Wait until all ranks have made their chunks.
 
     Raises:
@@ -326,7 +326,7 @@ def await_chunks(workshop: Workshop, *, reporter: Reporter) -> None:
             time.sleep(0.1)
 
 
-def await_workshop(workshop: Workshop, is_finished: Callable[[str], bool]) -> None:
+def await_workshop(workshop: ChunkStore, is_finished: Callable[[str], bool]) -> None:
     """Wait until the first rank has made the folder ready, or has finished without this rank.
 
     Args:
@@ -343,7 +343,7 @@ def await_workshop(workshop: Workshop, is_finished: Callable[[str], bool]) -> No
         time.sleep(0.1)
 
 
-def _made(workshop: Workshop, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
+def _made(workshop: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
     """Make chunks; the number of each when it is done."""
     workers = min(workers, len(numbers), most_workers())
     if workers <= 1:

@@ -17,7 +17,7 @@ from sketchcli.portraits.finding_faces import Face, FaceFinder, cut, loosened
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PairOptions:
     """All that decides how files become pixels."""
 
     size: tuple[int, int] = (128, 128)  # height, width
@@ -83,7 +83,7 @@ class Sitting:
 class PairMaker:
     """Makes pairs by one recipe; the same job gives the same pixels in any process."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: PairOptions) -> None:
         self.recipe = recipe
         self.finder = FaceFinder(recipe.detector) if recipe.detector else None
         self._sitting: Sitting | None = None

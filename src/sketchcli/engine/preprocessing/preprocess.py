@@ -9,7 +9,7 @@ from pathlib import Path
 from sketchcli import files, machine, paths
 from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
-from sketchcli.data.pairing import Ledger, canonical
+from sketchcli.data.pairing import Exclusions, canonical
 from sketchcli.data.prepared import Description, PreparedSet
 from sketchcli.data.sources import Source, SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
@@ -20,13 +20,13 @@ from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared
 from sketchcli.engine.preprocessing import assemble as assembling
 from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing.assemble import Assembly, assemble
-from sketchcli.engine.preprocessing.chunks import GO_ON, Workshop
-from sketchcli.engine.preprocessing.pair_builder import Job, Recipe
+from sketchcli.engine.preprocessing.chunks import GO_ON, ChunkStore
+from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
 from sketchcli.engine.reporting import audit_report, sample_sheets
 from sketchcli.engine.results import PreprocessResult, ShareResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 CONTACT_SHEET = "contact-sheet.png"
 AUDIT = audit_report.NAME
@@ -37,7 +37,7 @@ CONTACT_PAIRS = 24
 class PreprocessConfig:
     """How pictures become a prepared set."""
 
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: PairOptions = field(default_factory=PairOptions)
     division: SplitRule = field(default_factory=SplitRule)
     styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
     draws: int = 1  # sketches of each such photo, in the styles in turn
@@ -54,7 +54,7 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
-    place: Place | None = None,
+    place: ProcessRank | None = None,
 ) -> PreprocessResult | ShareResult:
     """Make every pair of a source, audit them, and store them; list whatever is left out.
 
@@ -75,11 +75,11 @@ def preprocess(
             config is strict: then the audit is left beside the target.
         UsageError: RANK and WORLD_SIZE are no numbers, or contradict one another.
     """
-    target, ledger = target.resolve(), Ledger(dict(source.left_out))
+    target, ledger = target.resolve(), Exclusions(dict(source.left_out))
     jobs = _plan(source, config, ledger)
     if not jobs:
         raise _nothing_left(ledger.left_out)
-    workshop = Workshop(target.parent / f".{target.name}.work", config.recipe, jobs)
+    workshop = ChunkStore(target.parent / f".{target.name}.work", config.recipe, jobs)
     place = place or _place_in_environment()
     if not place.is_first:  # it puts the set together; this one makes its share of the pairs
         return _make_share(workshop, target, place, processes)
@@ -97,13 +97,13 @@ def preprocess(
     return _result(about, target, audit)
 
 
-def _place_in_environment() -> Place:
+def _place_in_environment() -> ProcessRank:
     """As `torchrun` says; where processes meet need not be set: these meet on the disk."""
-    return Place(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
+    return ProcessRank(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
 
 
 def _assemble(
-    workshop: Workshop, ledger: Ledger, place: Place, processes: int, reporter: Reporter
+    workshop: ChunkStore, ledger: Exclusions, place: ProcessRank, processes: int, reporter: Reporter
 ) -> Assembly:
     workshop.prepare(reporter)
     made = chunks.made_chunks(workshop, workers=processes, reporter=reporter, place=place)
@@ -111,7 +111,7 @@ def _assemble(
         return _put_together(workshop, made, ledger, reporter)
 
 
-def _plan(source: Source, config: PreprocessConfig, ledger: Ledger) -> tuple[Job, ...]:
+def _plan(source: Source, config: PreprocessConfig, ledger: Exclusions) -> tuple[Job, ...]:
     return plan(
         source.pairs,
         ledger,
@@ -132,7 +132,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _put_together(
-    workshop: Workshop, made: Iterable[int], ledger: Ledger, reporter: Reporter
+    workshop: ChunkStore, made: Iterable[int], ledger: Exclusions, reporter: Reporter
 ) -> Assembly:
     with files.writing(workshop.folder, hint=GO_ON):
         shutil.rmtree(workshop.assembled, ignore_errors=True)
@@ -144,7 +144,9 @@ def _put_together(
     return assembly
 
 
-def _make_share(workshop: Workshop, target: Path, place: Place, processes: int) -> ShareResult:
+def _make_share(
+    workshop: ChunkStore, target: Path, place: ProcessRank, processes: int
+) -> ShareResult:
     def is_finished(identity: str) -> bool:
         try:
             return prepared.read(target).description.recipe == identity
@@ -262,7 +264,7 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
 
 def plan(
     pairs: Sequence[SourcePair],
-    ledger: Ledger,
+    ledger: Exclusions,
     *,
     rule: SplitRule,
     styles: Sequence[str],
@@ -372,8 +374,8 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
         fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
     target = paths.prepared_home() / f"{NAME}-{SIDE}"
     config = PreprocessConfig(
-        Recipe((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
+        PairOptions((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    alone = Place()  # where several processes train, the first one makes the set by itself
+    alone = ProcessRank()  # where several processes train, the first one makes the set by itself
     preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, place=alone)
     return find_prepared(target)

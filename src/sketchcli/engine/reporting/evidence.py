@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import files
-from sketchcli.engine.evaluating.features import Measured, Predictor, Truth, Values
+from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Values
 from sketchcli.metrics.faces import Roc
 
 BINS = 30
@@ -26,8 +26,8 @@ class Evidence:
         rocs: Predictor's name -> its verification curve; may be empty.
     """
 
-    truth: Truth
-    predictors: tuple[Predictor, ...]
+    truth: Reference
+    predictors: tuple[Candidate, ...]
     measured: tuple[Measured, ...]
     rocs: dict[str, Roc]
 

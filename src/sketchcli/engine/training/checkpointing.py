@@ -11,7 +11,7 @@ from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared
-from sketchcli.data.appearance import Looks
+from sketchcli.data.appearance import SketchStats
 from sketchcli.data.prepared import MARK, Description, PreparedSet
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
@@ -77,7 +77,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Keeper:
+class Checkpointer:
     """Writes a run's weights and state, and puts them back."""
 
     run: Run
@@ -87,7 +87,7 @@ class Keeper:
     batches: int  # an epoch
     precision: str  # that it is trained in
     learnt_before: str = ""  # marks of the training photos of the weights that it started from
-    looks: Looks | None = None  # what the training sketches look like
+    looks: SketchStats | None = None  # what the training sketches look like
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the state (to go on), then the weights (to be used).
@@ -265,7 +265,7 @@ def epochs_planned(run: Run) -> int | None:
     return epochs
 
 
-def marks_learnt_before(run: Run, trained_on: str) -> str:
+def hashes_learnt_before(run: Run, trained_on: str) -> str:
     """Marks of the photos that the weights which a run started from were trained on.
 
     Args:

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.errors import DeviceError, LostProcessError
-from sketchcli.machine import Place
+from sketchcli.machine import ProcessRank
 
 TOGETHER_WITHIN = dt.timedelta(minutes=30)  # the first one may measure and write for long
 SIGNS_OF_LOSS = ("gloo", "nccl", "connection", "timed out")
@@ -118,7 +118,7 @@ class Ranks:
 
 
 @dataclass(frozen=True)
-class Together(Ranks):
+class DistributedRanks(Ranks):
     """One process of several, which exchange gradients and figures.
 
     Small figures go over the CPU, so that no GPU is waited for.
@@ -193,7 +193,7 @@ class Together(Ranks):
 
 
 @contextlib.contextmanager
-def joined(place: Place, device: torch.device) -> Iterator[Ranks]:
+def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
     """Join the other processes for as long as the block lasts; alone, there is nothing to do.
 
     Args:
@@ -221,7 +221,7 @@ def joined(place: Place, device: torch.device) -> Iterator[Ranks]:
     _JOINED.set()
     try:
         gpu = device if device.type == "cuda" else None
-        yield Together(place.rank, place.count, gpu)
+        yield DistributedRanks(place.rank, place.count, gpu)
     except RuntimeError as error:
         if not _tells_of_a_loss(error):
             raise

@@ -21,7 +21,7 @@ from sketchcli.engine.runs import Run
 from sketchcli.engine.self_test import check_device
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
-from sketchcli.engine.training.checkpointing import Keeper, Progress, marks_learnt_before
+from sketchcli.engine.training.checkpointing import Checkpointer, Progress, hashes_learnt_before
 from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation, Validator
@@ -73,7 +73,7 @@ class Session:
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
         trained_on = photo_hashes(self.training.photos[row] for row in self.pairs.trained)
-        self.keeper = Keeper(
+        self.keeper = Checkpointer(
             run,
             config,
             dataset.description,
@@ -81,13 +81,13 @@ class Session:
             batches=self.batches,
             precision=device.precision,
             looks=look(self.training.sketches[row] for row in spread(self.pairs.trained)),
-            learnt_before=marks_learnt_before(run, trained_on)
+            learnt_before=hashes_learnt_before(run, trained_on)
             if run.states
             else networks.learnt_from(config.init_from),
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)
-        self.watch = Watch(run, ranks, reporter, validator, self.keeper)
+        self.watch = RunLogger(run, ranks, reporter, validator, self.keeper)
         self.progress = Progress(config.epochs)
         self.strength = AdaptiveStrength(config.augmentation)
         self.saved_at = time.monotonic()
@@ -263,14 +263,14 @@ class Session:
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
+class RunLogger:
     """Logs, reports and measures a run; in the first of several processes alone."""
 
     run: Run
     ranks: Ranks
     report: Reporter
     validator: Validator
-    keeper: Keeper
+    keeper: Checkpointer
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""

@@ -28,10 +28,10 @@ from sketchcli.losses import (
     reconstruction_loss,
     structure_loss,
 )
-from sketchcli.models.blocks import Verdict
+from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.models.building import CombinedModel, build_discriminator, build_generator
 
-Judge = Callable[[Tensor, Tensor], Verdict]
+Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -310,7 +310,7 @@ class Trainer:
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("a state that does not fit its settings") from error
 
-    def _judge(self, judge: Judge, part: Part, photo: Tensor) -> Verdict:
+    def _judge(self, judge: Judge, part: Part, photo: Tensor) -> DiscriminatorOutput:
         with self.device.autocast():
             return judge(*part.seen(photo))
 

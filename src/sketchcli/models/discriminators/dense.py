@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sketchcli.models.blocks import Verdict, check_side, initialise_like_keras, keras_batch_norm
+from sketchcli.models.blocks import (
+    DiscriminatorOutput,
+    check_side,
+    initialise_like_keras,
+    keras_batch_norm,
+)
 
 KERNEL, STRIDE = 4, 2
 SMALLEST_SIDE = 46  # four convolutions without padding leave nothing of less
@@ -45,11 +50,11 @@ class Discriminator(nn.Module):
         self.dense = nn.Linear(4 * w * height * width, 1)
         initialise_like_keras(self)
 
-    def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
+    def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
         """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1)`."""
         del sketch  # the source's discriminator is not conditional
         features: Tensor = self.convolutions(photo)
-        return Verdict(self.dense(features.flatten(1)))
+        return DiscriminatorOutput(self.dense(features.flatten(1)))
 
 
 def convolution(inputs: int, outputs: int) -> list[nn.Module]:

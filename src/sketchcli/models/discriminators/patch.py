@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sketchcli.errors import UsageError
-from sketchcli.models.blocks import Verdict, check_side, initialise_like_pix2pix
+from sketchcli.models.blocks import DiscriminatorOutput, check_side, initialise_like_pix2pix
 
 # Spectral norm bounds each layer by its worst case, which photos are far from: without a gain their
 # activations fade to a hundredth by the last layer, and with them the generator's gradients.
@@ -59,12 +59,12 @@ class Discriminator(nn.Module):
         if norm == "batch":
             initialise_like_pix2pix(self)
 
-    def forward(self, sketch: Tensor, photo: Tensor) -> Verdict:
+    def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
         """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""
         features = [torch.cat([sketch, photo], dim=1)]
         for layer in self.layers:
             features.append(self.gain * functional.leaky_relu(layer(features[-1]), 0.2))
-        return Verdict(self.output(features[-1]), tuple(features[1:]))
+        return DiscriminatorOutput(self.output(features[-1]), tuple(features[1:]))
 
 
 def convolution(inputs: int, outputs: int, *, stride: int, norm: str) -> nn.Module:
