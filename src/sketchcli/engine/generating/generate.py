@@ -9,13 +9,14 @@ from sketchcli.config import Align
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.inputs import Drawing, Request
-from sketchcli.engine.generating.load import LoadedModel, fold_batch_norms, load_model
+from sketchcli.engine.generating.load import LoadedModel, load_model
 from sketchcli.engine.generating.pipeline import Grid, JobRunner, Streams, Writer
 from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, of_share, write_manifest
 from sketchcli.engine.generating.prepare import Preparer
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError
+from sketchcli.models.building import fold_batch_norms
 
 BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames that go through a network together
 
