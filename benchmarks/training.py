@@ -35,7 +35,7 @@ from sketchcli import config as settings
 from sketchcli import device as devices
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared
-from sketchcli.data.augmentation import DiscriminatorAugmentation
+from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT
 from sketchcli.engine.runs import Run

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from sketchcli.config import NO_AUGMENTATION, AugmentationConfig
-from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs, sketches
-from sketchcli.data.augmentation.geometry import warp_grid
-from sketchcli.data.augmentation.sketches import vary_pencil
+from sketchcli.data import batches
+from sketchcli.data.batches import DiscriminatorAugmentation, augment_pairs, vary_pencil, warp_grid
 
 DEFAULT = AugmentationConfig()
 GEOMETRY = {"flip": True, "rotation": 8.0, "scale": 0.1, "shift": 0.1, "elastic": 0.02}
@@ -210,7 +209,7 @@ def test_what_has_no_amount_draws_nothing():
 def test_strokes_get_thicker_or_thinner_by_a_pixel_at_most():
     sketch = torch.ones(40, 1, 9, 9)
     sketch[:, :, 4, :] = -1  # a line
-    changed = sketches.vary_strokes(sketch, 1.0, draws())
+    changed = batches.vary_strokes(sketch, 1.0, draws())
     assert (changed[:, :, :3] == 1).all()
     assert (changed[:, :, 6:] == 1).all()
     darkness = (1 - changed).sum(dim=(1, 2, 3))
@@ -221,7 +220,7 @@ def test_strokes_get_thicker_or_thinner_by_a_pixel_at_most():
 
 def test_midtones_move_while_paper_and_black_stay():
     ramp = torch.linspace(-1, 1, 11).view(1, 1, 1, 11).repeat(30, 1, 1, 1)
-    changed = sketches.vary_midtones(ramp, 0.5, draws())
+    changed = batches.vary_midtones(ramp, 0.5, draws())
     torch.testing.assert_close(changed[..., 0], ramp[..., 0])
     torch.testing.assert_close(changed[..., -1], ramp[..., -1], atol=0.02, rtol=0)
     assert changed[..., 5].std() > 0.1
@@ -230,7 +229,7 @@ def test_midtones_move_while_paper_and_black_stay():
 
 def test_the_share_of_rubbed_sketches_is_what_was_asked_for():
     sketch = -torch.ones(400, 1, 32, 32)
-    changed = sketches.rub_out(sketch, 0.25, draws())
+    changed = batches.rub_out(sketch, 0.25, draws())
     is_rubbed = (changed > -1).flatten(1).any(dim=1)
     assert 0.15 < is_rubbed.float().mean() < 0.35
 

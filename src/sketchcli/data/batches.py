@@ -1,12 +1,16 @@
 """Batches in an order that depends on seed and epoch alone, so that a run can go on anywhere."""
 
-from collections.abc import Iterator, Sequence
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sketchcli import images
+from sketchcli.config import AugmentationConfig
 from sketchcli.data.prepared import Split, StoredSplit
 from sketchcli.images import Pixels
 
@@ -57,3 +61,308 @@ def photos_to_tensor(photos: Pixels, device: torch.device) -> Tensor:
 def tensor_to_photos(photos: Tensor) -> Pixels:
     """uint8 `(B, H, W, 3)` from `(B, 3, H, W) in [-1, 1]`."""
     return images.from_model_range(photos.permute(0, 2, 3, 1).float().cpu().numpy())
+
+
+# Where pixels of augmented pairs come from: one warp of sketch and photo, resampled once.
+
+ELASTIC_POINTS = 5
+MIXING_POINTS = 3
+MIXING_SLOPE = 6.0  # how steeply one picture turns into the other
+
+
+def warp(
+    sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Flip, rotate, scale, shift, cut and bend pairs, as pictures of four channels."""
+    if not has_geometry(config):
+        return sketch, photo
+    grid = warp_grid(sketch.shape, config, random).to(sketch.device)
+    both = torch.cat([sketch, photo], dim=1)
+    both = functional.grid_sample(
+        both, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    ).clamp(-1, 1)  # bilinear would teach the generator to blur
+    return both[:, :1], both[:, 1:]
+
+
+def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Generator) -> Tensor:
+    """Where each pixel of the augmented pictures comes from: `(B, H, W, 2)` in [-1, 1]."""
+    count, _, height, width = shape
+    angle = math.radians(config.rotation) * between(count, random)
+    zoom = 1 + config.scale * between(count, random)
+    mirror = torch.ones(count)
+    if config.flip:
+        mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
+    cosine, sine, aspect = zoom * angle.cos(), zoom * angle.sin(), height / width
+    shift_x, shift_y = (
+        2 * config.shift * between(count, random),
+        2 * config.shift * between(count, random),
+    )
+    rows = [mirror * cosine, -mirror * sine * aspect, shift_x, sine / aspect, cosine, shift_y]
+    matrix = torch.stack(rows, dim=1).view(count, 2, 3)
+    if config.jitter:
+        matrix = cut_windows(matrix, config.jitter, random)
+    grid = functional.affine_grid(matrix, [count, 1, height, width], align_corners=False)
+    return grid + bend(count, (height, width), config.elastic, random)
+
+
+def bend(count: int, size: tuple[int, int], strength: float, random: torch.Generator) -> Tensor:
+    """Smooth displacements `(B, H, W, 2)`, drawn on a 5x5 grid and enlarged (DeepSIM, 2021).
+
+    Args:
+        count: Pictures.
+        size: Height and width.
+        strength: Standard deviation of a grid point's displacement, of the picture's size.
+        random: The source of the draws.
+    """
+    points = torch.randn(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=random)
+    smooth = functional.interpolate(points, size, mode="bicubic", align_corners=True)
+    return 2 * strength * smooth.permute(0, 2, 3, 1)
+
+
+def cut_windows(matrix: Tensor, jitter: float, random: torch.Generator) -> Tensor:
+    """Let each picture come from a random window of its own size in an enlarged one.
+
+    pix2pix enlarges 256 pixels to 286 and cuts 256 of them out (Isola et al. 2017).
+
+    Args:
+        matrix: `(B, 2, 3)`: where pixels come from without it.
+        jitter: What the picture is enlarged by, of its size: 30 / 256 in pix2pix.
+        random: The source of the draws.
+    """
+    window = 1 / (1 + jitter)  # of the enlarged picture's sides
+    count = len(matrix)
+    corner = torch.stack([between(count, random), between(count, random)], dim=1)
+    moved = matrix[:, :, 2] + (1 - window) * corner
+    return torch.cat([window * matrix[:, :, :2], moved[:, :, None]], dim=2)
+
+
+def mix(
+    sketch: Tensor, photo: Tensor, amount: float, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend pairs with others of their batch, sketch and photo along the same soft mask.
+
+    CutMix (Yun et al. 2019) for pairs: what is above an eye must not tell what is below it. The
+    mask is smooth, so that there is no seam to learn.
+
+    Args:
+        sketch: `(B, 1, H, W)`.
+        photo: `(B, 3, H, W)`.
+        amount: Share of the pairs that are blended.
+        random: The source of all draws.
+    """
+    count = len(sketch)
+    other = torch.randperm(count, generator=random)
+    points = torch.randn(count, 1, MIXING_POINTS, MIXING_POINTS, generator=random)
+    smooth = functional.interpolate(points, sketch.shape[-2:], mode="bicubic", align_corners=True)
+    is_mixed = (share(count, random) < amount).float().view(-1, 1, 1, 1)
+    mask = ((MIXING_SLOPE * smooth).sigmoid() * is_mixed).to(sketch.device)
+    return torch.lerp(sketch, sketch[other], mask), torch.lerp(photo, photo[other], mask)
+
+
+def has_geometry(config: AugmentationConfig) -> bool:
+    """Whether any setting moves pixels."""
+    amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
+    return config.flip or any(amounts)
+
+
+# Draws that every augmentation is made of.
+
+
+def between(count: int, random: torch.Generator) -> Tensor:
+    """Draws from [-1, 1), `(count,)`."""
+    return 2 * torch.rand(count, generator=random) - 1
+
+
+def share(count: int, random: torch.Generator) -> Tensor:
+    """Draws from [0, 1), `(count,)`."""
+    return torch.rand(count, generator=random)
+
+
+def each(values: Tensor, pixels: Tensor) -> Tensor:
+    """One value for each picture, ready to be multiplied."""
+    return values.to(pixels.device).view(-1, 1, 1, 1)
+
+
+# Changes of the sketch alone: another pencil, another hand, another paper.
+
+TONE_POINTS, ERASURE_POINTS = 4, 16
+ERASED_ABOVE = 1.6  # standard deviations of a smooth field: one spot in twenty
+DARKEST_MIDTONE = 1e-4  # so that a power of it has a value
+Change = Callable[[Tensor, float, torch.Generator], Tensor]
+
+
+def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator) -> Tensor:
+    """All changes that have an amount, in the order in which a drawing comes about.
+
+    Args:
+        sketch: `(B, 1, H, W) in [-1, 1]`.
+        config: How much of each; what has none draws nothing.
+        random: The source of all draws, on the CPU.
+    """
+    changes: tuple[tuple[Change, float], ...] = (
+        (vary_strokes, config.sketch_stroke),
+        (vary_pencil, config.sketch_contrast),
+        (vary_midtones, config.sketch_gamma),
+        (tint_paper, config.sketch_tone),
+        (rub_out, config.sketch_erasure),
+        (add_grain, config.sketch_noise),
+    )
+    for change, amount in changes:
+        if amount:
+            sketch = change(sketch, amount, random)
+    return sketch
+
+
+def vary_pencil(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Press harder or softer: scale each sketch's darkness, and move its paper a little."""
+    darkness = (1 - sketch) / 2
+    gain = 1 + strength * between(len(sketch), random)
+    paper = strength / 5 * between(len(sketch), random)
+    darkness = darkness * each(gain, sketch) + each(paper, sketch)
+    return 1 - 2 * darkness.clamp(0, 1)
+
+
+def vary_strokes(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Draw with a blunter or sharper pencil: blend with the darkest, or lightest, of 3x3 pixels."""
+    amount = each(strength * between(len(sketch), random), sketch)
+    thicker = -functional.max_pool2d(-sketch, 3, stride=1, padding=1)
+    thinner = functional.max_pool2d(sketch, 3, stride=1, padding=1)
+    return torch.lerp(sketch, torch.where(amount > 0, thicker, thinner), amount.abs())
+
+
+def vary_midtones(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Shade darker or lighter; paper and black stay."""
+    power = each((strength * between(len(sketch), random)).exp(), sketch)
+    darkness = ((1 - sketch) / 2).clamp(DARKEST_MIDTONE, 1)
+    return 1 - 2 * darkness**power
+
+
+def tint_paper(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Lighten and darken the sheet unevenly, as a scanner or a lamp does."""
+    return (sketch + strength * _field(sketch, TONE_POINTS, random)).clamp(-1, 1)
+
+
+def rub_out(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Leave soft spots of white paper in a share `strength` of the sketches."""
+    spots = 4 * (_field(sketch, ERASURE_POINTS, random) - ERASED_ABOVE)
+    is_rubbed = each((share(len(sketch), random) < strength).float(), sketch)
+    return torch.lerp(sketch, torch.ones_like(sketch), spots.clamp(0, 1) * is_rubbed)
+
+
+def add_grain(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Grain of normal deviation up to `strength` of the range from black to white."""
+    amount = each(2 * strength * share(len(sketch), random), sketch)
+    grain = torch.randn(sketch.shape, generator=random).to(sketch.device)
+    return (sketch + amount * grain).clamp(-1, 1)
+
+
+def _field(sketch: Tensor, points: int, random: torch.Generator) -> Tensor:
+    """Smooth normal values `(B, 1, H, W)`, drawn on a grid and enlarged."""
+    drawn = torch.randn(len(sketch), 1, points, points, generator=random)
+    size = sketch.shape[-2:]
+    enlarged = functional.interpolate(drawn, size, mode="bicubic", align_corners=True)
+    return enlarged.to(sketch.device)
+
+
+# What the discriminator sees of photos.
+
+
+class DiscriminatorAugmentation:
+    """One draw of DiffAugment (Zhao et al. 2020): brightness, contrast, shift, cut-out.
+
+    The same draw is laid over real and generated photos, so that feature matching compares like
+    with like. It is differentiable, and it never reaches the generator's input or output.
+
+    Args:
+        shape: Of the photos, `(B, 3, H, W)`.
+        random: The source of all draws, on the CPU.
+        strength: Probability of each change, for each picture (Karras et al. 2020).
+    """
+
+    BRIGHTNESS, CONTRAST, SHIFT, CUTOUT = 0.25, 0.25, 0.125, 0.3
+
+    def __init__(
+        self, shape: torch.Size, random: torch.Generator, *, strength: float = 1.0
+    ) -> None:
+        count, _, height, width = shape
+        self.brightness = self.BRIGHTNESS * between(count, random)
+        self.contrast = 1 + self.CONTRAST * between(count, random)
+        rows = _moved(count, height, self.SHIFT, random)
+        columns = _moved(count, width, self.SHIFT, random)
+        hole_rows = _hole(count, height, self.CUTOUT, random)
+        hole_columns = _hole(count, width, self.CUTOUT, random)
+        if strength < 1:
+            is_on = torch.rand(count, 4, generator=random) < strength
+            self.brightness = self.brightness * is_on[:, 0]
+            self.contrast = torch.where(is_on[:, 1], self.contrast, 1.0)
+            rows = torch.where(is_on[:, 2:3], rows, torch.arange(height))
+            columns = torch.where(is_on[:, 2:3], columns, torch.arange(width))
+            hole_rows &= is_on[:, 3:4]
+        self.index = rows.clamp(0, height - 1)[:, :, None] * width
+        self.index = (self.index + columns.clamp(0, width - 1)[:, None, :]).flatten(1)
+        is_seen = _is_on(rows, height)[:, :, None] & _is_on(columns, width)[:, None, :]
+        is_seen &= ~(hole_rows[:, :, None] & hole_columns[:, None, :])
+        self.mask = is_seen[:, None].float()
+
+    def rows(self, start: int, stop: int) -> "DiscriminatorAugmentation":
+        """The same draw, for some of the pictures."""
+        part = copy.copy(self)
+        for name in ("brightness", "contrast", "index", "mask"):
+            setattr(part, name, getattr(self, name)[start:stop])
+        return part
+
+    def __call__(self, sketch: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Change sketches and photos of the drawn shape."""
+        brightness, contrast = each(self.brightness, photo), each(self.contrast, photo)
+        mean = photo.mean(dim=(1, 2, 3), keepdim=True)
+        photo = (photo - mean) * contrast + mean + brightness
+        return self._move(sketch), self._move(photo)
+
+    def _move(self, pixels: Tensor) -> Tensor:
+        index = self.index.to(pixels.device)[:, None].expand(-1, pixels.shape[1], -1)
+        moved = pixels.flatten(2).gather(2, index).view(pixels.shape)
+        return moved * self.mask.to(pixels.device)
+
+
+def _moved(count: int, side: int, share: float, random: torch.Generator) -> Tensor:
+    """For each picture, positions along a side, moved by up to `share` of it: `(B, side)`."""
+    reach = round(share * side)
+    offset = torch.randint(-reach, reach + 1, (count, 1), generator=random)
+    return torch.arange(side)[None] + offset
+
+
+def _is_on(positions: Tensor, side: int) -> Tensor:
+    return (positions >= 0) & (positions < side)
+
+
+def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tensor:
+    """For each picture, which positions along a side lie in the cut-out: `(B, side)`."""
+    length = round(share * side)
+    start = torch.randint(1 - length, side, (count, 1), generator=random)
+    positions = torch.arange(side)[None]
+    return (positions >= start) & (positions < start + length)
+
+
+# Random changes of training pairs, on whole batches.
+#
+# Sketch and photo always move together; the sketch alone gets another pencil and another paper; the
+# discriminator sees photos changed once more.
+
+__all__ = ["DiscriminatorAugmentation", "augment_pairs"]
+
+
+def augment_pairs(
+    sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend and warp pairs; then roughen the sketches.
+
+    Args:
+        sketch: `(B, 1, H, W) in [-1, 1]`.
+        photo: `(B, 3, H, W) in [-1, 1]`.
+        config: How much of each; what has none draws nothing.
+        random: The source of all draws, on the CPU.
+    """
+    if config.mixing:
+        sketch, photo = mix(sketch, photo, config.mixing, random)
+    sketch, photo = warp(sketch, photo, config, random)
+    return roughen(sketch, config, random), photo

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sketchcli import config as settings
-from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
+from sketchcli.data.batches import DiscriminatorAugmentation, augment_pairs
 from sketchcli.device import Device
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.losses import PerceptualLoss

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from sketchcli import config as settings
-from sketchcli.data.augmentation import DiscriminatorAugmentation
+from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import UsageError
 

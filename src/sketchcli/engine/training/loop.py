@@ -11,8 +11,13 @@ import numpy as np
 import torch
 
 from sketchcli.checkpoint import with_prefix, without_prefix
-from sketchcli.data.augmentation import DiscriminatorAugmentation, augment_pairs
-from sketchcli.data.batches import epoch_batches, photos_to_tensor, sketches_to_tensor
+from sketchcli.data.batches import (
+    DiscriminatorAugmentation,
+    augment_pairs,
+    epoch_batches,
+    photos_to_tensor,
+    sketches_to_tensor,
+)
 from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.training import growth

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sketchcli import checkpoint
 from sketchcli.config import LossConfig, TrainConfig
-from sketchcli.data.augmentation import DiscriminatorAugmentation
+from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device
 from sketchcli.engine.training import growth, networks
 from sketchcli.engine.training.distributed import ALONE, Ranks
