@@ -7,9 +7,8 @@ import torch
 from generating_fixtures import weights_of
 from torch import nn
 
-from sketchcli.device import Device
+from sketchcli.device import Device, check_device
 from sketchcli.engine.generating.load import load_model
-from sketchcli.engine.self_test import check_device
 from sketchcli.engine.training.train import train
 from sketchcli.errors import DeviceError, ExitCode
 from sketchcli.models.building import build_generator

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sketchcli.config import DataConfig
-from sketchcli.engine.training.growth import resize_batch, size_at, stages
+from sketchcli.engine.training.networks import resize_batch, size_at, stages
 from sketchcli.errors import UsageError
 
 

@@ -12,9 +12,8 @@ from sketchcli import config as settings
 from sketchcli.config import Align, Fit, ModelConfig
 from sketchcli.data import appearance
 from sketchcli.data.appearance import SketchStats
-from sketchcli.device import Device
+from sketchcli.device import Device, check_device
 from sketchcli.engine.runs import Run
-from sketchcli.engine.self_test import check_device
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.models.building import build_generator
 from sketchcli.weights_header import Header, about_of, read_header

@@ -20,7 +20,7 @@ from sketchcli.data.batches import (
 )
 from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
-from sketchcli.engine.training import growth
+from sketchcli.engine.training import networks
 from sketchcli.engine.training.budget import replanned
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.trainer import Figures, Part
@@ -131,8 +131,8 @@ def prepare(session: Session, pairs: Split, done: float) -> Part:
     sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
     real = photos_to_tensor(pairs.photos, session.device.torch)
     sketch, real = augment_pairs(sketch, real, session.config.augmentation, random)
-    size = growth.size_at(done, session.config.data, session.dataset.description.size)
-    sketch, real = growth.resize_batch(sketch, real, size)
+    size = networks.size_at(done, session.config.data, session.dataset.description.size)
+    sketch, real = networks.resize_batch(sketch, real, size)
     view = None
     if session.config.augmentation.discriminator:
         view = DiscriminatorAugmentation(real.shape, random, strength=session.strength.value)
@@ -199,7 +199,7 @@ def end_epoch(session: Session, last: BatchTrained, images_per_second: float) ->
         session.strength.value,
         session.trainer.generator_optimizer.param_groups[0]["lr"],
         session.device.memory_megabytes(),
-        growth.size_at(
+        networks.size_at(
             (progress.step - 1) / session.batches / progress.epochs,
             session.config.data,
             session.dataset.description.size,

@@ -14,11 +14,10 @@ from sketchcli.data import splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out, photo_hashes
-from sketchcli.device import Device
+from sketchcli.device import Device, check_device
 from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import sample_sheets
 from sketchcli.engine.runs import Run
-from sketchcli.engine.self_test import check_device
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
 from sketchcli.engine.training.checkpointing import Checkpointer, Progress, hashes_learnt_before

@@ -14,7 +14,7 @@ from sketchcli import checkpoint
 from sketchcli.config import LossConfig, TrainConfig
 from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device
-from sketchcli.engine.training import growth, networks
+from sketchcli.engine.training import networks
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
 from sketchcli.errors import CheckpointError, UsageError
@@ -140,7 +140,7 @@ class Trainer:
         self._weights = _weights(config.loss)
         generator = device.place(ranks.prepare(build_generator(config.model)))
         discriminator = build_discriminator(config.model, image_size)
-        growth.check_can_grow(discriminator, image_size, config.data.grow_from)
+        networks.check_can_grow(discriminator, image_size, config.data.grow_from)
         discriminator = device.place(ranks.prepare(discriminator))
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
