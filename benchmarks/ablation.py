@@ -22,7 +22,7 @@ from statistics import fmean
 
 from sketchcli import device as devices
 from sketchcli import images
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared
 

@@ -34,8 +34,8 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.data.batches import sketches_to_tensor
 from sketchcli.engine.generating.generate import BATCH, generate, open_models
 from sketchcli.engine.generating.inputs import Existing, Naming, Request
-from sketchcli.engine.generating.load import LoadedModel, load_model
 from sketchcli.engine.generating.onnx import export
+from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.runs import find_weights
 
 DRAWN = 64  # different sketches; the others are copies

@@ -19,7 +19,7 @@ from sketchcli import checkpoint, files
 from sketchcli import device as devices
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data.prepared import MARK
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.runs import Provenance
 

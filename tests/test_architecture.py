@@ -298,7 +298,7 @@ PLANTED = {
         ("sketchcli.assets.faces", "from torch.hub import load_state_dict_from_url"),
         ("sketchcli.engine.fetching", "import socket"),
         ("sketchcli.data.batches", "from torch.utils.data import DataLoader"),
-        ("sketchcli.engine.generating.pipeline", "from multiprocessing import Pool"),
+        ("sketchcli.engine.generating.generate", "from multiprocessing import Pool"),
     ],
     loads_nothing_executable: [
         ("sketchcli.checkpoint", "import pickle"),

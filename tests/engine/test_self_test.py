@@ -8,7 +8,7 @@ from generating_fixtures import weights_of
 from torch import nn
 
 from sketchcli.device import Device, check_device
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.training.train import train
 from sketchcli.errors import DeviceError, ExitCode
 from sketchcli.models.building import build_generator

@@ -8,7 +8,7 @@ import torch
 
 from sketchcli import checkpoint, images, load_generator, registry, weights
 from sketchcli.assets.demo import draw_pair
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.training.train import train
 from sketchcli.errors import CheckpointError
 

@@ -19,7 +19,7 @@ from sketchcli.engine.evaluating.comparing import EvalConfig
 from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.features import BATCH
 from sketchcli.engine.evaluating.tools import HEADLINE
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared
 from sketchcli.engine.preprocessing.pair_builder import PairOptions

@@ -12,8 +12,7 @@ from sketchcli import images
 from sketchcli.engine.evaluating.references import model_predictor
 from sketchcli.engine.generating import sample as drawing_module
 from sketchcli.engine.generating.inputs import Drawing, Scale
-from sketchcli.engine.generating.load import load_model
-from sketchcli.engine.generating.prepare import Preparer, Tiled, natural_size
+from sketchcli.engine.generating.prepare import Preparer, Tiled, load_model, natural_size
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.errors import UsageError
 from sketchcli.models.building import fold_batch_norms

@@ -12,8 +12,8 @@ from generating_fixtures import weights_of
 from sketchcli import checkpoint, images, load_generator
 from sketchcli.config import ModelConfig
 from sketchcli.engine.generating import onnx
-from sketchcli.engine.generating.load import load_model
 from sketchcli.engine.generating.onnx import export
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.errors import DataError, DeviceError, ExitCode, UsageError
 from sketchcli.models.building import build_generator
 

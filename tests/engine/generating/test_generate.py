@@ -9,11 +9,11 @@ import pytest
 
 from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
+from sketchcli.engine.generating import generate
 from sketchcli.engine.generating import generate as generating
-from sketchcli.engine.generating import pipeline
+from sketchcli.engine.generating.generate import Streams, Writer, read
 from sketchcli.engine.generating.inputs import Existing
-from sketchcli.engine.generating.load import load_model
-from sketchcli.engine.generating.pipeline import Streams, Writer, read
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.errors import DataError
 
 
@@ -64,7 +64,7 @@ def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
     monkeypatch.setitem(generating.BATCH, "cpu", 2)
     monkeypatch.setattr(generating, "load_model", load)
     monkeypatch.setattr(generating, "Writer", Slow)
-    monkeypatch.setattr(pipeline, "read", read_one)
+    monkeypatch.setattr(generate, "read", read_one)
     assert convert(tmp_path / "in", tmp_path / "out").count("made") == 150
     assert len(loaded) == 1
     assert len(opened) == 150

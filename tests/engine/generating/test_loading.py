@@ -11,7 +11,7 @@ from generating_fixtures import weights_of
 
 from sketchcli import checkpoint
 from sketchcli.config import Align, Fit
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError
 from sketchcli.weights_header import read_header

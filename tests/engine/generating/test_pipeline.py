@@ -11,7 +11,7 @@ from sketchcli import images
 from sketchcli.engine.generating import sample as drawing_module
 from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Drawing, Naming, Request
-from sketchcli.engine.generating.load import load_model
+from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import MOST_STREAMS, Sampler
 
 

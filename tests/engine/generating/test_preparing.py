@@ -12,8 +12,7 @@ from sketchcli.data import appearance
 from sketchcli.data.appearance import find_paper, on_even_paper
 from sketchcli.engine.generating import prepare as preparing
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
-from sketchcli.engine.generating.load import load_model
-from sketchcli.engine.generating.prepare import Preparer
+from sketchcli.engine.generating.prepare import Preparer, load_model
 from sketchcli.errors import CheckpointError, DataError
 from sketchcli.portraits import finding_faces
 

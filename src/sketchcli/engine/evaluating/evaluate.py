@@ -22,7 +22,7 @@ from sketchcli.engine.evaluating.comparing import EvalConfig, Extras, check, com
 from sketchcli.engine.evaluating.features import Candidate, Read, Reference, batches, measure
 from sketchcli.engine.evaluating.tools import Tools, open_tools
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.generating.load import LoadedModel, load_model
+from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.results import DiscriminatorScore, EvalResult
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, DataError, UsageError

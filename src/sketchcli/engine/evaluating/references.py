@@ -14,7 +14,7 @@ from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import exactly
 from sketchcli.engine.evaluating.features import Candidate, Read, Reference
-from sketchcli.engine.generating.load import LoadedModel
+from sketchcli.engine.generating.prepare import LoadedModel
 from sketchcli.engine.generating.sample import generate_in_parts
 from sketchcli.engine.runs import Run
 from sketchcli.errors import DataError

@@ -8,9 +8,8 @@ from pathlib import Path
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import inputs, plan
-from sketchcli.engine.generating.generate import Pipeline
+from sketchcli.engine.generating.generate import Pipeline, Writer
 from sketchcli.engine.generating.inputs import Existing, Request
-from sketchcli.engine.generating.pipeline import Writer
 from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError

@@ -12,7 +12,7 @@ import torch
 
 from sketchcli import __version__, files
 from sketchcli.device import Device
-from sketchcli.engine.generating.load import LoadedModel, load_model
+from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.results import ExportResult
 from sketchcli.errors import DataError, DeviceError, UsageError
 from sketchcli.models.building import fold_batch_norms

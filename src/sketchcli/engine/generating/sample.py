@@ -11,8 +11,7 @@ from sketchcli import images
 from sketchcli.data.batches import sketches_to_tensor, tensor_to_photos
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.generating.inputs import Drawing
-from sketchcli.engine.generating.load import LoadedModel
-from sketchcli.engine.generating.prepare import Prepared
+from sketchcli.engine.generating.prepare import LoadedModel, Prepared
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.portraits import finding_faces
