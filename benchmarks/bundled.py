@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sketchcli import device, images, paths, registry
 from sketchcli.data import prepared
-from sketchcli.engine.evaluating.tools import HEADLINE
+from sketchcli.engine.evaluating.features import HEADLINE
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 

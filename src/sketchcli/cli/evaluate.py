@@ -100,7 +100,7 @@ def evaluate(
     with quick_imports():
         from sketchcli import device as devices
         from sketchcli.engine.evaluating import evaluate as evaluating
-        from sketchcli.engine.evaluating.comparing import EvalConfig
+        from sketchcli.engine.evaluating.evaluate import EvalConfig
 
     folder = (out or paths.unused(paths.evaluations_home())) if report else None
     config = EvalConfig(tuple(metric or ()), allow_trained, folder)

@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from sketchcli.engine.evaluating import comparing
-from sketchcli.engine.evaluating.tools import HEADLINE
+from sketchcli.engine.evaluating import evaluate
+from sketchcli.engine.evaluating.features import HEADLINE
 from sketchcli.engine.reporting import wording
 from sketchcli.metrics import inception, structural
 
@@ -16,10 +16,10 @@ def test_fid_of_few_pictures_is_warned_of_and_never_leads():
             "ssim": structural.ENTRIES["ssim"],
         }
     )
-    (warning,) = comparing._few(range(100), tools)
+    (warning,) = evaluate._few(range(100), tools)
     assert warning.startswith("FID of 100 pictures: biased upwards under 2048")
-    assert comparing._few(range(2048), tools) == []
+    assert evaluate._few(range(2048), tools) == []
     assert "fid" not in {*wording.LEADING, *HEADLINE}
     assert "kid" in HEADLINE
     scores = [SimpleNamespace(figures={"fid": SimpleNamespace(count=100)})]
-    assert comparing._info("fid", inception.ENTRIES["fid"], scores).title == "FID of 100"
+    assert evaluate._info("fid", inception.ENTRIES["fid"], scores).title == "FID of 100"

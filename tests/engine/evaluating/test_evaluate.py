@@ -13,12 +13,11 @@ from sketchcli.config import Fit
 from sketchcli.data import sources
 from sketchcli.data.prepared import Rows, StoredSplit
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.evaluating import comparing, features, references
+from sketchcli.engine.evaluating import evaluate as comparing
 from sketchcli.engine.evaluating import evaluate as discriminators
-from sketchcli.engine.evaluating.comparing import EvalConfig
-from sketchcli.engine.evaluating.evaluate import evaluate_folders, evaluate_split
-from sketchcli.engine.evaluating.features import BATCH
-from sketchcli.engine.evaluating.tools import HEADLINE
+from sketchcli.engine.evaluating import features, references
+from sketchcli.engine.evaluating.evaluate import EvalConfig, evaluate_folders, evaluate_split
+from sketchcli.engine.evaluating.features import BATCH, HEADLINE
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating import memorisation
-from sketchcli.engine.evaluating.memorisation import SIDE, Examiner, distances, thumbnails
+from sketchcli.engine.evaluating import features
+from sketchcli.engine.evaluating.features import SIDE, Examiner, distances, memorisation_thumbnails
 
 
 def flat(*values):
@@ -46,7 +46,7 @@ def test_the_truth_is_no_copy(photos):
     training, real, _ = photos
     found = Examiner(real, training).score(real)
     assert found.share_nearer == 0
-    assert found.share_copied == pytest.approx(memorisation.BY_CHANCE, abs=1 / 40)
+    assert found.share_copied == pytest.approx(features.BY_CHANCE, abs=1 / 40)
 
 
 def test_new_pictures_are_no_copies_though_they_are_not_the_truth(photos):
@@ -72,8 +72,8 @@ def test_blocks_of_any_size_and_any_order_give_the_same(photos, monkeypatch, row
     others[3] = training[20]
     whole = distances(others, training)
     assert whole.least[3] == 0
-    monkeypatch.setattr(memorisation, "ROWS", rows)
-    monkeypatch.setattr(memorisation, "COLUMNS", columns)
+    monkeypatch.setattr(features, "ROWS", rows)
+    monkeypatch.setattr(features, "COLUMNS", columns)
     for order in (slice(None), slice(None, None, -1)):
         parts = distances(others, training[order])
         np.testing.assert_array_equal(parts.least, whole.least)
@@ -87,7 +87,7 @@ def test_pictures_that_differ_from_every_photo_by_nothing_have_no_nearness():
 def test_thumbnails_of_rows_on_disk(dataset):
     """As a prepared set has its photos: mapped, not loaded."""
     rows = dataset.split("train").photos
-    small = thumbnails(rows)
+    small = memorisation_thumbnails(rows)
     assert small.shape == (len(rows), SIDE, SIDE, 3)
     assert small.dtype == np.uint8
     # Half of the size, by area: each pixel is the mean of four.

@@ -9,7 +9,7 @@ import pytest
 from conftest import network_file
 
 from sketchcli import files
-from sketchcli.engine.evaluating import tools
+from sketchcli.engine.evaluating import features
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def target(home):
 
 def test_two_processes_that_need_a_network_at_once_both_get_it(target, monkeypatch):
     made = []
-    monkeypatch.setattr(tools, "convert", lambda *given: made.append(given))
+    monkeypatch.setattr(features, "convert", lambda *given: made.append(given))
     target.parent.mkdir(parents=True)
 
     def convert_elsewhere():
@@ -34,17 +34,17 @@ def test_two_processes_that_need_a_network_at_once_both_get_it(target, monkeypat
     other = threading.Thread(target=convert_elsewhere)
     other.start()
     held.wait()
-    assert tools.file_of("lpips-alex") == target
+    assert features.file_of("lpips-alex") == target
     other.join()
     assert target.read_bytes() == b"converted by the other one"
     assert made == []
 
 
 def test_a_network_is_converted_once_and_again_when_a_newer_one_was_fetched(target):
-    assert tools.file_of("lpips-alex") == target
+    assert features.file_of("lpips-alex") == target
     first = target.stat().st_mtime_ns
-    assert tools.file_of("lpips-alex").stat().st_mtime_ns == first
+    assert features.file_of("lpips-alex").stat().st_mtime_ns == first
     newer = time.time() + 5
     for file in target.parents[2].joinpath("assets", "lpips-alex").iterdir():
         os.utime(file, (newer, newer))
-    assert tools.file_of("lpips-alex").stat().st_mtime_ns > first
+    assert features.file_of("lpips-alex").stat().st_mtime_ns > first

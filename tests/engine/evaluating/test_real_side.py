@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating.features import BATCH, Reference, look
-from sketchcli.engine.evaluating.tools import Tools
+from sketchcli.engine.evaluating.features import BATCH, Reference, Tools, look
 
 
 class Counting:

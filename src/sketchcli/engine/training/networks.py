@@ -17,7 +17,7 @@ from sketchcli import checkpoint, errors, registry
 from sketchcli import config as settings
 from sketchcli.config import OPTIMIZERS, SCHEDULES, DataConfig, OptimizerConfig, TrainConfig
 from sketchcli.device import Device
-from sketchcli.engine.evaluating.tools import file_of
+from sketchcli.engine.evaluating.features import file_of
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, UsageError

@@ -12,7 +12,7 @@ from sketchcli.config import TrainConfig
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import Division, Split
 from sketchcli.device import Device
-from sketchcli.engine.evaluating import tools
+from sketchcli.engine.evaluating import features
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
@@ -175,7 +175,7 @@ def _lpips(
             f"the score {LPIPS} needs pictures of {lpips.LPIPS_ALEX_SMALLEST_SIDE} pixels or more",
             hint="choose another validation.score, or prepare a larger size",
         )
-    file = tools.file_of(LPIPS) if is_seen else None
+    file = features.file_of(LPIPS) if is_seen else None
     if file is not None:
         network = lpips.load_lpips_alex(file)
         return lambda generated, real: lpips.lpips_alex(generated, real, network)
