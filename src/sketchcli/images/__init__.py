@@ -5,21 +5,27 @@ exist only inside the models.
 """
 
 from sketchcli.images.opencv import use_one_thread
-from sketchcli.images.reading import (
+from sketchcli.images.raster import (
     LUMA,
     Floats,
     Pixels,
+    centre,
     decode,
+    encode,
+    fit,
     from_model_range,
+    inner_size,
     luma,
     read,
     read_luma,
     read_rgb,
     read_stream,
+    resize,
+    sheet,
     to_model_range,
     to_rgb,
+    write,
 )
-from sketchcli.images.sizing import centre, encode, fit, inner_size, resize, sheet, write
 
 __all__ = [
     "LUMA",

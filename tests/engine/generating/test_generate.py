@@ -199,7 +199,7 @@ def test_variations_of_standard_input_are_of_the_one_picture_that_it_holds(
 
 
 def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
-    from sketchcli.images import reading
+    from sketchcli.images import raster
 
     class Endless(io.RawIOBase):
         taken = 0
@@ -208,7 +208,7 @@ def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
             self.taken += size
             return bytes(size)
 
-    monkeypatch.setattr(reading, "LARGEST_FILE", 2**20)
+    monkeypatch.setattr(raster, "LARGEST_FILE", 2**20)
     endless = Endless()
     result = convert("-", tmp_path / "a.png", streams=Streams(endless, io.BytesIO()))
     assert "more than 1 MB" in result.files[0].error
