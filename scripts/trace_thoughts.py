@@ -18,8 +18,8 @@ A training step is what happens between two calls of `Trainer.step` in one epoch
 bookkeeping after it, and the preparation of the next batch. `eval` writes no report, since report
 pages are a thought of their own. `fetch-data` downloads an archive from a local HTTP server.
 
-The files to edit for another option of `train` are those that spell an existing one, OPTION: as a
-name or a text in `cli/` and `config/`, and as the setting that is read in any other file.
+The files to edit for another option of `train` are those in `cli/` and `config/` that spell an
+existing one, OPTION. The module that obeys the setting is what the option is for, and not counted.
 """
 
 import ast
@@ -46,9 +46,7 @@ from sketchcli.cli import main as cli
 PACKAGE = Path(sketchcli.__file__).parent
 FOUNDATION = {
     "errors": "all modules raise them",
-    "suggesting": "a part of the error messages",
     "files": "all files are written by it",
-    "formats": "a list of file endings",
     "paths": "all commands ask it for folders",
     "registry": "all names on the command line are found by it",
     "machine": "all commands ask it for processor cores and process ranks",
@@ -59,12 +57,13 @@ FOUNDATION = {
     "events": "the vocabulary of progress messages",
     "results": "the vocabulary of results",
     "runs": "all commands find models by it",
-    "finding": "all commands find datasets by it",
-    "lookup": "the later name of `finding`",
+    "lookup": "all commands find datasets by it",
+    "weights": "the path of the bundled model",
+    "engine/training/distributed": "the processes of a run: with one process, each call returns its argument",
 }
 CHOSEN = {"models", "losses", "metrics"}
 SMALLEST = 5  # lines of code
-OPTION, SETTING = "patience", "validation.patience"
+OPTION = "patience"
 PAIRS, SIZE, BATCH = 24, 32, 4  # 20 of the pairs are trained: one epoch has several batches
 IS_FUNCTION = 1  # the flag CO_OPTIMIZED, which the bodies of modules and classes lack
 
@@ -123,7 +122,7 @@ def is_counted(file: str, lines: int, verb: str) -> bool:
     """
     first, *rest = Path(file).with_suffix("").parts
     name = rest[0] if first == "engine" and len(rest) == 1 else first
-    is_shared = name in FOUNDATION or name in CHOSEN or lines < SMALLEST
+    is_shared = {name, file.removesuffix(".py")} & (FOUNDATION.keys() | CHOSEN) or lines < SMALLEST
     return not is_shared and (first != "cli" or rest[0].startswith(verb))
 
 
@@ -139,10 +138,10 @@ def spells_option(file: str, source: str) -> bool:
     >>> spells_option("cli/train.py", "patience = 1"), spells_option("files.py", "patience = 1")
     (True, False)
     """
-    fields = ("id", "arg", "attr", "value") if file.startswith(("cli/", "config/")) else ()
+    if not file.startswith(("cli/", "config/")):
+        return False
+    fields = ("id", "arg", "attr", "value")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Attribute) and f".{ast.unparse(node)}".endswith(f".{SETTING}"):
-            return True
         if any(str(getattr(node, field, "")).lower().strip("-") == OPTION for field in fields):
             return True
     return False
