@@ -59,7 +59,7 @@ FOUNDATION = {
     "runs": "all commands find models by it",
     "lookup": "all commands find datasets by it",
     "weights": "the path of the bundled model",
-    "engine/training/distributed": "the processes of a run: with one process, each call returns its argument",
+    "engine/training/distributed": "several processes; with one, each call returns its argument",
 }
 CHOSEN = {"models", "losses", "metrics"}
 SMALLEST = 5  # lines of code
