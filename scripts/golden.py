@@ -131,15 +131,24 @@ def workspace(root: Path, *, is_empty: bool = False) -> Iterator[Path]:
         os.environ.update(environment)
 
 
+def set_time(path: Path, moment: int) -> None:
+    """Give a file, or a folder and all files in it, a modification time in seconds."""
+    for each in (path, *path.rglob("*")):
+        os.utime(each, (1_700_000_000 + moment,) * 2)
+
+
 def fill(root: Path) -> None:
     """Copy the recorded files to a workspace and write the small ones that are not stored."""
     shutil.copytree(GOLDEN / "dataset", root / "home" / "prepared" / DATASET)
-    for name in PRESETS:
-        runs = root / "home" / "runs"
+    runs = root / "home" / "runs"
+    for index, name in enumerate(PRESETS):
         shutil.copytree(GOLDEN / "halfway" / name, runs / f"half-{name}")
         shutil.copytree(GOLDEN / "finished" / name, runs / name)
-        moment = 1_700_000_000 - 1000 * PRESETS.index(name)  # the first preset is the newest
-        os.utime(runs / name / "result.json", (moment, moment))
+        # A checkout gives files any times. The times of the weights order the list of models, those
+        # of the results say that the first preset is the newest run, and so the default model.
+        set_time(runs / f"half-{name}", 1000 * index)
+        set_time(runs / name, 1000 * index + 500)
+        set_time(runs / name / "result.json", -1000 * index)
     shutil.copytree(GOLDEN / "sketches", root / "sketches")
     shutil.copy(GOLDEN / "other.pth", root)
     write_pairs(root / "drawn")
