@@ -1,4 +1,4 @@
-"""The command: its verbs, and what is asked of it before any verb."""
+"""The program `sketch2img`: its commands, their examples and the look of their help."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -20,10 +20,10 @@ from sketchcli.cli.verbosity import with_manner
 
 
 class _Help:
-    """What both kinds share; for Typer's own classes to be mixed with."""
+    """Mixin for Typer's group and command classes: help that is readable on any background."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own
-        """As Typer shows it, in other colours."""
+        """Show Typer's help in the colours of `STYLES`."""
         from typer import rich_utils
 
         for name, style in STYLES.items():
@@ -31,7 +31,7 @@ class _Help:
         super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
-        """The parameters, `--help` included; no type beside a flag, which takes no value."""
+        """Return the parameters, `--help` included; flags take no value and show no type."""
         parameters = super().get_params(ctx)  # type: ignore[misc]
         for each in parameters:
             if isinstance(each, TyperOption) and each.is_flag:
@@ -43,9 +43,7 @@ class Group(_Help, TyperGroup):
     """The program, with all its commands."""
 
 
-# Commands whose help shows what a person has to type, on dark and on white.
-
-# Typer's cyan, green and yellow, bright in many terminals, cannot be read on white.
+# Typer's cyan, green and yellow are bright in many terminals and cannot be read on white.
 STYLES = {
     "STYLE_OPTION": "bold",
     "STYLE_SWITCH": "bold",
@@ -58,9 +56,9 @@ STYLES = {
 app = typer.Typer(
     name="sketch2img",
     cls=Group,
-    help="Turn sketches into photographs with a conditional GAN, and train your own translator.",
+    help="Turn sketches into photos with a conditional GAN, and train your own models.",
     epilog="The usual order: fetch-data, preprocess, train, generate, eval.\n\n"
-    "At once, with the model that comes along: sketch2img generate in.png out.png",
+    "To try it now with the bundled model: sketch2img generate in.png out.png",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # main() has the one error boundary
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,7 +66,7 @@ app = typer.Typer(
 
 
 def print_version(is_asked: bool) -> None:
-    """Print the version and stop."""
+    """Print the version and exit, if `--version` was given."""
     if is_asked:
         typer.echo(f"sketch2img {__version__}")
         raise typer.Exit
@@ -81,7 +79,7 @@ def sketch2img(
         typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Turn sketches into photographs with a conditional GAN, and train your own translator."""
+    """Turn sketches into photos with a conditional GAN, and train your own models."""
 
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -98,11 +96,10 @@ VERBS: dict[str, Callable[..., None]] = {
 
 
 class Command(_Help, TyperCommand):
-    """A verb."""
+    """One command of the program."""
 
 
-# Examples of each command, for its help and for the man page; a test reads every one.
-
+# The examples are shown in each command's help and in the man page; a test parses every one.
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "fetch-data": (
         "sketch2img fetch-data --list",
@@ -140,7 +137,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def epilog(command: str) -> str:
-    """The examples as a help's last lines: Typer joins lines, and keeps paragraphs apart."""
+    """Return the examples as paragraphs, since Typer joins the lines of one paragraph."""
     return "\n\n".join(["Examples:", *(f"  {example}" for example in EXAMPLES[command])])
 
 

@@ -1,7 +1,7 @@
 """Names for shell completion, found without importing anything heavy.
 
-Each function takes what was typed of a word, under the name that Typer asks for, and returns the
-names that begin so. Where there are none, the shell goes on with files and folders.
+Each function takes the beginning of a word, under the parameter name that Typer requires, and
+returns the names that start with it. If there are none, the shell completes file names.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,38 +14,38 @@ Completion = Callable[[str], list[str]]
 
 
 def of(room: str) -> Completion:
-    """Names out of the registry."""
+    """Return a completion of the names in one registry."""
     return lambda incomplete: _begun(incomplete, registry.names(room))
 
 
 def among(names: Iterable[str]) -> Completion:
-    """One of some words."""
+    """Return a completion of the given words."""
     return lambda incomplete: _begun(incomplete, names)
 
 
 def raw_sets(incomplete: str) -> list[str]:
-    """Fetched sets."""
+    """Return the raw datasets."""
     return _begun(incomplete, _folders(paths.raw_home(), "source.json"))
 
 
 def prepared_sets(incomplete: str) -> list[str]:
-    """Prepared sets."""
+    """Return the prepared datasets."""
     return _begun(incomplete, _folders(paths.prepared_home(), "dataset.json"))
 
 
 def runs(incomplete: str) -> list[str]:
-    """Runs that can be gone on with."""
+    """Return the runs that can be resumed."""
     return _begun(incomplete, _folders(paths.runs_home(), "config.toml"))
 
 
 def models(incomplete: str) -> list[str]:
-    """Runs with weights, and the model that comes with the program."""
+    """Return the runs with weights, and `bundled` if the bundled model is installed."""
     bundled = [weights.NAME] if weights.is_here() else []
     return _begun(incomplete, [*_folders(paths.runs_home(), "weights.safetensors"), *bundled])
 
 
 def assignments(incomplete: str) -> list[str]:
-    """Settings for `--set`, up to the sign of equality."""
+    """Return the settings for `--set`, each with its equals sign."""
     from sketchcli.cli.train_settings import setting_names
 
     return _begun(incomplete, (f"{name}=" for name in setting_names()))
@@ -55,7 +55,6 @@ presets = among(settings.PRESETS)
 
 
 def _folders(room: Path, holding: str) -> Iterator[str]:
-    """Folders of a room that hold a file, by name."""
     return (path.parent.name for path in sorted(room.glob(f"[!.]*/{holding}")))
 
 

@@ -1,4 +1,4 @@
-"""`sketch2img doctor`."""
+"""The command `sketch2img doctor`."""
 
 import typer
 
@@ -6,9 +6,9 @@ from sketchcli.cli import options
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Look at the installation: what is here, what is missing, and whether all verbs can run.
+    """Check the installation: what is installed or missing, and which commands can run.
 
-    What it prints can be pasted into a report. Exit code 0: the five verbs can run.
+    The output fits into a bug report. The exit code is 0 if all five main commands can run.
     """
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit

@@ -1,4 +1,4 @@
-"""`sketch2img eval`."""
+"""The command `sketch2img eval`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,30 +18,30 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="[REAL] GENERATED...",
-            help="Folders of photos: the real ones, then generated ones; with --data or --model "
-            "generated ones alone.",
+            help="Folder of real photos, then folders of generated photos; with --data or --model, "
+            "only the generated ones.",
         ),
     ] = None,
     model: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="MODEL",
-            help="Weights, a run's folder or its name; several are compared.  "
-            "\\[default: the newest finished run, else bundled]",
+            help="Model to evaluate: a weights file, a run (name or folder) or bundled. Repeat to "
+            "compare several.  \\[default: the newest finished run, else bundled]",
             autocompletion=completing.models,
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A prepared set: name or folder.  \\[default: the newest]",
+            help="Prepared dataset (name or folder).  \\[default: the newest]",
             autocompletion=completing.prepared_sets,
         ),
     ] = None,
     split: Annotated[
         str,
         typer.Option(
-            help="Which of its splits: test, val or train.",
+            help="Split to evaluate on: test, val or train.",
             autocompletion=completing.among(splits.SPLITS),
         ),
     ] = "test",
@@ -49,38 +49,38 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
-            help=f"Only these: {METRICS}.  \\[default: all there are]",
+            help=f"Metric to compute: {METRICS}. Repeatable.  \\[default: all available]",
             autocompletion=completing.of(registry.METRICS),
         ),
     ] = None,
     size: options.Size = "128",
     allow_trained: Annotated[
-        bool, typer.Option("--allow-trained", help="Score pairs that a model was trained on too.")
+        bool, typer.Option("--allow-trained", help="Also score pairs that a model was trained on.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the report.  \\[default: one below evaluations/ at home]"),
+        typer.Option(help="Folder for the report.  \\[default: a new one in the data folder]"),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write report, plots and CSV.")
+        bool, typer.Option("--report/--no-report", help="Write the report, plots and CSV files.")
     ] = True,
     device: options.DeviceName = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score models or folders of photos against the real ones, beside trivial baselines.
+    """Score models or folders of generated photos against real photos, next to simple baselines.
 
-    --size holds for two folders; a prepared set has its own.
+    --size applies to comparing folders; a prepared dataset has its own size.
     """
     generated = folders or []
     compares_folders = data is None and not model and bool(generated)
     if compares_folders and len(generated) == 1:
         raise UsageError(
-            "one folder alone cannot be compared",
-            hint="eval REAL GENERATED, or eval --data SET GENERATED",
+            "only one folder was given; real and generated photos are needed",
+            hint="run: sketch2img eval REAL GENERATED, or name a dataset with --data",
         )
     if split not in splits.SPLITS:
         raise UsageError(
-            f"no split is called '{split}'",
+            f"unknown split '{split}'",
             hint=errors.did_you_mean(split, splits.SPLITS, label="one of"),
         )
     pixels = options.parse_size(size)
@@ -111,8 +111,8 @@ def evaluate(
         else:
             for weights in models:
                 tell(Note(f"model: {weights}"))
-            tell(Note(f"set: {dataset.folder}"))
-            place = devices.resolve(device, precision="fp32")  # figures that others can compare
+            tell(Note(f"dataset: {dataset.folder}"))
+            place = devices.resolve(device, precision="fp32")  # keeps scores comparable
             result = evaluating.evaluate_split(
                 models, generated, dataset, split, config, device=place, reporter=tell
             )

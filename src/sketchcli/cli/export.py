@@ -1,4 +1,4 @@
-"""`sketch2img export`."""
+"""The command `sketch2img export`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,15 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Weights, a run's folder or its name, or bundled.",
+            help="Model to export: a weights file, a run (name or folder) or bundled.",
             autocompletion=completing.models,
         ),
     ],
-    output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="ONNX file to write.")],
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a model as ONNX, for any batch and size, and compare it with the original."""
+    """Export a model to ONNX, for any batch and image size, and compare it with the original."""
     from sketchcli.cli.render import emit
     from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.runs import find_weights

@@ -1,4 +1,4 @@
-"""`sketch2img fetch-data`."""
+"""The command `sketch2img fetch-data`."""
 
 import sys
 from dataclasses import replace
@@ -18,47 +18,48 @@ def fetch_data(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="The set or network; --list shows all.",
+            help="Dataset or network to fetch; --list shows all.",
             autocompletion=completing.of(registry.ASSETS),
         ),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List what is known, and its state.")
+        bool, typer.Option("--list", help="List the available datasets and networks, with status.")
     ] = False,
     from_: Annotated[
-        str, typer.Option("--from", help="Your own file, folder or URL.", metavar="FILE|DIR|URL")
+        str, typer.Option("--from", help="File, folder or URL to fetch.", metavar="FILE|DIR|URL")
     ] = "",
-    as_: Annotated[str, typer.Option("--name", help="Call the fetched set so.")] = "",
+    as_: Annotated[str, typer.Option("--name", help="Name to give the fetched dataset.")] = "",
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept the licence notice of the set.")
+        bool, typer.Option("--accept-licence", help="Accept the licence notice of the dataset.")
     ] = False,
     sha256: Annotated[
-        str, typer.Option(help="Hash that the file must have, in the place of a known one.")
+        str, typer.Option(help="Expected SHA-256 of the file; overrides the known one.")
     ] = "",
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare a fetched set with its recorded hashes.")
+        bool, typer.Option("--verify", help="Compare a fetched dataset with its recorded hashes.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of your own photos.")] = "",
     count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Pairs to draw.  \\[default: 200]")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of pairs to draw.  \\[default: 200]"),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            min=16, max=1024, metavar="N", help="Pixels a side, drawn pairs.  \\[default: 128]"
+            min=16, max=1024, metavar="N", help="Size of drawn pairs in px.  \\[default: 128]"
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Seed of the drawn pairs.  \\[default: 0]"),
+        typer.Option(min=0, metavar="N", help="Random seed of the drawn pairs.  \\[default: 0]"),
     ] = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Get a data set or a network: download, draw or copy it, and verify it."""
+    """Download, draw or copy a dataset or a network, and verify it."""
     from sketchcli.cli.render import emit
 
     if list_:
@@ -67,7 +68,9 @@ def fetch_data(
         emit("fetch-data", list_assets(), as_json=as_json)
         return
     if name is None:
-        raise UsageError("which set?", hint="sketch2img fetch-data --list shows them")
+        raise UsageError(
+            "no dataset or network was named", hint="run: sketch2img fetch-data --list"
+        )
 
     from sketchcli.cli.progress import reporting
 
@@ -75,7 +78,9 @@ def fetch_data(
         from sketchcli.engine.fetching.inventory import verify as verify_set
 
         if from_ or sha256 or licence or dry_run or {count, size, seed} != {None}:
-            raise UsageError("--verify looks at what is there", hint="leave the other options out")
+            raise UsageError(
+                "--verify takes no options for fetching", hint="remove the other options"
+            )
         with reporting() as report:
             verified = verify_set(as_ or name, report)
         emit("fetch-data", verified, as_json=as_json)
@@ -99,15 +104,11 @@ def fetch_data(
 
 
 def ask_for_consent(plan: "FetchPlan") -> bool:
-    """Whether the person at the terminal accepts a set's notice; without a terminal, no.
-
-    Raises:
-        InterruptedRunError: Ctrl-C, or the end of the input.
-    """
+    """Return whether the person at the terminal accepts the notice; without a terminal, False."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     typer.echo(plan.notice, err=True)
     try:
-        return typer.confirm("Do you accept that?", err=True)
-    except typer.Abort:  # Ctrl-C, which Typer would end with another code
+        return typer.confirm("Accept this notice and fetch?", err=True)
+    except typer.Abort:  # on Ctrl-C, Typer would exit with another code
         raise InterruptedRunError("interrupted") from None

@@ -1,4 +1,4 @@
-"""`sketch2img generate`."""
+"""The command `sketch2img generate`."""
 
 import os
 import sys
@@ -66,9 +66,9 @@ def generate(
     as_json: options.Json = False,
     as_lines: options.JsonLines = False,
 ) -> None:
-    """Turn sketches into photographs: files, folders, globs, standard input.
+    """Generate photos from sketches: from files, folders, globs or standard input.
 
-    A folder's tree is mirrored in OUT. What is there already is never replaced unasked.
+    A folder's tree is mirrored in OUT. Existing files are not overwritten by default.
     """
     from sketchcli.engine.generating import plan
     from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection
@@ -108,14 +108,14 @@ def generate(
     raise typer.Exit(code)
 
 
-# `generate`, once its flags are understood: what is light first, then the models.
+# Once the options are parsed, `generate` does what is light first and then loads the models.
 
-MANY = 64  # photos that are worth a probe of the precision
+MANY = 64  # photos; from this number on, a probe of the precision pays off
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to compute and how to tell of it, as it was typed."""
+    """Where to compute and how to report, as the user typed it."""
 
     device: str
     precision: str
@@ -127,7 +127,7 @@ class Machine:
 def carry_out(
     request: Request, models: Sequence[Path] | None, machine: Machine, watched: Path | None
 ) -> ExitCode:
-    """Do what was asked, show it, and say how it ended."""
+    """Carry out a request, show its result and return the exit code."""
     if watched is None:
         result = run(request, models, machine)
     else:
@@ -142,7 +142,7 @@ def carry_out(
 
 
 def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
-    """Carry out a request: what is wrong with it is said before anything heavy is imported."""
+    """Generate the photos of a request; its errors are raised before anything heavy is imported."""
     plan = make_plan(request)
     tell = _telling(print_plain, as_lines=machine.as_lines)
     if (idle := nothing_to_do(request, plan, tell)) is not None:
@@ -162,11 +162,11 @@ def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> Ge
 def run_watch(
     request: Request, folder: Path, models: Sequence[Path] | None, machine: Machine
 ) -> GenerateResult:
-    """Watch a folder until Ctrl-C."""
+    """Convert the sketches in a folder until Ctrl-C."""
     if not request.share.is_whole:
-        raise UsageError("--watch cannot be shared", hint="leave out --shard")
+        raise UsageError("--watch cannot be combined with --shard", hint="remove --shard")
     if request.grid is not None:
-        raise UsageError("--grid is of photos that are all there", hint="leave out --watch")
+        raise UsageError("--grid cannot be combined with --watch", hint="remove one of them")
     request = replace(request, models=_weights(models))
 
     with quick_imports():
@@ -187,10 +187,10 @@ def _say_models(request: Request, tell: Reporter) -> None:
     for path in request.models:
         tell(Note(f"model: {path}"))
     if len(set(request.models)) < len(request.models):
-        tell(Note("a model is named twice: it counts twice", is_warning=True))
+        tell(Note("a model that is given twice counts twice", is_warning=True))
     share = request.share
     if not share.is_whole:
-        tell(Note(f"share {share.number} of {share.count}"))
+        tell(Note(f"shard {share.number} of {share.count}"))
 
 
 def _device(machine: Machine, *, is_many: bool) -> "Device":
@@ -199,17 +199,17 @@ def _device(machine: Machine, *, is_many: bool) -> "Device":
     from sketchcli import device as devices
 
     name, rank = machine.device, os.environ.get("LOCAL_RANK", "")
-    if name == "auto" and rank.isdigit() and torch.cuda.is_available():  # each rank a GPU
+    if name == "auto" and rank.isdigit() and torch.cuda.is_available():  # one GPU per rank
         name = f"cuda:{int(rank) % torch.cuda.device_count()}"
-    # A probe takes as long as drawing some photos does.
+    # A probe takes as long as generating some photos.
     precision = "fp32" if machine.precision == "auto" and not is_many else machine.precision
     place = devices.resolve(name, precision=precision)
-    torch.set_num_threads(1)  # those that draw take their own; to load a model, one is as quick
+    torch.set_num_threads(1)  # enough for loading; workers set their own
     return place
 
 
 def _telling(report: Reporter, *, as_lines: bool) -> Reporter:
-    """A reporter that also prints a line of JSON for each file."""
+    """Return a reporter that, for `--jsonl`, also prints a line of JSON per file."""
 
     def tell(event: Event) -> None:
         if as_lines and isinstance(event, Converted):
@@ -219,15 +219,15 @@ def _telling(report: Reporter, *, as_lines: bool) -> Reporter:
     return tell
 
 
-# From the flags of `generate` to one request, with all that can be checked without a model.
+# The options of `generate` become one request; all checks that need no model happen here.
 
-LARGEST_SIDE = 8192  # pixels of a photo
+LARGEST_SIDE = 8192  # pixels, of a photo
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True)
 class Places:
-    """What is read, and where photos go."""
+    """The inputs and the output."""
 
     sources: tuple[str, ...]
     listed: tuple[str, ...]
@@ -237,20 +237,16 @@ class Places:
 def places(
     paths: Sequence[str], out: str | None, list_file: str | None, *, is_watching: bool
 ) -> Places:
-    """Tell IN from OUT.
-
-    Raises:
-        UsageError: One of them is missing, or there are too many.
-        DataError: The list cannot be read.
-    """
+    """Separate the inputs from the output."""
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
-        raise UsageError("no OUT: where are the photos to go?", hint="generate IN OUT")
+        raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
     if is_watching and (sources or list_file):
-        raise UsageError("--watch FOLDER takes no other IN", hint="generate --watch FOLDER OUT")
+        raise UsageError("--watch takes no other input", hint="use --watch FOLDER OUT alone")
     if not (sources or list_file or is_watching):
         raise UsageError(
-            f"one path alone ({output}): the sketch, or the photo?", hint="generate IN OUT"
+            f"only one path was given ({output}); an input and an output are needed",
+            hint="run: sketch2img generate IN OUT",
         )
     _check_streams(sources, output, list_file)
     stdin = sys.stdin.buffer if list_file == STREAM else None
@@ -260,138 +256,111 @@ def places(
 
 def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -> None:
     if STREAM in sources and list_file == STREAM:
-        raise UsageError("- is the sketch or the list, not both", hint="name one of them")
+        raise UsageError("- cannot be both the sketch and the list", hint="use a file for the list")
     if (STREAM in sources or list_file == STREAM) and sys.stdin.isatty():
-        raise UsageError("- is standard input, and that is a keyboard", hint="... < sketch.png")
+        raise UsageError(
+            "standard input (-) is a terminal",
+            hint="redirect a file, for example: sketch2img generate - photo.png < sketch.png",
+        )
     if output == STREAM and sys.stdout.isatty():
-        raise UsageError("- is standard output, and that is a terminal", hint="... - > photo.png")
+        raise UsageError(
+            "standard output (-) is a terminal",
+            hint="redirect it, for example: sketch2img generate sketch.png - > photo.png",
+        )
 
 
 def check_output(output: str, *, uses_stdout: bool, is_shown: bool) -> None:
-    """Refuse what cannot go together with a photo on standard output.
-
-    Raises:
-        UsageError: Something else would be printed there, or read back.
-    """
+    """Refuse options that cannot be combined with a photo on standard output."""
     if output == STREAM and uses_stdout:
-        raise UsageError("standard output holds the photo", hint="leave out --json and --jsonl")
+        raise UsageError(
+            "--json and --jsonl cannot be combined with a photo on standard output",
+            hint="remove --json and --jsonl",
+        )
     if output == STREAM and is_shown:
-        raise UsageError("--show looks at files", hint="name a file for the photo")
+        raise UsageError("--show needs a photo in a file", hint="name an output file instead of -")
 
 
 def check_picture_name(option: str, file: Path | None) -> None:
-    """Refuse a file that cannot become a picture.
-
-    Raises:
-        DataError: Its suffix names no format.
-    """
+    """Refuse a file whose extension is not that of a format that images are written in."""
     if file is not None and file.suffix.lower() not in WRITABLE:
-        raise DataError(f"{option} {file}: not a picture's name", hint="use .png, .jpg or .webp")
+        raise DataError(
+            f"{option} {file} has an unsupported image extension", hint="use .png, .jpg or .webp"
+        )
 
 
 def choice(kind: type[Choice], option: str, text: str) -> Choice:
-    """One of an option's words.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """Convert an option's value to its enum member."""
     try:
         return kind(text)
     except ValueError:
         known = ", ".join(kind)
-        raise UsageError(f"{option} {text}: no such choice", hint=f"one of {known}") from None
+        raise UsageError(
+            f"invalid value for {option}: '{text}'", hint=f"choose one of {known}"
+        ) from None
 
 
 def flag(option: str, text: str, word: str) -> bool:
-    """Whether an option that is `none` or one other word is that word.
-
-    Raises:
-        UsageError: It is neither.
-    """
+    """Return whether an option that allows only `none` and `word` has the value `word`."""
     if text not in {"none", word}:
-        raise UsageError(f"{option} {text}: no such choice", hint=f"one of none, {word}")
+        raise UsageError(f"invalid value for {option}: '{text}'", hint=f"choose none or {word}")
     return text == word
 
 
 def pasting(*, is_asked: bool, align: str) -> bool:
-    """Whether faces are put back.
-
-    Raises:
-        UsageError: They are asked for, but never cut out.
-    """
+    """Return whether faces are pasted back, which needs faces that were cropped."""
     if is_asked and align == "none":
-        raise UsageError("--paste puts an aligned face back", hint="add --align face")
+        raise UsageError("--paste needs an aligned face", hint="add --align face")
     return is_asked
 
 
 def photo_format(text: str | None) -> str:
-    """A format of photos; empty where none is given.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """Return the format of photos in a folder; empty if none is given."""
     if text is not None and text not in FORMATS:
-        raise UsageError(f"--format {text}: no such format", hint=f"one of {', '.join(FORMATS)}")
+        raise UsageError(f"unknown --format '{text}'", hint=f"choose one of {', '.join(FORMATS)}")
     return text or ""
 
 
 def name_suffix(text: str) -> str:
-    """What comes behind each name.
-
-    Raises:
-        UsageError: It would lead to another folder.
-    """
+    """Return the text to append to each name; it must not lead to another folder."""
     if set(text) & set("/\\\0"):
-        raise UsageError(f"--suffix {text!r}: not part of a name", hint="--suffix _photo")
+        raise UsageError(f"--suffix {text!r} cannot be in a file name", hint="remove the slashes")
     return text
 
 
 def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
-    """What becomes of photos that are there.
-
-    Raises:
-        UsageError: Both are asked for.
-    """
+    """Return what happens to existing photos."""
     if is_skipped and is_replaced:
-        raise UsageError("--skip-existing and --overwrite exclude each other", hint="choose one")
+        raise UsageError("--skip-existing and --overwrite contradict each other", hint="remove one")
     if is_skipped:
         return Existing.SKIP
     return Existing.OVERWRITE if is_replaced else Existing.REFUSE
 
 
 def photo_size(text: str | None) -> Scale | tuple[int, int]:
-    """How large photos are.
-
-    Raises:
-        UsageError: It is no size.
-    """
+    """Parse `--size`: `model`, `input`, or height and width in pixels."""
     if text is None or text in set(Scale):
         return Scale(text or Scale.MODEL)
     return parse_size(text, largest=LARGEST_SIDE)
 
 
 def when(option: str, text: str) -> When:
-    """Whether something is done to a sketch.
-
-    Raises:
-        UsageError: It is none of auto, yes and no.
-    """
+    """Parse an option that is auto, yes or no."""
     return choice(When, option, text)
 
 
-# Pictures in a terminal: each cell is a half block, two pixels, one above the other.
+# In a terminal preview, each cell is a half block that shows two pixels, one above the other.
 
 HALF_BLOCK = "\u2580"
-MOST_SHOWN = 8
+MOST_SHOWN = 8  # photos
 WIDEST = 64  # cells
 
 
 def preview(result: GenerateResult) -> None:
-    """Show the first photos on stderr, where that is a terminal that has the colours."""
+    """Show the first photos on stderr, if it is a terminal with enough colours."""
     console = Console(stderr=True)
     has_colours = console.color_system in {"256", "truecolor"}
     if not (sys.stderr.isatty() and has_colours and not console.no_color):
-        typer.echo("--show: no terminal with colours here; look at the files", err=True)
+        typer.echo("--show needs a terminal with colours; open the files instead", err=True)
         return
     photos = [file.output for file in result.files if file.output is not None]
     for path in photos[:MOST_SHOWN]:
@@ -399,11 +368,11 @@ def preview(result: GenerateResult) -> None:
             console.print(line)
         console.print(Text(str(path), style="dim"))
     if len(photos) > MOST_SHOWN:
-        console.print(f"and {len(photos) - MOST_SHOWN} more")
+        console.print(f"photos not shown: {len(photos) - MOST_SHOWN}")
 
 
 def cells(path: Path, width: int) -> Iterator[Text]:
-    """The lines of a picture, `width` cells wide at most."""
+    """Yield the lines of an image, at most `width` cells wide."""
     from sketchcli import images
 
     photo = images.read_rgb(path)

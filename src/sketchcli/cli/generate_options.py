@@ -7,29 +7,34 @@ import typer
 
 from sketchcli.cli import completing, options
 
-FILES, DRAWING, PHOTOS = "Which sketches", "How they are drawn", "The photos"
+FILES, DRAWING, PHOTOS = "Input files", "How photos are generated", "Output photos"
 MACHINE, OUTPUT = "Machine", "Output"
 
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IN... OUT",
-        help="Sketches (files, folders, globs, - for standard input), then the photo, or the "
-        "folder for photos, or - for standard output.",
+        help="Sketches (files, folders, globs, or - for standard input), then the output: a photo, "
+        "a folder for photos, or - for standard output.",
     ),
 ]
 
-# -- which sketches
+# -- input files
 Out = Annotated[
     str | None,
-    typer.Option("--out", "-o", help="OUT, where all arguments are IN.", rich_help_panel=FILES),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Output file or folder; every positional argument is then an input.",
+        rich_help_panel=FILES,
+    ),
 ]
 ListFile = Annotated[
     str | None,
     typer.Option(
         "--list",
         metavar="FILE",
-        help="Paths of sketches, one a line, or with zero bytes between them; - is standard input.",
+        help="File of sketch paths, one per line or separated by zero bytes; - for standard input.",
         rich_help_panel=FILES,
     ),
 ]
@@ -37,34 +42,37 @@ Watch = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Convert what is in a folder and what appears in it, until Ctrl-C.",
+        help="Convert the sketches in a folder, and every new one, until Ctrl-C.",
         rich_help_panel=FILES,
     ),
 ]
 Recursive = Annotated[
     bool,
     typer.Option(
-        "--recursive/--no-recursive", help="Folders with all below.", rich_help_panel=FILES
+        "--recursive/--no-recursive", help="Search subfolders, too.", rich_help_panel=FILES
     ),
 ]
 Include = Annotated[
     list[str] | None,
     typer.Option(
         metavar="GLOB",
-        help="Of folders only these: a pattern for the name, or with / for the path. Repeatable.",
+        help="Filter the files found in folders: keep those that match GLOB (against the relative "
+        "path if it contains /). Repeatable.",
         rich_help_panel=FILES,
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="GLOB", help="Not these. Repeatable.", rich_help_panel=FILES),
+    typer.Option(
+        metavar="GLOB", help="Skip files that match GLOB. Repeatable.", rich_help_panel=FILES
+    ),
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where the tree begins that OUT mirrors.  "
-        "\\[default: the nearest folder that holds all IN]",
+        help="Base of the folder tree that is mirrored in OUT.  "
+        "\\[default: the nearest folder that contains every input]",
         rich_help_panel=FILES,
     ),
 ]
@@ -72,19 +80,19 @@ Shard = Annotated[
     str | None,
     typer.Option(
         metavar="I/N",
-        help="Only the share I of N.  \\[default: all, or a torchrun rank's share]",
+        help="Generate only shard I of N.  \\[default: all, or the shard of a torchrun rank]",
         rich_help_panel=FILES,
     ),
 ]
 
-# -- how they are drawn
+# -- how photos are generated
 Models = Annotated[
     list[Path] | None,
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Weights, a run's folder or its name, or bundled; of several the mean is drawn.  "
-        "\\[default: the newest finished run, else bundled]",
+        help="Model to use: a weights file, a run (name or folder) or bundled. Repeat to average "
+        "several models.  \\[default: the newest finished run, else bundled]",
         autocompletion=completing.models,
         rich_help_panel=DRAWING,
     ),
@@ -92,14 +100,14 @@ Models = Annotated[
 Raw = Annotated[
     bool,
     typer.Option(
-        "--raw", help="The weights as trained, not their average.", rich_help_panel=DRAWING
+        "--raw", help="Use the raw, not the averaged (EMA) weights.", rich_help_panel=DRAWING
     ),
 ]
 Invert = Annotated[
     str,
     typer.Option(
         metavar="auto|yes|no",
-        help="Invert: where a sketch is white on black.",
+        help="Invert the sketch; auto: only if its polarity differs from the training sketches.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -107,7 +115,7 @@ Paper = Annotated[
     str,
     typer.Option(
         metavar="auto|yes|no",
-        help="Even out shadows and tint of the paper: where the training sketches had none.",
+        help="Even out shadows and tint of the paper; auto: if unlike the training sketches'.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -115,21 +123,21 @@ Align = Annotated[
     str,
     typer.Option(
         metavar="none|face",
-        help="Cut faces out as `preprocess --align face` does.",
+        help="Align and crop faces as `preprocess --align face` does.",
         rich_help_panel=DRAWING,
     ),
 ]
 Paste = Annotated[
     bool,
     typer.Option(
-        "--paste", help="Put an aligned face back into its sketch.", rich_help_panel=DRAWING
+        "--paste", help="Paste an aligned face back into its sketch.", rich_help_panel=DRAWING
     ),
 ]
 Tile = Annotated[
     bool,
     typer.Option(
         "--tile",
-        help="Draw at the sketch's own size, in overlapping tiles of the model's.",
+        help="Generate at the sketch's own size, in overlapping tiles. Implies --size input.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -137,7 +145,7 @@ Tta = Annotated[
     str,
     typer.Option(
         metavar="none|flip",
-        help="flip: the mean of a sketch's photo and its mirror image's.",
+        help="Test-time augmentation; flip averages the photos of the sketch and its mirror image.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -147,20 +155,20 @@ Variations = Annotated[
         min=1,
         max=1000,
         metavar="N",
-        help="Photos a sketch, of a model with noise.",
+        help="Number of photos per sketch; needs a model with noise input.",
         rich_help_panel=DRAWING,
     ),
 ]
 Seed = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Of the variations.", rich_help_panel=DRAWING)
+    int, typer.Option(min=0, metavar="N", help="Seed of the variations.", rich_help_panel=DRAWING)
 ]
 
-# -- the photos
+# -- output photos
 Size = Annotated[
     str | None,
     typer.Option(
         metavar="model|input|N|WxH",
-        help="As large as the model draws, as the sketch is, or as fits into W by H.  "
+        help="Photo size: the model's, the sketch's, or the largest that fits into W by H.  "
         "\\[default: model; input with --tile]",
         rich_help_panel=PHOTOS,
     ),
@@ -170,31 +178,39 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="png|jpg|webp",
-        help="Of photos in a folder.  \\[default: png]",
+        help="Image format of photos in a folder.  \\[default: png]",
         rich_help_panel=PHOTOS,
     ),
 ]
 Quality = Annotated[
     int | None,
-    typer.Option(min=1, max=100, metavar="N", help="Of JPEG and WebP.", rich_help_panel=PHOTOS),
+    typer.Option(
+        min=1,
+        max=100,
+        metavar="N",
+        help="Compression quality for JPEG and WebP.",
+        rich_help_panel=PHOTOS,
+    ),
 ]
 Suffix = Annotated[
-    str, typer.Option(help="Put this behind each name: _photo.", rich_help_panel=PHOTOS)
+    str, typer.Option(help="Text to append to each name, such as _photo.", rich_help_panel=PHOTOS)
 ]
 SkipExisting = Annotated[
     bool,
-    typer.Option("--skip-existing", help="Keep photos that are there.", rich_help_panel=PHOTOS),
+    typer.Option(
+        "--skip-existing", help="Skip sketches whose photo exists.", rich_help_panel=PHOTOS
+    ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what is there.", rich_help_panel=PHOTOS)
+    bool, typer.Option("--overwrite", help="Overwrite existing files.", rich_help_panel=PHOTOS)
 ]
 Compare = Annotated[
     bool,
-    typer.Option("--compare", help="Write sketch and photo side by side.", rich_help_panel=PHOTOS),
+    typer.Option("--compare", help="Save sketch and photo side by side.", rich_help_panel=PHOTOS),
 ]
 Grid = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="One contact sheet of all as well.", rich_help_panel=PHOTOS),
+    typer.Option(metavar="FILE", help="Also save a contact sheet.", rich_help_panel=PHOTOS),
 ]
 
 # -- machine and output
@@ -206,18 +222,20 @@ Precision = Annotated[
     str,
     typer.Option(
         metavar="auto|fp32|bf16",
-        help="auto: of 64 photos or more the quicker one, else fp32.",
+        help="Numeric precision; auto: the faster one for 64 or more photos, else fp32.",
         rich_help_panel=MACHINE,
     ),
 ]
 Show = Annotated[
     bool,
-    typer.Option("--show", help="Preview photos in the terminal.", rich_help_panel=OUTPUT),
+    typer.Option("--show", help="Show a preview in the terminal.", rich_help_panel=OUTPUT),
 ]
 Manifest = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write what became of each file, as CSV.", rich_help_panel=OUTPUT
+        metavar="FILE",
+        help="Write a CSV file with the result of each file.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Json = Annotated[
@@ -227,6 +245,6 @@ Json = Annotated[
 JsonLines = Annotated[
     bool,
     typer.Option(
-        "--jsonl", help="Print a line of JSON for each file as it is done.", rich_help_panel=OUTPUT
+        "--jsonl", help="Print one line of JSON per finished file.", rich_help_panel=OUTPUT
     ),
 ]

@@ -1,4 +1,4 @@
-"""`sketch2img import-weights`."""
+"""The command `sketch2img import-weights`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,13 +12,13 @@ from sketchcli.cli.train_settings import parse_value
 from sketchcli.errors import DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
-LIKE_HELP = "A model whose network, size and fit these weights share: a run, or a file."
+LIKE_HELP = "Model whose network, size and fit the weights share: a run or a weights file."
 
 
 def import_weights(
-    source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="What torch.save wrote.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="File written by torch.save.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT.safetensors", help="The weights to write.")
+        Path, typer.Argument(metavar="OUT.safetensors", help="Weights file to write.")
     ],
     like: Annotated[
         Path | None,
@@ -27,27 +27,27 @@ def import_weights(
     generator: Annotated[
         str,
         typer.Option(
-            help=f"Without --like: {GENERATORS}.",
+            help=f"Generator architecture, unless --like is given: {GENERATORS}.",
             autocompletion=completing.of(registry.GENERATORS),
         ),
     ] = "resunet",
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Of the network: width=64. Repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="Generator option, such as width=64. Repeatable."),
     ] = None,
     size: options.Size = "128",
     fit: Annotated[
-        settings.Fit, typer.Option(help="How a picture of another shape gets the size.")
+        settings.Fit, typer.Option(help="How to resize images of another aspect ratio.")
     ] = settings.Fit.STRETCH,
-    licence: Annotated[str, typer.Option(help="Of the photos it was trained on.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence of the training photos.")] = "not stated",
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Take a generator's weights out of a pickle, running nothing of it."""
+    """Import a generator's weights from a pickle file, without executing any code in it."""
     if not source.is_file():
-        raise DataError(f"{source}: no such file", hint="check the path")
+        raise DataError(f"{source} is not an existing file", hint="check the path")
     if target.suffix != ".safetensors":
-        raise UsageError(f"{target}: no name for weights", hint="end it with .safetensors")
+        raise UsageError(f"{target} does not end in .safetensors", hint="change its name")
     chosen = settings.ModelConfig(generator=generator, generator_options=_options(option or []))
     pixels = options.parse_size(size)
 
@@ -73,6 +73,6 @@ def _options(assignments: list[str]) -> dict[str, Any]:
     for text in assignments:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise UsageError(f"--option {text}: no setting", hint="--option width=64")
+            raise UsageError(f"--option '{text}' is not KEY=VALUE", hint="write --option width=64")
         found[name] = parse_value(value)
     return found

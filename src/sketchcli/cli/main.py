@@ -23,21 +23,17 @@ TRACEBACK_VARIABLE = "SKETCH2IMG_TRACEBACK"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command and return its exit code.
 
-    Args:
-        argv: Arguments after the program's name; the process's own by default.
-
-    Returns:
-        The exit code.
+    `argv` holds the arguments after the program's name, by default those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file's name may be no text, or none in this encoding; so escaped, it is right in JSON.
+        # A file name may not be valid or encodable text; backslash escapes keep the JSON valid.
         sys.stdout.reconfigure(errors="backslashreplace")
     code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
-    if together is not None and together.has_joined():  # Python's own end might abort it
+    if together is not None and together.has_joined():  # Python's normal exit may abort
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -48,16 +44,16 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with _termination_as_interrupt():
             app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
-    except SystemExit as stop:  # Typer's own end: after --help, a usage error, Ctrl-C
+    except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
         return _after_typer(arguments, int(stop.code or 0))
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(arguments, ExitCode.DATA, f"{where}{error.strerror or error}")
-    except Exception as error:  # noqa: BLE001 - the last resort: a bug, said in one line
+    except Exception as error:  # noqa: BLE001 - last resort: a bug becomes one line
         reason = str(error).partition("\n")[0]
-        hint = f"please report it with the output of {TRACEBACK_VARIABLE}=1"
+        hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
         return _fail(arguments, ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint)
     return ExitCode.OK
 
@@ -65,10 +61,10 @@ def _run(arguments: Sequence[str]) -> int:
 def _after_typer(arguments: Sequence[str], code: int) -> int:
     if code == ExitCode.INTERRUPTED:
         return _fail(arguments, code, "interrupted")
-    # For people, Typer has explained it.
+    # Without --json, the message that Typer has printed is enough.
     if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
-        message = "the command line was not understood; stderr says why"
-        typer.echo(error_envelope(_verb(arguments), code, message, "--help"))
+        message = "the command line is not valid; stderr says why"
+        typer.echo(error_envelope(_verb(arguments), code, message, "add --help"))
     return code
 
 
@@ -76,12 +72,12 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
     if os.environ.get(TRACEBACK_VARIABLE) or is_verbose(arguments):
         traceback.print_exc()
     rank = _rank(arguments)
-    if rank and code == ExitCode.INTERRUPTED:  # the first process says it for all
+    if rank and code == ExitCode.INTERRUPTED:  # the main process reports it for all
         return code
     whose = f"process {rank}: " if rank else ""
     typer.echo(f"error: {whose}{printable(message)}", err=True)
     if hint:
-        steps = map(printable, hint.split("\n"))  # some are steps, one a line
+        steps = map(printable, hint.split("\n"))  # a hint may hold steps, one per line
         typer.echo("hint: " + "\n".join(steps), err=True)
     if "--json" in arguments and not rank:
         typer.echo(error_envelope(_verb(arguments), code, message, hint))
@@ -89,7 +85,7 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
 
 
 def _rank(arguments: Sequence[str]) -> int:
-    """This process's number among those that train together; 0 for the first, and alone."""
+    """Return this process's rank among those that train together; 0 if it trains alone."""
     if _verb(arguments) != "train":
         return 0
     with contextlib.suppress(SketchError):
@@ -103,7 +99,7 @@ def _verb(arguments: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does; `train` has its own, gentler way with both."""
+    """Let SIGTERM clean up as Ctrl-C does; `train` handles both itself and saves the run."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

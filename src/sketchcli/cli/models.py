@@ -1,4 +1,4 @@
-"""`sketch2img models`."""
+"""The command `sketch2img models`."""
 
 from typing import Annotated
 
@@ -8,12 +8,10 @@ from sketchcli.cli import options
 
 
 def models(
-    finished: Annotated[
-        bool, typer.Option("--finished", help="Only runs that have ended.")
-    ] = False,
+    finished: Annotated[bool, typer.Option("--finished", help="List finished runs only.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """List the models that --model can name, with their scores; a star is the default."""
+    """List the models that --model accepts, with their scores; a star marks the default."""
     from sketchcli.cli.render import emit
     from sketchcli.engine.runs import list_models
 

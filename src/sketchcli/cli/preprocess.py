@@ -1,4 +1,4 @@
-"""`sketch2img preprocess`."""
+"""The command `sketch2img preprocess`."""
 
 import re
 import shlex
@@ -21,98 +21,108 @@ def preprocess(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A fetched set's name, or a folder with named subfolders.",
+            help="Raw dataset (name), or a folder whose subfolders are named after their content.",
             autocompletion=completing.raw_sets,
         ),
     ] = None,
     sketches: Annotated[Path | None, typer.Option(help="Folder of sketches.")] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of photos; alone, their sketches are drawn.")
+        Path | None, typer.Option(help="Folder of photos; without --sketches, sketches are drawn.")
     ] = None,
-    paired: Annotated[Path | None, typer.Option(help="Folder of side-by-side pictures.")] = None,
+    paired: Annotated[Path | None, typer.Option(help="Folder of side-by-side images.")] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV with the columns sketch, photo and split.")
+        Path | None, typer.Option(help="CSV file with the columns sketch, photo and split.")
     ] = None,
     direction: Annotated[
         Direction | None,
-        typer.Option(help="Side by side: where the photo is.  \\[default: as the set has it]"),
+        typer.Option(help="Side of the photo in side-by-side images.  \\[default: the dataset's]"),
     ] = None,
     style: Annotated[
         list[str] | None,
         typer.Option(
             metavar="STYLE",
-            help=f"Draw sketches from the photos: {STYLES}. Several are mixed; one that is named "
-            "twice comes twice as often.",
+            help=f"Draw sketches from the photos in a style: {STYLES}. Repeat to mix styles; one "
+            "that is given twice is used twice as often.",
             autocompletion=completing.of(registry.STYLES),
         ),
     ] = None,
     draws: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Sketches to draw of each photo, in the styles in turn."
+            min=1, metavar="N", help="Number of sketches per photo, drawn in the styles in turn."
         ),
     ] = 1,
     size: options.Size = "128",
     fit: Annotated[
-        Fit, typer.Option(help="How a picture of another shape gets the size.")
+        Fit, typer.Option(help="How to resize images of another aspect ratio.")
     ] = Fit.STRETCH,
     align: Annotated[
         Align,
         typer.Option(
-            help="Turn and crop so that every face's eyes are in one place; loose: about there."
+            help="Rotate and crop so that every face's eyes are at one position; loose: roughly."
         ),
     ] = Align.NONE,
     backdrop: Annotated[
         Backdrop,
-        typer.Option(help="Drawn portraits: put a plain studio backdrop behind the sitter."),
+        typer.Option(help="Put a studio backdrop into the photos that sketches are drawn from."),
     ] = Backdrop.KEEP,
     light: Annotated[
-        Light, typer.Option(help="Drawn portraits: even out their exposure and colour cast.")
+        Light, typer.Option(help="Even out exposure and colour cast of the photos to draw from.")
     ] = Light.KEEP,
     likeness: Annotated[
         Likeness,
         typer.Option(
-            help="Drawn portraits: true to the photo's pixels, or free as people are: features a "
-            "little off; nose, lids and red lips shaded by convention."
+            help="Draw faces true to the photo, or free as people do: features slightly off; "
+            "nose, lids and red lips shaded by convention."
         ),
     ] = Likeness.TRUE,
     splits: Annotated[
-        SplitBy, typer.Option(help="Who divides the pairs: the source, --val and --test, or CUHK.")
+        SplitBy,
+        typer.Option(
+            help="How to split the pairs: as the source does, by --val and --test, or by the "
+            "official CUHK lists."
+        ),
     ] = SplitBy.GIVEN,
     val: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="X", help="Share for validation.")
+        float, typer.Option(min=0, max=0.9, metavar="X", help="Fraction of pairs for validation.")
     ] = 0.0,
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="X", help="Share for testing.")
+        float, typer.Option(min=0, max=0.9, metavar="X", help="Fraction of pairs for testing.")
     ] = 0.1,
     group_by: Annotated[
-        str, typer.Option(metavar="REGEX", help="Keep names together in which this finds the same.")
+        str,
+        typer.Option(
+            metavar="REGEX",
+            help="Keep pairs in one split if REGEX matches the same text in their names.",
+        ),
     ] = "",
     seed: options.Seed = 0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a set in which the audit finds anything.")
+        bool, typer.Option("--strict", help="Refuse a dataset in which the audit finds anything.")
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Processes.  \\[default: one for each core]"),
+        typer.Option(min=1, metavar="N", help="Worker processes.  \\[default: one per core]"),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the prepared set.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder to make, instead of a name.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the prepared dataset.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Output folder, instead of --name.")] = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Pair, check, align, resize and split pictures, ready for training.
+    """Pair, check, align, resize and split images for training.
 
-    Killed, it goes on when the same command is given again.
+    If it is interrupted, run the same command again to resume.
     """
     pixels = options.parse_size(size)
     rule = SplitRule(splits, val, test, seed, _pattern(group_by))
     if val + test >= 1:
-        raise UsageError("--val and --test leave nothing to train on", hint="choose less")
+        raise UsageError(
+            "--val and --test leave nothing to train on", hint="choose smaller fractions"
+        )
     if name and out is not None:
-        raise UsageError("--name and --out are two ways to say one thing", hint="give one")
+        raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     if direction is not None and (source or paired) is None:
-        raise UsageError("--direction is for side-by-side pictures", hint="leave it out")
+        raise UsageError("--direction needs side-by-side images", hint="remove --direction")
     sitting = backdrop, light, likeness
     _check_portraits(*sitting, align)
     styles = _styles(style)
@@ -160,16 +170,14 @@ def _check_portraits(backdrop: Backdrop, light: Light, likeness: Likeness, align
         ("--likeness free", likeness is Likeness.FREE),
     ):
         if wants_face:
-            raise UsageError(f"{option} needs to know where the face is", hint="--align face")
+            raise UsageError(f"{option} needs face alignment", hint="add --align face")
 
 
 def _styles(chosen: list[str] | None) -> tuple[str, ...]:
     known = registry.names(registry.STYLES)
     for style in chosen or ():
         if style not in known:
-            raise UsageError(
-                f"no style is called '{style}'", hint=errors.did_you_mean(style, known)
-            )
+            raise UsageError(f"unknown style '{style}'", hint=errors.did_you_mean(style, known))
     return tuple(sorted(chosen or ("hand",)))
 
 
@@ -177,4 +185,7 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text else None
     except re.error as error:
-        raise UsageError(f"--group-by {text}: {error}", hint="a regular expression") from error
+        raise UsageError(
+            f"--group-by '{text}' is not a regular expression: {error}",
+            hint="write a Python regular expression",
+        ) from error

@@ -1,4 +1,4 @@
-"""Events of the engine, shown on stderr: live on a terminal, plain lines elsewhere."""
+"""The engine's events on stderr: live on a terminal, as plain lines elsewhere."""
 
 import contextlib
 import math
@@ -38,19 +38,19 @@ from sketchcli.engine.events import (
 )
 from sketchcli.engine.training.budget import duration
 
-# Without Rich's cyan and green, which are hardly to be seen on white.
+# Rich's cyan and green are hardly visible on white.
 READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))
-SPEED_PERIOD = 300.0  # seconds that the time left is judged by: a batch may take many
+SPEED_PERIOD = 300.0  # seconds of speed samples for the time left, as a batch may take long
 
 
 @contextlib.contextmanager
 def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
-    """A reporter for as long as the block lasts; of several processes, one is shown."""
+    """Provide a reporter for the block; only the main process of several is shown."""
     if not is_shown:
         yield SILENT
         return
     manner = current()
-    # FORCE_COLOR would make a terminal of a pipe.
+    # FORCE_COLOR would make Rich treat a pipe as a terminal.
     if manner.is_quiet or not (manner.has_bars and sys.stderr.isatty()):
         yield print_plain
         return
@@ -60,9 +60,9 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
 
 
 def print_plain(event: Event) -> None:
-    """One line for a note, an epoch, a measurement, a finding, a finished count or file.
+    """Print one line per note, epoch, validation, finding, and finished count or transfer.
 
-    Quietly: for what warns alone.
+    With --quiet, print only warnings.
     """
     if current().is_quiet and not is_warning(event):
         return
@@ -79,18 +79,18 @@ def print_plain(event: Event) -> None:
 
 
 def is_warning(event: Event) -> bool:
-    """Whether an event is told to those too who want to be told little."""
+    """Return whether an event is shown even with --quiet."""
     return isinstance(event, Found) or (isinstance(event, Note) and event.is_warning)
 
 
 def told(event: Note | Found) -> str:
-    """A note, or what the training doctor says, on one line."""
+    """Return a note, or a finding of the training doctor, on one line."""
     text = f"epoch {event.epoch}: {event.message}" if isinstance(event, Found) else event.message
     return printable(f"{'warning: ' if is_warning(event) else ''}{text}")
 
 
 def printable(text: str) -> str:
-    r"""Text without what would move the cursor, ring or hide: a file's name may hold that.
+    r"""Escape what would move the cursor, ring or hide, since file names may contain it.
 
     >>> printable("a\nb")
     'a\\nb'
@@ -120,7 +120,7 @@ def epoch_line(event: EpochTrained) -> str:
 
 
 def measured_line(event: Validated) -> str:
-    """A measurement on one line; a star is the best so far."""
+    """Return a validation on one line; a star marks the best score so far."""
     whose = "held-out" if event.is_held_out else "training"
     figures = {name: event.scores[name] for name in ("ssim", "mae") if name in event.scores}
     shown = [
@@ -132,7 +132,7 @@ def measured_line(event: Validated) -> str:
 
 
 def transfers(console: Console) -> Progress:
-    """Bars with size, speed and time left, within 80 columns."""
+    """Return bars with size, speed and time left, within 80 columns."""
     return Progress(
         described(24),
         BarColumn(bar_width=16),
@@ -144,19 +144,19 @@ def transfers(console: Console) -> Progress:
 
 
 def described(width: int) -> TextColumn:
-    """What a bar is of, so many columns wide at most; a set's or file's name may be in it."""
+    """Return the label column of a bar, at most `width` columns wide; it may hold file names."""
     column = Column(max_width=width, no_wrap=True, overflow="ellipsis")
     return TextColumn("{task.description}", markup=False, table_column=column)
 
 
 class LiveDisplay:
-    """Bars; while training, its figures above them."""
+    """Progress bars and, during training, losses and scores above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.progress = Progress(
             described(26),
-            BarColumn(bar_width=24),  # short of the edge: an echoed ^C must not start a line
+            BarColumn(bar_width=24),  # leaves room, as an echoed ^C must not wrap
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(),
             console=console,
@@ -171,7 +171,7 @@ class LiveDisplay:
         )
 
     def __call__(self, event: Event) -> None:
-        """Take an event into the display."""
+        """Update the display with an event."""
         self.training.take(event)
         if isinstance(event, Note | Found):
             self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
@@ -186,32 +186,32 @@ class LiveDisplay:
             self.advance("batches", done, event.epochs * event.batches)
 
     def advance(self, what: str, done: int, total: int) -> None:
-        """Move a bar; the first call makes it, where an earlier run may have got to."""
+        """Move a bar; the first call adds it, at the position of a resumed run."""
         if what not in self.tasks:
             self.tasks[what] = self.progress.add_task(what, total=total, completed=done)
         self.progress.update(self.tasks[what], completed=done, total=total)
 
     def transfer(self, event: Transferred) -> None:
-        """Move a file's bar; the first call makes it, where an earlier run may have got to."""
+        """Move a file's bar; the first call adds it, at the position of a resumed download."""
         if event.what not in self.files:
             task = self.transfers.add_task(event.what, total=event.total, completed=event.done)
             self.files[event.what] = task
         self.transfers.update(self.files[event.what], completed=event.done, total=event.total)
 
     def render(self) -> Group:
-        """What the terminal shows now."""
+        """Return what the terminal shows now."""
         bars = [self.transfers, self.progress] if self.files else [self.progress]
         if self.training.batch is None:
             return Group(*bars)
         return Group(self.training.render(self.console.width), *bars)
 
 
-# A training run on a terminal: its last epochs, its last measurements, where it stands.
+# The live view of a training run shows its last epochs, its last validations and its state.
 
 LAST_EPOCHS, LAST_MEASURED = 5, 3
-WIDE = 110  # columns, that all figures of a measurement need
-NARROW, PART = 80, 8  # columns that the losses need, and each of the generator's parts
-NOT_LOSSES = {"gradient_norm"}  # told with them, and none
+WIDE = 110  # columns that all values of a validation need
+NARROW, PART = 80, 8  # columns that the losses need, and each part of the generator's loss
+NOT_LOSSES = {"gradient_norm"}  # reported among the losses, but not one of them
 SHORT = {
     "adversarial": "adv",
     "reconstruction": "recon",
@@ -232,16 +232,16 @@ Trained = BatchTrained | EpochTrained
 
 @dataclass
 class TrainingView:
-    """What is shown of a run; events go in, a picture of the moment comes out."""
+    """The state of a run that is shown: `take` updates it, `render` shows it."""
 
     batch: BatchTrained | None = None
     epochs: list[EpochTrained] = field(default_factory=list)  # the last few
     measured: list[Validated] = field(default_factory=list)  # the last few
     best: Validated | None = None
-    skipped: int = 0  # batches in which a network learnt nothing
+    skipped: int = 0  # batches in which a network was not updated
 
     def take(self, event: Event) -> None:
-        """Take an event in; of another kind, it changes nothing."""
+        """Update the view with an event; other kinds of events change nothing."""
         if isinstance(event, BatchTrained):
             self.batch = event
             self.skipped += bool(event.skipped)
@@ -252,7 +252,7 @@ class TrainingView:
             self.best = event if event.is_best else self.best
 
     def render(self, width: int) -> RenderableType:
-        """What a terminal of so many columns shows now."""
+        """Return what a terminal of `width` columns shows now."""
         names = loss_names(self.batch.parts) if self.batch else []
         has_room = width >= NARROW + PART * len(names)
         parts: list[RenderableType] = [self.losses(names if has_room else [])]
@@ -261,10 +261,10 @@ class TrainingView:
         return Group(*parts, "", self.now([] if has_room else names))
 
     def losses(self, names: Sequence[str]) -> Table:
-        """The last epochs' means, then the current batch's figures; the named parts as columns."""
+        """Return the last epochs' means and the current batch's losses; `names` are columns."""
         table = plain_table("epoch", "batch", "generator\nloss", "discriminator\nloss")
         add_columns(table, *(SHORT.get(name, name) for name in names))
-        add_columns(table, "real\nfound", "generated\nfound", "overfit\ntrained", "img/s")
+        add_columns(table, "real\nacc.", "generated\nacc.", "overfit\ntrained", "img/s")
         for epoch in self.epochs:
             speed = f"{epoch.images_per_second:.1f}"
             table.add_row(where(epoch), "mean", *figures(epoch, names), speed, style="dim")
@@ -274,14 +274,14 @@ class TrainingView:
         return table
 
     def measurements(self, *, is_wide: bool) -> Table:
-        """The last measurements, and the best one."""
+        """Return the last validations, and the best one."""
         shown = list(self.measured)
         if self.best is not None and self.best not in shown:
             shown = [self.best, *shown[1:]]
         known = [name for name in TITLES if name in shown[-1].scores]
-        whose = "held out" if shown[-1].is_held_out else "training"
+        whose = "held-out" if shown[-1].is_held_out else "training"
         table = plain_table(f"{whose} pairs", "score  ", *(TITLES[name] for name in known))
-        add_columns(table, "overfit\nheld out")
+        add_columns(table, "overfit\nheld-out")
         if is_wide:
             add_columns(table, "trained\nSSIM", "colour\nshift", "diversity", "sketch\nuse")
         for event in shown:
@@ -303,7 +303,7 @@ class TrainingView:
         return table
 
     def now(self, names: Sequence[str]) -> Text:
-        """One line: the named parts of the loss, the rate, memory, what went wrong."""
+        """Return one line: parts of the loss, learning rate, size, memory and skipped steps."""
         found = {}
         if self.batch:
             found = {SHORT.get(n, n): number(self.batch.parts.get(n)) for n in names}
@@ -324,7 +324,7 @@ class TrainingView:
 
 
 def plain_table(first: str, *names: str) -> Table:
-    """A table without lines: words at the left, figures right-aligned."""
+    """Return a table without lines: words on the left, right-aligned numbers."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, vertical="bottom")
     add_columns(table, *names)
@@ -332,18 +332,18 @@ def plain_table(first: str, *names: str) -> Table:
 
 
 def add_columns(table: Table, *names: str) -> None:
-    """Columns of figures."""
+    """Add right-aligned columns."""
     for name in names:
         table.add_column(name, justify="right", vertical="bottom")
 
 
 def where(event: Trained) -> str:
-    """The epoch, of how many."""
+    """Return the epoch and the number of epochs."""
     return f"{event.epoch}/{event.epochs}"
 
 
 def figures(event: Trained, names: Sequence[str]) -> list[str]:
-    """Cells: both losses, the named parts of the generator's, how the discriminator did."""
+    """Return cells: both losses, parts of the generator's, the discriminator's accuracy."""
     return [
         number(event.generator_loss),
         number(event.discriminator_loss),
@@ -355,14 +355,14 @@ def figures(event: Trained, names: Sequence[str]) -> list[str]:
 
 
 def loss_names(parts: Mapping[str, float]) -> list[str]:
-    """The generator's losses, in the order that they are always shown in."""
+    """Return the names of the generator's losses, in a fixed order."""
     order = list(SHORT)
     names = [name for name in parts if name not in NOT_LOSSES]
     return sorted(names, key=lambda n: order.index(n) if n in order else len(order))
 
 
 def number(value: float | None) -> str:
-    """Three or four digits that matter.
+    """Format a number with three or four significant digits.
 
     >>> [number(value) for value in (0.12345, 1.2345, 21.234, 1234.5, None)]
     ['0.123', '1.234', '21.2', '1234', '']
@@ -374,7 +374,7 @@ def number(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A percentage.
+    """Format a fraction as a percentage.
 
     >>> share(0.715)
     '72%'
@@ -383,7 +383,7 @@ def share(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A figure between -1 and 1, with its sign.
+    """Format a number in [-1, 1] with its sign.
 
     >>> signed(0.314)
     '+0.31'
@@ -392,7 +392,7 @@ def signed(value: float | None) -> str:
 
 
 def memory(megabytes: float) -> str:
-    """Megabytes or gigabytes.
+    """Format a memory size in megabytes or gigabytes.
 
     >>> memory(812.3), memory(5210.0)
     ('812 MB', '5.2 GB')

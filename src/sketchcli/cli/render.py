@@ -1,4 +1,4 @@
-"""Results on stdout: for people, or as one JSON envelope."""
+"""The output of results on stdout: for people, or as one JSON envelope."""
 
 import json
 import os
@@ -40,12 +40,12 @@ from sketchcli.engine.results import (
 from sketchcli.engine.training.budget import duration
 from sketchcli.errors import ExitCode
 
-# Columns of a table that no terminal limits; licences and citations want so many to be read.
+# Columns if there is no terminal; licences and citations need this many to be readable.
 WIDE = 160
 
 
 def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any result
-    """Print a result once."""
+    """Print the result of a command, for people or as JSON."""
     if not as_json:
         render(result)
         return
@@ -55,7 +55,7 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
 
 
 def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
-    """What went wrong although there is a result."""
+    """Return the errors that a result reports."""
     if isinstance(result, GenerateResult):
         code = int(ExitCode.DATA)
         return [{"code": code, "message": file.error, "hint": ""} for file in result.failed]
@@ -67,7 +67,7 @@ def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
 
 
 def file_line(file: GeneratedFile) -> str:
-    """A file of `generate` as one line of JSON."""
+    """Return a file of `generate` as one line of JSON."""
     return json.dumps(asdict(file), ensure_ascii=False, default=plain)
 
 
@@ -95,19 +95,19 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
         pairs = "" if listing.pairs is None else f"{listing.pairs:,}"
         table.add_row(escape(listing.name), pairs, _megabytes(listing), listing.state, *about)
     console.print(table)
-    typer.echo("MB: on disk, or (to download).  More: --list --json")
+    typer.echo("MB: on disk, or (of the download).  Details: --list --json")
 
 
 @render.register
 def _(result: FetchPlan) -> None:
     fates = {
-        "absent": "would be made",
-        "ready": "is there; --overwrite would replace it",
-        "taken": "holds something else; choose another --name",
+        "absent": "would be created",
+        "ready": "exists; --overwrite would replace it",
+        "taken": "contains other files; choose another --name",
     }
     typer.echo(f"{result.folder}: {fates[result.state]}")
     for source in result.sources:
-        typer.echo(f"from: {source}")
+        typer.echo(f"source: {source}")
     for number, step in enumerate(result.steps, start=1):
         typer.echo(f"step {number}: {step}")
     if result.download_megabytes is not None:
@@ -115,14 +115,14 @@ def _(result: FetchPlan) -> None:
     typer.echo(f"free disk space: {result.free_megabytes:,} MB")
     typer.echo(f"licence: {result.licence}")
     if result.notice:
-        typer.echo(f"to accept with --accept-licence: {result.notice}")
+        typer.echo(f"notice (accept it with --accept-licence): {result.notice}")
     if result.next:
         typer.echo(f"next: {result.next}")
 
 
 @render.register
 def _(result: FetchResult) -> None:
-    count = f"{result.pictures} pictures in " if result.pictures else ""
+    count = f"{result.pictures} images in " if result.pictures else ""
     typer.echo(f"{count}{result.folder}")
     typer.echo(f"licence: {result.licence}")
     if result.next:
@@ -131,7 +131,7 @@ def _(result: FetchResult) -> None:
 
 @render.register
 def _(result: VerifyResult) -> None:
-    typer.echo(f"{result.name}: all {result.files} files are as they were fetched")
+    typer.echo(f"{result.name}: all {result.files} files match their recorded hashes")
 
 
 @render.register
@@ -140,21 +140,21 @@ def _(result: PreprocessResult) -> None:
     height, width = result.size
     typer.echo(f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'")
     fates = {
-        "left out": result.left_out,
+        "files skipped": result.left_out,
         "repeated": result.repeated,
-        "not cut as asked": result.unaligned,
+        "not aligned or cut out as requested": result.unaligned,
     }
     for fate, files in fates.items():
         if files:
             typer.echo(f"{fate}: {len(files)} (listed in the audit)")
     found = ", ".join(f"{count} {kind}" for kind, count in result.findings.items())
     typer.echo(f"audit: {found or 'nothing found'}: {result.audit}")
-    typer.echo(f"set: {result.folder}")
-    typer.echo(f"look at: {result.contact_sheet}")
+    typer.echo(f"dataset: {result.folder}")
+    typer.echo(f"contact sheet: {result.contact_sheet}")
     if result.is_spoiled:
-        typer.echo("next: look at the audit; this set is not fit to be trained on as it is")
+        typer.echo("next: review the audit; this dataset is not fit for training as it is")
     else:
-        before = "look at the audit, then " if result.errors else ""
+        before = "review the audit, then run: " if result.errors else ""
         name = paths.named(paths.prepared_home(), result.folder)
         typer.echo(f"next: {before}sketch2img train {shlex.quote(name)}")
 
@@ -163,43 +163,43 @@ def _(result: PreprocessResult) -> None:
 def _(result: ShareResult) -> None:
     typer.echo(
         f"rank {result.rank} of {result.ranks} made {result.chunks} chunks; "
-        "rank 0 puts the set together"
+        "rank 0 assembles the dataset"
     )
 
 
 @render.register
 def _(result: TrainEstimate) -> None:
     height, width = result.size
-    held_out = f", {result.held_out} held out" if result.held_out else ""
+    held_out = f", {result.held_out} held-out pairs" if result.held_out else ""
     typer.echo(result.settings)
-    typer.echo(f"set:        {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}")
+    typer.echo(f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}")
     typer.echo(
         f"parameters: {result.generator_parameters:,} in the generator, "
         f"{result.discriminator_parameters:,} in the discriminator"
     )
     typer.echo(f"device:     {result.device}, {result.precision}")
-    typer.echo(f"memory:     {result.memory_megabytes:,} MB, and what the libraries take")
+    typer.echo(f"memory:     {result.memory_megabytes:,} MB plus library overhead")
     typer.echo(
         f"time:       {duration(result.seconds)}: {result.steps:,} steps of "
-        f"{result.seconds_a_step:.2f} s, and measurements"
+        f"{result.seconds_a_step:.2f} s, plus validation"
     )
 
 
 @render.register
 def _(result: TrainResult) -> None:
     typer.echo(
-        f"{result.epochs} epochs of {result.dataset}, {result.images_seen} pictures, "
+        f"trained {result.epochs} epochs on {result.dataset} ({result.images_seen:,} images) in "
         f"{duration(result.seconds)}"
     )
     if result.scores:
         typer.echo(
             f"held-out pairs: SSIM {result.scores['ssim']:.3f}, mean absolute error "
-            f"{result.scores['mae']:.1f} of 255; best in epoch {result.best_epoch}"
+            f"{result.scores['mae']:.1f} of 255; best score in epoch {result.best_epoch}"
         )
     if result.skipped:
-        typer.echo(f"steps that were not finite, and skipped: {result.skipped}")
+        typer.echo(f"skipped steps (NaN or infinite values): {result.skipped}")
     typer.echo(f"weights: {result.weights}")
-    typer.echo(f"look at: {result.samples}")
+    typer.echo(f"samples: {result.samples}")
     typer.echo(f"report:  {result.report}")
     is_at_home = paths.is_in_room(paths.runs_home(), result.run_dir)
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
@@ -210,19 +210,19 @@ def _(result: TrainResult) -> None:
 def _(result: GenerateResult) -> None:
     for file in result.files:
         if file.output is not None:
-            typer.echo(os.fsencode(file.output))  # a name need not be text
+            typer.echo(os.fsencode(file.output))  # a file name need not be valid text
     show_failures(result)
     if len(result.files) > 1:
         kinds = ((kind, result.count(kind)) for kind in ("made", "skipped", "failed"))
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
         typer.echo(f"{len(result.files)} photos: {counts}", err=True)
-    for what, path in (("manifest", result.manifest), ("look at", result.grid)):
+    for what, path in (("manifest", result.manifest), ("contact sheet", result.grid)):
         if path is not None:
             typer.echo(f"{what}: {path}", err=True)
 
 
 def show_failures(result: GenerateResult) -> None:
-    """Why files gave no photo, on stderr."""
+    """Print the errors of failed files to stderr."""
     for file in result.failed:
         typer.echo(f"failed: {printable(str(file.error))}", err=True)
 
@@ -241,16 +241,16 @@ def _(result: ModelsResult) -> None:
 def _(result: ExportResult) -> None:
     typer.echo(result.output)
     typer.echo(
-        f"{result.compared} sketches in torch and ONNX Runtime differ by "
-        f"{result.largest_difference:.2g} at most, {result.mean_difference:.2g} on average, "
-        "of values in [-1, 1]"
+        f"for {result.compared} sketches, torch and ONNX Runtime differ by at most "
+        f"{result.largest_difference:.2g}, and by {result.mean_difference:.2g} on average, "
+        "with values in [-1, 1]"
     )
-    typer.echo(f"sides must be multiples of {result.multiple}; the rest is in its metadata")
+    typer.echo(f"width and height must be multiples of {result.multiple}; see the ONNX metadata")
 
 
 @render.register
 def _(result: ImportResult) -> None:
-    typer.echo(f"{result.tensors} tensors of the network {result.generator}: {result.weights}")
+    typer.echo(f"imported {result.tensors} tensors of {result.generator}: {result.weights}")
     typer.echo(f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}")
 
 
@@ -271,14 +271,14 @@ def _console() -> Console:
 
 
 BASELINE = "baseline"
-INTERVAL = ". 95 % interval: "  # in a metric's protocol, before how its intervals are made
+INTERVAL = ". 95% confidence interval: "  # separates a protocol from its interval's method
 NARROW = 120  # columns; with fewer, an interval stands below its value
 
 
 def show_scores(result: EvalResult, console: Console) -> None:
-    """Print everything but the pictures."""
+    """Print everything but the images of an evaluation."""
     height, width = result.size
-    noun = "picture" if result.count == 1 else "pictures"
+    noun = "image" if result.count == 1 else "images"
     typer.echo(f"{result.count} {noun} of {width}x{height}: {result.real}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -292,11 +292,11 @@ def show_scores(result: EvalResult, console: Console) -> None:
     for line in _protocol(result):
         _tell(f"  {line}", console)
     if result.folder is not None:
-        typer.echo(f"look at: {result.folder / 'report.html'}")
+        typer.echo(f"report: {result.folder / 'report.html'}")
 
 
 def _tell(line: str, console: Console) -> None:
-    """Print a line; on a terminal, which would break it anywhere, broken between words."""
+    """Print a line; on a terminal, wrap it between words."""
     if console.is_terminal:
         begin = " " * (len(line) - len(line.lstrip()) + 2)
         wrap = textwrap.TextWrapper(console.width, subsequent_indent=begin)
@@ -306,7 +306,7 @@ def _tell(line: str, console: Console) -> None:
 
 
 def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
-    """Each thing that is said, with the names of which it is."""
+    """Return each text with the names that it belongs to."""
     groups: dict[str, list[str]] = {}
     for name, text in said.items():
         groups.setdefault(text, []).append(name)
@@ -316,7 +316,7 @@ def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
 def _table(result: EvalResult, before_interval: str) -> Table:
     table = Table("", box=None, pad_edge=False)
     for score in result.scores:
-        marked = " (trained on some)" if score.trained_on else ""
+        marked = " (trained on some pairs)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
         figures = [score.figures[name] for score in result.scores]
@@ -333,14 +333,14 @@ def _table(result: EvalResult, before_interval: str) -> Table:
 
 
 def _cell(figure: Figure, score: PredictorScore, count: int, before_interval: str) -> str:
-    """The value with its rank, and what it is of if not of `count` pictures; with its interval."""
+    """Return a value with its rank, its number of images unless that is `count`, its interval."""
     if figure.value is None:
         return "-"
     shown = f"{_number(figure.value, 4)} #{figure.rank}"
     if figure.rank == 1:
         shown = f"[bold]{shown}[/bold]"
     if figure.count != count:
-        shown += f" ({figure.count} pictures)"
+        shown += f" ({figure.count} images)"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
     low, high = _number(figure.low, 3), _number(figure.high, 3)
@@ -348,7 +348,7 @@ def _cell(figure: Figure, score: PredictorScore, count: int, before_interval: st
 
 
 def _number(value: float, digits: int) -> str:
-    """So many digits that matter; all of a large number's, rather than an exponent.
+    """Format a number with `digits` significant digits, or more rather than an exponent.
 
     >>> _number(0.71234, 4), _number(2603.4, 3)
     ('0.7123', '2603')
@@ -365,24 +365,24 @@ def _more(score: PredictorScore, result: EvalResult) -> list[str]:
             f"{result.metrics[name].title} {_number(value, 4)}"
             for name, value in score.on_training.items()
         )
-        lines.append(f"{score.predictor}, on pairs that it was trained on: {', '.join(figures)}")
+        lines.append(f"{score.predictor}, on its training pairs: {', '.join(figures)}")
     if score.memorisation is not None and score.kind != BASELINE:
         copied = score.memorisation.share_copied
         lines.append(
-            f"{score.predictor}: {copied:.0%} of its pictures are as near to a training photo as "
-            "copies (about 5% by chance)"
+            f"{score.predictor}: {copied:.0%} of its photos are as close to a training photo as "
+            "a copy would be (about 5% by chance)"
         )
     if score.discriminator is not None:
         d = score.discriminator
         lines.append(
-            f"{score.predictor}: discriminator, real against generated: accuracy {d.accuracy:.3f}, "
+            f"{score.predictor}: discriminator, real or generated: accuracy {d.accuracy:.3f}, "
             f"precision {d.precision:.3f}, recall {d.recall:.3f}, F1 {d.f1:.3f}"
         )
     return lines
 
 
 def _protocol(result: EvalResult) -> Iterator[str]:
-    """How all was measured; what metrics' intervals share is told once."""
+    """Yield how everything was measured; a description that intervals share is given once."""
     measured = {name: m.protocol.partition(INTERVAL) for name, m in result.metrics.items()}
     for name, text in result.protocol.items():
         yield f"{name}: {text}"
@@ -390,23 +390,23 @@ def _protocol(result: EvalResult) -> Iterator[str]:
         yield f"{name}: {text}"
     intervals = {name: text for name, (_, _, text) in measured.items() if text}
     for text, names in _grouped(intervals).items():
-        yield f"95 % intervals of {', '.join(names)}: {text}"
+        yield f"95% confidence intervals of {', '.join(names)}: {text}"
 
 
-WIDEST = 100  # columns, whatever the terminal has: it is to be pasted
+WIDEST = 100  # columns at most, so that the output can be pasted
 INDENT = " " * 20
 
 
 def show_checkup(found: Installation, columns: int) -> None:
-    """Print the block."""
+    """Print the result of `doctor`."""
     for check in found.checks:
         typer.echo(lines(check, min(WIDEST, columns)))
     unable = [verb for verb, can_run in found.can_run.items() if not can_run]
-    typer.echo(f"cannot run: {', '.join(unable)}" if unable else "all five verbs can run")
+    typer.echo(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
 
 
 def lines(check: Check, columns: int) -> str:
-    """A check on a line or more: how grave, what, what was found, what to do."""
+    """Return the lines of a check: state, name, what was found and what to do."""
     told = _filled(f"{check.state.value:8}{check.name:12}", check.summary, columns)
     return f"{told}\n{_filled(INDENT + '-> ', check.hint, columns)}" if check.hint else told
 
@@ -422,14 +422,14 @@ def _filled(start: str, text: str, columns: int) -> str:
 
 
 def without_home(text: str) -> str:
-    """Text in which the user's own folder is `~`, and nothing moves the cursor."""
+    """Return text with the home directory as `~` and nothing that moves the cursor."""
     return printable(text.replace(str(Path.home()), "~"))
 
 
 def show_models(result: ModelsResult, console: Console) -> None:
-    """Print a line for each model."""
+    """Print one line per model."""
     if not result.models:
-        typer.echo("no models yet; next: sketch2img train")
+        typer.echo("no models found; next: sketch2img train")
         return
     table = Table("", "model", "trained on", box=None, pad_edge=False)
     for name in ("size", "epochs", "SSIM", "MAE"):
@@ -448,11 +448,11 @@ def show_models(result: ModelsResult, console: Console) -> None:
             model.generator,
         )
     console.print(table)
-    typer.echo("SSIM, MAE: on held-out pairs.  *: used where no --model is named.  More: --json")
+    typer.echo("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
 
 
 def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
-    """The JSON that every command prints with `--json`."""
+    """Return the JSON that every command prints with `--json`."""
     content = {
         "version": __version__,
         "command": command,
@@ -464,13 +464,13 @@ def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[An
 
 
 def error_envelope(command: str, code: int, message: str, hint: str) -> str:
-    """The JSON of a command that failed."""
+    """Return the JSON of a failed command."""
     about = {"code": int(code), "message": message, "hint": hint}
     return envelope(command, status="error", errors=[about])
 
 
 def plain(value: object) -> str:
-    """A value that JSON has no form for."""
+    """Convert a path to text for JSON; raise an error for any other type."""
     if isinstance(value, Path):
         return str(value)
     raise TypeError(value)

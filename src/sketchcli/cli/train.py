@@ -1,4 +1,4 @@
-"""`sketch2img train`."""
+"""The command `sketch2img train`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,39 +14,40 @@ from sketchcli.engine.runs import Run, find_run
 from sketchcli.engine.training.budget import parse_duration
 from sketchcli.errors import UsageError
 
-WHERE, MACHINE, OUTPUT = "Where, and how long", "Machine", "Output"
+WHERE, MACHINE, OUTPUT = "Run folder and duration", "Machine", "Output"
 Accumulate = Annotated[
     int | None,
     typer.Option(
         min=1,
         metavar="N",
-        help="Take a step's pairs in N parts, to save memory.",
+        help="Split each batch into N parts and accumulate gradients, to save memory.",
         rich_help_panel=MACHINE,
     ),
 ]
 
 
-# The options of `sketch2img train`, by the panels of its help. None: not given.
+# The options of `sketch2img train` have the value None if they are not given.
 
-WHAT, NETWORKS, LEARNING = "What is trained", "Networks", "Learning"
+WHAT, NETWORKS, LEARNING = "What to train", "Networks", "Learning"
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any setting, over the file: loss.r1_weight=1. May be given again.",
+        help="Override any setting, for example loss.r1_weight=1. Repeatable.",
         autocompletion=completing.assignments,
         rich_help_panel=WHAT,
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Pairs a step.", rich_help_panel=LEARNING)
+    int | None,
+    typer.Option(min=1, metavar="N", help="Pairs per training step.", rich_help_panel=LEARNING),
 ]
 Budget = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Fit epochs and schedule into it, and end inside it: 30m, 1h30m.",
+        help="Time limit, such as 1h30m; epochs and schedule are fitted to it.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -54,28 +55,27 @@ Checkpointing = Annotated[
     bool | None,
     typer.Option(
         "--checkpointing/--no-checkpointing",
-        help="Compute activations twice, to save memory.",
+        help="Recompute activations (gradient checkpointing), to save memory.",
         rich_help_panel=MACHINE,
     ),
 ]
 Compile = Annotated[
     bool | None,
     typer.Option(
-        "--compile/--no-compile", help="torch.compile on both networks.", rich_help_panel=MACHINE
+        "--compile/--no-compile", help="Use torch.compile for networks.", rich_help_panel=MACHINE
     ),
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(help="Settings file (.toml, .json) laid over the preset.", rich_help_panel=WHAT),
+    typer.Option(help="Settings file (.toml, .json), on top of the preset.", rich_help_panel=WHAT),
 ]
 Data = Annotated[
     Path | None,
     typer.Argument(
-        help="A prepared set: name or folder.  \\[default: the newest, or the demo set]",
+        help="Prepared dataset (name or folder).  \\[default: the newest, or the demo dataset]",
         autocompletion=completing.prepared_sets,
     ),
 ]
-# -- machine
 DeviceName = Annotated[
     str,
     typer.Option(
@@ -89,29 +89,27 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print settings, parameters, memory and time; train nothing.",
+        help="Print settings, parameters, memory and time, without training.",
         rich_help_panel=OUTPUT,
     ),
 ]
-# -- learning
 Epochs = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Passes over the pairs.", rich_help_panel=LEARNING),
+    typer.Option(min=1, metavar="N", help="Passes over training pairs.", rich_help_panel=LEARNING),
 ]
 Freeze = Annotated[
     str | None,
     typer.Option(
         metavar="PARTS",
-        help="Parts of the generator that stay as they are: encode,trunk.0.",
+        help="Parts of the generator to freeze, such as encode,trunk.0.",
         rich_help_panel=NETWORKS,
     ),
 ]
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
-# -- networks
 Generator = Annotated[
     str | None,
     typer.Option(
-        help=f"Generator: {GENERATORS}.",
+        help=f"Generator architecture: {GENERATORS}.",
         autocompletion=completing.of(registry.GENERATORS),
         rich_help_panel=NETWORKS,
     ),
@@ -121,7 +119,7 @@ GrowFrom = Annotated[
     typer.Option(
         min=0,
         metavar="PIXELS",
-        help="Begin with pictures this small, doubled up to the set's size; 0: off.",
+        help="Image size to start with, doubled up to that of the dataset; 0: off.",
         rich_help_panel=LEARNING,
     ),
 ]
@@ -129,7 +127,8 @@ InitFrom = Annotated[
     str | None,
     typer.Option(
         metavar="WEIGHTS",
-        help="Start from these, and their generator: a file, a run's folder or name.",
+        help="Start from existing weights (a file, or a run's name or folder) and their generator "
+        "architecture.",
         autocompletion=completing.models,
         rich_help_panel=WHAT,
     ),
@@ -146,7 +145,7 @@ Loss = Annotated[
 Optimizer = Annotated[
     str | None,
     typer.Option(
-        help=f"Of both networks: {', '.join(settings.OPTIMIZERS)}.",
+        help=f"Optimiser of both networks: {', '.join(settings.OPTIMIZERS)}.",
         autocompletion=completing.among(settings.OPTIMIZERS),
         rich_help_panel=LEARNING,
     ),
@@ -156,25 +155,24 @@ Patience = Annotated[
     typer.Option(
         min=0,
         metavar="N",
-        help="Stop after N measurements without a better score; 0: never.",
+        help="Stop after N validations without a better score; 0: never.",
         rich_help_panel=WHERE,
     ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="Numbers to compute with: fp32, bf16, fp16 or auto, whichever is fastest. "
-        "\\[default: the preset's: auto, but fp32 for paper]",
+        help="Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
+        "\\[default: that of the preset: auto, but fp32 for paper]",
         autocompletion=completing.among(machine.PRECISIONS),
         rich_help_panel=MACHINE,
     ),
 ]
 PRESETS = ", ".join(settings.PRESETS)
-# -- what is trained
 Preset = Annotated[
     str | None,
     typer.Option(
-        help=f"Where settings start: {PRESETS}.  \\[default: the file's, or modern]",
+        help=f"Preset to start from: {PRESETS}.  \\[default: that of --config, or modern]",
         autocompletion=completing.presets,
         rich_help_panel=WHAT,
     ),
@@ -189,23 +187,22 @@ Resume = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
-        help="Go on with a run (name or folder), its settings and its set.",
+        help="Resume a run (name or folder) with its settings and dataset.",
         autocompletion=completing.runs,
         rich_help_panel=WHAT,
     ),
 ]
-# -- where, and how long
 RunDir = Annotated[
     Path | None,
     typer.Option(
-        help="The run's folder; the same one again resumes.  \\[default: a new one]",
+        help="Folder of the run; an existing run is resumed.  \\[default: a new one]",
         rich_help_panel=WHERE,
     ),
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(
-        help=f"How the rate falls: {', '.join(settings.SCHEDULES)}.",
+        help=f"Learning rate schedule: {', '.join(settings.SCHEDULES)}.",
         autocompletion=completing.among(settings.SCHEDULES),
         rich_help_panel=LEARNING,
     ),
@@ -214,12 +211,11 @@ Seed = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help=options.SEED_HELP, rich_help_panel=LEARNING),
 ]
-# -- output
 TensorBoard = Annotated[
     bool | None,
     typer.Option(
         "--tensorboard/--no-tensorboard",
-        help="Write TensorBoard's events into the run's folder.",
+        help="Write TensorBoard event files into the run's folder.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -228,7 +224,7 @@ ValidateEvery = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Epochs between two measurements on held-out pairs.",
+        help="Epochs between two validations on held-out pairs.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -265,7 +261,7 @@ def train(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a prepared set; with the same --run-dir, or --resume, go on with it."""
+    """Train a model on a prepared dataset, or resume a run (--resume, or the same --run-dir)."""
     changes: dict[str, Any] = {
         "epochs": epochs,
         "seed": seed,
@@ -308,19 +304,14 @@ def train(
 
 
 def run_to_resume(name: Path | None, run_dir: Path | None, preset: str | None) -> Run | None:
-    """The run that `--resume` means.
-
-    Raises:
-        UsageError: Another option says where to train, or from which settings to start.
-        CheckpointError: There is no such run.
-    """
+    """Return the run that `--resume` names; refuse options for another folder or preset."""
     if name is None:
         return None
     other = {"--run-dir": run_dir, "--preset": preset}
     for option, value in other.items():
         if value is not None:
             raise UsageError(
-                f"--resume and {option} contradict one another",
-                hint="a run has its own folder and settings: give one of the two",
+                f"--resume and {option} contradict each other",
+                hint="remove one of them; a run has its own folder and settings",
             )
     return find_run(name)

@@ -1,4 +1,4 @@
-"""What `train` does once its settings are clear: in one process, or in each of several."""
+"""The command `train` once its settings are known: in one process or in each of several."""
 
 import dataclasses
 import shlex
@@ -24,41 +24,30 @@ from sketchcli.machine import ProcessRank
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for.
-
-    Args:
-        config: All settings.
-        data: The set's name or folder; None: the run's, the newest, or the demo set.
-        run: One to go on with.
-        run_dir: Where to train otherwise; None: a new folder.
-        arguments: As typed.
-        device: Its name.
-        budget: Seconds.
-        is_dry: Whether nothing is trained.
-    """
+    """What to train, and how."""
 
     config: TrainConfig
-    data: Path | None
-    run: Run | None
-    run_dir: Path | None
-    arguments: Sequence[str]
+    data: Path | None  # name or folder; None: that of the run, else the newest or the demo dataset
+    run: Run | None  # the run to resume
+    run_dir: Path | None  # the folder if no run is named; None: a new one
+    arguments: Sequence[str]  # as the user typed them, from the command's name on
     device: str
-    budget: float | None
-    is_dry: bool
+    budget: float | None  # seconds
+    is_dry: bool  # whether to only estimate the cost
 
 
 def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
-    """Train, or estimate; return what is to be printed: nothing in a process but the first."""
+    """Train, or estimate the cost; return the result to print, or None unless in rank 0."""
     place = ProcessRank.from_environment()
     with reporting(is_shown=place.is_first) as report:
         device = devices.resolve(
             request.device, precision=request.config.run.precision, place=place
         )
         with joined(place, device.torch) as ranks:
-            chosen = ranks.text_of_first(device.precision)  # each one's probe may find another
+            chosen = ranks.text_of_first(device.precision)  # each process's probe may differ
             device = dataclasses.replace(device, precision=chosen)
             dataset = ranks.first_before_others(lambda: find_set(request, report))
-            report(Note(f"set: {dataset.folder}"))
+            report(Note(f"dataset: {dataset.folder}"))
             warn_of_crowding(device, place, report)
             result = answer(request, dataset, device, ranks, report)
     return result if place.is_first else None
@@ -67,7 +56,7 @@ def carry_out(request: Request) -> TrainResult | TrainEstimate | None:
 def answer(
     request: Request, dataset: PreparedSet, device: Device, ranks: Ranks, report: Reporter
 ) -> TrainResult | TrainEstimate | None:
-    """The run's result, or its estimate, which the first process makes alone."""
+    """Return the result of the run, or its estimate, which only the main process makes."""
     folder = request.run.folder if request.run else request.run_dir
     if request.is_dry:
         if not ranks.is_first:
@@ -91,14 +80,14 @@ def answer(
 
 
 def find_set(request: Request, report: Reporter) -> PreparedSet:
-    """The set to train on."""
+    """Return the dataset to train on."""
     if request.run and request.data is None:
         return set_of(request.run)
     return set_to_train(request.data, report)
 
 
 def command_again(request: Request, dataset: PreparedSet) -> str:
-    """The command that trains the same model again."""
+    """Return the command that trains the same model again."""
     if request.run:
         return invocation_of(request.run, dataset.folder)
     unnamed = None if request.data else dataset.folder
@@ -106,12 +95,9 @@ def command_again(request: Request, dataset: PreparedSet) -> str:
 
 
 def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> str:
-    """The command that trains the same model again, with its set and seed made explicit.
+    """Return the command that trains the same model again, with its random seed and dataset.
 
-    Args:
-        arguments: As typed, from the verb on.
-        seed: Of everything drawn at random.
-        unnamed: Folder of the prepared set, where the arguments do not name it.
+    `unnamed` is the folder of the prepared dataset if the arguments do not name it.
 
     >>> invocation(["train", "--loss", "lsgan"], seed=3, unnamed=Path("prepared/faces"))
     'sketch2img train prepared/faces --loss lsgan --seed 3'
@@ -124,13 +110,13 @@ def invocation(arguments: Sequence[str], *, seed: int, unnamed: Path | None) -> 
 
 
 def invocation_of(run: Run, dataset: Path) -> str:
-    """The command that trains a model as a run that was gone on with: from its own settings."""
+    """Return the command that trains the model of a resumed run again, from its settings file."""
     name = paths.named(paths.prepared_home(), dataset)
     return shlex.join(["sketch2img", "train", name, "--config", str(run.config)])
 
 
 def warn_of_crowding(device: Device, place: ProcessRank, report: Reporter) -> None:
-    """Say where more threads than cores would compute; a GPU has its own."""
+    """Warn if the CPU would run more threads than it has cores."""
     if device.torch.type == "cpu":
         warning = machine.crowding(device.threads, processes=place.local_count)
         if warning:

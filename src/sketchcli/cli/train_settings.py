@@ -1,4 +1,4 @@
-"""The settings of a run: a preset or an earlier run, then a file, then what is typed."""
+"""The settings of a run, merged from a preset or earlier run, a file and options."""
 
 import difflib
 import tomllib
@@ -29,28 +29,17 @@ def resolve_config(
     assignments: Sequence[str] = (),
     run: Run | None = None,
 ) -> TrainConfig:
-    """Preset (or a run's settings), then settings file, then `--set`, then flags.
+    """Merge the preset, or the settings of a run to resume, with the file, `--set` and options.
 
-    The preset is the flag's, else that of `--set`, else the file's, else the default one. Its
-    networks' options hold for its networks alone; those of `--set` are added to the options that
-    are there. Where weights are started from, the generator is theirs, unless it is asked for by
-    name or options.
-
-    Args:
-        preset: Its name; None was not given.
-        file: Settings laid over it.
-        flags: Nested changes; one that is None was not given.
-        assignments: Changes as `--set` takes them: `loss.adversarial=lsgan`.
-        run: One to go on with, whose settings stand in the place of a preset.
-
-    Raises:
-        UsageError: Unknown preset, or settings that do not exist or do not fit.
-        CheckpointError: The weights to start from are not there.
+    Later ones win. The preset is that of the option, else of `--set`, else of the file, else the
+    default. A preset's network options apply only to its own networks; those of `--set` are added
+    to existing ones. If a run starts from weights, it takes their generator, unless the file,
+    `--set` or an option names a generator or its options. Flags that are None were not given.
     """
     from_file = {} if file is None else settings.read_file(file)
     typed = overlay(parse_assignments(assignments), given(flags))
     start = _base(preset or typed.get("preset"), from_file, run)
-    if run is None:  # whose preset is what it was begun with
+    if run is None:  # a resumed run keeps its preset
         typed["preset"] = start.preset
     base = _without_options_of_others(start, from_file, typed)
     chosen = _merge(base, from_file | {"preset": base.preset})
@@ -62,10 +51,7 @@ def resolve_config(
 
 
 def parse_assignments(texts: Sequence[str]) -> Changes:
-    """Nested changes from `KEY=VALUE`; a later one wins.
-
-    Raises:
-        UsageError: No key, or no value.
+    """Parse texts such as `KEY=VALUE` into nested changes; later ones win.
 
     >>> parse_assignments(["epochs=3", "loss.adversarial=lsgan", "augmentation.flip=false"])
     {'epochs': 3, 'loss': {'adversarial': 'lsgan'}, 'augmentation': {'flip': False}}
@@ -75,8 +61,8 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
         key, sign, value = text.partition("=")
         if not key.strip() or not sign:
             raise UsageError(
-                f"--set {text}: not a setting and its value",
-                hint="write KEY=VALUE, for instance --set loss.adversarial=lsgan",
+                f"--set '{text}' is not KEY=VALUE",
+                hint="write for example --set loss.adversarial=lsgan",
             )
         nested: Any = parse_value(value)
         for name in reversed(key.strip().split(".")):
@@ -86,7 +72,7 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
 
 
 def parse_value(text: str) -> bool | int | float | str:
-    """A TOML boolean, number or string; anything else is the string itself.
+    """Parse a TOML boolean, number or string; return any other text unchanged.
 
     >>> [parse_value(text) for text in ("2e-4", "16", "true", "lsgan", '"16"')]
     [0.0002, 16, True, 'lsgan', '16']
@@ -101,7 +87,7 @@ def parse_value(text: str) -> bool | int | float | str:
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:
-    """Nested changes laid over others.
+    """Return nested changes with others on top of them.
 
     >>> overlay({"loss": {"r1_weight": 1, "r1_every": 4}}, {"loss": {"r1_weight": 2}})
     {'loss': {'r1_weight': 2, 'r1_every': 4}}
@@ -115,13 +101,13 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:
 
 
 def given(flags: Changes) -> Changes:
-    """Changes without those that are None."""
+    """Return changes without those that are None."""
     nested = {key: given(v) if isinstance(v, dict) else v for key, v in flags.items()}
     return {key: value for key, value in nested.items() if value is not None and value != {}}
 
 
 def with_present_options(config: TrainConfig, changes: Changes) -> Changes:
-    """Changes whose networks' options are added to those that a config has."""
+    """Return changes with the network options of a config added to theirs."""
     model = dict(_model(changes))
     for name in NETWORKS:
         key = f"{name}_options"
@@ -131,16 +117,12 @@ def with_present_options(config: TrainConfig, changes: Changes) -> Changes:
 
 
 def generator_of(weights: str) -> Changes:
-    """Name and options of the generator that weights are of.
-
-    Raises:
-        CheckpointError: There are no such weights, or they do not say.
-    """
+    """Return the name and the options of the generator that weights belong to."""
     file = find_weights(Path(weights))
     try:
         model = settings.from_dict(read_about(file)["config"]).model
     except (LookupError, TypeError, UsageError) as error:
-        raise CheckpointError(f"{file}: does not say what network it is") from error
+        raise CheckpointError(f"{file} does not name its network") from error
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 
@@ -151,7 +133,7 @@ def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # n
 
 
 def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:
-    """A config without the options of networks in whose place others are asked for."""
+    """Return a config without the options of networks that the sources replace by others."""
     asked = overlay(*map(_model, sources))
     others = [
         name
@@ -162,7 +144,7 @@ def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainCon
 
 
 def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:
-    """As `settings.merge`, with a hint at what a mistyped name may mean."""
+    """Merge as `settings.merge` does, with a hint about mistyped names."""
     try:
         return settings.merge(config, changes)
     except UsageError as error:
@@ -173,7 +155,7 @@ def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:
 
 
 def setting_names(kind: type = TrainConfig, prefix: str = "") -> Iterator[str]:
-    """Every setting's dotted name: `epochs`, `loss.adversarial`."""
+    """Yield the dotted name of every setting: `epochs`, `loss.adversarial`."""
     for item in fields(kind):
         factory = item.default_factory
         if isinstance(factory, type) and is_dataclass(factory):
@@ -193,7 +175,7 @@ def _unknown(changes: Mapping[str, Any], known: Sequence[str], prefix: str = "")
 
 
 def _similar(wrong: str, known: Sequence[str]) -> list[str]:
-    """Settings that a wrong name may mean, the likeliest first; the section may be missing.
+    """Return settings similar to a wrong name, best first; its section may be missing.
 
     >>> _similar("adverserial", ["loss.adversarial", "loss.r1_every"])
     ['loss.adversarial']

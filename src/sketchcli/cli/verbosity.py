@@ -1,4 +1,4 @@
-"""How much is told on stderr: `-q`, `-v` and `--no-progress`, which every verb takes."""
+"""The options `-q`, `-v` and `--no-progress`, which every command has, and faster imports."""
 
 import contextlib
 import functools
@@ -17,19 +17,19 @@ import typer
 from sketchcli import __version__, paths
 from sketchcli.errors import UsageError
 
-PANEL = "How much is told"
+PANEL = "Messages and progress"
 VERBOSE = ("--verbose", "-v")
 Quiet = Annotated[
     bool,
     typer.Option(
-        "--quiet", "-q", help="Only the result, warnings and errors.", rich_help_panel=PANEL
+        "--quiet", "-q", help="Show only result, warnings and errors.", rich_help_panel=PANEL
     ),
 ]
 Verbose = Annotated[
     bool,
     typer.Option(
         *VERBOSE,
-        help="Also the version, the home folder, the time taken, and where an error arose.",
+        help="Also show the version, data folder, time taken, and tracebacks of errors.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -37,7 +37,7 @@ NoProgress = Annotated[
     bool,
     typer.Option(
         "--no-progress",
-        help="Plain lines in the place of moving bars, as in a file.",
+        help="Print plain lines instead of progress bars.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -46,11 +46,11 @@ SHARED: dict[str, Any] = {"quiet": Quiet, "verbose": Verbose, "no_progress": NoP
 
 @dataclass(frozen=True)
 class Verbosity:
-    """How much a command tells."""
+    """How much a command prints to stderr."""
 
     is_quiet: bool = False
     is_verbose: bool = False
-    has_bars: bool = True  # where there is a terminal
+    has_bars: bool = True  # if stderr is a terminal
 
 
 _AS_ALWAYS = Verbosity()
@@ -58,17 +58,17 @@ _current: ContextVar[Verbosity] = ContextVar("manner", default=_AS_ALWAYS)
 
 
 def current() -> Verbosity:
-    """The running command's."""
+    """Return the verbosity settings of the running command."""
     return _current.get()
 
 
 def is_verbose(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks to be told more; known before it is understood."""
+    """Return whether a command line, not parsed yet, contains `--verbose` or `-v`."""
     return any(word in VERBOSE for word in arguments)
 
 
 def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
-    """A verb with the options that all share, so that none has to declare them."""
+    """Add to a command the options that all commands share."""
     own = inspect.signature(verb, eval_str=True).parameters.values()
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
@@ -78,7 +78,7 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
         if quiet and verbose:
-            raise UsageError("--quiet and --verbose contradict one another", hint="give one")
+            raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
         with _spoken(Verbosity(quiet, verbose, not no_progress)):
             verb(**options)
 
@@ -90,11 +90,11 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
 
 @contextlib.contextmanager
 def _spoken(manner: Verbosity) -> Iterator[None]:
-    """A command runs in this manner for as long as the block lasts."""
+    """Apply verbosity settings to the command that runs in the block."""
     before, started = _current.set(manner), time.monotonic()
     if manner.is_verbose:
         versions = f"sketch2img {__version__}, Python {platform.python_version()}"
-        typer.echo(f"{versions}, home {paths.home()}", err=True)
+        typer.echo(f"{versions}, data folder {paths.home()}", err=True)
     try:
         yield
     finally:
@@ -103,15 +103,12 @@ def _spoken(manner: Verbosity) -> Iterator[None]:
             typer.echo(f"took {time.monotonic() - started:.1f} s", err=True)
 
 
-# Torch's import without Python's garbage collector, which a third of its time would go to.
-
-
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
-    """Import what is heavy without looking for garbage in it, now or ever.
+    """Exclude the imports in the block from garbage collection, during the import and afterwards.
 
-    Torch's modules are some hundred thousand objects that stay until the end. While they are made,
-    the collector goes through them again and again, and once more when Python ends.
+    Torch's modules are some hundred thousand objects that live until the end. Scanning them again
+    and again takes a third of the import time; Python would also scan them once more at its exit.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield
