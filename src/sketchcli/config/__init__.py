@@ -1,7 +1,7 @@
-"""Everything that decides how a model is built and trained, as data.
+"""All settings of how a model is built and trained, as data.
 
-Presets, a settings file and flags are merged into one frozen `TrainConfig`, which is saved
-beside the run and inside the weights.
+Presets, a settings file and options are merged into one frozen `TrainConfig`, which is saved in the
+run's folder and inside the weights.
 """
 
 from sketchcli.config.merging import from_dict, merge, read_file, to_dict, to_toml

@@ -1,4 +1,4 @@
-"""Changes laid over a config: checked whole, and all problems told at once."""
+"""Changes to a config: checked as a whole, with all problems reported at once."""
 
 import json
 import math
@@ -14,10 +14,7 @@ from sketchcli.errors import UsageError
 
 
 def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """A config with nested changes laid over it.
-
-    Raises:
-        UsageError: Unknown keys or values of the wrong type, all listed in one message.
+    """Return a config with nested changes applied; one error lists everything wrong with them.
 
     >>> merge(TrainConfig(), {"optimizer": {"lr": 1}}).optimizer.lr
     1.0
@@ -26,18 +23,18 @@ def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     if problems:
         raise UsageError(f"settings: {'; '.join(problems)}", hint="see docs/reference/settings.md")
     merged = _merge(config, changes)
-    if not isinstance(merged, TrainConfig):  # for the type checker: _merge keeps the class
+    if not isinstance(merged, TrainConfig):  # only for the type checker: _merge keeps the class
         raise TypeError(merged)
     return merged
 
 
 def from_dict(data: Mapping[str, Any]) -> TrainConfig:
-    """The config that `to_dict` made this from; what is missing takes its default."""
+    """Return the config that `to_dict` was given; missing settings take their defaults."""
     return merge(TrainConfig(), data)
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
-    """Plain nested dictionaries, ready for JSON or TOML."""
+    """Return plain nested dictionaries, ready for JSON or TOML."""
     return asdict(config)
 
 
@@ -78,8 +75,8 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
         question = f" (did you mean {' or '.join(map(repr, meant))}?)" if meant else ""
         yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'{question}"
     is_number = isinstance(value, int | float)
-    if is_number and not abs(value) < LARGEST:  # nor is NaN
-        yield f"'{name}' is out of bounds"
+    if is_number and not abs(value) < LARGEST:  # true for NaN, too
+        yield f"'{name}' is out of range"
     elif "least" in limits and not limits["least"] <= value <= limits["most"]:
         upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
@@ -91,27 +88,23 @@ def _fits(value: object, hint: type) -> bool:
     return isinstance(value, (int, float) if hint is float else hint)
 
 
-# Settings files: TOML that people edit, or JSON.
+# Settings files are TOML, which people edit, or JSON.
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Settings from a .toml or .json file, not yet checked.
-
-    Raises:
-        UsageError: The file is missing or malformed.
-    """
+    """Read settings from a .toml or .json file, without checking them."""
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read settings from {path}: {error}") from error
     if not isinstance(data, dict):
-        raise UsageError(f"cannot read settings from {path}: not a table of settings")
+        raise UsageError(f"cannot read settings from {path}: the file is not a table of settings")
     return data
 
 
 def to_toml(config: TrainConfig) -> str:
-    """TOML text that `read_file` and `from_dict` turn back into the same config."""
+    """Return TOML text that `read_file` and `from_dict` turn back into the same config."""
     return "\n".join(_toml_lines(to_dict(config), ())) + "\n"
 
 
@@ -120,7 +113,7 @@ def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str
         yield f"\n[{'.'.join(path)}]"
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            # TOML's scalars and strings are written as JSON writes them, but for its surrogates.
+            # TOML writes scalars and strings as JSON does, except for JSON's surrogate escapes.
             yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
     for key, value in table.items():
         if isinstance(value, Mapping):

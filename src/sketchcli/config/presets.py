@@ -1,4 +1,4 @@
-"""Recipes: the default one, and those of two papers for people who compare."""
+"""Presets: the default, and those of two papers for comparisons."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ NO_AUGMENTATION = AugmentationConfig(
 
 MODERN = TrainConfig()
 
-# The published student system; docs/explanation/source-system.md lists where we differ.
+# The published student system; docs/explanation/source-system.md lists the differences.
 PAPER = TrainConfig(
     preset="paper",
     epochs=60,
@@ -57,7 +57,7 @@ PAPER = TrainConfig(
 )
 
 # Isola et al. 2017, "Image-to-image translation with conditional adversarial networks", with the
-# schedule of the authors' code: 100 epochs, then 100 more while the rate falls to zero.
+# schedule of the authors' code: 100 epochs, then 100 in which the learning rate falls to zero.
 PIX2PIX = TrainConfig(
     preset="pix2pix",
     epochs=200,
@@ -83,11 +83,7 @@ PRESETS = {config.preset: config for config in (MODERN, PAPER, PIX2PIX)}
 
 
 def preset(name: str) -> TrainConfig:
-    """The preset of that name.
-
-    Raises:
-        UsageError: No such preset.
-    """
+    """Return the preset called `name`."""
     if name not in PRESETS:
         raise UsageError(f"unknown preset '{name}'", hint=errors.did_you_mean(name, PRESETS))
     return PRESETS[name]

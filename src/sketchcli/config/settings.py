@@ -1,4 +1,4 @@
-"""The settings of a training run, each with its bounds and a sentence on what it does."""
+"""The settings of a training run, each with its limits and a description."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,69 +16,69 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "linear", "cosine", "step", "inverse-epoch")
 DOCTORS = ("act", "tell")
 VALIDATION_SCORES = ("combined", "ssim", "mae", "lpips-alex")
-LARGEST = 2**63  # beyond any number that makes sense, and what a seed may be
+LARGEST = 2**63  # limit for all numbers: beyond any sensible value, and the limit for seeds
 
 
 def setting(default: Any, about: str) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A switch, a word or a number of any size."""
+    """Define a setting without limits: a boolean, a text or a number."""
     return field(default=default, metadata={"about": about})
 
 
 def bounded(least: float, default: Any, about: str, *, most: float = math.inf) -> Any:  # noqa: ANN401
-    """A number with bounds, which `merge` checks."""
+    """Define a number with limits, which `merge` checks."""
     return field(default=default, metadata={"least": least, "most": most, "about": about})
 
 
 def one_of(choices: Sequence[str], default: str, about: str) -> Any:  # noqa: ANN401
-    """A word out of a few, which `merge` checks."""
+    """Define a choice from a few words, which `merge` checks."""
     return field(default=default, metadata={"choices": tuple(choices), "about": about})
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which networks; their options are checked by the module that the name stands for."""
+    """The two networks; each network's module checks its options."""
 
-    generator: str = setting("resunet", "name of the generator")
+    generator: str = setting("resunet", "generator architecture")
     generator_options: Options = field(default_factory=dict)
-    discriminator: str = setting("patch", "name of the discriminator")
+    discriminator: str = setting("patch", "discriminator architecture")
     discriminator_options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the generator's losses; the adversarial kind holds for both networks."""
+    """Weights of the generator's losses; the adversarial loss applies to both networks."""
 
-    adversarial: str = one_of(ADVERSARIAL_LOSSES, "hinge", "what the two networks play for")
-    adversarial_weight: float = bounded(0, 0.15, "0 trains the generator alone")
+    adversarial: str = one_of(ADVERSARIAL_LOSSES, "hinge", "adversarial loss of both networks")
+    adversarial_weight: float = bounded(0, 0.15, "adversarial weight; 0: train only the generator")
     joint_batch: bool = setting(
-        False, "judge real and generated photos in one batch, so that batch norm sees both"
+        False, "classify real and generated photos in one batch, so that batch norm sees both"
     )
-    reconstruction: str = one_of(RECONSTRUCTION_LOSSES, "l1", "difference pixel for pixel")
-    reconstruction_weight: float = bounded(0, 60.0, "weight of that difference")
-    structure_weight: float = bounded(0, 20.0, "weight of 1 - SSIM")
-    gradient_weight: float = bounded(0, 0.0, "weight of the edges' difference at three scales")
-    feature_matching_weight: float = bounded(0, 0.0, "weight of the discriminator's activations")
-    perceptual_weight: float = bounded(0, 20.0, "weight of LPIPS, where its network is here")
-    perceptual_network: str = one_of(PERCEPTUAL_NETWORKS, "lpips-alex", "the network of that loss")
-    r1_weight: float = bounded(0, 0.0, "the discriminator's gradient penalty on real photos")
-    r1_every: int = bounded(1, 16, "steps between two penalties; each counts that many times")
+    reconstruction: str = one_of(RECONSTRUCTION_LOSSES, "l1", "loss per pixel")
+    reconstruction_weight: float = bounded(0, 60.0, "weight of the reconstruction loss")
+    structure_weight: float = bounded(0, 20.0, "weight of the loss 1 - SSIM")
+    gradient_weight: float = bounded(0, 0.0, "weight of the edge loss, at three scales")
+    feature_matching_weight: float = bounded(0, 0.0, "weight of the feature-matching loss")
+    perceptual_weight: float = bounded(0, 20.0, "weight of LPIPS, if its network is downloaded")
+    perceptual_network: str = one_of(PERCEPTUAL_NETWORKS, "lpips-alex", "LPIPS network")
+    r1_weight: float = bounded(0, 0.0, "weight of the R1 gradient penalty on real photos")
+    r1_every: int = bounded(1, 16, "steps between two penalties, each weighted by this number")
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How both networks learn."""
+    """Optimisers and learning rates of both networks."""
 
     name: str = one_of(OPTIMIZERS, "adam", "optimiser of both networks")
     lr: float = bounded(0, 2e-4, "learning rate of the generator")
-    discriminator_lr_factor: float = bounded(0, 2.0, "discriminator's rate / generator's rate")
-    beta1: float = bounded(0, 0.5, "Adam: memory of the gradient", most=0.9999)
-    beta2: float = bounded(0, 0.999, "Adam, RMSprop: memory of its square", most=0.9999)
-    eps: float = bounded(0, 1e-8, "added to the denominator")
-    weight_decay: float = bounded(0, 0.0, "decay of the generator's weights, decoupled in AdamW")
-    schedule: str = one_of(SCHEDULES, "linear", "how the rate falls")
-    decay_from: float = bounded(0, 0.5, "linear, cosine: share of the run before it falls", most=1)
-    step_every: float = bounded(0, 0.25, "step: share of the run between two steps", most=1)
-    step_factor: float = bounded(0, 0.5, "step: what the rate is multiplied with", most=1)
+    discriminator_lr_factor: float = bounded(0, 2.0, "discriminator's over generator's rate")
+    beta1: float = bounded(0, 0.5, "Adam: decay of averaged gradients", most=0.9999)
+    beta2: float = bounded(0, 0.999, "Adam, RMSprop: decay of squared gradients", most=0.9999)
+    eps: float = bounded(0, 1e-8, "number added to the denominator")
+    weight_decay: float = bounded(0, 0.0, "generator's weight decay, decoupled in AdamW")
+    schedule: str = one_of(SCHEDULES, "linear", "learning rate schedule")
+    decay_from: float = bounded(0, 0.5, "linear, cosine: fraction of the run before decay", most=1)
+    step_every: float = bounded(0, 0.25, "step schedule: fraction of the run per decay", most=1)
+    step_factor: float = bounded(0, 0.5, "step schedule: factor of each decay", most=1)
 
 
 @dataclass(frozen=True)
@@ -86,42 +86,42 @@ class AugmentationConfig:
     """Random changes of the training pairs; sketch and photo always move together."""
 
     flip: bool = setting(True, "mirror half of the pairs")
-    rotation: float = setting(10.0, "degrees, either way")
-    scale: float = setting(0.12, "relative, either way")
-    shift: float = setting(0.08, "of the picture's size, either way")
-    elastic: float = setting(0.025, "displacement of a 5x5 grid, of the picture's size")
-    mixing: float = bounded(0, 0.5, "share of pairs blended with others in patches", most=1)
-    jitter: float = bounded(0, 0.0, "pix2pix: enlarged by this share, then cut at random", most=1)
+    rotation: float = setting(10.0, "greatest rotation in degrees, either way")
+    scale: float = setting(0.12, "greatest relative change of scale, either way")
+    shift: float = setting(0.08, "greatest shift as a fraction of the image size, either way")
+    elastic: float = setting(0.025, "bending by a 5x5 grid, as a fraction of the image size")
+    mixing: float = bounded(0, 0.5, "fraction of pairs blended with others in patches", most=1)
+    jitter: float = bounded(0, 0.0, "pix2pix: enlarge by this fraction, then crop", most=1)
     sketch_contrast: float = setting(0.4, "relative change of the sketch's contrast and darkness")
-    sketch_stroke: float = bounded(0, 0.2, "how far strokes get thicker or thinner", most=1)
-    sketch_gamma: float = bounded(0, 0.15, "how far midtones get darker or lighter", most=2)
+    sketch_stroke: float = bounded(0, 0.2, "strength of thicker or thinner strokes", most=1)
+    sketch_gamma: float = bounded(0, 0.15, "strength of darker or lighter midtones", most=2)
     sketch_tone: float = bounded(0, 0.03, "unevenness of the paper", most=1)
-    sketch_erasure: float = bounded(0, 0.1, "share of sketches with rubbed-out spots", most=1)
-    sketch_noise: float = bounded(0, 0.02, "grain, of the range", most=1)
-    discriminator: bool = setting(True, "DiffAugment on what the discriminator sees")
-    adaptive: bool = setting(True, "ADA: as strong as the discriminator overfits")
-    adaptive_target: float = bounded(0, 0.6, "ADA: wanted mean sign of its real logits", most=1)
-    adaptive_images: int = bounded(1, 20_000, "ADA: images from no strength to all of it")
+    sketch_erasure: float = bounded(0, 0.1, "fraction of sketches with rubbed-out spots", most=1)
+    sketch_noise: float = bounded(0, 0.02, "grain, as a fraction of the pixel range", most=1)
+    discriminator: bool = setting(True, "DiffAugment on the discriminator's images")
+    adaptive: bool = setting(True, "ADA: adapt DiffAugment to the discriminator's overfitting")
+    adaptive_target: float = bounded(0, 0.6, "ADA: target mean sign of real logits", most=1)
+    adaptive_images: int = bounded(1, 20_000, "ADA: images that it takes from strength 0 to 1")
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How pairs are drawn from a prepared set."""
+    """Batches, held-out pairs and image sizes."""
 
-    batch_size: int = bounded(1, 8, "pairs a step, over all processes")
-    accumulate: int = bounded(1, 1, "parts that a step's batch is taken in, to save memory")
-    validation_pairs: int = bounded(0, 4, "held out of training where the set has no `val` split")
-    grow_from: int = bounded(0, 0, "first size's shorter side, doubled up to the set's; 0: off")
-    grow_share: float = bounded(0, 0.5, "share of the run until the whole size", most=1)
+    batch_size: int = bounded(1, 8, "pairs per training step over all processes")
+    accumulate: int = bounded(1, 1, "gradient accumulation: parts per batch")
+    validation_pairs: int = bounded(0, 4, "pairs held out if there is no `val` split")
+    grow_from: int = bounded(0, 0, "shorter side to start with, in px, then doubled; 0: off")
+    grow_share: float = bounded(0, 0.5, "fraction of the run before the full size", most=1)
 
 
 @dataclass(frozen=True)
 class ValidationConfig:
-    """What is measured on the held-out pairs while a model is trained."""
+    """Validation on held-out pairs during training."""
 
-    every: int = bounded(1, 10, "epochs between two measurements, with sample pictures")
-    score: str = one_of(VALIDATION_SCORES, "combined", "what `best.safetensors` is the best of")
-    patience: int = bounded(0, 0, "measurements without a better score until it stops; 0: never")
+    every: int = bounded(1, 10, "epochs between two validations, with sample images")
+    score: str = one_of(VALIDATION_SCORES, "combined", "validation score for `best.safetensors`")
+    patience: int = bounded(0, 0, "early stopping: validations without a better score; 0: off")
     doctor: str = one_of(
         DOCTORS, "act", "training doctor: act lowers learning rates, tell only reports"
     )
@@ -129,28 +129,28 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How a run is computed; changing it does not change what is learned."""
+    """How a run is computed; these settings do not change what is learned."""
 
     precision: str = one_of(
-        PRECISIONS, "auto", "numbers to compute with; auto: whichever is fastest here"
+        PRECISIONS, "auto", "numeric precision; auto: the fastest on this device"
     )
-    compile: bool = setting(False, "torch.compile on both networks")
-    checkpointing: bool = setting(False, "compute activations twice, to save memory")
-    tensorboard: bool = setting(False, "write TensorBoard's events into the run's folder")
+    compile: bool = setting(False, "compile both networks with torch.compile")
+    checkpointing: bool = setting(False, "gradient checkpointing, to save memory")
+    tensorboard: bool = setting(False, "write TensorBoard event files into the run's folder")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run, whole."""
+    """The settings of a training run."""
 
-    preset: str = setting("modern", "what these settings started from")
-    epochs: int = bounded(1, 100, "times that every pair is seen")
-    seed: int = bounded(0, 0, "of everything that is drawn at random")
+    preset: str = setting("modern", "preset that the settings started from")
+    epochs: int = bounded(1, 100, "passes over the training pairs")
+    seed: int = bounded(0, 0, "random seed")
     ema_half_life: float = bounded(
-        0, 2500.0, "images until a weight's share of the average halves; 0: off"
+        0, 2500.0, "half-life of the exponential moving average (EMA) in images; 0: off"
     )
-    init_from: str = setting("", "weights to start from: a file, a run's folder or name")
-    freeze: str = setting("", "parts of the generator that stay as they are, with commas")
+    init_from: str = setting("", "weights to start from: a file, or a run's name or folder")
+    freeze: str = setting("", "parts of the generator to freeze, separated by commas")
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -160,48 +160,48 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
 
-# How pictures become those that a network takes.
+# The following choices say how images become input of a network.
 
 
 class Fit(StrEnum):
-    """How a picture of another shape becomes one of the wanted size."""
+    """How an image of another aspect ratio is resized."""
 
-    CROP = "crop"  # scaled until it covers the size, the centre is kept
-    PAD = "pad"  # scaled until it fits in, on white
-    STRETCH = "stretch"  # each side for itself, as the CUHK figures are measured
+    CROP = "crop"  # scale until the image covers the size, and keep the centre
+    PAD = "pad"  # scale until the image fits in, and pad with white
+    STRETCH = "stretch"  # scale width and height separately, as for published CUHK scores
 
 
 class Align(StrEnum):
-    """What pictures are turned, scaled and cut by before they are fitted."""
+    """How images are rotated, scaled and cropped before they are resized."""
 
     NONE = "none"
-    FACE = "face"  # the eyes come to where the CUHK crops have them
-    LOOSE = "loose"  # about there: turned, moved and cut wider by chance
+    FACE = "face"  # move the eyes to their position in the CUHK crops
+    LOOSE = "loose"  # roughly there: randomly rotate, move and crop wider
 
 
 class Backdrop(StrEnum):
-    """What is behind the sitter of a portrait."""
+    """The background of a portrait."""
 
-    KEEP = "keep"  # what the photo has there
+    KEEP = "keep"  # that of the photo
     STUDIO = "studio"  # a plain, softly lit surface
 
 
 class Light(StrEnum):
-    """How the sitter of a portrait is lit."""
+    """The lighting of a portrait."""
 
     KEEP = "keep"  # as in the photo
-    EVEN = "even"  # exposed, and its cast taken out, as in one studio
+    EVEN = "even"  # even exposure without a colour cast, as if all photos were from one studio
 
 
 class Likeness(StrEnum):
-    """How true a drawn sketch is to its photo."""
+    """How closely a drawn sketch follows its photo."""
 
-    TRUE = "true"  # lines and tone are the photo's
-    FREE = "free"  # features are off, and shaded as faces usually are drawn
+    TRUE = "true"  # lines and tones are those of the photo
+    FREE = "free"  # features are slightly off and shaded by convention
 
 
 class Direction(StrEnum):
-    """Where the photo is in a side-by-side picture."""
+    """The half of a side-by-side image that is the photo."""
 
     PHOTO_LEFT = "photo-left"
     PHOTO_RIGHT = "photo-right"
