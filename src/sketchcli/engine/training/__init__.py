@@ -1,1 +1,1 @@
-"""Training: the loop, what it keeps on disk, what it says of itself."""
+"""Training: the loop, its checkpoints, its validation and its reports."""

@@ -1,4 +1,4 @@
-"""`--budget 30m`: how many epochs fit into a time, and whether they still do."""
+"""Planning of the epochs that fit into a time budget (`--budget 30m`), before and during a run."""
 
 import re
 from dataclasses import dataclass
@@ -6,30 +6,27 @@ from dataclasses import dataclass
 from sketchcli.errors import UsageError
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-MARGIN = 0.05  # of the budget, kept for what nobody foresees
+MARGIN = 0.05  # fraction of the budget held in reserve for unforeseen delays
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the parts of a run take, in seconds."""
+    """Durations of the parts of a run, in seconds."""
 
     step: float
-    batches: int  # an epoch
+    batches: int  # batches per epoch
     measurement: float
-    measure_every: int  # epochs
-    finish: float  # the last save, the report
+    measure_every: int  # epochs between two validations
+    finish: float  # the last checkpoint and the report
 
     def of(self, epochs: int) -> float:
-        """Seconds of so many epochs, each with its measurements, and of the end."""
+        """Return the seconds that epochs, their validations and the end of the run take."""
         measurements = -(-epochs // self.measure_every)
         return epochs * self.batches * self.step + measurements * self.measurement + self.finish
 
 
 def parse_duration(text: str) -> float:
-    """Seconds.
-
-    Raises:
-        UsageError: It is not written as hours, minutes and seconds.
+    """Parse a duration in hours, minutes and seconds; return seconds.
 
     >>> parse_duration("1h30m"), parse_duration("90s")
     (5400.0, 90.0)
@@ -40,12 +37,12 @@ def parse_duration(text: str) -> float:
         for count, unit in zip(found.groups(), UNITS.values(), strict=True):
             seconds += int(count or 0) * unit
     if not seconds:
-        raise UsageError(f"not a time: '{text}'", hint="for example 30m, 1h30m or 90s")
+        raise UsageError(f"invalid duration: '{text}'", hint="use the form 30m, 1h30m or 90s")
     return seconds
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes, seconds.
+    """Format seconds as hours, minutes and seconds.
 
     >>> duration(59.6), duration(4000)
     ('1m00s', '1h06m40s')
@@ -56,7 +53,7 @@ def duration(seconds: float) -> str:
 
 
 def epochs_that_fit(seconds: float, costs: Costs) -> int:
-    """How many epochs may be trained within a time; one at least.
+    """Return the number of epochs, at least one, that can be trained in a number of seconds.
 
     >>> epochs_that_fit(600, Costs(1.0, 10, measurement=2.0, measure_every=10, finish=5.0))
     55
@@ -69,15 +66,10 @@ def epochs_that_fit(seconds: float, costs: Costs) -> int:
 
 
 def replanned(planned: int, done: int, seconds_left: float, costs: Costs, *, is_free: bool) -> int:
-    """The epochs of the whole run, now that more is known about the machine.
+    """Return the epochs of the whole run, replanned with the costs measured so far.
 
-    Args:
-        planned: Epochs of the whole run, so far.
-        done: Of those.
-        seconds_left: Of the budget.
-        costs: As measured by now.
-        is_free: Whether more than planned may be trained: not once the learning rate has begun to
-            fall towards the planned end.
+    With `is_free`, the plan may grow; once the learning rate has begun to fall towards the planned
+    end, it may only shrink.
     """
     if done >= planned:
         return planned

@@ -1,4 +1,4 @@
-"""What is kept of a run on disk, so that it can be used, and gone on with."""
+"""The checkpoints of a run, which make its model usable and the run resumable."""
 
 import contextlib
 import dataclasses
@@ -21,30 +21,30 @@ from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError
 from sketchcli.models.building import spelled_out
 
-MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that a run can go on without
+MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
 
 
-# Where a run stands: all that is not in the networks and optimisers.
+# The progress of a run comprises all that is in neither the networks nor the optimisers.
 
 
 @dataclass
 class Progress:
-    """Saved with every state, so that a run goes on as if it had never stopped."""
+    """Saved with every training state, so that a resumed run equals an uninterrupted one."""
 
-    epochs: int  # of the whole run, as planned now
+    epochs: int  # epochs of the whole run, as currently planned
     step: int = 0
     images_seen: int = 0
-    seconds: float = 0.0  # in training steps
-    sums: dict[str, float] = field(default_factory=dict)  # of the epoch's figures so far
-    counts: dict[str, int] = field(default_factory=dict)  # of batches in each sum
-    scores: dict[str, float] = field(default_factory=dict)  # last measured on the held-out pairs
+    seconds: float = 0.0  # time spent in training steps
+    sums: dict[str, float] = field(default_factory=dict)  # sums of the epoch's values so far
+    counts: dict[str, int] = field(default_factory=dict)  # number of batches in each sum
+    scores: dict[str, float] = field(default_factory=dict)  # latest scores on the held-out pairs
     best_score: float | None = None
     best_epoch: int | None = None
-    waited: int = 0  # measurements since the best one
-    rate_scale: float = 1.0  # both learning rates are multiplied with it
-    discriminator_scale: float = 1.0  # the discriminator's with this one too
-    strength: dict[str, float] = field(default_factory=dict)  # of the adaptive augmentation
-    skipped: int = 0  # steps whose loss or gradient was not finite
+    waited: int = 0  # validations since the best one
+    rate_scale: float = 1.0  # factor of both learning rates
+    discriminator_scale: float = 1.0  # further factor of the discriminator's learning rate
+    strength: dict[str, float] = field(default_factory=dict)  # state of the adaptive augmentation
+    skipped: int = 0  # steps whose loss or gradient was NaN or infinite
     skipped_in_a_row: int = 0
     rollbacks: int = 0
 
@@ -54,48 +54,46 @@ class Progress:
         return self.skipped_in_a_row < self.step
 
     def add(self, figures: Mapping[str, float]) -> None:
-        """Take in one batch's figures."""
+        """Add one batch's values to the sums of the epoch."""
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def take_means(self) -> dict[str, float]:
-        """The means of the epoch's figures; the next epoch begins."""
+        """Return the means of the epoch's values and reset the sums for the next epoch."""
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
         self.sums, self.counts = {}, {}
         return means
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Progress":
-        """What `to_dict` took; keys of other versions are left out."""
+        """Create an instance from what `to_dict` returned; ignore keys of other versions."""
         known = {item.name for item in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
 @dataclass(frozen=True)
 class Checkpointer:
-    """Writes a run's weights and state, and puts them back."""
+    """Saves a run's weights and training state, and restores the training state."""
 
     run: Run
     config: TrainConfig
-    description: Description  # of the prepared set
-    trained_on: str  # marks of the training photos
-    batches: int  # an epoch
-    precision: str  # that it is trained in
-    learnt_before: str = ""  # marks of the training photos of the weights that it started from
-    looks: SketchStats | None = None  # what the training sketches look like
+    description: Description  # description of the prepared dataset
+    trained_on: str  # hashes of the training photos
+    batches: int  # batches per epoch
+    precision: str
+    learnt_before: str = ""  # hashes of the photos that the initial weights were trained on
+    looks: SketchStats | None = None  # appearance of the training sketches
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
-        """Write the state (to go on), then the weights (to be used).
+        """Write the training state, to resume from, then the weights, to generate with.
 
-        The state before stays beside the new one: where that turns out damaged, it is gone on with.
-
-        Raises:
-            DataError: The disk is full or cannot be written; the last good state stays.
+        The previous training state is kept and replaces the new one if that turns out damaged. If
+        the disk is full or not writable, the last good training state remains.
         """
         about = self.about(progress)
         state = about | {"progress": progress.to_dict()}
@@ -103,46 +101,40 @@ class Checkpointer:
         checkpoint.save(self.run.weights, trainer.average.network.state_dict(), about)
 
     def save_best(self, trainer: Trainer, progress: Progress) -> None:
-        """Write the weights that scored best so far."""
+        """Write the weights with the best validation score so far."""
         weights = trainer.average.network.state_dict()
         checkpoint.save(self.run.best, weights, self.about(progress))
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
-        """Put the saved state back; where it is damaged, the one before.
-
-        Raises:
-            CheckpointError: No state can be used, or other settings or other data made it.
-        """
+        """Restore the saved training state or, if it is damaged, the previous one."""
         states = self.run.states
         try:
             return self._restore(trainer, states[0])
         except checkpoint.DamagedError as error:
             if len(states) == 1:
                 raise
-            report(Note(f"{error.message}; going on from the state before", is_warning=True))
+            report(
+                Note(f"{error.message}; resuming from the previous training state", is_warning=True)
+            )
             return self._restore(trainer, states[1])
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
-        """Refuse a state that other settings or other data made.
-
-        Raises:
-            CheckpointError: It is not this run's.
-        """
+        """Raise an error if a training state was made with other settings or another dataset."""
         folder, saved = self.run.folder, settings.from_dict(about["config"])
         if about["dataset"]["fingerprint"] != self.description.fingerprint:
             raise CheckpointError(
-                f"{folder}: trained on other data ({about['dataset']['name']})",
-                hint="choose another --run-dir, or the set that it was trained on",
+                f"{folder}: the run was trained on another dataset ({about['dataset']['name']})",
+                hint="choose another --run-dir, or the dataset that the run was trained on",
             )
         differing = differences(saved, self.config)
         if differing:
             raise CheckpointError(
-                f"{folder}: trained with other settings ({', '.join(differing)})",
+                f"{folder}: the run was trained with other settings ({', '.join(differing)})",
                 hint=f"choose another --run-dir, or add --config {self.run.config}",
             )
 
     def about(self, progress: Progress) -> dict[str, Any]:
-        """What the weights must tell whoever uses them."""
+        """Return the metadata that users of the weights need."""
         return {
             "version": __version__,
             "config": settings.to_dict(dataclasses.replace(self.config, epochs=progress.epochs)),
@@ -172,17 +164,18 @@ class Checkpointer:
             trainer.restore(tensors)
             progress = Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
         except (CheckpointError, LookupError, TypeError) as error:
-            reason = error.message if isinstance(error, CheckpointError) else "no progress in it"
+            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
             hint = f"sketch2img {about.get('version')} saved it; start a new run in another folder"
             raise CheckpointError(f"{state}: {reason}", hint=hint) from error
         begun = settings.from_dict(about["config"]).validation
-        if begun.score != self.config.validation.score:  # which the best of another tells nothing
+        # The best value of one score says nothing about another score.
+        if begun.score != self.config.validation.score:
             progress.best_score, progress.waited = None, 0
         return progress
 
 
 def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
-    """Names of the settings that a run cannot go on with; others may change.
+    """Return the names of the settings whose change prevents a run from being resumed.
 
     >>> before = TrainConfig()
     >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
@@ -206,34 +199,34 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-# What a run that is gone on with has settled already: its set, settings, precision, time.
+# A run that is resumed determines its dataset, its settings, its precision and its time spent.
 
 
 def set_of(run: Run) -> PreparedSet:
-    """The set at home with the pairs that a run was trained on, under whatever name.
+    """Return the dataset in the data folder with a run's training pairs, whatever its name.
 
-    Raises:
-        DataError: There is none, or the run stopped before its first state was saved.
+    It cannot be recognised if the run stopped before its first training state was saved.
     """
     about = _about(run).get("dataset", {})
     name = about.get("name", "")
     folders = sorted(prepared_folders(), key=lambda folder: folder.name != name)
     for folder in folders:
-        with contextlib.suppress(DataError):  # another set may be damaged, or of another version
+        with contextlib.suppress(DataError):  # unrelated datasets may be damaged or outdated
             found = prepared.read(folder)
             if found.description.fingerprint == about.get("fingerprint"):
                 return found
-    known = f"'{name}' is" if name else "that it was trained on is"
+    known = f" ('{name}')" if name else ""
     raise DataError(
-        f"{run.folder}: the set {known} not in {paths.prepared_home()}",
-        hint="name it: sketch2img train SET --resume RUN",
+        f"{run.folder}: the dataset it was trained on{known} was not found in "
+        f"{paths.prepared_home()}",
+        hint="name the dataset: sketch2img train DATASET --resume RUN",
     )
 
 
 def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
-    """The settings that a run goes on with; None for a new one.
+    """Return the settings to resume a run with; None for a new run.
 
-    One that was begun without the perceptual loss, for want of its network, stays without it.
+    A run that was started without the perceptual loss, for lack of its network, stays without it.
     """
     about = _about(run)
     if "config" not in about:
@@ -244,40 +237,40 @@ def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
 
 
 def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
-    """A device in the precision that a run was begun in: another would not go on bit for bit."""
+    """Return a device in the precision of the run, which it needs to resume bit for bit."""
     begun = _about(run).get("precision", device.precision)
     if begun == "fp16" != device.precision and device.torch.type != "cuda":
-        reporter(Note(f"begun in fp16, going on in {device.precision} on {device.name}"))
+        reporter(
+            Note(f"this run was started in fp16; resuming in {device.precision} on {device.name}")
+        )
         return device
     if begun != device.precision:
-        reporter(Note(f"going on in {begun}, as this run was begun"))
+        reporter(Note(f"resuming in {begun}, the precision that this run was started in"))
     return dataclasses.replace(device, precision=begun)
 
 
 def seconds_spent(run: Run) -> float:
-    """In the training steps of a run so far; 0 for a new one."""
+    """Return the seconds that a run has spent in training steps so far; 0 for a new run."""
     return float(_about(run).get("progress", {}).get("seconds", 0.0))
 
 
 def epochs_planned(run: Run) -> int | None:
-    """The epochs that a run was planned with; None for a new one."""
+    """Return the planned epochs of a run; None for a new run."""
     epochs: int | None = _about(run).get("progress", {}).get("epochs")
     return epochs
 
 
 def hashes_learnt_before(run: Run, trained_on: str) -> str:
-    """Marks of the photos that the weights which a run started from were trained on.
+    """Return the hashes of the photos that a run's initial weights were trained on.
 
-    Args:
-        run: One that has a state.
-        trained_on: Marks of its own training photos, which its state names first.
+    `trained_on` holds the hashes of the run's own training photos, which its state lists first.
     """
     marks: str = _about(run).get("dataset", {}).get("trained_on", "")
     return marks.removeprefix(trained_on)
 
 
 def _about(run: Run) -> dict[str, Any]:
-    """What the newest readable state of a run says; nothing where there is none."""
+    """Return the metadata of a run's newest readable training state; empty if there is none."""
     for state in run.states:
         with contextlib.suppress(CheckpointError):
             return checkpoint.read_about(state)

@@ -1,7 +1,7 @@
-"""What is wrong with a run, in words, and what can be done about it.
+"""The training doctor: what is wrong with a run, in words, and what can be done about it.
 
-Each sign has a threshold, listed with its reason in docs/reference/training-doctor.md. A finding is
-told once: again only when its sign has gone meanwhile and come back.
+The thresholds and their reasons are listed in docs/reference/training-doctor.md. A finding is
+reported once, and again only if its sign has disappeared in the meantime and come back.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,69 +9,62 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-WEAKEN_DISCRIMINATOR = "weaken-discriminator"  # half its learning rate
-LOWER_RATE = "lower-rate"  # half of both networks' learning rates
+WEAKEN_DISCRIMINATOR = "weaken-discriminator"  # halves the discriminator's learning rate
+LOWER_RATE = "lower-rate"  # halves both networks' learning rates
 
-WINDOW = 5  # epochs that a sign is looked for in
+WINDOW = 5  # latest epochs in which a sign is looked for
 WON = 0.98  # accuracy, on real and on generated photos, of a discriminator that cannot be fooled
-MEMORISED = 0.5  # mean sign of its logits: training photos above held-out ones
-IGNORED = 0.2  # agreement with the own sketch, relative to that of real photos
-COLLAPSED = 0.3  # distance between generated photos, relative to that between real ones
-RISEN = 2.0  # generator loss of the last epoch over the smallest one of the window
-DRIFTED = 15.0  # CIEDE2000 of the mean colours; a stranger's photo of the same set is at about 7
-OVERFITTED = 0.05  # of the score below its best
-OVERFITTED_FOR = 3  # measurements in a row
-PATIENT_UNTIL = 0.1  # share of the run in which nothing but divergence is a sign
+MEMORISED = 0.5  # excess of the logits' mean sign on training photos over held-out photos
+IGNORED = 0.2  # agreement with the photo's own sketch, relative to that of real photos
+COLLAPSED = 0.3  # distance between generated photos, relative to that between real photos
+RISEN = 2.0  # generator loss of the last epoch, relative to the smallest one of the window
+DRIFTED = 15.0  # CIEDE2000 of the mean colours; about 7 for another photo of the dataset
+OVERFITTED = 0.05  # fraction by which scores are below the best score
+OVERFITTED_FOR = 3  # consecutive validations
+PATIENT_UNTIL = 0.1  # fraction of the run in which only divergence is a sign
 
 Lines = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong."""
+    """A problem of a run."""
 
     name: str
     message: str
-    treatment: str = ""  # what the run does by itself, if its settings let the doctor act
-    done: str = ""  # the same in words, added to the message once it is done
+    treatment: str = ""  # the run's own reaction, if its settings let the doctor act
+    done: str = ""  # the reaction in words, appended to the message once it has happened
 
 
 @dataclass(frozen=True)
 class Record:
-    """The part of a run's log that a diagnosis needs.
+    """The part of a run's log that a diagnosis needs."""
 
-    Args:
-        epochs: The last few lines of kind `epoch`.
-        measured: All lines of kind `validation`.
-    """
-
-    epochs: Lines
-    measured: Lines
+    epochs: Lines  # the last few lines of kind `epoch`
+    measured: Lines  # all lines of kind `validation`
 
     def judging(self, name: str) -> float | None:
-        """The mean of one of the discriminator's figures; None where it is not logged."""
+        """Return the mean of one of the discriminator's values; None if it was not logged."""
         values = [line.get("judging", {}).get(name) for line in self.epochs]
         known = [value for value in values if value is not None]
         return fmean(known) if known else None
 
     def last(self, name: str) -> float | None:
-        """A figure of the last measurement."""
+        """Return a value of the last validation."""
         value = self.measured[-1].get(name) if self.measured else None
         return None if value is None else float(value)
 
 
 def diagnose(log: Lines) -> tuple[Finding, ...]:
-    """What is newly wrong at the end of a log, the gravest first.
+    """Return the new findings at the end of a run's log, the gravest first.
 
-    Args:
-        log: The lines of a run's `log.jsonl`; the last measurement is the newest line.
+    The newest line of the log must be the last validation.
     """
     before = {finding.name for finding in _present(_until_last_measurement(log))}
     return tuple(finding for finding in _present(log) if finding.name not in before)
 
 
 def _present(log: Lines) -> Iterator[Finding]:
-    """All that is wrong at the end of a log."""
     epochs = [line for line in log if line["kind"] == "epoch"]
     if not epochs:
         return
@@ -86,7 +79,7 @@ def _present(log: Lines) -> Iterator[Finding]:
 
 
 def _until_last_measurement(log: Lines) -> Lines:
-    """What the log was when it was last diagnosed, before this time."""
+    """Return the log up to the previous validation."""
     places = [index for index, line in enumerate(log) if line["kind"] == "validation"]
     return log[: places[-2] + 1] if len(places) > 1 else []
 
@@ -97,7 +90,7 @@ def _is_rate_too_high(record: Record) -> Finding | None:
         return None
     return Finding(
         "learning-rate-too-high",
-        "the generator's loss rises; the cure is a lower --lr",
+        "the generator's loss is rising; use a lower --lr",
         LOWER_RATE,
         "; both learning rates have been halved",
     )
@@ -122,8 +115,8 @@ def _has_discriminator_memorised(record: Record) -> Finding | None:
         return None
     return Finding(
         "discriminator-has-memorised",
-        "the discriminator knows the training photos by heart: it calls held-out real ones "
-        "generated; train with more pairs, or for fewer epochs",
+        "the discriminator has memorised the training photos and classifies held-out real photos "
+        "as generated; train with more pairs or for fewer epochs",
     )
 
 
@@ -133,8 +126,8 @@ def _does_generator_ignore_the_sketch(record: Record) -> Finding | None:
         return None
     return Finding(
         "generator-ignores-the-sketch",
-        "the photos do not follow their sketches: are sketches and photos paired right? "
-        "look at the audit of preprocess, or raise loss.reconstruction_weight",
+        "the generated photos do not follow their sketches; check the pairs in the audit of "
+        "preprocess, or raise loss.reconstruction_weight",
     )
 
 
@@ -144,7 +137,7 @@ def _is_collapsed(record: Record) -> Finding | None:
         return None
     return Finding(
         "collapse",
-        "all generated photos look alike: raise loss.reconstruction_weight, or lower "
+        "all generated photos look alike; raise loss.reconstruction_weight or lower "
         "loss.adversarial_weight",
     )
 
@@ -156,8 +149,8 @@ def _has_colour_drifted(record: Record) -> Finding | None:
         return None
     return Finding(
         "colour-drift",
-        f"the photos' mean colour is off ({now:.0f}, where 1 can just be seen) and gets worse: "
-        "raise loss.reconstruction_weight",
+        f"the mean colour of the generated photos is off by {now:.0f} CIEDE2000 (1 is just "
+        "visible) and getting worse; raise loss.reconstruction_weight",
     )
 
 
@@ -173,11 +166,11 @@ def _is_overfitted(record: Record) -> Finding | None:
     return Finding(
         "overfitting",
         f"held-out pairs have scored worse since epoch {epoch}, whose weights are in "
-        "best.safetensors; train with more pairs or fewer epochs, or set --patience",
+        "best.safetensors; train with more pairs or for fewer epochs, or set --patience",
     )
 
 
-# The first one is looked for from the beginning; the others where a run has had time to learn.
+# The first sign is checked from the beginning, the others once a run has had time to learn.
 SIGNS: tuple[Callable[[Record], Finding | None], ...] = (
     _is_rate_too_high,
     _has_discriminator_won,

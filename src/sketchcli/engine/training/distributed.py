@@ -1,8 +1,8 @@
-"""Several processes that train one model, on one machine or many, as `torchrun` starts them.
+"""Training of one model in several processes, on one or more machines, as `torchrun` starts them.
 
-Every process holds both networks and takes its part of each batch; PyTorch's
-DistributedDataParallel makes their gradients the same, so that the networks stay the same, bit for
-bit. The first process alone writes, reports and measures.
+Every process holds both networks and takes its part of each batch. PyTorch's
+DistributedDataParallel makes their gradients equal, so that the networks stay identical, bit for
+bit. Only the main process (rank 0) writes, reports and validates.
 """
 
 import contextlib
@@ -23,123 +23,115 @@ from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.errors import DeviceError, LostProcessError
 from sketchcli.machine import ProcessRank
 
-TOGETHER_WITHIN = dt.timedelta(minutes=30)  # the first one may measure and write for long
+TOGETHER_WITHIN = dt.timedelta(minutes=30)  # long, as the main process validates and writes
 SIGNS_OF_LOSS = ("gloo", "nccl", "connection", "timed out")
 _JOINED = threading.Event()
 
 
-# The processes that train one model together; alone, there is one.
+# `Ranks` describes a single process, `DistributedRanks` one of several.
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """One process among those that train together.
-
-    Args:
-        rank: This one's number, from 0.
-        count: Of the processes.
-    """
+    """One process among those that train one model together; by default, the only one."""
 
     rank: int = 0
-    count: int = 1
+    count: int = 1  # number of processes
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and reports."""
+        """Whether this is the main process, which writes files and reports."""
         return self.rank == 0
 
     def describe(self) -> str:
-        """How many they are, where they are more than one."""
+        """Return the number of processes in words if there are several."""
         return f"{self.count} processes, each " if self.count > 1 else ""
 
     def first_only(
         self, block: contextlib.AbstractContextManager[object]
     ) -> contextlib.AbstractContextManager[object]:
-        """A block that the first process enters; the others pass by."""
+        """Return `block` in the main process and a context manager without effect in the others."""
         return block if self.is_first else contextlib.nullcontext()
 
     def first_before_others(self, make: Callable[[], Made]) -> Made:
-        """What is made or found on the disk: by the first process, then by the others."""
+        """Return what `make` creates or finds on the disk, calling it in the main process first."""
         made = make() if self.is_first else None
         self.wait()
         return make() if made is None else made
 
     def first_report(self, report: Reporter) -> Reporter:
-        """A reporter that only the first process's events reach."""
+        """Return `report` in the main process and a silent reporter in the others."""
         return report if self.is_first else SILENT
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """A network, not placed yet, whose batch norms see the whole batch."""
+        """Let the batch norms of a network see the whole batch, before it is placed."""
         return network
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """A network whose gradients are the mean of all processes' after `backward`."""
+        """Wrap a network so that `backward` averages its gradients over all processes."""
         return network
 
     def not_sharing(
         self, network: Callable[..., object]
     ) -> contextlib.AbstractContextManager[object]:
-        """A block in which `network`'s gradients are kept to this process."""
+        """Return a context manager that keeps `network`'s gradients within this process."""
         del network
         return contextlib.nullcontext()
 
     def rows(self, count: int) -> tuple[int, int]:
-        """First row, and the one after the last, of this process's part of a batch."""
+        """Return the first row of this process's part of a batch, and the row after the last."""
         return self.rank * count // self.count, (self.rank + 1) * count // self.count
 
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The mean of each value over all processes."""
+        """Return the mean of each value over all processes."""
         return dict(values)
 
     def as_first(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The first process's values, for all."""
+        """Return the values of the main process in every process."""
         return dict(values)
 
     def text_of_first(self, text: str) -> str:
-        """The first process's text, for all."""
+        """Return the text of the main process in every process."""
         return text
 
     def any(self, answer: bool) -> bool:
-        """Whether one process at least says yes."""
+        """Return whether `answer` is true in at least one process."""
         return answer
 
     def all(self, answer: bool) -> bool:
-        """Whether every process says yes."""
+        """Return whether `answer` is true in every process."""
         return answer
 
     def is_same(self, value: float) -> bool:
-        """Whether every process has the same value."""
+        """Return whether every process has the same value."""
         return self.all(self.as_first({"value": value})["value"] == value)
 
     def wait(self) -> None:
-        """Go on when every process is here."""
+        """Wait until every process has called this method."""
 
 
 @dataclass(frozen=True)
 class DistributedRanks(Ranks):
-    """One process of several, which exchange gradients and figures.
+    """One process of several, which exchange gradients and scalar values.
 
-    Small figures go over the CPU, so that no GPU is waited for.
-
-    Args:
-        gpu: That this one computes on; None: it computes on the CPU.
+    Scalar values are exchanged through the CPU, so that no process waits for a GPU.
     """
 
-    gpu: torch.device | None = None
+    gpu: torch.device | None = None  # None if this process computes on the CPU
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """A network, not placed yet, whose batch norms see the whole batch."""
+        """Let the batch norms of a network see the whole batch, before it is placed."""
         share_batch_norms(network)
         return network
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """A network whose gradients are the mean of all processes' after `backward`."""
+        """Wrap a network so that `backward` averages its gradients over all processes."""
         if not any(p.requires_grad for p in network.parameters()):
             return network
         options: dict[str, Any] = {"device_ids": [self.gpu] if self.gpu else None}
-        # Batch norms' statistics and spectral norms' vectors are the same everywhere by themselves.
+        # Statistics of batch norms and vectors of spectral norms are equal without an exchange.
         is_new = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
         options["forward_sync_buffers" if is_new else "broadcast_buffers"] = False
         return DistributedDataParallel(network, **options)
@@ -147,27 +139,27 @@ class DistributedRanks(Ranks):
     def not_sharing(
         self, network: Callable[..., object]
     ) -> contextlib.AbstractContextManager[object]:
-        """A block in which `network`'s gradients are kept to this process."""
+        """Return a context manager that keeps `network`'s gradients within this process."""
         block: contextlib.AbstractContextManager[object] = getattr(
             network, "no_sync", contextlib.nullcontext
         )()
         return block
 
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The mean of each value over all processes."""
+        """Return the mean of each value over all processes."""
         numbers = self._reduced(list(values.values()), dist.ReduceOp.SUM)
         return {
             name: total / self.count for name, total in zip(values, numbers.tolist(), strict=True)
         }
 
     def as_first(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The first process's values, for all."""
+        """Return the values of the main process in every process."""
         numbers = torch.tensor(list(values.values()), dtype=torch.float64)
         dist.broadcast(numbers, 0)
         return dict(zip(values, numbers.tolist(), strict=True))
 
     def text_of_first(self, text: str) -> str:
-        """The first process's text, for all."""
+        """Return the text of the main process in every process."""
         letters = list(text.encode(errors="surrogateescape"))
         count = int(self.as_first({"count": len(letters)})["count"])
         shared = torch.tensor((letters + [0] * count)[:count], dtype=torch.uint8)
@@ -175,15 +167,15 @@ class DistributedRanks(Ranks):
         return bytes(shared.tolist()).decode(errors="surrogateescape")
 
     def any(self, answer: bool) -> bool:
-        """Whether one process at least says yes."""
+        """Return whether `answer` is true in at least one process."""
         return bool(self._reduced([float(answer)], dist.ReduceOp.MAX).item())
 
     def all(self, answer: bool) -> bool:
-        """Whether every process says yes."""
+        """Return whether `answer` is true in every process."""
         return bool(self._reduced([float(answer)], dist.ReduceOp.MIN).item())
 
     def wait(self) -> None:
-        """Go on when every process is here."""
+        """Wait until every process has called this method."""
         self.all(answer=True)
 
     def _reduced(self, values: list[float], operation: Any) -> Tensor:  # noqa: ANN401 - ReduceOp
@@ -194,15 +186,10 @@ class DistributedRanks(Ranks):
 
 @contextlib.contextmanager
 def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
-    """Join the other processes for as long as the block lasts; alone, there is nothing to do.
+    """Join the other processes while the block runs; do nothing if there are none.
 
-    Args:
-        place: This process among them.
-        device: Where it computes: gradients go through NCCL between GPUs, else through gloo.
-
-    Raises:
-        DeviceError: The others cannot be reached.
-        LostProcessError: One of them ended while this one worked.
+    Gradients are exchanged through NCCL between GPUs, otherwise through gloo. If another process
+    ends while the block runs, LostProcessError is raised.
     """
     if place.count == 1:
         yield ALONE
@@ -215,8 +202,8 @@ def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise DeviceError(
-            f"process {place.rank} of {place.count} cannot join the others: {reason}",
-            hint="are MASTER_ADDR and MASTER_PORT reachable from every machine?",
+            f"process (rank {place.rank} of {place.count}) cannot join the others: {reason}",
+            hint="check that every machine can reach MASTER_ADDR and MASTER_PORT",
         ) from error
     _JOINED.set()
     try:
@@ -227,23 +214,24 @@ def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
             raise
         raise LostProcessError(
             f"one of the {place.count} processes has ended",
-            hint="its own message says why; with --resume RUN it goes on from the last state",
+            hint="see that process's own error message; resume from the last training state with "
+            "--resume RUN",
         ) from error
     finally:
         dist.destroy_process_group()
 
 
 def has_joined() -> bool:
-    """Whether this process has worked together with others, and holds threads that did so.
+    """Return whether this process has joined others and still holds threads for the exchange.
 
-    DistributedDataParallel keeps them until the process ends. One that lets a tensor go while
-    Python shuts down aborts the process, and its exit code is lost.
+    DistributedDataParallel keeps these threads until the process ends. A thread that releases a
+    tensor while Python shuts down aborts the process, and its exit code is lost.
     """
     return _JOINED.is_set()
 
 
 def _tells_of_a_loss(error: RuntimeError) -> bool:
-    """Whether an error of torch's comes from the exchange with other processes."""
+    """Return whether an error of torch comes from the exchange with other processes."""
     if isinstance(error, torch.OutOfMemoryError):
         return False
     text = str(error).lower()
@@ -253,16 +241,15 @@ def _tells_of_a_loss(error: RuntimeError) -> bool:
 ALONE = Ranks()
 
 
-# Batch norm over the parts of a batch that several processes hold.
-#
-# `torch.nn.SyncBatchNorm` does the same, on GPUs alone, and knows no second derivative.
+# Batch norm spans the parts of a batch that several processes hold. `torch.nn.SyncBatchNorm`
+# would do the same, but runs on GPUs only and has no second derivative, which R1 needs.
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose mean and variance are those of all processes' pictures together."""
+    """Batch norm with the mean and variance of the images of all processes together."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalise `(B, C, H, W)`; B may be another in every process."""
+        """Normalise `(B, C, H, W)`; B may differ between processes."""
         if not self.training:
             return super().forward(pixels)
         values = pixels.float()
@@ -288,17 +275,14 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norms(network: nn.Module) -> None:
-    """Let a network's batch norms see all processes' pictures.
-
-    Their parameters, statistics and names stay.
-    """
+    """Let a network's batch norms see all processes' images; keep their state and names."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm
 
 
 class _Summed(Function):
-    """The sum over all processes; so is its gradient, and the gradient's."""
+    """The sum over all processes, whose derivatives of any order are such sums too."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
@@ -314,6 +298,6 @@ class _Summed(Function):
 
 
 def summed(values: Tensor) -> Tensor:
-    """The sum of all processes' values, through which gradients flow back to each."""
+    """Return the sum of all processes' values; gradients flow back to every process."""
     total: Tensor = _Summed.apply(values)  # type: ignore[no-untyped-call]
     return total

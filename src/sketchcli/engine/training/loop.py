@@ -1,4 +1,4 @@
-"""The training loop: an epoch, a batch, a measurement."""
+"""The training loop: epochs, batches, validations."""
 
 import contextlib
 import signal
@@ -26,21 +26,21 @@ from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.trainer import Figures, Part
 
 SAVE_EVERY_SECONDS = 120.0
-RECENT = 0.2  # weight of the last epoch in what a step is said to take
-ECHO_SECONDS = 5.0  # in which torchrun passes on a Ctrl-C
-SKIPPED_AT_MOST = 10  # steps in a row that nothing was learnt in, before going back
+RECENT = 0.2  # smoothing weight of the latest epoch in the estimated step time
+ECHO_SECONDS = 5.0  # time in which torchrun passes on a Ctrl-C
+SKIPPED_AT_MOST = 10  # consecutive skipped steps before the run is rolled back
 
 
 class DivergedError(Exception):
-    """Too many steps in a row that nothing was learnt in."""
+    """Too many consecutive steps were skipped."""
 
 
 def train_epochs(session: Session) -> None:
-    """Train what is left of the run.
+    """Train the remaining epochs of the run.
 
     Raises:
-        InterruptedRunError: The user stopped it; the state is saved.
-        TrainingError: The losses stay infinite or NaN; the last good state is kept.
+        InterruptedRunError: If the user stopped the run.
+        TrainingError: If the losses stay NaN or infinite.
     """
     echo = ECHO_SECONDS if session.ranks.count > 1 else 0.0
     with interruption(echo=echo) as is_interrupted:
@@ -53,11 +53,11 @@ def train_epochs(session: Session) -> None:
 
 
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
-    """Train what is left of the current epoch; save from time to time.
+    """Train the rest of the current epoch and save checkpoints at intervals.
 
     Raises:
-        InterruptedRunError: The user stopped it; the state is saved.
-        DivergedError: The losses are not finite any more.
+        InterruptedRunError: If the user stopped the run; the training state is saved.
+        DivergedError: If the losses have become NaN or infinite.
     """
     epoch, started = session.epochs_done, time.monotonic()
     seen_before = session.progress.images_seen
@@ -76,7 +76,7 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
         if batch + 1 == session.batches:
             trained = session.progress.images_seen - seen_before
             end_epoch(session, last, trained / (time.monotonic() - started))
-        # A state is saved between two batches, never between the last one and its epoch's end.
+        # Checkpoints are saved between batches, never between the last batch and its epoch's end.
         if session.ranks.any(is_interrupted()):
             session.stop(epoch)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
@@ -84,17 +84,13 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
 
 
 def check_has_learnt(session: Session) -> None:
-    """A run that ends must have learnt something, however few its steps were.
-
-    Raises:
-        DivergedError: None of its steps was finite.
-    """
+    """Raise DivergedError if a run ends and all its steps, however few, were skipped."""
     if session.is_finished and not session.progress.has_learnt:
         raise DivergedError
 
 
 def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> BatchTrained:
-    """One step of both networks."""
+    """Train both networks for one step."""
     trainer, progress = session.trainer, session.progress
     done = progress.step / session.batches
     trainer.set_rates(
@@ -104,13 +100,11 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> Batch
         discriminator=progress.discriminator_scale,
     )
 
-    # Take this process's share of the batch; teach both networks.
     part = prepare(session, pairs, done / progress.epochs)
     share = part.rows(*session.ranks.rows(len(part)))
     parts = list(share.split(session.config.data.accumulate))
     judged, drawn = trainer.step(parts, progress.step)
 
-    # Let the averaged weights follow, and write down what happened.
     progress.step += 1
     progress.images_seen += len(pairs)
     trainer.average.update(
@@ -120,13 +114,7 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> Batch
 
 
 def prepare(session: Session, pairs: Split, done: float) -> Part:
-    """Pairs as the networks see them: moved together, roughened, at the size of the moment.
-
-    Args:
-        session: Has the settings, and the step that all draws depend on.
-        pairs: A whole batch.
-        done: Share of the run, in [0, 1].
-    """
+    """Augment a whole batch of pairs and resize it to the size at `done`, a fraction of the run."""
     random = _draws(session.config.seed, session.progress.step, session.ranks.rank)
     sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
     real = photos_to_tensor(pairs.photos, session.device.torch)
@@ -142,7 +130,7 @@ def prepare(session: Session, pairs: Split, done: float) -> Part:
 def take_in(
     session: Session, epoch: int, batch: int, judged: Figures, drawn: Figures
 ) -> BatchTrained:
-    """Count, log and report a step; adapt to it."""
+    """Count, log and report a step; update the strength of the discriminator's augmentation."""
     progress = session.progress
     figures = with_prefix("judging", judged.parts) | with_prefix("parts", drawn.parts)
     figures |= {"generator_loss": drawn.loss, "discriminator_loss": judged.loss}
@@ -176,13 +164,7 @@ def take_in(
 
 
 def end_epoch(session: Session, last: BatchTrained, images_per_second: float) -> None:
-    """Sum the epoch up; look at the held-out pairs now and then.
-
-    Args:
-        session: The run.
-        last: The epoch's last batch.
-        images_per_second: Speed over the epoch.
-    """
+    """Log and report an epoch; validate if it is time to."""
     progress, epoch = session.progress, last.epoch - 1
     means = progress.take_means()
     left = (progress.epochs - epoch - 1) * session.batches
@@ -214,12 +196,7 @@ def end_epoch(session: Session, last: BatchTrained, images_per_second: float) ->
 
 
 def keep_in_time(session: Session, step: float) -> None:
-    """Train fewer epochs, or more, where the machine is slower or quicker than it seemed.
-
-    Args:
-        session: With the time that it must have ended at.
-        step: Seconds of a step in the last epoch.
-    """
+    """Replan the epochs of a run with a time limit; `step` is the last epoch's seconds per step."""
     if session.ends_at is None:
         return
     progress, left = session.progress, session.ends_at - time.monotonic()
@@ -235,7 +212,7 @@ def keep_in_time(session: Session, step: float) -> None:
 
 
 def validate(session: Session, epoch: int) -> None:
-    """Measure on the held-out pairs; stop where patience ends."""
+    """Score the model on the held-out pairs and note if the run stops early."""
     progress = session.progress
     if session.ranks.is_first:
         session.watch.take_in(epoch, session.measure(), session.trainer, progress)
@@ -250,13 +227,13 @@ def validate(session: Session, epoch: int) -> None:
     progress.rate_scale = agreed["rate_scale"]
     progress.discriminator_scale = agreed["discriminator_scale"]
     if session.has_waited_enough:
-        session.watch.note(f"no better score since epoch {progress.best_epoch}: the run ends early")
+        session.watch.note(f"stopping early: no improvement since epoch {progress.best_epoch}")
 
 
 def _draws(seed: int, step: int, rank: int) -> torch.Generator:
-    """The source of everything drawn in a step: seed and step alone decide.
+    """Return the random number generator of a step, determined by the seed and the step alone.
 
-    Dropout is drawn inside the networks, from torch's own source: in each process another.
+    Dropout samples from torch's global generator, which is seeded differently in each process.
     """
     torch.manual_seed(_number(seed, step, *([rank] if rank else [])))
     return torch.Generator().manual_seed(_number(seed, step))
@@ -264,24 +241,21 @@ def _draws(seed: int, step: int, rank: int) -> torch.Generator:
 
 def _number(*entropy: int) -> int:
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
-    return int(state[0]) >> 1  # torch takes 63 bits
+    return int(state[0]) >> 1  # torch accepts 63 bits
 
 
-# Ctrl-C and SIGTERM as a question that a loop can ask between two batches.
+# Ctrl-C and SIGTERM set a flag that the loop checks between two batches.
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def interruption(*, echo: float = 0.0) -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether the user wants to stop.
+    """Yield a function that returns whether the user wants to stop.
 
-    A second signal acts as it always does, at once. Outside the main thread, where Python
-    delivers no signals, the answer is always no.
-
-    Args:
-        echo: Seconds in which further signals are the same wish: torchrun passes on the Ctrl-C
-            that its processes have got from the terminal already.
+    A second signal has its usual effect at once, except during the first `echo` seconds: torchrun
+    passes on the Ctrl-C that its processes have already received from the terminal. Outside the
+    main thread, where Python delivers no signals, the function always returns False.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

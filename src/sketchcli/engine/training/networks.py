@@ -1,4 +1,4 @@
-"""The networks of a run: built, placed, started from others' weights, partly frozen."""
+"""The networks of a run: initial weights, freezing, optimisers, schedules, EMA and growth."""
 
 import contextlib
 import copy
@@ -27,16 +27,10 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Fill networks with those of another run.
+    """Load the weights of another run (a file, or the run's folder or name) into the generator.
 
-    Args:
-        weights: A file, a run's folder or its name.
-        generator: Takes the weights.
-        discriminator: Takes those of the state beside the weights, where all of them fit; one of
-            another kind learns anew.
-
-    Raises:
-        CheckpointError: There are no such weights, or they are of another network.
+    The discriminator is loaded from the training state next to the weights if all shapes match; a
+    discriminator of another kind starts from scratch.
     """
     file = find_weights(Path(weights))
     tensors, _ = checkpoint.load(file)
@@ -45,10 +39,10 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(
-            f"{file}: the weights of another generator ({reason})",
-            hint="choose the same --generator and options, or leave them out",
+            f"{file}: the weights belong to another generator ({reason})",
+            hint="give the same --generator and options as that run, or omit them",
         ) from error
-    with contextlib.suppress(CheckpointError):  # there is no state, or none that can be read
+    with contextlib.suppress(CheckpointError):  # the training state is optional
         found, _ = checkpoint.load(Run(file.parent).state, only=("discriminator.",))
         judge = checkpoint.without_prefix("discriminator", found)
         if _shapes(judge) == _shapes(discriminator.state_dict()):
@@ -56,13 +50,9 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
 
 
 def learnt_from(weights: str) -> str:
-    """Marks of the photos that weights, and those that they started from, were trained on.
+    """Return the hashes of the photos that weights, and their own initial weights, were trained on.
 
-    Args:
-        weights: As `start_from` takes them; empty: none.
-
-    Raises:
-        CheckpointError: There are no such weights.
+    `weights` has the same form as in `start_from`; if it is empty, so is the result.
     """
     about = checkpoint.read_about(find_weights(Path(weights))) if weights else {}
     marks: str = about.get("dataset", {}).get("trained_on", "")
@@ -70,24 +60,21 @@ def learnt_from(weights: str) -> str:
 
 
 def freeze(generator: nn.Module, parts: str) -> None:
-    """Keep parts of a generator as they are.
+    """Exclude parts of a generator from training.
 
-    Args:
-        generator: The network.
-        parts: Beginnings of its parameters' names, with commas: `encode, trunk.0`.
-
-    Raises:
-        UsageError: A part that the generator does not have, or nothing left to learn.
+    `parts` lists the beginnings of parameter names, separated by commas: `encode, trunk.0`.
     """
     wanted = [part.strip() for part in parts.split(",") if part.strip()]
     names = [name for name, _ in generator.named_parameters()]
     for part in wanted:
         if not any(name.startswith(part) for name in names):
             known = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
-            raise UsageError(f"--freeze: the generator has no part '{part}'", hint=f"of {known}")
+            raise UsageError(
+                f"--freeze: the generator has no part '{part}'", hint=f"choose from: {known}"
+            )
     frozen = [p for n, p in generator.named_parameters() if n.startswith(tuple(wanted))]
     if len(frozen) == len(names):
-        raise UsageError("--freeze: nothing is left to learn", hint="freeze fewer parts")
+        raise UsageError("--freeze leaves no parameters to train", hint="freeze fewer parts")
     for parameter in frozen:
         parameter.requires_grad = False
 
@@ -95,32 +82,22 @@ def freeze(generator: nn.Module, parts: str) -> None:
 def perceptual_loss(
     config: TrainConfig, size: tuple[int, int], device: Device
 ) -> PerceptualLoss | None:
-    """The perceptual loss, where the settings give it a weight.
-
-    Raises:
-        UsageError: Its network is not here, or sees nothing in pictures of this size.
-    """
+    """Return the perceptual loss for images of a size; None if the settings give it no weight."""
     name = config.loss.perceptual_network
     if not config.loss.perceptual_weight:
         return None
     file = file_of(name)
     if file is None:
         raise UsageError(
-            f"this run's perceptual loss needs the network {name}, which is not here",
-            hint=f"type: sketch2img fetch-data {name}",
+            f"the perceptual loss of this run needs the network {name}, which was not found",
+            hint=f"run: sketch2img fetch-data {name}",
         )
     network = registry.load(registry.METRICS, name).load(file)
     return PerceptualLoss(device.place(network), size)
 
 
 def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter) -> TrainConfig:
-    """The settings of a new run, without a perceptual loss that cannot be had.
-
-    Args:
-        config: All settings.
-        size: Height and width of the pictures.
-        report: Told of what is left out.
-    """
+    """Return the settings of a new run, without the perceptual loss if that is not available."""
     if not config.loss.perceptual_weight:
         return config
     name = config.loss.perceptual_network
@@ -129,18 +106,18 @@ def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter
     if is_here and min(size) >= smallest:
         return config
     reason = (
-        f"pictures of less than {smallest} pixels show it nothing"
+        f"its network needs images of at least {smallest} pixels"
         if is_here
-        else f"for better photos, type: sketch2img fetch-data {name}"
+        else f"for better photos, run: sketch2img fetch-data {name}"
     )
     report(Note(f"training without the perceptual loss: {reason}", is_warning=not is_here))
     return settings.merge(config, {"loss": {"perceptual_weight": 0.0}})
 
 
 def recompute_activations(generator: nn.Module) -> None:
-    """Let a generator compute its layers' activations again instead of keeping them.
+    """Let a generator recompute its layers' activations instead of storing them.
 
-    Layers with batch norm are left alone: their running statistics would count a batch twice.
+    Layers with batch norm are excluded: their running statistics would count a batch twice.
     """
     for layer in _layers(generator):
         if not _counts_batches(layer):
@@ -148,7 +125,7 @@ def recompute_activations(generator: nn.Module) -> None:
 
 
 def compiled(config: TrainConfig, network: nn.Module) -> Callable[..., Any]:
-    """The network, through torch.compile where the settings ask for it."""
+    """Return the network, compiled by torch.compile if the settings say so."""
     if not config.run.compile:
         return network
     function: Callable[..., Any] = torch.compile(network)
@@ -160,7 +137,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
-    """Children; those of plain containers in their place."""
+    """Yield a network's children, with containers replaced by their own children."""
     for child in network.children():
         if isinstance(child, nn.ModuleList) or (
             isinstance(child, nn.Sequential) and not isinstance(child[0], nn.Conv2d)
@@ -174,21 +151,15 @@ def _counts_batches(layer: nn.Module) -> bool:
     return any(isinstance(module, BATCH_NORMS) for module in layer.modules())
 
 
-# Optimisers from their names.
+# Optimisers are built from their names in the settings.
 
 
 def build_optimizer(
     config: OptimizerConfig, network: nn.Module, *, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """An optimiser of a network's parameters that learn.
+    """Return an optimiser of a network's trainable parameters; the network is already placed.
 
-    Args:
-        config: Its name, rate and memory.
-        network: On its device already.
-        weight_decay: Of weights; biases and the scales of norms do not decay.
-
-    Raises:
-        UsageError: Unknown name.
+    The weight decay applies to weights only, not to biases and the scales of norms.
     """
     groups = _groups(network, weight_decay)
     lr, betas, eps = config.lr, (config.beta1, config.beta2), config.eps
@@ -199,7 +170,8 @@ def build_optimizer(
     if config.name == "rmsprop":
         return torch.optim.RMSprop(groups, lr, alpha=config.beta2, eps=eps)
     if config.name == "adagrad":
-        is_fused = all(p.device.type == "cpu" for p in network.parameters())  # nowhere else
+        # Fused Adagrad exists only on the CPU.
+        is_fused = all(p.device.type == "cpu" for p in network.parameters())
         return torch.optim.Adagrad(groups, lr, eps=eps, fused=is_fused)
     raise UsageError(
         f"unknown optimiser '{config.name}'", hint=errors.did_you_mean(config.name, OPTIMIZERS)
@@ -218,23 +190,17 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-# Learning-rate schedules: pure functions of the position in the run.
+# Learning-rate schedules are pure functions of the position in the run.
 
-INVERSE_EPOCH_DECAY = 0.001  # the source's
+INVERSE_EPOCH_DECAY = 0.001  # decay per epoch, as in the source
 
 
 def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
-    """What the learning rate is multiplied with.
+    """Return the factor that the base learning rate is multiplied by.
 
-    Args:
-        config: Names the schedule: `constant`; `linear` and `cosine`, which fall to zero over the
-            last part of the run; `step`, which falls by a factor now and then; `inverse-epoch`,
-            1 / (1 + 0.001 x epoch) by whole epochs.
-        epoch: Epochs done so far, with the fraction of the current one.
-        epochs: Epochs of the whole run.
-
-    Raises:
-        UsageError: Unknown schedule.
+    The schedules are `constant`; `linear` and `cosine`, which fall to zero over the last part of
+    the run; `step`, which falls by a factor at regular intervals; and `inverse-epoch`,
+    1 / (1 + 0.001 x epoch) by whole epochs. `epoch` includes the fraction of the current epoch.
 
     >>> rate_factor(OptimizerConfig(schedule="linear", decay_from=0.5), epoch=75, epochs=100)
     0.5
@@ -260,21 +226,19 @@ def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
 
 
 def _fallen(done: float, start: float) -> float:
-    """How much of the way down is done, from 0 until `start` to 1 at the end."""
+    """Return how much of the fall is done, from 0 until `start` to 1 at the end."""
     return max(0.0, (done - start) / max(1e-9, 1.0 - start))
 
 
-# An exponential moving average of the generator's weights.
+# The generator's weights are averaged exponentially over the run (EMA).
 
-RAMP_UP = 0.1  # early on, the half-life is this share of the images seen (Karras et al. 2020)
+RAMP_UP = 0.1  # early half-life as a fraction of the images seen (Karras et al. 2020)
 
 
 class WeightAverage:
-    """Follows a network at a distance; `network` holds the average.
+    """An exponential moving average (EMA) of a network's weights, held in `network`.
 
-    Args:
-        network: The network to follow.
-        half_life: Images until a weight's share of the average halves; 0 follows at once.
+    `half_life` counts images until a weight's contribution halves; 0 copies the network.
     """
 
     def __init__(self, network: nn.Module, half_life: float) -> None:
@@ -283,7 +247,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, *, batch_size: int, images_seen: int) -> None:
-        """Move towards the network's weights after a batch; copy what is no weight."""
+        """Move the average towards the weights after a batch; copy the network's buffers."""
         half_life = min(self.half_life, RAMP_UP * images_seen)
         keep = 0.5 ** (batch_size / half_life) if half_life else 0.0
         weights = zip(self.network.parameters(), network.parameters(), strict=True)
@@ -294,26 +258,21 @@ class WeightAverage:
             mean.copy_(now)
 
 
-# Progressive growth of the image size (Karras et al. 2018).
+# The image size can grow during a run (Karras et al. 2018).
 #
-# Small pictures first: they train faster, and what they teach holds for larger ones. The networks
-# are fully convolutional, so nothing is added or faded in when the size doubles; with one that is
-# not, a run cannot grow.
+# Small images come first: they train faster, and what is learned from them also holds for larger
+# ones. The networks are fully convolutional, so no layers are added or faded in when the size
+# doubles. A network that is not fully convolutional cannot grow.
 
-SMALLEST = 32
-MULTIPLE = 8  # of the sides of a picture that is not at full size yet
+SMALLEST = 32  # pixels
+MULTIPLE = 8  # pixels; divides the sides of images below the full size
 Size = tuple[int, int]
 
 
 def stages(size: Size, grow_from: int) -> list[Size]:
-    """The sizes, height and width, that a run goes through.
+    """Return the image sizes, height and width, that a run goes through; `size` is the last.
 
-    Args:
-        size: The last one.
-        grow_from: Shorter side of the first one; 0: there is only the last.
-
-    Raises:
-        UsageError: The first one is smaller than the networks can take.
+    The first size has a shorter side of `grow_from` pixels; 0: there is only the last size.
 
     >>> stages((128, 128), 32)
     [(32, 32), (64, 64), (128, 128)]
@@ -323,7 +282,9 @@ def stages(size: Size, grow_from: int) -> list[Size]:
     if not grow_from:
         return [size]
     if grow_from < SMALLEST:
-        raise UsageError(f"cannot grow from {grow_from} pixels", hint=f"{SMALLEST} at least")
+        raise UsageError(
+            f"cannot grow from {grow_from} pixels", hint=f"start from at least {SMALLEST} pixels"
+        )
     found, side = [], grow_from
     while side < min(size):
         scale = side / min(size)
@@ -334,27 +295,18 @@ def stages(size: Size, grow_from: int) -> list[Size]:
 
 
 def check_can_grow(discriminator: nn.Module, size: Size, grow_from: int) -> None:
-    """Refuse a growth that the networks cannot follow.
-
-    Raises:
-        UsageError: It begins too small, or the discriminator is for pictures of one size.
-    """
+    """Raise an error if the first size is too small or the discriminator accepts only one size."""
     if len(stages(size, grow_from)) > 1 and getattr(discriminator, "is_of_one_size", False):
         raise UsageError(
-            "--grow-from: this discriminator takes pictures of one size",
-            hint="choose another: --set model.discriminator=patch",
+            "--grow-from: this discriminator accepts only images of one size",
+            hint="choose another discriminator: --set model.discriminator=patch",
         )
 
 
 def size_at(done: float, config: DataConfig, size: Size) -> Size:
-    """The size at a point of the run.
+    """Return the image size, height and width, after a fraction `done` of the run, in [0, 1].
 
-    The sizes before the last one share the first part of the run equally.
-
-    Args:
-        done: Share of the run, in [0, 1].
-        config: Where it starts, and the share of the run until the full size.
-        size: The full size, height and width.
+    The sizes below the full one take equal parts of the first `grow_share` of the run.
 
     >>> config = DataConfig(grow_from=32, grow_share=0.5)
     >>> [size_at(done, config, (128, 128))[0] for done in (0, 0.3, 0.5, 1)]
@@ -367,10 +319,7 @@ def size_at(done: float, config: DataConfig, size: Size) -> Size:
 
 
 def resize_batch(sketch: Tensor, photo: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """Sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, reduced; at full size as they are.
-
-    Every pixel becomes the mean of those that it covers.
-    """
+    """Reduce sketches `(B, 1, H, W)` and photos `(B, 3, H, W)` to a size by averaging pixels."""
     if sketch.shape[-2:] == size:
         return sketch, photo
     return functional.adaptive_avg_pool2d(sketch, size), functional.adaptive_avg_pool2d(photo, size)

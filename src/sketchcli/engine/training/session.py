@@ -1,4 +1,4 @@
-"""One call of `train`: what is trained, where it stands, where it is written."""
+"""The objects and the progress of one call of `train`."""
 
 import dataclasses
 import math
@@ -28,23 +28,13 @@ from sketchcli.errors import CheckpointError, InterruptedRunError, TrainingError
 from sketchcli.models.building import count_parameters
 
 ROLLBACKS_AT_MOST = 3
-FINISH_SECONDS = 5.0  # for the last state and the report, beside two measurements
+FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its two validations
 
 
 class Session:
-    """One call of `train`: what is trained, where it stands, where it is written.
+    """The objects and the progress of one call of `train`.
 
-    Args:
-        config: All settings.
-        dataset: The prepared pairs.
-        run: The folder.
-        device: Where to compute, and with which numbers.
-        ranks: The processes that train together; the first one writes and reports.
-        reporter: Told of everything.
-        ends_at: When it must have ended, by the monotonic clock; None: whenever it does.
-
-    Raises:
-        UsageError: The settings do not fit the set, the networks, or the number of processes.
+    `ends_at` is the time limit in seconds of the monotonic clock; None: there is no limit.
     """
 
     def __init__(
@@ -66,8 +56,8 @@ class Session:
         self.batches = batches_per_epoch(len(self.pairs.trained), self.batch_size)
         if self.batch_size < ranks.count:
             raise UsageError(
-                f"a step of {self.batch_size} pairs cannot be shared by {ranks.count} processes",
-                hint=f"choose a --batch-size of {ranks.count} or more, or fewer processes",
+                f"a batch of {self.batch_size} pairs is too small for {ranks.count} processes",
+                hint=f"use a --batch-size of at least {ranks.count}, or start fewer processes",
             )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
@@ -93,9 +83,9 @@ class Session:
         self.ends_at, self.step_seconds, self.measurement_seconds = ends_at, 0.0, 0.0
 
     def new_trainer(self, ranks: Ranks | None = None) -> Trainer:
-        """Networks and optimisers as they are before the first step; by default, of all ranks."""
+        """Return a trainer before its first step, for all processes by default."""
         config = self.config
-        if self.run.states:  # which hold what was learnt: other weights may have gone meanwhile
+        if self.run.states:  # the initial weights are not needed and may have been deleted
             config = dataclasses.replace(config, init_from="")
         return Trainer(
             config,
@@ -106,17 +96,17 @@ class Session:
         )
 
     def release(self) -> None:
-        """Let networks and optimisers go, and their memory: nothing more can be trained."""
+        """Release the memory of networks and optimisers, after which no training is possible."""
         self.__dict__.pop("trainer", None)
 
     @property
     def epochs_done(self) -> int:
-        """Whole epochs trained so far."""
+        """Completed epochs."""
         return self.progress.step // self.batches
 
     @property
     def has_waited_enough(self) -> bool:
-        """Whether the score has not got better for as long as the settings allow."""
+        """Whether the validation score has not improved for as long as the patience allows."""
         patience = self.config.validation.patience
         return bool(patience) and self.progress.waited >= patience
 
@@ -126,7 +116,7 @@ class Session:
         return self.epochs_done >= self.progress.epochs or self.has_waited_enough
 
     def costs(self) -> Costs:
-        """What the parts of the rest of the run take."""
+        """Return the durations of the parts of the run as measured so far."""
         return Costs(
             self.step_seconds,
             self.batches,
@@ -136,7 +126,7 @@ class Session:
         )
 
     def measure(self) -> Validation:
-        """Measure on the looked-at pairs, and remember how long that takes."""
+        """Validate and record how long that takes."""
         started = time.monotonic()
         found = self.watch.validator.measure(
             self.trainer.average.network, self.trainer.discriminator
@@ -145,12 +135,7 @@ class Session:
         return found
 
     def begin(self) -> None:
-        """Go on where the run folder holds a state; otherwise write down the settings.
-
-        Raises:
-            CheckpointError: The state cannot be used, or not every process finds the same one.
-            DeviceError: The device draws another photo than the CPU does.
-        """
+        """Resume the run if its folder holds a training state; prepare the folder for the rest."""
         check_device(self.trainer.average.network, self.device, self.dataset.description.size)
         model = self.config.model
         self.watch.note(
@@ -161,20 +146,20 @@ class Session:
         )
         if self.ranks.count > 1 and self.config.loss.adversarial == "relativistic":
             self.watch.note(
-                "the relativistic loss compares photos with those of their own process alone",
+                "the relativistic loss compares photos only within each process",
                 is_warning=True,
             )
         if self.run.states:
             self.restore()
             if self.epochs_done > self.config.epochs:
                 raise CheckpointError(
-                    f"{self.run.folder}: already trained for {self.epochs_done} epochs",
-                    hint="ask for as many or more, or choose another --run-dir",
+                    f"{self.run.folder}: the run was already trained for {self.epochs_done} epochs",
+                    hint="set --epochs to at least that number, or choose another --run-dir",
                 )
-            self.watch.note(f"going on after epoch {self.epochs_done} of {self.progress.epochs}")
+            self.watch.note(f"resuming after epoch {self.epochs_done}/{self.progress.epochs}")
         if not self.ranks.is_same(self.progress.step):
             raise CheckpointError(
-                f"{self.run.folder}: not every process finds the same state in it",
+                f"{self.run.folder}: the processes find different training states",
                 hint="choose a --run-dir on a disk that all machines share",
             )
         if not self.ranks.is_first:
@@ -183,18 +168,19 @@ class Session:
             self.run.samples.mkdir(parents=True, exist_ok=True)
             self.run.clear_parts()
             if self.epochs_done < self.progress.epochs:
-                self.run.result.unlink(missing_ok=True)  # not finished while it goes on
-        self.run.cut_log(self.progress.images_seen)  # first: a folder with a log is a run's
+                self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
+        # The log comes first because a folder with a log counts as a run.
+        self.run.cut_log(self.progress.images_seen)
         files.write_text(self.run.config, settings.to_toml(self.config))
 
     def restore(self) -> None:
-        """Put the last good state back."""
+        """Restore the last good training state."""
         self.progress = self.keeper.restore(self.trainer, self.watch.report)
         self.progress.epochs = self.config.epochs
         self.strength.restore(self.progress.strength)
 
     def plan(self, epochs: int) -> None:
-        """Train so many epochs in all: now, and in every later call that goes on with the run."""
+        """Set the epochs of the whole run, for this call and for every later one that resumes."""
         if epochs == self.config.epochs:
             return
         self.config = dataclasses.replace(self.config, epochs=epochs)
@@ -203,17 +189,14 @@ class Session:
             files.write_text(self.run.config, settings.to_toml(self.config))
 
     def roll_back(self) -> None:
-        """Go back to the last good state, with half the learning rate.
-
-        Raises:
-            TrainingError: That has not helped.
-        """
+        """Return to the last good training state with half the learning rate, at most 3 times."""
         tried = self.progress
         if tried.rollbacks >= ROLLBACKS_AT_MOST:
             raise TrainingError(
-                f"the losses of epoch {self.epochs_done + 1} are not finite, at a "
-                f"{2**tried.rollbacks}th of the learning rate either; the last good state is kept",
-                hint="choose a lower --lr, or look for odd pictures in the set",
+                f"losses are still NaN or infinite in epoch {self.epochs_done + 1}, even at "
+                f"1/{2**tried.rollbacks} of the learning rate; the last good training state was "
+                "kept",
+                hint="use a lower --lr, or check the dataset for unusual images",
             )
         self.trainer = self.new_trainer()
         if self.run.states:
@@ -227,43 +210,44 @@ class Session:
         if self.ranks.is_first:
             self.run.cut_log(self.progress.images_seen)
         self.watch.note(
-            "too many steps in a row were not finite: back to epoch "
-            f"{self.epochs_done + 1}, with half the learning rate",
+            "too many consecutive steps had NaN or infinite values; returning to epoch "
+            f"{self.epochs_done + 1} with half the learning rate",
             is_warning=True,
         )
 
     def save(self, *, is_end: bool = False) -> None:
-        """Keep everything as it is now; after a step that went wrong, only at the run's end."""
+        """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.keeper.save(self.trainer, self.progress)
             sample_sheets.write_curves(self.run.curves, self.run.read_log())
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:
-        """Save, and say how to go on."""
+        """Save a checkpoint and raise InterruptedRunError with instructions to resume."""
         self.save()
-        self.ranks.wait()  # a process that has ended makes torchrun stop the one that writes
+        self.ranks.wait()  # if one process ended early, torchrun would stop the writing process
         raise InterruptedRunError(
-            f"stopped in epoch {epoch + 1} of {self.progress.epochs}; everything is saved",
-            hint=f"to go on, type: {self.command_to_go_on()}, or the same command with --run-dir "
-            f"{shlex.quote(str(self.run.folder))}",
+            f"stopped in epoch {epoch + 1}/{self.progress.epochs}; everything is saved",
+            hint=f"to resume, run: {self.command_to_go_on()}, or the same command again with "
+            f"--run-dir {shlex.quote(str(self.run.folder))}",
         )
 
     def command_to_go_on(self) -> str:
-        """What a user types to go on with this run."""
+        """Return the command that resumes this run."""
         folder, run = self.dataset.folder, self.run.folder
-        is_at_home = paths.is_in_room(paths.prepared_home(), folder)  # where its pairs tell it
+        # A dataset in the data folder need not be named: it is recognised by its pairs.
+        is_at_home = paths.is_in_room(paths.prepared_home(), folder)
         named = [] if is_at_home else [str(folder)]
         name = paths.named(paths.runs_home(), run)
         return shlex.join(["sketch2img", "train", *named, "--resume", name])
 
 
-# What a run says of itself while it trains: the log, the listener, measurements, diagnoses.
+# A run writes its log, reports to the user, and records its validations and diagnoses.
 
 
 @dataclasses.dataclass(frozen=True)
 class RunLogger:
-    """Logs, reports and measures a run; in the first of several processes alone."""
+    """Logs, reports and validates a run, in the main process only."""
 
     run: Run
     ranks: Ranks
@@ -283,7 +267,7 @@ class RunLogger:
             self.report(event)
 
     def take_in(self, epoch: int, found: Validation, trainer: Trainer, progress: Progress) -> None:
-        """Write a measurement down, keep the best weights, act on what the doctor finds."""
+        """Record a validation, save the best weights and act on the training doctor's findings."""
         sample = self.run.samples / f"epoch-{epoch + 1:04d}.png"
         sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
         is_best = self.count(epoch, found, progress)
@@ -308,9 +292,9 @@ class RunLogger:
             self.treat(epoch, finding, progress)
 
     def count(self, epoch: int, found: Validation, progress: Progress) -> bool:
-        """Take a measurement into the run's progress; return whether it is the best so far.
+        """Add a validation to the run's progress; return whether it is the best so far.
 
-        One on pairs that are trained on tells nothing, and is never the best.
+        A validation on training pairs says nothing about quality and is never the best.
         """
         if not self.validator.is_held_out:
             return False
@@ -322,7 +306,7 @@ class RunLogger:
         return is_best
 
     def treat(self, epoch: int, finding: diagnosis.Finding, progress: Progress) -> None:
-        """Report what is wrong; unless the settings forbid it, lower the learning rates."""
+        """Report a finding; unless the settings forbid it, apply its treatment."""
         acts = self.keeper.config.validation.doctor == "act"
         treatment = finding.treatment if acts else ""
         if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
@@ -334,7 +318,7 @@ class RunLogger:
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Values with None in the place of every number that JSON has no word for.
+    """Replace every NaN or infinite number, which JSON cannot express, by None.
 
     >>> finite({"loss": float("nan"), "parts": [1.0, float("inf")]})
     {'loss': None, 'parts': [1.0, None]}
@@ -346,21 +330,16 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-# How strongly the discriminator's view is augmented: as strongly as it overfits.
-#
-# Karras et al. 2020, "Training generative adversarial networks with limited data", section 3: where
-# the discriminator calls more than a wanted share of the real photos real, it has begun to know
-# them, and they are changed more often.
+# The discriminator's inputs are augmented as strongly as it overfits (adaptive discriminator
+# augmentation, ADA; Karras et al. 2020, "Training generative adversarial networks with limited
+# data", section 3): if it classifies more than a target fraction of the real photos as real, it has
+# begun to memorise them, and they are augmented more often.
 
-BATCHES = 4  # between two adjustments
+BATCHES = 4  # batches between two adjustments
 
 
 class AdaptiveStrength:
-    """The probability of each change of the discriminator's view; 1 where it does not adapt.
-
-    Args:
-        config: Whether it adapts, to what, and how fast.
-    """
+    """The probability of each augmentation of the discriminator's inputs; 1 if not adaptive."""
 
     def __init__(self, config: AugmentationConfig) -> None:
         self.config = config
@@ -368,11 +347,9 @@ class AdaptiveStrength:
         self.signs, self.images, self.batches = 0.0, 0, 0
 
     def update(self, real_sign: float, images: int) -> None:
-        """Take in a batch; adjust after every fourth.
+        """Add a batch of `images` photos; adjust the probability after every fourth batch.
 
-        Args:
-            real_sign: Mean sign of the discriminator's logits of real photos, in [-1, 1].
-            images: Of the batch.
+        `real_sign` is the mean sign of the discriminator's logits of real photos, in [-1, 1].
         """
         if not self.config.adaptive:
             return
@@ -387,7 +364,7 @@ class AdaptiveStrength:
             self.signs, self.images, self.batches = 0.0, 0, 0
 
     def state(self) -> dict[str, float]:
-        """All that `restore` needs."""
+        """Return all that `restore` needs."""
         return {
             "value": self.value,
             "signs": self.signs,
@@ -396,7 +373,7 @@ class AdaptiveStrength:
         }
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Go on from what `state` took; from the beginning where it is empty."""
+        """Restore what `state` returned; keep the initial values if it is empty."""
         if state and self.config.adaptive:
             self.value, self.signs = state["value"], state["signs"]
             self.images, self.batches = int(state["images"]), int(state["batches"])

@@ -1,4 +1,4 @@
-"""`train`: the loop, from an empty run folder, or from where the last one stopped."""
+"""`train` and `train --dry-run`: start, resume or estimate a run."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ from sketchcli.engine.training.session import Session
 from sketchcli.errors import DeviceError
 from sketchcli.models.building import count_parameters, spelled_out
 
-NOWHERE = Path(os.devnull)  # in the place of a run's folder: nothing is in it
+NOWHERE = Path(os.devnull)  # stands for the folder of a new run, and contains nothing
 
 
 def dry_run(
@@ -47,20 +47,7 @@ def dry_run(
     device: Device,
     reporter: Reporter = SILENT,
 ) -> TrainEstimate:
-    """What a run would cost; nothing is written.
-
-    Args:
-        config: All settings.
-        dataset: The prepared pairs.
-        run_dir: The folder of a run that would be gone on with.
-        device: Where it would be computed.
-        reporter: Told of what cannot be had.
-
-    Raises:
-        UsageError: The settings do not fit the set.
-        DataError: The set has nothing to train on.
-        DeviceError: The GPU's memory is not enough.
-    """
+    """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing."""
     run = Run(run_dir)
     chosen = _begun(run, config, dataset, reporter)
     device = checkpointing.precision_as_begun(run, device, reporter)
@@ -80,25 +67,14 @@ def train(
     budget: float | None = None,
     command: str = "sketch2img train",
 ) -> TrainResult:
-    """Train a model, or go on with it where the run folder holds a state.
+    """Train a model, or resume its run if the run folder holds a training state.
 
-    Args:
-        config: All settings.
-        dataset: The prepared pairs.
-        run_dir: Where everything goes; the same folder again resumes.
-        device: Where to compute, and with which numbers.
-        reporter: Told of every batch and epoch.
-        ranks: The processes that train together; each calls this function.
-        budget: Seconds that the run may take; its epochs are fitted into them.
-        command: What was typed, for the report.
+    Each of the processes in `ranks` calls this function. The epochs are chosen to fit into the
+    `budget`, in seconds. The report shows the `command` that the user typed.
 
     Raises:
-        CheckpointError: The folder's run has other settings or other data.
-        DataError: Nothing to train on, or the folder cannot be written, or is being trained in.
-        DeviceError: The GPU's memory is not enough.
-        UsageError: The settings do not fit the set or the processes, or need what is not installed.
-        InterruptedRunError: The user stopped it; the state is saved.
-        TrainingError: The losses stay infinite or NaN; the last good state is kept.
+        InterruptedRunError: If the user stopped the run; the training state is saved.
+        TrainingError: If the losses stay NaN or infinite; the last good training state is kept.
     """
     started, run = time.monotonic(), open_run(run_dir)
     is_followed = config.run.tensorboard and ranks.is_first
@@ -120,7 +96,7 @@ def train(
 
 
 def _begun(run: Run, config: TrainConfig, dataset: PreparedSet, report: Reporter) -> TrainConfig:
-    """The settings that a run was begun with, or is begun with now."""
+    """Return the settings to resume a run with, or to start a new run with."""
     size = dataset.description.size
     return checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
 
@@ -140,20 +116,15 @@ def _trained(
     return finish(session, command=command)
 
 
-# Fitting a run into a time, before it begins.
+# Before a run with a time budget starts, its epochs are fitted into the budget.
 
-STEPS = 4  # that are timed; the first one also warms up, and does not count
+STEPS = 4  # timed steps; the first one warms up the device and does not count
 
 
 def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainConfig) -> Session:
-    """A session whose epochs fit into the time that it has.
+    """Open a session whose epochs fit into its time limit; a resumed run keeps its plan.
 
-    A run that is gone on with keeps its plan, and looks after it.
-
-    Args:
-        open_session: Makes a session; a first one is thrown away after some steps, which show how
-            long they take.
-        config: All settings.
+    A first session is used to time a few steps and then discarded.
     """
     trial = open_session(config)
     with telling_what_fits(trial):
@@ -165,10 +136,10 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
         agreed = trial.ranks.as_first({"epochs": epochs_that_fit(left, trial.costs())})
         planned = int(agreed["epochs"])
         trial.watch.note(
-            f"{planned} {'epochs fit' if planned > 1 else 'epoch fits'} into the time that is left "
-            f"({trial.step_seconds:.2f} s a step of {trial.batch_size} pairs)"
+            f"{planned} {'epochs fit' if planned > 1 else 'epoch fits'} in the remaining time "
+            f"({trial.step_seconds:.2f} s per step of {trial.batch_size} pairs)"
         )
-    trial.release()  # a GPU need not hold both
+    trial.release()  # the GPU need not hold both sessions
     session = open_session(dataclasses.replace(config, epochs=planned))
     session.step_seconds = trial.step_seconds
     session.measurement_seconds = trial.measurement_seconds
@@ -176,7 +147,7 @@ def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainCo
 
 
 def seconds_a_step(session: Session) -> float:
-    """What a step takes here and now; the session's networks are changed by trying."""
+    """Return the shortest time of a few trial steps, which change the session's networks."""
     pairs = session.training.take(session.pairs.trained[: session.batch_size])
     took = []
     for number in range(STEPS):
@@ -188,17 +159,17 @@ def seconds_a_step(session: Session) -> float:
     return min(took[1:])
 
 
-# `train --dry-run`: what a run would cost, without leaving anything behind.
+# `train --dry-run` estimates the cost of a run from a few steps and leaves nothing behind.
 
-MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "adagrad": 1}  # that an optimiser keeps of a weight
+MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "adagrad": 1}  # values per weight in the optimiser
 FLOAT = 4  # bytes
 
 
 def estimate(session: Session) -> TrainEstimate:
-    """What the run of a session would take: a few steps are trained, and thrown away.
+    """Estimate the time and memory of a session's run from a few steps, which are discarded.
 
-    Memory is that of weights, their average, gradients, moments, and of the activations that the
-    networks keep for one step; buffers of the libraries come on top.
+    Memory comprises weights, EMA weights, gradients, moments and the activations that the networks
+    store for one step; library buffers come on top.
     """
     trainer, config = session.trainer, session.config
     generator = count_parameters(trainer.generator)
@@ -230,7 +201,7 @@ def estimate(session: Session) -> TrainEstimate:
 
 
 def _activations(session: Session) -> int:
-    """Bytes that the networks keep of one step's parts until their gradients are known."""
+    """Return the bytes that the networks store for one part of a batch until the backward pass."""
     rows = session.pairs.trained[: session.batch_size]
     whole = loop.prepare(session, session.training.take(rows), 1.0)
     part = next(whole.split(session.config.data.accumulate))
@@ -239,11 +210,11 @@ def _activations(session: Session) -> int:
     judging = kept_bytes(
         trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
     )
-    return drawing + 2 * judging  # real and generated photos are judged before one update
+    return drawing + 2 * judging  # one update covers both real and generated photos
 
 
 def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
-    """Bytes that autograd keeps while `run` is called, its parameters left out."""
+    """Return the bytes that autograd stores while `run` is called, without the parameters."""
     weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
     sizes: dict[int, int] = {}
 
@@ -259,24 +230,21 @@ def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
     return sum(sizes.values())
 
 
-# What to change where a device's memory is full: found by trying.
+# If a device's memory is full, trial steps show which settings would fit.
 
 
 @contextlib.contextmanager
 def telling_what_fits(session: Session) -> Iterator[None]:
-    """Where memory runs out inside, find out how much of a batch fits, and say so.
+    """If memory runs out in the block, raise DeviceError with how much of a batch would fit.
 
-    The session is of no use afterwards; its last state is on the disk.
-
-    Raises:
-        DeviceError: The memory was not enough.
+    The session is unusable afterwards; its last training state is on the disk.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        traceback.clear_frames(error.__traceback__)  # they hold on to what the step had computed
+        traceback.clear_frames(error.__traceback__)  # the frames keep the step's tensors alive
         cause = error
     else:
         return
@@ -287,12 +255,9 @@ def telling_what_fits(session: Session) -> Iterator[None]:
 
 
 def first_that_fits(share: int, start: int, fits: Callable[[int], bool]) -> int | None:
-    """In how few parts a process can take its share of a batch; None: not even one by one.
+    """Return the first number of parts that fits; None if not even single pairs fit.
 
-    Args:
-        share: Pairs.
-        start: Parts to begin with; then twice as many, and so on.
-        fits: Whether a step in so many parts has the memory that it needs.
+    The first number tried is `start`, which is then doubled; `share` is the number of pairs.
 
     >>> first_that_fits(12, 1, lambda parts: parts >= 3)
     4
@@ -309,9 +274,9 @@ def first_that_fits(share: int, start: int, fits: Callable[[int], bool]) -> int 
 
 
 def _fits(session: Session, count: int) -> bool:
-    """Whether two steps in so many parts have enough memory: optimisers take theirs in the first.
+    """Return whether two steps in `count` parts fit; optimisers allocate memory in the first.
 
-    Other processes are not waited for: they may have had enough.
+    Other processes are not waited for, as they may have had enough memory.
     """
     session.release()
     gc.collect()
@@ -331,20 +296,17 @@ def _fits(session: Session, count: int) -> bool:
 
 
 def _explained(session: Session, share: int, count: int, fitting: int | None) -> DeviceError:
-    """What does not fit, and what to do.
+    """Return an error that states what does not fit and what to do.
 
-    Args:
-        session: Of no use any more.
-        share: Pairs of a step that this process takes.
-        count: In how many parts it took them.
-        fitting: In how many parts they fit; None: not even one by one.
+    The process took its `share` pairs of a batch in `count` parts; `fitting` parts would fit, or
+    not even single pairs if `fitting` is None.
     """
     name, tried = session.device.name, -(-share // count)
     if fitting == count:
-        again = session.command_to_go_on() if session.run.states else "the same again"
+        again = session.command_to_go_on() if session.run.states else "the same command again"
         return DeviceError(
-            f"{name}: out of memory, though {tried} pairs at a time fit into what is free now",
-            hint=f"does another program use it? when it has ended, type: {again}",
+            f"{name}: out of memory, although {tried} pairs at a time fit into the memory now free",
+            hint=f"close other programs that use this device, then run: {again}",
         )
     message = f"{name}: out of memory with {tried} pairs at a time; "
     message += "not even one pair fits" if fitting is None else f"{-(-share // fitting)} fit"
@@ -354,52 +316,47 @@ def _explained(session: Session, share: int, count: int, fitting: int | None) ->
 
 
 def _cure(session: Session, share: int, fitting: int | None) -> str:
-    """What a run that has no state yet can do: all its settings may change."""
+    """Return a hint for a run without a training state, all of whose settings may change."""
     if fitting is not None:
         return (
-            f"--accumulate {fitting} trains the same batch of {session.batch_size} in parts, "
-            f"--batch-size {-(-share // fitting) * session.ranks.count} a smaller one"
+            f"add --accumulate {fitting} to keep the batch size of {session.batch_size}, or "
+            f"reduce it with --batch-size {-(-share // fitting) * session.ranks.count}"
         )
-    cures = ["prepare smaller pictures", "choose narrower networks"]
+    cures = ["prepare smaller images", "choose narrower networks"]
     if not session.config.run.checkpointing:
         cures.insert(0, "add --checkpointing")
     return ", or ".join(cures)
 
 
 def _cure_of_begun(session: Session, count: int, fitting: int | None) -> str:
-    """What a run that has a state can do: its batch and its networks are settled."""
+    """Return a hint for a run with a training state, which fixes its batch size and networks."""
     begun, run = session.config, session.config.run
     session.config = dataclasses.replace(begun, run=dataclasses.replace(run, checkpointing=True))
     if not run.checkpointing and _fits(session, count):
-        return f"to go on, type: {session.command_to_go_on()} --checkpointing"
+        return f"to resume, run: {session.command_to_go_on()} --checkpointing"
     if fitting is None:
-        return "begin another run, with smaller pictures or narrower networks"
+        return "start a new run with smaller images or narrower networks"
     weights = shlex.quote(str(session.run.folder))
     return (
-        "this run keeps its batch: begin another from its weights, in another folder, with "
+        "the batch size of an existing run cannot change; start a new run in another folder with "
         f"--init-from {weights} --accumulate {fitting}"
     )
 
 
-# The end of a run: its files, its report, its card, its result.
+# A run ends by writing its checkpoint, its report, its model card and its result.
 
 MODEL = "this model"
-BASELINE_PAIRS = 2000  # that the predictors which learn nothing look at, to bound the memory
+BASELINE_PAIRS = 2000  # training pairs that the baselines use, limited to save memory
 
 
 def finish(session: Session, *, command: str) -> TrainResult:
-    """Write what is left to write, and sum up.
+    """Write the last files of a finished run and return its result.
 
-    Args:
-        session: One that has trained all its epochs.
-        command: That trains the same model again.
-
-    Raises:
-        DataError: The run's folder cannot be written.
+    `command` is the command that reproduces the run.
     """
     run, progress = session.run, session.progress
     if session.ranks.is_first:
-        if not any(run.samples.iterdir()):  # somebody may have removed them
+        if not any(run.samples.iterdir()):  # the user may have deleted them
             epoch = session.epochs_done - 1
             session.watch.take_in(epoch, session.measure(), session.trainer, progress)
         session.save(is_end=True)
@@ -421,11 +378,11 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
     story = RunStory(
         name=run.folder.name,
         facts={
-            "set": f"{result.dataset}, {about['dataset']['training_pairs']} pairs trained on",
-            "pictures": f"{width}x{height} pixels, {result.images_seen:,} seen",
-            "epochs": f"{result.epochs}, in {duration(result.seconds)}",
-            "best": f"epoch {result.best_epoch}" if result.best_epoch else "nothing was held out",
-            "not finite": f"{result.skipped} steps, skipped",
+            "dataset": f"{result.dataset}, {about['dataset']['training_pairs']:,} training pairs",
+            "images": f"{width}x{height} px, {result.images_seen:,} seen",
+            "epochs": f"{result.epochs} in {duration(result.seconds)}",
+            "best epoch": str(result.best_epoch or "no held-out pairs"),
+            "skipped steps": f"{result.skipped} (NaN or infinite values)",
         },
         command=command,
         settings=settings.to_toml(session.config),
@@ -439,7 +396,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
 
 
 def compared(session: Session) -> dict[str, dict[str, float]]:
-    """The model's scores on held-out pairs beside those of predictors that learn nothing."""
+    """Return the scores of the model and of the baselines on the held-out pairs."""
     if not session.progress.scores:
         return {}
     validator = session.watch.validator
@@ -458,7 +415,7 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
 
 
 def environment(session: Session) -> dict[str, str]:
-    """Where a run was computed."""
+    """Return the versions and the hardware that a run was trained with."""
     return {
         "sketch2img": __version__,
         "torch": torch.__version__,
@@ -470,10 +427,10 @@ def environment(session: Session) -> dict[str, str]:
 
 
 def summary(session: Session) -> TrainResult:
-    """How a run ended."""
+    """Return the result of a finished run."""
     run, progress = session.run, session.progress
     epochs = [line for line in run.read_log() if line["kind"] == "epoch"]
-    last = epochs[-1] if epochs else {}  # somebody may have removed the log
+    last = epochs[-1] if epochs else {}  # the user may have deleted the log
     return TrainResult(
         run_dir=run.folder,
         weights=run.weights,

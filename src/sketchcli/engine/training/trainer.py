@@ -35,37 +35,29 @@ Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-# What a training step was like, in numbers.
+# The outcome of a training step is expressed in numbers.
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one network's step was like: its loss, parts of it and signs, all means of the batch."""
+    """Means over a batch from one network's step: its loss, the loss terms and further values."""
 
     loss: float
     parts: dict[str, float] = field(default_factory=dict)
-    is_skipped: bool = False  # the loss or its gradient was not finite: nothing was learnt
+    is_skipped: bool = False  # whether the step was skipped for a NaN or infinite loss or gradient
 
 
-# A step's batch, cut into what one process takes at a time.
+# A batch is cut into the parts that one process trains on at a time.
 
 
 @dataclass(frozen=True)
 class Part:
-    """Pairs that go through the networks together.
+    """Pairs that go through the networks together."""
 
-    Args:
-        sketch: `(B, 1, H, W) in [-1, 1]`.
-        photo: `(B, 3, H, W) in [-1, 1]`, the real ones.
-        view: How the discriminator sees them; None: as they are.
-        weight: Of its means in those of the step: its share of the step's pairs, over all
-            processes.
-    """
-
-    sketch: Tensor
-    photo: Tensor
-    view: DiscriminatorAugmentation | None = None
-    weight: float = 1.0
+    sketch: Tensor  # `(B, 1, H, W) in [-1, 1]`
+    photo: Tensor  # the real photos, `(B, 3, H, W) in [-1, 1]`
+    view: DiscriminatorAugmentation | None = None  # augmentation for the discriminator, if any
+    weight: float = 1.0  # fraction of the step's pairs, over all processes
 
     def __len__(self) -> int:
         return len(self.sketch)
@@ -75,13 +67,13 @@ class Part:
         return self.view(self.sketch, photo) if self.view else (self.sketch, photo)
 
     def rows(self, start: int, stop: int) -> "Part":
-        """Some of the pairs."""
+        """Return the pairs from row `start` to before row `stop`."""
         view = self.view and self.view.rows(start, stop)
         weight = self.weight * (stop - start) / len(self)
         return Part(self.sketch[start:stop], self.photo[start:stop], view, weight)
 
     def split(self, count: int) -> Iterator["Part"]:
-        """Cut into `count` parts, as equal as can be, none of them empty."""
+        """Yield `count` non-empty parts of nearly equal size, or one per pair if that is fewer."""
         count = min(count, len(self))
         edges = [round(index * len(self) / count) for index in range(count + 1)]
         for start, stop in pairwise(edges):
@@ -89,7 +81,7 @@ class Part:
 
 
 class Sums:
-    """Figures added up over the parts of a batch."""
+    """Values summed over the parts of a batch."""
 
     def __init__(self) -> None:
         self.values: dict[str, Tensor] = {}
@@ -100,12 +92,12 @@ class Sums:
         return self.values["loss"]
 
     def add(self, share: float, **values: Tensor) -> None:
-        """Take in one part's figures, which is `share` of the batch."""
+        """Add the values of a part that makes up the fraction `share` of the batch."""
         for name, value in values.items():
             self.values[name] = self.values.get(name, 0.0) + share * value.detach().float()
 
     def result(self, *, is_skipped: bool) -> Figures:
-        """The batch's figures."""
+        """Return the values of the batch."""
         numbers = torch.stack(list(self.values.values())).tolist()  # waits for the device once
         parts = dict(zip(self.values, numbers, strict=True))
         return Figures(parts.pop("loss"), parts, is_skipped)
@@ -114,16 +106,12 @@ class Sums:
 class Trainer:
     """Everything that changes while a model is trained.
 
-    Args:
-        config: The run's settings.
-        image_size: Height and width of the pictures.
-        device: Where to compute, and with which numbers.
-        ranks: The processes that train together.
-        perceptual: Distance of two batches of photos, where the settings give it a weight.
+    `image_size` is the height and width; `perceptual` is needed only if the settings give it a
+    weight.
 
     Raises:
-        UsageError: The settings do not fit the networks, or leave nothing to learn.
-        CheckpointError: The weights to start from are not there, or are of another network.
+        UsageError: If the settings do not fit the networks, or leave nothing to train.
+        CheckpointError: If the initial weights were not found or belong to another network.
     """
 
     def __init__(
@@ -156,27 +144,25 @@ class Trainer:
         self.scaler = device.scaler()
         if config.run.checkpointing:
             networks.recompute_activations(generator)
-        # What the steps call: the same networks, whose gradients all processes share.
+        # The steps call these wrappers, through which the processes share gradients.
         self._draw = networks.compiled(config, ranks.wrap(generator))
         self._tell = networks.compiled(config, ranks.wrap(discriminator))
 
     @property
     def generator(self) -> nn.Module:
-        """The network that draws photos."""
+        """The network that generates photos."""
         return self.combined.generator
 
     @property
     def discriminator(self) -> nn.Module:
-        """The network that judges them."""
+        """The network that classifies photos as real or generated."""
         return self.combined.discriminator
 
     def step(self, parts: Sequence[Part], number: int) -> tuple[Figures, Figures]:
-        """Teach the discriminator, then the generator; return how it went for each.
+        """Train the discriminator, then the generator; return the values of both steps.
 
-        Args:
-            parts: The batch. In more than one part it takes less memory and more time: the photos
-                are drawn twice.
-            number: Of the step; every so many, the discriminator's gradient is penalised.
+        A batch in several parts takes less memory but more time, because the photos are generated
+        twice. The number of the step decides whether the gradient penalty applies.
         """
         if len(parts) == 1:
             drawn = [self.generate(parts[0].sketch, parts[0].photo)]
@@ -189,7 +175,7 @@ class Trainer:
         return judged, self.generator_step(parts, drawn if len(parts) == 1 else None)
 
     def generate(self, sketch: Tensor, photo: Tensor) -> Tensor:
-        """Photos `(B, 3, H, W) in [-1, 1]` of sketches, of the real photos' size."""
+        """Generate photos `(B, 3, H, W) in [-1, 1]` from sketches, in the real photos' size."""
         with self.device.autocast():
             fake: Tensor = self._draw(sketch)
         if fake.shape[-2:] != photo.shape[-2:]:
@@ -199,11 +185,11 @@ class Trainer:
     def discriminator_step(
         self, parts: Sequence[Part], drawn: Sequence[Tensor], number: int
     ) -> Figures:
-        """Teach the discriminator to tell real from generated."""
+        """Train the discriminator to distinguish real from generated photos."""
         loss, figures = self.config.loss, Sums()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
-            share = self.ranks.count * part.weight  # gradients become the mean of all processes'
+            share = self.ranks.count * part.weight  # gradients are averaged over all processes
             with self._sharing(self._tell, is_last=index == len(parts) - 1):
                 real_logits, fake_logits = self._judge_both(part, fake.detach())
                 total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
@@ -219,16 +205,14 @@ class Trainer:
     def generator_step(
         self, parts: Sequence[Part], drawn: Sequence[Tensor] | None = None
     ) -> Figures:
-        """Teach the generator to pass for real and to be right.
+        """Train the generator to minimise its weighted losses.
 
-        Args:
-            parts: The batch.
-            drawn: Photos of it that gradients can flow through; None: they are drawn now.
+        `drawn` are generated photos that gradients can flow through; None: generate them now.
         """
         figures = Sums()
         self.generator_optimizer.zero_grad(set_to_none=True)
         for index, part in enumerate(parts):
-            share = self.ranks.count * part.weight  # gradients become the mean of all processes'
+            share = self.ranks.count * part.weight  # gradients are averaged over all processes
             with self._sharing(self._draw, is_last=index == len(parts) - 1):
                 fake = drawn[index] if drawn else self.generate(part.sketch, part.photo)
                 losses = self.generator_losses(part, fake)
@@ -240,13 +224,13 @@ class Trainer:
         return figures.result(is_skipped=not is_learnt)
 
     def generator_losses(self, part: Part, fake: Tensor) -> dict[str, Tensor]:
-        """The generator's losses that have a weight, without it."""
+        """Return the generator's unweighted losses, without those whose weight is zero."""
         kinds, weights, real = self.config.loss, self._weights, part.photo
         losses: dict[str, Tensor] = {}
         if "adversarial" in weights or "feature_matching" in weights:
             judged = expected = self._judge(self.combined.judge, part, fake)
             if "feature_matching" in weights or kinds.adversarial in RELATIVE:
-                with torch.no_grad():  # the other losses do not look at it
+                with torch.no_grad():  # only these losses use the output for real photos
                     expected = self._judge(self.combined.judge, part, real)
             if "adversarial" in weights:
                 losses["adversarial"] = generator_loss(
@@ -269,13 +253,9 @@ class Trainer:
     def set_rates(
         self, done: float, *, epochs: int, scale: float = 1.0, discriminator: float = 1.0
     ) -> None:
-        """Set both learning rates to what the schedule says.
+        """Set both learning rates for the epochs done so far, a fraction of the current included.
 
-        Args:
-            done: Epochs done so far, with the fraction of the current one.
-            epochs: Of the whole run.
-            scale: Both rates are multiplied with it.
-            discriminator: The discriminator's is multiplied with this one too.
+        `scale` is a factor of both learning rates, `discriminator` one of its learning rate alone.
         """
         optimizer = self.config.optimizer
         rate = scale * optimizer.lr
@@ -286,7 +266,7 @@ class Trainer:
             group["lr"] = rate * optimizer.discriminator_lr_factor * discriminator
 
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that is needed to go on."""
+        """Return every tensor that is needed to resume."""
         tensors: dict[str, Tensor] = {}
         for name, network in self._networks().items():
             tensors |= checkpoint.with_prefix(name, network.state_dict())
@@ -295,10 +275,10 @@ class Trainer:
         return tensors | checkpoint.with_prefix("scaler", scaler_tensors(self.scaler))
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `state` took.
+        """Restore what `state` returned.
 
         Raises:
-            CheckpointError: The tensors are of other networks.
+            CheckpointError: If the tensors belong to other networks or optimisers.
         """
         try:
             for name, network in self._networks().items():
@@ -308,7 +288,7 @@ class Trainer:
                 checkpoint.restore_optimizer(optimizer, moments)
             restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
-            raise CheckpointError("a state that does not fit its settings") from error
+            raise CheckpointError("the training state does not fit its settings") from error
 
     def _judge(self, judge: Judge, part: Part, photo: Tensor) -> DiscriminatorOutput:
         with self.device.autocast():
@@ -333,11 +313,10 @@ class Trainer:
     def _sharing(
         self, network: Callable[..., object], *, is_last: bool
     ) -> contextlib.AbstractContextManager[object]:
-        """Processes exchange gradients once a step, after its last part."""
+        """Let the processes exchange gradients once per step, after its last part."""
         return contextlib.nullcontext() if is_last else self.ranks.not_sharing(network)
 
     def _update(self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: Sums) -> bool:
-        """Let an optimiser step where it can; return whether something was learnt, or soon will."""
         return update(optimizer, network, figures, scaler=self.scaler, ranks=self.ranks)
 
     def _networks(self) -> dict[str, nn.Module]:
@@ -355,11 +334,7 @@ class Trainer:
 
 
 def _weights(loss: LossConfig) -> dict[str, float]:
-    """Of the generator's losses that have any.
-
-    Raises:
-        UsageError: None has.
-    """
+    """Return the weights of the generator's losses that are not zero."""
     named = {
         "adversarial": loss.adversarial_weight,
         "reconstruction": loss.reconstruction_weight,
@@ -371,14 +346,14 @@ def _weights(loss: LossConfig) -> dict[str, float]:
     found = {name: weight for name, weight in named.items() if weight}
     if not found:
         raise UsageError(
-            "all losses of the generator have weight 0: there is nothing to learn",
-            hint="give one a weight, for instance --set loss.reconstruction_weight=60",
+            "all losses of the generator have weight 0, so there is nothing to train",
+            hint="set the weight of a loss, for example: --set loss.reconstruction_weight=60",
         )
     return found
 
 
 def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Shares of logits with the right sign, and the mean sign of the real ones."""
+    """Return the fractions of logits with the correct sign and the mean sign of the real ones."""
     return {
         "real_accuracy": (real > 0).float().mean(),
         "fake_accuracy": (fake < 0).float().mean(),
@@ -386,9 +361,9 @@ def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     }
 
 
-# An optimiser's step, where loss and gradient are finite, in fp16 too.
+# An optimiser's step is taken only if loss and gradient are finite, also in fp16.
 
-SMALLEST_SCALE = 1.0  # below it, gradients that are not finite are no matter of scale
+SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
 
 
 def update(
@@ -399,21 +374,17 @@ def update(
     scaler: GradScaler,
     ranks: Ranks,
 ) -> bool:
-    """Let an optimiser step where loss and gradient are finite.
+    """Take an optimiser's step if loss and gradient are finite.
 
-    In fp16 the loss is scaled up, so that small gradients do not vanish (Micikevicius et al. 2018,
-    section 3.2). Where the scale was too high the gradient is not finite, the step is left out and
-    the scale halved: that is how the scale is found, and nothing is wrong with the run.
+    In fp16 the loss is scaled up so that small gradients do not vanish (Micikevicius et al. 2018,
+    section 3.2). If the scale was too high, the gradient overflows, the step is skipped and the
+    scale halved. That is how the scale is found, and nothing is wrong with the run.
 
-    Args:
-        optimizer: Has the network's parameters.
-        network: With its gradients, scaled.
-        figures: With the loss; the gradient's norm is added.
-        scaler: Its `update` is left to the caller.
-        ranks: The processes that train together: none skips a step that the others take.
+    The gradients are still scaled; their norm is added to `figures`, which hold the loss. The
+    scaler's `update` is left to the caller. No process skips a step that the others take.
 
     Returns:
-        False where the step was left out for another reason than the scale.
+        False if the step was skipped for another reason than the scale.
     """
     scaler.unscale_(optimizer)
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
@@ -429,7 +400,7 @@ def update(
 
 
 def scaler_tensors(scaler: GradScaler) -> dict[str, Tensor]:
-    """The scale, and how long it has held; nothing where nothing is scaled."""
+    """Return the loss scale and its age in steps; nothing if the loss is not scaled."""
     state = scaler.state_dict()
     names = {"scale": "scale", "held": "_growth_tracker"}
     return {
@@ -440,7 +411,7 @@ def scaler_tensors(scaler: GradScaler) -> dict[str, Tensor]:
 
 
 def restore_scaler(scaler: GradScaler, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `scaler_tensors` took; a run that was not scaled before starts anew."""
+    """Restore what `scaler_tensors` returned; if that is empty, keep the initial scale."""
     if scaler.is_enabled() and tensors:
         found = {"scale": tensors["scale"].item(), "_growth_tracker": int(tensors["held"].item())}
         scaler.load_state_dict(scaler.state_dict() | found)

@@ -1,4 +1,4 @@
-"""What is measured on the held-out pairs while a model is trained."""
+"""Validation: scores on the held-out pairs during training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,47 +20,30 @@ from sketchcli.metrics import lpips, pixel, structural
 
 BATCH = 8
 LPIPS = "lpips-alex"
-# Blurred pictures agree better, pixel for pixel, than sharp ones; this keeps them from winning.
+# Blurred images agree better, pixel for pixel, than sharp ones; this weight compensates for that.
 SHARPNESS_WEIGHT = 0.1
-SMALLEST_MARGIN = 0.005  # of agreement with the own sketch; less tells nothing
+SMALLEST_MARGIN = 0.005  # smallest informative margin of real photos' agreement with their sketches
 
 
 @dataclass(frozen=True)
 class Validation:
-    """How good a model is, and signs of what is wrong with it.
+    """Scores of a model on the held-out pairs, and signs of what is wrong with it."""
 
-    Args:
-        scores: Metric -> its mean on the looked-at pairs.
-        score: What the best model is chosen by; higher is better.
-        training_scores: The same metrics on as many pairs that it is trained on.
-        colour_shift: CIEDE2000 of the mean colours.
-        diversity: How far generated photos are from each other, relative to the real ones.
-        sketch_use: About 1 where the photos follow their own sketches, 0 where they do not.
-        real_sign_held_out: Mean sign of the discriminator's logits on the real photos.
-        generated: The photos `(N, H, W, 3)`.
-    """
-
-    scores: dict[str, float]
-    score: float
-    training_scores: dict[str, float]
-    colour_shift: float
-    diversity: float | None
-    sketch_use: float | None
-    real_sign_held_out: float
-    generated: Pixels = field(repr=False)
+    scores: dict[str, float]  # metric -> its mean
+    score: float  # the validation score, which picks the best weights; higher is better
+    training_scores: dict[str, float]  # the same metrics on as many training pairs
+    colour_shift: float  # CIEDE2000 of the mean colours
+    diversity: float | None  # distance between generated photos, relative to real photos
+    sketch_use: float | None  # about 1 if the photos follow their own sketches, 0 if they do not
+    real_sign_held_out: float  # mean sign of the discriminator's logits on the real photos
+    generated: Pixels = field(repr=False)  # `(N, H, W, 3)`
 
 
 class Validator:
-    """Measures a model on pairs that it is not trained on.
+    """Scores a model on held-out pairs.
 
-    Args:
-        config: Which score is the one.
-        pairs: The looked-at pairs, and those that are trained on.
-        trained: As many pairs of the latter, to compare with.
-        device: Where to compute.
-
-    Raises:
-        UsageError: The score needs a network that is not here, or larger pictures.
+    If no pairs are held out, training pairs are used instead (`is_held_out` is then False). The
+    pairs in `trained` are as many training pairs, to compare with.
     """
 
     def __init__(
@@ -72,7 +55,7 @@ class Validator:
         self.lpips = _lpips((height, width), is_needed=config.validation.score == LPIPS)
 
     def measure(self, generator: nn.Module, discriminator: nn.Module) -> Validation:
-        """Draw the looked-at pairs and compare them with the truth."""
+        """Generate the photos of the held-out pairs and compare them with the real photos."""
         generated = self.draw(generator, self.pairs.sketches)
         scores = self.scores(generated, self.pairs.photos)
         learnt = self.scores(self.draw(generator, self.trained.sketches), self.trained.photos)
@@ -90,7 +73,7 @@ class Validator:
         )
 
     def scores(self, generated: Pixels, real: Pixels) -> dict[str, float]:
-        """The mean of every metric."""
+        """Return the mean of every metric."""
         values = {
             "ssim": structural.ssim(generated, real),
             "mae": pixel.mae(generated, real),
@@ -102,14 +85,14 @@ class Validator:
         return {name: float(value.mean()) for name, value in values.items()}
 
     def draw(self, generator: nn.Module, sketches: Pixels) -> Pixels:
-        """Photos of sketches, a few at a time."""
+        """Generate photos from sketches in small batches."""
         starts = range(0, len(sketches), BATCH)
         parts = [generate_batch(generator, sketches[i : i + BATCH], self.device) for i in starts]
         return np.concatenate(parts)
 
     @torch.inference_mode()
     def sign_of(self, discriminator: nn.Module) -> float:
-        """The mean sign of its logits on the looked-at real photos, in evaluation mode."""
+        """Return the mean sign of the logits on the held-out real photos, in evaluation mode."""
         was_training = discriminator.training
         discriminator.eval()
         signs = []
@@ -126,12 +109,10 @@ class Validator:
 
 
 def chosen_score(kind: str, scores: Mapping[str, float]) -> float:
-    """The figure that the best model is chosen by; higher is better.
+    """Return the validation score, which picks the best weights; higher is better.
 
-    Args:
-        kind: `ssim`, `mae` or `lpips-alex`; or `combined`: SSIM plus gradient agreement, less a
-            tenth of the sharpness ratio.
-        scores: Means of all metrics.
+    `kind` is `ssim`, `mae`, `lpips-alex` or `combined`: SSIM plus gradient agreement, minus a tenth
+    of the sharpness ratio. `scores` holds the means of all metrics.
 
     >>> round(chosen_score("combined", {"ssim": 0.7, "gradient": 0.9, "sharpness": 1.0}), 3)
     1.5
@@ -142,10 +123,11 @@ def chosen_score(kind: str, scores: Mapping[str, float]) -> float:
 
 
 def sketch_use(generated: Pixels, pairs: Split) -> float | None:
-    """How much better photos agree with their own sketches than with others', as real ones do.
+    """Return how much better photos agree with their own sketches than with other sketches.
 
-    The agreement is that of the gradients. 1 is as much as with the real photos, 0 is not at all;
-    None where the real photos do not agree with their sketches either, or there is one pair.
+    The agreement is that of the gradients, relative to real photos: 1 means as much better as real
+    photos, 0 not at all. None if real photos do not agree with their sketches either, or there is
+    only one pair.
     """
     sketches = np.stack([images.to_rgb(sketch) for sketch in pairs.sketches])
     others = np.roll(sketches, 1, axis=0)
@@ -159,7 +141,7 @@ def sketch_use(generated: Pixels, pairs: Split) -> float | None:
 
 
 def _mean_distance(photos: Pixels) -> float | None:
-    """Mean absolute difference of neighbours in a ring of photos, 0-255; None of one photo."""
+    """Return the mean absolute difference, 0-255, of neighbours in a ring; None for one photo."""
     if len(photos) < 2:
         return None
     values = photos.astype(np.float64)
@@ -172,8 +154,8 @@ def _lpips(
     is_seen = min(size) >= lpips.LPIPS_ALEX_SMALLEST_SIDE
     if is_needed and not is_seen:
         raise UsageError(
-            f"the score {LPIPS} needs pictures of {lpips.LPIPS_ALEX_SMALLEST_SIDE} pixels or more",
-            hint="choose another validation.score, or prepare a larger size",
+            f"the score {LPIPS} needs images of at least {lpips.LPIPS_ALEX_SMALLEST_SIDE} pixels",
+            hint="choose another validation.score, or prepare larger images",
         )
     file = features.file_of(LPIPS) if is_seen else None
     if file is not None:
@@ -181,7 +163,7 @@ def _lpips(
         return lambda generated, real: lpips.lpips_alex(generated, real, network)
     if is_needed:
         raise UsageError(
-            f"the score {LPIPS} needs a network that is not here",
-            hint=f"type: sketch2img fetch-data {LPIPS}",
+            f"the score {LPIPS} needs its network, which was not found",
+            hint=f"run: sketch2img fetch-data {LPIPS}",
         )
     return None
