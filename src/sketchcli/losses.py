@@ -1,4 +1,4 @@
-"""Loss terms: small functions of logits, features and pictures; logits are positive for "real"."""
+"""Loss terms: functions of logits, features and images; logits are positive for real photos."""
 
 from collections.abc import Sequence
 
@@ -9,27 +9,24 @@ from torch.nn import functional
 from sketchcli.config import ADVERSARIAL_LOSSES, RECONSTRUCTION_LOSSES
 from sketchcli.errors import UsageError
 
-# What the two networks play for; logits are positive for "real".
+# The adversarial losses come from these papers:
 #
 # `vanilla`: binary cross-entropy (Goodfellow et al. 2014), in its non-saturating form.
 # `lsgan`: squared distance to 1 and 0 (Mao et al. 2017, equation 9).
 # `hinge`: Lim and Ye 2017, equation 4.
-# `relativistic`: cross-entropy of how much more real than the other kind's mean a photo looks
+# `relativistic`: cross-entropy of a logit minus the mean logit of the opposite kind
 # (Jolicoeur-Martineau 2018, the relativistic average GAN).
 
-RELATIVE = ("relativistic",)  # the kinds whose generator is compared with the real photos
+RELATIVE = ("relativistic",)  # losses whose generator term depends on the real photos
 
 
 def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Loss of the discriminator, a scalar: low when it tells real from generated.
+    """Return the discriminator's loss, a scalar, low if it distinguishes real from generated.
 
-    Args:
-        kind: One of `KINDS`.
-        real_logits: `(B, ...)`, of real photos.
-        fake_logits: The same shape, of generated photos.
+    The kind is one of `ADVERSARIAL_LOSSES`; both logits have the same shape `(B, ...)`.
 
     Raises:
-        UsageError: Unknown kind.
+        UsageError: If the kind is unknown.
     """
     real, fake = real_logits.float(), fake_logits.float()
     if kind == "vanilla":
@@ -44,15 +41,13 @@ def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> T
 
 
 def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tensor:
-    """Loss of the generator, a scalar: low when its photos pass for real.
+    """Return the generator's adversarial loss, a scalar, low if its photos are classified as real.
 
-    Args:
-        kind: One of `KINDS`.
-        fake_logits: `(B, ...)`, of generated photos.
-        real_logits: The same shape, of the real ones; only the kinds in `RELATIVE` look at them.
+    The kind is one of `ADVERSARIAL_LOSSES`; both logits have the same shape `(B, ...)`. The logits
+    of the real photos are used only by the kinds in `RELATIVE`.
 
     Raises:
-        UsageError: Unknown kind.
+        UsageError: If the kind is unknown.
     """
     fake = fake_logits.float()
     if kind == "vanilla":
@@ -67,7 +62,7 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
 
 
 def _relativistic(wanted: Tensor, other: Tensor) -> Tensor:
-    """Low when the wanted logits lie above the others' mean, and those below the wanted mean."""
+    """Return a loss that is low if `wanted` is above the mean of `other`, and `other` below its."""
     above = functional.softplus(other.mean() - wanted).mean()
     below = functional.softplus(other - wanted.mean()).mean()
     return (above + below) / 2
@@ -75,39 +70,40 @@ def _relativistic(wanted: Tensor, other: Tensor) -> Tensor:
 
 def _unknown(kind: str) -> UsageError:
     return UsageError(
-        f"unknown adversarial loss '{kind}'", hint=f"known: {', '.join(ADVERSARIAL_LOSSES)}"
+        f"unknown adversarial loss '{kind}'", hint=f"choose from: {', '.join(ADVERSARIAL_LOSSES)}"
     )
 
 
-# How far generated photos are from the true ones, pixel for pixel.
+# The reconstruction loss compares generated and real photos pixel by pixel.
 
 
 def reconstruction_loss(kind: str, fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute (`l1`) or squared (`mse`) difference of photos in [-1, 1], a scalar.
+    """Return the mean absolute (`l1`) or squared (`mse`) difference of photos in [-1, 1], a scalar.
 
     Raises:
-        UsageError: Unknown kind.
+        UsageError: If the kind is unknown.
     """
     if kind == "l1":
         return functional.l1_loss(fake.float(), real)
     if kind == "mse":
         return functional.mse_loss(fake.float(), real)
     raise UsageError(
-        f"unknown reconstruction loss '{kind}'", hint=f"known: {', '.join(RECONSTRUCTION_LOSSES)}"
+        f"unknown reconstruction loss '{kind}'",
+        hint=f"choose from: {', '.join(RECONSTRUCTION_LOSSES)}",
     )
 
 
-# 1 - SSIM (Wang et al. 2004), as `metrics/structural.py` measures it, but differentiable.
+# The structure loss is 1 - SSIM (Wang et al. 2004) as in `metrics/structural.py`, differentiable.
 
-WINDOW = 7
+WINDOW = 7  # pixels
 C1, C2 = 0.01**2, 0.03**2  # for values in [0, 1]
 LUMA = (0.299, 0.587, 0.114)
 
 
 def structure_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """1 - the mean SSIM of the grey values of photos `(B, 3, H, W)` in [-1, 1], a scalar.
+    """Return 1 - the mean SSIM of the grey values of photos `(B, 3, H, W)` in [-1, 1], a scalar.
 
-    The window is uniform, 7x7; the pictures are mirrored beyond their borders.
+    The window is uniform, 7x7; the images are mirrored beyond their borders.
     """
     x, y = _grey(fake.float()), _grey(real.float())
     mean_x, mean_y = _means(x), _means(y)
@@ -120,7 +116,7 @@ def structure_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def _grey(photo: Tensor) -> Tensor:
-    """`(B, 1, H, W)` in [0, 1]."""
+    """Convert a photo to grey values `(B, 1, H, W)` in [0, 1]."""
     return (photo * photo.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True) / 2 + 0.5
 
 
@@ -129,16 +125,16 @@ def _means(values: Tensor) -> Tensor:
     return functional.avg_pool2d(around, WINDOW, stride=1)
 
 
-# How far the edges of two photos are apart, from fine to coarse.
+# The gradient loss compares the edges of two photos, from fine to coarse.
 
 SCALES = 3
 
 
 def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of the slopes of photos `(B, 3, H, W)` in [-1, 1], a scalar.
+    """Return the mean absolute difference of gradients of photos `(B, 3, H, W)` in [-1, 1].
 
-    The slopes are the differences of horizontal and of vertical neighbours, at full size, half and
-    a quarter (Mathieu et al. 2016, equation 6, on three scales).
+    The gradients are the differences of horizontal and of vertical neighbours, at full, half and
+    quarter size (Mathieu et al. 2016, equation 6, on three scales). The result is a scalar.
     """
     first, second, losses = fake.float(), real.float(), []
     for _ in range(SCALES):
@@ -153,52 +149,51 @@ def _slope_distance(first: Tensor, second: Tensor) -> Tensor:
     return across + down
 
 
-# LPIPS (Zhang et al. 2018) as a loss: photos that look alike to a network that saw many.
+# The perceptual loss is LPIPS (Zhang et al. 2018): photos should look alike to a trained network.
 
 
 class PerceptualLoss:
-    """The distance that a frozen network sees between two batches of photos.
+    """The distance between two batches of photos according to a frozen network.
 
     Args:
-        network: Called with two `(B, 3, H, W)` in [0, 255], gives distances `(B,)`; its `smallest`
-            is the shortest side that it can look at.
+        network: A network that returns distances `(B,)` for two `(B, 3, H, W)` in [0, 255]; its
+            `smallest` is the shortest side that it accepts, in pixels.
         size: Height and width of the photos.
 
     Raises:
-        UsageError: The photos are smaller than that.
+        UsageError: If the photos are smaller than `network.smallest`.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int]) -> None:
         if min(size) < int(network.smallest):  # type: ignore[arg-type]
             raise UsageError(
-                f"the perceptual loss needs photos of {network.smallest} pixels or more",
-                hint="prepare a larger size, or leave perceptual_weight at 0",
+                f"the perceptual loss needs photos of at least {network.smallest} pixels",
+                hint="prepare larger images, or set loss.perceptual_weight to 0",
             )
         self.network = network.eval().requires_grad_(requires_grad=False)
 
     def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
-        """The mean distance of photos `(B, 3, H, W)` in [-1, 1], a scalar."""
+        """Return the mean distance of photos `(B, 3, H, W)` in [-1, 1], a scalar."""
         distances: Tensor = self.network(127.5 * (fake.float() + 1), 127.5 * (real.float() + 1))
         return distances.mean().float()
 
 
-# Feature matching (Wang et al. 2018, pix2pixHD, equation 4).
+# Feature matching follows pix2pixHD (Wang et al. 2018, equation 4).
 
 
 def feature_matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """Mean absolute difference of a discriminator's activations, averaged over its layers.
+    """Return the mean absolute difference of a discriminator's activations, averaged over layers.
 
-    Args:
-        fake: Activations of the generated photos, a tensor a layer.
-        real: Activations of the real photos, of the same shapes; no gradient flows into them.
+    Each layer has one tensor in `fake` and one of the same shape in `real`, into which no gradient
+    flows.
 
     Raises:
-        UsageError: The discriminator has none to show.
+        UsageError: If the discriminator returns no activations.
     """
     if not fake:
         raise UsageError(
-            "this discriminator has no features to be matched",
-            hint="leave loss.feature_matching_weight at 0, or --set model.discriminator=patch",
+            "this discriminator has no features to match",
+            hint="set loss.feature_matching_weight to 0, or use --set model.discriminator=patch",
         )
     layers = zip(fake, real, strict=True)
     return torch.stack(
@@ -206,17 +201,14 @@ def feature_matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Ten
     ).mean()
 
 
-# R1 (Mescheder et al. 2018, equation 9): the discriminator's slope at real photos.
+# R1 (Mescheder et al. 2018, equation 9) penalises the discriminator's gradient at real photos.
 
 
 def r1_penalty(logits: Tensor, photo: Tensor) -> Tensor:
-    """Half the squared norm of the gradient, the mean over the batch, a scalar.
+    """Return half the squared norm of the gradient, averaged over the batch, a scalar.
 
-    A map of logits counts as its mean, so that a weight means the same at every size.
-
-    Args:
-        logits: `(B, ...)` that a discriminator gave to `photo`.
-        photo: `(B, 3, H, W)` that requires a gradient.
+    The logits `(B, ...)` are those of `photo`, `(B, 3, H, W)`, which requires a gradient. A map of
+    logits is replaced by its mean, so that the weight means the same at every image size.
     """
     total = logits.float().reshape(len(logits), -1).mean(dim=1).sum()
     (slope,) = torch.autograd.grad(total, photo, create_graph=True)
