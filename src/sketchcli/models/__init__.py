@@ -1,5 +1,5 @@
 """Networks.
 
-`sketch` is always the condition, `(B, 1, H, W) in [-1, 1]`; `photo` the target or the result,
-`(B, 3, H, W) in [-1, 1]`.
+In all of them `sketch` is the input, `(B, 1, H, W) in [-1, 1]`, and `photo` the target or the
+generated photo, `(B, 3, H, W) in [-1, 1]`.
 """

@@ -1,4 +1,4 @@
-"""Parts that several networks share."""
+"""Building blocks that several networks share."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,19 @@ from sketchcli.errors import UsageError
 
 @dataclass(frozen=True)
 class DiscriminatorOutput:
-    """What a discriminator says of a batch of photos.
+    """A discriminator's output for a batch of photos."""
 
-    Args:
-        logits: `(B, ...)`, positive for "real"; a PatchGAN has one for each patch.
-        features: Activations of the inner layers, for feature matching.
-    """
-
-    logits: Tensor
-    features: tuple[Tensor, ...] = ()
+    logits: Tensor  # `(B, ...)`, positive for real photos; a PatchGAN returns one per patch
+    features: tuple[Tensor, ...] = ()  # activations of the inner layers, for feature matching
 
     @property
     def probability(self) -> Tensor:
-        """Probability that each photo is real, `(B,)` in [0, 1]: the mean over its patches."""
+        """Mean over its patches of the probability that a photo is real, `(B,)` in [0, 1]."""
         return self.logits.float().sigmoid().flatten(1).mean(dim=1)
 
 
 def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
-    """Extend height and width at the bottom and right to multiples of `stride`.
+    """Pad height and width at the bottom and right to multiples of `stride`.
 
     >>> import torch
     >>> pad_to_multiple(torch.zeros(1, 1, 30, 33), 8).shape
@@ -41,22 +36,18 @@ def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
 
 
 def check_side(image_size: tuple[int, int], least: int, hint: str) -> None:
-    """Refuse pictures that a network's reductions would leave nothing of.
-
-    Raises:
-        UsageError: A side is shorter than `least` pixels.
-    """
+    """Raise UsageError if a side is shorter than the `least` pixels that a network supports."""
     if min(image_size) < least:
-        raise UsageError(f"this discriminator needs pictures of {least} pixels or more", hint=hint)
+        raise UsageError(f"this discriminator needs images of at least {least} pixels", hint=hint)
 
 
 def keras_batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm with Keras's defaults; it counts momentum the other way, as 0.99."""
+    """Return a batch norm with Keras's defaults, where momentum is one minus PyTorch's: 0.99."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 def initialise_like_keras(network: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases (Glorot and Bengio 2010, equation 16)."""
+    """Set Glorot-uniform weights and zero biases (Glorot and Bengio 2010, equation 16)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -65,7 +56,7 @@ def initialise_like_keras(network: nn.Module) -> None:
 
 
 def initialise_like_pix2pix(network: nn.Module) -> None:
-    """Weights from N(0, 0.02), norms' scales from N(1, 0.02), zero biases (Isola et al. 2017)."""
+    """Set weights from N(0, 0.02), norm scales from N(1, 0.02), zero biases (Isola et al. 2017)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, 0.02)

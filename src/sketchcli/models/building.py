@@ -1,4 +1,4 @@
-"""Networks from the names and options in a config."""
+"""Construction of networks from the names and options in a configuration."""
 
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -14,10 +14,10 @@ from sketchcli.registry import Named
 
 
 def build_generator(config: ModelConfig) -> nn.Module:
-    """The generator that a config names.
+    """Return the generator that a configuration names.
 
     Raises:
-        UsageError: Unknown name or options.
+        UsageError: If the name or an option is invalid.
     """
     room = registry.load(registry.GENERATORS, config.generator)
     network: nn.Module = room.Generator(_options(room, config.generator_options))
@@ -25,10 +25,10 @@ def build_generator(config: ModelConfig) -> nn.Module:
 
 
 def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.Module:
-    """The discriminator that a config names, for pictures of `(height, width)`.
+    """Return the discriminator that a configuration names, for images of `(height, width)`.
 
     Raises:
-        UsageError: Unknown name or options, or a size that the network cannot take.
+        UsageError: If the name or an option is invalid, or the network does not support the size.
     """
     room = registry.load(registry.DISCRIMINATORS, config.discriminator)
     options = _options(room, config.discriminator_options)
@@ -37,10 +37,10 @@ def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.
 
 
 def spelled_out(config: ModelConfig) -> ModelConfig:
-    """With every dimension of both networks, so that no later default can change them.
+    """Return the configuration with all options of both networks, so that no default can change.
 
     Raises:
-        UsageError: Unknown name or options.
+        UsageError: If a name or an option is invalid.
     """
     generator = registry.load(registry.GENERATORS, config.generator)
     discriminator = registry.load(registry.DISCRIMINATORS, config.discriminator)
@@ -52,11 +52,11 @@ def spelled_out(config: ModelConfig) -> ModelConfig:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def _options(room: Named, options: Options) -> Any:  # noqa: ANN401 - the room's Config
+def _options(room: Named, options: Options) -> Any:  # noqa: ANN401 - the module's Config
     known = {field.name: type(field.default) for field in fields(room.Config)}
     problems = [_problem(key, value, known.get(key)) for key, value in options.items()]
     if any(problems):
@@ -79,7 +79,7 @@ def _problem(key: str, value: object, kind: type | None) -> str:
     return ""
 
 
-# The two networks put together.
+# Generator and discriminator are combined to train the generator.
 
 
 class CombinedModel(nn.Module):
@@ -91,15 +91,15 @@ class CombinedModel(nn.Module):
         self.discriminator = discriminator
 
     def forward(self, sketch: Tensor) -> tuple[Tensor, Tensor]:
-        """Photos `(B, 3, H, W) in [-1, 1]`, and the probability `(B,)` that each is real."""
+        """Return photos `(B, 3, H, W) in [-1, 1]` and the probability `(B,)` that each is real."""
         photo = self.generator(sketch)
         return photo, self.judge(sketch, photo).probability
 
     def judge(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
-        """What the frozen discriminator says of photos.
+        """Return the frozen discriminator's output for photos.
 
-        Gradients pass through it to the photos; its parameters collect none, and its running
-        statistics stand still.
+        Gradients pass through it to the photos; its parameters receive none, and its running
+        statistics do not change.
         """
         was_training = self.discriminator.training
         learning = [p for p in self.discriminator.parameters() if p.requires_grad]
@@ -113,17 +113,14 @@ class CombinedModel(nn.Module):
         return verdict
 
 
-# Batch norms folded into the convolutions before them: the same photos with less work.
+# Batch norms are folded into the convolutions before them to generate the same photos faster.
 
 
 def fold_batch_norms(network: nn.Module) -> int:
-    """Fold, in place, every batch norm that follows a convolution in a sequence.
+    """Fold every batch norm after a convolution in a sequence, in place; return their number.
 
-    In evaluation a batch norm is a scale and a shift of each channel, which the convolution's
-    weights can hold (Jacob et al. 2018, section 3.2). The network must be in evaluation mode.
-
-    Returns:
-        How many were folded.
+    In evaluation mode, which the network must be in, a batch norm scales and shifts each channel,
+    which the convolution's weights can do too (Jacob et al. 2018, section 3.2).
     """
     sequences = [module for module in network.modules() if isinstance(module, nn.Sequential)]
     return sum(_fold(sequence) for sequence in sequences)

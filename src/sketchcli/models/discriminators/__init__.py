@@ -1,7 +1,6 @@
-"""Discriminators, a module for each.
+"""Discriminators, one per module.
 
-A module holds `Config`, a frozen dataclass of the network's dimensions, and `Discriminator`,
-built as `Discriminator(Config(...), image_size)` and called with a sketch and a photo; it
-returns a `DiscriminatorOutput`. One that takes no other size than that says so:
-`is_of_one_size = True`.
+A module contains `Config`, a frozen dataclass of the network's dimensions, and `Discriminator`,
+built as `Discriminator(Config(...), image_size)` and called with a sketch and a photo; it returns
+a `DiscriminatorOutput`. A discriminator that accepts only this size sets `is_of_one_size = True`.
 """

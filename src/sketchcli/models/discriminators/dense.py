@@ -12,28 +12,26 @@ from sketchcli.models.blocks import (
 )
 
 KERNEL, STRIDE = 4, 2
-SMALLEST_SIDE = 46  # four convolutions without padding leave nothing of less
+SMALLEST_SIDE = 46  # pixels that four convolutions without padding need
 
 
 @dataclass(frozen=True)
 class Config:
-    """Dimensions of the network; the default is the source's."""
+    """Dimensions of the network; the default is that of the source."""
 
     width: int = 64  # channels of the first convolution
 
 
 class Discriminator(nn.Module):
-    """Photo to logit; the sketch is not looked at.
+    """A network that maps a photo to one logit and ignores the sketch.
 
-    Args:
-        config: Dimensions.
-        image_size: Height and width; the dense layer is as large as they make it.
+    The image size, height and width, determines the size of the dense layer.
 
     Raises:
-        UsageError: The pictures are smaller than 46 pixels.
+        UsageError: If the images are smaller than 46 pixels.
     """
 
-    is_of_one_size = True  # so that a run cannot grow with it
+    is_of_one_size = True  # rules out progressive growing
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
@@ -51,7 +49,7 @@ class Discriminator(nn.Module):
         initialise_like_keras(self)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
-        """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1)`."""
+        """Return logits `(B, 1)` for photos `(B, 3, H, W) in [-1, 1]`."""
         del sketch  # the source's discriminator is not conditional
         features: Tensor = self.convolutions(photo)
         return DiscriminatorOutput(self.dense(features.flatten(1)))
@@ -67,7 +65,7 @@ def convolution(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def side_after_convolutions(side: int) -> int:
-    """What four convolutions leave of a side.
+    """Return the length of a side, in pixels, after four convolutions.
 
     >>> side_after_convolutions(128)
     6

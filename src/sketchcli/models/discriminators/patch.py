@@ -1,7 +1,7 @@
 """Conditional PatchGAN (Isola et al. 2017, section 3.2.2) with spectral norm (Miyato et al. 2018).
 
-It sees sketch and photo together and judges overlapping patches of 70 pixels. With `width=64` and
-`norm="batch"` it is pix2pix's own, batch norm, initial weights and all.
+It sees sketch and photo together and classifies overlapping patches of 70x70 pixels. With
+`width=64` and `norm="batch"` it equals pix2pix's own, including batch norm and initial weights.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput, check_side, initialise_like_pix2pix
 
 # Spectral norm bounds each layer by its worst case, which photos are far from: without a gain their
-# activations fade to a hundredth by the last layer, and with them the generator's gradients.
+# activations, and the generator's gradients, would shrink to a hundredth by the last layer.
 GAIN = 2.0
 NORMS = ("spectral", "batch", "none")
-SMALLEST_SIDE = 24  # of less, the last convolution leaves nothing
+SMALLEST_SIDE = 24  # pixels that the convolutions need
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class Config:
     """Dimensions of the network."""
 
     width: int = 48  # channels of the first convolution
-    norm: str = "spectral"  # or batch, or none
+    norm: str = "spectral"  # normalisation: spectral, batch or none
 
 
 class Discriminator(nn.Module):
-    """Sketch and photo to a map of logits.
+    """A network that maps a sketch and a photo to a map of logits.
 
-    Args:
-        config: Dimensions.
-        image_size: Height and width; beyond the smallest, they change nothing here.
+    The image size, height and width, is only checked against the smallest size.
 
     Raises:
-        UsageError: The pictures are smaller than 24 pixels, or no such norm.
+        UsageError: If the images are smaller than 24 pixels, or the norm is unknown.
     """
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size")
         if config.norm not in NORMS:
-            raise UsageError(f"unknown norm '{config.norm}'", hint=f"known: {', '.join(NORMS)}")
+            raise UsageError(
+                f"unknown norm '{config.norm}'", hint=f"choose from: {', '.join(NORMS)}"
+            )
         w, norm = config.width, config.norm
         self.gain = GAIN if norm == "spectral" else 1.0
         self.layers = nn.ModuleList(
@@ -60,7 +60,7 @@ class Discriminator(nn.Module):
             initialise_like_pix2pix(self)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
-        """Judge photos, `(B, 3, H, W) in [-1, 1]`; logits are `(B, 1, H / 8, W / 8)`."""
+        """Return logits `(B, 1, H / 8, W / 8)` for photos `(B, 3, H, W) in [-1, 1]`."""
         features = [torch.cat([sketch, photo], dim=1)]
         for layer in self.layers:
             features.append(self.gain * functional.leaky_relu(layer(features[-1]), 0.2))
@@ -68,7 +68,7 @@ class Discriminator(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, *, stride: int, norm: str) -> nn.Module:
-    """4x4 convolution with its norm."""
+    """Return a 4x4 convolution with its norm."""
     if norm == "batch":
         plain = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=False)
         return nn.Sequential(plain, nn.BatchNorm2d(outputs))

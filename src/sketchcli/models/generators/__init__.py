@@ -1,5 +1,5 @@
-"""Generators, a module for each.
+"""Generators, one per module.
 
-A module holds `Config`, a frozen dataclass of the network's dimensions, and `Generator`, built
+A module contains `Config`, a frozen dataclass of the network's dimensions, and `Generator`, built
 as `Generator(Config(...))` and called with a sketch of any size.
 """

@@ -1,4 +1,4 @@
-"""The plain CNN that the source's article compares: its generator without the additions."""
+"""The plain CNN that the source's article compares: `resnet` without its residual additions."""
 
 from sketchcli.models.generators import resnet
 
@@ -6,6 +6,6 @@ Config = resnet.Config
 
 
 class Generator(resnet.Generator):
-    """The layers of `resnet`, one after the other."""
+    """The layers of `resnet` in sequence."""
 
     is_additive = False

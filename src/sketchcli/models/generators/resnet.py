@@ -1,7 +1,7 @@
-"""The published student system's generator, layer for layer.
+"""The published student system's generator, layer by layer.
 
-`docs/explanation/source-system.md` says what it re-implements and where it differs: the
-output is tanh, since the source's ReLU cannot produce the negative half of [-1, 1].
+`docs/explanation/source-system.md` explains what it re-implements and where it differs: the output
+activation is tanh, because the source's ReLU cannot produce the negative half of [-1, 1].
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ STRIDE = 4
 
 @dataclass(frozen=True)
 class Config:
-    """Dimensions of the network; the defaults are the source's."""
+    """Dimensions of the network; the defaults are those of the source."""
 
     width: int = 32  # channels of the first convolution
-    blocks: int = 6
+    blocks: int = 6  # blocks of two convolutions, at a quarter of the size
     sketch_channels: int = 3  # the source reads grey sketches as RGB
-    dropout: float = 0.0  # of whole channels, after each block; the source has none
+    dropout: float = 0.0  # fraction of channels dropped after each block; the source has none
 
 
 class ResidualBlock(nn.Module):
-    """Two (convolution, batch norm, ReLU); the first one's output is added to the second's."""
+    """Two units of convolution, batch norm and ReLU whose outputs are added."""
 
     def __init__(self, channels: int, *, dropout: float, is_additive: bool) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         self.is_additive = is_additive
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features in, features of the same shape out."""
+        """Return features of the same shape."""
         first = self.first(features)
         second: Tensor = self.second(first)
         second = functional.dropout2d(second, self.dropout, self.training)
@@ -43,10 +43,10 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1]."""
+    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
 
     is_additive = True
-    stride = STRIDE  # sides that are no multiples of it are extended
+    stride = STRIDE  # sides are padded to multiples of the stride
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Generator(nn.Module):
         initialise_like_keras(self)
 
     def forward(self, sketch: Tensor) -> Tensor:
-        """Draw the photo of a sketch."""
+        """Generate photos from sketches."""
         height, width = sketch.shape[-2:]
         padded = pad_to_multiple(sketch, STRIDE).expand(-1, self.sketch_channels, -1, -1)
         photo: Tensor = self.decoder(self.blocks(self.encoder(padded)))
@@ -79,7 +79,7 @@ class Generator(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU."""
+    """Return a convolution, a batch norm and a ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2),
         keras_batch_norm(outputs),
@@ -88,7 +88,7 @@ def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> n
 
 
 def transposed_convolution(inputs: int, outputs: int) -> nn.Sequential:
-    """Transposed 3x3 convolution that doubles the size, batch norm, ReLU."""
+    """Return a transposed 3x3 convolution that doubles the size, a batch norm and a ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
         keras_batch_norm(outputs),

@@ -1,9 +1,9 @@
-"""The default generator: a residual trunk between an encoder and a decoder with skips.
+"""The default generator: a residual trunk between an encoder and a decoder with skip connections.
 
-U-Net's skips (Ronneberger et al. 2015, figure 1) carry the strokes to the output; the residual
-blocks (Johnson et al. 2016) at an eighth of the size see the whole face. Instance norm keeps no
-running statistics, so that training and inference agree; nearest-neighbour enlargement followed
-by a convolution draws no checkerboard (Odena et al. 2016).
+U-Net's skip connections (Ronneberger et al. 2015, figure 1) carry the strokes to the output; the
+residual blocks (Johnson et al. 2016) at an eighth of the size see the whole face. Instance norm has
+no running statistics, so that training and inference agree; nearest-neighbour upsampling followed
+by a convolution avoids checkerboard artefacts (Odena et al. 2016).
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ NORMS = ("instance", "none")
 class Config:
     """Dimensions of the network."""
 
-    width: int = 32  # channels at full size; each reduction doubles them
-    blocks: int = 2  # four drew no better on 64 pairs
-    dropout: float = 0.0  # of whole channels, after each block
-    norm: str = "instance"  # or none
+    width: int = 32  # channels at full size; each downsampling doubles them
+    blocks: int = 2  # residual blocks; four gave no better photos with 64 pairs
+    dropout: float = 0.0  # fraction of channels dropped after each block
+    norm: str = "instance"  # normalisation: instance or none
 
 
 class ResidualBlock(nn.Module):
@@ -39,25 +39,25 @@ class ResidualBlock(nn.Module):
         self.second = convolution(channels, channels, norm=norm, is_active=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features in, features of the same shape out."""
+        """Return features of the same shape."""
         change: Tensor = self.second(self.first(features))
         return features + functional.dropout2d(change, self.dropout, self.training)
 
 
 class Generator(nn.Module):
-    """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1].
+    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1].
 
     Raises:
-        UsageError: No such norm.
+        UsageError: If the norm is unknown.
     """
 
-    stride = STRIDE  # sides that are no multiples of it are extended
+    stride = STRIDE  # sides are padded to multiples of the stride
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         w, norm = config.width, config.norm
         if norm not in NORMS:
-            raise UsageError(f"unknown norm '{norm}'", hint=f"known: {', '.join(NORMS)}")
+            raise UsageError(f"unknown norm '{norm}'", hint=f"choose from: {', '.join(NORMS)}")
         self.encode_full = convolution(1, w, norm=norm, kernel=7)
         self.encode_half = convolution(w, 2 * w, norm=norm, stride=2)
         self.encode_quarter = convolution(2 * w, 4 * w, norm=norm, stride=2)
@@ -71,7 +71,7 @@ class Generator(nn.Module):
         self.output = nn.Conv2d(w, 3, 7, padding=3, padding_mode="replicate")
 
     def forward(self, sketch: Tensor) -> Tensor:
-        """Draw the photo of a sketch."""
+        """Generate photos from sketches."""
         height, width = sketch.shape[-2:]
         full = self.encode_full(pad_to_multiple(sketch, STRIDE))
         half = self.encode_half(full)
@@ -85,7 +85,7 @@ class Generator(nn.Module):
 
 
 def beside(features: Tensor, skipped: Tensor) -> Tensor:
-    """Enlarge features to twice their size and put the encoder's beside them."""
+    """Double the size of features and concatenate the encoder's features of a skip connection."""
     return torch.cat([functional.interpolate(features, scale_factor=2.0), skipped], dim=1)
 
 
@@ -98,9 +98,9 @@ def convolution(
     stride: int = 1,
     is_active: bool = True,
 ) -> nn.Sequential:
-    """Convolution, instance norm, ReLU.
+    """Return a convolution, an instance norm and a ReLU.
 
-    Without a norm, He initialisation (He et al. 2015, equation 10) keeps the size of activations.
+    Without a norm, He initialisation (He et al. 2015, equation 10) preserves activations' scale.
     """
     is_normed = norm == "instance"
     layer = nn.Conv2d(

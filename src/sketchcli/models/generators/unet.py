@@ -1,7 +1,7 @@
-"""pix2pix's U-Net, as its authors' code has it (Isola et al. 2017, section 6.1.1).
+"""pix2pix's U-Net, as in its authors' code (Isola et al. 2017, section 6.1.1).
 
-4x4 convolutions halve the size down to one pixel and double it up again; every layer of the way
-down is put beside its counterpart on the way up.
+4x4 convolutions halve the size down to one pixel and double it again; the output of every encoder
+layer is concatenated with that of its counterpart in the decoder.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 
 from sketchcli.models.blocks import initialise_like_pix2pix, pad_to_multiple
 
-WIDEST = 8  # times the width of the first layer
-FEWEST_WITHOUT = 4  # outer levels that have no dropout
+WIDEST = 8  # largest multiple of the first layer's width
+FEWEST_WITHOUT = 4  # outer levels without dropout
 
 
 @dataclass(frozen=True)
 class Config:
-    """Dimensions of the network; the defaults are the authors' for 128 pixels."""
+    """Dimensions of the network; the defaults are those of the authors for 128 pixels."""
 
     width: int = 64  # channels of the first layer
-    depth: int = 7  # halvings; smaller pictures than 2 ** depth are extended
-    dropout: float = 0.5
+    depth: int = 7  # halvings; sides are padded to multiples of 2 ** depth
+    dropout: float = 0.5  # probability of dropout in the inner decoder layers
 
 
 class Generator(nn.Module):
-    """Sketch to photo: `(B, 1, H, W)` to `(B, 3, H, W)`, both in [-1, 1]."""
+    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Generator(nn.Module):
         initialise_like_pix2pix(self)
 
     def forward(self, sketch: Tensor) -> Tensor:
-        """Draw the photo of a sketch."""
+        """Generate photos from sketches."""
         height, width = sketch.shape[-2:]
         features, skipped = pad_to_multiple(sketch, self.stride), []
         for layer in self.down:
@@ -59,7 +59,7 @@ class Generator(nn.Module):
 
 
 def _down(inputs: int, outputs: int, level: int, last: int) -> nn.Sequential:
-    """Leaky ReLU, convolution that halves the size, batch norm; neither at the two ends."""
+    """Return a leaky ReLU, a halving convolution and a batch norm; end layers omit some of them."""
     is_inner = 0 < level < last
     convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not is_inner)
     layers: list[nn.Module] = [convolution]
@@ -71,7 +71,7 @@ def _down(inputs: int, outputs: int, level: int, last: int) -> nn.Sequential:
 
 
 def _up(inputs: int, outputs: int, level: int, dropout: float) -> nn.Sequential:
-    """ReLU, transposed convolution that doubles the size, batch norm, perhaps dropout."""
+    """Return a ReLU, a doubling transposed convolution and, if wanted, batch norm and dropout."""
     convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=level == 0)
     layers: list[nn.Module] = [nn.ReLU(), convolution]
     if level:
