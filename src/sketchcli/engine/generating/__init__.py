@@ -1,6 +1,6 @@
-"""`generate`: sketches in, photographs out.
+"""`generate`: sketches in, photos out.
 
-What to read and where to write is planned in `inputs` and `outputs`, which import nothing heavy, so
-that a wrong path fails at once. `loading` reads models, `preparing` makes a file's pixels what a
-model takes, `drawing` turns them into photos, `pipeline` does that for many at a time.
+`inputs` and `plan` decide what to read and where to write; they import nothing heavy, so that a
+wrong path fails at once. `prepare` loads models and prepares sketches for them, `sample` turns them
+into photos, and `generate` does so for many sketches at a time.
 """

@@ -1,4 +1,4 @@
-"""Drawing from Python: a model that is called with sketches and gives back photos."""
+"""The Python API for generating: a model that is called with sketches and returns photos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ Sketch = str | Path | NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PhotoGenerator:
-    """Turns sketches into photos; made by `sketchcli.load_generator`.
+    """Turns sketches into photos; returned by `sketchcli.load_generator`.
 
-    Calling it is not for several threads at once.
+    Only one thread at a time may call it.
     """
 
     models: tuple[Path, ...]
@@ -39,28 +39,28 @@ class PhotoGenerator:
     def __call__(self, sketch: Sequence[Sketch]) -> list[Pixels]: ...
 
     def __call__(self, sketch: Sketch | Sequence[Sketch]) -> Pixels | list[Pixels]:
-        """Draw the photo of a sketch, or of each of several.
+        """Generate the photo of a sketch, or of each sketch of a batch.
 
         Args:
             sketch: A file's path, or uint8 pixels in [0, 255]: grey `(H, W)` or RGB `(H, W, 3)`.
                 A list of these is a batch.
 
         Returns:
-            uint8 RGB `(H', W', 3)`, of the sketch's aspect ratio; of a batch, a list of them.
+            uint8 RGB `(H', W', 3)` with the sketch's aspect ratio; for a batch, a list of these.
 
         Raises:
-            DataError: A file cannot be read, or an array is no picture.
+            DataError: If a file cannot be read, or an array is not an image.
         """
         if isinstance(sketch, str | Path | np.ndarray):
             return self._draw([sketch])[0]
         return self._draw(sketch)
 
     def warnings(self, sketch: Sketch) -> tuple[str, ...]:
-        """What `generate` would warn of: no face found, unlike the training sketches."""
+        """Return the warnings of `generate`, such as that no face was detected."""
         return self._studio.preparer.prepare(_pixels(sketch)).warnings
 
     def _draw(self, sketches: Sequence[Sketch]) -> list[Pixels]:
-        """One photo each; those whose frames have one shape go through the network together."""
+        """Generate one photo per sketch; sketches with frames of the same shapes form a batch."""
         prepared = [self._studio.preparer.prepare(_pixels(sketch)) for sketch in sketches]
         groups: dict[object, list[int]] = {}
         for index, one in enumerate(prepared):
@@ -88,9 +88,9 @@ def open_generator(
     tta: str = "none",
     raw: bool = False,
 ) -> PhotoGenerator:
-    """What `sketchcli.load_generator` does; it is documented there."""
+    """Do what `sketchcli.load_generator` documents."""
     if tta not in {"none", "flip"}:
-        raise ValueError(f"tta={tta!r}: none or flip")
+        raise ValueError(f"tta must be 'none' or 'flip', not {tta!r}")
     drawing = Drawing(
         size=_size(size),
         is_tiled=tile,
@@ -111,7 +111,7 @@ def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:
         return Scale(given)
     height, width = given
     if min(height, width) < 1:
-        raise ValueError(f"size={given}: model, input, or height and width in pixels")
+        raise ValueError(f"size must be 'model', 'input' or (height, width) in pixels, not {given}")
     return height, width
 
 
@@ -122,7 +122,7 @@ def _pixels(sketch: Sketch) -> Pixels:
     is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     if not is_one or pixels.dtype != np.uint8 or not pixels.size:
         raise DataError(
-            f"a sketch cannot be {pixels.dtype} of shape {pixels.shape}",
-            hint="give uint8 pixels in [0, 255], (H, W) or (H, W, 3); or a list of several",
+            f"a sketch cannot be an array of type {pixels.dtype} and shape {pixels.shape}",
+            hint="use uint8 values in [0, 255] of shape (H, W) or (H, W, 3), or a list of them",
         )
     return pixels

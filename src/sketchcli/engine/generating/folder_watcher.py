@@ -1,4 +1,4 @@
-"""A folder under watch: each sketch that appears in it is converted, once it is whole."""
+"""Watching a folder: each sketch that appears in it is converted once it is complete."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError
 
-Signature = tuple[int, int]  # size in bytes, nanoseconds of the last change
-PAUSE, SETTLED = 0.5, 1.0  # seconds between two looks; that a file must stay as it is
+Signature = tuple[int, int]  # size in bytes, time of the last change in nanoseconds
+PAUSE, SETTLED = 0.5, 1.0  # seconds between two polls; seconds without a change
 
 
 def watch(
@@ -28,32 +28,22 @@ def watch(
     pause: float = PAUSE,
     settled: float = SETTLED,
 ) -> GenerateResult:
-    """Convert what is in a folder, and what appears in it, until Ctrl-C.
+    """Convert the sketches in a folder, and those that appear in it, until Ctrl-C.
 
-    A file that is still being written waits until its size and date have stayed the same for a
-    while. One that changes later is converted again. Photos that were there before are left alone,
-    unless the request says otherwise.
+    A file that is still being written waits until its size and date have not changed for a while.
+    A file that changes later is converted again. Existing photos are kept, unless the request
+    overwrites them.
 
-    Args:
-        request: Outputs, models, and how to draw; its sources are not looked at.
-        folder: The folder to watch, with all below it.
-        device: Where to compute.
-        reporter: Told of every file.
-        is_over: Asked after each look whether to stop.
-        pause: Seconds between two looks.
-        settled: Seconds after which an unchanged file counts as whole.
-
-    Raises:
-        DataError: There is no such folder, it is not below the tree's root, or the photos' lies in
-            it.
-        CheckpointError: Weights cannot be used.
+    The request's sources are ignored. `is_over` is called after each poll and returns whether to
+    stop. `pause` is the number of seconds between two polls, and `settled` the number of seconds
+    after which an unchanged file counts as complete.
     """
     target = _checked(request, folder)
     studio = Pipeline.open(request, device, reporter)
-    # What is there, and not ours, was told from what may be replaced before it is written.
+    # The watcher checks which photos may be overwritten, so the writer need not check again.
     writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
     desk = FolderWatcher(request, folder, settled, reporter)
-    reporter(Note(f"watching {folder}; Ctrl-C ends it"))
+    reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
             studio.convert(desk.ready(time.monotonic()), writer, desk.note)
@@ -61,16 +51,16 @@ def watch(
                 break
             time.sleep(pause)
     except KeyboardInterrupt:
-        reporter(Note(f"no longer watching {folder}"))
+        reporter(Note(f"stopped watching {folder}"))
     finally:
         manifest = write_manifest(request, desk.done)
     return GenerateResult(request.models, tuple(desk.done), manifest)
 
 
 def _checked(request: Request, folder: Path) -> Path:
-    """The folder for the photos."""
+    """Check the folders, and return the one for the photos."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder", hint="make the folder that is to be watched")
+        raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
     if request.selection.root is not None:
         inputs.check_below(folder, request.selection.root)
     target = Path(request.output)
@@ -82,7 +72,7 @@ def _checked(request: Request, folder: Path) -> Path:
 
 @dataclass
 class FolderWatcher:
-    """What lies in the folder, what has been done about it, and since when it is as it is."""
+    """The state of the folder: finished and waiting sketches, and since when they are unchanged."""
 
     request: Request
     folder: Path
@@ -91,10 +81,10 @@ class FolderWatcher:
     done: list[GeneratedFile] = field(default_factory=list)
     handled: dict[Path, Signature] = field(default_factory=dict)
     waiting: dict[Path, tuple[Signature, float]] = field(default_factory=dict)
-    ours: set[Path] = field(default_factory=set)  # photos made since the watch began
+    ours: set[Path] = field(default_factory=set)  # photos written since the watch began
 
     def ready(self, now: float) -> list[Job]:
-        """The sketches that are whole, and new or changed."""
+        """Return jobs for the sketches that are complete, and new or changed."""
         jobs = []
         for job in self._jobs():
             found = _signature(job.source)
@@ -111,7 +101,7 @@ class FolderWatcher:
         return [job for job, _ in jobs if self._may_write(job.output)]
 
     def note(self, file: GeneratedFile) -> None:
-        """Remember a photo as ours, and report it."""
+        """Remember that a photo is ours, and report it."""
         self.done.append(file)
         if file.output is not None:
             self.ours.add(file.output)
@@ -121,7 +111,7 @@ class FolderWatcher:
         request = self.request
         try:
             found = inputs.find([str(self.folder)], (), request.selection)
-        except DataError:  # nothing in it yet
+        except DataError:  # the folder is still empty
             return ()
         naming = replace(request.naming, existing=Existing.OVERWRITE)
         return plan.plan_outputs(

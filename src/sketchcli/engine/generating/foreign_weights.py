@@ -1,4 +1,4 @@
-"""Weights out of a pickle, which is read without running anything of it."""
+"""Import of weights from a pickle, which is read without executing any code in it."""
 
 import math
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from sketchcli.engine.results import ImportResult
 from sketchcli.errors import CheckpointError, DataError
 from sketchcli.models.building import build_generator
 
-COUNTER = "num_batches_tracked"  # of batch norms; nothing of use to a trained network
+COUNTER = "num_batches_tracked"  # a batch norm's counter, of no use to a trained network
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
 class _AllButCounters:
-    """The names of all tensors but those that only training needs."""
+    """The names of all tensors except those that only training needs."""
 
     def __contains__(self, name: object) -> bool:
         return not str(name).endswith(COUNTER)
@@ -40,21 +40,16 @@ def import_weights(
     licence: str = "not stated",
     overwrite: bool = False,
 ) -> ImportResult:
-    """Take a generator's tensors out of another program's file.
+    """Import a generator's tensors from another program's file.
 
     Args:
-        source: A state dict that `torch.save` wrote, in any dictionary.
-        target: The weights to write; its name ends with `.safetensors`.
-        model: The network that they are of.
-        size: Height and width that it was trained at.
-        fit: How its training sketches got that size.
-        licence: Of the photos that it was trained on.
-        overwrite: Whether an older file may be replaced.
-
-    Raises:
-        DataError: The source cannot be read, or asks for code to be run; or the target is there.
-        CheckpointError: Its tensors are not that network's.
-        UsageError: There is no such network.
+        source: A state dict that `torch.save` wrote, possibly nested in dictionaries.
+        target: The weights to write; the name must end with `.safetensors`.
+        model: The settings of the network.
+        size: Height and width at which the network was trained.
+        fit: How its training sketches were resized.
+        licence: Licence of its training photos.
+        overwrite: Whether an existing file may be replaced.
     """
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
@@ -67,16 +62,16 @@ def import_weights(
 
 
 def _named(arrays: Arrays, generator: nn.Module, source: Path) -> dict[str, Tensor]:
-    """The tensors under the network's own names: found by those, or by their order and shapes."""
+    """Return the tensors by the network's names, matched by name or by order and shape."""
     wanted = generator.state_dict()
     shapes = {n: tuple(t.shape) for n, t in wanted.items() if not n.endswith(COUNTER)}
     origin = _by_name(arrays, shapes) or _by_order(arrays, shapes)
     if origin is None:
         numbers = sum(math.prod(shape) for shape in shapes.values())
         raise CheckpointError(
-            f"{source}: not the tensors of this network ({len(arrays)} tensors, "
-            f"where it has {len(shapes)} with {numbers:,} numbers)",
-            hint="name the network with --generator and --option, as it was trained",
+            f"{source} does not match this network ({len(arrays)} tensors; the network has "
+            f"{len(shapes)}, with {numbers:,} values)",
+            hint="specify the network with --generator and --option, as it was trained",
         )
     found = {name: torch.from_numpy(arrays[origin[name]].copy()) for name in shapes}
     counters = {n: torch.zeros((), dtype=t.dtype) for n, t in wanted.items() if n not in shapes}

@@ -1,4 +1,4 @@
-"""`generate`: a request, carried out."""
+"""`generate`: carry out a request, with several sketches at a time."""
 
 import contextlib
 import sys
@@ -26,21 +26,19 @@ from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.images import Pixels
 from sketchcli.models.building import fold_batch_norms
 
-# Many sketches at a time: some are read and prepared, some drawn, some written, all at once.
-#
-# Everything runs in threads: OpenCV, the networks and the disk work outside Python's lock. On a CPU
-# several batches are drawn at the same time, each by threads of its own, which wait for nobody: one
-# batch on all cores would wait at every layer for the core that has just read or written a picture.
-# No more than a few batches are in memory at any time.
+# Reading, generating and writing run at the same time, in threads: OpenCV, the networks and the
+# disk release Python's lock. On a CPU several batches are generated at once, each on threads of its
+# own: one batch on all cores would wait at every layer for the cores that read and write images.
+# Only a few batches are in memory at any time.
 
-READERS, WRITERS = 2, 2  # threads; a picture is read in a tenth of the time that it is drawn in
-BATCHES_AHEAD = 3  # a stream, that are read before they are drawn, and drawn before written
-HELD_BATCHES = 4  # of sketches that wait for others of their shape
+READERS, WRITERS = 2, 2  # threads; reading an image takes a tenth of the time of generating one
+BATCHES_AHEAD = 3  # batches per stream that may wait to be generated, and to be written
+HELD_BATCHES = 4  # batches of sketches that wait for others of their shape
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A sketch on its way: prepared, or failed."""
+    """A sketch that was prepared, or that failed."""
 
     job: Job
     milliseconds: float
@@ -49,41 +47,32 @@ class Ready:
 
     @property
     def group(self) -> tuple[object, ...]:
-        """What sketches of one batch have in common."""
+        """The key that the sketches of one batch share."""
         return () if self.sketch is None else (self.job.variation, self.sketch.shapes)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A sketch whose photo is drawn, in parts; there are none of one that has failed."""
+    """A sketch and the generated photos of its frames; there are none if the sketch failed."""
 
     ready: Ready
     parts: Sequence[Pixels] = field(default=(), repr=False)
 
 
-# Pictures from files or standard input, and failures in words.
+# Images come from files or standard input; a failed file gets its reason in words.
 
 
 @dataclass
 class Streams:
-    """What `-` stands for; may be used by several threads at once.
+    """The streams behind `-`; several threads may use them at once."""
 
-    Args:
-        read: By default standard input, which may be closed as long as nobody asks for it.
-        write: By default standard output.
-    """
-
-    read: BinaryIO | None = None
-    write: BinaryIO | None = None
+    read: BinaryIO | None = None  # default: standard input, which may be closed until it is read
+    write: BinaryIO | None = None  # default: standard output
     _picture: Pixels | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def picture(self) -> Pixels:
-        """The picture of standard input: read once, however many photos are drawn of it.
-
-        Raises:
-            DataError: It is none.
-        """
+        """Return the image on standard input, which is read once for all its photos."""
         with self._lock:
             if self._picture is None:
                 stream = sys.stdin.buffer if self.read is None else self.read
@@ -91,23 +80,23 @@ class Streams:
             return self._picture
 
     def put(self, photo: bytes) -> None:
-        """Write an encoded photo to standard output."""
+        """Write an encoded photo to the output stream."""
         stream = sys.stdout.buffer if self.write is None else self.write
         stream.write(photo)
         stream.flush()
 
 
-# Photos into files, whole or not at all, and never outside their folder.
+# Photos are written whole or not at all, and never outside their folder.
 
 
 class Writer:
-    """Writes photos where their jobs say; used by several threads at once.
+    """Writes photos to the outputs of their jobs; several threads may use it at once.
 
     Args:
-        naming: Format, quality, and what becomes of photos that are there.
-        folder: That no photo may leave; None for a single file.
-        streams: What `-` stands for.
-        on_written: Told of each photo, with its sketch.
+        naming: Format, quality, and what to do with existing photos.
+        folder: The folder that no photo may leave; None for a single file.
+        streams: The streams behind `-`.
+        on_written: Called with each written photo and its sketch.
     """
 
     def __init__(
@@ -121,12 +110,7 @@ class Writer:
         self.folder = folder and folder.resolve()
 
     def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
-        """Write one photo.
-
-        Raises:
-            DataError: The disk refuses it, a link leads elsewhere, or another file has taken its
-                name since the work began.
-        """
+        """Write one photo, unless a link leads elsewhere or the file appeared in the meantime."""
         if str(job.output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
             self.streams.put(images.encode(photo, suffix, quality=self.naming.quality))
@@ -140,22 +124,16 @@ class Writer:
         if self.folder is not None and not output.parent.resolve().is_relative_to(self.folder):
             raise DataError(
                 f"{output}: a link leads out of {self.folder}",
-                hint="remove the link, or write there",
+                hint="remove the link, or choose the folder that it leads to as the output",
             )
         if self.naming.existing is not Existing.OVERWRITE and output.exists():
             raise DataError(
-                f"{output}: has appeared meanwhile", hint="add --overwrite to replace it"
+                f"{output} was created in the meantime", hint="add --overwrite to replace it"
             )
 
 
 class JobRunner:
-    """Turns jobs into files.
-
-    Args:
-        preparer: Makes sketches ready.
-        artist: Draws them.
-        writer: Writes photos.
-    """
+    """Turns jobs into files."""
 
     def __init__(self, preparer: Preparer, artist: Sampler, writer: Writer) -> None:
         self.preparer, self.artist, self.writer = preparer, artist, writer
@@ -164,9 +142,9 @@ class JobRunner:
         self._writing: deque[Future[GeneratedFile]] = deque()
 
     def run(self, jobs: Iterable[Job]) -> Generator[GeneratedFile]:
-        """Convert all, and tell of each file when it is written, or why it is not.
+        """Convert all jobs, and yield each file once it is written or has failed.
 
-        Ctrl-C ends it: what is being written is finished, nothing else is begun.
+        After Ctrl-C, the files that are being written are finished and no others are started.
         """
         artist = self.artist
         with (
@@ -188,7 +166,7 @@ class JobRunner:
     def _written(
         self, writers: ThreadPoolExecutor, *, drawing: int, writing: int
     ) -> Iterator[GeneratedFile]:
-        """Hand on what is drawn and tell what is written, until so few are under way."""
+        """Submit generated photos and yield written files until no more than so many wait."""
         while self._drawing and (self._drawing[0].done() or len(self._drawing) > drawing):
             for one in self._drawing[0].result():
                 self._writing.append(writers.submit(self._write, one))
@@ -199,19 +177,19 @@ class JobRunner:
             yield self._landed()
 
     def _landed(self) -> GeneratedFile:
-        file = self._writing[0].result()  # interrupted while it waits, it is not lost
+        file = self._writing[0].result()  # still in the queue if Ctrl-C interrupts the wait
         self._writing.popleft()
         return file
 
     def late(self) -> Iterator[GeneratedFile]:
-        """After an end before the end: what was written all the same, and not told yet."""
+        """Yield the files that were still written after an interruption."""
         while self._writing:
             file = self._writing.popleft()
             if not file.cancelled():
                 yield file.result()
 
     def _prepared(self, readers: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[Ready]:
-        """Every job, read, in order, a few of them ahead of time."""
+        """Yield every job in order, prepared a few jobs ahead of time."""
         reading: deque[Future[Ready]] = deque()
         for job in jobs:
             reading.append(readers.submit(self._prepare, job))
@@ -229,7 +207,7 @@ class JobRunner:
         return Ready(job, _since(started), sketch)
 
     def _batches(self, ready: Iterable[Ready]) -> Iterator[list[Ready]]:
-        """Sketches of one shape together; where too many shapes wait, the largest group goes."""
+        """Group sketches by shape; if too many sketches wait, yield the largest group."""
         groups: dict[tuple[object, ...], list[Ready]] = {}
         for one in ready:
             group = groups.setdefault(one.group, [])
@@ -241,7 +219,7 @@ class JobRunner:
         yield from groups.values()
 
     def _drawn(self, batch: Sequence[Ready]) -> list[Drawn]:
-        """A batch through the networks."""
+        """Run a batch through the networks."""
         sketches = [one.sketch for one in batch if one.sketch is not None]
         if not sketches:
             return [Drawn(one) for one in batch]
@@ -249,7 +227,7 @@ class JobRunner:
         try:
             photos = self.artist.draw(sketches, batch[0].job.variation)
         except Exception as error:  # noqa: BLE001 - out of memory, most likely
-            if len(batch) > 1:  # one by one, so that the others are not lost
+            if len(batch) > 1:  # retry one by one, so that the other sketches are not lost
                 return [drawn for one in batch for drawn in self._drawn([one])]
             reason = failure(batch[0].job.source, error)
             return [Drawn(Ready(batch[0].job, _since(started), error=reason))]
@@ -279,7 +257,7 @@ class JobRunner:
 
 
 def failed(one: Ready) -> GeneratedFile:
-    """What is told of a file that gave no photo."""
+    """Return the outcome of a sketch that failed."""
     spent = round(one.milliseconds, 1)
     return GeneratedFile(one.job.source, None, spent, status="failed", error=one.error)
 
@@ -293,41 +271,32 @@ def _since(started: float) -> float:
 
 
 def read(source: Path, streams: Streams) -> Pixels:
-    """The picture of a file, or of standard input: RGB `(H, W, 3)`, or grey `(H, W)`.
-
-    Raises:
-        DataError: It cannot be read, or is no picture.
-    """
+    """Read a file, or standard input for `-`, as RGB `(H, W, 3)` or grey `(H, W)`."""
     if str(source) == STREAM:
         return streams.picture()
     return images.read(source)
 
 
 def failure(source: Path, error: Exception) -> str:
-    """Why a file gave no photo, and what helps, in one line."""
+    """Return in one line why a sketch failed, and the hint."""
     if isinstance(error, SketchError):
         reason = error.message if str(source) in error.message else f"{source}: {error.message}"
         return f"{reason} ({error.hint})" if error.hint else reason
     if is_out_of_memory(error):
-        return f"{source}: too large for this machine's memory"
+        return f"{source} is too large for this machine's memory"
     reason = str(error).partition("\n")[0]
     return f"{source}: {type(error).__name__}: {reason}"
 
 
-# One contact sheet for many sketches: each beside its photo.
+# One contact sheet shows the first sketches, each next to its photo.
 
-CELL = 128  # pixels a side
+CELL = 128  # side of an image on the sheet, pixels
 PAIRS_A_ROW = 4
-MOST_PAIRS = 256  # the first ones; a sheet of more shows nobody anything
+MOST_PAIRS = 256  # limit for the pairs on a sheet, which would be unreadable with more
 
 
 class Grid:
-    """Collects small pictures of the first sketches and photos.
-
-    Args:
-        path: The sheet's file.
-        jobs: In the order of the sheet.
-    """
+    """Collects thumbnails of the first sketches and photos, in the order of the jobs."""
 
     def __init__(self, path: Path, jobs: Sequence[Job]) -> None:
         self.path = path
@@ -336,7 +305,7 @@ class Grid:
         self._lock = threading.Lock()
 
     def add(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
-        """Keep a small copy of a sketch and its photo."""
+        """Keep thumbnails of a sketch and its photo."""
         place = self._places.get(job.output)
         if place is not None:
             pair = _cell(sketch.shown), _cell(photo)
@@ -344,11 +313,7 @@ class Grid:
                 self._cells[place] = pair
 
     def write(self) -> Path | None:
-        """Write the sheet, and say where; None where there is no photo to show.
-
-        Raises:
-            DataError: It cannot be written.
-        """
+        """Write the sheet and return its path, or None if there are no photos to show."""
         if not self._cells:
             return None
         flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
@@ -362,7 +327,7 @@ def _cell(picture: Pixels) -> Pixels:
     return images.to_rgb(images.fit(picture, (CELL, CELL), Fit.PAD))
 
 
-BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames that go through a network together
+BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames per batch
 
 
 def generate(
@@ -375,18 +340,8 @@ def generate(
 ) -> GenerateResult:
     """Turn sketches into photos.
 
-    Args:
-        request: Sketches, outputs, models, and how to draw.
-        device: Where to compute, and with which numbers.
-        reporter: Told of every file.
-        plan: What `planning.plan` makes of the request, where that is done already.
-        streams: What `-` stands for; by default standard input and output.
-
-    Raises:
-        DataError: Nothing to read, or nowhere to write. A file that gives no photo does not
-            raise: the result says why.
-        CheckpointError: Weights cannot be used.
-        UsageError: The request contradicts itself, or asks what the model cannot do.
+    A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
+    `make_plan(request)`, if it is known already. `streams` are the streams behind `-`.
     """
     plan = plan or make_plan(request)
     for note in plan.notes:
@@ -398,41 +353,34 @@ def generate(
     done = Tally(plan.jobs, reporter)
     try:
         studio.convert(jobs, writer, done.add)
-    finally:  # after Ctrl-C too: what was written is listed
+    finally:  # the manifest lists what was written, also after Ctrl-C
         manifest = write_manifest(request, done.files)
     return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Models that are loaded, and what it takes to draw with them."""
+    """Loaded models, and what it takes to generate photos with them."""
 
     preparer: Preparer
     artist: Sampler
 
     @classmethod
     def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Pipeline":
-        """Load the models of a request.
-
-        Raises:
-            CheckpointError: Weights cannot be used.
-            DataError: The network that finds faces is not here.
-        """
+        """Load the models of a request."""
         models = open_models(request.models, device, is_raw=request.is_raw)
         if models[0].align is Align.FACE and not request.drawing.is_aligned:
-            reporter(Note("this model was trained on aligned faces; others: --align face"))
+            reporter(
+                Note("this model was trained on aligned faces; to align yours, add --align face")
+            )
         return cls.of(models, request.drawing)
 
     @classmethod
     def of(cls, models: Sequence[LoadedModel], drawing: Drawing) -> "Pipeline":
-        """A studio of models that are loaded already.
-
-        Raises:
-            DataError: Faces are to be aligned, and the network that finds them is not here.
-        """
+        """Wrap models that are loaded already."""
         detector = None
         if drawing.is_aligned:
-            from sketchcli.engine.lookup import find_detector  # noqa: PLC0415 - knows all sets
+            from sketchcli.engine.lookup import find_detector  # noqa: PLC0415 - loads all datasets
 
             detector = find_detector(Align.FACE)
         batch = BATCH[models[0].device.torch.type]
@@ -441,7 +389,7 @@ class Pipeline:
     def convert(
         self, jobs: Iterable[Job], writer: Writer, tell: Callable[[GeneratedFile], None]
     ) -> None:
-        """Turn jobs into files, and tell of each; of what is written before a Ctrl-C too."""
+        """Turn jobs into files, and report each, also those that are written after Ctrl-C."""
         pipeline = JobRunner(self.preparer, self.artist, writer)
         try:
             with contextlib.closing(pipeline.run(jobs)) as files:
@@ -455,13 +403,9 @@ class Pipeline:
 def open_models(
     paths: Sequence[Path], device: Device, *, is_raw: bool = False
 ) -> tuple[LoadedModel, ...]:
-    """Models for drawing, with what only training needs folded away.
-
-    Raises:
-        CheckpointError: There are none, or one cannot be used.
-    """
+    """Load models for generating, with their batch norms folded into the convolutions."""
     if not paths:
-        raise CheckpointError("no model is named", hint="name one with --model")
+        raise CheckpointError("no model was given", hint="choose a model with --model")
     models = [load_model(path, device, is_raw=is_raw) for path in paths]
     for model in models:
         fold_batch_norms(model.generator)

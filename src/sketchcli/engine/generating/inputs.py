@@ -1,4 +1,4 @@
-"""Which sketches are meant: files, folders, globs, lists, standard input."""
+"""The request for `generate`, and the search for its sketches: files, folders, globs and lists."""
 
 import fnmatch
 import glob
@@ -11,11 +11,11 @@ from pathlib import Path
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import is_picture
 
-# All that `generate` can be asked for, as data.
+# A request to `generate`, as data.
 
 
 class Existing(StrEnum):
-    """What becomes of a photo that is there already."""
+    """What to do if a photo already exists."""
 
     REFUSE = "refuse"
     SKIP = "skip"
@@ -23,15 +23,15 @@ class Existing(StrEnum):
 
 
 class When(StrEnum):
-    """Whether something is done to a sketch."""
+    """Whether to apply a correction to a sketch."""
 
-    AUTO = "auto"  # where it is needed
+    AUTO = "auto"  # only if the sketch needs it
     YES = "yes"
     NO = "no"
 
 
 class Scale(StrEnum):
-    """How large photos are, where no size is given in pixels."""
+    """The size of photos if none is given in pixels."""
 
     MODEL = "model"  # the model's shorter side
     INPUT = "input"  # the sketch's size
@@ -39,21 +39,21 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which files of folders and globs are taken, and where their tree begins."""
+    """Which files of folders and globs to convert, and where their tree begins."""
 
     is_recursive: bool = True
-    include: tuple[str, ...] = ()  # patterns; none: all pictures
+    include: tuple[str, ...] = ()  # patterns; empty: all images
     exclude: tuple[str, ...] = ()
     root: Path | None = None  # None: the nearest folder that holds all inputs
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What photos are called, and how they are written."""
+    """The names and the file format of photos."""
 
-    format: str = ""  # png | jpg | webp; empty: what the output's name says, else png
-    quality: int | None = None  # 1 to 100, of JPEG and WebP
-    suffix: str = ""  # behind the name, before the dot
+    format: str = ""  # png | jpg | webp; empty: the output's extension, or png if it has none
+    quality: int | None = None  # 1 to 100, for JPEG and WebP
+    suffix: str = ""  # appended to the name, before the dot
     existing: Existing = Existing.REFUSE
 
 
@@ -61,48 +61,40 @@ class Naming:
 class Drawing:
     """How a sketch becomes a photo."""
 
-    size: Scale | tuple[int, int] = Scale.MODEL  # or the height and width that it fits into
-    is_tiled: bool = False  # drawn at the sketch's own size, in overlapping tiles
+    size: Scale | tuple[int, int] = Scale.MODEL  # or the height and width that photos fit into
+    is_tiled: bool = False  # generate at the sketch's own size, in overlapping tiles
     invert: When = When.AUTO
     paper: When = When.AUTO
-    is_aligned: bool = False  # by the face's eyes
-    is_pasted: bool = False  # back into the sketch, where the face was
-    is_compared: bool = False  # sketch and photo side by side
-    is_flipped_too: bool = False  # the mean of what is drawn of the sketch and of its mirror image
+    is_aligned: bool = False  # crop the face, aligned by its eyes
+    is_pasted: bool = False  # paste the photo back where the face was in the sketch
+    is_compared: bool = False  # put sketch and photo side by side
+    is_flipped_too: bool = False  # average the photos of the sketch and of its mirror image
     variations: int = 1
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Share:
-    """One of several equal shares of the work; numbers count from 1."""
+    """One of several equal shards of the work; numbers count from 1."""
 
     number: int = 1
     count: int = 1
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is but one share."""
+        """Whether this shard is all of the work."""
         return self.count == 1
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that one call of `generate` is asked for.
+    """Everything that one call of `generate` needs to know."""
 
-    Args:
-        sources: Files, folders and globs, or `-` for standard input.
-        output: A file, a folder, or `-` for standard output.
-        listed: Paths out of a list; one that does not exist is a failed file, not an error.
-        models: Weights; several are averaged.
-        is_raw: Whether the weights as trained are meant, instead of their average.
-    """
-
-    sources: tuple[str, ...]
-    output: str
-    listed: tuple[str, ...] = ()
-    models: tuple[Path, ...] = ()
-    is_raw: bool = False
+    sources: tuple[str, ...]  # files, folders and globs, or `-` for standard input
+    output: str  # a file, a folder, or `-` for standard output
+    listed: tuple[str, ...] = ()  # paths from a list; a missing one is a failed file, not an error
+    models: tuple[Path, ...] = ()  # weights; the photos of several models are averaged
+    is_raw: bool = False  # use the raw weights instead of the EMA weights
     selection: Selection = field(default_factory=Selection)
     naming: Naming = field(default_factory=Naming)
     drawing: Drawing = field(default_factory=Drawing)
@@ -117,46 +109,33 @@ LARGEST_LIST = 2**28  # bytes
 
 @dataclass(frozen=True)
 class Sketch:
-    """A file to convert.
+    """A file to convert."""
 
-    Args:
-        path: The file, or `-`.
-        place: Its path below the folder where the tree of inputs begins.
-    """
-
-    path: Path
-    place: Path
+    path: Path  # or `-`
+    place: Path  # its path below the folder where the tree of inputs begins
 
 
 @dataclass(frozen=True)
 class Found:
-    """The sketches, and what a person should know about the search.
-
-    Args:
-        sketches: In a fixed order, each once.
-        folders: Those that were searched.
-        is_one_file: Whether one single file was named, whose photo may be named too.
-        notes: What was passed over.
-    """
+    """The sketches that a search found, in a fixed order, each of them once."""
 
     sketches: tuple[Sketch, ...]
-    folders: tuple[Path, ...] = ()
-    is_one_file: bool = False
-    notes: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()  # all searched folders
+    is_one_file: bool = False  # the input is a single file, so the output may be a file too
+    notes: tuple[str, ...] = ()  # what was skipped
 
 
 def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) -> Found:
-    """The sketches that the arguments and the paths of a list name.
+    """Find the sketches that the arguments, or the paths of a list, refer to.
 
-    Where one of several files does not exist, it is kept: it will be a failed file.
-
-    Raises:
-        DataError: Nothing that is named exists, or nothing in it is a picture.
-        UsageError: Standard input is named beside something else.
+    If one of several files does not exist, it stays in the result and becomes a failed file.
     """
     if STREAM in (*sources, *listed):
         if [*sources, *listed] != [STREAM]:
-            raise UsageError("- is standard input: it stands alone", hint="name files, or -")
+            raise UsageError(
+                "- (standard input) cannot be combined with other inputs",
+                hint="give either - or files and folders",
+            )
         return Found((Sketch(Path(STREAM), Path("stdin.png")),), is_one_file=True)
     search = _Search(selection)
     for source in sources:
@@ -164,67 +143,57 @@ def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) ->
     for source in listed:
         search.take_path(Path(source))
     if sources and not listed and search.missing == len(search.starts):
-        raise DataError(f"{sources[0]}: no such file or folder", hint="check the path")
+        raise DataError(f"{sources[0]} does not exist", hint="check the path")
     return search.found(is_one_file=len(sources) == 1 and not listed)
 
 
 def read_list(file: str, stream: Iterable[bytes] | None = None) -> tuple[str, ...]:
-    """The paths of a list: one a line, or, where there are zero bytes, between those.
+    """Read the paths of a list: one per line, or separated by NUL bytes if it has any.
 
-    Args:
-        file: The list, or `-`.
-        stream: Standard input, which is read for `-`.
-
-    Raises:
-        DataError: There is no such file, it is too large, or it names nothing.
+    If `file` is `-`, the list is read from `stream`, the standard input.
     """
     if file == STREAM and stream is not None:
         content = b"".join(stream)
     else:
         path = Path(file)
         if not path.exists():
-            raise DataError(f"{file}: no such file", hint="check the path behind --list")
+            raise DataError(f"{file} does not exist", hint="check the path given with --list")
         with path.open("rb") as opened:
             content = opened.read(LARGEST_LIST + 1)
     if len(content) > LARGEST_LIST:
-        raise DataError(f"{file}: a list of more than {LARGEST_LIST >> 20} MB", hint="divide it")
+        raise DataError(f"{file} is larger than {LARGEST_LIST >> 20} MB", hint="split the list")
     parts = content.split(b"\0") if b"\0" in content else content.splitlines()
     names = tuple(os.fsdecode(part) for part in parts if part.strip())
     if not names:
-        raise DataError(f"{file}: names no file", hint="one path a line")
+        raise DataError(f"{file} names no files", hint="write one path per line into the list")
     return names
 
 
 def check_below(path: Path, root: Path) -> None:
-    """Make sure that a path has its place in the tree that begins at a folder.
-
-    Raises:
-        DataError: It lies elsewhere.
-    """
+    """Check that a path lies below the folder where the tree of inputs begins."""
     if not _absolute(path).is_relative_to(_absolute(root)):
-        raise DataError(f"{path}: not below {root}", hint="name another --root")
+        raise DataError(f"{path} is not below {root}", hint="choose another --root")
 
 
 class _Search:
-    """Collects what the arguments name."""
+    """Collects the files that the arguments name."""
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
-        self.files: dict[Path, Path] = {}  # by absolute path: each once
+        self.files: dict[Path, Path] = {}  # keyed by absolute path, so that each file counts once
         self.starts: list[Path] = []  # absolute folders that the tree could begin at
         self.folders: list[Path] = []
         self.globs: list[str] = []
         self.links = self.strangers = self.missing = 0
 
     def take(self, source: str) -> None:
-        """Add one argument."""
         if glob.has_magic(source) and not _exists(source):
             self._take_glob(source)
         else:
             self.take_path(Path(source))
 
     def take_path(self, path: Path) -> None:
-        """Add a folder's pictures, or a file, whether it exists or not."""
+        """Add the images of a folder, or a file, whether it exists or not."""
         if os.path.isdir(path):  # noqa: PTH112 - see `_exists`
             self._take_folder(path)
         else:
@@ -233,10 +202,9 @@ class _Search:
             self.starts.append(_absolute(path).parent)
 
     def found(self, *, is_one_file: bool) -> Found:
-        """Everything, with its place in the tree."""
         if not self.files:
             where = ", ".join([*map(str, self.folders), *self.globs])
-            raise DataError(f"{where}: no pictures in it", hint=self._hint())
+            raise DataError(f"no images found in {where}", hint=self._hint())
         root = self._root()
         sketches = [Sketch(path, at.relative_to(root)) for at, path in self.files.items()]
         is_tree = bool(self.folders or self.globs) or self.selection.root is not None
@@ -258,24 +226,24 @@ class _Search:
         matches = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
         pictures = sorted(path for path in matches if path.is_file() and is_picture(path))
         if not pictures:
-            raise DataError(f"{pattern}: no picture has such a name", hint="check the pattern")
+            raise DataError(f"no image matches {pattern}", hint="check the pattern")
         self.starts.append(_absolute(start))
         for path in pictures:
             if self._is_wanted(path, path.relative_to(start).as_posix()):
                 self._add(path)
 
     def _walk(self, folder: Path) -> Iterator[Path]:
-        """Files, folder by folder, in the order of their names; hidden folders are passed over."""
+        """Yield the files folder by folder, sorted by name, without those in hidden folders."""
         for place, folders, files in os.walk(folder):
             visible = sorted(name for name in folders if not name.startswith("."))
             links = [name for name in visible if Path(place, name).is_symlink()]
             self.links += len(links)
             folders[:] = [n for n in visible if n not in links and self.selection.is_recursive]
             paths = (Path(place, name) for name in sorted(files))
-            yield from (path for path in paths if path.is_file())  # no pipes, no dead links
+            yield from (path for path in paths if path.is_file())  # no pipes, no broken links
 
     def _is_wanted(self, path: Path, place: str) -> bool:
-        """Whether the patterns let a file pass; one with a slash is for its path, not its name."""
+        """Return whether the patterns select a file; one with a slash is matched with its path."""
 
         def matches(pattern: str) -> bool:
             return fnmatch.fnmatchcase(place if "/" in pattern else path.name, pattern)
@@ -284,7 +252,7 @@ class _Search:
         return (not include or any(map(matches, include))) and not any(map(matches, exclude))
 
     def _add(self, path: Path) -> None:
-        if path == Path(STREAM):  # a file may be called so, and be written ./-
+        if path == Path(STREAM):  # a file named "-", given as ./-
             path = _absolute(path)
         self.files.setdefault(_absolute(path), path)
 
@@ -295,33 +263,33 @@ class _Search:
             check_below(path, self.selection.root)
         root = _absolute(self.selection.root)
         if root in self.files:
-            raise DataError(f"{root}: a sketch", hint="--root is a folder that the sketches are in")
+            raise DataError(f"{root} is a sketch", hint="choose a folder as --root")
         return root
 
     def _hint(self) -> str:
         is_filtered = self.selection.include or self.selection.exclude
         if is_filtered or not self.selection.is_recursive:
-            return "look at --include, --exclude and --no-recursive"
-        return "PNG, JPEG, WebP, BMP, TIFF, ..."
+            return "check --include, --exclude and --no-recursive"
+        return "supported formats: PNG, JPEG, WebP, BMP, TIFF, ..."
 
     def _notes(self) -> Iterator[str]:
         if self.strangers:
-            yield f"passed over, not named as pictures are: {self.strangers}"
+            yield f"skipped files without an image extension: {self.strangers}"
         if self.links:
-            yield f"passed over, links to folders: {self.links}"
+            yield f"skipped links to folders: {self.links}"
 
 
 def _exists(path: str | Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - unlike `Path.exists`, of a name of any length
+    return os.path.exists(path)  # noqa: PTH110 - unlike `Path.exists`, takes names of any length
 
 
 def _absolute(path: Path) -> Path:
-    """Without dots, and without following links: the tree is mirrored as it is written."""
+    """Remove dots but follow no links: the outputs' tree mirrors the paths as they are written."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folder that a glob begins at.
+    """Return the folder where a glob begins.
 
     >>> str(_fixed_part("a/b/**/c*.png")), str(_fixed_part("*.png"))
     ('a/b', '.')

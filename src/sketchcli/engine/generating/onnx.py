@@ -1,4 +1,4 @@
-"""A generator as an ONNX file, compared with the original."""
+"""Export of a generator to ONNX, and comparison of the file with the original."""
 
 import importlib
 import importlib.util
@@ -20,24 +20,14 @@ from sketchcli.weights_header import read_about
 
 OPSET = 17
 INPUT, OUTPUT = "sketch", "photo"
-SIZES = ((1, 1.0, 1.0), (3, 1.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 3.0))  # batch, and times the model's
-EXTRA = "pipx inject sketch2img onnx onnxruntime, or pip install 'sketch2img[onnx]'"
+SIZES = ((1, 1.0, 1.0), (3, 1.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 3.0))  # batch, then size factors
+EXTRA = "run: pipx inject sketch2img onnx onnxruntime, or pip install 'sketch2img[onnx]'"
 
 
 def export(weights: Path, output: Path, *, device: Device, overwrite: bool = False) -> ExportResult:
-    """Write a model as ONNX, of any batch and any size, and run both on the same sketches.
+    """Write a model as ONNX for any batch and image size, and compare both on the same sketches.
 
-    Args:
-        weights: The model.
-        output: The file; its name ends with `.onnx`.
-        device: The CPU, in fp32.
-        overwrite: Whether an older file may be replaced.
-
-    Raises:
-        DataError: The file is there already, or cannot be written.
-        DeviceError: The packages that this needs are not installed.
-        CheckpointError: The model cannot be used.
-        UsageError: The file's name is of another format.
+    `device` must be the CPU in fp32. The name of `output` must end with `.onnx`.
     """
     _check(output, overwrite=overwrite)
     model = load_model(weights, device)
@@ -49,22 +39,22 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
 
 
 def _check(output: Path, *, overwrite: bool) -> None:
-    """Refuse what cannot be exported, before a model is loaded."""
+    """Check the output and the packages before a model is loaded."""
     if output.suffix.lower() != ".onnx":
-        raise UsageError(f"{output}: no name of an ONNX file", hint="end it with .onnx")
+        raise UsageError(f"{output} is not an ONNX file name", hint="end the name with .onnx")
     if output.exists() and not overwrite:
         raise DataError(f"{output} exists", hint="add --overwrite, or choose another name")
     for package in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
-            raise DeviceError(f"export needs the package {package}", hint=EXTRA)
+            raise DeviceError(f"export needs {package}, which is not installed", hint=EXTRA)
 
 
 def _write(model: LoadedModel, multiple: int, part: Path) -> None:
-    onnx = importlib.import_module("onnx")  # an extra, without types
+    onnx = importlib.import_module("onnx")  # optional, and without type hints
     axes = {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings():
-        # Of both exporters this one, which PyTorch would like to see go, is the one that takes
-        # seconds for every generator; the comparison afterwards says whether it was right.
+        # PyTorch warns that this exporter is deprecated, but only this one takes mere seconds for
+        # every generator; the comparison afterwards shows whether the result is right.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model.generator,
@@ -82,13 +72,13 @@ def _write(model: LoadedModel, multiple: int, part: Path) -> None:
 
 
 def _about(model: LoadedModel, multiple: int) -> dict[str, Any]:
-    """What whoever runs the file must do to a picture, and what the model is."""
+    """Return how to prepare an image for the file, and what the model is."""
     about = read_about(model.path)
     height, width = model.size
     return {
         "version": __version__,
         "input": f"{INPUT}: float32 (batch, 1, height, width) in [-1, 1]: luma / 127.5 - 1",
-        "luma": ".299 R + .587 G + .114 B; alpha on white",
+        "luma": "0.299 R + 0.587 G + 0.114 B; alpha on white",
         "output": f"{OUTPUT}: float32 (batch, 3, height, width) in [-1, 1], RGB",
         "size": [height, width],
         "fit": model.fit,
@@ -102,7 +92,7 @@ def _about(model: LoadedModel, multiple: int) -> dict[str, Any]:
 
 
 def _compare(model: LoadedModel, multiple: int, output: Path) -> tuple[float, float, int]:
-    """The largest and the mean difference of both, and of how many sketches."""
+    """Return the largest and the mean difference of both, and the number of compared sketches."""
     onnxruntime = importlib.import_module("onnxruntime")
     session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
     differences = []
@@ -120,7 +110,7 @@ def _compare(model: LoadedModel, multiple: int, output: Path) -> tuple[float, fl
 def _sketches(
     model: LoadedModel, multiple: int, size: tuple[int, float, float], *, seed: int
 ) -> torch.Tensor:
-    """Strokes on white, `(B, 1, H, W) in [-1, 1]`, whose sides are multiples of what is asked."""
+    """Return random dots on white, `(B, 1, H, W)` in [-1, 1]; sides are divisible by `multiple`."""
     batch, *factors = size
     sides = [
         multiple * max(1, round(side * factor / multiple))

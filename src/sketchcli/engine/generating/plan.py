@@ -1,4 +1,4 @@
-"""Where photos go: a mirrored tree, in which no two have one name and none is lost."""
+"""The output paths of photos: a mirrored tree where no two photos share a name and none is lost."""
 
 import csv
 import datetime as dt
@@ -36,49 +36,32 @@ WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
 
 @dataclass(frozen=True)
 class Job:
-    """A photo to make.
+    """A photo to generate."""
 
-    Args:
-        source: The sketch, or `-`.
-        output: The photo's file, or `-`.
-        place: The sketch's place in the tree of inputs.
-        variation: Which of several photos of the sketch, from 0.
-        is_done: Whether the photo is there already, and is left alone.
-        note: What a person should know about the name.
-    """
-
-    source: Path
-    output: Path
-    place: Path
-    variation: int = 0
-    is_done: bool = False
-    note: str = ""
+    source: Path  # the sketch, or `-`
+    output: Path  # the photo's file, or `-`
+    place: Path  # the sketch's path in the tree of inputs
+    variation: int = 0  # which of several photos of the sketch, from 0
+    is_done: bool = False  # the photo already exists and is kept
+    note: str = ""  # why the photo has another name than the sketch
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All photos to make, and the folder that none of them may leave; None for a single file."""
+    """All photos to generate."""
 
     jobs: tuple[Job, ...]
-    folder: Path | None
+    folder: Path | None  # no photo may leave it; None for a single file
     notes: tuple[str, ...] = ()
 
 
 def plan_outputs(
     found: Found, output: str, naming: Naming, share: Share = WHOLE, variations: int = 1
 ) -> Plan:
-    """Give each sketch the file that its photo goes to.
+    """Give each sketch the output path of its photo.
 
-    Args:
-        found: The sketches.
-        output: A file, a folder, or `-`.
-        naming: Format, suffix, and what becomes of photos that are there.
-        share: Which share of the photos is meant; they are named as if there were but one.
-        variations: Photos a sketch.
-
-    Raises:
-        DataError: A photo would take the place of a sketch, or of another photo.
-        UsageError: The options contradict each other.
+    `output` is a file, a folder, or `-`. Only the photos of one shard are planned, whose names do
+    not depend on the shard. `variations` is the number of photos per sketch.
     """
     if output == STREAM:
         jobs, folder = [_to_stream(found, variations)], None
@@ -97,30 +80,22 @@ def plan_outputs(
 
 
 def check_beside(found: Found, plan: Plan, files: Sequence[Path], existing: Existing) -> None:
-    """Make sure that what is written beside the photos takes the place of nothing else.
-
-    Raises:
-        DataError: It has the name of a sketch or of a photo, or may not be replaced.
-    """
+    """Check that a manifest and a contact sheet would overwrite no sketch, photo or older file."""
     _spare_sketches(found, files)
     check_older(files, existing)
     for file in files:
         if file.resolve() in {job.output.resolve() for job in plan.jobs}:
-            raise DataError(f"{file}: a photo goes there", hint="name another file")
+            raise DataError(f"{file} is also the output path of a photo", hint="use another name")
 
 
 def check_older(files: Sequence[Path], existing: Existing) -> None:
-    """Make sure that a manifest and a sheet may go where they are to.
-
-    Raises:
-        DataError: An older one is there, and nothing was said of what is there; or a folder.
-    """
+    """Check that a manifest and a contact sheet can be written under their names."""
     for file in files:
         if file.is_dir():
-            raise DataError(f"{file}: a folder, where a file would go", hint="name another file")
+            raise DataError(f"{file} is a folder, but a file is needed", hint="choose another file")
     if existing is Existing.REFUSE:
         there = [file for file in files if os.path.lexists(file)]
-        _refuse(there, "name another file, or add --overwrite to replace it")
+        _refuse(there, "choose another file, or add --overwrite to replace it")
 
 
 def _is_folder(output: str) -> bool:
@@ -129,7 +104,9 @@ def _is_folder(output: str) -> bool:
 
 def _to_stream(found: Found, variations: int) -> Job:
     if not found.is_one_file or variations > 1:
-        raise UsageError("- holds one photo", hint="name a folder for the photos")
+        raise UsageError(
+            "- (standard output) can hold only one photo", hint="give a folder for the photos"
+        )
     return Job(found.sketches[0].path, Path(STREAM), found.sketches[0].place)
 
 
@@ -137,30 +114,31 @@ def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
     suffix = output.suffix.lower()
     if suffix not in WRITABLE:
         raise DataError(
-            f"{output}: neither a picture's name nor a folder that exists",
-            hint=f"use .png, .jpg or .webp; for a folder, write {output}/",
+            f"{output} has no supported image extension and is not an existing folder",
+            hint=f"use .png, .jpg or .webp; for a new folder, write {output}/",
         )
     wanted = {".jpeg": "jpg"}.get(suffix, suffix[1:])
     if naming.format and naming.format != wanted:
-        raise UsageError(f"--format {naming.format}, but {output}", hint="leave one of them out")
+        raise UsageError(
+            f"--format {naming.format} contradicts the extension of {output}",
+            hint="omit --format, or change the extension",
+        )
     return Job(sketch.path, output.with_stem(output.stem + naming.suffix), sketch.place)
 
 
 def check_folder(sources: Sequence[Path], folder: Path) -> None:
-    """Make sure that photos may go to a folder.
-
-    Raises:
-        DataError: It is a file, or it lies where the sketches are.
-    """
+    """Check that a folder can hold the photos: it is no file and lies in no searched folder."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: a file, where a folder is needed", hint="name a folder")
+        raise DataError(f"{folder} is a file, but a folder is needed", hint="choose a folder")
     if not folder.exists() and folder.suffix.lower() in WRITABLE:
-        raise DataError(f"{folder}: one file for several photos", hint="name a folder")
+        raise DataError(
+            f"{folder} names one file, but there are several photos", hint="choose a folder"
+        )
     for source in sources:
         if folder.resolve().is_relative_to(source.resolve()):
             raise DataError(
-                f"{folder}: in {source}, where the sketches are; they would be mixed",
-                hint="choose a folder beside it",
+                f"{folder} is inside {source}, so photos and sketches would be mixed",
+                hint="choose a folder outside the sketches' folder",
             )
 
 
@@ -173,13 +151,16 @@ def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iter
         name, note = place.stem, ""
         if stems[_key(place.with_suffix(""))] > 1:  # a.jpg and a.png: a_jpg and a_png
             name = _free(place, taken)
-            note = f"{place} has a namesake: its photo is {place.with_name(name + ending)}"
+            note = (
+                f"{place}: another sketch has the same name, so its photo is saved as "
+                f"{place.with_name(name + ending)}"
+            )
         output = folder / place.with_name(f"{name}{ending}")
         yield Job(sketch.path, output, place, note=note)
 
 
 def _free(place: Path, taken: set[str]) -> str:
-    """A name with the file's suffix in it, and a number where even that is taken."""
+    """Return a name with the file's extension in it and, if that is taken, a number."""
     base = f"{place.stem}{place.suffix.replace('.', '_')}"
     name, number = base, 2
     while _key(place.with_name(name)) in taken:
@@ -189,7 +170,7 @@ def _free(place: Path, taken: set[str]) -> str:
 
 
 def _key(place: Path) -> str:
-    """What two names share that are one on some disks: Windows' and macOS's ignore case."""
+    """Return a key that is equal for names that some disks (Windows, macOS) do not distinguish."""
     return unicodedata.normalize("NFC", place.as_posix()).casefold()
 
 
@@ -204,23 +185,25 @@ def _check_quality(jobs: Sequence[Job], naming: Naming) -> None:
     if naming.quality is None or naming.format in {"jpg", "webp"}:
         return
     if any(job.output.suffix.lower() not in WITH_QUALITY for job in jobs):
-        raise UsageError("--quality is for JPEG and WebP", hint="add --format jpg, or webp")
+        raise UsageError("--quality applies only to JPEG and WebP", hint="add --format jpg or webp")
 
 
 def _spare_sketches(found: Found, written: Sequence[Path]) -> None:
     sketches = {sketch.path.resolve() for sketch in found.sketches if str(sketch.path) != STREAM}
     for path in written:
         if path.resolve() in sketches:
-            raise DataError(f"{path}: would overwrite a sketch", hint="name another output")
+            raise DataError(f"{path} would overwrite a sketch", hint="choose another output")
 
 
 def _heed_existing(jobs: Sequence[Job], existing: Existing) -> list[Job]:
     there = {j.output for j in jobs if os.path.lexists(j.output) and str(j.output) != STREAM}
     folders = [output for output in there if output.is_dir() and not output.is_symlink()]
     if folders:
-        raise DataError(f"{folders[0]}: a folder, where a photo would go", hint="move it away")
+        raise DataError(
+            f"{folders[0]} is a folder, but a photo needs this name", hint="rename the folder"
+        )
     if existing is Existing.REFUSE:
-        kept = "add --skip-existing to keep, or --overwrite to replace"
+        kept = "add --skip-existing to keep existing photos, or --overwrite to replace them"
         _refuse([job.output for job in jobs if job.output in there], kept)
     is_kept = existing is Existing.SKIP
     return [replace(job, is_done=is_kept and job.output in there) for job in jobs]
@@ -232,16 +215,11 @@ def _refuse(there: Sequence[Path], hint: str) -> None:
         raise DataError(f"{there[0]} exists{more}", hint=hint)
 
 
-# What a request comes to, before anything heavy is imported: which files, and where to.
+# Planning a whole request imports nothing heavy, so that a wrong path fails at once.
 
 
 def make_plan(request: Request) -> Plan:
-    """All photos of a request.
-
-    Raises:
-        DataError: Nothing to read, nowhere to write, or something would be overwritten.
-        UsageError: The request contradicts itself.
-    """
+    """Plan all photos of a request, and check that nothing would be overwritten."""
     found = inputs.find(request.sources, request.listed, request.selection)
     variations = request.drawing.variations
     planned = plan_outputs(found, request.output, request.naming, request.share, variations)
@@ -252,10 +230,10 @@ def make_plan(request: Request) -> Plan:
 
 
 def parse_share(text: str | None) -> Share:
-    """The share of the work that `2/8` means; without it, a torchrun rank's, or all.
+    """Parse a shard such as `2/8`. By default, take it from torchrun's rank and world size.
 
     Raises:
-        UsageError: It means none, or torchrun's variables hold no numbers.
+        UsageError: If the text is not a valid shard, or torchrun's variables are not numbers.
 
     >>> parse_share("2/8")
     Share(number=2, count=8)
@@ -265,12 +243,12 @@ def parse_share(text: str | None) -> Share:
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     share = Share(int(match[1]), int(match[2])) if match else Share(0, 0)
     if not 1 <= share.number <= share.count:
-        raise UsageError(f"'{text}' is no share of the work", hint="write --shard 2/8")
+        raise UsageError(f"invalid shard '{text}'", hint="write I/N, for example --shard 2/8")
     return share
 
 
 def of_share(path: Path, share: Share) -> Path:
-    """A file's name with the share in it, so that several can be written side by side.
+    """Add the shard to a file's name, so that several shards can write side by side.
 
     >>> of_share(Path("a.csv"), Share(2, 8)).name
     'a-2-of-8.csv'
@@ -280,18 +258,13 @@ def of_share(path: Path, share: Share) -> Path:
     return path.with_stem(f"{path.stem}-{share.number}-of-{share.count}")
 
 
-# What became of every sketch: told as it happens, and written as a table.
+# The outcome of every sketch is reported as it happens, and written as a table.
 
 COLUMNS = ("source", "output", "status", "milliseconds", "warnings", "error")
 
 
 class Tally:
-    """What became of each job so far.
-
-    Args:
-        jobs: All of them; those that are done already count at once.
-        reporter: Told of each.
-    """
+    """The outcome of each job so far; jobs that are done already count at once."""
 
     def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
         self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
@@ -303,7 +276,7 @@ class Tally:
                 self.add(GeneratedFile(job.source, job.output, 0.0, status="skipped"))
 
     def add(self, file: GeneratedFile) -> None:
-        """Note a file, and report it."""
+        """Record a file's outcome, and report it."""
         place = self.places[file.source, file.output] if file.output else self.failing[file.source]
         self.found.append((place, file))
         report_file(file, self.reporter)
@@ -311,23 +284,19 @@ class Tally:
 
     @property
     def files(self) -> tuple[GeneratedFile, ...]:
-        """In the order of the jobs."""
+        """The outcomes so far, in the order of the jobs."""
         return tuple(file for _, file in sorted(self.found, key=lambda found: found[0]))
 
 
 def report_file(file: GeneratedFile, reporter: Reporter) -> None:
-    """Tell of a file, and of what is odd about it."""
+    """Report a file and its warnings."""
     for warning in file.warnings:
         reporter(Note(f"{file.source}: {warning}", is_warning=True))
     reporter(Converted(file))
 
 
 def nothing_to_do(request: Request, plan: Plan, reporter: Reporter) -> GenerateResult | None:
-    """The result where every photo is there already; None where something is left to do.
-
-    Raises:
-        DataError: The manifest cannot be written.
-    """
+    """Return the result if all photos exist already, or None if at least one is missing."""
     if not all(job.is_done for job in plan.jobs):
         return None
     done = Tally(plan.jobs, reporter).files
@@ -335,14 +304,7 @@ def nothing_to_do(request: Request, plan: Plan, reporter: Reporter) -> GenerateR
 
 
 def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | None:
-    """Write a CSV in UTF-8 with a line for each file, whole or not at all, where one is asked for.
-
-    Returns:
-        Where it is.
-
-    Raises:
-        DataError: It cannot be written.
-    """
+    """Write the manifest, if one is requested: UTF-8 CSV with a line per file; return its path."""
     if request.manifest is None:
         return None
     text = io.StringIO()
@@ -356,21 +318,19 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
     return path
 
 
-# The ranks of one `generate`, as `torchrun` starts them: none of them ends before the others.
-#
-# torchrun stops every rank as soon as one ends with another code than 0. With a bad file in one
-# share, the others would be left half done.
+# Under torchrun, no process of a `generate` ends before the others. torchrun stops all of them as
+# soon as one ends with a code other than 0: a bad file in one shard would cut off the other shards.
 
-STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that it sets for its ranks
-LONGEST = dt.timedelta(days=7)  # that a rank waits for another one's share
-PAUSE = 0.1  # seconds between two looks: Ctrl-C is heard in between
+STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets for its processes
+LONGEST = dt.timedelta(days=7)  # time limit for waiting for the other shards
+PAUSE = 0.1  # seconds between two polls; Ctrl-C is handled in between
 
 
 def exit_code(result: GenerateResult) -> ExitCode:
-    """0, 7 where some files failed, 3 where all did; under torchrun, of all ranks' files.
+    """Return 0, 7 if some files failed, or 3 if all did; under torchrun, over all processes.
 
     Raises:
-        LostProcessError: Another rank has ended before its share was done.
+        LostProcessError: If another process ended before its shard was done.
     """
     failed, count = len(result.failed), len(result.files)
     if STARTED_BY_TORCHRUN in os.environ and number("WORLD_SIZE", 1) > 1:
@@ -381,8 +341,8 @@ def exit_code(result: GenerateResult) -> ExitCode:
 
 
 def _of_all(*counts: int) -> list[int]:
-    """The sum of each count over all ranks, when all are done."""
-    import torch  # noqa: PLC0415 - heavy, and needed under torchrun alone
+    """Return the sum of each count over all processes, once all of them are done."""
+    import torch  # noqa: PLC0415 - heavy, and needed only under torchrun
     from torch import distributed as dist  # noqa: PLC0415
 
     sums = torch.tensor(counts)
@@ -396,7 +356,7 @@ def _of_all(*counts: int) -> list[int]:
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise LostProcessError(
-            f"another process of torchrun's is lost: {reason}",
-            hint="--skip-existing, without torchrun, finishes what is missing",
+            f"another torchrun process ended before its shard was done: {reason}",
+            hint="run the command again with --skip-existing and without torchrun to finish",
         ) from error
     return [int(total) for total in sums]

@@ -1,4 +1,4 @@
-"""From a picture as it was read to what a model takes: aligned, turned light on dark, evened."""
+"""Loading models, and preparing sketches for them: aligning, inverting, evening out the paper."""
 
 import itertools
 import threading
@@ -27,41 +27,35 @@ from sketchcli.portraits import finding_faces
 from sketchcli.portraits.finding_faces import Points
 from sketchcli.weights_header import Header, about_of, read_header
 
-# Generators out of their weights, checked before anything of their size is made.
+# A model's header is checked before anything of the size that it states is allocated.
 
-LARGEST_SIDE = 8192  # pixels that a model may be trained at
-LARGEST_OPTION = 2048  # of a network: of its width or its blocks
-FLOATS = frozenset({"F32", "F16", "BF16"})  # weights may be stored in any of these
-RAW = "generator"  # the prefix, in a state, of the weights as trained
+LARGEST_SIDE = 8192  # limit for a model's height and width, pixels
+LARGEST_OPTION = 2048  # limit for a network's options, such as its width or number of blocks
+FLOATS = frozenset({"F32", "F16", "BF16"})  # data types in which weights may be stored
+RAW = "generator"  # prefix of the raw weights in a training state
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A generator, ready to draw, and how its training sketches were prepared."""
+    """A generator, ready for use, and how its training sketches were prepared."""
 
     path: Path
     generator: nn.Module
     size: tuple[int, int]  # height, width
-    fit: Fit  # how its training sketches got that size
-    align: Align  # what they were aligned by before
-    looks: SketchStats | None  # what they look like; None where the weights do not say
-    dataset: str  # that it was trained on
-    fingerprint: str  # of that set
-    trained_on: str  # marks of its training photos; empty where it does not say
+    fit: Fit  # how its training sketches were resized
+    align: Align  # how they were aligned before that
+    looks: SketchStats | None  # their appearance; None if the weights do not describe it
+    dataset: str  # name of the training dataset
+    fingerprint: str  # fingerprint of that dataset
+    trained_on: str  # hashes of its training photos; empty if the weights do not list them
     device: Device
 
 
 def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedModel:
     """Read a generator from its weights.
 
-    Args:
-        path: The weights.
-        device: Where to compute.
-        is_raw: Read the weights as trained, not their average, from the state beside the file.
-
-    Raises:
-        CheckpointError: The file is damaged, or its tensors do not fit its own settings.
-        DeviceError: The device draws another photo than the CPU does.
+    The tensors are checked against the file's own settings, and the device against the CPU. With
+    `is_raw`, the raw weights are read from the training state next to the file.
     """
     file = _state_beside(path) if is_raw else path
     header = read_header(file)
@@ -76,7 +70,7 @@ def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedMod
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
-            f"{file}: not the weights of a generator ({reason})",
+            f"{file} does not contain the weights of a generator ({reason})",
             hint="a run's generator is in its weights.safetensors",
         ) from error
     expected = generator.state_dict()
@@ -92,8 +86,8 @@ def _state_beside(path: Path) -> Path:
     state = Run(path.parent).state
     if not state.is_file():
         raise CheckpointError(
-            f"{path}: no training state beside it, which the weights as trained are in",
-            hint="leave out --raw, or name the folder of a run of yours",
+            f"{path}: there is no training state next to it, so its raw weights are not available",
+            hint="omit --raw, or choose a run that you trained",
         )
     return state
 
@@ -101,12 +95,12 @@ def _state_beside(path: Path) -> Path:
 def _described(about: dict[str, Any]) -> dict[str, Any]:
     height, width = about["size"]
     if not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in (height, width)):
-        raise ValueError(f"a size of {height!r:.20} by {width!r:.20}")
+        raise ValueError(f"invalid size {height!r:.20} by {width!r:.20}")
     data = about["dataset"]
     texts = {"dataset": data["name"], "fingerprint": data["fingerprint"]}
     texts["trained_on"] = data.get("trained_on", "")
     if not all(isinstance(text, str) for text in texts.values()):
-        raise TypeError("its data set is not described by texts")
+        raise TypeError("the description of its dataset is not text")
     return {
         "size": (height, width),
         "fit": Fit(about["fit"]),
@@ -117,16 +111,16 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty_generator(model: ModelConfig) -> nn.Module:
-    """The network, its parameters without memory: they come out of the file."""
+    """Build the network without allocating memory for the parameters, which the file provides."""
     for name, value in model.generator_options.items():
         if isinstance(value, int) and value > LARGEST_OPTION:
-            raise ValueError(f"{name} of {value:.3g}")
+            raise ValueError(f"{name} is too large: {value:.3g}")
     with torch.device("meta"):
         return build_generator(model)
 
 
 def _check_fits(generator: nn.Module, header: Header, prefix: str) -> None:
-    """Compare what the file says that it holds with what its settings need."""
+    """Compare the tensors that the file lists with those that its settings need."""
     wanted = generator.state_dict()
     found = {name.removeprefix(prefix): n for n in header.shapes if (name := n).startswith(prefix)}
     strangers = sorted(found.keys() ^ wanted.keys())
@@ -138,77 +132,63 @@ def _check_fits(generator: nn.Module, header: Header, prefix: str) -> None:
         if shape != tuple(tensor.shape):
             raise ValueError(f"{name} is {shape}, not {tuple(tensor.shape)}")
         if kind not in (FLOATS if tensor.is_floating_point() else {"I64"}):
-            raise ValueError(f"{name} holds numbers of kind {kind}")
+            raise ValueError(f"{name} has the unsupported data type {kind}")
 
 
-MOST_PIXELS = 2**26  # of a photo
-BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a sketch with nothing on it
-MOST_COLOUR = 20.0  # mean difference of a pixel's highest and lowest channel, beyond its tint
-LOOKED_AT = 512  # pixels of the longer side at which a sketch is judged
-# Where the weights do not say what their sketches look like: CUHK's paper is 244 to 255 light,
-# .09 uneven at most; drawn sketches' 216 to 240, .29 uneven.
+MOST_PIXELS = 2**26  # limit for a photo's area, pixels
+BLANK_RANGE = 8  # limit for the range of a blank sketch, grey levels
+MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
+LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
+# Defaults for weights that do not describe their sketches. Measured on CUHK: paper levels of 244
+# to 255 and unevenness up to 0.09; on sketches drawn by a style: 216 to 240, and up to 0.29.
 USUAL_LEVEL, USUAL_UNEVENNESS, EVENED_LEVEL = 200.0, 0.35, 250.0
 
 
 class Framing(Protocol):
-    """Cuts a sketch into what a model takes, and joins what it draws."""
+    """Cuts a sketch into frames for a model, and joins the photos of the frames."""
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """Frames uint8 `(K, h, w)` of a sketch `(H, W)`."""
+        """Return uint8 frames `(K, h, w)` of a sketch `(H, W)`."""
 
     def join(self, photos: Pixels) -> Pixels:
-        """The photo `(H', W', 3)`, of the sketch's aspect ratio, from `(K, h, w, 3)`."""
+        """Return the photo `(H', W', 3)`, in the sketch's aspect ratio, from `(K, h, w, 3)`."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sketch, ready for the models.
+    """A sketch, ready for the models."""
 
-    Args:
-        frames: For each model, uint8 `(K, h, w)`.
-        framings: For each model, how its photos become one.
-        size: Height and width of the photo.
-        original: The picture as it was read, uint8 `(H, W, 3)` or `(H, W)`.
-        shown: What of it was drawn from: itself, or the aligned face.
-        eyes: Where the face was, if it is to be pasted back; else None.
-        warnings: What a person should know.
-    """
-
-    frames: tuple[Pixels, ...]
-    framings: tuple[Framing, ...]
-    size: tuple[int, int]
-    original: Pixels = field(repr=False)
-    shown: Pixels = field(repr=False)
-    eyes: Points | None = None
+    frames: tuple[Pixels, ...]  # one per model, uint8 (K, h, w)
+    framings: tuple[Framing, ...]  # one per model: how its photos are joined
+    size: tuple[int, int]  # height and width of the photo
+    original: Pixels = field(repr=False)  # the image as read, uint8 (H, W, 3) or (H, W)
+    shown: Pixels = field(repr=False)  # the part of it that is converted: all, or the aligned face
+    eyes: Points | None = None  # where the face was, if the photo is to be pasted back there
     warnings: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Heights and widths of the frames: what sketches of one batch have in common."""
+        """Heights and widths of the frames; the sketches of one batch share them."""
         return tuple(frames.shape[1:] for frames in self.frames)
 
 
 class Preparer:
-    """Prepares pictures for some models; may be used by several threads at once.
+    """Prepares images for some models; several threads may use it at once.
 
     Args:
-        models: Those that will draw; the first one's size and looks decide.
-        drawing: What was asked for.
-        detector: The file of the network that finds faces, where they are to be aligned.
+        models: The models; the first one decides on the size and on the corrections.
+        drawing: How to turn sketches into photos.
+        detector: The face detector's file, if faces are to be aligned.
     """
 
     def __init__(
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
-        self._own = threading.local()  # a face finder for each thread
+        self._own = threading.local()  # one face finder per thread
 
     def prepare(self, picture: Pixels) -> Prepared:
-        """Make a picture ready, RGB `(H, W, 3)` or grey `(H, W)`.
-
-        Raises:
-            DataError: It is a strip, or its photo would be too large.
-        """
+        """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and note warnings about it."""
         warnings: list[str] = []
         shown, eyes = self._aligned(picture, warnings)
         check_shape(shown.shape)
@@ -230,7 +210,7 @@ class Preparer:
         )
 
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
-        """The face as `preprocess --align face` cuts it, at the sketch's own scale or larger."""
+        """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
         if not self.drawing.is_aligned or self.detector is None:
             return picture, None
         rgb = images.to_rgb(picture)
@@ -238,24 +218,24 @@ class Preparer:
             self._own.finder = finding_faces.FaceFinder(self.detector)
         face = self._own.finder.find(rgb)
         if face is None:
-            warnings.append("no face found: its centre was taken")
+            warnings.append("no face detected: the centre crop is used")
         eyes = None if face is None else face.eyes
         return finding_faces.cut(rgb, eyes, self.models[0].size), eyes
 
     def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
-        """Dark on light, or light on dark, whichever the training sketches were."""
+        """Return the sketch, inverted if its polarity differs from the training sketches'."""
         looks = self.models[0].looks
         should_be_dark = looks is not None and looks.is_dark
         is_wrong = appearance.is_on_dark(_reduced(sketch)) != should_be_dark
         if self.drawing.invert is When.AUTO and is_wrong and not _is_blank(sketch):
             colours = "dark on white" if should_be_dark else "white on black"
-            warnings.append(f"{colours}: inverted (--invert no keeps it)")
+            warnings.append(f"{colours}: inverted (use --invert no to keep it as it is)")
         elif self.drawing.invert is not When.YES:
             return sketch
         return np.uint8(255) - sketch
 
     def _evened(self, sketch: Pixels, warnings: list[str]) -> tuple[Pixels, Paper | None]:
-        """On paper as even and light as the training sketches' is, and that paper, if any."""
+        """Return the sketch on paper like the training sketches', and that paper, if any."""
         looks = self.models[0].looks
         is_dark = looks is not None and looks.is_dark
         if self.drawing.paper is When.NO or is_dark or appearance.is_on_dark(_reduced(sketch)):
@@ -265,19 +245,19 @@ class Preparer:
         if self.drawing.paper is When.AUTO and is_usual:
             return sketch, paper
         if self.drawing.paper is When.AUTO:
-            warnings.append("uneven or tinted paper: evened (--paper no keeps it)")
+            warnings.append("uneven or tinted paper: evened out (use --paper no to keep it)")
         level = looks.paper if looks else EVENED_LEVEL
         return on_even_paper(sketch, paper, level), Paper.even(level)
 
     def _judge(
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
-        """Warn of what gives no sensible photo."""
+        """Warn if a sketch is unlikely to give a sensible photo."""
         looks = self.models[0].looks
         if _is_blank(sketch):
-            warnings.append("nothing is drawn on it")
+            warnings.append("the sketch is blank")
         elif _colour(shown) > MOST_COLOUR:
-            warnings.append("does not look like the training sketches: a picture in colour")
+            warnings.append("does not look like the training sketches: it is a colour image")
         elif looks is not None:
             height, width = natural_size(sketch.shape, self.models[0].size)
             seen = images.resize(sketch, (height, width))
@@ -291,7 +271,7 @@ class Preparer:
         if isinstance(wanted, tuple):
             size = images.inner_size(shown.shape, wanted)
         elif wanted is Scale.INPUT or self.drawing.is_tiled:
-            if eyes is not None:  # as large as the face is in the picture
+            if eyes is not None:  # keep the face at its size in the image
                 distance = float(np.linalg.norm(eyes[1] - eyes[0]))
                 tall = max(
                     1, round(distance * finding_faces.CROP_HEIGHT / finding_faces.CROP_EYE_DISTANCE)
@@ -302,7 +282,7 @@ class Preparer:
             size = natural_size(shown.shape, self.models[0].size)
         if size[0] * size[1] > MOST_PIXELS:
             raise DataError(
-                f"its photo would have {size[1]}x{size[0]} pixels", hint="give a smaller --size"
+                f"the photo would have {size[1]}x{size[0]} pixels", hint="choose a smaller --size"
             )
         return size
 
@@ -324,7 +304,6 @@ def _is_usual(looks: SketchStats | None, level: float, unevenness: float) -> boo
 
 
 def _reduced(sketch: Pixels) -> Pixels:
-    """A sketch small enough to be judged quickly."""
     longer = max(sketch.shape)
     if longer <= LOOKED_AT:
         return sketch
@@ -336,7 +315,7 @@ def _is_blank(sketch: Pixels) -> bool:
 
 
 def _colour(picture: Pixels) -> float:
-    """Mean difference of the highest and the lowest channel, less the paper's own tint."""
+    """Return the mean range of a pixel's channels after removing the paper's own tint."""
     if picture.ndim == 2:
         return 0.0
     small = images.resize(picture, (64, 64)).astype(np.int16)
@@ -344,36 +323,31 @@ def _colour(picture: Pixels) -> float:
     return float(np.ptp(small - tint, axis=2).mean())
 
 
-# How a sketch of any shape is shown to a model, and how its photo gets that shape back.
+# A sketch of any shape is framed for a model, and its photo gets the sketch's shape back.
 
-MOST_STRETCHED = 8  # sides of a sketch, the long one to the short one
+MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
 
 
 @dataclass(frozen=True)
 class Whole:
-    """The whole sketch in one frame, as the training sketches were shown.
+    """The whole sketch in one frame, resized as the training sketches were.
 
-    Stretched, padded, or, where those were cropped, whole at the same scale. The photo is as large
-    as the model draws: its shorter side is the model's.
-
-    Args:
-        size: The model's height and width.
-        fit: How its training sketches got that size.
-        shape: The sketch's height and width.
+    The sketch is stretched or padded or, if the training sketches were cropped, shown whole at the
+    same scale. The shorter side of the photo is that of the model.
     """
 
-    size: tuple[int, int]
-    fit: Fit
-    shape: tuple[int, int]
+    size: tuple[int, int]  # height and width of the model
+    fit: Fit  # how the training sketches were resized
+    shape: tuple[int, int]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """One frame."""
+        """Return one frame."""
         if self.fit is Fit.CROP:
             return images.resize(sketch, natural_size(self.shape, self.size))[None]
         return images.fit(sketch, self.size, self.fit)[None]
 
     def join(self, photos: Pixels) -> Pixels:
-        """The frame's photo without what was added around the sketch."""
+        """Return the frame's photo without the padding."""
         if self.fit is Fit.STRETCH:
             return images.resize(photos[0], natural_size(self.shape, self.size))
         if self.fit is Fit.PAD:
@@ -383,7 +357,7 @@ class Whole:
 
 
 def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, int]:
-    """Height and width with the sketch's aspect ratio and the model's shorter side.
+    """Return a height and width with the sketch's aspect ratio and the model's shorter side.
 
     >>> natural_size((250, 200), (128, 128))
     (160, 128)
@@ -394,45 +368,37 @@ def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, 
 
 
 def check_shape(sketch: tuple[int, ...]) -> None:
-    """Refuse what is no sketch.
-
-    Raises:
-        DataError: It is a strip, more than eight times as long as wide.
-    """
+    """Refuse a strip that is more than eight times as long as wide."""
     height, width = sketch[:2]
     if max(height, width) > MOST_STRETCHED * min(height, width):
-        raise DataError(f"{width}x{height} pixels: a strip, not a sketch", hint="crop it")
+        raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
 
 
-# Large sketches in overlapping tiles, blended so that no seam is left.
+# Large sketches are cut into overlapping tiles, which are blended so that no seam is visible.
 
-OVERLAP = 0.5  # of a tile: every place lies well inside one tile at least
+OVERLAP = 0.5  # fraction of a tile: every place then lies well inside at least one tile
 
 
 @dataclass(frozen=True)
 class Tiled:
     """A sketch at its own size, in tiles of the model's size.
 
-    Each tile's photo counts by a weight that falls off as a raised cosine from its middle to its
-    edges, where another tile's middle is.
-
-    Args:
-        size: The model's height and width.
-        shape: The sketch's height and width.
+    The weight of a tile's photo falls off as a raised cosine from the centre to the edges, where
+    another tile has its centre.
     """
 
-    size: tuple[int, int]
-    shape: tuple[int, int]
+    size: tuple[int, int]  # height and width of the model
+    shape: tuple[int, int]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """The tiles; a sketch smaller than one lies on white."""
+        """Return the tiles; a sketch that is smaller than a tile is padded with white."""
         height, width = self.size
         sheet = np.full(self._sheet, 255, np.uint8)
         sheet[: self.shape[0], : self.shape[1]] = sketch
         return np.stack([sheet[y : y + height, x : x + width] for y, x in self._corners()])
 
     def join(self, photos: Pixels) -> Pixels:
-        """The photos of the tiles, blended."""
+        """Return the blended photos of the tiles."""
         height, width = self.size
         weight = np.outer(_hill(height), _hill(width))[:, :, None]
         total = np.zeros((*self._sheet, 1), np.float32)
@@ -441,7 +407,7 @@ class Tiled:
             place = (slice(y, y + height), slice(x, x + width))
             blend[place] += photo * weight
             total[place] += weight
-        blend /= total  # in place: a large sketch's photo is large
+        blend /= total  # in place, because the photo of a large sketch is large
         joined: Pixels = np.rint(blend, out=blend).astype(np.uint8)
         return np.ascontiguousarray(joined[: self.shape[0], : self.shape[1]])
 
@@ -455,7 +421,7 @@ class Tiled:
 
 
 def _starts(side: int, tile: int) -> list[int]:
-    """Where tiles begin along a side: evenly, from its beginning to its end.
+    """Return the starts of tiles along a side, evenly spaced from its beginning to its end.
 
     >>> _starts(128, 128), _starts(300, 128)
     ([0], [0, 57, 115, 172])
@@ -465,6 +431,6 @@ def _starts(side: int, tile: int) -> list[int]:
 
 
 def _hill(length: int) -> NDArray[np.float32]:
-    """A raised cosine over a side, nowhere zero."""
+    """Return a raised cosine over a side that is nowhere zero."""
     place = (np.arange(length) + 0.5) / length
     return (0.5 - 0.5 * np.cos(2 * np.pi * place) + 1e-4).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From prepared sketches to photos: one network or several, as they are, mirrored, or varied."""
+"""Generating photos from prepared sketches: with one model or several, mirrored, or varied."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ from sketchcli.images import Pixels
 from sketchcli.portraits import finding_faces
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
-MOST_STREAMS = 4  # batches that a CPU draws at the same time; more would take memory alone
+MOST_STREAMS = 4  # limit for batches that a CPU generates at once; more would only take memory
 
 
 @torch.inference_mode()
 def generate_batch(generator: nn.Module, sketches: Pixels, device: Device) -> Pixels:
-    """Photos uint8 `(B, H, W, 3)` of sketches uint8 `(B, H, W)`, of the model's size."""
+    """Return photos uint8 `(B, H, W, 3)` of sketches uint8 `(B, H, W)` of the model's size."""
     with device.autocast():
         photos = generator(sketches_to_tensor(sketches, device.torch))
     return tensor_to_photos(photos)
@@ -31,13 +31,13 @@ def generate_batch(generator: nn.Module, sketches: Pixels, device: Device) -> Pi
 def generate_in_parts(
     generator: nn.Module, sketches: Pixels, device: Device, most: int
 ) -> tuple[Pixels, int]:
-    """Photos of any number of sketches; where memory runs out, half as many are tried at a time.
+    """Generate any number of photos, `most` at a time, or fewer if memory runs out.
 
     Returns:
-        The photos, and how many at a time had enough memory: `most`, or fewer.
+        The photos, and the number that fitted into memory at a time.
 
     Raises:
-        RuntimeError: Not even one has enough memory, or the network fails for another reason.
+        RuntimeError: If not even one photo fits, or the network fails for another reason.
     """
     photos: list[Pixels] = []
     row = 0
@@ -55,43 +55,42 @@ def generate_in_parts(
 
 
 class Sampler:
-    """Draws what several models, and a sketch's mirror image, agree on.
+    """Generates the mean photo of several models and, if requested, of a sketch's mirror image.
 
     Args:
-        models: The models; the mean of their photos is the photo.
-        drawing: What was asked for.
-        batch: Frames that go through a network together; fewer once memory has run out.
+        models: The models; their photos are averaged.
+        drawing: How to turn sketches into photos.
+        batch: Frames per batch; reduced once memory runs out.
 
     Attributes:
-        gathered: Frames that are worth a batch.
-        streams: Threads that may draw at the same time.
-        threads: That torch computes with in each of those.
+        gathered: Frames to collect for a batch.
+        streams: Threads that may generate at the same time.
+        threads: Threads that torch computes with in each stream.
 
     Raises:
-        UsageError: Variations are asked of a model that has no noise.
+        UsageError: If variations are requested from a model that is deterministic.
     """
 
     def __init__(self, models: Sequence[LoadedModel], drawing: Drawing, batch: int) -> None:
         self.models, self.drawing, self.batch = tuple(models), drawing, batch
-        # Noise depends on what else is in a batch, and on torch's one source of chance: with noise,
-        # a sketch is drawn alone.
+        # Noise depends on the rest of the batch and on torch's only random generator, so with noise
+        # a sketch is generated alone.
         is_alone = drawing.variations > 1
         self.gathered = 1 if is_alone else batch
         device = self.models[0].device
-        # A sketch in tiles is many batches, which one stream draws: it gets all the threads.
+        # A tiled sketch makes many batches for one stream, which therefore gets all the threads.
         is_single = is_alone or drawing.is_tiled or device.torch.type != "cpu"
         self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
-        self.threads = device.threads // self.streams  # of each
+        self.threads = device.threads // self.streams
         if is_alone:
             for model in models:
                 check_has_noise(model)
 
     def draw(self, sketches: Sequence[Prepared], variation: int = 0) -> list[tuple[Pixels, ...]]:
-        """For each sketch the photos of its frames, `(K, h, w, 3)`, by each way of drawing.
+        """Return, for each sketch, the photos of its frames `(K, h, w, 3)`: one array per way.
 
-        Args:
-            sketches: Whose frames have the same shapes.
-            variation: Which of several photos, from 0; each has noise of its own.
+        The ways are the models and, with flipping, their mirrored results. All sketches must have
+        frames of the same shapes. `variation` counts from 0; each variation has its own noise.
         """
         counts = [len(sketch.frames[0]) for sketch in sketches]
         ends = np.cumsum(counts)[:-1].tolist()
@@ -105,7 +104,7 @@ class Sampler:
         return list(zip(*ways, strict=True))
 
     def finish(self, sketch: Prepared, photos: Sequence[Pixels]) -> Pixels:
-        """The photo `(H, W, 3)` as it was asked for, from `draw`'s."""
+        """Return the finished photo `(H, W, 3)` from the result of `draw`."""
         ways = len(photos) // len(self.models)
         framings = [framing for framing in sketch.framings for _ in range(ways)]
         whole = [framing.join(part) for framing, part in zip(framings, photos, strict=True)]
@@ -118,12 +117,12 @@ class Sampler:
 
     def _photos(self, model: LoadedModel, frames: Pixels) -> Pixels:
         photos, fitting = generate_in_parts(model.generator, frames, model.device, self.batch)
-        self.batch = min(self.batch, fitting)  # what did not fit once is not tried again
+        self.batch = min(self.batch, fitting)  # batches that did not fit are not tried again
         return photos
 
     @contextlib.contextmanager
     def _noise(self, model: LoadedModel, variation: int) -> Iterator[None]:
-        """Where variations are asked for, dropout as in training, seeded."""
+        """Turn on seeded dropout, as in training, if variations are requested."""
         if self.drawing.variations == 1:
             yield
             return
@@ -141,29 +140,26 @@ class Sampler:
 
 
 def check_has_noise(model: LoadedModel) -> None:
-    """Refuse variations of a model that draws one photo of a sketch, and no other.
+    """Check that a model can generate several different photos of a sketch.
 
     pix2pix's noise is its dropout (Isola et al. 2017, section 3.1); other models have none.
-
-    Raises:
-        UsageError: It has no dropout.
     """
     if not _noisy_layers(model.generator):
         raise UsageError(
-            f"{model.path}: this model has no noise: it draws one photo of a sketch",
-            hint="leave out --variations, or train with dropout: "
+            f"{model.path}: this model is deterministic and generates only one photo per sketch",
+            hint="omit --variations, or train a model with dropout: "
             "--generator unet, or --set model.generator_options.dropout=0.2",
         )
 
 
 def beside(sketch: Pixels, photo: Pixels) -> Pixels:
-    """Sketch and photo side by side, both as large as the photo."""
+    """Return sketch and photo side by side, both in the photo's size."""
     size = (photo.shape[0], photo.shape[1])
     return np.hstack([images.to_rgb(images.resize(sketch, size)), photo])
 
 
 def _noisy_layers(network: nn.Module) -> list[nn.Module]:
-    """Modules that drop channels in training: torch's, and blocks with a share to drop."""
+    """Return torch's dropout modules, and the project's blocks that have a dropout fraction."""
     return [
         module
         for module in network.modules()
@@ -173,7 +169,7 @@ def _noisy_layers(network: nn.Module) -> list[nn.Module]:
 
 
 def _mean(photos: Sequence[Pixels]) -> Pixels:
-    """The mean of photos; those of other sizes get the first one's."""
+    """Return the mean of photos, all resized to the size of the first one."""
     if len(photos) == 1:
         return photos[0]
     size = (photos[0].shape[0], photos[0].shape[1])
