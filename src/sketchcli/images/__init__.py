@@ -1,7 +1,6 @@
-"""The only reader, writer, resizer and range converter of pixels.
+"""Reading, writing, resizing and converting images; no other package does so.
 
-Pictures are uint8 RGB `(H, W, 3)` or grey `(H, W)` on disk and in arrays; floats in [-1, 1]
-exist only inside the models.
+Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; floats in [-1, 1] exist only inside the models.
 """
 
 from sketchcli.images.opencv import use_one_thread
