@@ -1,1 +1,1 @@
-"""`eval`: generated against real photos, pair by pair, with the trivial baselines beside them."""
+"""The engine of `eval`: generated photos compared with real photos and with simple baselines."""

@@ -1,4 +1,4 @@
-"""One evaluation: several predictors, one truth, one table."""
+"""One evaluation: several methods compared with the same real photos, in one table."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,49 +49,46 @@ from sketchcli.images import Pixels
 from sketchcli.metrics import faces
 from sketchcli.models.building import build_discriminator
 
-# The table of one evaluation: every predictor's figures, ranked, with the protocol.
+# This section ranks the scores of every method and records the protocol.
 
 RESULT = "result.json"
 PROTOCOL = {
-    "aggregation": "mean over pictures of each picture's value, in float64",
+    "aggregation": "mean over images of the values per image, in float64",
     "data range": "255 (uint8 RGB)",
     "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
-    "grey": ".299 R + .587 G + .114 B",
+    "grey": "0.299 R + 0.587 G + 0.114 B",
     "memorisation": features.PROTOCOL,
 }
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What is asked of an evaluation."""
+    """The options of an evaluation."""
 
-    metrics: tuple[str, ...] = ()  # all that can be had
+    metrics: tuple[str, ...] = ()  # empty: all available metrics
     allows_trained: bool = False  # whether pairs that a model was trained on may be scored
-    folder: Path | None = None  # for the report, the plots and the figures of each picture
+    folder: Path | None = None  # output folder of the report, the charts and the per-image scores
 
 
 @dataclass(frozen=True, eq=False)
 class Extras:
-    """What is known beside the figures."""
+    """What an evaluation records in addition to the scores."""
 
-    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # predictor -> its fields
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # method -> its fields
     training: Pixels | None = None  # thumbnails of the training photos
     warnings: tuple[str, ...] = ()
     protocol: Mapping[str, str] = field(default_factory=dict)
 
 
 def check(predictors: Sequence[Candidate], config: EvalConfig) -> None:
-    """Refuse what cannot be compared or written, before anything is measured.
-
-    Raises:
-        UsageError: Two predictors have one name.
-        DataError: The folder for the report is a file.
-    """
+    """Raise an error if the evaluation cannot be made or written, before it computes anything."""
     names = [predictor.name for predictor in predictors]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"two predictors are called '{twice[0]}'", hint="rename a folder or a run")
+        raise UsageError(f"two methods are named '{twice[0]}'", hint="rename a folder or a run")
     if config.folder is not None and config.folder.is_file():
-        raise DataError(f"{config.folder}: a file, where a folder is needed", hint="name a folder")
+        raise DataError(
+            f"{config.folder} is a file, but a folder is needed", hint="choose a folder with --out"
+        )
 
 
 def compare(
@@ -103,11 +100,7 @@ def compare(
     reporter: Reporter,
     extras: Extras | None = None,
 ) -> EvalResult:
-    """Measure all predictors, rank them, and write down what was found.
-
-    Raises:
-        DataError: A picture cannot be read, or the folder cannot be written.
-    """
+    """Compute the scores of all methods, rank them, and write the report if a folder is given."""
     extras = extras or Extras()
     real = look(truth, tools, reporter)
     measured = [
@@ -141,7 +134,7 @@ def _counted(truth: Reference) -> dict[str, str]:
 
 
 def _info(name: str, metric: Any, scores: Sequence[PredictorScore]) -> MetricInfo:  # noqa: ANN401 - a module
-    """What a metric is; one that says nothing without it is called by the number of pictures."""
+    """Return the metric's info; if its value depends on the number of images, its title says it."""
     protocol = f"{protocol_of(metric)}. {statistics.interval_of(metric)}"
     title = metric.TITLE
     if getattr(metric, "IS_OF_A_NUMBER", False):
@@ -179,11 +172,10 @@ def _scores(
 
 
 def _few(truth: Reference, tools: Tools) -> list[str]:
-    """Warnings about figures that mean little of so few pictures."""
     limits = {n: m.FEW for n, m in tools.metrics.items() if hasattr(m, "FEW")}
     return [
-        f"{tools.metrics[name].TITLE} of {len(truth)} pictures: biased upwards under {limit}; "
-        "compare it only with figures of as many"
+        f"{tools.metrics[name].TITLE} on {len(truth)} images is biased upwards, because there are "
+        f"fewer than {limit}; compare it only with scores on as many images"
         for name, limit in limits.items()
         if len(truth) < limit
     ]
@@ -195,7 +187,6 @@ def _evidence(
     measured: Sequence[Measured],
     real: RealSide,
 ) -> Evidence:
-    """What the report shows: one value a picture and metric, and the curves of verification."""
     rocs = {
         predictor.name: faces.roc(own.features["faces"], real.features["faces"])
         for predictor, own in zip(predictors, measured, strict=True)
@@ -213,13 +204,13 @@ def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
     evaluation_report.write(folder, result, evidence)
 
 
-SLOW = frozenset({"lpips-vgg"})  # not worth half the time of an evaluation on training pairs
-GAP_PAIRS = 100  # training pairs that a model is scored on, to compare
+SLOW = frozenset({"lpips-vgg"})  # skipped on training pairs: it takes half the evaluation's time
+GAP_PAIRS = 100  # maximum number of training pairs that a model is scored on, for comparison
 
 
 @dataclass(frozen=True)
 class ModelCandidate:
-    """A model, and what it draws."""
+    """A loaded model with its generated photos."""
 
     model: LoadedModel
     predictor: Candidate
@@ -235,25 +226,15 @@ def evaluate_split(
     device: Device,
     reporter: Reporter = SILENT,
 ) -> EvalResult:
-    """Score models and folders, and the trivial baselines, on a split of a prepared set.
+    """Score weights, folders and the baselines on a split of a prepared dataset.
 
-    Args:
-        models: Weights.
-        folders: Folders of generated photos, named as the split's pairs.
-        dataset: The pairs; the baselines use its `train` split.
-        split: What to score on.
-        config: What is asked.
-        device: Where to compute; use fp32 for figures that others can compare.
-        reporter: Told of the progress.
-
-    Raises:
-        DataError: The set has no such split; a file is missing; a model was trained on some of the
-            pairs; or the report's folder is a file.
-        CheckpointError: Weights cannot be used.
-        UsageError: There is no such metric, or two predictors have one name.
+    The photos in folders have the names of the split's pairs. The baselines use the `train` split.
+    Only scores that are computed in fp32 can be compared with those of others.
     """
     if not models and not folders:
-        raise UsageError("nothing to score", hint="name a --model, or folders")
+        raise UsageError(
+            "there is nothing to evaluate", hint="add --model MODEL or folders of generated photos"
+        )
     tools = open_tools(config.metrics, size=dataset.description.size)
     stored, truth = dataset.split(split), references.truth_of_split(dataset, split)
     names = references.of_all(models, folders)
@@ -285,19 +266,7 @@ def evaluate_folders(
     size: tuple[int, int],
     reporter: Reporter = SILENT,
 ) -> EvalResult:
-    """Score folders of generated photos against a folder of real ones, paired by name.
-
-    Args:
-        real: Real photos.
-        folders: Folders of generated photos.
-        config: What is asked.
-        size: Height and width that all are resized to.
-        reporter: Told of the progress.
-
-    Raises:
-        DataError: A file has no partner, or cannot be read; or the report's folder is a file.
-        UsageError: There is no such metric, or two predictors have one name.
-    """
+    """Score folders against a folder of real photos, paired by name; `size` is height, width."""
     tools = open_tools(config.metrics, size=size)
     truth = references.truth_of_folder(real, size)
     names = references.of_all((), folders)
@@ -323,7 +292,7 @@ def _contestants(
 def _trained_on(
     contestants: Sequence[ModelCandidate], split: StoredSplit, config: EvalConfig
 ) -> list[int]:
-    """How many of the pairs each model was trained on; an error, unless that is allowed."""
+    """Count the pairs that each model was trained on; raise DataError unless that is allowed."""
     marks = [picture_hash(photo)[:MARK] for photo in split.photos] if contestants else []
     found = []
     for contestant in contestants:
@@ -331,8 +300,8 @@ def _trained_on(
         found.append(sum(mark in trained_on for mark in marks))
         if found[-1] and not config.allows_trained:
             raise DataError(
-                f"{contestant.model.path}: was trained on {found[-1]} of these {len(split)} pairs",
-                hint="score it on others, or add --allow-trained: the figures will be marked",
+                f"{contestant.model.path} was trained on {found[-1]} of these {len(split)} pairs",
+                hint="evaluate it on other pairs, or add --allow-trained to get marked scores",
             )
     return found
 
@@ -346,12 +315,11 @@ def _beside(
     device: Device,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """What else there is to say of a model: its discriminator, its figures on training pairs."""
     model = contestant.model
     judged = None
     try:
         judged = score_of_run(model.path, split, contestant.predictor, device)
-    except CheckpointError as error:  # the model itself can be scored all the same
+    except CheckpointError as error:  # the model itself can still be scored
         reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
     else:
         if judged is None:
@@ -366,7 +334,7 @@ def _beside(
 def _on_training(
     model: LoadedModel, training: StoredSplit | None, tools: Tools, reporter: Reporter
 ) -> dict[str, float]:
-    """Figures on some pairs that the model was trained on; the gap says how much it over-fits."""
+    """Return scores on some of the model's training pairs; the gap measures its overfitting."""
     if training is None:
         return {}
     trained_on = marked(model.trained_on)
@@ -394,29 +362,28 @@ def _doubts(
         model, size = contestant.model, dataset.description.size
         if model.size != size:
             yield (
-                f"{contestant.predictor.name} draws {_text(model.size)}: sketches were resized to "
-                f"that, and its photos to {_text(size)}"
+                f"{contestant.predictor.name} generates photos of {_text(model.size)}: sketches "
+                f"were resized to this size, and its photos to {_text(size)}"
             )
         if model.fingerprint != dataset.description.fingerprint:
-            yield f"{contestant.predictor.name} was trained on another set ({model.dataset})"
+            yield f"{contestant.predictor.name} was trained on another dataset ({model.dataset})"
         if not model.trained_on:
-            yield f"{contestant.predictor.name} does not say which pairs it was trained on"
+            yield f"{contestant.predictor.name} does not record which pairs it was trained on"
     if folders and dataset.description.align != Align.NONE:
         yield (
-            "the real photos were cut by their faces: folders are compared with them as they are, "
-            "and must hold pictures that were cut alike"
+            "the real photos were aligned by their faces; the photos in folders are not, so they "
+            "must already be aligned in the same way"
         )
     if is_untrained:
-        yield "no training split: two of the baselines, and copies, cannot be looked at"
+        yield "there is no training split, so two baselines and the memorisation check are missing"
 
 
 def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
-    """What all figures depend on, of the set and of how the models draw."""
     about = dataset.description
     return {
-        "set": f"{about.name}: pictures fitted by {about.fit}, aligned by {about.align}; "
+        "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
         f"fingerprint {about.fingerprint[:MARK]}",
-        "models": f"drawn in {device.precision} on {device.torch.type}",
+        "models": f"photos generated in {device.precision} on {device.torch.type}",
     }
 
 
@@ -424,7 +391,7 @@ def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-# How a run's discriminator judges real and generated photos, as the source's article has it.
+# This section scores a run's discriminator as the article of the source system does.
 
 Probabilities = NDArray[np.float64]
 
@@ -432,10 +399,10 @@ Probabilities = NDArray[np.float64]
 def score_of_run(
     weights: Path, split: StoredSplit, predictor: Candidate, device: Device
 ) -> DiscriminatorScore | None:
-    """The score of the discriminator beside a model's weights; None where none of the size is.
+    """Score the discriminator next to a model's weights; return None if none has this size.
 
     Raises:
-        CheckpointError: The training state cannot be used.
+        CheckpointError: If the training state cannot be used.
     """
     state = Run(weights.parent).state
     if not state.is_file():
@@ -449,7 +416,7 @@ def score_of_run(
         discriminator = build_discriminator(config.model, (height, width))
         discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
-        raise CheckpointError(f"{state}: a discriminator of another version") from error
+        raise CheckpointError(f"{state} holds the discriminator of another version") from error
     judge = device.place(discriminator).eval()
     return score(
         _probabilities(judge, split, split.photos.take, device),
@@ -458,11 +425,9 @@ def score_of_run(
 
 
 def score(real: Probabilities, fake: Probabilities) -> DiscriminatorScore:
-    """Accuracy, precision, recall and F1; a real photo judged real is a true positive.
+    """Return accuracy, precision, recall and F1 of probabilities `(N,)` of being real.
 
-    Args:
-        real: Probabilities `(N,)` that it gives to real photos.
-        fake: Probabilities `(N,)` that it gives to generated ones.
+    A real photo that is classified as real (above 0.5) is a true positive.
     """
     hits, false_alarms = int((real > 0.5).sum()), int((fake > 0.5).sum())
     correct = hits + len(fake) - false_alarms

@@ -1,4 +1,4 @@
-"""Measure a predictor's pictures, batch by batch: values, features and thumbnails, never pixels."""
+"""What an evaluation computes from images, batch by batch: values, features and thumbnails."""
 
 import hashlib
 import tempfile
@@ -29,42 +29,42 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reference:
-    """The real photos that everything is compared with."""
+    """The real photos that all generated photos are compared with."""
 
     name: str
     ids: tuple[str, ...]
     size: tuple[int, int]  # height, width
     read: Read
-    read_sketches: Read | None = None  # as RGB, where there are sketches
-    fit: Fit = Fit.STRETCH  # how pictures of another shape became one of this size
+    read_sketches: Read | None = None  # as RGB; None if there are no sketches
+    fit: Fit = Fit.STRETCH  # how images of another shape were brought to this size
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def batches(self) -> Iterator[range]:
-        """All rows, a batch at a time."""
+        """Yield the ranges of rows of all batches."""
         return batches(len(self))
 
 
 def batches(count: int) -> Iterator[range]:
-    """So many rows, a batch at a time."""
+    """Yield the ranges of rows that make up `count` rows in batches."""
     for start in range(0, count, BATCH):
         yield range(start, min(start + BATCH, count))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody's pictures for the same rows."""
+    """A method: the images that it offers for the rows of the reference."""
 
     name: str
     kind: str  # model | folder | baseline
     read: Read
-    source: str = ""  # weights or folder
+    source: str = ""  # path of the weights or of the folder
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What is kept of a predictor's pictures."""
+    """What is stored about the images of a method."""
 
     values: dict[str, Values]  # metric -> (N,)
     features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
@@ -75,13 +75,13 @@ Places = NDArray[np.float64]
 
 
 class Extractor(Protocol):
-    """What an `EXTRACTOR` of the metrics offers as `open_extractor(files)`."""
+    """What the `open_extractor(files)` of a metric's feature extractor returns."""
 
     def look(self, real: Pixels) -> Places:
-        """What must be known of real photos `(N, H, W, 3)` first: `(N, ...)`."""
+        """Return where to look on real photos `(N, H, W, 3)`, such as alignments: `(N, ...)`."""
 
     def describe(self, pictures: Pixels, places: Places) -> Floats:
-        """The features `(N, D)` of pictures `(N, H, W, 3)`, with what `look` found."""
+        """Return the features `(N, D)` of images `(N, H, W, 3)` at the places from `look`."""
 
 
 Score = Callable[[Pixels, Pixels], NDArray[np.float64]]
@@ -89,12 +89,12 @@ Score = Callable[[Pixels, Pixels], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Tools:
-    """Everything that is open for measuring."""
+    """The metrics of an evaluation, with their networks loaded."""
 
-    metrics: dict[str, Named]  # all that can be had, in the order of the table
-    scores: dict[str, Score]  # those with a value for each pair of pictures
+    metrics: dict[str, Named]  # all available metrics, in the order of the table
+    scores: dict[str, Score]  # metrics with one value per pair of images
     extractors: dict[str, Extractor]
-    unavailable: dict[str, str] = field(default_factory=dict)  # metric -> command
+    unavailable: dict[str, str] = field(default_factory=dict)  # metric -> command or reason
 
 
 def measure(
@@ -104,28 +104,18 @@ def measure(
     places: Mapping[str, Places],
     reporter: Reporter,
 ) -> list[Measured]:
-    """Measure all pictures of all predictors, batch by batch.
-
-    Args:
-        predictors: Whose pictures.
-        truth: What they are compared with.
-        tools: What they are measured with.
-        places: Where each extractor looks on the real photos.
-        reporter: Told of the progress.
-    """
+    """Compute values, features and thumbnails of all images of all methods, batch by batch."""
     notes = [_Notes(tools) for _ in predictors]
     for rows in truth.batches():
         real = truth.read(rows)
         here = {name: found[rows.start : rows.stop] for name, found in places.items()}
         for predictor, note in zip(predictors, notes, strict=True):
             note.take(predictor.read(rows), real, tools, here)
-        reporter(Advanced(f"pictures of {truth.name}", rows.stop, len(truth)))
+        reporter(Advanced(f"images of {truth.name}", rows.stop, len(truth)))
     return [note.whole() for note in notes]
 
 
 class _Notes:
-    """What was measured of one predictor so far."""
-
     def __init__(self, tools: Tools) -> None:
         self.values: dict[str, list[Values]] = {name: [] for name in tools.scores}
         self.features = {name: FeatureStore() for name in tools.extractors}
@@ -148,16 +138,15 @@ class _Notes:
         )
 
 
-# Rows of features in a file, added batch by batch: memory stays the same for any number.
-#
-# 2048 numbers of each of 50,000 pictures are 400 MB, for every predictor.
+# Features are appended to a file, so memory stays constant: 50,000 images with 2048 numbers each
+# would take 400 MB per method.
 
 
 class FeatureStore:
-    """Rows of one width; the file has no name, and is gone with the last look at it."""
+    """Feature rows of one width in an unnamed file that is deleted after its last use."""
 
     def __init__(self) -> None:
-        # The system's temporary folder may itself be memory.
+        # The system's temporary folder may itself be in memory.
         folder = paths.cache_home()
         with files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -165,28 +154,24 @@ class FeatureStore:
         self._width = 0
 
     def add(self, rows: Floats) -> None:
-        """Put rows `(B, D)` on top.
-
-        Raises:
-            DataError: The disk is full.
-        """
+        """Append rows `(B, D)`."""
         self._width = rows.shape[1]
         with files.writing(paths.cache_home()):
             self._file.write(rows.astype(np.float32, copy=False).tobytes())
             self._file.flush()
 
     def whole(self) -> Floats:
-        """All rows `(N, D)`, read from the file as they are looked at."""
+        """Return all rows `(N, D)` as an array that is mapped from the file."""
         mapped = np.memmap(self._file, np.float32, mode="r")
         return np.asarray(mapped).reshape(-1, self._width)
 
 
-# What the real photos look like to the extractors: found once, kept for the next evaluation.
+# The features of the real photos are computed once and cached for later evaluations.
 
 
 @dataclass(frozen=True, eq=False)
 class RealSide:
-    """The real photos' features, and where the extractors look on them."""
+    """The real photos' features, and the places where the extractors look on them."""
 
     features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
     places: dict[str, Places]  # extractor -> (N, ...)
@@ -194,7 +179,7 @@ class RealSide:
 
 
 def look(truth: Reference, tools: Tools, reporter: Reporter) -> RealSide:
-    """Look at all real photos, or read what an earlier look found."""
+    """Compute features, places and thumbnails of all real photos, or read them from the cache."""
     digest, thumbnails = hashlib.sha256(), []
     for rows in truth.batches():
         photos = truth.read(rows)
@@ -210,14 +195,13 @@ def look(truth: Reference, tools: Tools, reporter: Reporter) -> RealSide:
 def _cached(
     name: str, digest: str, truth: Reference, tools: Tools, reporter: Reporter
 ) -> tuple[Floats, Places]:
-    """Features and places of the real photos, computed unless they were before."""
     protocol = registry.extractor(name).PROTOCOL
     key = hashlib.sha256(f"{__version__} {protocol} {truth.size} {digest}".encode()).hexdigest()
     stem = paths.cache_home() / "features" / f"{name}-{key[:32]}"
     kept = [stem.with_name(f"{stem.name}-{what}.npy") for what in ("places", "features")]
     try:
         places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
-    except (OSError, ValueError, EOFError):  # not there, or damaged
+    except (OSError, ValueError, EOFError):  # the file is missing or damaged
         places, features = _look_through(tools.extractors[name], name, truth, reporter)
         files.write_whole(kept[0], partial(_save, rows=places))
         files.write_whole(kept[1], partial(_save, rows=features))
@@ -232,16 +216,16 @@ def _look_through(
         photos = truth.read(rows)
         places.append(extractor.look(photos))
         features.add(extractor.describe(photos, places[-1]))
-        reporter(Advanced(f"real photos, {name}", rows.stop, len(truth)))
+        reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(truth)))
     return np.concatenate(places), features.whole()
 
 
 def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
-    with path.open("wb") as file:  # np.save would add a suffix to a name
+    with path.open("wb") as file:  # given a name, np.save would add a suffix
         np.save(file, rows)
 
 
-# What pictures are measured with: the metrics asked for, and the networks that they need.
+# This section opens the requested metrics and the networks that they need.
 
 HEADLINE = (
     "ssim",
@@ -256,20 +240,11 @@ HEADLINE = (
 
 
 def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
-    """Open metrics and their networks.
-
-    Args:
-        chosen: Names of metrics; all by default.
-        size: Height and width of the pictures; some networks see nothing in small ones.
-
-    Raises:
-        UsageError: There is no such metric.
-        DataError: A network's file is damaged.
-    """
+    """Open the chosen metrics (default: all) and their networks for images of `size` (H, W)."""
     known = registry.names(registry.METRICS)
     if strangers := [name for name in chosen if name not in known]:
         hint = errors.did_you_mean(strangers[0], known)
-        raise UsageError(f"no metric is called '{strangers[0]}'", hint=hint)
+        raise UsageError(f"there is no metric named '{strangers[0]}'", hint=hint)
     modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
     needs = {name: networks_of(module) for name, module in modules.items()}
     found = {name: file_of(name) for names in needs.values() for name in names}
@@ -279,7 +254,7 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
         for name, names in needs.items()
         if not here.keys() >= set(names)
     } | {
-        name: f"needs pictures of {module.SMALLEST_SIDE} pixels or more"
+        name: f"needs images that are at least {module.SMALLEST_SIDE} px wide and high"
         for name, module in modules.items()
         if getattr(module, "SMALLEST_SIDE", 0) > min(size)
     }
@@ -294,12 +269,11 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
 
 
 def _ordered(names: Sequence[str]) -> list[str]:
-    """The figures that people ask for first, then the others."""
     return [*HEADLINE, *(name for name in names if name not in HEADLINE)]
 
 
 def networks_of(metric: Named) -> tuple[str, ...]:
-    """Names of the networks that a metric needs."""
+    """Return the names of the networks that a metric and its feature extractor need."""
     own: tuple[str, ...] = getattr(metric, "NETWORKS", ())
     return own + (
         registry.extractor(metric.FEATURES).NETWORKS if hasattr(metric, "FEATURES") else ()
@@ -307,9 +281,9 @@ def networks_of(metric: Named) -> tuple[str, ...]:
 
 
 def protocol_of(metric: Named) -> str:
-    """A metric's own protocol, and that of the features that it compares."""
+    """Return the protocol of a metric, followed by that of the features that it compares."""
     features = (
-        f"; of {registry.extractor(metric.FEATURES).PROTOCOL}"
+        f"; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
         if hasattr(metric, "FEATURES")
         else ""
     )
@@ -324,17 +298,13 @@ def _score(metric: Named, files: Mapping[str, Path]) -> Score:
     return partial(metric.score, network=metric.load(files[name]))
 
 
-# The evaluator networks that are here, in the form that the metrics read.
+# This section finds downloaded evaluation networks and converts them for the metrics.
 
-PATIENCE = 60.0  # seconds to wait for another process that converts the same network
+PATIENCE = 60.0  # seconds to wait for another process that is converting the same network
 
 
 def file_of(name: str) -> Path | None:
-    """A network's file, converted where it is a pickle; None where it was not fetched.
-
-    Raises:
-        DataError: What was fetched cannot be converted.
-    """
+    """Return a network's file, or None if it has not been downloaded; convert it if necessary."""
     folder = paths.assets_home() / name
     for edition in registry.load(registry.ASSETS, name).ASSET.editions:
         found = [folder / file.name for file in edition.files]
@@ -344,11 +314,11 @@ def file_of(name: str) -> Path | None:
 
 
 def _converted(name: str, sources: Sequence[Path]) -> Path:
-    """The safetensors beside the fetched files; made once, and again where those are newer."""
+    """Return the network as safetensors, converted again if the downloaded files are newer."""
     target = paths.cache_home() / "networks" / f"{name}.safetensors"
     if not _is_new(target, sources):
         with files.locked(target, patience=PATIENCE):
-            if not _is_new(target, sources):  # another process may have made it meanwhile
+            if not _is_new(target, sources):  # another process may have converted it meanwhile
                 convert(name, sources, target)
     return target
 
@@ -358,48 +328,42 @@ def _is_new(target: Path, sources: Sequence[Path]) -> bool:
     return target.is_file() and target.stat().st_mtime >= newest
 
 
-# Whether a model repeats its training photos: is a result nearer to one of them than to the truth?
+# This section checks whether a model has memorised its training photos.
 #
 # The distance of two photos is the mean absolute difference of their 16x16 colour thumbnails, in
-# [0, 255]: the eye's overall impression, which forgives a shift of a pixel.
+# [0, 255]: it measures the overall impression and tolerates a shift by a pixel.
 #
-# Being nearer to a training photo than to the truth does not make a copy: the mean of all photos
-# is, always, and so is many a blurred result, because it is nearer to everything. A copy is nearer
-# to one training photo than to the rest. How much nearer new photos are by chance, the real test
-# photos say, which nobody can have copied.
+# A photo that is nearer to a training photo than to its real photo need not be a copy: the mean of
+# all photos always is nearer, as are many blurred results. A copy is nearer to one training photo
+# than to the rest; the real test photos, which cannot be copies, show how much nearer by chance.
 
 PROTOCOL = (
     "mean absolute difference of 16x16 colour thumbnails (0-255); nearness: distance to the "
-    "nearest training photo over the mean distance to all; copied: below the 5 % quantile of the "
-    "real test photos' own nearness"
+    "nearest training photo divided by the mean distance to all; copied: nearness below the 5% "
+    "quantile of the real test photos"
 )
 SIDE = 16
-BY_CHANCE = 0.05  # share of real test photos that count as copies
-ROWS, COLUMNS = 2048, 1024  # pictures and training photos that are compared at a time
+BY_CHANCE = 0.05  # fraction of the real test photos that count as copies
+ROWS, COLUMNS = 2048, 1024  # images and training photos that are compared at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Distances:
-    """How far pictures are from the training photos, picture by picture.
+    """The distances of N images from the training photos."""
 
-    Args:
-        least: `(N,)`: from the nearest one.
-        usual: `(N,)`: from all, on average.
-    """
-
-    least: NDArray[np.float64]
-    usual: NDArray[np.float64]
+    least: NDArray[np.float64]  # (N,), from the nearest training photo
+    usual: NDArray[np.float64]  # (N,), mean over all training photos
 
     @property
     def nearness(self) -> NDArray[np.float64]:
-        """Distance over what is usual, `(N,)`: 0 for a copy, at most 1."""
+        """The least distance divided by the mean distance, `(N,)`: 0 for a copy, at most 1."""
         ratios = np.ones(len(self.usual))
         np.divide(self.least, self.usual, out=ratios, where=self.usual > 0)
         return ratios
 
 
 class Examiner:
-    """Knows the training photos, and how near to one of them a new photo is by chance.
+    """The training photos, and the nearness below which a photo counts as a copy of one of them.
 
     Args:
         real: Thumbnails of the real test photos, `(N, 16, 16, 3)`.
@@ -411,12 +375,9 @@ class Examiner:
         self.limit = np.quantile(distances(real, training).nearness, BY_CHANCE)
 
     def score(self, generated: Pixels) -> MemorisationScore:
-        """How many of some pictures count as copies, and how many are far from the truth.
+        """Score thumbnails `(N, 16, 16, 3)` in the order of the real photos.
 
-        Where 5 % of the test photos are training photos themselves, none can count as a copy.
-
-        Args:
-            generated: Thumbnails `(N, 16, 16, 3)`, in the order of the real photos.
+        If 5% of the test photos are training photos themselves, no photo can count as a copy.
         """
         found = distances(generated, self.training)
         to_truth = np.abs(generated.astype(np.float64) - self.real).mean(axis=(1, 2, 3))
@@ -427,7 +388,7 @@ class Examiner:
 
 
 def memorisation_thumbnails(photos: Iterable[Pixels]) -> Pixels:
-    """uint8 `(N, 16, 16, 3)`, from photos `(H, W, 3)`; 77 MB of 100,000 photos of any size."""
+    """Return thumbnails (uint8, `(N, 16, 16, 3)`) of photos: 77 MB for 100,000 photos."""
     return np.stack([images.resize(photo, (SIDE, SIDE)) for photo in photos])
 
 
@@ -438,7 +399,7 @@ def distances(pictures: Pixels, training: Pixels) -> Distances:
         part = slice(start, start + ROWS)
         ours = _flat(pictures[part])
         for first in range(0, len(training), COLUMNS):
-            # Sums of whole numbers below 2^24 are exact in float32, in any order.
+            # Sums of integers below 2^24 are exact in float32, in any order.
             found = torch.cdist(ours, _flat(training[first : first + COLUMNS]), p=1)
             least[part] = np.minimum(least[part], found.amin(dim=1).numpy())
             total[part] += found.double().sum(dim=1).numpy()

@@ -1,4 +1,4 @@
-"""What is compared, and with what: splits, folders, models and baselines as rows of pictures."""
+"""The sides of a comparison: splits, folders, models and baselines as rows of images."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -20,12 +20,14 @@ from sketchcli.engine.runs import Run
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
-KEPT_BYTES = 500_000_000  # of a model's pictures
-WHOLE = "a figure over some of the pictures compares with nothing; give all of them"
+KEPT_BYTES = 500_000_000  # bytes of generated photos that are kept in memory per model
+WHOLE = (
+    "provide exactly one generated photo for every real photo; partial scores are not comparable"
+)
 
 
 def truth_of_split(dataset: PreparedSet, name: str) -> Reference:
-    """The photos of a prepared set's split."""
+    """Return the photos of a prepared dataset's split as a reference."""
     split = dataset.split(name)
     return Reference(
         f"{dataset.description.name} ({name})",
@@ -38,23 +40,19 @@ def truth_of_split(dataset: PreparedSet, name: str) -> Reference:
 
 
 def truth_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
-    """The photos of a folder, resized.
-
-    Raises:
-        DataError: There is no such folder, no picture in it, or two of one name.
-    """
+    """Return the photos of a folder as a reference, resized to `size` (height, width)."""
     found = pictures(folder)
     ids = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in found)
     if twice := [name for name, count in Counter(ids).items() if count > 1]:
         raise DataError(
-            f"{folder}: two pictures are called '{twice[0]}'", hint="which is the real one?"
+            f"{folder} contains two images named '{twice[0]}'", hint="remove or rename one of them"
         )
     return Reference(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
 
 
 def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Candidate:
-    """What a model draws of a split's sketches: at its own size, then resized to the split's."""
-    kept: dict[int, Pixels] = {}  # drawn once: the table, the discriminator and the report look
+    """Return a model as a method: its photos are generated at its size, then resized."""
+    kept: dict[int, Pixels] = {}  # the table, the discriminator and the report use the same photos
 
     def read(rows: range) -> Pixels:
         new = [row for row in rows if row not in kept]
@@ -78,11 +76,7 @@ def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def folder_predictor(folder: Path, truth: Reference, name: str) -> Candidate:
-    """The pictures of a folder, paired with the real photos by name, and fitted as they were.
-
-    Raises:
-        DataError: A file is missing, or has no partner; or one cannot be read, once it is.
-    """
+    """Return a folder as a method, paired by name and fitted to the size like the real photos."""
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
     theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in truth.ids}
     pairing = pair_by_name(ours, theirs)
@@ -93,7 +87,7 @@ def folder_predictor(folder: Path, truth: Reference, name: str) -> Candidate:
 
 
 def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
-    """Predictors that learn nothing; two of them need training pairs."""
+    """Return the baselines; two of them need training pairs."""
     itself = Candidate("the sketch itself", "baseline", sketch_itself(split))
     if training is None:
         return (itself,)
@@ -109,8 +103,8 @@ def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> N
     missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
     for files, fault in (
         (missing, "is missing"),
-        (strangers, "belongs to no real photo"),
-        (pairing.duplicates, "is there twice"),
+        (strangers, "has no matching real photo"),
+        (pairing.duplicates, "has the same name as another image"),
     ):
         if files:
             more = f", and {len(files) - 1} more" if len(files) > 1 else ""
@@ -121,18 +115,18 @@ def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
     return lambda rows: np.stack([images.fit(images.read_rgb(files[r]), size, how) for r in rows])
 
 
-# Predictors that learn nothing: a model that does not beat them has learnt nothing either.
+# The baselines learn nothing: a model that does not beat them has learned nothing useful.
 
-BLOCK = 4_000_000  # pixels that are compared at a time, on either side
+BLOCK = 4_000_000  # pixels of sketches that are compared at a time, on either side
 
 
 def sketch_itself(split: StoredSplit) -> Read:
-    """The sketches, as if they were the photos."""
+    """Return the sketches as the photos."""
     return lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows])
 
 
 def mean_photo(training: StoredSplit) -> Read:
-    """The mean of all training photos, for every sketch."""
+    """Return the mean of all training photos, for every sketch."""
     total = np.zeros(training.photos.shape[1:], np.float64)
     for photo in training.photos:
         total += photo
@@ -141,20 +135,20 @@ def mean_photo(training: StoredSplit) -> Read:
 
 
 def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
-    """The photo of the training sketch with the least squared difference."""
+    """Return the photo of the training sketch with the least squared difference."""
     nearest = nearest_rows(training, split)
     return lambda rows: training.photos.take(nearest[rows.start : rows.stop])
 
 
 def nearest_rows(training: StoredSplit, split: StoredSplit) -> list[int]:
-    """The nearest training sketch of each sketch, by its row; of equally near ones the first."""
+    """Return the row of the nearest training sketch of each sketch; the first one if tied."""
     found: list[int] = []
     for part in _blocks(split):
         ours = _flat(split, part)
         nearest, least = np.zeros(len(part), np.int64), np.full(len(part), np.inf)
         for others in _blocks(training):
             theirs = _flat(training, others)
-            # The squared difference, but for |ours|²; of whole numbers, and so without rounding.
+            # This is the squared difference without |ours|²; integers make it exact.
             distances = np.square(theirs).sum(axis=1) - 2 * ours @ theirs.T
             best = distances.argmin(axis=1)
             lowest = distances.min(axis=1)
@@ -175,16 +169,16 @@ def _flat(split: StoredSplit, rows: range) -> NDArray[np.float64]:
     return split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
 
 
-# What the predictors of one table are called.
+# This section names the methods of one table.
 
 ALONE = "model"
 
 
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
-    """Names of weights and folders: their last parts, and as many before as tell them apart.
+    """Name weights and folders by the last parts of their paths, as many as tell them apart.
 
-    A model is called by its run, or by its file where that is not a run's; one alone is called
-    `model`.
+    A model has the name of its run, or of its file if it does not belong to a run. A single model
+    is named `model`.
     """
     parts = {path: _of_model(path) for path in models}
     parts |= {path: path.resolve().parts for path in folders}

@@ -1,12 +1,12 @@
-"""How sure a figure is: 95 % intervals over the pictures of a split, always from the same draws.
+"""95% confidence intervals of scores over the images of a split, with a fixed random seed.
 
-What is resampled is pictures: the interval says how much the figure would move with other pictures
-of the same kind, not with another training run.
+Images are resampled: an interval says how much the score would vary with other images of the same
+kind, not with another training run.
 
-A mean of one value a picture has a bootstrap interval. A figure of two whole sets (KID, FID, EER)
-must not have one: a resample holds pictures twice, and two copies of one picture are closer to each
-other than any two pictures are (KID's kernel matrix gets its diagonal back, the EER's impostors
-hold genuine pairs). There, random halves without repetition are drawn instead.
+The mean of one value per image gets a bootstrap interval. A score of two whole sets (KID, FID, EER)
+must not: a resample contains images twice, and two copies of one image are closer to each other
+than any two images are (KID's kernel matrix gets its diagonal back, the EER's impostors contain
+genuine pairs). Such a score gets its interval from random halves without repetition.
 """
 
 import math
@@ -25,25 +25,28 @@ from sketchcli.registry import Named
 
 Values = NDArray[np.float64]
 Compare = Callable[[Floats, Floats], float]
-MEAN_PROTOCOL = "95 % interval: bias-corrected, accelerated bootstrap, 5000 resamples of pictures"
-SHARE_PROTOCOL = "95 % interval: Wilson's, of a share"
+INTERVAL = "95% confidence interval"
+MEAN_PROTOCOL = f"{INTERVAL}: bias-corrected, accelerated bootstrap, 5,000 resamples of images"
+SHARE_PROTOCOL = f"{INTERVAL}: Wilson's, for a fraction"
 SET_PROTOCOL = (
-    "95 % interval: 1.96 standard deviations of the figure over 200 random halves of the pairs"
+    f"{INTERVAL}: 1.96 standard deviations of the score over 200 random halves of the pairs"
 )
 SET_SHARE_PROTOCOL = (
-    "95 % interval: Wilson's, of as many pictures as have the share's spread over 200 random "
-    "halves of the pairs"
+    f"{INTERVAL}: Wilson's, for the number of images that has the score's spread over 200 "
+    "random halves of the pairs"
 )
+
 SEED = 0
 RESAMPLES = 5000
 HALVES = 200
-LARGEST_HALF = 500  # past that, smaller parts say as much in less time
-FEWEST = 10  # pairs; of fewer, a half says nothing of a whole
-# Of how many yes or no a picture may be worth in a rate. The EER's curves cross where both errors
-# have about half of the weight, and (1/2)² of the variance; few errors make it look surer than that
-# (simulated: an EER of .008 of 100 pairs is covered by 73 % of intervals without, 95 % with this).
+LARGEST_HALF = 500  # pairs; larger halves would cost time and not be more accurate
+FEWEST = 10  # pairs; with fewer, a half does not represent the whole
+# Upper limit on the effective sample size of a rate, in yes/no observations per image. The EER's
+# curves cross where both errors have about half of the weight, and (1/2)² of the variance; few
+# errors make it look more certain (in a simulation with an EER of 0.008 on 100 pairs, 73% of the
+# intervals cover it without this limit, and 95% with it).
 MOST_SURE = 4
-BLOCK = 2_000_000  # drawn numbers at a time
+BLOCK = 2_000_000  # random numbers that are drawn at a time
 TAILS = (0.025, 0.975)
 NORMAL = NormalDist()
 WIDTH = NORMAL.inv_cdf(TAILS[1])
@@ -51,24 +54,16 @@ WIDTH = NORMAL.inv_cdf(TAILS[1])
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval.
+    """A score and its 95% confidence interval."""
 
-    Args:
-        value: The figure; NaN where no picture has one.
-        low: Where the interval begins; NaN where too few pictures, or no difference among them,
-            leave nothing to say.
-        high: Where it ends.
-        count: Pictures that the figure is of; those without a value are left out.
-    """
-
-    value: float
-    low: float
+    value: float  # NaN if no image has a value
+    low: float  # NaN if there are too few images, or no differences among them
     high: float
-    count: int
+    count: int  # images with a value
 
 
 def estimate_mean(values: Values) -> Estimate:
-    """The mean of one value a picture, `(N,)`; NaN is left out.
+    """Return the mean of one value per image, `(N,)`; NaN values are ignored.
 
     The interval is Efron's BCa (1987, "Better bootstrap confidence intervals", section 6).
     """
@@ -84,10 +79,10 @@ def estimate_mean(values: Values) -> Estimate:
 
 
 def estimate_share(values: Values) -> Estimate:
-    """The mean of a yes (1) or no (0) for each picture, `(N,)`; NaN is left out.
+    """Return the mean of one yes (1) or no (0) per image, `(N,)`; NaN values are ignored.
 
-    The interval is Wilson's (1927, "Probable inference", equation 1): it says something of a share
-    of 0 or 1 too, where every resample would be the same.
+    The interval is Wilson's (1927, "Probable inference", equation 1), which also holds for a
+    fraction of 0 or 1, of which all resamples would be the same.
     """
     values = _finite(values)
     mean = _mean(values)
@@ -97,20 +92,16 @@ def estimate_share(values: Values) -> Estimate:
 def estimate_set(
     compare: Compare, generated: Floats, real: Floats, *, is_share: bool = False
 ) -> Estimate:
-    """A figure of two sets of features, row by row of one pair.
+    """Return a score of two sets of features, whose rows are paired.
 
-    The spread over halves is the delete-half jackknife's (Shao and Wu 1989, "A general theory for
-    jackknife variance estimation"). It is right for a mean; for an unbiased figure such as KID it
-    is right or too wide, never too narrow, because n times the variance of a U-statistic falls
-    with n (Hoeffding 1948). The interval is about the figure at this number of pairs: FID, which
-    falls as pairs are added, is elsewhere with more of them.
+    The spread over halves is that of the delete-half jackknife (Shao and Wu 1989, "A general theory
+    for jackknife variance estimation"). It is right for a mean; for an unbiased score such as KID
+    it is right or too wide, never too narrow, because n times the variance of a U-statistic falls
+    with n (Hoeffding 1948). The interval applies to this number of pairs: FID falls as pairs are
+    added, and lies elsewhere with more of them.
 
-    Args:
-        compare: A metric's own function.
-        generated: Features `(N, D)`; a pair with a NaN, on either side, is left out.
-        real: Features `(N, D)`.
-        is_share: Whether the figure is a share or a rate, in [0, 1]. Its interval is then Wilson's,
-            which is lopsided near 0 and 1, as the truth is.
+    Pairs of features `(N, D)` with a NaN are ignored. If the score is a fraction or a rate in
+    [0, 1] (`is_share`), the interval is Wilson's, which is asymmetric near 0 and 1.
     """
     ours, theirs = _usable(generated, real)
     count = len(ours)
@@ -119,27 +110,27 @@ def estimate_set(
     if not is_share or np.isnan(spread):
         return _normal(value, spread, count)
     variance = value * (1 - value)
-    # Without a single error there is no spread to go by: then as a yes or no for each picture.
+    # Without a single error there is no spread; each image then counts as one yes or no.
     effective = variance / spread**2 if variance > 0 and spread > 0 else count
     return _wilson(value, min(effective, MOST_SURE * count), count)
 
 
 def _usable(generated: Floats, real: Floats) -> tuple[Floats, Floats]:
-    """The pairs without a NaN; both sides as they are, and not copied, where none has any."""
-    # A sum is finite where all its parts are; to look at each would take a mask as large as they.
+    """Return the pairs without a NaN; if there is no NaN, nothing is copied."""
+    # A sum is finite if all its terms are; a mask of the terms would be as large as the features.
     sums = [features.sum(axis=1, dtype=np.float64) for features in (generated, real)]
     kept = np.isfinite(sums).all(axis=0)
     return (generated, real) if kept.all() else (generated[kept], real[kept])
 
 
 def _spread(figure: Callable[[NDArray[np.intp]], float], count: int) -> float:
-    """The standard deviation of a figure of `count` rows; NaN where they are too few for it."""
+    """Return the standard deviation of a score of `count` rows; NaN if there are too few rows."""
     if count < FEWEST:
         return float("nan")
     part = min(count // 2, LARGEST_HALF)
     random = np.random.default_rng(SEED)
     drawn = [figure(random.permutation(count)[:part]) for _ in range(HALVES)]
-    # A part differs from the whole as the whole from all pictures there are, but for this factor.
+    # Up to this factor, a part varies around the whole as the whole does around the population.
     return float(np.std(drawn) * np.sqrt(part / (count - part)))
 
 
@@ -150,7 +141,6 @@ def _normal(value: float, spread: float, count: int) -> Estimate:
 
 
 def _wilson(share: float, effective: float, count: int) -> Estimate:
-    """Wilson's interval of a share that `effective` independent pictures would give."""
     square = WIDTH**2 / effective
     centre = (share + square / 2) / (1 + square)
     reach = float(np.sqrt(share * (1 - share) * square + square**2 / 4)) / (1 + square)
@@ -170,7 +160,6 @@ def _mean(values: Values) -> float:
 
 
 def _resampled_means(values: Values) -> Values:
-    """Means of resamples with repetition, `(5000,)`."""
     random = np.random.default_rng(SEED)
     count = len(values)
     step = max(1, BLOCK // count)
@@ -182,22 +171,22 @@ def _resampled_means(values: Values) -> Values:
 
 
 def _corrected_tails(values: Values) -> list[float]:
-    """Which quantiles of the resampled means bound the interval, once skew is allowed for."""
+    """Return the quantiles of the resampled means that bound the interval, corrected for skew."""
     deviations = values - values.mean()
-    # The acceleration by the jackknife. Of a mean, the correction for bias is the same number (to
-    # second order; counted from the resamples it would be that and noise).
+    # This is the jackknife's acceleration. For a mean, the bias correction is the same number (to
+    # second order; an estimate from the resamples would add noise).
     skew = float((deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5))
     shifted = [skew + NORMAL.inv_cdf(tail) for tail in TAILS]
     return [NORMAL.cdf(skew + shift / (1 - skew * shift)) for shift in shifted]
 
 
-# Figures with intervals and ranks, from what was measured of each predictor.
+# This section turns the values and features of each method into scores, intervals and ranks.
 
 Real = Mapping[str, Floats]  # extractor -> features of the real photos, (N, D)
 
 
 def with_pair_values(measured: Measured, metrics: Mapping[str, Named], real: Real) -> Measured:
-    """The same, with the values of metrics that compare features pair by pair; in their order."""
+    """Add the values of metrics that compare features pair by pair, in the order of `metrics`."""
     values = measured.values | {
         name: metric.compare_pairs(measured.features[metric.FEATURES], real[metric.FEATURES])
         for name, metric in metrics.items()
@@ -207,7 +196,7 @@ def with_pair_values(measured: Measured, metrics: Mapping[str, Named], real: Rea
 
 
 def figure_of(metric: Named, name: str, measured: Measured, real: Real) -> Figure:
-    """A metric's figure of one predictor; without a value where the pictures are too few."""
+    """Return a metric's score of one method; it has no value if there are too few images."""
     is_share = getattr(metric, "IS_SHARE", False)
     values = measured.values.get(name)
     if values is None:
@@ -229,7 +218,7 @@ def _known(number: float) -> float | None:
 
 
 def interval_of(metric: Named) -> str:
-    """How a metric's interval is found."""
+    """Return the protocol text of a metric's confidence interval."""
     is_share = getattr(metric, "IS_SHARE", False)
     if hasattr(metric, "compare"):
         return SET_SHARE_PROTOCOL if is_share else SET_PROTOCOL
@@ -237,7 +226,7 @@ def interval_of(metric: Named) -> str:
 
 
 def ranked(figures: Sequence[Figure], direction: str) -> list[Figure]:
-    """The same figures of several predictors with their ranks: 1 is the best, equal ones share."""
+    """Rank the scores of several methods: 1 is the best, and equal scores share a rank."""
     sign = -1 if direction == "higher" else 1
     keys = [None if f.value is None else sign * f.value for f in figures]
     known = [key for key in keys if key is not None]
