@@ -1,1 +1,1 @@
-"""Pages and charts: of an audit, a run and an evaluation."""
+"""Report pages and charts for an audit, a run and an evaluation."""

@@ -1,4 +1,4 @@
-"""`audit.html`: what the pair audit found, as one page that needs no other file."""
+"""`audit.html`: the findings of the pair audit on one self-contained page."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,41 +10,27 @@ from sketchcli.engine.reporting.web_page import counted, escape, figure, table
 from sketchcli.images import Pixels
 
 NAME = "audit.html"
-WORST = 20  # pairs shown with their pictures
-CONTACTS = 24  # pairs of the contact sheet
-ROWS = 200  # lines of a table
-_NAMED_FILES = 4  # of one finding
-_SIDE = 128  # of a picture, pixels, at most
+WORST = 20  # pairs that are shown with their images
+CONTACTS = 24  # pairs on the contact sheet
+ROWS = 200  # maximum number of rows of a table
+_NAMED_FILES = 4  # files that are named per finding, at most
+_SIDE = 128  # longest side of an image, in pixels
 
-PairPictures = Callable[[int], tuple[Pixels, Pixels]]
+PairPictures = Callable[[int], tuple[Pixels, Pixels]]  # row -> sketch (H, W), photo (H, W, 3)
 
 
 def write(
     path: Path,
     *,
     title: str,
-    facts: Mapping[str, str],
+    facts: Mapping[str, str],  # such as `size` -> `128x128`, in the order to show them
     audit: Audit,
-    names: Sequence[AuditedPair],
-    left_out: Mapping[str, str],
-    repeated: Mapping[str, str],
+    names: Sequence[AuditedPair],  # in the audit's order
+    left_out: Mapping[str, str],  # file that is in no pair -> reason
+    repeated: Mapping[str, str],  # file that was kept although it is identical to another -> reason
     pair_pictures: PairPictures,
 ) -> None:
-    """Write the report, whole or not at all; it stays under 3 MB whatever the set.
-
-    Args:
-        path: The file to write.
-        title: What the set is called.
-        facts: What is said of the set, in the order to show it: `size` -> `128x128`.
-        audit: What was found.
-        names: The audited pairs, in the audit's order.
-        left_out: Files that are in no pair, and why.
-        repeated: Files that were kept although they hold another's picture.
-        pair_pictures: Sketch (H, W) and photo (H, W, 3) of a pair, by its row.
-
-    Raises:
-        DataError: A picture cannot be encoded, or the file cannot be written.
-    """
+    """Write the report, whole or not at all; it is smaller than 3 MB for any dataset."""
     parts = [
         f"<h1>{escape(title)}: pair audit</h1>",
         _verdict(audit, len(left_out)),
@@ -53,21 +39,21 @@ def write(
         _contact_sheet(names, pair_pictures),
         _checks(audit),
         *(_table_of(kind, audit) for kind in audit.counts),
-        _table_of_files("Left out", left_out),
-        _table_of_files("Kept, but with another file's picture", repeated),
+        _table_of_files("Skipped files", left_out),
+        _table_of_files("Kept, but identical to another file", repeated),
     ]
     page = web_page.page(f"{title}: pair audit", "\n".join(part for part in parts if part))
     files.write_whole(path, lambda part: part.write_bytes(page.encode(errors="backslashreplace")))
 
 
 def headline(audit: Audit) -> str:
-    """What the audit comes to, in a sentence.
+    """Return the result of the audit as a sentence.
 
     >>> headline(Audit(12, (), ()))
-    'nothing wrong found in 12 pairs'
+    'no problems found in 12 pairs'
     """
     if not audit.findings:
-        return f"nothing wrong found in {counted(audit.pairs, 'pair')}"
+        return f"no problems found in {counted(audit.pairs, 'pair')}"
     found = [counted(audit.errors, "error")] if audit.errors else ["no errors"]
     found += [counted(audit.warnings, "warning")] if audit.warnings else []
     whole = [f.message for f in audit.findings if f.pair is None and f.severity is Severity.ERROR]
@@ -78,7 +64,7 @@ def _verdict(audit: Audit, left_out: int) -> str:
     mark = "error" if audit.errors else "warning" if audit.warnings else "good"
     sign = {"error": "✗", "warning": "!", "good": "✓"}[mark]
     counts = "; ".join(f"{TITLES[kind]}: {count}" for kind, count in audit.counts.items())
-    more = f"{counted(left_out, 'file')} left out" if left_out else "no file left out"
+    more = f"{counted(left_out, 'file')} skipped" if left_out else "no files skipped"
     return (
         f'<p class="verdict {mark}">{sign} {escape(headline(audit))}</p>'
         f'<p class="faint">{escape("; ".join(filter(None, (counts, more))))}.</p>'
@@ -87,20 +73,19 @@ def _verdict(audit: Audit, left_out: int) -> str:
 
 def _checks(audit: Audit) -> str:
     rows = (_check(check, audit.counts) for check in audit.checks)
-    columns = ("looked for", "found", "pairs", "how")
-    return f"<h2>What was checked</h2>{table(columns, rows)}"
+    columns = ("checked for", "found", "pairs", "how")
+    return f"<h2>Checks</h2>{table(columns, rows)}"
 
 
 def _check(check: Check, counts: Mapping[str, int]) -> list[str]:
     looked_for = ", ".join(TITLES[kind] for kind in check.kinds)
     found = sum(counts.get(kind, 0) for kind in check.kinds)
     note = f'<p class="faint">{escape(check.note)}</p>' if check.note else ""
-    shown = str(found) if check.examined else "not judged"
+    shown = str(found) if check.examined else "not checked"
     return [escape(looked_for), shown, f"{check.examined:,}", escape(check.how) + note]
 
 
 def _worst(audit: Audit, names: Sequence[AuditedPair], pair_pictures: PairPictures) -> str:
-    """The pairs that the worst findings are about, each once, with all that was found of it."""
     of_pair: dict[int, list[Finding]] = {}
     for finding in audit.findings:
         if finding.pair is not None:
@@ -131,7 +116,6 @@ def _card(
 
 
 def _contact_sheet(names: Sequence[AuditedPair], pair_pictures: PairPictures) -> str:
-    """Evenly sampled pairs."""
     if not names:
         return ""
     count = min(CONTACTS, len(names))
@@ -163,7 +147,6 @@ def _table_of_files(heading: str, reasons: Mapping[str, str]) -> str:
 def _listing(
     heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]], count: int
 ) -> str:
-    """A table that shows the first of many rows, and says how many there are."""
     more = f'<p class="faint">and {count - ROWS:,} more</p>' if count > ROWS else ""
     return f"<h2>{escape(heading)} ({count:,})</h2>{table(columns, rows)}{more}"
 

@@ -1,4 +1,4 @@
-"""The curves and histograms as pictures, for papers and slides."""
+"""The verification curves and histograms as image files, for papers and slides."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +19,7 @@ FAINT = 0.45
 
 
 def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
-    """Write `roc.png`, where there are curves, and `histograms.png`, where there are values.
-
-    Args:
-        folder: Where to.
-        result: What the metrics are called.
-        evidence: What to draw.
-
-    Raises:
-        DataError: A file cannot be written.
-    """
+    """Write `roc.png` if there are curves, and `histograms.png` if there are values."""
     if any(len(roc.thresholds) for roc in evidence.rocs.values()):
         _write_roc(folder / ROC, evidence)
     metrics = [name for name in evidence.metrics if len(evidence.edges(name))]
@@ -42,7 +33,7 @@ def _write_roc(path: Path, evidence: Evidence) -> None:
 
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [1, 0], color="grey", linewidth=0.5)  # where the equal error rate is read
+    axes.plot([0, 1], [1, 0], color="grey", linewidth=0.5)  # equal error rates lie on this line
     for index, predictor in enumerate(evidence.predictors):
         roc = evidence.rocs.get(predictor.name)
         if roc is not None and len(roc.thresholds):
@@ -79,7 +70,6 @@ def _write_histograms(
 
 
 def _draw_histogram(axes: "Axes", metric: str, evidence: Evidence) -> None:
-    """The share of a predictor's pictures in each bin, as an outline."""
     edges = evidence.edges(metric)
     for index, predictor in enumerate(evidence.predictors):
         values = evidence.finite(index, metric)
@@ -89,7 +79,7 @@ def _draw_histogram(axes: "Axes", metric: str, evidence: Evidence) -> None:
 
 
 def _look(index: int, kind: str) -> dict[str, Any]:
-    """The same colour for the same predictor in both pictures; baselines are faint."""
+    # A method has the same colour in both charts.
     colour = f"C{index % 10}"
     if kind == BASELINE:
         return {"color": colour, "alpha": FAINT, "linestyle": "--"}
@@ -97,6 +87,6 @@ def _look(index: int, kind: str) -> dict[str, Any]:
 
 
 def _plain(name: str) -> str:
-    """A name as it is: matplotlib takes two dollars for a formula, and a first _ for a secret."""
+    # matplotlib reads two dollars as a formula, and hides names that start with an underscore.
     shown = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown

@@ -1,6 +1,6 @@
-"""`report.html`: an evaluation as one page that needs no other file.
+"""`report.html`: an evaluation on one self-contained page.
 
-The pictures lie in the page once each, as data; `report.js` shows those that the reader asks for.
+The page holds every image once, as data; `report.js` shows those that the reader chooses.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,24 +32,13 @@ _SIGNS = {"good": "✓", "warning": "≈", "error": "✗"}
 
 
 def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
-    """Write the report, whole or not at all; it stays under 8 MB whatever the set.
-
-    Few rows are read again, in no more than a batch at a time.
-
-    Args:
-        folder: Where to.
-        result: The figures.
-        evidence: The pictures, and what was measured of each.
-
-    Raises:
-        DataError: A picture cannot be read or encoded, or the file cannot be written.
-    """
+    """Write the report, whole or not at all; it is smaller than 8 MB for any dataset."""
     name = f"Evaluation on {result.real}"
     parts = (
         f'<h1>{escape(name)}</h1><p class="faint">{models_table(result)}</p>',
         _warnings(result),
         _verdicts(result),
-        f"<h2>Figures</h2>{figures_table(result)}",
+        f"<h2>Scores</h2>{figures_table(result)}",
         unavailable_table(result.unavailable, result),
         _gallery(gallery.compose(result, evidence)),
         training_gap_table(result),
@@ -87,18 +76,17 @@ def _verdicts(result: EvalResult) -> str:
 
 
 def _gallery(found: gallery.Album) -> str:
-    """The place where the script puts the cards, and what they are made of."""
     if not found.shown:
         return ""
     left_out = (
         f'<p class="faint">To keep this page small, it shows {found.shown:,} of {found.wanted:,} '
-        "combinations of predictor and metric, the models and the leading metrics first; "
-        f"<code>{evidence.CSV_NAME}</code> beside this page has the values of all pictures.</p>"
+        "combinations of method and metric, the models and the leading metrics first; "
+        f"<code>{evidence.CSV_NAME}</code> next to this page has the values of all images.</p>"
     )
     return (
-        "<h2>Pictures</h2>"
-        '<noscript><p class="verdict warning">The pictures are shown by a script in this page; '
-        "your browser runs none.</p></noscript>"
+        "<h2>Images</h2>"
+        '<noscript><p class="verdict warning">This page needs JavaScript to show its images; '
+        "your browser has it disabled.</p></noscript>"
         '<div id="controls" hidden></div><p id="caption" class="faint" aria-live="polite"></p>'
         f'<div id="cards" class="cards"></div>{left_out if found.shown < found.wanted else ""}'
         f"{web_page.data_block('album', found.data)}"
@@ -112,46 +100,47 @@ def _charts(result: EvalResult, evidence: Evidence) -> str:
     if curves:
         parts.append(
             f"<h2>Verification</h2>{legend}<div class='beside'>{curves}"
-            '<p class="faint">Is this the same person? The nearer a curve comes to the upper left '
-            "corner, the better; the dot is where both errors are equal. The same drawing: "
+            '<p class="faint">These curves show how well generated faces are recognised as the '
+            "people in their real photos. The nearer a curve comes to the upper left corner, the "
+            "better; the dot marks the equal error rate. The same chart is in "
             f"<code>{ROC}</code>.</p></div>"
         )
     if bars:
         parts.append(
             f"<h2>Histograms</h2>{legend}{bars}"
-            '<p class="faint">How many pictures have which value; baselines are dashed. The same '
-            f"drawings: <code>{HISTOGRAMS}</code>.</p>"
+            '<p class="faint">These charts show the distribution of the values over the images; '
+            f"baselines are dashed. The same charts are in <code>{HISTOGRAMS}</code>.</p>"
         )
     return "".join(parts)
 
 
-# What an evaluation comes to, in sentences for people who know none of the metrics.
+# The verdicts summarise an evaluation for readers who do not know the metrics.
 
 EXPLANATION = (
-    "A baseline is a trivial method that learns nothing about the picture in hand. “Clearly” means "
-    "that the 95 % intervals do not overlap; otherwise the difference may be chance."
+    "A baseline is a simple method that learns nothing. “Clearly” means that the 95% confidence "
+    "intervals do not overlap; otherwise the difference may be due to chance."
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a predictor did, and how good that is: good | warning | error."""
+    """A sentence on the result of a method, and its mark: good | warning | error."""
 
     sentence: str
     mark: str
 
 
 def verdicts(result: EvalResult) -> list[Verdict]:
-    """One verdict on each model or folder, the one that leads the others first."""
+    """Return one verdict on each model or folder, in the order of their mean rank."""
     if not contenders(result):
-        return [Verdict("Only baselines were scored: there is no model here to judge.", "warning")]
+        return [Verdict("Only baselines were scored; there is no model to evaluate.", "warning")]
     metrics = leading(result)
     ordered = sorted(contenders(result), key=lambda score: _mean_rank(score, metrics))
     return [_verdict(score, result) for score in ordered]
 
 
 def has_baselines(result: EvalResult) -> bool:
-    """Whether there is something to hold the models against."""
+    """Return whether there are baselines to compare the models with."""
     return any(score.kind == BASELINE for score in result.scores)
 
 
@@ -168,26 +157,25 @@ def _verdict(score: PredictorScore, result: EvalResult) -> Verdict:
         if (found := _standing(score, metric, result)) is not None
     }
     if not standing:
-        scored = f"“{score.predictor}” was scored on {counted(result.count, 'picture')}"
+        scored = f"“{score.predictor}” was scored on {counted(result.count, 'image')}"
         return Verdict(f"{scored}: {_values(score, result)}.", "warning")
     sentence = _comparison(score, standing, result)
     if score.trained_on:
-        learnt = f"{score.trained_on:,} of these pictures were in its training"
-        return Verdict(f"{sentence} But {learnt}: this is no fair test.", "error")
+        learnt = f"the model was trained on {score.trained_on:,} of these images"
+        return Verdict(f"{sentence} However, {learnt}, so this is not a fair test.", "error")
     if "better" in standing.values():
         return Verdict(sentence, "good")
     return Verdict(sentence, "error" if "worse" in standing.values() else "warning")
 
 
 def _values(score: PredictorScore, result: EvalResult) -> str:
-    """The leading figures themselves, where nothing is there to compare them with."""
     known = [name for name in leading(result) if value_of(score, name) is not None]
     values = (f"{title(name, result)} {number(value_of(score, name))}" for name in known)
-    return joined(values) if known else "nothing could be measured"
+    return joined(values) if known else "no score could be computed"
 
 
 def _standing(score: PredictorScore, metric: str, result: EvalResult) -> str | None:
-    """A figure against that of the best baseline: better | worse | unsure; None without either."""
+    """Compare a score with the best baseline's: better | worse | unsure; None if one is missing."""
     direction = result.metrics[metric].direction
     baselines = [
         (other.figures[metric], value)
@@ -205,52 +193,51 @@ def _standing(score: PredictorScore, metric: str, result: EvalResult) -> str | N
 
 
 def _comparison(score: PredictorScore, standing: dict[str, str], result: EvalResult) -> str:
-    """Where a predictor stands against the best baseline of each metric."""
     better, worse, unsure = (
         [title(metric, result) for metric, found in standing.items() if found == kind]
         for kind in ("better", "worse", "unsure")
     )
-    start = f"On {counted(result.count, 'picture')}, “{score.predictor}”"
-    whole = counted(len(standing), "leading figure")
+    start = f"On {counted(result.count, 'image')}, “{score.predictor}”"
+    whole = counted(len(standing), "leading metric")
     if better:
         of_all = f"all {whole}" if len(better) == len(standing) else f"{len(better)} of {whole}"
         told = [f"{start} clearly beats the best baseline on {of_all}: {joined(better)}."]
     else:
         told = [f"{start} does not clearly beat the best baseline on any of {whole}."]
     told += [f"On {joined(worse)} it is clearly worse."] if worse else []
-    told += [f"On {joined(unsure)} the difference may be chance."] if unsure else []
+    told += [f"On {joined(unsure)} the difference may be due to chance."] if unsure else []
     return " ".join(told)
 
 
-# The tables of the report: figures, gaps, checks, and how everything was measured.
+# The tables of the report show scores, gaps, checks and the protocol.
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def figures_table(result: EvalResult) -> str:
-    """All figures: a line for each metric, a column for each predictor."""
+    """Return the table of all scores: one row per metric, one column per method."""
     head = "".join(_head(score, result.count) for score in result.scores)
     body = "".join(_line(metric, info, result) for metric, info in result.metrics.items())
     return (
         '<div class="wide"><table class="figures"><thead><tr><th scope="col">metric</th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        '<p class="faint">↑ higher is better, ↓ lower is better; after the value its rank among '
-        "all, below it the 95 % interval, drawn on one scale for the whole line. The best of a "
-        "line is bold and green.</p>"
+        '<p class="faint">↑ means that higher is better, ↓ that lower is better. After each value '
+        "comes its rank, and below it the 95% confidence interval, drawn on one scale for the "
+        "whole row. The best value of a row is bold and green.</p>"
     )
 
 
 def unavailable_table(commands: Mapping[str, str], result: EvalResult) -> str:
-    """What could not be measured, and what to type."""
+    """Return the table of the metrics that are not available, with the commands to get them."""
     rows = (
         [escape(title(name, result)), f"<code>{escape(command)}</code>"]
         for name, command in commands.items()
     )
-    return _section("Not available", table(("metric", "get it with"), rows)) if commands else ""
+    return _section("Not available", table(("metric", "how to get it"), rows)) if commands else ""
 
 
 def training_gap_table(result: EvalResult) -> str:
-    """Figures on the training pairs beside those on these pictures."""
+    """Return the table of the scores on training pairs next to those on these pairs."""
     rows = [
         [
             escape(score.predictor),
@@ -264,30 +251,30 @@ def training_gap_table(result: EvalResult) -> str:
     ]
     note = (
         '<p class="faint">A model that does much better on the pairs that it was trained on has '
-        "learnt them by heart.</p>"
+        "memorised them.</p>"
     )
-    columns = ("predictor", "metric", "training pairs", "these pictures", "gap")
-    return _section("Training pairs against these", note + table(columns, rows)) if rows else ""
+    columns = ("method", "metric", "training pairs", "these pairs", "gap")
+    return _section("Scores on training pairs", note + table(columns, rows)) if rows else ""
 
 
 def memorisation_table(result: EvalResult) -> str:
-    """Whose pictures repeat training photos."""
+    """Return the table of the fractions of photos that repeat training photos."""
     rows = [
         [escape(score.predictor), _percent(found.share_copied), _percent(found.share_nearer)]
         for score in result.scores
         if (found := score.memorisation) is not None
     ]
     note = (
-        '<p class="faint">Of all pictures, how many look like a copy of one training photo '
-        "(5 % by chance), and how many are nearer to a training photo than to the real one "
-        "(blurred pictures often are; that alone proves nothing).</p>"
+        '<p class="faint">The fraction of photos that are as close to one training photo as a copy '
+        "would be (5% by chance), and the fraction that are nearer to a training photo than to "
+        "the real photo (blurred photos often are, so this alone proves nothing).</p>"
     )
-    columns = ("predictor", "copied", "nearer to a training photo")
+    columns = ("method", "copied", "nearer to a training photo")
     return _section("Memorisation", note + table(columns, rows)) if rows else ""
 
 
 def discriminator_table(result: EvalResult) -> str:
-    """How well each model's own discriminator tells real from generated photos."""
+    """Return the table of the scores of each model's discriminator."""
     rows = [
         [escape(score.predictor), *map(number, (one.accuracy, one.precision, one.recall, one.f1))]
         for score in result.scores
@@ -295,14 +282,15 @@ def discriminator_table(result: EvalResult) -> str:
     ]
     note = (
         "<p class='faint'>How well a model's own discriminator tells real photos from generated "
-        "ones. It says something of their contest, not of the quality of the pictures.</p>"
+        "ones. It describes the balance between the two networks, not the quality of the "
+        "photos.</p>"
     )
     columns = ("model", "accuracy", "precision", "recall", "F1")
     return _section("Discriminator", note + table(columns, rows)) if rows else ""
 
 
 def protocol_table(result: EvalResult) -> str:
-    """Everything that a figure depends on."""
+    """Return everything that the scores depend on."""
     told = {"real photos": result.real} | {
         f"{score.predictor} ({score.kind})": score.source for score in result.scores if score.source
     }
@@ -310,17 +298,17 @@ def protocol_table(result: EvalResult) -> str:
         [escape(info.title), f"{_arrow(info)} {info.direction}", escape(info.protocol)]
         for info in result.metrics.values()
     )
-    columns = ("metric", "better is", "how it is measured")
+    columns = ("metric", "better is", "how it is computed")
     return _section("Protocol", facts(told | result.protocol) + table(columns, rows))
 
 
 def models_table(result: EvalResult) -> str:
-    """Who was scored, in a line."""
+    """Return a line that names the methods and the number and size of the images."""
     names = ", ".join(score.predictor for score in contenders(result))
     baselines = len(result.scores) - len(contenders(result))
     size = f"{result.size[1]}x{result.size[0]} pixels"
-    beside = f", beside {counted(baselines, 'baseline')}" if baselines else ""
-    return escape(f"{names or 'no model'}{beside}; {counted(result.count, 'picture')} of {size}")
+    beside = f", compared with {counted(baselines, 'baseline')}" if baselines else ""
+    return escape(f"{names or 'no model'}{beside}; {counted(result.count, 'image')} of {size}")
 
 
 def _section(heading: str, content: str) -> str:
@@ -349,7 +337,7 @@ def _cell(score: PredictorScore, metric: str, scale: tuple[float, float], count:
         return f'<td {label}"><span class="value">{NOTHING}</span></td>'
     is_best = figure.rank == 1
     rank = f'<span class="rank">#{figure.rank}</span>' if figure.rank is not None else ""
-    fewer = f" of {counted(figure.count, 'picture')}" if figure.count != count else ""
+    fewer = f" on {counted(figure.count, 'image')}" if figure.count != count else ""
     return (
         f'<td {label}{" best" if is_best else ""}"><span class="value">{number(figure.value)}'
         f'</span>{rank}<span class="interval">{interval(figure)}{fewer}</span>'
@@ -358,7 +346,6 @@ def _cell(score: PredictorScore, metric: str, scale: tuple[float, float], count:
 
 
 def _scale(figures: Iterable[Figure | None]) -> tuple[float, float]:
-    """From the lowest to the highest end of all intervals."""
     ends = [
         end
         for figure in figures
@@ -370,7 +357,6 @@ def _scale(figures: Iterable[Figure | None]) -> tuple[float, float]:
 
 
 def _drawn(figure: Figure, scale: tuple[float, float]) -> str:
-    """A value and its interval as a dot on a line."""
     low, high = scale
 
     def place(value: float | None) -> str:
@@ -401,4 +387,4 @@ def _gap(value: float | None, training: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}%"

@@ -1,4 +1,4 @@
-"""What the report, the plots and the table are made of, beside the figures themselves."""
+"""The per-image values behind the scores, for the report, the charts and `figures.csv`."""
 
 import csv
 from collections.abc import Iterator
@@ -17,54 +17,40 @@ BINS = 30
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The measured pictures; all in the same order as the scores of the result.
-
-    Args:
-        truth: The real photos, and their sketches where there are any.
-        predictors: Whose pictures were measured.
-        measured: What was measured of them; a value may be NaN.
-        rocs: Predictor's name -> its verification curve; may be empty.
-    """
+    """The images and their values, in the order of the result's scores."""
 
     truth: Reference
     predictors: tuple[Candidate, ...]
-    measured: tuple[Measured, ...]
-    rocs: dict[str, Roc]
+    measured: tuple[Measured, ...]  # one per method; a value may be NaN
+    rocs: dict[str, Roc]  # name of a method -> its verification curve; may be empty
 
     @property
     def metrics(self) -> list[str]:
-        """All metrics that have one value for each picture."""
+        """The metrics that have one value per image."""
         return list(dict.fromkeys(name for one in self.measured for name in one.values))
 
     def finite(self, predictor: int, metric: str) -> Values:
-        """A predictor's values, without the pictures that have none."""
+        """Return the finite values of a method, given by its index."""
         values = self.measured[predictor].values.get(metric, np.empty(0))
         return values[np.isfinite(values)]
 
     def edges(self, metric: str) -> Values:
-        """Where the bins `(31,)` of a metric's histogram begin and end, for all predictors alike.
-
-        Empty where no picture has a value.
-        """
+        """Return the bin edges `(31,)` of a metric's histogram; empty if no image has a value."""
         found = [self.finite(index, metric) for index in range(len(self.predictors))]
         values = np.concatenate(found)
         return np.histogram_bin_edges(values, BINS) if len(values) else np.empty(0)
 
 
-# `figures.csv`: every picture's own values, for whoever wants to look closer.
+# `figures.csv` holds the values of every image, for closer inspection.
 
 CSV_NAME = "figures.csv"
 
 
 def write_csv(path: Path, evidence: Evidence) -> None:
-    """Write one line for each picture of each predictor; a cell without a value is empty.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
+    """Write one line per image of each method; a cell without a value is empty."""
 
     def save(part: Path) -> None:
-        # What is no Unicode in a file's name becomes a question mark.
+        # Invalid Unicode in a file name becomes a question mark.
         with part.open("w", encoding="utf-8", errors="replace", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(_lines(evidence))
 
@@ -81,5 +67,4 @@ def _lines(evidence: Evidence) -> Iterator[list[str]]:
 
 
 def _cell(values: Values | None, row: int) -> str:
-    """A value with all its digits."""
     return "" if values is None or isnan(values[row]) else repr(float(values[row]))

@@ -1,7 +1,7 @@
-"""Which pictures the report shows: the best and the worst by each metric, each picture stored once.
+"""The images in the report: the best and the worst by each metric, each image stored once.
 
-Whatever the set, few rows are read and the pictures stay below `BUDGET`. Where not all fit, models
-come before baselines, and the leading metrics before the others.
+For any dataset, few rows are read and the images stay below `BUDGET`. If not all fit, models come
+before baselines, and the leading metrics before the others.
 """
 
 import math
@@ -19,19 +19,19 @@ from sketchcli.engine.results import EvalResult
 from sketchcli.images import Pixels
 from sketchcli.metrics.faces import Roc
 
-SHOWN = 20  # best pictures, and worst
+SHOWN = 20  # number of best images, and of worst images
 MOST_PICTURES = 1000
-BUDGET = 7_000_000  # characters of pictures
-SMALLEST_SIDE, LARGEST_SIDE = 128, 256  # of a stored picture, pixels, unless it is smaller
-_CHARACTERS_PER_PIXEL = 0.6  # of a portrait of 128 pixels as JPEG in base64
-_SKETCH, _PHOTO = -2, -1  # sources of pictures, beside the predictors
+BUDGET = 7_000_000  # characters of encoded images
+SMALLEST_SIDE, LARGEST_SIDE = 128, 256  # pixels of a stored image, unless it is smaller
+_CHARACTERS_PER_PIXEL = 0.6  # measured on portraits of 128 px as JPEG in base64
+_SKETCH, _PHOTO = -2, -1  # sources of images in addition to the methods
 Key = tuple[int, int]  # source, row
 Item = TypeVar("Item", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The rows that a predictor did best and worst, by one metric."""
+    """The rows with the best and the worst values of one method and one metric."""
 
     predictor: int
     metric: str
@@ -39,32 +39,22 @@ class Choice:
     worst: tuple[int, ...]
 
     def keys(self, *, has_sketches: bool) -> set[Key]:
-        """The pictures that it takes to show them."""
+        """Return the keys of the images that are needed to show the rows."""
         sources = (self.predictor, _PHOTO, *((_SKETCH,) if has_sketches else ()))
         return {(source, row) for source in sources for row in (*self.best, *self.worst)}
 
 
 @dataclass(frozen=True)
 class Album:
-    """What the page's script shows.
+    """The images and values that the page's script shows."""
 
-    Args:
-        data: What JSON can hold; `report.js` says how it is read.
-        shown: How many choices of predictor and metric there are.
-        wanted: How many there would be, had all of them fitted.
-    """
-
-    data: dict[str, Any]
-    shown: int
-    wanted: int
+    data: dict[str, Any]  # JSON data, which `report.js` describes
+    shown: int  # number of combinations of method and metric in `data`
+    wanted: int  # number of combinations without the limits on the size
 
 
 def compose(result: EvalResult, evidence: Evidence) -> Album:
-    """Choose the pictures, and read them.
-
-    Raises:
-        DataError: A picture cannot be read or encoded.
-    """
+    """Choose the images, read and encode them."""
     has_sketches = evidence.truth.read_sketches is not None
 
     def keys(choice: Choice) -> set[Key]:
@@ -79,7 +69,7 @@ def compose(result: EvalResult, evidence: Evidence) -> Album:
 
 
 def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
-    """All that could be shown, the most telling first."""
+    """Return all combinations of method and metric, the most informative first."""
     first = leading(result)
     known = [name for name in evidence.metrics if name in result.metrics]
     metrics = sorted(known, key=lambda name: first.index(name) if name in first else len(first))
@@ -110,7 +100,7 @@ def _affordable(
     price: Callable[[Item], int],
     budget: int,
 ) -> list[Choice]:
-    """The choices that fit, one after the other; what two of them share is paid once."""
+    """Return the choices that fit the budget in their order; a shared item is paid once."""
     kept, bought = [], set[Item]()
     for choice in wanted:
         new = items(choice) - bought
@@ -123,7 +113,6 @@ def _affordable(
 
 
 def _read(evidence: Evidence, keys: set[Key]) -> dict[Key, str]:
-    """The pictures as JPEG in base64."""
     side = _side(len(keys))
     found = {}
     for source in sorted({source for source, _ in keys}):
@@ -142,7 +131,7 @@ def _reader(evidence: Evidence, source: int) -> Read:
 
 
 def _runs(rows: Sequence[int]) -> Iterator[range]:
-    """Neighbouring rows together, no more than a batch of them."""
+    # Adjacent rows are grouped into ranges of at most one batch.
     start = 0
     for end in range(1, len(rows) + 1):
         is_last = end == len(rows) or rows[end] != rows[end - 1] + 1
@@ -152,13 +141,13 @@ def _runs(rows: Sequence[int]) -> Iterator[range]:
 
 
 def _side(pictures: int) -> int:
-    """How large so many pictures may be."""
+    """Return the longest side in pixels that keeps this number of images below the budget."""
     affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, pictures)))
     return min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
 
 
 def _plain(pixels: Pixels) -> Pixels:
-    """A picture without colour as grey: it is smaller."""
+    # A grey image without colour channels is smaller.
     return pixels[..., 0].copy() if (pixels == pixels[..., :1]).all() else pixels
 
 
@@ -200,7 +189,6 @@ def _data(
 
 
 def _listed(choice: Choice, evidence: Evidence) -> dict[str, list[tuple[int, str]]]:
-    """Rows and their values, as they are shown."""
     values = evidence.measured[choice.predictor].values[choice.metric]
     return {
         "best": [(row, number(float(values[row]))) for row in choice.best],
@@ -208,16 +196,16 @@ def _listed(choice: Choice, evidence: Evidence) -> dict[str, list[tuple[int, str
     }
 
 
-# Histograms and verification curves as drawings inside the page, which take its colours.
+# Histograms and verification curves are inline SVG, so that they use the colours of the page.
 
 COLOURS = 8
-WIDTH, HEIGHT = 300, 110  # of a histogram
-SQUARE = 300  # of the curves, without their margin
+WIDTH, HEIGHT = 300, 110  # size of a histogram in pixels
+SQUARE = 300  # width and height of the chart of curves in pixels, without its margin
 MARGIN = 44
 
 
 def legend(evidence: Evidence) -> str:
-    """Which line is whose."""
+    """Return the legend of the line styles of all methods."""
     lines = (
         f'<li><svg class="swatch" viewBox="0 0 24 8" aria-hidden="true"><path class="'
         f'{_series(index, predictor.kind)}" d="M0 4H24"/></svg>{escape(predictor.name)}</li>'
@@ -227,7 +215,7 @@ def legend(evidence: Evidence) -> str:
 
 
 def histograms(result: EvalResult, evidence: Evidence) -> str:
-    """One drawing for each metric that has values; nothing where none has."""
+    """Return one chart per metric with values; an empty text if there is none."""
     drawn = "".join(
         _histogram(metric, result, evidence)
         for metric in evidence.metrics
@@ -237,7 +225,7 @@ def histograms(result: EvalResult, evidence: Evidence) -> str:
 
 
 def roc(evidence: Evidence) -> str:
-    """All verification curves in one drawing; nothing where there are none."""
+    """Return one chart of all verification curves; an empty text if there are none."""
     curves = "".join(_curves(evidence))
     if not curves:
         return ""
@@ -275,7 +263,6 @@ def _histogram(metric: str, result: EvalResult, evidence: Evidence) -> str:
 
 
 def _outline(shares: Values) -> str:
-    """Steps along the upper ends of the bars, from heights in [0, 1]."""
     step = WIDTH / len(shares)
     steps = (
         f"V{HEIGHT - (HEIGHT - 4) * share:.1f}H{(index + 1) * step:.0f}"
@@ -298,7 +285,7 @@ def _curves(evidence: Evidence) -> Iterator[str]:
 
 
 def _line(curve: Roc) -> str:
-    """A curve without the points that would fall on one another: it may have 100,000."""
+    """Return the path of a curve of up to 100,000 points, without points that coincide."""
     points = np.stack([curve.false_accepts, curve.false_rejects], axis=1) * SQUARE
     drawn = np.rint(points * 2) / 2
     is_new = np.append(True, (np.diff(drawn, axis=0) != 0).any(axis=1))

@@ -1,6 +1,6 @@
 "use strict";
-// Shows the cards that the reader asks for. The data: `pictures` are JPEGs in base64; `rows` and
-// `predictors` name them by number; `shown` lists [row, value] of the best and the worst.
+// Shows the cards that the reader chooses. In the data, `pictures` are JPEGs in base64; `rows` and
+// `predictors` refer to them by index; `shown` lists [row, value] of the best and the worst.
 (() => {
   const block = document.getElementById("album");
   if (!block) return;
@@ -26,22 +26,22 @@
   function move(range, cut) {
     range.value = cut;
     range.closest(".compare").style.setProperty("--cut", `${cut}%`);
-    range.setAttribute("aria-valuetext", `${cut} % generated, ${100 - cut} % photo`);
+    range.setAttribute("aria-valuetext", `${cut}% generated photo, ${100 - cut}% real photo`);
   }
 
   function comparison(row, id) {
-    const label = `compare the generated picture of ${id} with the photo`;
+    const label = `compare the generated photo of ${id} with the real photo`;
     const range = element("input", { type: "range", min: 0, max: 100, "aria-label": label });
     const compare = element(
       "div", { class: "compare" },
-      picture(album.rows[row].photo, "photo", `photo of ${id}`),
-      picture(chosen.predictor.pictures[row], "generated", `generated picture of ${id}`),
+      picture(album.rows[row].photo, "photo", `real photo of ${id}`),
+      picture(chosen.predictor.pictures[row], "generated", `generated photo of ${id}`),
       element("div", { class: "line" }), range,
     );
     move(range, chosen.cut);
     range.addEventListener("input", () => move(range, Number(range.value)));
     const ends = element("div", { class: "ends" },
-      element("span", {}, "generated"), element("span", {}, "photo"));
+      element("span", {}, "generated photo"), element("span", {}, "real photo"));
     return element("div", { class: "both" }, compare, ends);
   }
 
@@ -109,14 +109,14 @@
     chosen.cut = Number(everywhere.value);
     for (const range of cards.querySelectorAll("input")) move(range, chosen.cut);
   });
-  const all = labelled("all sliders", everywhere);
+  const all = labelled("All sliders", everywhere);
   all.className = "all";
   controls.append(
-    labelled("predictor", predictor),
-    labelled("by", metric),
-    choice("show", "end", [["best", "best"], ["worst", "worst"]],
+    labelled("Method", predictor),
+    labelled("Metric", metric),
+    choice("Show", "end", [["best", "best"], ["worst", "worst"]],
       (end) => { chosen.end = end; show(); }),
-    choice("view", "view", [["slider", "slider"], ["apart", "side by side"]], (view) => {
+    choice("View", "view", [["slider", "slider"], ["apart", "side by side"]], (view) => {
       cards.classList.toggle("apart", view === "apart");
       all.hidden = view === "apart";
     }),
@@ -126,7 +126,7 @@
   offerMetrics();
   show();
 
-  // Paper has no slider.
+  // A printed page shows both photos side by side instead of a slider.
   const view = () => document.querySelector('input[name="view"]:checked').value;
   addEventListener("beforeprint", () => cards.classList.add("apart"));
   addEventListener("afterprint", () => cards.classList.toggle("apart", view() === "apart"));

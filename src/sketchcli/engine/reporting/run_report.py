@@ -1,4 +1,4 @@
-"""`report.html`: a run on one page that needs no other file."""
+"""`report.html`: a run on one self-contained page."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,38 +10,27 @@ from sketchcli import images
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.reporting.web_page import escape, figure, table
 
-SAMPLES = 12  # pictures of how the samples changed, at most
-SIDE = 480  # of such a picture, pixels
+SAMPLES = 12  # maximum number of sample sheets that are shown
+SIDE = 480  # longest side of a sample sheet, in pixels
 Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class RunStory:
-    """Everything that the page tells.
-
-    Args:
-        name: Of the run.
-        facts: What is said of it first, in the order to show it.
-        command: That trains the same model again.
-        settings: As TOML.
-        environment: Versions, device, precision.
-        log: The lines of its `log.jsonl`.
-        samples: Pictures of the same pairs, in the order of the epochs.
-        figures: Predictor -> metric -> mean on the held-out pairs, the model first.
-    """
+    """Everything that the page shows about a run."""
 
     name: str
-    facts: Mapping[str, str]
-    command: str
-    settings: str
-    environment: Mapping[str, str]
-    log: Sequence[Line]
-    samples: Sequence[Path]
-    figures: Mapping[str, Mapping[str, float]]
+    facts: Mapping[str, str]  # in the order to show them
+    command: str  # trains the same model again
+    settings: str  # TOML
+    environment: Mapping[str, str]  # versions, device and precision
+    log: Sequence[Line]  # lines of `log.jsonl`
+    samples: Sequence[Path]  # sample sheets of the same pairs, in the order of the epochs
+    figures: Mapping[str, Mapping[str, float]]  # method -> metric -> held-out mean; model first
 
 
 def page(story: RunStory) -> str:
-    """The page, as HTML."""
+    """Return the page as HTML."""
     parts = [
         f"<h1>{escape(story.name)}</h1>",
         _verdict(story.log),
@@ -50,9 +39,9 @@ def page(story: RunStory) -> str:
         _samples(story.samples),
         _curves(story.log),
         _findings(story.log),
-        f"<h2>To do it again</h2><pre>{escape(story.command)}</pre>",
+        f"<h2>Reproducing this run</h2><pre>{escape(story.command)}</pre>",
         f"<details><summary>All settings</summary><pre>{escape(story.settings)}</pre></details>",
-        f"<h2>Where it ran</h2>{web_page.facts(story.environment)}",
+        f"<h2>Environment</h2>{web_page.facts(story.environment)}",
     ]
     style = web_page.resource("sketchcli.engine.reporting", "run_report.css")
     return web_page.page(story.name, "\n".join(part for part in parts if part), style=style)
@@ -61,9 +50,9 @@ def page(story: RunStory) -> str:
 def _verdict(log: Sequence[Line]) -> str:
     found = [line for line in log if line["kind"] == "finding"]
     if not found:
-        return '<p class="verdict good">✓ the training doctor found nothing wrong</p>'
+        return '<p class="verdict good">✓ The training doctor found no problems</p>'
     names = ", ".join(dict.fromkeys(line["name"].replace("-", " ") for line in found))
-    return f'<p class="verdict warning">! the training doctor says: {escape(names)}</p>'
+    return f'<p class="verdict warning">! The training doctor found: {escape(names)}</p>'
 
 
 def _figures(figures: Mapping[str, Mapping[str, float]]) -> str:
@@ -75,7 +64,7 @@ def _figures(figures: Mapping[str, Mapping[str, float]]) -> str:
         for name, values in figures.items()
     )
     heads = ["", *(escape(metric) for metric in metrics)]
-    return f"<h2>On held-out pairs</h2>{table(heads, rows)}"
+    return f"<h2>Scores on held-out pairs</h2>{table(heads, rows)}"
 
 
 def _samples(samples: Sequence[Path]) -> str:
@@ -83,7 +72,7 @@ def _samples(samples: Sequence[Path]) -> str:
         return ""
     newest_first = reversed(thinned(samples, SAMPLES))
     strip = "".join(figure(images.read_rgb(p), p.stem, side=SIDE) for p in newest_first)
-    legend = "Each row: sketch, generated, real. The newest first; the same pairs throughout."
+    legend = "Each row: sketch, generated photo, real photo. Newest first, same pairs throughout."
     return f'<h2>Samples</h2><p class="faint">{legend}</p><div class="strip">{strip}</div>'
 
 
@@ -93,7 +82,7 @@ def _curves(log: Sequence[Line]) -> str:
     losses = {"generator": "generator_loss", "discriminator": "discriminator_loss"}
     parts = dict.fromkeys(name for line in epochs for name in line.get("parts", {}))
     own = [name for name in parts if name != "gradient_norm"]
-    scores = [("SSIM", "ssim"), ("mean absolute error, 0-255", "mae"), ("LPIPS", "lpips-alex")]
+    scores = [("SSIM", "ssim"), ("Mean absolute error (0-255)", "mae"), ("LPIPS", "lpips-alex")]
     charts = [
         chart("losses", {name: _points(epochs, key) for name, key in losses.items()}),
         *(
@@ -106,31 +95,33 @@ def _curves(log: Sequence[Line]) -> str:
             )
             for title, key in scores
         ),
-        chart("the generator's losses, unweighted", {n: _points(epochs, "parts", n) for n in own}),
+        chart("Generator losses, unweighted", {n: _points(epochs, "parts", n) for n in own}),
         chart(
-            "the discriminator is right",
+            "Accuracy of the discriminator",
             {
                 "on real photos": _points(epochs, "judging", "real_accuracy"),
-                "on generated ones": _points(epochs, "judging", "fake_accuracy"),
+                "on generated photos": _points(epochs, "judging", "fake_accuracy"),
             },
         ),
         chart(
-            "overfitting: mean sign of the discriminator's logits",
+            "Overfitting: mean sign of the discriminator's logits",
             {
                 "training photos": _points(epochs, "judging", "real_sign"),
                 "held-out photos": _points(measured, "real_sign_held_out"),
             },
         ),
-        chart("strength of its augmentation", {"strength": _points(epochs, "strength")}),
-        chart("learning rate", {"generator": _points(epochs, "lr")}),
-        chart("pictures a second", {"": _points(epochs, "images_per_second")}),
+        chart(
+            "Discriminator augmentation strength (ADA)", {"strength": _points(epochs, "strength")}
+        ),
+        chart("Learning rate", {"generator": _points(epochs, "lr")}),
+        chart("Images per second", {"": _points(epochs, "images_per_second")}),
     ]
     drawn = "".join(charts)
     return f'<h2>Curves</h2><div class="curves">{drawn}</div>' if drawn else ""
 
 
 def _points(lines: Iterable[Line], *keys: str) -> list[tuple[float, float]]:
-    """(epoch, value) wherever a line has the value; nested keys are looked up one in another."""
+    """Return (epoch, value) of the lines that have the value under these nested keys."""
     found = []
     for line in lines:
         value: Any = line
@@ -146,25 +137,20 @@ def _findings(log: Sequence[Line]) -> str:
     if not found:
         return ""
     rows = ([str(line["epoch"]), escape(line["message"])] for line in found)
-    return f"<h2>What the training doctor found</h2>{table(('epoch', 'what'), rows)}"
+    return f"<h2>Findings of the training doctor</h2>{table(('epoch', 'what'), rows)}"
 
 
-# Curves of a run as drawings inside a page, which take its colours.
+# Curves of a run are inline SVG, so that they use the colours of the page.
 
 WIDTH, HEIGHT = 300, 120
-POINTS = 200  # of a curve, at most: a long run has more epochs than a drawing has pixels
+POINTS = 200  # maximum per curve: a long run has more epochs than a chart has pixels
 COLOURS = 6
 Item = TypeVar("Item")
 Points = Sequence[tuple[float, float]]
 
 
 def chart(title: str, lines: Mapping[str, Points]) -> str:
-    """Some lines over the epochs in one drawing, with their names; nothing where none has points.
-
-    Args:
-        title: What it shows.
-        lines: Name -> (epoch, value), in order.
-    """
+    """Return a chart of named lines of (epoch, value); an empty text if no line has points."""
     drawn = {name: thinned(points, POINTS) for name, points in lines.items() if points}
     if not drawn:
         return ""
@@ -191,7 +177,7 @@ def chart(title: str, lines: Mapping[str, Points]) -> str:
 
 
 def thinned(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most so many of the items, evenly chosen, the last one among them.
+    """Return at most `most` items, evenly spaced and including the last one.
 
     >>> thinned(range(1, 1001), 4)
     [250, 500, 750, 1000]
@@ -201,7 +187,7 @@ def thinned(items: Sequence[Item], most: int) -> Sequence[Item]:
 
 
 def number(value: float) -> str:
-    """Three significant digits.
+    """Format a value with three significant digits.
 
     >>> number(0.12345), number(1234.5), number(2e-4)
     ('0.123', '1234', '0.0002')
@@ -216,42 +202,34 @@ def _rounded(value: float) -> float:
 
 
 def _path(points: Points, low: float, spread: float, last: float) -> str:
-    """A line through points; one alone becomes a short stroke."""
     width = max(1.0, last - 1)
     places = [
         ((x - 1) / width * WIDTH, HEIGHT - (y - low) / spread * (HEIGHT - 16)) for x, y in points
     ]
-    if len(places) == 1:
+    if len(places) == 1:  # a single point becomes a short stroke
         (x, y) = places[0]
         places = [(x - 2, y), (x + 2, y)]
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
 
-# `model-card.md`: what a model is, for whoever is given it.
+# `model-card.md` describes a model to the people who receive it.
 
 LIMITS = """## Limits
 
 * The photos are inventions that fit the sketch. **A generated face is not evidence of identity**:
-  what a drawing does not tell, such as colours, skin, age and background, comes from the training
+  what a sketch does not show, such as colours, skin, age and background, comes from the training
   photos. Do not use it to identify, accuse or exclude a person.
-* It has learnt from the pairs named above, with their bias of age, sex, skin, dress and light, and
-  knows nothing else. On other drawings than it was trained on, expect worse.
-* Whether its pictures may be published depends on the rights in the training data, and on those of
-  the people who are drawn.
+* The model has learned only from the pairs named above, with their bias in age, sex, skin, dress
+  and lighting. On sketches of another kind than these, expect worse results.
+* Whether the generated photos may be published depends on the rights in the training data, and on
+  the rights of the people in the sketches.
 """
 
 
 def model_card(
     name: str, about: Mapping[str, Any], figures: Mapping[str, Mapping[str, float]], command: str
 ) -> str:
-    """The card, as Markdown.
-
-    Args:
-        name: Of the run.
-        about: What its weights say of themselves.
-        figures: Predictor -> metric -> mean on the held-out pairs.
-        command: That trains the same model again.
-    """
+    """Return the card as Markdown; `about` is the metadata of the weights."""
     data, config = about["dataset"], about["config"]
     height, width = about["size"]
     said = {
@@ -262,14 +240,14 @@ def model_card(
     terms = "".join(f"* {key}: {value}\n" for key, value in said.items() if value)
     return (
         f"# {name}\n\n"
-        f"Turns sketches into photographs of {width}x{height} pixels: generator "
-        f"`{config['model']['generator']}`, recipe `{config['preset']}`, {about['epochs_done']} "
-        f"epochs, {about['images_seen']:,} pictures, made by sketch2img {about['version']}.\n\n"
+        f"Generates photos of {width}x{height} pixels from sketches: generator "
+        f"`{config['model']['generator']}`, preset `{config['preset']}`, {about['epochs_done']} "
+        f"epochs, {about['images_seen']:,} images, trained by sketch2img {about['version']}.\n\n"
         f"## Use\n\n    sketch2img generate SKETCH PHOTO --model {name}\n\n"
-        "For art, teaching and research on drawings like those that it was trained on.\n\n"
+        "For art, teaching and research on sketches like those that it was trained on.\n\n"
         f"## Training data\n\n{data['training_pairs']} pairs of `{data['name']}` (fingerprint "
         f"`{data['fingerprint'][:16]}`)\n\n{terms or '* no licence was given'}\n"
-        f"{_card_figures(figures)}{LIMITS}\n## Made with\n\n    {command}\n"
+        f"{_card_figures(figures)}{LIMITS}\n## Reproducing this run\n\n    {command}\n"
     )
 
 
@@ -285,4 +263,4 @@ def _card_figures(figures: Mapping[str, Mapping[str, float]]) -> str:
             for name, values in figures.items()
         ),
     ]
-    return "## Figures\n\nMeans on held-out pairs:\n\n" + "\n".join(lines) + "\n\n"
+    return "## Scores\n\nMeans on held-out pairs:\n\n" + "\n".join(lines) + "\n\n"

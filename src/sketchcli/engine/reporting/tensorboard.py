@@ -1,4 +1,4 @@
-"""A run's figures and sample pictures for TensorBoard, where that is installed."""
+"""A run's losses, scores and sample sheets for TensorBoard, if it is installed."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -12,21 +12,12 @@ from sketchcli.errors import UsageError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-FOLDER = "tensorboard"  # in the run's
+FOLDER = "tensorboard"  # subfolder of the run's folder
 
 
 @contextlib.contextmanager
 def also_written(reporter: Reporter, folder: Path, *, is_wanted: bool) -> Iterator[Reporter]:
-    """A reporter whose events are written for TensorBoard too, for as long as the block lasts.
-
-    Args:
-        reporter: Told of every event, before it is written.
-        folder: The run's.
-        is_wanted: Whether anything is written.
-
-    Raises:
-        UsageError: TensorBoard is not installed.
-    """
+    """Yield a reporter that, if wanted, also writes events for TensorBoard until the block ends."""
     if not is_wanted:
         yield reporter
         return
@@ -43,29 +34,22 @@ def also_written(reporter: Reporter, folder: Path, *, is_wanted: bool) -> Iterat
 
 
 def events_writer(folder: Path) -> "EventsWriter":
-    """A listener that writes what a run reports to `tensorboard/` in its folder.
-
-    Raises:
-        UsageError: TensorBoard is not installed.
-    """
+    """Return a reporter that writes a run's events to `tensorboard/` in its folder."""
     try:
-        import torch.utils.tensorboard  # noqa: F401, PLC0415 - an extra, and slow
+        import torch.utils.tensorboard  # noqa: F401, PLC0415 - optional and slow
     except ImportError as error:
         raise UsageError(
             "TensorBoard is not installed",
-            hint="type: pipx inject sketch2img tensorboard, or leave --tensorboard out",
+            hint="run: pipx inject sketch2img tensorboard, or remove --tensorboard",
         ) from error
     return EventsWriter(folder)
 
 
 class EventsWriter:
-    """Writes the figures of every batch, epoch and measurement, and the samples.
+    """A reporter that writes the values of every batch, epoch and validation, and the samples.
 
-    The step is the number of batches so far. A run that is gone on with, or that goes back to an
-    earlier state, trains some of them again; TensorBoard is told to forget what it had of these.
-
-    Args:
-        folder: The run's.
+    The step is the number of batches so far. A run that is resumed, or that returns to an earlier
+    training state, trains some batches again; their old values are purged from TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,7 +58,7 @@ class EventsWriter:
         self.step = 0
 
     def __call__(self, event: Event) -> None:
-        """Write what an event tells; of other kinds, nothing."""
+        """Write the values of an event; ignore other kinds of events."""
         if isinstance(event, BatchTrained):
             self.begin_step((event.epoch - 1) * event.batches + event.batch)
             losses = {"generator": event.generator_loss, "discriminator": event.discriminator_loss}
@@ -93,16 +77,16 @@ class EventsWriter:
             self.flush()
 
     def begin_step(self, step: int) -> None:
-        """Write at this step from now on; the first one, and one that was there, start anew."""
+        """Set the step of the values; open a new file for the first step or a repeated one."""
         if self.writer is None or step <= self.step:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra, and slow
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional and slow
 
             self.close()
             self.writer = SummaryWriter(str(self.folder / FOLDER), purge_step=step)
         self.step = step
 
     def write_measurement(self, event: Validated) -> None:
-        """Scores on the looked-at pairs and on trained ones, signs of trouble, the pictures."""
+        """Write scores on validation and training pairs, diagnostic values and the samples."""
         whose = "held out" if event.is_held_out else "looked at"
         signs = {
             "colour shift": event.colour_shift,
@@ -119,18 +103,18 @@ class EventsWriter:
             self.writer.add_image("samples", picture, self.step, dataformats="HWC")
 
     def write(self, group: str, values: Mapping[str, float]) -> None:
-        """Write numbers of one group; before the first batch there is no step to write them at."""
+        """Write the values of one group; before the first batch there is no step, so skip them."""
         if self.writer is not None:
             for name, value in values.items():
                 self.writer.add_scalar(f"{group}/{name}", value, self.step)
 
     def flush(self) -> None:
-        """Bring to the disk what was written."""
+        """Flush all values to the disk."""
         if self.writer is not None:
             self.writer.flush()
 
     def close(self) -> None:
-        """Write what is left; a later event begins a new file."""
+        """Write the remaining values and close the file; a later event opens a new one."""
         if self.writer is not None:
             self.writer.close()
             self.writer = None

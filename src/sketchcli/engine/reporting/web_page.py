@@ -1,9 +1,8 @@
-"""Reports as one web page each, which needs no other file and asks for none.
+"""Self-contained web pages, which load no other file.
 
-What a stranger named (files, pairs, folders) goes through `escape`, which escapes it. Should a name
-slip through all the same, the page's own rule stops it: its content security policy lets run the
-one script and the one style that the page was written with, known by their hashes, and lets load
-nothing but the pictures inside the page.
+Names from outside (files, pairs, folders) go through `escape`. If one is not escaped by mistake,
+the content security policy of the page still stops it: only the script and the style that the page
+was written with may run, identified by their hashes, and only images inside the page may load.
 """
 
 import base64
@@ -19,14 +18,7 @@ from sketchcli.images import Pixels
 
 
 def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """A whole page.
-
-    Args:
-        title: Its name, as text.
-        body: Its content, as HTML.
-        style: Rules to add to those that all reports share.
-        script: What it does; it runs when the page is there.
-    """
+    """Return a page from a title (text), a body (HTML), and CSS and JavaScript to add to it."""
     rules = resource("sketchcli.engine.reporting", "web_page.css") + style
     running = f"<script>{script}</script>\n" if script else ""
     return (
@@ -40,12 +32,12 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 
 
 def resource(package: str, name: str) -> str:
-    """A text file that lies in one of our packages."""
+    """Return the content of a text file in one of our packages."""
     return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def escape(words: str) -> str:
-    """Text for a page; what is no Unicode in a file's name becomes a question mark.
+    """Escape text for HTML; invalid Unicode in a file name becomes a question mark.
 
     >>> escape('<b> & "c"')
     '&lt;b&gt; &amp; &quot;c&quot;'
@@ -53,20 +45,20 @@ def escape(words: str) -> str:
     return html.escape(_unicode(words))
 
 
-def data_block(name: str, data: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
-    r"""Data for the page's script, as an element that is called `name`; nothing in it is HTML.
+def data_block(name: str, data: Any) -> str:  # noqa: ANN401 - any JSON value
+    r"""Return an element with the ID `name` that holds data for the page's script, never HTML.
 
     >>> data_block("cards", ["</script>"])
     '<script type="application/json" id="cards">["\\u003c/script>"]</script>'
     """
-    # With no < in it, neither a comment nor an end tag can begin.
+    # Without a "<", neither a comment nor an end tag can begin.
     written = _unicode(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
     escaped = written.replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{escaped}</script>'
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun.
+    """Return a number with its noun.
 
     >>> counted(1, "pair"), counted(1200, "pair")
     ('1 pair', '1,200 pairs')
@@ -75,34 +67,34 @@ def counted(number: int, noun: str) -> str:
 
 
 def facts(told: Mapping[str, str]) -> str:
-    """Names and what is said of them, both text, in two columns."""
+    """Return names and their descriptions (both text) in two columns."""
     lines = (f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in told.items())
     return f"<dl>{''.join(lines)}</dl>"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already, under columns that are too."""
+    """Return a table; the column headings and the cells are HTML."""
     head = "".join(f"<th>{name}</th>" for name in columns)
     body = "".join(_row(columns, cells) for cells in rows)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def figure(pixels: Pixels, caption: str, *, side: int) -> str:
-    """A picture inside the page, `(H, W)` or `(H, W, 3)`, no side longer than `side`."""
+    """Embed an image, `(H, W)` or `(H, W, 3)`, with no side longer than `side` pixels."""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     source = f"data:image/jpeg;base64,{jpeg(pixels, side=side)}"
     return f'<figure><img src="{source}" alt="{escape(caption)}">{below}</figure>'
 
 
 def jpeg(pixels: Pixels, *, side: int) -> str:
-    """A picture as a JPEG in base64, no side longer than `side` pixels."""
+    """Encode an image as JPEG in base64, with no side longer than `side` pixels."""
     if max(pixels.shape[:2]) > side:
         pixels = images.resize(pixels, images.inner_size(pixels.shape, (side, side)))
     return base64.b64encode(images.encode(pixels, ".jpg")).decode()
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
-    """A row that names its columns, since a narrow screen shows no head."""
+    # Each cell names its column, because a narrow screen shows no table head.
     labels = (f' data-label="{name}"' if name else "" for name in columns)
     shown = (f"<td{label}>{cell}</td>" for label, cell in zip(labels, cells, strict=True))
     return f"<tr>{''.join(shown)}</tr>"

@@ -1,4 +1,4 @@
-"""Figures in words, and which of two is better."""
+"""Scores as text, and comparisons of scores."""
 
 from collections.abc import Iterable
 from math import isfinite
@@ -7,14 +7,14 @@ from sketchcli.engine.results import EvalResult, Figure, PredictorScore
 
 NOTHING = "-"
 BASELINE = "baseline"
-# What is looked at first, in this order: structure, perception, the face. Not KID: one of the
-# baselines shows real photos, which no model can beat there.
+# Metrics to look at first, in this order: structure, perception, the face. KID is not among them,
+# because one of the baselines shows real photos, which no model can beat there.
 LEADING = ("ssim", "lpips-alex", "face-similarity", "fsim", "psnr", "mae", "gradient")
 MOST_LEADING = 4
 
 
 def number(value: float | None) -> str:
-    """Three digits that say something.
+    """Format a score with three significant digits.
 
     >>> number(0.7412), number(23.68), number(-3.05), number(1234.5), number(None)
     ('0.741', '23.7', '-3.05', '1,234', '-')
@@ -25,12 +25,12 @@ def number(value: float | None) -> str:
 
 
 def decimals(value: float) -> int:
-    """How many decimals a figure of this magnitude is shown with."""
+    """Return the number of decimals for a score of this magnitude."""
     return next((shown for shown, most in ((3, 1), (2, 10), (1, 100)) if abs(value) <= most), 0)
 
 
 def interval(figure: Figure) -> str:
-    """A figure's 95 % interval, as precise as the figure; nothing where there is none."""
+    """Format a 95% confidence interval as precisely as its score; empty if there is none."""
     if figure.value is None or figure.low is None or figure.high is None:
         return ""
     shown = decimals(figure.value)
@@ -38,7 +38,7 @@ def interval(figure: Figure) -> str:
 
 
 def joined(words: Iterable[str]) -> str:
-    """A list as it is spoken.
+    """Join words with commas and "and".
 
     >>> joined(["a", "b", "c"])
     'a, b and c'
@@ -48,24 +48,24 @@ def joined(words: Iterable[str]) -> str:
 
 
 def title(metric: str, result: EvalResult) -> str:
-    """What a metric is called; one that could not be measured may be known by its name alone."""
+    """Return the title of a metric, or its name if it was not computed."""
     info = result.metrics.get(metric)
     return info.title if info else metric
 
 
 def value_of(score: PredictorScore, metric: str) -> float | None:
-    """A predictor's value, if it has one."""
+    """Return a method's value of a metric, if it has one."""
     figure = score.figures.get(metric)
     return figure.value if figure else None
 
 
 def contenders(result: EvalResult) -> list[PredictorScore]:
-    """The models and folders."""
+    """Return the scores of the models and folders."""
     return [score for score in result.scores if score.kind != BASELINE]
 
 
 def leading(result: EvalResult) -> list[str]:
-    """Up to four metrics to look at first, of those that were measured."""
+    """Return up to four computed metrics to look at first."""
     measured = [
         name
         for name in result.metrics
@@ -76,12 +76,12 @@ def leading(result: EvalResult) -> list[str]:
 
 
 def is_better(value: float, other: float, direction: str) -> bool:
-    """Whether one value is ahead of another."""
+    """Return whether one value is better than another."""
     return value > other if direction == "higher" else value < other
 
 
 def overlap(figure: Figure, other: Figure) -> bool:
-    """Whether two intervals overlap, or one of them is unknown: then nothing is proven."""
+    """Return whether two intervals overlap or one is unknown, so that nothing is proven."""
     if figure.low is None or figure.high is None or other.low is None or other.high is None:
         return True
     return figure.low <= other.high and other.low <= figure.high
