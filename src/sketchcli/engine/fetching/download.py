@@ -1,7 +1,7 @@
-"""Files over HTTP, whole and verified; the only module that opens connections.
+"""Downloads over HTTP, whole and verified; the only module that opens connections.
 
-What has arrived stays beside the target, `.NAME.part`, until the file is complete, and the next
-attempt or the next run goes on from there (RFC 9110, sections 13.1.5 and 14).
+What has arrived stays next to the target, as `.NAME.part`, until the file is complete; the next
+attempt or command resumes from there (RFC 9110, sections 13.1.5 and 14).
 """
 
 import contextlib
@@ -26,23 +26,23 @@ from sketchcli import __version__, files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DownloadError
 
-BLOCK = 1 << 15  # bytes read at once: what a broken connection can lose
+BLOCK = 1 << 15  # bytes read at once, which a broken connection can lose
 BUSY = {429, 500, 502, 503, 504}
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a source is given; times in seconds."""
+    """Limits on the attempts at one source; times in seconds."""
 
-    attempts: int = 5  # in a row that brought nothing new
-    backoff: float = 1.0  # before the second attempt; doubled before each further one
-    longest: float = 60.0  # wait, whatever a server asks for
+    attempts: int = 5  # attempts in a row that bring nothing new
+    backoff: float = 1.0  # wait before the second attempt; doubled before each further one
+    longest: float = 60.0  # longest wait, whatever a server asks for
     connect: float = 15.0
-    read: float = 30.0  # without a single byte
+    read: float = 30.0  # longest time without a single byte
 
     def wait(self, failures: int, asked: float | None) -> float:
-        """Seconds before the next attempt, after so many failures in a row."""
+        """Return the seconds before the next attempt, after `failures` in a row."""
         wait = self.backoff * 2 ** (failures - 1) if asked is None else asked
         return min(max(wait, 0.0), self.longest)
 
@@ -52,17 +52,17 @@ class Download:
     """A file that has arrived whole."""
 
     path: Path
-    source: str  # the address that gave it, as `addresses.key` has it
+    source: str  # the URL that gave it, as an `address_key`
     sha256: str
     size: int  # bytes
 
 
 class SourceError(Exception):
-    """An attempt at one source that failed.
+    """A failed attempt at one source.
 
     Args:
-        reason: Why, in a few words.
-        again: Whether the same source may be asked again.
+        reason: The cause, in a few words.
+        again: Whether the same source may be tried again.
         wait: Seconds that the server asked for.
         offline: Whether no connection was possible at all.
     """
@@ -82,27 +82,20 @@ def download(
     patience: Patience = Patience(),
     reporter: Reporter = SILENT,
 ) -> Download:
-    """Get a file from the first source that gives it whole; `target` changes only then.
+    """Download a file from the first source that gives it whole; `target` changes only then.
 
-    Two processes must not get one target at a time: hold `files.locked(target)`.
-
-    Args:
-        urls: Sources of the same file, http or https, the best first. Where an earlier run left
-            a part, that part's source goes first.
-        target: Where the file goes.
-        sha256: What its bytes must hash to, 64 hexadecimal digits.
-        patience: Retries and time-outs.
-        reporter: Told of the bytes, and of sources that fail.
+    Two processes must not download one target at a time: hold `files.locked(target)`. The `urls`
+    are tried in their order, but the source of a part that an earlier command left goes first.
+    What has arrived stays after an error.
 
     Raises:
-        DownloadError: No source gave the file, or none gave the one with that hash.
-        DataError: The disk is full or cannot be written. What has arrived stays.
+        DownloadError: If no source gave the file, or none the one with the hash `sha256`.
     """
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = PartialFile(target)
     wanted = sha256.lower() if sha256 else ""
-    if not (part.size and part.sha256 == wanted):  # an earlier run may have ended at the very end
+    if not (part.size and part.sha256 == wanted):  # a command may have ended just before the move
         with _Session() as session:
             _complete(_Transfer(session, part, target, patience, reporter), urls, wanted)
     reporter(Transferred(target.name, part.size, part.size))
@@ -112,7 +105,7 @@ def download(
 
 
 def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
-    """Ask the sources in turn until one completes the part."""
+    """Try the sources in turn until one completes the part."""
     sources = sorted(dict.fromkeys(urls), key=lambda url: not transfer.part.is_from(url))
     failures: dict[str, SourceError] = {}
     for url in sources:
@@ -129,12 +122,12 @@ def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
 
 
 class _Session(requests.Session):
-    """Takes proxies from the environment; never steps down from https to http."""
+    """A session with the environment's proxies that follows no redirect from https to http."""
 
     def __init__(self) -> None:
         super().__init__()
         self.max_redirects = 10
-        # Any other encoding would make the bytes that are counted others than those that are kept.
+        # With any other encoding, the counted bytes would not be those that are saved.
         self.headers.update(
             {"User-Agent": f"sketch2img/{__version__}", "Accept-Encoding": "identity"}
         )
@@ -142,22 +135,20 @@ class _Session(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Called for every redirect, before it is followed."""
+        """Refuse a redirect from https to http; requests calls this before following any."""
         if response.url.startswith("https:") and str(prepared_request.url).startswith("http:"):
             raise requests.exceptions.InvalidSchema("redirected from https to http")
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
 
-# The part of a file that has been downloaded, kept beside it until it is whole.
+# The downloaded part of a file is stored next to the target until it is whole.
 
 
 class PartialFile:
-    """The bytes of a file so far, and which version of which source they are of.
+    """The bytes of a file so far, and the source and version that they are from.
 
-    The source is kept as `addresses.key` has it: what is secret in an address is written nowhere.
-
-    Raises:
-        OSError: Whatever the disk says, from every method.
+    The source is stored as an `address_key`: secrets in a URL are written nowhere. Every method
+    may raise an `OSError`.
     """
 
     def __init__(self, target: Path) -> None:
@@ -176,14 +167,14 @@ class PartialFile:
         return self._digest.hexdigest()
 
     def begin(self, url: str, validator: str) -> None:
-        """Drop what there is, for the bytes of another source or version."""
-        with self.path.open("wb"):  # emptied first: a kill in between must not mix the two
+        """Drop the bytes so far, in favour of another source or version."""
+        with self.path.open("wb"):  # emptied first: a kill in between must not mix the versions
             self.size, self._digest = 0, hashlib.sha256()
         self.source, self.validator = address_key(url), validator
         files.write_json(self.sidecar, {"source": self.source, "validator": validator})
 
     def clear(self) -> None:
-        """Delete what there is."""
+        """Delete the bytes so far."""
         self.path.unlink(missing_ok=True)
         self.sidecar.unlink(missing_ok=True)
         self.size, self._digest, self.source, self.validator = 0, hashlib.sha256(), "", ""
@@ -204,11 +195,11 @@ class PartialFile:
         self.sidecar.unlink(missing_ok=True)
 
     def is_from(self, url: str) -> bool:
-        """Whether the bytes, if there are any, came from an address."""
+        """Return whether the bytes so far, if any, came from this URL."""
         return self.source == address_key(url)
 
     def range_from(self, url: str) -> dict[str, str]:
-        """Headers that ask for the rest, where this source's earlier bytes allow that."""
+        """Return headers that ask for the rest, if this source's earlier bytes allow that."""
         if not (self.size and self.validator and self.is_from(url)):
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
@@ -227,7 +218,7 @@ class PartialFile:
 
 @dataclass
 class _Transfer:
-    """One file from one source after another."""
+    """The download of one file, from one source after another."""
 
     session: _Session
     part: PartialFile
@@ -237,11 +228,7 @@ class _Transfer:
     pace: Pace = field(default_factory=Pace)
 
     def run(self, url: str, wanted: str) -> None:
-        """Complete the part from one source and verify it.
-
-        Raises:
-            SourceError: The source is to be given up.
-        """
+        """Complete the part from one source and verify it; a `SourceError` gives up the source."""
         failures, before = 0, self.part.size if self.part.range_from(url) else 0
         furthest = before
         while True:
@@ -251,11 +238,11 @@ class _Transfer:
             except SourceError as error:
                 failures = 1 if self.part.size > furthest else failures + 1
                 furthest = max(furthest, self.part.size)
-                is_hopeless = error.offline and furthest == before  # no network: say so now
+                is_hopeless = error.offline and furthest == before  # no network: fail at once
                 if not error.again or is_hopeless or failures >= self.patience.attempts:
                     raise
                 wait = self.patience.wait(failures, error.wait)
-                self.reporter(Note(f"{shown(url)}: {error}; again in {wait:.3g} s"))
+                self.reporter(Note(f"{shown(url)}: {error}; retrying in {wait:.3g} s"))
                 time.sleep(wait)
         self._verify(wanted)
 
@@ -264,7 +251,7 @@ class _Transfer:
         if wanted and found != wanted:
             with files.writing(self.target):
                 self.part.clear()
-            raise SourceError(f"its SHA-256 is {found}, wanted {wanted}")
+            raise SourceError(f"its SHA-256 is {found}, not {wanted}")
 
     def _attempt(self, url: str) -> None:
         with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
@@ -274,7 +261,7 @@ class _Transfer:
             self.part.append(self._blocks(response, total), lambda: self._tell(total))
 
     def _answer(self, url: str) -> requests.Response:
-        """A response whose body goes on where the part ends, or starts from nothing."""
+        """Return a response whose body starts where the part ends, or at the beginning."""
         asked = self.part.range_from(url)
         response = self._get(url, asked)
         if asked and response.status_code in {206, 416} and not self._fits(response):
@@ -292,7 +279,7 @@ class _Transfer:
 
     def _get(self, url: str, asked: Mapping[str, str]) -> requests.Response:
         if not url.lower().startswith(("http://", "https://")):
-            raise SourceError("neither http nor https")
+            raise SourceError("the URL is neither http nor https")
         timeout = (self.patience.connect, self.patience.read)
         try:
             return self.session.get(url, headers=asked, stream=True, timeout=timeout)
@@ -300,14 +287,14 @@ class _Transfer:
             raise _no_answer(error) from error
 
     def _fits(self, response: requests.Response) -> bool:
-        """Whether a 206 is the rest of the very version that the part is of."""
+        """Return whether a 206 is the rest of the very version that the part is from."""
         start, whole = content_range(response.headers)
         fits = start == self.part.size and (whole is None or whole > start)
         is_same = validator(response.headers) in {"", self.part.validator}
         return response.status_code == 206 and fits and is_same
 
     def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
-        """The body as it was sent, never more than `total` says."""
+        """Yield the body as it was sent, until the part has `total` bytes."""
         error: Exception | None = None
         try:
             while block := response.raw.read(
@@ -341,11 +328,11 @@ def _reason(error: BaseException) -> str:
         return "timed out"
     if isinstance(root, http.client.IncompleteRead):
         return "cut"
-    return shown(str(getattr(root, "strerror", None) or root))  # it may quote an address
+    return shown(str(getattr(root, "strerror", None) or root))  # the text may quote a URL
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first cause, out of the layers that requests and urllib3 put around it."""
+    """Return the first cause, below the errors that requests and urllib3 put around it."""
     layers = (error.__cause__, getattr(error, "reason", None), *error.args)
     below = next((layer for layer in layers if isinstance(layer, BaseException)), None)
     return error if below is None else _root(below)
@@ -355,20 +342,20 @@ def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> Downlo
     tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
     if failures and all(error.offline for error in failures.values()):
         return DownloadError(
-            f"no connection, cannot download {target.name}: {tried}",
-            hint="check the network and HTTPS_PROXY, or give a file that you have with --from FILE",
+            f"cannot download {target.name} without a network connection: {tried}",
+            hint="check the network and HTTPS_PROXY, or give a local file with --from FILE",
         )
     return DownloadError(
         f"cannot download {target.name}: {tried or 'no source is known'}",
-        hint="try again later: what has arrived is kept; or give a file with --from FILE",
+        hint="run the same command later to resume, or give a local file with --from FILE",
     )
 
 
-# What the headers of a response say about a file and its parts (RFC 9110).
+# The headers of a response describe a file and its parts (RFC 9110).
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """First byte of a partial body, and the whole file's size, where they are known.
+    """Return the first byte of a partial body and the size of the whole file, if they are known.
 
     >>> content_range({"Content-Range": "bytes 10-19/20"})
     (10, 20)
@@ -385,7 +372,7 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
-    """Bytes of the whole file, of which the body begins at `start`; None where nobody says.
+    """Return the bytes of the whole file, whose body begins at `start`; None if unknown.
 
     >>> total_bytes({"Content-Length": "5"}, 10)
     15
@@ -400,7 +387,7 @@ def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
 
 
 def validator(headers: Mapping[str, str]) -> str:
-    """What `If-Range` takes: a strong ETag, or else the date of the last change, or nothing.
+    """Return what `If-Range` takes: a strong ETag, or else the date of the last change, or ''.
 
     >>> validator({"ETag": 'W/"1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
     'Wed, 21 Oct 2015 07:28:00 GMT'
@@ -410,7 +397,7 @@ def validator(headers: Mapping[str, str]) -> str:
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for, given as a number or as a date.
+    """Return the seconds that `Retry-After` asks for, as a number or as a date.
 
     >>> asked_wait({"Retry-After": "120"})
     120.0
@@ -426,11 +413,11 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-# Addresses as they may be shown and written down: without what might be secret in them.
+# URLs are shown and recorded without what might be secret in them.
 
 
 def shown(url: str) -> str:
-    """An address, or a text that ends with one, without user, password, query and fragment.
+    """Return a URL, or a text that ends with one, without user, password, query and fragment.
 
     >>> shown("https://me:secret@example.org:8080/a/b.zip?X-Amz-Signature=secret")
     'https://example.org:8080/a/b.zip'
@@ -439,9 +426,9 @@ def shown(url: str) -> str:
 
 
 def address_key(url: str) -> str:
-    """What tells files' addresses apart in our own notes; `shown` of it is `shown` of the address.
+    """Return what identifies a URL in our own records; it is `shown` like the URL itself.
 
-    Two queries may name two files: a hash stands in the place of each.
+    Two queries may name two files, so a hash replaces each.
 
     >>> address_key("https://me:secret@example.org/a.zip"), address_key("https://example.org/a.zip?id=1")
     ('https://example.org/a.zip', 'https://example.org/a.zip#c9aff77574334305')

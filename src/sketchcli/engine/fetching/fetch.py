@@ -1,4 +1,4 @@
-"""`fetch-data`: a known set or network, drawn, copied or downloaded, whole or not at all."""
+"""`fetch-data` draws, copies or downloads a dataset or network, whole or not at all."""
 
 import datetime as dt
 import re
@@ -19,44 +19,29 @@ from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, DownloadError, UsageError
 from sketchcli.registry import Named
 
-Fill = Callable[[Path], list[Obtained]]  # fills a folder; tells where its content came from
+Fill = Callable[[Path], list[Obtained]]  # fills a folder; returns where its content came from
 PAIRS, SIDE, SEED = 200, 128, 0
-
-
-# What `fetch-data` is asked for: whether it makes sense, and what it would do.
 
 
 @dataclass(frozen=True)
 class FetchConfig:
-    """What to fetch."""
+    """The asset to fetch, and the options for it."""
 
     asset: str
-    name: str = ""  # of the raw set; the asset's own by default
-    count: int | None = None  # pairs to draw; PAIRS by default
-    size: int | None = None  # pixels a side, of drawn pairs; SIDE by default
-    seed: int | None = None  # of drawn pairs; SEED by default
-    source: str = ""  # --from: a file, a folder or an address
-    licence: str = ""  # of the user's own pictures
-    sha256: str = ""  # of the file, in the place of a known or recorded one
-    is_accepted: bool = False  # the asset's notice
+    name: str = ""  # name of the raw dataset; the asset's own by default
+    count: int | None = None  # number of drawn pairs; PAIRS by default
+    size: int | None = None  # width and height of drawn pairs, in pixels; SIDE by default
+    seed: int | None = None  # random seed of drawn pairs; SEED by default
+    source: str = ""  # --from: a file, a folder or a URL
+    licence: str = ""  # licence of the user's own images
+    sha256: str = ""  # expected hash of the file; overrides a published or recorded one
+    is_accepted: bool = False  # whether the user accepted the asset's notice
 
 
 def fetch(
     config: FetchConfig, *, overwrite: bool = False, reporter: Reporter = SILENT
 ) -> FetchResult:
-    """Put a set or network into its room at home; it appears whole or not at all.
-
-    Args:
-        config: What to fetch.
-        overwrite: Whether an older one of that name may be replaced.
-        reporter: Told of the progress.
-
-    Raises:
-        UsageError: No such set, an option is missing, or its licence was not accepted.
-        DataError: It is there already, the source is not what it should be, or the disk cannot be
-            written.
-        DownloadError: It could not be downloaded, or is not what it should be.
-    """
+    """Put a dataset or network into the data folder, whole or not at all."""
     room = registry.load(registry.ASSETS, config.asset)
     asset: Asset = room.ASSET
     name, target = checked(config, asset)
@@ -64,7 +49,7 @@ def fetch(
     if asset.kind is Kind.MANUAL and not config.source:
         raise _by_hand(config.asset, asset, reporter)
     if asset.notice and not config.is_accepted:
-        raise UsageError(asset.notice, hint="if you accept that, add --accept-licence")
+        raise UsageError(asset.notice, hint="if you accept this notice, add --accept-licence")
     downloads = paths.downloads_home() / name
     fill = _filling(config, room, downloads, reporter)
     with files.locked(target):
@@ -95,8 +80,8 @@ def _by_hand(name: str, asset: Asset, reporter: Reporter) -> UsageError:
     for number, step in enumerate(asset.steps, start=1):
         reporter(Note(f"{number}. {step}"))
     return UsageError(
-        f"'{name}' cannot be downloaded by a program: follow the steps above",
-        hint=f"then sketch2img fetch-data {name} --from FILE (or a folder)",
+        f"'{name}' cannot be downloaded automatically; follow the steps above",
+        hint=f"after the steps, run: sketch2img fetch-data {name} --from FILE_OR_FOLDER",
     )
 
 
@@ -149,13 +134,13 @@ def _place(
     except DataError as error:
         if not found.is_downloaded or _is_about_the_disk(error):
             raise
-        shutil.rmtree(downloads, ignore_errors=True)  # the next attempt must not begin with it
+        shutil.rmtree(downloads, ignore_errors=True)  # the next attempt must not use them
         raise DownloadError(error.message, hint=error.hint) from error
     return [found]
 
 
 def _is_about_the_disk(error: DataError) -> bool:
-    """Whether the operating system is to blame, and not what was downloaded."""
+    """Return whether the operating system is to blame, and not the downloaded file."""
     return getattr(error.__cause__, "errno", None) is not None
 
 
@@ -176,7 +161,7 @@ def _obtain(config: FetchConfig, asset: Asset, downloads: Path, reporter: Report
 
 
 def _with_way_out(error: DownloadError, asset: Asset) -> DownloadError:
-    """The same error, with another way to the same files in its hint."""
+    """Return the same error, with another way to get the same files in its hint."""
     ways = (error.hint, convert.way_out(asset), asset.homepage)
     return DownloadError(error.message, hint="; ".join(way for way in ways if way))
 
@@ -196,22 +181,17 @@ def _provenance(name: str, config: FetchConfig, asset: Asset, found: list[Obtain
 
 
 def _tell_count(name: str, asset: Asset, pictures: int, reporter: Reporter) -> None:
-    """Warn where a set has fewer pictures than its authors say."""
+    """Warn if a dataset does not have as many images as its authors say."""
     if asset.pairs is None:
         return
     expected = asset.pairs * (1 if asset.direction else 2)
     if pictures != expected:
-        message = f"{name}: {pictures} pictures; the whole set has {expected}"
+        message = f"{name} has {pictures} images, but the complete dataset has {expected}"
         reporter(Note(message, is_warning=True))
 
 
 def plan(config: FetchConfig) -> FetchPlan:
-    """What `fetch` would do; nothing is changed.
-
-    Raises:
-        UsageError: No such set, or options that make no sense together.
-        DataError: The source is not there.
-    """
+    """Return what `fetch` would do, without changing anything."""
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
     name, target = checked(config, asset)
     is_there = runs.is_fetched(target)
@@ -231,12 +211,7 @@ def plan(config: FetchConfig) -> FetchPlan:
 
 
 def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
-    """What the set will be called, and where it goes, where the options make sense together.
-
-    Raises:
-        UsageError: They do not.
-        DataError: The source is not there.
-    """
+    """Check that the options make sense together, and return the dataset's name and folder."""
     _check_drawing(config, asset)
     _check_source(config, asset)
     _check_hash(config, asset)
@@ -247,18 +222,23 @@ def _check_drawing(config: FetchConfig, asset: Asset) -> None:
     drawing = {"--count": config.count, "--size": config.size, "--seed": config.seed}
     given = [option for option, value in drawing.items() if value is not None]
     if given and asset.kind is not Kind.DRAWN:
-        raise UsageError(f"{given[0]}: '{config.asset}' is not drawn", hint="leave it out")
+        raise UsageError(
+            f"{given[0]} applies only to datasets that sketch2img draws, not to '{config.asset}'",
+            hint="omit this option",
+        )
 
 
 def _check_source(config: FetchConfig, asset: Asset) -> None:
     if config.source and asset.kind is Kind.DRAWN:
-        raise UsageError(f"--from: '{config.asset}' is drawn, not copied", hint="leave it out")
+        raise UsageError(
+            f"--from does not apply to '{config.asset}', which sketch2img draws", hint="omit --from"
+        )
     if not config.source and asset.kind is Kind.LOCAL:
-        hint = "--from FOLDER, --from ARCHIVE or --from URL"
-        raise UsageError(f"'{config.asset}' needs to know where your pictures are", hint=hint)
+        hint = "add --from FOLDER, --from ARCHIVE or --from URL"
+        raise UsageError(f"'{config.asset}' needs the location of your images", hint=hint)
     if config.licence and asset.kind is not Kind.LOCAL:
-        hint = "leave it out; it is for pictures of your own"
-        raise UsageError(f"--licence: '{config.asset}' has its own", hint=hint)
+        hint = "omit --licence; it applies only to your own images"
+        raise UsageError(f"--licence: '{config.asset}' has its own licence", hint=hint)
     if config.source:
         obtaining.check(config.source)
 
@@ -266,33 +246,33 @@ def _check_source(config: FetchConfig, asset: Asset) -> None:
 def _check_hash(config: FetchConfig, asset: Asset) -> None:
     if not re.fullmatch(r"([0-9a-f]{64})?", config.sha256):
         raise UsageError(
-            f"--sha256 {config.sha256}: not a hash", hint="64 hexadecimal digits, as sha256sum says"
+            f"--sha256 {config.sha256} is not a SHA-256 hash",
+            hint="give 64 hexadecimal digits, as sha256sum prints them",
         )
     if config.sha256 and not config.source and len(asset.downloads) != 1:
-        raise UsageError(f"--sha256: '{config.asset}' is not one file", hint="leave it out")
+        raise UsageError(f"--sha256: '{config.asset}' is not a single file", hint="omit --sha256")
 
 
 def _target(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
-    """What the set is called, and where it goes; an asset's name belongs to that asset."""
+    """Return the dataset's name and folder; the name of an asset is reserved for that asset."""
     if asset.kind is Kind.NETWORK:
         if config.name:
-            raise UsageError(f"--name: '{config.asset}' keeps its own", hint="leave it out")
+            raise UsageError(f"--name: '{config.asset}' keeps its own name", hint="omit --name")
         return config.asset, paths.assets_home() / config.asset
     name = config.name or ("" if asset.kind is Kind.LOCAL else config.asset)
     if not name or (name != config.asset and name in registry.names(registry.ASSETS)):
-        raise UsageError(f"'{config.asset}' needs another name", hint="give it one with --name")
+        raise UsageError(
+            f"the dataset from '{config.asset}' needs a name that is not reserved",
+            hint="choose a name with --name",
+        )
     return name, paths.raw_home() / paths.checked_name(name)
 
 
 def check_place(target: Path, *, overwrite: bool) -> None:
-    """Refuse what is there already, before anything is asked of the user or of a server.
-
-    Raises:
-        DataError: A folder that may not be replaced.
-    """
+    """Refuse to replace an existing folder, before the user or a server is asked for anything."""
     if runs.is_fetched(target) and not overwrite:
-        hint = "--verify checks it, --overwrite fetches it again"
-        raise DataError(f"{target} exists", hint=hint)
+        hint = "add --verify to check it, or --overwrite to fetch it again"
+        raise DataError(f"{target} already exists", hint=hint)
     files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
 
 

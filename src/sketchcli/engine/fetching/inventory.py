@@ -1,4 +1,4 @@
-"""The SHA-256 of every file of a folder, in the format that `sha256sum -c` reads."""
+"""The SHA-256 of every file in a folder, in the format that `sha256sum -c` reads."""
 
 import hashlib
 import re
@@ -14,22 +14,22 @@ from sketchcli.engine.results import AssetListing, VerifyResult
 from sketchcli.errors import DataError
 
 FILE = "manifest.sha256"
-OURS = frozenset({FILE, runs.FILE})  # written by this program, beside the set's own files
-NAMED = 3  # files that a message names
-SOON_DONE = 100  # files whose hashes take no time worth a report
+OURS = frozenset({FILE, runs.FILE})  # written by this program, next to the dataset's own files
+NAMED = 3  # largest number of files that a message names
+SOON_DONE = 100  # number of files up to which hashing is too fast to report its progress
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
 
 
 @dataclass(frozen=True)
 class Differences:
-    """What a folder has other than its inventory says, as paths relative to it."""
+    """The differences of a folder from its inventory, as paths relative to the folder."""
 
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Such as `1 missing (a.png), 2 changed (b.png, c.png)`; empty where nothing differs."""
+        """Return text such as `1 missing (a.png), 2 changed (b.png, c.png)`, or '' if all agree."""
         parts = (("missing", self.missing), ("changed", self.changed), ("extra", self.extra))
         return ", ".join(
             f"{len(names)} {what} ({first_of(names)})" for what, names in parts if names
@@ -37,7 +37,7 @@ class Differences:
 
 
 def first_of(names: tuple[str, ...]) -> str:
-    """The first few names, and a sign that there are more.
+    """Return the first few names, and a sign that there are more.
 
     >>> first_of(("a", "b", "c", "d"))
     'a, b, c, ...'
@@ -46,13 +46,13 @@ def first_of(names: tuple[str, ...]) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def listed(folder: Path) -> dict[str, Path]:
-    """A set's own files by their relative path, sorted; neither hidden nor written by us."""
+    """Return a dataset's own files by relative path, sorted, without hidden files and ours."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     return {
         name: found[name]
@@ -62,7 +62,7 @@ def listed(folder: Path) -> dict[str, Path]:
 
 
 def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
-    """The SHA-256 of each of a set's own files, by its relative path."""
+    """Return the SHA-256 of each of a dataset's own files, by relative path."""
     found = listed(folder)
     hashes = {}
     for done, (name, path) in enumerate(found.items(), start=1):
@@ -75,17 +75,13 @@ def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
 def write(folder: Path, hashes: Mapping[str, str]) -> None:
     """Write the inventory into the folder."""
     text = "".join(f"{_line(name, hashes[name])}\n" for name in sorted(hashes))
-    # A file's name need not be valid UTF-8.
+    # A file name may not be valid UTF-8.
     content = text.encode("utf-8", "surrogateescape")
     files.write_whole(folder / FILE, lambda part: part.write_bytes(content))
 
 
 def read(folder: Path) -> dict[str, str] | None:
-    """The inventory that was written into a folder, or None.
-
-    Raises:
-        DataError: A line of it is damaged.
-    """
+    """Return the inventory that was written into a folder, or None."""
     path = folder / FILE
     if not path.is_file():
         return None
@@ -93,14 +89,7 @@ def read(folder: Path) -> dict[str, str] | None:
 
 
 def parse(text: str, *, name: str) -> dict[str, str]:
-    """Hashes by file, from lines that `sha256sum` wrote.
-
-    Args:
-        text: The lines.
-        name: What to call the text in an error.
-
-    Raises:
-        DataError: A line is something else.
+    """Return hashes by file, from lines that `sha256sum` wrote; errors call the text `name`.
 
     >>> parse("00" * 32 + "  a b.png", name="list") == {"a b.png": "00" * 32}
     True
@@ -112,7 +101,7 @@ def parse(text: str, *, name: str) -> dict[str, str]:
         match = _LINE.fullmatch(line.removesuffix("\r"))
         if match is None:
             raise DataError(
-                f"{name}: line {number} is not a hash and a name", hint="fetch it again"
+                f"{name}: line {number} is not a hash and a file name", hint="fetch the files again"
             )
         is_escaped, digest, file = match.groups()
         hashes[_unescaped(file) if is_escaped else file] = digest
@@ -120,7 +109,7 @@ def parse(text: str, *, name: str) -> dict[str, str]:
 
 
 def compare(folder: Path, hashes: Mapping[str, str], reporter: Reporter = SILENT) -> Differences:
-    """What a folder has other than its inventory says."""
+    """Return how a folder differs from its inventory."""
     now = take(folder, reporter)
     return Differences(
         missing=tuple(name for name in hashes if name not in now),
@@ -140,39 +129,33 @@ def _unescaped(name: str) -> str:
     return re.sub(r"\\[\\nr]", lambda match: characters[match[0]], name)
 
 
-# `fetch-data --verify`: whether a set is still what it was when it was fetched.
+# `fetch-data --verify` checks whether the files are still those that were fetched.
 
 
 def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
-    """Compare the files of a fetched set or network with the hashes that were recorded then.
-
-    Args:
-        name: The set's or network's name.
-        reporter: Told of the progress.
-
-    Raises:
-        DataError: It is not there, has no hashes, or has missing, changed or extra files.
-    """
+    """Compare the files of a raw dataset or a network with the hashes recorded when fetched."""
     rooms = (paths.raw_home(), paths.assets_home())
     folders = [room / paths.checked_name(name) for room in rooms]
     folder = next(filter(runs.is_fetched, folders), None)
-    again = f"sketch2img fetch-data {runs.read(folder).asset if folder else name}"
+    again = f"run: sketch2img fetch-data {runs.read(folder).asset if folder else name}"
     if folder is None:
-        raise DataError(f"'{name}' is not fetched yet", hint=again)
+        raise DataError(f"'{name}' has not been fetched yet", hint=again)
     hashes = read(folder)
     if hashes is None:
-        raise DataError(f"{folder}: no hashes were recorded", hint=f"{again} --overwrite")
+        raise DataError(f"{folder} has no recorded hashes", hint=f"{again} --overwrite")
     differences = compare(folder, hashes, reporter)
     if str(differences):
-        raise DataError(f"{folder}: {differences}", hint=f"{again} --overwrite fetches it again")
+        raise DataError(
+            f"{folder} differs from its recorded hashes: {differences}", hint=f"{again} --overwrite"
+        )
     return VerifyResult(name, folder, len(hashes))
 
 
-# What `fetch-data --list` shows; it imports nothing that draws, decodes or downloads.
+# `fetch-data --list` imports nothing that draws, decodes or downloads.
 
 
 def list_assets() -> tuple[AssetListing, ...]:
-    """All known sets and networks, and the user's own sets, with their states."""
+    """Return all available datasets and networks, and the user's own, with their status."""
     known = registry.names(registry.ASSETS)
     found = sorted(paths.raw_home().glob("[!.]*"))
     own = [path for path in found if path.name not in known and runs.is_fetched(path)]
@@ -222,13 +205,13 @@ def _drawn_pairs(asset: Asset, count: int | None) -> int | None:
 
 
 def _on_disk(folder: Path) -> tuple[int, float]:
-    """Files and megabytes of a fetched set."""
+    """Return the number of files of a fetched dataset, and their megabytes."""
     sizes = [path.stat().st_size for path in listed(folder).values()]
     return len(sizes), round(sum(sizes) / 1e6, 1)
 
 
 def _state(name: str) -> str:
-    """Of a set that is not there."""
+    """Return the status of a dataset or network that has not been fetched."""
     downloads = paths.downloads_home() / name
     is_begun = any(path.is_file() for path in downloads.rglob("*"))
     return "partial" if is_begun else "absent"

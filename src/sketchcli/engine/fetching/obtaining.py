@@ -1,4 +1,4 @@
-"""A set's bytes, from wherever they come: a file or folder of the user's, or an address."""
+"""The files of a dataset or network, from the user's disk or from a URL."""
 
 import datetime as dt
 import hashlib
@@ -22,73 +22,61 @@ class Obtained:
     """A file or folder that is on this machine."""
 
     path: Path
-    origin: str  # an address, as it may be shown, or a path
-    sha256: str = ""  # of a file
+    origin: str  # a path, or a URL without secrets
+    sha256: str = ""  # empty for a folder
     is_downloaded: bool = False
-    key: str = ""  # in our own record, where nobody published the hash
+    key: str = ""  # key in our own record, if the hash is not published
 
 
 def is_address(source: str) -> bool:
-    """Whether `--from` names an address.
-
-    Raises:
-        UsageError: An address of a kind that nothing is fetched from.
+    """Return whether `--from` names a URL; one that is neither http nor https is an error.
 
     >>> is_address("https://example.org/a.zip"), is_address("C:/a.zip")
     (True, False)
     """
     scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
-    hint = "download it yourself, then --from FILE"
+    hint = "download the file yourself, then give it with --from FILE"
     if scheme and scheme[1].lower() not in {"http", "https"}:
-        raise UsageError(f"--from {shown(source)}: neither http nor https", hint=hint)
+        raise UsageError(f"--from {shown(source)} is neither http nor https", hint=hint)
     return scheme is not None
 
 
 def shown_source(source: str) -> str:
-    """A `--from` as it may be shown."""
+    """Return a `--from` value without secrets."""
     return shown(source) if is_address(source) else source
 
 
 def check(source: str) -> None:
-    """Refuse a `--from` that nothing can come from, before anything is asked or done.
-
-    Raises:
-        UsageError: An address of a kind that nothing is fetched from.
-        DataError: Neither a file nor a folder.
-    """
+    """Refuse a `--from` that cannot be a source, before anything is asked or done."""
     path = Path(source).expanduser()
     if is_address(source) or path.is_dir() or path.is_file():
         return
-    fault = "neither a file nor a folder" if path.exists() else "no such file or folder"
-    raise DataError(f"{path}: {fault}", hint="name what you have with --from")
+    fault = "is neither a file nor a folder" if path.exists() else "does not exist"
+    raise DataError(f"{path} {fault}", hint="give an existing file or folder with --from")
 
 
 def from_disk(source: str, *, sha256: str = "") -> Obtained:
-    """A file or folder of the user's.
-
-    Args:
-        source: Its path.
-        sha256: What the file must hash to, if that is known.
-
-    Raises:
-        DataError: It is not that file.
-        UsageError: A hash was given for a folder.
-    """
+    """Return a file or folder of the user's; a file must have the hash, if one is given."""
     path = Path(source).expanduser()
     if path.is_dir():
         if sha256:
-            raise UsageError(f"--sha256: {path} is a folder", hint="give it with a file")
+            raise UsageError(
+                f"--sha256 applies only to files, but {path} is a folder",
+                hint="omit --sha256, or give a file with --from",
+            )
         return Obtained(path, str(path.resolve()))
     found = inventory.sha256_of(path)
     if sha256 not in {"", found}:
-        raise DataError(f"{path}: its SHA-256 is {found}, not {sha256}", hint="get the file again")
+        raise DataError(
+            f"{path}: its SHA-256 is {found}, not {sha256}", hint="download the file again"
+        )
     return Obtained(path, str(path.resolve()), found)
 
 
 def file_at(url: str) -> RemoteFile:
-    """The file behind an address that the user gives.
+    """Return the file behind a URL that the user gives.
 
-    Its name starts with a hash of the address, so that no other file's part is taken for its own.
+    Its name starts with a hash of the URL, so that no other file's part is taken for its own.
 
     >>> file_at("https://example.org/set.zip?key=1").name
     '72ebd66d-set.zip'
@@ -106,18 +94,13 @@ def from_network(
     is_stable: bool = True,
     reporter: Reporter = SILENT,
 ) -> Obtained:
-    """Download a file, and compare it with its known hash, or with what it was the first time.
+    """Download a file, and check it against its published hash or that of its first download.
 
-    Args:
-        file: The file.
-        folder: Where it goes; what an earlier run left there is used.
-        sha256: The hash that the user trusts, in the place of any other.
-        is_stable: Whether the same address gives the same bytes every time.
-        reporter: Told of the bytes.
+    `sha256` is a hash that the user trusts, which overrides any other. `is_stable` says whether a
+    URL gives the same bytes every time. A file that an earlier run left in `folder` is used.
 
     Raises:
-        DownloadError: No address gave the file, or it is not the one that it was.
-        DataError: The disk is full or cannot be written.
+        DownloadError: If no URL gave the file, or its hash is another one.
     """
     is_unpublished = is_stable and file.sha256 is None
     expected = sha256 or file.sha256
@@ -130,19 +113,19 @@ def from_network(
     if before not in {None, found}:
         path.unlink()
         raise DownloadError(
-            f"{file.name} has changed: its SHA-256 is {found}, and was {before} before",
-            hint=f"if you trust the new one: --sha256 {found}",
+            f"{file.name} has changed: its SHA-256 is {found}, but was {before} before",
+            hint=f"if you trust the new file, add --sha256 {found}",
         )
     key = source if is_unpublished else ""
     return Obtained(path, shown(source), found, is_downloaded=True, key=key)
 
 
 def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
-    """Record and show the hash that nobody published, of a download that proved to be good."""
+    """Record and show the unpublished hash of a download that proved to be good."""
     if found.key and recorded([found.key]) != found.sha256:
         size = found.path.stat().st_size
         record(found.key, sha256=found.sha256, size=size)
-        reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to notice a change"))
+        reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to detect a change"))
 
 
 def _recorded(file: RemoteFile) -> str | None:
@@ -150,41 +133,25 @@ def _recorded(file: RemoteFile) -> str | None:
 
 
 def _left_over(path: Path, expected: str | None) -> str:
-    """The SHA-256 of a file that an earlier run downloaded whole and could not unpack, or ''."""
+    """Return the SHA-256 of a file that an earlier run downloaded but could not unpack, or ''."""
     found = inventory.sha256_of(path) if path.is_file() else ""
     return found if expected in {None, found} else ""
 
 
-# What was downloaded before: a file whose hash nobody published must not change unnoticed.
+# Earlier downloads are recorded, so that a file without a published hash cannot change unnoticed.
 
 FILE = "known-files.json"
-LONGEST_WAIT = 10.0  # seconds for others, each of whom takes milliseconds
+LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
 
 
 def recorded(keys: Sequence[str]) -> str | None:
-    """The SHA-256 that a file had when it was first downloaded from one of its addresses.
-
-    Args:
-        keys: The addresses, as `addresses.key` has them.
-
-    Raises:
-        DataError: The record is damaged.
-    """
+    """Return the SHA-256 of a file's first download from one of its URLs (`address_key`)."""
     known = _read()
     return next((str(known[key]["sha256"]) for key in keys if key in known), None)
 
 
 def record(key: str, *, sha256: str, size: int) -> None:
-    """Write down what came from an address.
-
-    Args:
-        key: The address, as `addresses.key` has it.
-        sha256: The file's hash.
-        size: The file's bytes.
-
-    Raises:
-        DataError: The record is damaged, or cannot be written.
-    """
+    """Record the hash and the size in bytes of what came from a URL (`address_key`)."""
     today = dt.datetime.now(dt.UTC).date().isoformat()
     with files.locked(_path(), doing="written", patience=LONGEST_WAIT):
         known = _read() | {key: {"sha256": sha256, "size": size, "date": today}}
@@ -205,5 +172,5 @@ def _read() -> dict[str, dict[str, Any]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         is_sound = False
     if not is_sound:
-        raise DataError(f"{path}: damaged", hint="delete it; it will be recorded anew")
+        raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")
     return dict(known)

@@ -1,14 +1,14 @@
 """The arrays in a pickled network, read without running anything that the file asks for.
 
-A pickle is a program: it names functions, and opening it calls them. Here every name that the
-files of networks need is answered with a stand-in of ours that only keeps what it is given, and
-any other name is refused. Three formats are read: a plain pickle of numpy arrays, PyTorch's zip
-archive (a state dict, or a TorchScript module, whose code is not looked at), and the format that
-PyTorch wrote before 1.6. Nothing is unpacked, and no array is larger than its file.
+A pickle is a program: it names functions, and opening it calls them. Here, every name that network
+files need stands for a class of ours that only keeps what it is given; any other name is refused.
+Three formats are read: a plain pickle of numpy arrays, PyTorch's zip archive (a state dict, or a
+TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. Nothing
+is unpacked, and no array has more values than its file stores.
 
-`torch.load(weights_only=True)` reads neither the first nor TorchScript; a file of 500 bytes makes
-it take any memory (`bytearray` is a name that it allows); and before PyTorch 2.10 a crafted file
-could corrupt memory (CVE-2026-24747).
+`torch.load(weights_only=True)` reads neither the first format nor TorchScript; a file of 500 bytes
+makes it allocate any amount of memory (it allows the name `bytearray`); and before PyTorch 2.10 a
+crafted file could corrupt memory (CVE-2026-24747).
 """
 
 import collections
@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from sketchcli.errors import DataError
 
-HINT = "fetch it again, or give --from with the file of the other edition"
-LARGEST_FILE = 2**30
-LARGEST_PICKLE = 2**22  # inside a zip archive, where the arrays are files of their own
-DEEPEST = 16  # levels of modules in modules
+HINT = "download the file again, or give fetch-data the file of another edition with --from"
+LARGEST_FILE = 2**30  # bytes
+LARGEST_PICKLE = 2**22  # bytes inside a zip archive, where the arrays are files of their own
+DEEPEST = 16  # levels of nested modules
 MOST_NODES = 100_000
-MOST_TIMES = 4  # the file's size that its arrays may take: halves become floats, some share numbers
+MOST_TIMES = 4  # bytes of all arrays per byte of the file: halves become floats, some share values
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _ITEM_SIZES = {
@@ -43,15 +43,10 @@ Float32 = NDArray[np.float32]
 
 
 def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
-    """The wanted arrays of a file, by their dotted name (`layers.conv.weight`).
+    """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
-    Args:
-        path: A file that pickle or PyTorch wrote.
-        wanted: Names; others that the file has are not read.
-
-    Raises:
-        DataError: The file is missing, too large, damaged, of another format, or asks for
-            something that no network needs.
+    A file that is missing, too large, damaged or of another format, or that asks for something
+    that no network needs, is an error.
     """
     try:
         with path.open("rb") as file:
@@ -60,16 +55,16 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
             most = MOST_TIMES * file.seek(0, os.SEEK_END)
             return dict(_within(most, ((name, leaf.read(read_bytes)) for name, leaf in leaves)))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}", hint=HINT) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}", hint=HINT) from error
     except RefusedError as error:
-        raise DataError(f"{path}: {error}", hint=HINT) from error
+        raise DataError(f"{path} {error}", hint=HINT) from error
     except Exception as error:  # a damaged pickle can make any operation fail in any way
         fault = type(error).__name__
-        raise DataError(f"{path}: not a network that can be read ({fault})", hint=HINT) from error
+        raise DataError(f"{path} is not a readable network file ({fault})", hint=HINT) from error
 
 
 class _Module:
-    """Stands for any class of TorchScript: it keeps its attributes."""
+    """A stand-in for any class of TorchScript, which keeps its attributes."""
 
     attributes: object = None
 
@@ -77,11 +72,11 @@ class _Module:
         self.attributes = state
 
 
-ReadBytes = Callable[[str], bytes]  # the content of a storage, by its key
+ReadBytes = Callable[[str], bytes]  # returns the content of a storage, given its key
 
 
 class NumpyArray:
-    """Stands for `numpy.core.multiarray._reconstruct`, and for the array that it makes."""
+    """A stand-in for `numpy.core.multiarray._reconstruct`, and for the array that it makes."""
 
     def __init__(self, *_prototype: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -90,14 +85,10 @@ class NumpyArray:
         self.state = state
 
     def read(self, _read_bytes: ReadBytes) -> Float32:
-        """Its numbers.
-
-        Raises:
-            RefusedError: They are not float32, or fewer than its shape says.
-        """
+        """Return the values; refuse any that are not float32, or fewer than the shape says."""
         _version, shape, kind, is_fortran, content = self.state
         if (kind.order, kind.code) != ("<", "f4") or is_fortran:
-            raise RefusedError(f"holds an array of {kind.order}{kind.code}, not of float32")
+            raise RefusedError(f"holds an array of type {kind.order}{kind.code}, not float32")
         count = math.prod(shape)
         if len(content) < 4 * count:
             raise RefusedError(_SHORT)
@@ -105,7 +96,7 @@ class NumpyArray:
 
 
 class NumpyType:
-    """Stands for `numpy.dtype`."""
+    """A stand-in for `numpy.dtype`."""
 
     def __init__(self, code: str, *_flags: object) -> None:
         self.code, self.order = code, "|"
@@ -115,18 +106,18 @@ class NumpyType:
 
 
 class RefusedError(Exception):
-    """A file holds something that the file of a network does not need."""
+    """A flaw of a network file, as a verb phrase."""
 
 
 class Storage:
-    """What a persistent id of PyTorch names: an array's bytes, elsewhere in the file."""
+    """The bytes of an array elsewhere in the file, named by one of PyTorch's persistent ids."""
 
     def __init__(self, kind: str, key: str, count: int) -> None:
         self.kind, self.key, self.count = kind, key, count
 
 
 class TorchTensor:
-    """Stands for `torch._utils._rebuild_tensor_v2`, and for the tensor that it makes."""
+    """A stand-in for `torch._utils._rebuild_tensor_v2`, and for the tensor that it makes."""
 
     def __init__(
         self,
@@ -140,44 +131,40 @@ class TorchTensor:
         self.shape, self.strides = tuple(shape), tuple(strides)
 
     def __setstate__(self, state: object) -> None:
-        """Of an old `Parameter`: whether it needs a gradient."""
+        """Ignore the state: for an old `Parameter`, whether it needs a gradient."""
 
     def read(self, read_bytes: ReadBytes) -> Float32:
-        """Its numbers, in the order of its axes, however they lie in the file.
+        """Return the values in the order of the axes, however they lie in the file.
 
-        Raises:
-            RefusedError: They are no floats, or fewer than its shape and strides say.
+        Values that are not floats, or fewer than the shape and strides say, are refused.
         """
         kind, shape, strides = _FLOATS.get(self.storage.kind), self.shape, self.strides
         is_plain = len(shape) == len(strides) and min((self.offset, *shape, *strides)) >= 0
         if kind is None or not is_plain:
-            raise RefusedError(f"holds a tensor of {self.storage.kind} that is no weight")
+            raise RefusedError(f"holds a tensor of {self.storage.kind} that is not a weight")
         numbers = np.frombuffer(read_bytes(self.storage.key), kind)[self.offset :]
         end = 1 + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
         if len(numbers) < max(end, math.prod(shape)):  # strides of 0 could claim any size
             raise RefusedError(_SHORT)
         steps = [numbers.itemsize * step for step in strides]
         laid = np.lib.stride_tricks.as_strided(numbers, shape, steps)
-        if self.storage.kind == "BFloat16Storage":  # the upper half of a float32
+        if self.storage.kind == "BFloat16Storage":  # its bits are the upper half of a float32
             return (laid.astype("<u4", order="C") << 16).view("<f4")
         return laid.astype(np.float32, order="C")
 
 
 class TorchParameter:
-    """Stands for `torch.nn.Parameter`: the tensor in it."""
+    """A stand-in for `torch.nn.Parameter`: the tensor in it."""
 
     def __new__(cls, tensor: TorchTensor, *_flags: object) -> TorchTensor:  # type: ignore[misc]
-        """The tensor itself."""
+        """Return the tensor itself."""
         return tensor
 
     def __setstate__(self, state: object) -> None:
-        """Nothing to keep."""
+        """Ignore the state."""
 
 
-# Arrays in a pickle: stand-ins for what the files of networks build them with.
-#
-# They keep what they are given, and read their numbers, as float32, when they are asked to. No
-# array is larger than what its file holds.
+# Stand-ins replace what network files build arrays with, and read the values only when asked to.
 
 _FLOATS = {
     "FloatStorage": "<f4",
@@ -199,18 +186,18 @@ _STAND_INS: dict[tuple[str, str], Any] = {
     ("torch.jit._pickle", "build_intlist"): tuple,
     **{("torch", kind): kind for kind in _ITEM_SIZES},
 }
-# Opcodes of later protocols, which these formats do not use. `BYTEARRAY8` takes memory for as many
-# bytes as the file claims to have; `EXT` codes name functions by number.
+# These formats do not use the opcodes of later protocols. `BYTEARRAY8` allocates as many bytes as
+# the file claims to have; `EXT` codes name functions by number.
 _UNUSED = (
     *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
     *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
 )
 
 
-class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented to exist, under this name alone
+class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
     """An unpickler that knows the stand-ins, and nothing else.
 
-    It is the one that is written in Python: a few bytes make the one in C take gigabytes.
+    It extends the unpickler written in Python: a few bytes make the one in C allocate gigabytes.
     """
 
     dispatch: ClassVar = {
@@ -239,7 +226,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented to exist, unde
 
 
 def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
-    """What a file holds, and how to read the storages that it refers to."""
+    """Return what a file holds, and a function that reads the storages that it refers to."""
     if file.seek(0, os.SEEK_END) > LARGEST_FILE:
         raise RefusedError("is too large for a network")
     if zipfile.is_zipfile(file):
@@ -253,15 +240,15 @@ def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
 
 
 def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
-    """PyTorch's zip: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
+    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1]
     (data,) = (name for name in pickles if name.endswith("/data.pkl"))
     folder = data.partition("/")[0]
 
     def read_bytes(name: str) -> bytes:
         member = archive.getinfo(name)
-        if member.compress_type != zipfile.ZIP_STORED:  # what is stored is no larger than the file
-            raise RefusedError(f"has {name} compressed, which PyTorch never does")
+        if member.compress_type != zipfile.ZIP_STORED:  # stored members cannot outgrow the file
+            raise RefusedError(f"has a compressed member {name}, which PyTorch never writes")
         return archive.read(member)
 
     if archive.getinfo(data).file_size > LARGEST_PICKLE:
@@ -272,17 +259,17 @@ def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
 
 
 def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
-    """The older format: five pickles in a row, then each storage, preceded by its length."""
+    """Open the older format: five pickles in a row, then each storage, preceded by its length."""
     protocol, system = _Unpickler(file).load(), _Unpickler(file).load()
     if protocol != _LEGACY_PROTOCOL or not system["little_endian"]:
-        raise RefusedError("is of a version of PyTorch's format that is not known")
+        raise RefusedError("has an unknown version of PyTorch's format")
     unpickler = _Unpickler(file)
     root, keys = unpickler.load(), _Unpickler(file).load()
     places: dict[str, tuple[int, int]] = {}
     for key in keys:
         storage = unpickler.storages[key]
         if int.from_bytes(file.read(8), "little") != storage.count:
-            raise RefusedError("is damaged: a tensor has another length than its header says")
+            raise RefusedError("is damaged: the length of a tensor differs from its header")
         places[key] = (file.tell(), storage.count * _ITEM_SIZES[storage.kind])
         file.seek(places[key][1], os.SEEK_CUR)
 
@@ -295,11 +282,11 @@ def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
 
 
 def _no_storage(key: str) -> bytes:
-    raise RefusedError(f"refers to a storage {key}, and has none")
+    raise RefusedError(f"refers to a storage {key}, but has no storages")
 
 
 def _leaves(root: object) -> Iterator[tuple[str, NumpyArray | TorchTensor]]:
-    """Every array under nested dictionaries and modules, by its dotted name."""
+    """Yield every array under nested dictionaries and modules, by its dotted name."""
     for count, (place, node) in enumerate(_nodes((), root)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
@@ -308,11 +295,11 @@ def _leaves(root: object) -> Iterator[tuple[str, NumpyArray | TorchTensor]]:
 
 
 def _within(most: int, arrays: Iterator[tuple[str, Float32]]) -> Iterator[tuple[str, Float32]]:
-    """Arrays, as long as they take no more bytes than that together."""
+    """Yield the arrays, while together they take at most `most` bytes."""
     for name, array in arrays:
         most -= array.nbytes
         if most < 0:
-            raise RefusedError("has many times more numbers than it holds")
+            raise RefusedError("has arrays that are many times larger than the file")
         yield name, array
 
 
