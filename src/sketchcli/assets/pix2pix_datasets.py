@@ -1,7 +1,7 @@
-"""What the sets of the pix2pix paper share: one server, one layout, one condition.
+"""The datasets of the pix2pix paper, which share a server, a layout and a condition of use.
 
-Each archive holds side-by-side JPEG pictures in `train/`, `val/` and `test/`. No hash of the
-archives was ever published; their sizes are those of the server's index.
+Each archive holds side-by-side JPEG images in `train/`, `val/` and `test/`. No hash of the
+archives was ever published; their sizes are those in the server's index.
 """
 
 from sketchcli.assets import Asset, Edition, Kind, RemoteFile
@@ -35,27 +35,21 @@ def pix2pix_set(
     homepage: str,
     source: str,
 ) -> Asset:
-    """A set of the pix2pix paper.
+    """Return a dataset of the pix2pix paper.
 
-    Args:
-        name: The archive's name on the server.
-        title: What its pictures show.
-        direction: Where the photo is.
-        size: Bytes of the archive.
-        pairs: Pictures in it, where they were counted.
-        homepage: The page of the data that it was made from.
-        source: What to cite beside the pix2pix paper.
+    `size` is that of the archive in bytes, `homepage` the page of the data that the dataset was
+    made from, and `source` what to cite besides the pix2pix paper.
     """
     file = f"{name}.tar.gz"
     urls = (f"https://{SERVER}/{file}", f"http://{SERVER}/{file}")
     return Asset(
         title=title,
-        licence="research only, under the terms of the pictures' first source",
+        licence="research only, under the terms of the images' first source",
         citation=f"{CITATION} {source}",
         kind=Kind.ARCHIVE,
         homepage=homepage,
         notice=(
-            f"'{name}' is for research only; its pictures keep the terms of their first source: "
+            f"'{name}' is for research only; its images keep the terms of their first source: "
             f"{homepage}"
         ),
         pairs=pairs,
@@ -64,8 +58,7 @@ def pix2pix_set(
     )
 
 
-# Street scenes (left) and their label maps (right).
-
+# Street scenes are on the left, their label maps on the right.
 CITYSCAPES = pix2pix_set(
     "cityscapes",
     "Street scenes, label maps",
@@ -80,8 +73,7 @@ CITYSCAPES = pix2pix_set(
 )
 
 
-# Edges of handbags (left) and their photos (right).
-
+# Edges of handbags are on the left, their photos on the right.
 EDGES2HANDBAGS = pix2pix_set(
     "edges2handbags",
     "Handbags, their edges",
@@ -96,8 +88,7 @@ EDGES2HANDBAGS = pix2pix_set(
 )
 
 
-# Edges of shoes (left) and their photos (right).
-
+# Edges of shoes are on the left, their photos on the right.
 EDGES2SHOES = pix2pix_set(
     "edges2shoes",
     "Shoes, their edges",
@@ -109,8 +100,7 @@ EDGES2SHOES = pix2pix_set(
 )
 
 
-# CMP facades: the photo of a house front is left, its label map right.
-
+# Photos of house fronts (CMP facades) are on the left, their label maps on the right.
 FACADES = pix2pix_set(
     "facades",
     "House fronts, label maps (CMP)",
@@ -125,11 +115,10 @@ FACADES = pix2pix_set(
 )
 
 
-# Aerial photographs (left) and maps (right) of New York.
-
+# Aerial photos of New York are on the left, their maps on the right.
 MAPS = pix2pix_set(
     "maps",
-    "Aerial photographs, maps",
+    "Aerial photos, maps",
     direction=Direction.PHOTO_LEFT,
     size=250_242_400,
     pairs=2194,
@@ -138,10 +127,8 @@ MAPS = pix2pix_set(
 )
 
 
-# One place at night (left) and by day (right).
-#
-# The pix2pix authors train their day-to-night model on it from B to A: A, on the left, is night.
-
+# A place is shown at night on the left, and by day on the right: the pix2pix authors train their
+# day-to-night model from B to A, and A is the left one.
 NIGHT2DAY = pix2pix_set(
     "night2day",
     "Places by night and by day",

@@ -1,4 +1,4 @@
-"""Sets of sketches that are got by hand, and folders of your own."""
+"""Datasets of sketches that are downloaded by hand, and the user's own folders."""
 
 import json
 import re
@@ -15,8 +15,7 @@ NAMES = (
 )
 
 
-# CUFSF: sketches of 1,194 people of the FERET photographs, which NIST gives out by agreement.
-
+# CUFSF has sketches of 1,194 people in the FERET photos, which NIST gives out by agreement.
 CUFSF = Asset(
     title="CUFSF: FERET faces, sketches",
     licence="research only; the photographs under the FERET agreement with NIST",
@@ -27,22 +26,21 @@ CUFSF = Asset(
     kind=Kind.MANUAL,
     homepage="http://mmlab.ie.cuhk.edu.hk/archive/cufsf/",
     notice=(
-        "CUFSF is for research only; its photographs are part of FERET, whose agreement with NIST "
+        "CUFSF is for research only; its photos are part of FERET, whose agreement with NIST "
         "you must have signed."
     ),
     pairs=1194,
     steps=(
         "open http://mmlab.ie.cuhk.edu.hk/archive/cufsf/ and download the sketches",
-        "ask NIST for the FERET photographs, and sign its agreement",
+        "ask NIST for the FERET photos, and sign its agreement",
         "put the sketches into a folder CUFSF/sketches",
-        "put the photographs of the same people into CUFSF/photos, each named like its sketch",
+        "put the photos of the same people into CUFSF/photos, each named like its sketch",
         "sketch2img fetch-data cufsf --from CUFSF",
     ),
 )
 
 
-# FS2K: 2,104 faces, each drawn by an artist in one of three styles.
-#
+# FS2K has 2,104 faces, each drawn by an artist in one of three styles.
 # The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
 # split in two lists; `arrange_fs2k` gives a pair one name and its split a folder.
 
@@ -58,8 +56,8 @@ FS2K = Asset(
     kind=Kind.MANUAL,
     homepage="https://github.com/DengPingFan/FS2K",
     notice=(
-        "Most photos of FS2K come from CASIA-WebFace, the others from stock sites: treat the set, "
-        "and every model trained on it, as research only."
+        "Most photos of FS2K come from CASIA-WebFace, the others from stock sites: treat the "
+        "dataset, and every model trained on it, as research only."
     ),
     pairs=2104,
     keeps=frozenset(_LISTS),
@@ -74,7 +72,7 @@ FS2K = Asset(
 def arrange_fs2k(folder: Path) -> None:
     """Move `photo/photo1/image0110.jpg` to `training-photos/1-0110.jpg`, and so on.
 
-    Pictures with other names, and all where the lists are missing, keep their place.
+    Images with other names, and all images if the lists are missing, keep their place.
     """
     splits = {name: split for file, split in _LISTS.items() for name in _names(folder, file)}
     for path in sorted(folder.rglob("*")):
@@ -92,7 +90,7 @@ def arrange_fs2k(folder: Path) -> None:
 
 
 def _names(folder: Path, file: str) -> list[str]:
-    """The photos that a list names, such as `photo1/image0110`."""
+    """Return the photos that a list names, such as `photo1/image0110`."""
     path = next(folder.rglob(file), None)
     if path is None:
         return []
@@ -100,13 +98,12 @@ def _names(folder: Path, file: str) -> list[str]:
         people = json.loads(path.read_text(encoding="utf-8"))
         return [str(person["image_name"]) for person in people]
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{file}: not a list of FS2K's pictures", hint="get it again") from error
+        raise DataError(f"{file} is not a list of FS2K's images", hint="get FS2K again") from error
 
 
-# Pictures of your own, copied or unpacked so that they have a name.
-
+# The user's own images are copied or unpacked, so that the dataset has a name.
 FOLDER = Asset(
-    title="your own, with --from and --name",
+    title="your own images (--from, --name)",
     licence="as you have it",
     citation="none",
     kind=Kind.LOCAL,

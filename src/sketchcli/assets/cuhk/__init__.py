@@ -1,8 +1,8 @@
 """The CUHK student faces of CUFS: 88 pairs for training and 100 for testing, 200x250 pixels.
 
-`manifest.sha256` knows all 376 pictures by their content, under the folder names that
-`preprocess` understands. The mirror is a repository at a fixed commit, whose archive is packed
-anew for every download: only its members have a hash that lasts.
+`manifest.sha256` lists the content of all 376 images, under the folder names that `preprocess`
+understands. The mirror is a repository at a fixed commit, whose archive is packed again for every
+download: only its members have lasting hashes.
 """
 
 from sketchcli.assets import Asset, Edition, Kind, RemoteFile

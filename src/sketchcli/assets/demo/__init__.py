@@ -1,8 +1,7 @@
-"""Faces that the program draws itself: a data set with nothing to download.
+"""Faces that sketch2img draws itself: a dataset with nothing to download.
 
-A `Face` is a set of parameters (`face`), drawn by chance (`sampling`). They become outlines
-(`anatomy`, `hair`, `clothing`) and light (`light`), painted once as a shaded photograph
-(`photo`) and drawn once in pencil (`sketch`), so that the two match pixel for pixel.
+The random parameters of a `Face` (`face`) become outlines (`anatomy`), which are painted once as a
+shaded photo (`photo`) and drawn once in pencil (`pair`), so that the two match pixel for pixel.
 """
 
 from typing import TYPE_CHECKING
@@ -24,8 +23,8 @@ ASSET = Asset(
 def draw_pair(
     index: int, *, size: int = 128, seed: int = 0
 ) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-    """The sketch `(H, W)` and the photo `(H, W, 3)` of a face, as `pair.draw_pair` draws them."""
-    # Whoever lists the assets reads ASSET alone, and should not wait for NumPy.
+    """Return the sketch `(H, W)` and the photo `(H, W, 3)` of a face; see `pair.draw_pair`."""
+    # Listing the assets reads only ASSET and should not wait for NumPy.
     from sketchcli.assets.demo import pair  # noqa: PLC0415
 
     return pair.draw_pair(index, size=size, seed=seed)

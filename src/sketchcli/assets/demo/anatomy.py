@@ -21,12 +21,12 @@ from sketchcli.assets.demo.shapes import (
     turn,
 )
 
-MOUTH = 0.305  # where the lips meet, in head units below the eyes
+MOUTH = 0.305  # distance of the line between the lips below the eyes, head units
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where pixels lie: `u`, `v` on the tilted head, `x`, `y` on the upright body."""
+    """Positions of the pixels: `u`, `v` on the tilted head, `x`, `y` on the upright body."""
 
     u: Field
     v: Field
@@ -51,7 +51,7 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Mouth:
-    """Lips; `bend` is the height below the line at which they meet."""
+    """Lips; `bend` is the distance below the line at which they meet."""
 
     upper: Field
     lower: Field
@@ -61,7 +61,7 @@ class Mouth:
 
 @dataclass(frozen=True)
 class Garment:
-    """Clothes: `cloth`, `collar` and `inner` are distances, `seams` an unsigned one."""
+    """Clothes: `cloth`, `collar` and `inner` are signed distances, `seams` is unsigned."""
 
     cloth: Field
     collar: Field
@@ -85,7 +85,7 @@ class HairShape:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Everything that has an outline; `beard` and `freckles` are densities in [0, 1]."""
+    """All outlines of a face; `beard` and `freckles` are densities in [0, 1]."""
 
     frame: Frame
     head: Field
@@ -132,17 +132,15 @@ def measure(face: Face, size: int, textures: np.random.Generator) -> Anatomy:
 
 
 def _frame(face: Face, size: int) -> Frame:
-    """Coordinates of the pixels on the face."""
     scene = face.scene
     right, down = pixel_grid(size)
     x = (right - scene.shift[0]) / scene.scale
     y = (down + 0.02 - scene.shift[1]) / scene.scale
-    u, v = turn(x, y - 0.4, scene.tilt)  # the head nods about the neck
+    u, v = turn(x, y - 0.4, scene.tilt)  # the head tilts about the neck
     return Frame(u, v + 0.4, x, y, 2 / (size * scene.scale), size)
 
 
 def _head(u: Field, v: Field, skull: Skull) -> Field:
-    """Outline of the head without ears: skull, jaw and chin melted into one."""
     cranium = ellipse(u, v + 0.12, skull.width, 0.395)
     jaw = ellipse(u, v - 0.13, skull.width * skull.jaw, 0.32)
     chin = ellipse(u, v - (skull.length - 0.105), skull.chin, 0.10)
@@ -150,13 +148,12 @@ def _head(u: Field, v: Field, skull: Skull) -> Field:
 
 
 def _ears(u: Field, v: Field, skull: Skull) -> Field:
-    """Both ears, which lean outward."""
     outward, down = turn(np.abs(u) - (skull.width + 0.005), v - 0.055, -0.18)
     return ellipse(outward, down, 0.047, 0.098 * skull.ear)
 
 
 def _eyes(u: Field, v: Field, face: Face) -> Eyes:
-    """Eyes, lids and brows; both sides are mirrored but for the gaze and the glint."""
+    """Return eyes, lids and brows, mirrored except for the gaze and the glint."""
     f = face.features
     outward = np.abs(u) - f.eye_spacing
     sideways = u - np.sign(u) * f.eye_spacing - f.gaze
@@ -183,7 +180,6 @@ def _eyes(u: Field, v: Field, face: Face) -> Eyes:
 
 
 def _mouth(u: Field, v: Field, f: Features) -> Mouth:
-    """Lips along a line that a smile bends upward at its ends."""
     bend = v - MOUTH + f.smile * 0.042 * np.minimum((u / f.mouth_width) ** 2, 1.6)
     gap = 0.026 if f.shows_teeth else 0.0
     cupid = 0.030 * f.lip_fullness * (1 - 0.28 * bump(u, 0.0, 0.016, 1.0))
@@ -196,7 +192,6 @@ def _mouth(u: Field, v: Field, f: Features) -> Mouth:
 
 
 def _beard(u: Field, v: Field, face: Face, head: Field, mouth: Mouth) -> Field:
-    """Density of beard and moustache in [0, 1]."""
     extras, f = face.extras, face.features
     cheek = 0.31 - 0.34 * np.minimum(np.abs(u) / face.skull.width, 1.1) ** 3
     edge = ramp(v, cheek - 0.01, cheek + 0.09)
@@ -209,13 +204,12 @@ def _beard(u: Field, v: Field, face: Face, head: Field, mouth: Mouth) -> Field:
 
 
 def _freckles(u: Field, v: Field, face: Face, specks: Field) -> Field:
-    """Density of freckles in [0, 1]: across the nose and the cheeks."""
     where = bump(np.abs(u) - 0.13, v - 0.13, 0.10, 0.06) + bump(u, v - 0.10, 0.09, 0.05)
     return face.skin.freckles * where * ramp(specks, 0.5, 1.4)
 
 
 def _glasses(u: Field, v: Field, face: Face) -> Field:
-    """Unsigned distance to the wire of the glasses; far away if there are none."""
+    """Return the unsigned distance to the wire of the glasses; far away if there are none."""
     kind, spacing, width = face.extras.glasses, face.features.eye_spacing, face.skull.width
     if kind == "none":
         return np.full_like(u, 9.0)
@@ -232,13 +226,12 @@ def _glasses(u: Field, v: Field, face: Face) -> Field:
 
 
 def _earrings(u: Field, v: Field, skull: Skull, extras: Extras) -> Field:
-    """Outline of the earrings; far away if there are none."""
     if not extras.earrings:
         return np.full_like(u, 9.0)
     return np.hypot(np.abs(u) - skull.width + 0.008, v - 0.055 - 0.115 * skull.ear) - 0.018
 
 
-# Outlines of hair, and the strands in it.
+# The functions below shape the hair and its strands.
 
 _FAR = 9.0
 
@@ -260,7 +253,7 @@ def comb(hair: Hair, skull: Skull, u: Field, v: Field, rng: np.random.Generator)
 
 
 def _locks(flow: Field, rng: np.random.Generator, pixel: float) -> Field:
-    """Strands in [-1, 1], coarse to fine; those too fine for the pixels are left out."""
+    """Return strands in [-1, 1], coarse to fine; those too fine for the pixels fade out."""
     locks = 0.30 * strands(rng, flow, 0.040)
     for spacing, strength in ((0.018, 0.45), (0.008, 0.50)):
         locks = locks + strength * min(1.0, 0.9 * spacing / pixel) * strands(rng, flow, spacing)
@@ -268,17 +261,16 @@ def _locks(flow: Field, rng: np.random.Generator, pixel: float) -> Field:
 
 
 def _frizz_depth(hair: Hair) -> float:
-    """How far the outline wanders."""
     return {"curly": 0.016, "wavy": 0.006, "cropped": 0.002}.get(hair.style, 0.003)
 
 
 def _outline(hair: Hair, skull: Skull, u: Field, v: Field) -> Field:
-    """Distance to all of the hair as if there were no face before it."""
+    """Return the distance to all of the hair, as if no face were in front of it."""
     style, volume = hair.style, hair.volume
     extra = {"cropped": 0.012, "bald": 0.0, "bun": 0.02, "curly": 0.13}.get(style, 0.045)
     extra += {"cropped": 0.012, "bun": 0.012, "curly": 0.06}.get(style, 0.035) * volume
     side = extra
-    if hair.is_short:  # short hair lies closer the nearer it comes to the ears
+    if hair.is_short:  # short hair lies closer near the ears
         side = 0.8 * extra
         u = u * (1 + side / skull.width * ramp(v, -0.32, -0.02))
     cap = ellipse(u, v + 0.12, skull.width + side, 0.40 + extra)
@@ -291,7 +283,6 @@ def _outline(hair: Hair, skull: Skull, u: Field, v: Field) -> Field:
 
 
 def _curtain(hair: Hair, skull: Skull, u: Field, v: Field, side: float) -> Field:
-    """Distance to hair that hangs down the sides."""
     if hair.style == "wavy":
         u = u + 0.016 * np.sin(v * 21 + hair.part * 40)
     top = -0.15
@@ -302,7 +293,7 @@ def _curtain(hair: Hair, skull: Skull, u: Field, v: Field, side: float) -> Field
 
 
 def _window(hair: Hair, skull: Skull, u: Field, v: Field, locks: Field) -> Field:
-    """Distance to the opening in the hair through which the face looks."""
+    """Return the distance to the opening in the hair that shows the face."""
     part = hair.part * _parting(hair)
     across = (u - part) / np.where(u > part, skull.width - part, skull.width + part)
     drop, power = {
@@ -325,12 +316,12 @@ def _window(hair: Hair, skull: Skull, u: Field, v: Field, locks: Field) -> Field
 
 
 def _parting(hair: Hair) -> float:
-    """How far off the middle the hairline's highest point is, as a share of `part`."""
+    """Return how far off the middle the hairline peaks, as a fraction of `part`."""
     return {"parted": 1.0, "long": 0.7, "wavy": 1.0}.get(hair.style, 0.0)
 
 
 def _flow(hair: Hair, u: Field, v: Field, outer: Field, frizz: Field) -> Field:
-    """Coordinate that is constant along a strand."""
+    """Return a coordinate that is constant along a strand."""
     if hair.style == "curly":
         return outer + 0.05 * np.sin(17 * u) * np.sin(15 * v) + 0.03 * np.sin(31 * u + 23 * v)
     if hair.style == "cropped":
@@ -344,15 +335,15 @@ def _flow(hair: Hair, u: Field, v: Field, outer: Field, frizz: Field) -> Field:
     return outer + 0.35 * np.abs(u - hair.part) * ramp(-v, 0.1, 0.5) + wave
 
 
-# Outlines of neck, shoulders and what is worn on them.
+# The functions below shape neck, shoulders and clothes.
 
 _FAR_CLOTH = 9.0
-_NAPE = 0.54  # clothes reach this high up the neck
+_NAPE = 0.54  # upper end of clothes on the neck, y in head units
 _Cut = tuple[Field, Field, Field, Field]  # opening, collar, inner shirt, seams
 
 
 def shape_trunk(x: Field, y: Field, neck: float) -> Field:
-    """Distance to neck and shoulders."""
+    """Return the distance to neck and shoulders."""
     width = neck + 0.018 * ramp(y, 0.3, 0.65) - 0.012 * ramp(-np.abs(y - 0.5), -0.2, 0.0)
     column = np.maximum(np.abs(x) - width, 0.2 - y)
     torso = ellipse(x, y - 1.31, 0.62 + 1.1 * neck, 0.72)
@@ -360,7 +351,7 @@ def shape_trunk(x: Field, y: Field, neck: float) -> Field:
 
 
 def dress(kind: ClothesKind, x: Field, y: Field, trunk: Field) -> Garment:
-    """Cut clothes of a kind to fit a trunk."""
+    """Shape clothes of a kind to fit a trunk."""
     opening, collar, inner, seams = _CUTS[kind](x, y)
     outline = trunk - 0.012
     cloth = np.maximum(outline, -np.minimum(opening, y - _NAPE))
@@ -374,31 +365,27 @@ def dress(kind: ClothesKind, x: Field, y: Field, trunk: Field) -> Garment:
 
 
 def _none(x: Field, y: Field) -> Field:
-    """Distance to nothing."""
     return np.full(np.broadcast_shapes(x.shape, y.shape), _FAR_CLOTH)
 
 
 def _wedge(x: Field, y: Field, bottom: float, half_angle: float) -> Field:
-    """Distance to a V that opens upward from its point at `bottom`."""
+    """Return the distance to a V that opens upward from its point at `bottom`."""
     c, s = float(np.cos(half_angle)), float(np.sin(half_angle))
     return np.abs(x) * c + (y - bottom) * s
 
 
 def _crew(x: Field, y: Field) -> _Cut:
-    """Round neck with a ribbed band."""
     opening = ellipse(x, y - 0.57, 0.27, 0.16)
     collar = np.abs(opening - 0.022) - 0.022
     return opening, np.maximum(collar, 0.5 - y), _none(x, y), _none(x, y)
 
 
 def _vee(x: Field, y: Field) -> _Cut:
-    """V neck with a band along it."""
     opening = _wedge(x, y, 0.90, 0.62)
     return opening, np.abs(opening - 0.02) - 0.02, _none(x, y), _none(x, y)
 
 
 def _shirt(x: Field, y: Field) -> _Cut:
-    """Open collar of two flaps, and buttons below."""
     opening = _wedge(x, y, 0.76, 0.52)
     flap = np.maximum(np.abs(opening - 0.055) - 0.055, _slant(x, y))
     placket = np.where(y > 0.76, np.abs(np.abs(x) - 0.035), _FAR_CLOTH)
@@ -408,12 +395,11 @@ def _shirt(x: Field, y: Field) -> _Cut:
 
 
 def _slant(x: Field, y: Field) -> Field:
-    """Cut a collar flap at a slant, so that it ends in a point."""
+    """Return the slanted cut of a collar flap, which ends in a point."""
     return (y - 0.79) * 0.9 + (0.13 - np.abs(x)) * 0.45
 
 
 def _polo_neck(x: Field, y: Field) -> _Cut:
-    """High, rolled collar."""
     brim = y - 0.50 - 0.35 * np.minimum(x * x, 0.1) * -1
     opening = brim - 0.045
     collar = np.maximum(-opening, y - 0.66 + 0.4 * x * x)
@@ -422,7 +408,6 @@ def _polo_neck(x: Field, y: Field) -> _Cut:
 
 
 def _jacket(x: Field, y: Field) -> _Cut:
-    """Lapels over a pale shirt."""
     opening = _wedge(x, y, 0.74, 0.46)
     inner = _wedge(x, y, 1.12, 0.42)
     lapel = np.maximum(np.abs(inner - 0.075) - 0.075, 0.6 - y)

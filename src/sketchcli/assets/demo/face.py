@@ -1,7 +1,6 @@
-"""What makes one face different from another.
+"""Parameters of a face. Colours are RGB in [0, 1].
 
-Lengths are in head units: the eyes lie on the line v = 0, the crown near v = -0.5 and
-the chin near v = 0.5. Colours are RGB in [0, 1].
+Lengths are in head units: the eyes lie on v = 0, the crown near v = -0.5, the chin near v = 0.5.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ ClothesKind = Literal["crew", "vee", "shirt", "polo_neck", "jacket"]
 
 @dataclass(frozen=True)
 class Skin:
-    """Skin: `depth` runs from 0, the palest, to 1, the darkest."""
+    """Skin; `depth` runs from 0, the palest, to 1, the darkest."""
 
     depth: float
     colour: Colour
@@ -37,7 +36,7 @@ class Skull:
 
 @dataclass(frozen=True)
 class Features:
-    """Eyes, brows, nose and mouth; `smile` runs from -0.3, stern, to 1."""
+    """Eyes, brows, nose and mouth; `smile` runs from -0.2, stern, to 1."""
 
     eye_spacing: float
     eye_width: float
@@ -71,18 +70,18 @@ class Hair:
 
     @property
     def is_short(self) -> bool:
-        """Whether it ends above the ears, in sideburns."""
+        """Whether the hair ends above the ears, in sideburns."""
         return self.length < 0.06
 
     @property
     def is_soft(self) -> bool:
-        """Whether its edge is a fuzz rather than a line."""
+        """Whether the edge of the hair is a fuzz rather than a line."""
         return self.style in ("cropped", "curly")
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What some faces have and others have not; 0 for none."""
+    """Features that only some faces have; 0 means none."""
 
     beard: float
     moustache: float
@@ -92,7 +91,7 @@ class Extras:
 
 @dataclass(frozen=True)
 class Clothes:
-    """What is worn; the colour goes with the kind, so that a sketch tells of it."""
+    """Clothes, whose colour depends on their kind, so that a sketch shows the colour."""
 
     kind: ClothesKind
     colour: Colour
@@ -101,7 +100,7 @@ class Clothes:
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the head is, what is behind it, and where the light comes from."""
+    """Position of the head, background and direction of the light."""
 
     shift: tuple[float, float]
     tilt: float
@@ -113,7 +112,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Face:
-    """All parameters of one picture."""
+    """All parameters of one face."""
 
     skin: Skin
     skull: Skull

@@ -1,4 +1,4 @@
-"""One face, photographed and sketched."""
+"""One face as a photo and as a pencil sketch."""
 
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from sketchcli.assets.demo.face import (
 from sketchcli.assets.demo.photo import Light, illuminate, photograph
 from sketchcli.assets.demo.shapes import Field, bump, fill, hatch, noise, paint, ramp, stroke
 
-_TEXTURES = 1  # sets the stream of grain and hair strands apart from the face's own
+_TEXTURES = 1  # separates the random stream of grain and hair strands from that of the face
 
 
 def draw_pair(
@@ -31,9 +31,9 @@ def draw_pair(
     """Draw a face as a pencil sketch and as a photo that match pixel for pixel.
 
     Args:
-        index: Which face, 0 or more.
+        index: Number of the face, 0 or more.
         size: Height and width in pixels, 16 to 1024; it does not change the face.
-        seed: Which endless series of faces, 0 or more.
+        seed: Number of the endless series of faces, 0 or more.
 
     Returns:
         The sketch `(H, W)`, grey, and the photo `(H, W, 3)`, RGB; both in [0, 255].
@@ -48,24 +48,18 @@ def draw_pair(
 
 
 def _to_bytes(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Round pixels in [0, 1] to bytes."""
     return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-# A face as a pencil drawing.
-#
-# Darkness is built up from 0, bare paper, to 1: tones first, which are hatched, then lines.
+# The functions below draw a face in pencil. Darkness is built up from 0, bare paper, to 1: first
+# tones, which are hatched, then lines.
 
 _PAPER = 0.965
-_GRAPHITE = 0.84  # how much of the paper's white the darkest stroke takes away
+_GRAPHITE = 0.84  # brightness that the darkest stroke takes from the paper
 
 
 def draw_sketch(face: Face, anatomy: Anatomy, light: Light, textures: np.random.Generator) -> Field:
-    """Draw a face in pencil.
-
-    Returns:
-        Sketch `(H, W)`, grey, about [0, 1], 1 for white.
-    """
+    """Draw a face in pencil, as a grey sketch `(H, W)` of about [0, 1], 1 for white."""
     size = anatomy.frame.size
     pressure = 1 + 0.22 * noise(textures, 14, size)
     grain = noise(textures, 256, size)
@@ -78,13 +72,11 @@ def draw_sketch(face: Face, anatomy: Anatomy, light: Light, textures: np.random.
 
 
 def _darkness(colour: Colour) -> float:
-    """How dark a colour is to the eye, in [0, 1]."""
     red, green, blue = colour
     return 1 - (0.30 * red + 0.59 * green + 0.11 * blue)
 
 
 def _lay_tones(face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Darkness of every surface before it is hatched, `(H, W)`."""
     frame, garment = anatomy.frame, anatomy.garment
     pixel = frame.pixel
     skin = 0.05 + 0.36 * face.skin.depth
@@ -98,7 +90,6 @@ def _lay_tones(face: Face, anatomy: Anatomy, light: Light) -> Field:
 
 
 def _cloth_tone(face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Darkness of the clothes: their own, and that of their shadows."""
     garment, frame = anatomy.garment, anatomy.frame
     pale = 0.04 + 0.22 * (1 - light.cloth)
     own = 0.06 + 0.72 * _darkness(face.clothes.colour)
@@ -110,7 +101,6 @@ def _cloth_tone(face: Face, anatomy: Anatomy, light: Light) -> Field:
 
 
 def _face_tone(skin: float, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Darkness of the skin, lips, beard and freckles."""
     u, v, pixel = anatomy.frame.u, anatomy.frame.v, anatomy.frame.pixel
     f, mouth = face.features, anatomy.mouth
     tone = skin + 0.40 * ramp(1 - light.head, 0.06, 0.85) - 0.10 * light.gloss
@@ -124,7 +114,6 @@ def _face_tone(skin: float, face: Face, anatomy: Anatomy, light: Light) -> Field
 
 
 def _eye_tones(tone: Field, face: Face, anatomy: Anatomy) -> Field:
-    """White of the eyes, iris, pupil and the highlight left bare."""
     eyes, frame, f = anatomy.eyes, anatomy.frame, face.features
     socket = bump(np.abs(frame.u) - f.eye_spacing, frame.v + 0.03, 0.085, 0.035)
     inside = fill(eyes.opening, frame.pixel)
@@ -138,7 +127,7 @@ def _eye_tones(tone: Field, face: Face, anatomy: Anatomy) -> Field:
 def _hatch_tones(
     tone: Field, anatomy: Anatomy, pressure: Field, grain: Field, textures: np.random.Generator
 ) -> Field:
-    """Turn tones into strokes on grainy paper, crossed where they are dark."""
+    """Turn tones into strokes on grainy paper, cross-hatched where they are dark."""
     frame = anatomy.frame
     first = np.maximum(
         hatch(textures, frame.x + 0.012 * pressure, frame.y, -0.85, 0.031),
@@ -171,14 +160,14 @@ def _lay_strands(dark: Field, face: Face, anatomy: Anatomy, light: Light) -> Fie
 
 
 def _before_hair(anatomy: Anatomy) -> Field:
-    """Where the head or the body hides the hair that hangs behind."""
+    """Return how far head and body hide the hair behind them."""
     pixel = anatomy.frame.pixel
     body = np.minimum(anatomy.trunk, anatomy.garment.cloth)
     return fill(np.minimum(np.minimum(body, anatomy.head), anatomy.ears), pixel)
 
 
 def _draw_lines(face: Face, anatomy: Anatomy, light: Light, pressure: Field) -> Field:
-    """Outlines and features, heavier on the side away from the light."""
+    """Draw outlines and features, heavier on the side away from the light."""
     pixel, hair, garment = anatomy.frame.pixel, anatomy.hair, anatomy.garment
     width = 0.0085 * np.clip(pressure, 0.5, 1.5) * (1.25 - 0.5 * light.head)
     lines = stroke(hair.back, width, pixel) * (0.7 if hair.softness == 0 else 0.35)
@@ -196,7 +185,6 @@ def _draw_lines(face: Face, anatomy: Anatomy, light: Light, pressure: Field) -> 
 
 
 def _garment_lines(anatomy: Anatomy, width: Field) -> Field:
-    """Edges of collar and inner shirt, and seams; none on face or ears."""
     garment, pixel = anatomy.garment, anatomy.frame.pixel
     edges = np.maximum(
         stroke(garment.collar, 0.8 * width, pixel), stroke(garment.seams, 0.6 * width, pixel)
@@ -207,7 +195,6 @@ def _garment_lines(anatomy: Anatomy, width: Field) -> Field:
 
 
 def _eye_lines(anatomy: Anatomy, width: Field) -> Field:
-    """Lids, lashes and the rim of the iris."""
     eyes, pixel = anatomy.eyes, anatomy.frame.pixel
     lid = 0.55 * stroke(eyes.opening, 0.6 * width, pixel)
     crease = 0.5 * stroke(eyes.crease, 0.5 * width, pixel)
@@ -217,7 +204,6 @@ def _eye_lines(anatomy: Anatomy, width: Field) -> Field:
 
 
 def _nose_lines(face: Face, anatomy: Anatomy, width: Field) -> Field:
-    """Nostrils, wings, and the bridge on the side away from the light."""
     u, v, pixel = anatomy.frame.u, anatomy.frame.v, anatomy.frame.pixel
     f = face.features
     outer = ramp(np.abs(u), 0.72 * f.nose_width, 0.9 * f.nose_width)
@@ -231,7 +217,6 @@ def _nose_lines(face: Face, anatomy: Anatomy, width: Field) -> Field:
 
 
 def _mouth_lines(face: Face, anatomy: Anatomy, width: Field) -> Field:
-    """The line between the lips, and lighter ones around them; laughter folds."""
     mouth, pixel, f = anatomy.mouth, anatomy.frame.pixel, face.features
     u, v = anatomy.frame.u, anatomy.frame.v
     middle = 0.85 * stroke(mouth.gap, 0.55 * width, pixel)
@@ -242,7 +227,7 @@ def _mouth_lines(face: Face, anatomy: Anatomy, width: Field) -> Field:
     return np.maximum(np.maximum(middle, 0.35 * rims), depth * fold)
 
 
-# Chance: how often which face occurs, and what goes with what.
+# The functions below sample the parameters of a face, some of which depend on others.
 
 _T = TypeVar("_T")
 _SKIN: list[Colour] = [
@@ -272,7 +257,7 @@ _CLOTHES: dict[ClothesKind, list[Colour]] = {
     "polo_neck": [(0.46, 0.26, 0.34), (0.84, 0.64, 0.28)],
     "jacket": [(0.13, 0.16, 0.24), (0.32, 0.33, 0.40)],
 }
-# From dark to light, so that the tone of a sketch's background tells its hue.
+# These run from dark to light, so that the tone of a sketch's background shows its hue.
 _BACKGROUND: list[Colour] = [
     (0.22, 0.27, 0.33),
     (0.33, 0.45, 0.50),
@@ -300,7 +285,7 @@ _MEN: dict[HairStyle, float] = {
 
 
 def sample_face(rng: np.random.Generator) -> Face:
-    """Draw the parameters of a face by chance."""
+    """Sample the parameters of a face."""
     is_man = bool(rng.random() < 0.5)
     age = float(rng.random())
     skin = _sample_skin(rng, age)
@@ -317,23 +302,20 @@ def sample_face(rng: np.random.Generator) -> Face:
 
 
 def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a plain float, which leaves float32 arrays float32."""
+    """Sample a plain float, which leaves float32 arrays float32."""
     return float(rng.uniform(low, high))
 
 
 def _pick(rng: np.random.Generator, choices: list[_T]) -> _T:
-    """Draw one of several, all as likely."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def _weighted(rng: np.random.Generator, chances: dict[HairStyle, float]) -> HairStyle:
-    """Draw a style by its share of the chances."""
     shares = np.cumsum(list(chances.values()))
     return list(chances)[int(np.searchsorted(shares, rng.random() * shares[-1]))]
 
 
 def _between(stops: list[Colour], position: float) -> Colour:
-    """Colour at a position in [0, 1] along a row of stops."""
     places = np.linspace(0, 1, len(stops))
     red, green, blue = (
         float(np.interp(position, places, band)) for band in zip(*stops, strict=True)
@@ -342,7 +324,7 @@ def _between(stops: list[Colour], position: float) -> Colour:
 
 
 def _vary(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
-    """Shift a colour's brightness and, half as much, each of its channels."""
+    """Randomly shift a colour's brightness and, half as much, each of its channels."""
     shift = rng.uniform(-spread, spread) + rng.uniform(-spread / 2, spread / 2, 3)
     red, green, blue = (float(c) for c in np.clip(np.array(colour) + shift, 0.03, 0.97))
     return red, green, blue
@@ -444,7 +426,7 @@ def _sample_clothes(rng: np.random.Generator) -> Clothes:
 
 
 def _sample_scene(rng: np.random.Generator, hair: Hair) -> Scene:
-    room = 0.90 if hair.style in ("bun", "curly") else 1.0  # for hair that stands tall
+    room = 0.90 if hair.style in ("bun", "curly") else 1.0  # tall hair needs space
     side = _uniform(rng, 0.30, 0.62) * _pick(rng, [-1.0, 1.0])
     direction = np.array((side, _uniform(rng, -0.62, -0.40), 0.72))
     right, down, near = (float(c) for c in direction / np.linalg.norm(direction))

@@ -1,4 +1,4 @@
-"""A face as a softly lit photograph."""
+"""A face as a softly lit photo."""
 
 from dataclasses import dataclass, replace
 
@@ -12,12 +12,9 @@ _WHITE = (0.93, 0.91, 0.89)
 _GOLD = (0.85, 0.68, 0.35)
 
 
-# How light falls on a face: diffuse shade, gloss and soft shadows, all in [0, 1].
-
-
 @dataclass(frozen=True)
 class Light:
-    """Shade of each surface, from 0 in the dark to 1 in full light, and what is cast on it."""
+    """Light on each surface, from 0 (dark) to 1 (full light), and the shadows cast on it."""
 
     head: Field
     trunk: Field
@@ -28,11 +25,7 @@ class Light:
 
 
 def photograph(face: Face, anatomy: Anatomy, light: Light, textures: np.random.Generator) -> Field:
-    """Paint a face from back to front.
-
-    Returns:
-        Photo `(H, W, 3)`, RGB, about [0, 1].
-    """
+    """Paint a face from back to front, as an RGB photo `(H, W, 3)` of about [0, 1]."""
     photo = _backdrop(face, anatomy)
     photo = _paint_hair(photo, anatomy.hair.back, face, anatomy, _dim(light))
     photo = _paint_trunk(photo, face, anatomy, light)
@@ -48,36 +41,32 @@ def photograph(face: Face, anatomy: Anatomy, light: Light, textures: np.random.G
 
 
 def _rgb(colour: Colour) -> Field:
-    """Colour as an array that broadcasts over pixels."""
     return np.array(colour)
 
 
 def _backdrop(face: Face, anatomy: Anatomy) -> Field:
-    """Wall behind the head, brighter where the light falls on it."""
     x, y = anatomy.frame.x, anatomy.frame.y
     glow = bump(x + 0.5 * face.scene.light[0], y + 0.15, 0.75, 0.8)
     return _rgb(face.scene.background) * (0.74 + 0.36 * glow)[..., None]
 
 
 def _lit_skin(skin: Field, shade: Field) -> Field:
-    """Skin in light and shade: shadows turn warmer, since light scatters red in skin."""
+    """Shade skin; shadows turn warmer, since light scatters red in skin."""
     dark = skin * (0.40, 0.27, 0.25)
     bright = skin * (1.08, 1.07, 1.05) + 0.015
     return dark + (bright - dark) * shade[..., None]
 
 
 def _lit(colour: Field, shade: Field) -> Field:
-    """Cloth in light and shade."""
     return colour * (0.38 + 0.72 * shade)[..., None]
 
 
 def _dim(light: Light) -> Light:
-    """Light that reaches the hair behind the head."""
+    """Return the light that reaches the hair behind the head."""
     return replace(light, hair=0.6 * light.hair - 0.2, hair_gloss=0.5 * light.hair_gloss)
 
 
 def _paint_hair(photo: Field, shape: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Hair with strands and sheen."""
     hair, colour = anatomy.hair, _rgb(face.hair.colour)
     shade = (0.42 + 0.62 * light.hair) * (1 + 0.24 * hair.strands)
     sheen = light.hair_gloss * (0.05 if face.hair.is_soft else 0.34)
@@ -88,18 +77,16 @@ def _paint_hair(photo: Field, shape: Field, face: Face, anatomy: Anatomy, light:
 
 
 def _tint(colour: Field, shade: Field) -> Field:
-    """Colour at a shade around 1; darker shades keep more of the red."""
+    """Return a colour at a shade around 1; darker shades keep more of the red."""
     return colour * shade[..., None] ** (0.92, 1.05, 1.12)
 
 
 def _paint_trunk(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Neck and what shows of the chest."""
     skin = _lit_skin(_rgb(face.skin.colour) * 0.97, light.trunk)
     return paint(photo, fill(anatomy.trunk, anatomy.frame.pixel), skin)
 
 
 def _paint_clothes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Clothes, their shadow on the skin, collar and seams."""
     garment, pixel, y = anatomy.garment, anatomy.frame.pixel, anatomy.frame.y
     colour = _rgb(face.clothes.colour)
     edge = ramp(-garment.cloth, -0.03, 0.01) * fill(anatomy.trunk, pixel)
@@ -121,12 +108,10 @@ def _paint_clothes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> 
 
 
 def _collar_colour(colour: Field) -> Field:
-    """Collars are a little brighter than the cloth that they border."""
     return np.clip(colour * 1.08 + 0.02, 0, 1)
 
 
 def _paint_head(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Ears, then the face with blush, freckles and gloss."""
     frame, skin = anatomy.frame, _rgb(face.skin.colour)
     ear = light.head * (0.62 + 0.35 * ramp(anatomy.ears, -0.012, -0.035))
     cover = fill(anatomy.ears, frame.pixel)
@@ -139,7 +124,7 @@ def _paint_head(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Fie
 
 
 def _blush(skin: Field, face: Face, anatomy: Anatomy) -> Field:
-    """Skin reddened on cheeks, nose and chin, and freckled, `(H, W, 3)`."""
+    """Redden cheeks, nose and chin and add freckles, `(H, W, 3)`."""
     u, v = anatomy.frame.u, anatomy.frame.v
     red = bump(np.abs(u) - 0.20, v - 0.15, 0.085, 0.065)
     red = red + 0.6 * bump(u, v - 0.16, 0.05, 0.04) + 0.3 * bump(u, v - 0.43, 0.08, 0.04)
@@ -149,7 +134,6 @@ def _blush(skin: Field, face: Face, anatomy: Anatomy) -> Field:
 
 
 def _paint_nose(photo: Field, face: Face, anatomy: Anatomy) -> Field:
-    """Shadow under the nose, and nostrils."""
     u, v, pixel = anatomy.frame.u, anatomy.frame.v, anatomy.frame.pixel
     f = face.features
     under = bump(u + 0.03 * face.scene.light[0], v - f.nose_length - 0.022, 0.052, 0.016)
@@ -158,7 +142,6 @@ def _paint_nose(photo: Field, face: Face, anatomy: Anatomy) -> Field:
 
 
 def _paint_mouth(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Lips, teeth and the shine on the lower lip."""
     mouth, pixel, f = anatomy.mouth, anatomy.frame.pixel, face.features
     lips = _rgb(f.lip_colour)
     photo = paint(photo, 0.95 * fill(mouth.upper, pixel, 0.018), _lit(lips * 0.86, light.head))
@@ -175,7 +158,6 @@ def _paint_mouth(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Fi
 
 
 def _paint_eyes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Sockets, eyeballs, lids, lashes and brows."""
     eyes, pixel, f = anatomy.eyes, anatomy.frame.pixel, face.features
     u, v = anatomy.frame.u, anatomy.frame.v
     socket = bump(np.abs(u) - f.eye_spacing, v + 0.028, 0.085, 0.035)
@@ -198,7 +180,7 @@ def _paint_eyes(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Fie
 
 
 def _iris(face: Face, anatomy: Anatomy) -> Field:
-    """Iris with a dark rim, brighter away from the light, as if it shone through."""
+    """Return an iris with a dark rim, brighter away from the light, as if it shone through."""
     colour, eyes = _rgb(face.features.iris), anatomy.eyes
     rim = ramp(eyes.iris, -0.014, 0.0)
     glow = 1.0 + 0.55 * ramp(anatomy.frame.v, -0.02, 0.03)
@@ -206,19 +188,16 @@ def _iris(face: Face, anatomy: Anatomy) -> Field:
 
 
 def _brow_colour(face: Face) -> Field:
-    """Brows are a darker shade of the hair, on fair heads of a tanned one."""
     return 0.62 * _rgb(face.hair.colour) + 0.10 * _rgb(face.skin.colour)
 
 
 def _paint_beard(photo: Field, face: Face, anatomy: Anatomy, light: Light) -> Field:
-    """Beard and moustache."""
     colour = 0.85 * _rgb(face.hair.colour) + 0.02
     shade = (0.45 + 0.6 * light.head) * (1 + 0.25 * anatomy.hair.strands)
     return paint(photo, 0.93 * anatomy.beard, _tint(colour, shade))
 
 
 def _paint_extras(photo: Field, face: Face, anatomy: Anatomy) -> Field:
-    """Glasses and earrings."""
     pixel = anatomy.frame.pixel
     if face.hair.is_short:
         photo = paint(photo, fill(anatomy.earrings, pixel), _rgb(_GOLD))
@@ -232,6 +211,9 @@ def _develop(photo: Field, face: Face, grain: Field, anatomy: Anatomy) -> Field:
     tint = 1 + 0.025 * face.scene.warmth * _rgb((1.0, 0.2, -1.0))
     corners = 1 - 0.22 * ramp(ellipse(anatomy.frame.x, anatomy.frame.y, 0.9, 0.9), -0.35, 0.35)
     return photo * tint * corners[..., None] + (0.011 * grain)[..., None]
+
+
+# The functions below light a face: diffuse shade, gloss and soft shadows, all in [0, 1].
 
 
 def illuminate(face: Face, anatomy: Anatomy) -> Light:
@@ -252,7 +234,7 @@ def illuminate(face: Face, anatomy: Anatomy) -> Light:
 
 
 def _shade(height: Field, frame: Frame, scene: Scene) -> tuple[Field, Field]:
-    """Diffuse and glossy light on a height map given in head units."""
+    """Return the diffuse and the glossy light on a height map in head units."""
     down, right = np.gradient(height, frame.pixel)
     length = np.sqrt(right * right + down * down + 1)
     lx, ly, lz = scene.light
@@ -264,13 +246,12 @@ def _shade(height: Field, frame: Frame, scene: Scene) -> tuple[Field, Field]:
 
 
 def _roundness(distance: Field, reach: float, swell: float) -> Field:
-    """Height of a shape that curves away over `reach` from its outline."""
+    """Return the height of a shape that curves away over `reach` from its outline."""
     inward = np.clip(-distance / reach, 0, 1)
     return swell * reach * np.sqrt(1 - (1 - inward) ** 2 * 0.96)
 
 
 def _relief(face: Face, anatomy: Anatomy) -> Field:
-    """Height of the face: a ball for the head, and hills and hollows upon it."""
     u, v = anatomy.frame.u, anatomy.frame.v
     ball = ((u / (face.skull.width * 1.08)) ** 2 + ((v + 0.02) / 0.62) ** 2).clip(0, 1)
     height = 0.26 * np.sqrt(1 - 0.97 * ball) + _roundness(anatomy.head, 0.10, 0.32)
@@ -278,7 +259,6 @@ def _relief(face: Face, anatomy: Anatomy) -> Field:
 
 
 def _nose_relief(u: Field, v: Field, face: Face) -> Field:
-    """Height of bridge, tip and wings."""
     width, length = face.features.nose_width, face.features.nose_length
     rise = 0.25 + 0.75 * ramp(v, -0.08, length - 0.03)
     fall = ramp(-v, -length - 0.034, -length + 0.048)
@@ -290,7 +270,7 @@ def _nose_relief(u: Field, v: Field, face: Face) -> Field:
 
 
 def _soft_relief(side: Field, u: Field, v: Field, face: Face) -> Field:
-    """Height of brow, sockets, cheeks, lips and chin; `side` is how far off the middle."""
+    """Return the height of the soft parts; `side` is the distance from the middle."""
     f = face.features
     smile = max(f.smile, 0.0)
     fold = bump(side - 0.135 - 0.1 * (v - 0.24), v - 0.24, 0.018, 0.06)
@@ -308,19 +288,17 @@ def _soft_relief(side: Field, u: Field, v: Field, face: Face) -> Field:
 
 
 def _folds(frame: Frame) -> Field:
-    """Height of the creases in clothes, which run down from the shoulders."""
     slant = np.abs(frame.x) * 9 + frame.y * 15
     height: Field = 0.006 * np.sin(slant + 2 * np.sin(frame.y * 7 + frame.x * 5))
     return height
 
 
 def _hair_relief(anatomy: Anatomy) -> Field:
-    """Height of the hair, with strands in it."""
     return _roundness(-anatomy.hair.depth, 0.22, 0.75) + 0.004 * anatomy.hair.strands
 
 
 def _sheen(anatomy: Anatomy, scene: Scene) -> Field:
-    """Band of light that lies around the crown, broken up by the strands."""
+    """Return the band of light around the crown, broken up by the strands."""
     u, v = anatomy.frame.u, anatomy.frame.v
     around = ellipse(u - 0.25 * scene.light[0], v + 0.10, 0.33, 0.40)
     band = bump(around, 0.0, 0.055, 1.0) * ramp(-v, -0.05, 0.3)
@@ -329,7 +307,7 @@ def _sheen(anatomy: Anatomy, scene: Scene) -> Field:
 
 
 def _hair_shadow(face: Face, anatomy: Anatomy) -> Field:
-    """Shadow that hair casts on brow and cheeks: near the hair, more so away from the light."""
+    """Return the shadow of the hair on brow and cheeks, longer away from the light."""
     front = anatomy.hair.front
     if face.hair.style == "bald":
         return np.zeros_like(front)
@@ -340,7 +318,6 @@ def _hair_shadow(face: Face, anatomy: Anatomy) -> Field:
 
 
 def _chin_shadow(face: Face, anatomy: Anatomy) -> Field:
-    """Shadow of the head on the neck and, fainter, on the shoulders."""
     frame = anatomy.frame
     u = frame.u + 0.10 * face.scene.light[0]
     below = ellipse(u, frame.v - 0.24, face.skull.width * 0.82, 0.40)

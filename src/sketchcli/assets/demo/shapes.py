@@ -1,29 +1,29 @@
-"""Signed distances (negative inside) of simple shapes, and what to make of a distance.
+"""Signed distances (negative inside) to simple shapes, and ways to paint with them.
 
-Coordinates point right and down. Distances to ellipses and curves are first-order
-approximations, exact at the outline, which is where they are looked at.
+Coordinates point right and down. Distances to ellipses and curves are first-order approximations
+that are exact at the outline, where they are used.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float64]  # one value a pixel, (H, W), or a shape that broadcasts to it
+Field = NDArray[np.float64]  # one value per pixel, (H, W), or a shape that broadcasts to it
 
 
 def pixel_grid(size: int) -> tuple[Field, Field]:
-    """Pixel centres in [-1, 1]: x `(1, size)` to the right, y `(size, 1)` down."""
+    """Return the pixel centres in [-1, 1]: x `(1, size)` to the right, y `(size, 1)` down."""
     centres = ((np.arange(size, dtype=float) + 0.5) * (2 / size)) - 1
     return centres[None, :], centres[:, None]
 
 
 def turn(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
-    """Coordinates in a frame turned by `angle` radians, both `(H, W)`."""
+    """Return coordinates in a frame turned by `angle` radians, both `(H, W)`."""
     c, s = float(np.cos(angle)), float(np.sin(angle))
     return c * x + s * y, c * y - s * x
 
 
 def ellipse(x: Field, y: Field, rx: float, ry: float) -> Field:
-    """Distance to an ellipse about the origin."""
+    """Return the distance to an ellipse about the origin."""
     k = np.sqrt((x / rx) ** 2 + (y / ry) ** 2)
     slope = np.sqrt((x / rx**2) ** 2 + (y / ry**2) ** 2)
     distance: Field = k * (k - 1) / np.maximum(slope, 1e-3)
@@ -31,7 +31,7 @@ def ellipse(x: Field, y: Field, rx: float, ry: float) -> Field:
 
 
 def box(x: Field, y: Field, half_width: float, half_height: float, corner: float = 0.0) -> Field:
-    """Distance to a box about the origin whose corners have radius `corner`."""
+    """Return the distance to a box about the origin whose corners have radius `corner`."""
     dx = np.abs(x) - (half_width - corner)
     dy = np.abs(y) - (half_height - corner)
     outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
@@ -40,16 +40,16 @@ def box(x: Field, y: Field, half_width: float, half_height: float, corner: float
 
 
 def segment(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float]) -> Field:
-    """Unsigned distance to a straight line from `start` to `end`."""
+    """Return the unsigned distance to a straight line from `start` to `end`."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
     return np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
 
 
 def bow(x: Field, y: Field, half_width: float, top: Field | float, bottom: Field | float) -> Field:
-    """Distance to the shape between two curves that meet at x = ±half_width on y = 0.
+    """Return the distance to the shape between two curves that meet at x = ±half_width on y = 0.
 
-    `top` and `bottom` are how far the curves rise and sink in the middle.
+    In the middle, the curves rise by `top` and sink by `bottom`.
     """
     t = x / half_width
     arch = 1 - t * t
@@ -60,29 +60,29 @@ def bow(x: Field, y: Field, half_width: float, top: Field | float, bottom: Field
 
 
 def smooth_union(a: Field, b: Field, blend: float) -> Field:
-    """Union of two shapes whose seam is rounded over a width of about `blend`."""
+    """Return the union of two shapes, whose seam is rounded over a width of about `blend`."""
     h = np.maximum(blend - np.abs(a - b), 0) / blend
     return np.minimum(a, b) - h * h * (blend / 4)
 
 
 def bump(x: Field, y: Field | float, rx: float, ry: float) -> Field:
-    """A Gaussian hill about the origin, 1 at its top."""
+    """Return a Gaussian hill about the origin, 1 at its top."""
     return np.exp(-0.5 * ((x / rx) ** 2 + (y / ry) ** 2))
 
 
 def ramp(value: Field, start: Field | float, end: Field | float) -> Field:
-    """Smooth step from 0 at `start` to 1 at `end`."""
+    """Return a smooth step from 0 at `start` to 1 at `end`."""
     t = np.clip((value - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def fill(distance: Field, pixel: float, blur: float = 0.0) -> Field:
-    """How much of each pixel a shape covers, in [0, 1]; `blur` softens its edge."""
+    """Return the fraction of each pixel that a shape covers; `blur` softens its edge."""
     return np.clip(0.5 - distance / max(pixel, blur), 0, 1)
 
 
 def stroke(distance: Field, half_width: Field | float, pixel: float) -> Field:
-    """How much of each pixel a line along an outline covers, in [0, 1].
+    """Return the fraction of each pixel that a line along an outline covers.
 
     Lines thinner than a pixel grow fainter instead, so that all sizes look alike.
     """
@@ -98,17 +98,16 @@ def paint(canvas: Field, cover: Field, value: Field | float) -> Field:
     return canvas + (value - canvas) * cover
 
 
-# Noise that looks the same at every size: grain, hair strands, pencil strokes.
+# The functions below make noise that looks the same at every size, for grain, hair and strokes.
 
 
 def noise(rng: np.random.Generator, cells: int, size: int) -> Field:
-    """Smooth noise of about unit deviation, `(size, size)`, on a lattice of `cells` a side."""
+    """Return smooth noise `(size, size)` of about unit deviation, with `cells` knots per side."""
     lattice = rng.standard_normal((cells, cells))
     return _stretch(_stretch(lattice, size).T, size).T
 
 
 def _stretch(lattice: Field, size: int) -> Field:
-    """Interpolate a lattice to `size` rows."""
     cells = len(lattice)
     place = (np.arange(size) + 0.5) * (cells / size) - 0.5
     first = np.clip(np.floor(place), 0, cells - 2).astype(np.intp)
@@ -118,7 +117,7 @@ def _stretch(lattice: Field, size: int) -> Field:
 
 
 def strands(rng: np.random.Generator, across: Field, spacing: float) -> Field:
-    """Noise in [-1, 1] that varies only with the coordinate `across` the strands."""
+    """Return noise in [-1, 1] that varies only with the coordinate `across` the strands."""
     table = rng.uniform(-1, 1, 256)
     place = across / spacing
     first = np.floor(place).astype(np.int32)
@@ -129,9 +128,9 @@ def strands(rng: np.random.Generator, across: Field, spacing: float) -> Field:
 
 
 def hatch(rng: np.random.Generator, x: Field, y: Field, angle: float, spacing: float) -> Field:
-    """Profile of pencil strokes side by side: about 1 in a stroke's middle, 0 between strokes.
+    """Return parallel pencil strokes: about 1 in a stroke's middle, 0 between strokes.
 
-    Strokes are set down in rows of uneven length, each with a pressure of its own.
+    The strokes lie in rows of uneven length, each with its own pressure.
     """
     along, across = turn(x, y, angle)
     rows = strands(rng, along + 0.06 * strands(rng, across, 2 * spacing), 0.22)
