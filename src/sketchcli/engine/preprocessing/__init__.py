@@ -1,1 +1,1 @@
-"""`preprocess`: files of pictures in, a prepared set with its audit out."""
+"""Turn image files into an audited prepared dataset, as the `preprocess` command does."""

@@ -1,4 +1,4 @@
-"""Put the made pairs together: what is kept, in which order, and the arrays that hold it."""
+"""Assemble the made pairs: decide which to keep, write their arrays, and audit them."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -25,13 +25,13 @@ FEATURES_FILE = "features"
 
 @dataclass
 class Assembly:
-    """What was kept of the made pairs, and what the audit needs to know of each."""
+    """The pairs that were kept, with their audit records."""
 
     ledger: Exclusions
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
-    sitting: str = ""  # the pair kept last that is the first, or the only one, of its photo
+    sitting: str = ""  # id of the first sketch of the photo that was kept last
 
 
 def assemble(
@@ -41,18 +41,11 @@ def assemble(
     ledger: Exclusions,
     reporter: Reporter,
 ) -> Assembly:
-    """Write the arrays of all pairs that may be kept.
+    """Write the arrays of all pairs that may be kept into `folder`.
 
-    Args:
-        workshop: The made pairs, those to test on first: of a picture in both, the training one
-            goes.
-        chunks: The numbers of all its chunks, each when it is made.
-        folder: Where the arrays go.
-        ledger: Decides, and remembers what was left out.
-        reporter: Told of the progress.
-
-    Raises:
-        DataError: A chunk is damaged.
+    The test pairs come first: an image in both splits is dropped from the training split. `chunks`
+    yields the numbers of all chunks, each as soon as it is finished. The ledger decides which pairs
+    are kept, and records the skipped files.
     """
     count, path = len(workshop.jobs), workshop.folder / FEATURES_FILE
     assembly = Assembly(ledger)
@@ -74,13 +67,13 @@ def assemble(
                 writers[stem].append(pixels)
             features.write(made.features.tobytes())
             _keep(assembly, job, outcome)
-    if assembly.pairs:  # mapped only now: writing to a map of a full disk kills the process
+    if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
 
 
 def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
-    """Whether a pair is kept; a further sketch of a photo is, if the first was."""
+    """Return whether to keep a pair; further sketches of a photo follow the first."""
     if job.draw:
         return assembly.sitting == job.first
     return assembly.ledger.takes(_pictures(job, outcome), job.split)
@@ -99,16 +92,11 @@ def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
     assembly.unaligned |= outcome.unaligned
 
 
-# The pair audit of a set that is being made, and its report.
-
-
+# This section audits the pairs of a new dataset and writes the report.
 def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
-    """Look for wrong pairs, bad pictures and leaks among the pairs that were kept.
+    """Look for wrong pairs, bad images and leakage among the pairs that were kept.
 
-    Args:
-        assembly: Those pairs.
-        rule: How they were divided; where the source did that, its groups may be torn apart.
-        threads: How many examine at once.
+    Splits that the source has chosen may tear apart the groups of `rule`; this is found as well.
     """
     drawn = _first_drawn(assembly.pairs)
     found = _examine(assembly, drawn, threads)
@@ -117,7 +105,7 @@ def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
 
 
 def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
-    """Examine drawn pairs, which cannot be wrong, apart from those that came with a sketch."""
+    """Examine pairs with drawn sketches, which cannot be wrong, separately from all others."""
     names, features = _names(assembly.pairs), assembly.features
     came = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
     if len(drawn) in {0, len(names)}:
@@ -138,19 +126,19 @@ def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
 
 
 def _first_drawn(pairs: Sequence[Pair]) -> list[int]:
-    """Pairs whose sketch was drawn, the first of each photo: its others are like it on purpose."""
+    """Return the first drawn pair of each photo, as its other sketches are similar on purpose."""
     first = {pair.photo: row for row, pair in reversed(list(enumerate(pairs))) if pair.style}
     return sorted(first.values())
 
 
 def _at(finding: Finding, rows: Sequence[int]) -> Finding:
-    """A finding among some of the pairs, with its rows among all."""
+    """Return a finding about some of the pairs with its rows among all pairs."""
     pair, other = (None if r is None else rows[r] for r in (finding.pair, finding.other))
     return replace(finding, pair=pair, other=other)
 
 
 def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
-    """Write the report, `audit.html`."""
+    """Write the audit report, `audit.html`."""
     description = dataset.description
     height, width = description.size
     counts = ", ".join(f"{count} {split}" for split, count in description.counts.items())
@@ -176,7 +164,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
 
 
 class _Pictures:
-    """Sketch and photo of a pair, by its position among all pairs."""
+    """A lookup of a pair's sketch and photo by its position among all pairs."""
 
     def __init__(self, dataset: PreparedSet) -> None:
         self.splits = {name: dataset.split(name) for name in dataset.description.counts}
@@ -196,7 +184,7 @@ def _names(pairs: list[Pair] | tuple[Pair, ...]) -> list[AuditedPair]:
 
 
 def _torn_groups(pairs: list[Pair], rule: SplitRule) -> tuple[Finding, ...]:
-    """Groups, such as persons, of which some pictures train and others judge."""
+    """Return one finding per group, such as a person, whose pairs are in several splits."""
     homes: dict[str, dict[str, int]] = {}
     for row, pair in enumerate(pairs):
         if group := rule.group_of(pair.id):

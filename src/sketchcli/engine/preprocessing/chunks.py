@@ -1,9 +1,9 @@
-"""The folder where pairs are made, chunk by chunk, so that a killed `preprocess` can go on.
+"""The work folder, where pairs are made in chunks so that an interrupted `preprocess` can resume.
 
-recipe.json      what is being made: another command does not take up this one's work
-00012.pictures   the pixels of a chunk's pairs, sketch and photo in turn
-00012.npy        what the audit needs to know of them
-00012.json       what became of each job; written last: a chunk that has it is done
+recipe.json      identifies the work, so that a different command does not resume it
+`00012.pictures` the pixels of a chunk's pairs, sketch and photo in turn
+00012.npy        the audit records of these pairs
+00012.json       the outcome of each job; written last, so a chunk that has this file is done
 """
 
 import contextlib
@@ -34,30 +34,30 @@ from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.machine import ProcessRank
 
-CHUNK = 32  # pairs; the most that a kill can cost each process
+CHUNK = 32  # pairs; each process loses at most this many if it is killed
 IDENTITY = "recipe.json"
-GO_ON = "make room: the same command then goes on; or delete this folder, which is for going on"
+GO_ON = "free up disk space and run the same command again to resume, or delete this work folder"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """The outcome of a job; the hashes are those of the stored pixels."""
 
     error: str = ""
-    sketch_hash: str = ""  # of the pixels as stored
+    sketch_hash: str = ""
     photo_hash: str = ""
     pair_hash: str = ""
     unaligned: dict[str, str] = field(default_factory=dict)
 
     def matches(self, made: "Made") -> bool:
-        """Whether the pixels are those that were written."""
+        """Return whether the pixels are those that were written."""
         found = prepared.picture_hash(made.sketch), prepared.picture_hash(made.photo)
         return found == (self.sketch_hash, self.photo_hash)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A made pair, mapped from a chunk."""
+    """A pair, memory-mapped from a finished chunk."""
 
     sketch: Pixels
     photo: Pixels
@@ -66,7 +66,7 @@ class Made:
 
 @dataclass(frozen=True)
 class ChunkStore:
-    """The folder, and all that is to be made in it."""
+    """The work folder, and all jobs to do in it."""
 
     folder: Path
     recipe: PairOptions
@@ -74,43 +74,40 @@ class ChunkStore:
 
     @property
     def chunks(self) -> range:
-        """Numbers of all chunks."""
+        """The numbers of all chunks."""
         return range(-(-len(self.jobs) // CHUNK))
 
     @property
     def assembled(self) -> Path:
-        """Where the set is put together."""
+        """The folder in which the dataset is assembled."""
         return self.folder / "set"
 
     @cached_property
     def identity(self) -> str:
-        """A hash of the recipe and of every file's name, size and time."""
+        """A hash of the recipe and of every file's name, size and modification time."""
         digest = hashlib.sha256(repr((__version__, CHUNK, self.recipe)).encode())
         for job in self.jobs:
             digest.update(repr((job, [_state(path) for path in job.files])).encode())
         return digest.hexdigest()
 
     def prepare(self, reporter: Reporter) -> None:
-        """Take up the work that an earlier call left, or clear it away if it was other work.
+        """Keep the finished chunks of an earlier call; clear the folder if its work was different.
 
-        A chunk that a power cut damaged is made again.
-
-        Raises:
-            DataError: The folder cannot be written.
+        Chunks that a power cut has damaged are made again.
         """
         identity = self.identity
         if not self.belongs_to(identity):
             if self.folder.exists():
-                message = "begun anew: the command or its pictures have changed since"
+                message = "starting over: the command or its images have changed since"
                 reporter(Note(f"{message} {self.folder} was left unfinished"))
-                with files.writing(self.folder, hint="delete it yourself"):
-                    shutil.rmtree(self.folder)  # a chunk that stays would be taken for this work's
+                with files.writing(self.folder, hint="delete the folder yourself"):
+                    shutil.rmtree(self.folder)  # a remaining chunk would pass for one of this work
             files.write_json(self.folder / IDENTITY, {"identity": identity})
         for number in filter(self.is_done, self.chunks):
             if not self._is_whole(number):
                 self._file(number, "json").unlink()
         if done := sum(map(self.is_done, self.chunks)):
-            reporter(Note(f"going on: {done} of {len(self.chunks)} chunks are made"))
+            reporter(Note(f"resuming: {done} of {len(self.chunks)} chunks are already done"))
 
     def _is_whole(self, number: int) -> bool:
         try:
@@ -123,7 +120,7 @@ class ChunkStore:
             return False
 
     def belongs_to(self, identity: str) -> bool:
-        """Whether the folder is prepared for this work."""
+        """Return whether the folder was prepared for the work with this identity."""
         try:
             about = json.loads((self.folder / IDENTITY).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -131,18 +128,17 @@ class ChunkStore:
         return bool(about == {"identity": identity})
 
     def is_done(self, number: int) -> bool:
-        """Whether a chunk is made."""
+        """Return whether a chunk is finished."""
         return self._file(number, "json").is_file()
 
     def jobs_of(self, number: int) -> tuple[Job, ...]:
-        """The jobs of a chunk."""
+        """Return the jobs of a chunk."""
         return self.jobs[number * CHUNK : (number + 1) * CHUNK]
 
     def outcomes(self, numbers: Iterable[int]) -> Iterator[tuple[Job, Outcome, Made | None]]:
-        """Every job of some chunks, with what became of it; only one chunk is open at a time.
+        """Yield every job of some chunks with its outcome and, unless it failed, its pair.
 
-        Raises:
-            DataError: A chunk is damaged.
+        Only one chunk is open at a time.
         """
         for number in numbers:
             outcomes = self._outcomes_of(number)
@@ -151,7 +147,7 @@ class ChunkStore:
                 yield job, outcome, None if outcome.error else next(made)
 
     def remove(self) -> None:
-        """Clear the folder away."""
+        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _outcomes_of(self, number: int) -> list[Outcome]:
@@ -169,7 +165,7 @@ class ChunkStore:
             features = np.load(self._file(number, "npy"), mmap_mode="r")
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path}: damaged ({error})", hint="the same command mends it"
+                f"{path} is damaged ({error})", hint="run the same command again to repair it"
             ) from error
         for pair, about in zip(pixels, features, strict=True):
             sketch, photo = pair[:area], pair[area:]
@@ -180,7 +176,7 @@ class ChunkStore:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Size and time of a file; None where there is none any more."""
+    """Return a file's size and modification time; None if it no longer exists."""
     try:
         about = path.stat()
     except OSError:
@@ -189,11 +185,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 
 def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Job]) -> None:
-    """Make the pairs of one chunk and write them down.
-
-    Raises:
-        DataError: The folder cannot be written.
-    """
+    """Make the pairs of one chunk and write its three files."""
     maker = _maker(recipe)
     outcomes: list[Outcome] = []
     features = []
@@ -214,7 +206,7 @@ def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Jo
 
 
 def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Whole or not at all; unsynced, for what a power cut spoils is found by `prepare`."""
+    """Write the outcomes whole or not at all; unsynced, since `prepare` finds damaged chunks."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
     part.replace(path)
@@ -222,7 +214,7 @@ def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 @cache
 def _maker(recipe: PairOptions) -> PairMaker:
-    """One for each process: a face detector is slow to load."""
+    """Return the one pair maker of this process; its face detector is slow to load."""
     return PairMaker(recipe)
 
 
@@ -231,40 +223,32 @@ def _outcome(pair: MadePair) -> Outcome:
     return Outcome("", sketch, photo, prepared.pair_hash(sketch, photo), pair.unaligned)
 
 
-# Make the chunks of a workshop on all cores, and on all ranks where `torchrun` started several.
+# This section makes the chunks on all cores, and on all ranks if `torchrun` started several.
 
-PATIENCE = 600.0  # seconds without news from another rank
-WINDOWS_LIMIT = 61  # processes; a wait for more is refused there
-AHEAD = 2  # chunks handed to each worker before the first comes back
+PATIENCE = 600.0  # seconds to wait without progress by another rank
+WINDOWS_LIMIT = 61  # processes; Windows refuses to wait for more
+AHEAD = 2  # chunks submitted per worker, so that none waits for its next one
 ALONE = ProcessRank()
 
 
 def available_cores() -> int:
-    """Cores that this process may use, shared with the other ranks of the machine."""
+    """Return how many cores this process may use if the ranks of the machine share them."""
     return max(1, machine.usable_cores() // max(1, machine.number("LOCAL_WORLD_SIZE", 1)))
 
 
 def most_workers(system: str = sys.platform) -> int:
-    """How many processes a system lets one wait for."""
+    """Return how many worker processes an operating system can wait for."""
     return WINDOWS_LIMIT if system == "win32" else 2**16
 
 
 def made_chunks(
     workshop: ChunkStore, *, workers: int, reporter: Reporter, place: ProcessRank = ALONE
 ) -> Generator[int, None, None]:
-    """Make the chunks that are not made yet; each one's number when it and all before it are made.
+    """Make the missing chunks; yield each chunk's number once it and all before it are finished.
 
-    Whoever takes the numbers works on those while the next are being made. Of several ranks, the
-    others make their share.
-
-    Args:
-        workshop: What is to be made.
-        workers: Processes; with one, no other process is started.
-        reporter: Told how many pairs of all are made.
-        place: The first process of several, or the only one.
-
-    Raises:
-        DataError: The disk cannot be written, a worker died, or a rank did not make its share.
+    The consumer works on finished chunks while the next ones are being made. If there are several
+    ranks, `place` is the main process, and the others make their own chunks with `make_share`.
+    With one worker, no other process is started.
     """
     if place.count > 1:
         make_share(workshop, workers=workers, place=place)
@@ -277,18 +261,11 @@ def made_chunks(
                 ready.add(next(made))
                 reporter(Advanced("pairs", min(len(ready) * CHUNK, total), total))
             yield number
-        next(made, None)  # its workers end by themselves
+        next(made, None)  # the pool's workers then end by themselves
 
 
 def make_share(workshop: ChunkStore, *, workers: int, place: ProcessRank) -> int:
-    """Make the chunks that are not made yet and fall to one of several processes.
-
-    Returns:
-        How many they were.
-
-    Raises:
-        DataError: The disk cannot be written, or a worker died.
-    """
+    """Make the missing chunks among those of one process; return how many they were."""
     missing = _missing(workshop, place)
     for _ in _made(workshop, missing, workers):
         pass
@@ -296,7 +273,7 @@ def make_share(workshop: ChunkStore, *, workers: int, place: ProcessRank) -> int
 
 
 def share_of(workshop: ChunkStore, place: ProcessRank) -> range:
-    """The chunks that fall to one of several processes."""
+    """Return the chunks that one of several processes has to make."""
     return workshop.chunks[place.rank :: place.count]
 
 
@@ -305,11 +282,7 @@ def _missing(workshop: ChunkStore, place: ProcessRank) -> list[int]:
 
 
 def await_chunks(workshop: ChunkStore, *, reporter: Reporter) -> None:
-    """Wait until all ranks have made their chunks.
-
-    Raises:
-        DataError: None came for a long time.
-    """
+    """Wait until all ranks have made their chunks; fail after PATIENCE seconds without progress."""
     done, last = -1, time.monotonic()
     while done < len(workshop.chunks):
         found = sum(map(workshop.is_done, workshop.chunks))
@@ -319,32 +292,27 @@ def await_chunks(workshop: ChunkStore, *, reporter: Reporter) -> None:
             reporter(Advanced("pairs", min(done * CHUNK, total), total))
         elif time.monotonic() - last > PATIENCE:
             raise DataError(
-                f"{workshop.folder}: {len(workshop.chunks) - done} chunks never came",
-                hint="did a rank fail? the same command goes on from here",
+                f"{workshop.folder}: {len(workshop.chunks) - done} chunks were never made",
+                hint="check whether a process failed, and run the same command again to resume",
             )
         else:
             time.sleep(0.1)
 
 
 def await_workshop(workshop: ChunkStore, is_finished: Callable[[str], bool]) -> None:
-    """Wait until the first rank has made the folder ready, or has finished without this rank.
+    """Wait until the main process has prepared the folder, or has finished without this rank.
 
-    Args:
-        workshop: What is to be made.
-        is_finished: Whether the set of a workshop's identity is there.
-
-    Raises:
-        DataError: Neither came.
+    `is_finished` returns whether the dataset with an identity has been written. The wait ends with
+    a DataError after PATIENCE seconds.
     """
     identity, start = workshop.identity, time.monotonic()
     while not workshop.belongs_to(identity) and not is_finished(identity):
         if time.monotonic() - start > PATIENCE:
-            raise DataError(f"{workshop.folder}: the first rank never began it")
+            raise DataError(f"{workshop.folder}: the main process never prepared this folder")
         time.sleep(0.1)
 
 
 def _made(workshop: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
-    """Make chunks; the number of each when it is done."""
     workers = min(workers, len(numbers), most_workers())
     if workers <= 1:
         for number in numbers:
@@ -373,27 +341,27 @@ def _finished(running: dict[Future[None], int]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
+    # The workers are spawned, because OpenCV's threads do not survive a fork.
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _begin, (os.getpid(),)
     )
     try:
         yield pool
-    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for more
-        for worker in multiprocessing.active_children():  # their chunks are made again
+    except (KeyboardInterrupt, GeneratorExit):  # nobody consumes any more chunks
+        for worker in multiprocessing.active_children():  # a later call makes their chunks again
             worker.kill()
         raise
     except BrokenProcessPool as error:
         raise DataError(
-            "a worker process died, perhaps for want of memory",
-            hint="the same command goes on; with fewer --workers it needs less memory",
+            "a worker process died, perhaps because the memory ran out",
+            hint="run the same command again to resume; use fewer --workers to save memory",
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _begin(parent: int) -> None:
-    """Prepare a worker: one thread, deaf to the terminal's Ctrl-C, never an orphan."""
+    """Let a worker use one thread, ignore the terminal's Ctrl-C and end when its parent does."""
     images.use_one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

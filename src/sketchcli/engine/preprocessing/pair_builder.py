@@ -1,4 +1,4 @@
-"""One pair: read, aligned, drawn where it has no sketch, fitted, and described for the audit."""
+"""Make one pair: read, align and fit its images, draw a missing sketch, and record audit data."""
 
 import unicodedata
 from dataclasses import dataclass, field
@@ -18,20 +18,21 @@ from sketchcli.portraits.finding_faces import Face, FaceFinder, cut, loosened
 
 @dataclass(frozen=True)
 class PairOptions:
-    """All that decides how files become pixels."""
+    """All options that decide how files become pixels."""
 
     size: tuple[int, int] = (128, 128)  # height, width
     fit: Fit = Fit.STRETCH
-    detector: Path | None = None  # finds the faces that pictures are aligned by
+    detector: Path | None = None  # face detector; None: images are not aligned
     seed: int = 0
-    is_loose: bool = False  # whether they are cut about there, by chance
-    backdrop: Backdrop = Backdrop.KEEP  # of drawn photos
-    light: Light = Light.KEEP  # of drawn photos
-    likeness: Likeness = Likeness.TRUE  # of drawn sketches
+    is_loose: bool = False  # whether aligned crops vary at random
+    # The last three apply only to photos whose sketches are drawn.
+    backdrop: Backdrop = Backdrop.KEEP
+    light: Light = Light.KEEP
+    likeness: Likeness = Likeness.TRUE
 
     @property
     def align(self) -> Align:
-        """What pictures are aligned by."""
+        """How the images are aligned."""
         if not self.detector:
             return Align.NONE
         return Align.LOOSE if self.is_loose else Align.FACE
@@ -46,23 +47,23 @@ class Job:
     sketch: Path | None
     photo: Path
     direction: Direction | None = None
-    style: str = ""  # to draw the sketch in, where there is none
-    draw: int = 0  # which of several sketches of one photo
+    style: str = ""  # style in which to draw a missing sketch
+    draw: int = 0  # index among several sketches of one photo
 
     @property
     def first(self) -> str:
-        """The id of the first sketch of its photo."""
+        """The id of the first sketch of the same photo."""
         return self.id.rpartition("#")[0] if self.draw else self.id
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that it is made from."""
+        """The files that the pair is made from."""
         return (self.photo,) if self.sketch in {None, self.photo} else (self.sketch, self.photo)
 
 
 @dataclass(frozen=True)
 class MadePair:
-    """A pair as it will be stored: sketch uint8 (h, w), photo uint8 (h, w, 3)."""
+    """A pair as it will be stored, with a uint8 sketch (h, w) and a uint8 photo (h, w, 3)."""
 
     sketch: Pixels
     photo: Pixels
@@ -72,16 +73,16 @@ class MadePair:
 
 @dataclass(frozen=True)
 class Sitting:
-    """A photo that sketches are drawn from."""
+    """A photo from which sketches are drawn."""
 
     file: Path
     photo: Pixels
     face: Face | None
-    keeps_background: bool  # although another was asked for
+    keeps_background: bool  # whether a requested replacement of the background failed
 
 
 class PairMaker:
-    """Makes pairs by one recipe; the same job gives the same pixels in any process."""
+    """A maker of pairs by one recipe; the same job gives the same pixels in any process."""
 
     def __init__(self, recipe: PairOptions) -> None:
         self.recipe = recipe
@@ -89,16 +90,12 @@ class PairMaker:
         self._sitting: Sitting | None = None
 
     def make(self, job: Job) -> MadePair:
-        """Make one pair.
-
-        Raises:
-            DataError: A file cannot be read, or is too large for the memory.
-        """
+        """Make one pair, or raise a DataError that says why its files cannot be used."""
         try:
             return self._make(job)
         except MemoryError as error:
             names = " and ".join(map(str, job.files))
-            raise DataError(f"{names}: too large for this machine's memory") from error
+            raise DataError(f"{names}: this machine has too little memory") from error
 
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
@@ -117,7 +114,7 @@ class PairMaker:
         return MadePair(sketch, photo, about, unaligned)
 
     def _sit(self, job: Job) -> Sitting:
-        """A photo to draw from; the further sketches of it do not read it again."""
+        """Return the photo to draw from; all sketches of a photo share one reading."""
         if not job.draw or self._sitting is None or self._sitting.file != job.photo:
             photo = _read_photo(job)
             face, keeps_background = self._find(photo), False
@@ -132,9 +129,8 @@ class PairMaker:
         return self._sitting
 
     def _draw(self, job: Job, sitting: Sitting, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
-        """A sketch, and what its photo shows of the sitter."""
         if sitting.keeps_background:
-            unaligned[str(job.photo)] = "its background stays: the sitter is not told from it"
+            unaligned[str(job.photo)] = "background kept: the sitter cannot be separated from it"
 
         def cut_as_photo(pixels: Pixels) -> Pixels:
             cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
@@ -159,8 +155,8 @@ class PairMaker:
             return pixels
         eyes = None if face is None else face.eyes
         if eyes is None:
-            unaligned[str(file)] = "no face found: its centre was taken"
-        elif self.recipe.is_loose:  # a sketch that came with its photo is cut as that is
+            unaligned[str(file)] = "no face detected: the centre crop is used"
+        elif self.recipe.is_loose:  # sketch and photo of a pair share the random variation
             eyes = loosened(eyes, self._chance("cut of", job.id))
         return cut(pixels, eyes, self.recipe.size)
 
@@ -168,19 +164,19 @@ class PairMaker:
         return images.fit(pixels, self.recipe.size, self.recipe.fit)
 
     def _fit_inside(self, photo: Pixels) -> Pixels:
-        """What is drawn from: the photo at its final scale, before it is padded."""
+        """Return the photo at its final scale but without padding, since it is drawn from."""
         if self.recipe.fit is not Fit.PAD:
             return self._fit(photo)
         return images.resize(photo, images.inner_size(photo.shape, self.recipe.size))
 
     def _chance(self, what: str, name: str) -> np.random.Generator:
-        """A source of draws that depends on a pair's name, what is drawn, and the seed alone."""
-        name = unicodedata.normalize("NFC", name)  # disks write accents in two ways
+        """Return a generator whose state depends only on the pair's name, the use and the seed."""
+        name = unicodedata.normalize("NFC", name)  # file systems encode accents in two ways
         return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.recipe.seed) * 2**53))
 
 
 def _read_pair(job: Job, sketch: Path) -> tuple[Pixels, Pixels]:
-    """Sketch and photo: grey (H, W) or RGB (H, W, 3), of any sizes."""
+    """Return sketch and photo, each grey (H, W) or RGB (H, W, 3) and of any size."""
     photo = images.read(job.photo)
     if job.direction is None:
         return images.read(sketch), photo
@@ -193,9 +189,8 @@ def _read_photo(job: Job) -> Pixels:
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
-    """Sketch and photo that stand side by side."""
     half = both.shape[1] // 2
     if not half:
-        raise DataError(f"{job.photo}: too narrow to hold two pictures")
+        raise DataError(f"{job.photo} is too narrow to hold two images")
     left, right = both[:, :half], both[:, -half:]
     return (right, left) if job.direction is Direction.PHOTO_LEFT else (left, right)

@@ -1,4 +1,4 @@
-"""`preprocess`: files of pictures in, a prepared set out."""
+"""Prepare a dataset: plan the pairs, make them, audit them, and store the result."""
 
 import contextlib
 import shutil
@@ -35,13 +35,13 @@ CONTACT_PAIRS = 24
 
 @dataclass(frozen=True)
 class PreprocessConfig:
-    """How pictures become a prepared set."""
+    """How image files become a prepared dataset."""
 
     recipe: PairOptions = field(default_factory=PairOptions)
     division: SplitRule = field(default_factory=SplitRule)
-    styles: tuple[str, ...] = ("hand",)  # for photos without a sketch, mixed by a draw for each
-    draws: int = 1  # sketches of each such photo, in the styles in turn
-    is_strict: bool = False  # whether to refuse a set in which the audit finds anything
+    styles: tuple[str, ...] = ("hand",)  # photos without a sketch start with a random one of these
+    draws: int = 1  # sketches per such photo, in the styles in turn
+    is_strict: bool = False  # whether to refuse a dataset that is not entirely clean
     command: str = ""
 
 
@@ -56,24 +56,13 @@ def preprocess(
     reporter: Reporter = SILENT,
     place: ProcessRank | None = None,
 ) -> PreprocessResult | ShareResult:
-    """Make every pair of a source, audit them, and store them; list whatever is left out.
+    """Make, audit and store every pair of a source in `target`; report every skipped file.
 
-    Killed, it goes on where it was when it is called again.
-
-    Args:
-        source: The pairs found.
-        origin: Where they come from.
-        config: How they are made and divided.
-        target: The folder to make; it appears whole or not at all.
-        overwrite: Whether an older one may be replaced.
-        processes: How many make pairs at once; the pixels are the same for any number.
-        reporter: Told of the progress, and of every file left out.
-        place: Which process of several this is; by default as `torchrun` says.
-
-    Raises:
-        DataError: No pair can be used, the folder cannot be written, or there are findings and the
-            config is strict: then the audit is left beside the target.
-        UsageError: RANK and WORLD_SIZE are no numbers, or contradict one another.
+    The target appears whole or not at all, and an existing dataset is replaced only if `overwrite`
+    is set. If it is interrupted, the same call resumes. Any number of `processes` gives the same
+    pixels. If the config is strict and the dataset is not clean, it raises a DataError and saves
+    the audit next to the target. By default, the rank of this process is that set by `torchrun`;
+    ranks other than the main one only make their chunks.
     """
     target, ledger = target.resolve(), Exclusions(dict(source.left_out))
     jobs = _plan(source, config, ledger)
@@ -81,7 +70,7 @@ def preprocess(
         raise _nothing_left(ledger.left_out)
     workshop = ChunkStore(target.parent / f".{target.name}.work", config.recipe, jobs)
     place = place or _place_in_environment()
-    if not place.is_first:  # it puts the set together; this one makes its share of the pairs
+    if not place.is_first:  # only the main process assembles the dataset
         return _make_share(workshop, target, place, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
@@ -98,7 +87,7 @@ def preprocess(
 
 
 def _place_in_environment() -> ProcessRank:
-    """As `torchrun` says; where processes meet need not be set: these meet on the disk."""
+    """Return the rank that `torchrun` set; no address is needed, as ranks meet on the disk."""
     return ProcessRank(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
 
 
@@ -124,11 +113,12 @@ def _plan(source: Source, config: PreprocessConfig, ledger: Exclusions) -> tuple
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Say that what was made stays, where Ctrl-C comes."""
     try:
         yield
     except KeyboardInterrupt:
-        raise InterruptedRunError("interrupted", hint="the same command goes on") from None
+        raise InterruptedRunError(
+            "interrupted", hint="run the same command again to resume"
+        ) from None
 
 
 def _put_together(
@@ -150,7 +140,7 @@ def _make_share(
     def is_finished(identity: str) -> bool:
         try:
             return prepared.read(target).description.recipe == identity
-        except DataError:  # nothing yet, or a set of another version, which the first rank replaces
+        except DataError:  # missing, or made by another version and about to be replaced
             return False
 
     made = 0
@@ -194,7 +184,6 @@ def _describe(
 def _write(
     folder: Path, description: Description, audit: Audit, config: PreprocessConfig, target: Path
 ) -> None:
-    """Write all but the arrays."""
     dataset = PreparedSet(folder, description)
     prepared.write_index(folder, description)
     _write_contact_sheet(dataset)
@@ -202,7 +191,7 @@ def _write(
     refusal = target.with_name(f"{target.name}.{AUDIT}")
     if config.is_strict:
         _refuse(folder, description, refusal)
-    refusal.unlink(missing_ok=True)  # of an earlier call
+    refusal.unlink(missing_ok=True)  # an earlier strict call may have left it
 
 
 def _result(description: Description, target: Path, audit: Audit) -> PreprocessResult:
@@ -225,13 +214,13 @@ def _result(description: Description, target: Path, audit: Audit) -> PreprocessR
 
 def _refuse(folder: Path, description: Description, report: Path) -> None:
     troubles = {
-        "left out": len(description.left_out),
+        "skipped": len(description.left_out),
         "repeated": len(description.repeated),
         "unaligned": len(description.unaligned),
     } | description.findings
     if found := ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count):
         (folder / AUDIT).replace(report)
-        raise DataError(f"not clean: {found}", hint=f"look at {report}, or leave out --strict")
+        raise DataError(f"dataset is not clean: {found}", hint=f"review {report} or omit --strict")
 
 
 def _write_contact_sheet(dataset: PreparedSet) -> None:
@@ -243,7 +232,6 @@ def _write_contact_sheet(dataset: PreparedSet) -> None:
 
 
 def _evenly(count: int, most: int) -> list[int]:
-    """Some of `count` positions, evenly spread."""
     shown = min(count, most)
     return [index * count // shown for index in range(shown)]
 
@@ -251,15 +239,15 @@ def _evenly(count: int, most: int) -> list[int]:
 def _nothing_left(left_out: dict[str, str]) -> DataError:
     reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs found"
+    found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs were found"
     is_listed = any("(line " in reason for reason in left_out.values())
-    hint = "paths in a CSV are relative to its folder, with forward slashes"
+    hint = "write paths relative to the folder of the CSV, with forward slashes"
     if not is_listed:
-        hint = "a sketch and its photo share a name, as anna_sketch.png and anna.jpg do"
+        hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
     return DataError(found, hint=hint)
 
 
-# Which pairs are to be made, in which split, and which sketches are drawn in which style.
+# This section plans which pairs to make, in which split, and in which style to draw sketches.
 
 
 def plan(
@@ -271,15 +259,10 @@ def plan(
     draws: int,
     seed: int,
 ) -> tuple[Job, ...]:
-    """What to make, pairs to test on first, sketches of one photo one after another.
+    """Return the jobs, test pairs first, with the sketches of one photo next to each other.
 
-    Args:
-        pairs: What was found.
-        ledger: Told of the pairs that no split takes.
-        rule: How they are divided.
-        styles: For photos without a sketch.
-        draws: Sketches of each such photo, in the styles in turn.
-        seed: Of the style that each begins with.
+    Pairs that belong to no split are entered in the ledger. For every photo without a sketch,
+    `draws` sketches are drawn in the styles in turn; the seed decides which style comes first.
     """
     lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
     jobs = []
@@ -288,7 +271,7 @@ def plan(
         split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
         if split is None:
             found = [path for path in (pair.sketch, pair.photo) if path]
-            ledger.leave_out("in neither of the official lists", *found)
+            ledger.leave_out("in neither of the official CUHK lists", *found)
             continue
         jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
     jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))
@@ -300,7 +283,7 @@ def plan(
 
 
 def _drawn(job: Job, styles: Sequence[str], *, draws: int, seed: int) -> list[Job]:
-    """All sketches of one photo: the styles take turns, from one drawn by chance on."""
+    """Return the jobs for all sketches of one photo; the styles alternate from a random one on."""
     first = int(uniform_hash(f"style of {canonical(job.id)}", seed) * len(styles))
     return [
         replace(
@@ -313,62 +296,58 @@ def _drawn(job: Job, styles: Sequence[str], *, draws: int, seed: int) -> list[Jo
     ]
 
 
-# What a person should know of a set that was just made.
+# This section reports to the terminal what a user should know about the new dataset.
 
-MOST_TOLD = 20  # files of one fate that are named on the screen
+MOST_TOLD = 20  # files per kind of note that are listed in the terminal
 
 
 def tell(
     description: Description, audit: Audit, source: Source, rule: SplitRule, reporter: Reporter
 ) -> None:
-    """Tell of errors in the set, of files that were not simply taken, of groups and splits."""
+    """Report audit errors, files that were skipped or need attention, groups and empty splits."""
     if audit.errors:
-        where = f"look at {audit_report.NAME} before you train on this set"
+        where = f"review {audit_report.NAME} before you train on this dataset"
         reporter(Note(f"{audit_report.headline(audit)}: {where}", is_warning=True))
     for verb, about in (
-        ("left out", description.left_out),
+        ("skipped", description.left_out),
         ("kept", description.repeated | description.unaligned),
     ):
         for file, reason in list(about.items())[:MOST_TOLD]:
             reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
         if len(about) > MOST_TOLD:
-            where = f"{audit_report.NAME} and dataset.json list them"
-            rest = f"{verb} {len(about) - MOST_TOLD} more files: {where}"
+            where = f"listed in {audit_report.NAME} and dataset.json"
+            rest = f"{verb} {len(about) - MOST_TOLD} more files, {where}"
             reporter(Note(rest, is_warning=True))
     if rule.group:
         groups = list(filter(None, (rule.group_of(pair.id) for pair in description.pairs)))
         found = f"{len(set(groups))} groups in {len(groups)} of {len(description.pairs)} names"
-        reporter(Note(f"--group-by: {found}", is_warning=not groups))
+        reporter(Note(f"--group-by found {found}", is_warning=not groups))
     is_asked = {splits.TRAIN: True, splits.VAL: rule.val > 0, splits.TEST: rule.test > 0}
     is_drawn = rule.by is SplitBy.SHARES or (
         rule.by is SplitBy.GIVEN and any(pair.split is None for pair in source.pairs)
     )
     for split, is_wanted in is_asked.items():
         if is_drawn and is_wanted and split not in description.counts:
-            message = f"no pair fell to '{split}': choose other shares (--val, --test) or --seed"
+            message = f"the '{split}' split is empty: change its fraction (--val, --test) or --seed"
             reporter(Note(message, is_warning=True))
 
 
-# What `train` falls back on where nothing is prepared: the drawn set, small.
+# This section provides the small drawn dataset that `train` uses if nothing has been prepared.
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
 
 
 def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
-    """The named prepared set, else the newest, else the demo set.
-
-    Raises:
-        DataError: There is no set of that name.
-    """
+    """Return the named prepared dataset; without a name the newest, or else the demo dataset."""
     if name is None and not prepared_folders():
         return demo_set(reporter)
     return find_prepared(name)
 
 
 def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
-    """Draw the demo set, unless it is there, and prepare it at 64 pixels."""
-    reporter(Note("nothing is prepared: training on the drawn demo set"))
+    """Draw the demo dataset unless it exists, and prepare it at 64x64."""
+    reporter(Note("no dataset has been prepared: training on the drawn demo dataset"))
     raw = paths.raw_home() / NAME
     if not raw.exists():
         fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
@@ -376,6 +355,6 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     config = PreprocessConfig(
         PairOptions((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    alone = ProcessRank()  # where several processes train, the first one makes the set by itself
+    alone = ProcessRank()  # if several processes train, the main one makes the dataset by itself
     preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, place=alone)
     return find_prepared(target)
