@@ -1,1 +1,1 @@
-"""Pairs, splits, prepared arrays, augmentation and batches."""
+"""Sources, pairing, splits, prepared datasets, the pair audit, augmentation and batches."""

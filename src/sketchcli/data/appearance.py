@@ -1,7 +1,7 @@
-"""What the sketches of a set look like, in a few figures that travel inside the weights.
+"""Statistics of the appearance of training sketches, which are stored in the weights.
 
-`generate` compares each sketch with them: it evens paper that none of the training sketches had,
-turns white-on-black round, and says so where a sketch is like none of them.
+`generate` compares each sketch with them: it evens out unusual paper, inverts white-on-black
+sketches, and warns if a sketch is unlike all training sketches.
 """
 
 import functools
@@ -17,67 +17,54 @@ from sketchcli import images
 from sketchcli.errors import CheckpointError
 from sketchcli.images import Pixels
 
-MOST_LOOKED_AT = 256  # sketches of a set
-DARK = 80.0  # median luma of the border, and of the whole, of a sketch on dark paper
-INKED = 0.7  # of the paper's level; what is darker is drawn
-MARGIN = 0.5  # of the range that training sketches span, which a sketch may lie beyond it
+MOST_LOOKED_AT = 256  # sketches of a dataset that are measured
+DARK = 80.0  # luma; a sketch is on dark paper if the medians of border and whole are below
+INKED = 0.7  # fraction of the paper's level; darker pixels count as drawn
+MARGIN = 0.5  # tolerance beyond the range of the training sketches, as a fraction of that range
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """Measures of one sketch.
+    """Measures of one sketch."""
 
-    Args:
-        paper: How light its paper is, 0-255.
-        unevenness: Of the light on it, as a share.
-        lightness: Mean luma.
-        ink: Share of pixels that are clearly darker than the paper.
-        edges: Mean difference of neighbouring pixels, in grey levels.
-    """
-
-    paper: float
-    unevenness: float
-    lightness: float
-    ink: float
-    edges: float
+    paper: float  # mean level of the paper, 0-255
+    unevenness: float  # range of the light on the paper, as a fraction of its mean level
+    lightness: float  # mean luma, 0-255
+    ink: float  # fraction of pixels that are clearly darker than the paper
+    edges: float  # mean difference of neighbouring pixels, in grey levels
 
 
 _LEAST_MARGINS = Appearance(paper=8, unevenness=0.05, lightness=12, ink=0.05, edges=2)
 _WORDS = {
     "lightness": ("darker", "lighter"),
-    "ink": ("much less drawn", "much more drawn"),
+    "ink": ("much less densely drawn", "much more densely drawn"),
     "edges": ("smoother", "busier"),
 }
 
 
 @dataclass(frozen=True)
 class SketchStats:
-    """Ranges of the measures over a set's sketches: lowest, median, highest (1st, 99th percentile).
+    """Ranges of the measures over a dataset's sketches."""
 
-    Args:
-        ranges: Measure -> its range.
-        is_dark: Whether they are light on dark.
-    """
-
-    ranges: dict[str, tuple[float, float, float]]
-    is_dark: bool = False
+    ranges: dict[str, tuple[float, float, float]]  # measure -> 1st percentile, median, 99th
+    is_dark: bool = False  # whether the sketches are light on dark
 
     @property
     def paper(self) -> float:
-        """How light the paper is, by the median."""
+        """The median level of the paper."""
         return self.ranges["paper"][1]
 
     def is_usual(self, name: str, value: float) -> bool:
-        """Whether a measure lies where the training sketches' do, or near."""
+        """Return whether a measure lies in or near the range of the training sketches."""
         return self._side(name, value) == 0
 
     def describe_differences(self, appearance: Appearance) -> str:
-        """How a sketch differs from all training sketches, in words; empty where it does not."""
+        """Describe how a sketch differs from all training sketches; empty if it does not."""
         sides = {name: self._side(name, getattr(appearance, name)) for name in _WORDS}
         return ", ".join(_WORDS[name][side > 0] for name, side in sides.items() if side)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return plain values for JSON."""
         return {"is_dark": self.is_dark, "ranges": {n: list(r) for n, r in self.ranges.items()}}
 
     def _side(self, name: str, value: float) -> int:
@@ -88,30 +75,24 @@ class SketchStats:
 
 @dataclass(frozen=True)
 class Paper:
-    """The light on a sheet: `a + bx + cy + dx^2 + exy + fy^2`, x and y in [-1, 1].
+    """The light on a sheet, `a + bx + cy + dx^2 + exy + fy^2` with x and y in [-1, 1]."""
 
-    Args:
-        terms: The six coefficients, in grey levels.
-        level: Its mean over the sheet, 0-255.
-        unevenness: From its darkest to its lightest part, as a share of the mean.
-    """
-
-    terms: tuple[float, ...]
-    level: float
-    unevenness: float
+    terms: tuple[float, ...]  # the six coefficients, in grey levels
+    level: float  # mean over the sheet, 0-255
+    unevenness: float  # range from darkest to lightest part, as a fraction of the mean
 
     @classmethod
     def even(cls, level: float) -> "Paper":
-        """Paper that is equally light everywhere."""
+        """Return paper that is equally light everywhere."""
         return cls((level, 0.0, 0.0, 0.0, 0.0, 0.0), level, 0.0)
 
     def surface(self, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """The light at every pixel, `(H, W)`."""
+        """Return the light at every pixel, `(H, W)`."""
         return _surface(np.asarray(self.terms, np.float32), shape)
 
 
 def measure(sketch: Pixels, paper: Paper | None = None) -> Appearance:
-    """The measures of a sketch `(H, W)` on light paper, which is looked for unless it is known."""
+    """Return the measures of a sketch `(H, W)` on light paper, which is estimated if not given."""
     paper = paper or find_paper(sketch)
     values = sketch.astype(np.float32)
     steps = [np.abs(np.diff(values, axis=axis)) for axis in (0, 1) if sketch.shape[axis] > 1]
@@ -125,18 +106,18 @@ def measure(sketch: Pixels, paper: Paper | None = None) -> Appearance:
 
 
 def is_on_dark(sketch: Pixels) -> bool:
-    """Whether a drawing `(H, W)` is light on dark: its border is dark, and most of it."""
+    """Return whether a sketch `(H, W)` is light on dark: most of it and of its border are dark."""
     border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
     return bool(np.median(border) < DARK and np.median(sketch) < DARK)
 
 
 def spread(rows: Sequence[int]) -> Sequence[int]:
-    """At most `MOST_LOOKED_AT` of the rows, from all over them."""
+    """Return at most `MOST_LOOKED_AT` of the rows, evenly spaced."""
     return rows[:: max(1, math.ceil(len(rows) / MOST_LOOKED_AT))]
 
 
 def look(sketches: Iterable[Pixels]) -> SketchStats:
-    """What sketches `(H, W)` look like, on average and at most."""
+    """Return the statistics of sketches `(H, W)`."""
     some = list(sketches)
     is_dark = sum(map(is_on_dark, some)) > len(some) / 2
     measured = [asdict(measure(255 - s if is_dark else s)) for s in some]
@@ -148,11 +129,7 @@ def look(sketches: Iterable[Pixels]) -> SketchStats:
 
 
 def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
-    """What `to_dict` gave; None of weights that do not say.
-
-    Raises:
-        CheckpointError: They say something else.
-    """
+    """Restore what `to_dict` returned; None if the weights do not contain it."""
     if values is None:
         return None
     try:
@@ -165,26 +142,25 @@ def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
             return SketchStats(ranges, bool(values["is_dark"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
-    raise CheckpointError("the weights' description of their sketches is damaged")
+    raise CheckpointError("the description of the training sketches in the weights is damaged")
 
 
-# The paper under a drawing: how light it is, and where a lamp or a shadow makes it uneven.
-#
-# A photo of a sheet is a drawing times the light on it (Retinex: Land and McCann 1971). The light
-# changes slowly; it is fitted as a parabola over the lightest parts of the picture, where nothing
-# is drawn, and divided out.
+# This section estimates the level of the paper under a sketch, and evens out lamps and shadows.
+# A photo of a sheet is a sketch times the light on it (Retinex: Land and McCann 1971). The light
+# changes slowly; it is fitted as a parabola over the lightest parts of the image, where nothing is
+# drawn, and divided out.
 
-BLOCKS = 16  # a side, of which each says how light its lightest parts are
-BLOCK = 8  # pixels a side
-LIGHTEST = 90  # percentile of a block
-ROUNDS = 12  # of fitting at most; by then the surface has settled
-DRAWN = 0.02  # weight of a block below the surface: something is drawn there
-TOLERANCE = 4.0  # grey levels that a block may lie below the surface and still be paper
-DARKEST = 24.0  # no paper is darker: it would be enlarged noise
+BLOCKS = 16  # blocks per side
+BLOCK = 8  # pixels per side of a block
+LIGHTEST = 90  # percentile of a block's pixels that counts as its paper
+ROUNDS = 12  # fitting rounds at most; the surface has settled by then
+DRAWN = 0.02  # weight of a block that is darker than the surface, as something is drawn there
+TOLERANCE = 4.0  # grey levels by which a block of paper may be darker than the surface
+DARKEST = 24.0  # grey level of the darkest paper; below, noise would be amplified
 
 
 def find_paper(grey: Pixels) -> Paper:
-    """The paper under a drawing `(H, W)` whose ground is light."""
+    """Estimate the paper under a sketch `(H, W)` whose ground is light."""
     lightest, basis = _lightest(grey), _basis()
     weights = np.where(lightest >= np.median(lightest), 1.0, DRAWN)
     terms: NDArray[np.floating[Any]] = np.zeros(6)
@@ -201,7 +177,7 @@ def find_paper(grey: Pixels) -> Paper:
 
 
 def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
-    """A drawing `(H, W)` as if its paper were `level` light everywhere."""
+    """Return a sketch `(H, W)` as if its paper had the given level everywhere."""
     light = paper.surface((grey.shape[0], grey.shape[1]))
     scaled = grey * (np.float32(level) / light)
     evened: Pixels = np.rint(scaled).clip(0, 255).astype(np.uint8)
@@ -209,7 +185,7 @@ def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
 
 
 def _lightest(grey: Pixels) -> NDArray[np.float64]:
-    """How light each block's lightest parts are, row by row."""
+    """Return the level of each block's lightest parts, row by row."""
     side, size = BLOCK * BLOCKS, BLOCK * BLOCK
     small = images.resize(grey, (side, side)).reshape(BLOCKS, BLOCK, BLOCKS, BLOCK)
     blocks = small.swapaxes(1, 2).reshape(-1, size)
@@ -218,7 +194,7 @@ def _lightest(grey: Pixels) -> NDArray[np.float64]:
 
 @functools.cache
 def _basis() -> NDArray[np.float64]:
-    """Each block's `1, x, y, x^2, xy, y^2`."""
+    """Return `1, x, y, x^2, xy, y^2` for each block."""
     y, x = (place.ravel() for place in np.mgrid[-1 : 1 : BLOCKS * 1j, -1 : 1 : BLOCKS * 1j])
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 

@@ -1,4 +1,4 @@
-"""Batches in an order that depends on seed and epoch alone, so that a run can go on anywhere."""
+"""Batches and their augmentation; their order depends only on seed and epoch, for resuming."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ from sketchcli.images import Pixels
 
 
 def batches_per_epoch(count: int, batch_size: int) -> int:
-    """Full batches in an epoch; a set smaller than one batch is one batch.
+    """Return the number of full batches per epoch; fewer pairs than a batch are one batch.
 
     >>> batches_per_epoch(88, 30), batches_per_epoch(5, 8)
     (2, 1)
@@ -33,15 +33,9 @@ def epoch_batches(
     epoch: int,
     start: int = 0,
 ) -> Iterator[tuple[int, Split]]:
-    """The full batches of an epoch, in a shuffled order, numbered; the short rest is left out.
+    """Yield number and pairs of each full batch of an epoch, from batch `start` on.
 
-    Args:
-        split: The pairs.
-        indices: Which of them.
-        batch_size: Pairs a batch.
-        seed: The run's seed.
-        epoch: Number of the epoch; each has an order of its own.
-        start: Batch to begin with.
+    The pairs at `indices` are shuffled anew for every epoch. An incomplete last batch is dropped.
     """
     order = np.random.default_rng((seed, epoch)).permutation(indices)
     for batch in range(start, batches_per_epoch(len(indices), batch_size)):
@@ -49,43 +43,43 @@ def epoch_batches(
 
 
 def sketches_to_tensor(sketches: Pixels, device: torch.device) -> Tensor:
-    """`(B, 1, H, W) in [-1, 1]` from uint8 `(B, H, W)`."""
+    """Convert uint8 `(B, H, W)` to `(B, 1, H, W) in [-1, 1]`."""
     return torch.from_numpy(images.to_model_range(sketches)).unsqueeze(1).to(device)
 
 
 def photos_to_tensor(photos: Pixels, device: torch.device) -> Tensor:
-    """`(B, 3, H, W) in [-1, 1]`, channels last in memory, from uint8 `(B, H, W, 3)`."""
+    """Convert uint8 `(B, H, W, 3)` to `(B, 3, H, W) in [-1, 1]`, channels last in memory."""
     return torch.from_numpy(images.to_model_range(photos)).permute(0, 3, 1, 2).to(device)
 
 
 def tensor_to_photos(photos: Tensor) -> Pixels:
-    """uint8 `(B, H, W, 3)` from `(B, 3, H, W) in [-1, 1]`."""
+    """Convert `(B, 3, H, W) in [-1, 1]` to uint8 `(B, H, W, 3)`."""
     return images.from_model_range(photos.permute(0, 2, 3, 1).float().cpu().numpy())
 
 
-# Where pixels of augmented pairs come from: one warp of sketch and photo, resampled once.
+# This section warps and mixes pairs; sketch and photo share one warp and are resampled once.
 
-ELASTIC_POINTS = 5
-MIXING_POINTS = 3
-MIXING_SLOPE = 6.0  # how steeply one picture turns into the other
+ELASTIC_POINTS = 5  # grid points per side
+MIXING_POINTS = 3  # grid points per side
+MIXING_SLOPE = 6.0  # slope of the sigmoid between two mixed images
 
 
 def warp(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Flip, rotate, scale, shift, cut and bend pairs, as pictures of four channels."""
+    """Flip, rotate, scale, shift, crop and bend pairs as images of four channels."""
     if not has_geometry(config):
         return sketch, photo
     grid = warp_grid(sketch.shape, config, random).to(sketch.device)
     both = torch.cat([sketch, photo], dim=1)
     both = functional.grid_sample(
         both, grid, mode="bicubic", padding_mode="reflection", align_corners=False
-    ).clamp(-1, 1)  # bilinear would teach the generator to blur
+    ).clamp(-1, 1)  # bilinear interpolation would teach the generator to blur
     return both[:, :1], both[:, 1:]
 
 
 def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Generator) -> Tensor:
-    """Where each pixel of the augmented pictures comes from: `(B, H, W, 2)` in [-1, 1]."""
+    """Return the source position of each augmented pixel: `(B, H, W, 2)` in [-1, 1]."""
     count, _, height, width = shape
     angle = math.radians(config.rotation) * between(count, random)
     zoom = 1 + config.scale * between(count, random)
@@ -106,13 +100,9 @@ def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Gener
 
 
 def bend(count: int, size: tuple[int, int], strength: float, random: torch.Generator) -> Tensor:
-    """Smooth displacements `(B, H, W, 2)`, drawn on a 5x5 grid and enlarged (DeepSIM, 2021).
+    """Return smooth displacements `(B, H, W, 2)`, sampled on a 5x5 grid (DeepSIM, 2021).
 
-    Args:
-        count: Pictures.
-        size: Height and width.
-        strength: Standard deviation of a grid point's displacement, of the picture's size.
-        random: The source of the draws.
+    The strength is the standard deviation at a grid point, as a fraction of the image size.
     """
     points = torch.randn(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=random)
     smooth = functional.interpolate(points, size, mode="bicubic", align_corners=True)
@@ -120,16 +110,12 @@ def bend(count: int, size: tuple[int, int], strength: float, random: torch.Gener
 
 
 def cut_windows(matrix: Tensor, jitter: float, random: torch.Generator) -> Tensor:
-    """Let each picture come from a random window of its own size in an enlarged one.
+    """Change affine maps `(B, 2, 3)` so that images come from random windows of enlarged images.
 
-    pix2pix enlarges 256 pixels to 286 and cuts 256 of them out (Isola et al. 2017).
-
-    Args:
-        matrix: `(B, 2, 3)`: where pixels come from without it.
-        jitter: What the picture is enlarged by, of its size: 30 / 256 in pix2pix.
-        random: The source of the draws.
+    The jitter is the enlargement as a fraction of the size: pix2pix enlarges 256 pixels to 286 and
+    crops 256 of them, which is 30 / 256 (Isola et al. 2017).
     """
-    window = 1 / (1 + jitter)  # of the enlarged picture's sides
+    window = 1 / (1 + jitter)  # side of the window, as a fraction of the enlarged side
     count = len(matrix)
     corner = torch.stack([between(count, random), between(count, random)], dim=1)
     moved = matrix[:, :, 2] + (1 - window) * corner
@@ -139,16 +125,10 @@ def cut_windows(matrix: Tensor, jitter: float, random: torch.Generator) -> Tenso
 def mix(
     sketch: Tensor, photo: Tensor, amount: float, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Blend pairs with others of their batch, sketch and photo along the same soft mask.
+    """Blend a fraction `amount` of the pairs with others of their batch, along a shared soft mask.
 
-    CutMix (Yun et al. 2019) for pairs: what is above an eye must not tell what is below it. The
-    mask is smooth, so that there is no seam to learn.
-
-    Args:
-        sketch: `(B, 1, H, W)`.
-        photo: `(B, 3, H, W)`.
-        amount: Share of the pairs that are blended.
-        random: The source of all draws.
+    This is CutMix (Yun et al. 2019) for pairs: the generator cannot infer one part of a face from
+    another. The mask is smooth, so that there is no seam to learn.
     """
     count = len(sketch)
     other = torch.randperm(count, generator=random)
@@ -160,44 +140,39 @@ def mix(
 
 
 def has_geometry(config: AugmentationConfig) -> bool:
-    """Whether any setting moves pixels."""
+    """Return whether any setting moves pixels."""
     amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
     return config.flip or any(amounts)
 
 
-# Draws that every augmentation is made of.
-
-
+# This section holds the random numbers that every augmentation uses.
 def between(count: int, random: torch.Generator) -> Tensor:
-    """Draws from [-1, 1), `(count,)`."""
+    """Sample from [-1, 1), `(count,)`."""
     return 2 * torch.rand(count, generator=random) - 1
 
 
 def share(count: int, random: torch.Generator) -> Tensor:
-    """Draws from [0, 1), `(count,)`."""
+    """Sample from [0, 1), `(count,)`."""
     return torch.rand(count, generator=random)
 
 
 def each(values: Tensor, pixels: Tensor) -> Tensor:
-    """One value for each picture, ready to be multiplied."""
+    """Reshape one value per image so that it multiplies images."""
     return values.to(pixels.device).view(-1, 1, 1, 1)
 
 
-# Changes of the sketch alone: another pencil, another hand, another paper.
+# This section varies the pencil, the hand and the paper of the sketch alone.
 
-TONE_POINTS, ERASURE_POINTS = 4, 16
-ERASED_ABOVE = 1.6  # standard deviations of a smooth field: one spot in twenty
-DARKEST_MIDTONE = 1e-4  # so that a power of it has a value
+TONE_POINTS, ERASURE_POINTS = 4, 16  # grid points per side
+ERASED_ABOVE = 1.6  # standard deviations of a smooth field; 5% of its grid points are above
+DARKEST_MIDTONE = 1e-4  # least darkness, which avoids powers of zero
 Change = Callable[[Tensor, float, torch.Generator], Tensor]
 
 
 def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator) -> Tensor:
-    """All changes that have an amount, in the order in which a drawing comes about.
+    """Vary sketches `(B, 1, H, W) in [-1, 1]` in the order in which a drawing is made.
 
-    Args:
-        sketch: `(B, 1, H, W) in [-1, 1]`.
-        config: How much of each; what has none draws nothing.
-        random: The source of all draws, on the CPU.
+    A change whose amount is 0 samples no random numbers; the generator is on the CPU.
     """
     changes: tuple[tuple[Change, float], ...] = (
         (vary_strokes, config.sketch_stroke),
@@ -214,7 +189,7 @@ def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator)
 
 
 def vary_pencil(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Press harder or softer: scale each sketch's darkness, and move its paper a little."""
+    """Press harder or softer by scaling each sketch's darkness and shifting its paper a little."""
     darkness = (1 - sketch) / 2
     gain = 1 + strength * between(len(sketch), random)
     paper = strength / 5 * between(len(sketch), random)
@@ -223,7 +198,7 @@ def vary_pencil(sketch: Tensor, strength: float, random: torch.Generator) -> Ten
 
 
 def vary_strokes(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Draw with a blunter or sharper pencil: blend with the darkest, or lightest, of 3x3 pixels."""
+    """Blunt or sharpen the pencil by blending with the darkest or the lightest of 3x3 pixels."""
     amount = each(strength * between(len(sketch), random), sketch)
     thicker = -functional.max_pool2d(-sketch, 3, stride=1, padding=1)
     thinner = functional.max_pool2d(sketch, 3, stride=1, padding=1)
@@ -231,7 +206,7 @@ def vary_strokes(sketch: Tensor, strength: float, random: torch.Generator) -> Te
 
 
 def vary_midtones(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Shade darker or lighter; paper and black stay."""
+    """Shade darker or lighter while paper and black stay the same."""
     power = each((strength * between(len(sketch), random)).exp(), sketch)
     darkness = ((1 - sketch) / 2).clamp(DARKEST_MIDTONE, 1)
     return 1 - 2 * darkness**power
@@ -243,40 +218,37 @@ def tint_paper(sketch: Tensor, strength: float, random: torch.Generator) -> Tens
 
 
 def rub_out(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Leave soft spots of white paper in a share `strength` of the sketches."""
+    """Leave soft spots of white paper in a fraction `strength` of the sketches."""
     spots = 4 * (_field(sketch, ERASURE_POINTS, random) - ERASED_ABOVE)
     is_rubbed = each((share(len(sketch), random) < strength).float(), sketch)
     return torch.lerp(sketch, torch.ones_like(sketch), spots.clamp(0, 1) * is_rubbed)
 
 
 def add_grain(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
-    """Grain of normal deviation up to `strength` of the range from black to white."""
+    """Add normal noise with a deviation of up to `strength` of the range from black to white."""
     amount = each(2 * strength * share(len(sketch), random), sketch)
     grain = torch.randn(sketch.shape, generator=random).to(sketch.device)
     return (sketch + amount * grain).clamp(-1, 1)
 
 
 def _field(sketch: Tensor, points: int, random: torch.Generator) -> Tensor:
-    """Smooth normal values `(B, 1, H, W)`, drawn on a grid and enlarged."""
+    """Return smooth normal values `(B, 1, H, W)`, sampled on a grid and enlarged."""
     drawn = torch.randn(len(sketch), 1, points, points, generator=random)
     size = sketch.shape[-2:]
     enlarged = functional.interpolate(drawn, size, mode="bicubic", align_corners=True)
     return enlarged.to(sketch.device)
 
 
-# What the discriminator sees of photos.
+# This section augments the photos that the discriminator sees.
 
 
 class DiscriminatorAugmentation:
-    """One draw of DiffAugment (Zhao et al. 2020): brightness, contrast, shift, cut-out.
+    """One sample of DiffAugment (Zhao et al. 2020) for photos of a shape `(B, 3, H, W)`.
 
-    The same draw is laid over real and generated photos, so that feature matching compares like
-    with like. It is differentiable, and it never reaches the generator's input or output.
-
-    Args:
-        shape: Of the photos, `(B, 3, H, W)`.
-        random: The source of all draws, on the CPU.
-        strength: Probability of each change, for each picture (Karras et al. 2020).
+    Brightness, contrast, shift and cutout each apply to an image with probability `strength`
+    (Karras et al. 2020). The same sample is used for real and generated photos, so that feature
+    matching compares like with like. It is differentiable, and never affects the generator's input
+    or output. The random generator is on the CPU.
     """
 
     BRIGHTNESS, CONTRAST, SHIFT, CUTOUT = 0.25, 0.25, 0.125, 0.3
@@ -305,14 +277,14 @@ class DiscriminatorAugmentation:
         self.mask = is_seen[:, None].float()
 
     def rows(self, start: int, stop: int) -> "DiscriminatorAugmentation":
-        """The same draw, for some of the pictures."""
+        """Return the same sample for some of the images."""
         part = copy.copy(self)
         for name in ("brightness", "contrast", "index", "mask"):
             setattr(part, name, getattr(self, name)[start:stop])
         return part
 
     def __call__(self, sketch: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
-        """Change sketches and photos of the drawn shape."""
+        """Augment pairs; brightness and contrast change only in the photos."""
         brightness, contrast = each(self.brightness, photo), each(self.contrast, photo)
         mean = photo.mean(dim=(1, 2, 3), keepdim=True)
         photo = (photo - mean) * contrast + mean + brightness
@@ -325,7 +297,7 @@ class DiscriminatorAugmentation:
 
 
 def _moved(count: int, side: int, share: float, random: torch.Generator) -> Tensor:
-    """For each picture, positions along a side, moved by up to `share` of it: `(B, side)`."""
+    """Return each image's positions along a side, moved by up to `share` of it: `(B, side)`."""
     reach = round(share * side)
     offset = torch.randint(-reach, reach + 1, (count, 1), generator=random)
     return torch.arange(side)[None] + offset
@@ -336,17 +308,14 @@ def _is_on(positions: Tensor, side: int) -> Tensor:
 
 
 def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tensor:
-    """For each picture, which positions along a side lie in the cut-out: `(B, side)`."""
+    """Return which positions along a side lie in each image's cutout: `(B, side)`."""
     length = round(share * side)
     start = torch.randint(1 - length, side, (count, 1), generator=random)
     positions = torch.arange(side)[None]
     return (positions >= start) & (positions < start + length)
 
 
-# Random changes of training pairs, on whole batches.
-#
-# Sketch and photo always move together; the sketch alone gets another pencil and another paper; the
-# discriminator sees photos changed once more.
+# This section applies the augmentations to whole batches of training pairs.
 
 __all__ = ["DiscriminatorAugmentation", "augment_pairs"]
 
@@ -354,13 +323,10 @@ __all__ = ["DiscriminatorAugmentation", "augment_pairs"]
 def augment_pairs(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Blend and warp pairs; then roughen the sketches.
+    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then roughen the sketches.
 
-    Args:
-        sketch: `(B, 1, H, W) in [-1, 1]`.
-        photo: `(B, 3, H, W) in [-1, 1]`.
-        config: How much of each; what has none draws nothing.
-        random: The source of all draws, on the CPU.
+    The values are in [-1, 1]. A change whose amount is 0 samples no random numbers, and the
+    generator is on the CPU.
     """
     if config.mixing:
         sketch, photo = mix(sketch, photo, config.mixing, random)

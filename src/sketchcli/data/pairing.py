@@ -1,7 +1,7 @@
 """Pair sketches with photos by name, never by position.
 
-A plain sort of two folders pairs the wrong people as soon as one has a prefix that the other
-lacks: the CUHK training sketches (`F2-005-01-sz1`) sort otherwise than their photos (`f-005-01`).
+Sorting two folders pairs the wrong people as soon as the names of one have a prefix that the others
+lack: the CUHK training sketches (`F2-005-01-sz1`) sort differently from their photos (`f-005-01`).
 """
 
 import re
@@ -17,12 +17,12 @@ _CUHK_PREFIX = re.compile(r"^([fm])2-")
 
 
 def exact(stem: str) -> str:
-    """The name as it is, but for Unicode's two ways of writing an accent."""
+    """Return the name with its accents in Unicode's composed form."""
     return unicodedata.normalize("NFC", stem)
 
 
 def words(stem: str) -> str:
-    """The name without the words for what it shows: `anna_sketch` and `Photo-Anna` agree.
+    """Return the name without words for its kind, so that `anna_sketch` matches `Photo-Anna`.
 
     >>> words("anna_sketch"), words("Photo-Anna")
     ('anna', 'anna')
@@ -32,7 +32,7 @@ def words(stem: str) -> str:
 
 
 def cuhk(stem: str) -> str:
-    """The CUHK student set's rule: `F2-005-01-sz1` is the sketch of `f-005-01`.
+    """Return the photo's name for a sketch's name in the CUHK student dataset.
 
     >>> cuhk("F2-005-01-sz1")
     'f-005-01'
@@ -44,14 +44,14 @@ RULES: dict[str, Rule] = {"exact": exact, "words": words, "cuhk": cuhk}
 
 
 def canonical(pair_id: str) -> str:
-    """The same for a pair under whichever rule it was found; what its split is drawn from."""
+    """Return the form of a pair's name that is the same under every rule, to choose its split."""
     folder, slash, stem = pair_id.rpartition("/")
     return folder + slash + cuhk(words(stem))
 
 
 @dataclass(frozen=True)
 class NamedPair:
-    """Two files that belong together, and the name that they share."""
+    """Two files that belong together, and their shared name."""
 
     id: str
     sketch: Path
@@ -60,29 +60,25 @@ class NamedPair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What a rule made of two lists of files."""
+    """The result of applying a rule to two lists of files."""
 
     rule: str
     pairs: tuple[NamedPair, ...]
     unpaired: tuple[Path, ...]
-    duplicates: tuple[Path, ...]  # files whose shared name another file of their kind has
+    duplicates: tuple[Path, ...]  # files with the same shared name as another of their kind
 
 
 def pair_by_name(sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:
     """Pair two lists of files by the rule that pairs the most of them.
 
-    Among rules that pair as many, the strictest wins: `exact`, then `words`, then `cuhk`.
-
-    Args:
-        sketches: Each file with the folder that is part of its name (`""` for none): a file is
-            paired only with one from the same folder.
-        photos: The same for the photos.
+    If rules pair equally many, the strictest wins: `exact`, then `words`, then `cuhk`. Every file
+    comes with its folder (`""` for none), and is paired only with a file of the same folder.
     """
     tried: list[Pairing] = []
     for rule in RULES:
         tried.append(_pair(rule, sketches, photos))
         if not tried[-1].unpaired and not tried[-1].duplicates:
-            break  # no rule pairs more
+            break  # no other rule can pair more
     return max(tried, key=lambda pairing: len(pairing.pairs))
 
 
@@ -110,32 +106,29 @@ def _by_id(rule: Rule, files: Mapping[Path, str]) -> tuple[dict[str, Path], list
     return first, duplicates
 
 
-# What becomes of every file that is not simply taken: nothing is dropped silently.
+# This section records every file that is not used normally: nothing is dropped silently.
 
 
 @dataclass
 class Exclusions:
-    """Files left out, and files kept although they repeat a picture, with the reasons."""
+    """The skipped files, and the files kept although they repeat an image, with the reasons."""
 
     left_out: dict[str, str] = field(default_factory=dict)
     repeated: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, tuple[str, Path]] = field(default_factory=dict)  # hash -> split, file
 
     def leave_out(self, reason: str, *paths: Path) -> None:
-        """Write down why files are left out."""
+        """Record why files are skipped."""
         self.left_out |= {str(path): reason for path in paths}
 
     def takes(self, pictures: Mapping[str, Path], split: str) -> bool:
-        """Whether a pair may be kept; if not, it is written down why.
+        """Return whether a pair may be kept, and record the reason if not.
 
-        It goes when all its pictures were seen before, or one of them in another split: what is
-        trained on must not be tested on. Two sketches of one photo in the same split are two
-        pairs; that is only mentioned.
+        A pair is skipped if all its images were seen before, or one of them in another split, since
+        training images must not be tested on. Two sketches of one photo in the same split are two
+        pairs, and the repetition is only recorded.
 
-        Args:
-            pictures: The hash of each of its pictures, with the file that holds it. A sketch drawn
-                from its photo is none of them.
-            split: The split that the pair falls to.
+        `pictures` maps the hash of each image, except for a drawn sketch, to its file.
         """
         before = {key: self._seen[key] for key in pictures if key in self._seen}
         is_elsewhere = any(where != split for where, _ in before.values())
@@ -149,12 +142,12 @@ class Exclusions:
     def _remember(self, pictures: Mapping[str, Path], split: str) -> None:
         for key, path in pictures.items():
             if key in self._seen:
-                self.repeated[str(path)] = f"the same picture as {self._seen[key][1]}"
+                self.repeated[str(path)] = f"identical to {self._seen[key][1]}"
             self._seen.setdefault(key, (split, path))
 
 
 def _reason(own: tuple[str, Path] | None, before: Mapping[str, tuple[str, Path]]) -> str:
     if own is not None:
-        return f"duplicate: the same picture as {own[1]} ({own[0]})"
+        return f"duplicate: identical to {own[1]} ({own[0]})"
     where, first = next(iter(before.values()))
-    return f"its partner is a duplicate: the same picture as {first} ({where})"
+    return f"its partner is a duplicate: identical to {first} ({where})"

@@ -1,8 +1,8 @@
-"""A prepared set: `dataset.json` and, for each split, two arrays that are mapped, not loaded.
+"""A prepared dataset: `dataset.json` and two memory-mapped arrays per split.
 
-dataset.json                 what it is, pair by pair, and the command that made it
+dataset.json                 the description, all pairs, and the command that made the dataset
 train-sketches.npy           uint8 (N, H, W)
-train-photos.npy             uint8 (N, H, W, 3); past 2 GB train-photos-1.npy and so on follow
+train-photos.npy             uint8 (N, H, W, 3); above 2 GB, train-photos-1.npy and so on follow
 """
 
 import hashlib
@@ -23,58 +23,58 @@ from sketchcli.images import Pixels
 
 SCHEMA = 2
 INDEX = "dataset.json"
-MARK = 16  # hex digits of a picture's hash that tell it from others
+MARK = 16  # hex digits of an image's hash that identify it
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair of a prepared set."""
+    """One pair of a prepared dataset, with the files that it was made from."""
 
     id: str
     split: str
-    sha256: str  # `pair_hash` of the prepared pictures
-    sketch: str  # the files that it was made from; no sketch where it was drawn
+    sha256: str  # `pair_hash` of the prepared images
+    sketch: str  # empty if the sketch was drawn from the photo
     photo: str
-    style: str = ""  # that the sketch was drawn in
+    style: str = ""  # style of a drawn sketch
 
 
 @dataclass(frozen=True)
 class Description:
-    """Everything about a prepared set but its pixels."""
+    """Everything about a prepared dataset except its pixels."""
 
     name: str
     size: tuple[int, int]  # height, width
-    fit: str  # how pictures of another shape became one of this size
+    fit: str  # how images of other shapes were brought to this size
     align: str  # none | face | loose
     licence: str
-    notice: str  # what had to be accepted; the data of a research-only set says so
+    notice: str  # terms that had to be accepted, such as research use only
     citation: str
     command: str
     pairing: str
     pairs: tuple[Pair, ...]
     left_out: dict[str, str]  # file -> why
-    repeated: dict[str, str] = field(default_factory=dict)  # kept, but holds another's picture
-    unaligned: dict[str, str] = field(default_factory=dict)  # kept, but no face was found
-    findings: dict[str, int] = field(default_factory=dict)  # of the pair audit, by kind
-    recipe: str = ""  # a hash of how, and from which files, it was made
+    repeated: dict[str, str] = field(default_factory=dict)  # kept, but identical to another file
+    unaligned: dict[str, str] = field(default_factory=dict)  # kept, but e.g. no face was detected
+    findings: dict[str, int] = field(default_factory=dict)  # number of audit findings per kind
+    recipe: str = ""  # hash of the options and files from which it was made
     schema: int = SCHEMA
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pairs in each split that has any."""
+        """The number of pairs in each non-empty split."""
         counts = {split: sum(p.split == split for p in self.pairs) for split in SPLITS}
         return {split: count for split, count in counts.items() if count}
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all pairs' names, pixels and splits: all that a training run depends on."""
+        """A hash of all pairs' names, pixels and splits, which are all that a run depends on."""
         lines = sorted(f"{p.split} {p.id} {p.sha256}" for p in self.pairs)
         return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs in memory: `sketches` uint8 (N, H, W), `photos` uint8 (N, H, W, 3)."""
+    """Pairs in memory, with uint8 `sketches` (N, H, W) and uint8 `photos` (N, H, W, 3)."""
 
     sketches: Pixels
     photos: Pixels
@@ -85,7 +85,7 @@ class Split:
 
 
 class Rows:
-    """Pictures `(N, ...)` uint8 in one or more mapped arrays, read by their position."""
+    """A sequence of uint8 images `(N, ...)` in one or more memory-mapped arrays."""
 
     def __init__(self, shards: Sequence[Pixels]) -> None:
         self.shards = tuple(shards)
@@ -96,7 +96,6 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, index: int) -> Pixels:
-        """One picture, mapped."""
         position = range(len(self))[index]
         shard = int(np.searchsorted(self._ends, position, side="right"))
         picture: Pixels = self.shards[shard][position - self._ends[shard]]
@@ -107,7 +106,7 @@ class Rows:
             yield from shard
 
     def take(self, indices: Sequence[int]) -> Pixels:
-        """Some of the pictures, `(len(indices), ...)`, in memory."""
+        """Load the images at some positions, `(len(indices), ...)`."""
         taken = np.empty((len(indices), *self.shape[1:]), np.uint8)
         for row, index in enumerate(indices):
             taken[row] = self[index]
@@ -116,7 +115,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class StoredSplit:
-    """The pairs of one split on disk: rows of (H, W) and of (H, W, 3)."""
+    """The pairs of one split on disk, with sketches (H, W) and photos (H, W, 3)."""
 
     sketches: Rows
     photos: Rows
@@ -127,42 +126,38 @@ class StoredSplit:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of its pictures."""
+        """The height and width of the images."""
         height, width = self.photos.shape[1:3]
         return height, width
 
     def take(self, indices: Sequence[int]) -> Split:
-        """Some of the pairs, in memory."""
+        """Load the pairs at some positions."""
         ids = tuple(self.ids[index] for index in indices)
         return Split(self.sketches.take(indices), self.photos.take(indices), ids)
 
     def whole(self) -> Split:
-        """All pairs, in memory."""
+        """Load all pairs."""
         return self.take(range(len(self)))
 
     @classmethod
     def of(cls, split: Split) -> "StoredSplit":
-        """Pairs in memory, as if they were on disk."""
+        """Wrap pairs in memory, so that they can be used like stored ones."""
         return cls(Rows([split.sketches]), Rows([split.photos]), split.ids)
 
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared set on disk."""
+    """A prepared dataset on disk."""
 
     folder: Path
     description: Description
 
     def split(self, name: str) -> StoredSplit:
-        """Map the arrays of a split.
-
-        Raises:
-            DataError: The set has no such split, or its arrays are damaged.
-        """
+        """Map the arrays of a split, which must exist."""
         pairs = [pair for pair in self.description.pairs if pair.split == name]
         if not pairs:
             has = ", ".join(self.description.counts)
-            raise DataError(f"{self.folder}: no '{name}' split", hint=f"it has: {has}")
+            raise DataError(f"{self.folder} has no '{name}' split", hint=f"choose from: {has}")
         height, width = self.description.size
         count, folder = len(pairs), self.folder
         return StoredSplit(
@@ -173,17 +168,17 @@ class PreparedSet:
 
 
 def picture_hash(pixels: Pixels) -> str:
-    """SHA-256 of a prepared picture, sketch (H, W) or photo (H, W, 3)."""
+    """Return the SHA-256 of a prepared sketch (H, W) or photo (H, W, 3)."""
     return hashlib.sha256(str(pixels.ndim).encode() + pixels.tobytes()).hexdigest()
 
 
 def photo_hashes(photos: Iterable[Pixels]) -> str:
-    """The first 16 hex digits of each photo's hash, in one string: who was trained on what."""
+    """Return the first MARK hex digits of each photo's hash, joined, to record training photos."""
     return "".join(picture_hash(photo)[:MARK] for photo in photos)
 
 
 def marked(marks: str) -> set[str]:
-    """The marks of a string of them.
+    """Return the set of photo hashes in a string made by `photo_hashes`.
 
     >>> sorted(marked("0123456789abcdef" + "f" * 16))
     ['0123456789abcdef', 'ffffffffffffffff']
@@ -192,12 +187,12 @@ def marked(marks: str) -> set[str]:
 
 
 def pair_hash(sketch: str, photo: str) -> str:
-    """SHA-256 of a pair, from the hashes of its two pictures."""
+    """Return the SHA-256 of a pair, computed from the hashes of its two images."""
     return hashlib.sha256((sketch + photo).encode()).hexdigest()
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether `preprocess` made a folder, in this version or another."""
+    """Return whether any version of `preprocess` made a folder."""
     try:
         about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -206,29 +201,25 @@ def is_prepared(folder: Path) -> bool:
 
 
 def read(folder: Path) -> PreparedSet:
-    """Open a prepared set.
-
-    Raises:
-        DataError: The folder holds none, or one of another version.
-    """
+    """Open a prepared dataset of this version's schema."""
     try:
         data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         schema = data["schema"]
         if schema != SCHEMA:
             raise DataError(
-                f"{folder}: made by another version (schema {schema}, this one reads {SCHEMA})",
+                f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
             )
         return PreparedSet(folder, _description(data))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{folder}: not a prepared set, or a damaged one",
-            hint="make one: sketch2img preprocess",
+            f"{folder} is not a prepared dataset, or is damaged",
+            hint="prepare a dataset with: sketch2img preprocess",
         ) from error
 
 
 def write_index(folder: Path, description: Description) -> None:
-    """Write `dataset.json`, the last file of a prepared set."""
+    """Write `dataset.json`, the last file of a prepared dataset."""
     data = asdict(description) | {
         "counts": description.counts,
         "fingerprint": description.fingerprint,
@@ -244,33 +235,21 @@ def _description(data: dict[str, Any]) -> Description:
     return Description(**about | {"size": (height, width), "pairs": pairs})
 
 
-# Pictures of one shape in `.npy` files: written one by one, mapped when read, never all in memory.
-#
-# A long array is cut into shards: `train-photos.npy`, `train-photos-1.npy`, `train-photos-2.npy`.
-
+# This section stores images of one shape in `.npy` shards, which are written image by image and
+# mapped when read: `train-photos.npy`, `train-photos-1.npy`, `train-photos-2.npy`.
 SHARD_BYTES = 2_000_000_000
 _HEADER_BYTES = 128
 
 
 def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: int) -> Rows:
-    """Map all shards of an array.
-
-    Args:
-        folder: Where they are.
-        stem: The array's name, without number and suffix.
-        row_shape: Shape of one picture.
-        count: How many there must be.
-
-    Raises:
-        DataError: A shard is missing, damaged, or of another shape.
-    """
+    """Map all shards of the array `stem`, which must hold `count` images of shape `row_shape`."""
     shards: list[Pixels] = []
     while not shards or sum(map(len, shards)) < count:
         shards.append(_map(_shard(folder, stem, len(shards)), row_shape))
     rows = Rows(shards)
     if len(rows) != count:
         path = _shard(folder, stem, len(shards) - 1)
-        fault = f"{path}: {stem} holds {len(rows)} pictures, not {count}"
+        fault = f"{path}: {stem} holds {len(rows)} images instead of {count}"
         raise DataError(fault, hint="run preprocess again")
     return rows
 
@@ -283,15 +262,15 @@ def _map(path: Path, row_shape: tuple[int, ...]) -> Pixels:
     try:
         pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: damaged ({error})", hint="run preprocess again") from error
+        raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
     if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
-        fault = f"{path}: holds {pixels.dtype} {pixels.shape}, not pictures of {row_shape}"
+        fault = f"{path} holds {pixels.dtype} {pixels.shape} instead of uint8 images {row_shape}"
         raise DataError(fault, hint="run preprocess again")
     return pixels
 
 
 class ArrayWriter:
-    """Append pictures of one shape to a .npy file whose length is known only at the end."""
+    """A writer of images of one shape to a .npy file whose length is known only at the end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -301,11 +280,7 @@ class ArrayWriter:
         self.file.write(b" " * _HEADER_BYTES)
 
     def append(self, pixels: Pixels) -> None:
-        """Write one picture.
-
-        Raises:
-            DataError: It is not uint8, or not of the first one's shape.
-        """
+        """Append an image, which must be uint8 and have the first one's shape."""
         self.shape = self.shape or pixels.shape
         if pixels.shape != self.shape or pixels.dtype != np.uint8:
             raise DataError(f"{self.path}: {pixels.dtype} {pixels.shape}, not uint8 {self.shape}")
@@ -319,18 +294,15 @@ class ArrayWriter:
             self.file.seek(0)
             np.lib.format.write_array_header_1_0(self.file, header)
             if self.file.tell() != _HEADER_BYTES:
-                raise DataError(f"{self.path}: pictures of {self.shape} do not fit the header")
+                raise DataError(f"{self.path}: the header cannot hold the shape {self.shape}")
             self.file.flush()
             os.fsync(self.file.fileno())
 
 
 class ShardedWriter:
-    """Append pictures of one shape to an array; a new shard begins where one would be too long.
+    """A writer of images of one shape to the shards of an array `stem`.
 
-    Args:
-        folder: Where the shards go.
-        stem: The array's name, without number and suffix.
-        shard_bytes: No shard is longer, but for one that holds a single picture.
+    No shard exceeds `shard_bytes`, unless it holds a single image.
     """
 
     def __init__(self, folder: Path, stem: str, *, shard_bytes: int = SHARD_BYTES) -> None:
@@ -339,11 +311,7 @@ class ShardedWriter:
         self.writer: ArrayWriter | None = None
 
     def append(self, pixels: Pixels) -> None:
-        """Write one picture.
-
-        Raises:
-            DataError: It is not uint8, or not of the first one's shape.
-        """
+        """Append an image, which must be uint8 and have the first one's shape."""
         if self.writer and (self.writer.count + 1) * pixels.nbytes > self.shard_bytes:
             self.writer.close()
             self.writer = None
@@ -365,34 +333,27 @@ class ShardedWriter:
             self.writer.close()
 
 
-# Which pairs are trained on, and which are only looked at.
+# This section divides the pairs into those to train on and those to validate on.
 
-MOST = 32  # pairs that are looked at
-FEWEST = 4  # where none can be held out
+MOST = 32  # pairs to validate on, at most
+FEWEST = 4  # training pairs to validate on if none can be held out
 
 
 @dataclass(frozen=True)
 class Division:
-    """The pairs of `train` to train on, and a few to look at."""
+    """The pairs to train on, and a few to validate on."""
 
     trained: list[int]  # positions in the `train` split
     looked_at: Split
-    is_held_out: bool  # whether those are never trained on
+    is_held_out: bool  # whether `looked_at` is never trained on
 
 
 def hold_out(dataset: PreparedSet, count: int, *, seed: int) -> Division:
-    """Divide a prepared set for a training run.
+    """Divide a prepared dataset for a run.
 
-    A set's own `val` split is looked at. One without it lends pairs of its `train` split: the first
-    by seeded hash, at most a quarter of it. With none to spare, training pairs are looked at.
-
-    Args:
-        dataset: The prepared set.
-        count: Pairs to hold out where there is no `val` split.
-        seed: Another seed holds out others.
-
-    Raises:
-        DataError: The set has no `train` split.
+    The run validates on the `val` split. If there is none, `count` pairs of the `train` split are
+    held out, at most a quarter: the first by seeded hash. If the split is too small to spare any,
+    the run validates on training pairs. A dataset without a `train` split raises a DataError.
     """
     training = dataset.split(TRAIN)
     everything = list(range(len(training)))

@@ -1,4 +1,4 @@
-"""Find the pictures of a data set: in two folders, side by side, or in a tree of named folders."""
+"""Find the images of a raw dataset: in two folders, side by side, or in a tree of named folders."""
 
 import csv
 import io
@@ -15,8 +15,8 @@ from sketchcli.data import prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
-DUPLICATE = "duplicate: another file of its kind has this name"
-OURS = frozenset({"source.json", "manifest.sha256"})  # what `fetch-data` puts beside the pictures
+DUPLICATE = "duplicate: another file of the same kind has this name"
+OURS = frozenset({"source.json", "manifest.sha256"})  # files that `fetch-data` adds to the images
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
     **dict.fromkeys(
@@ -27,18 +27,18 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class SourcePair:
-    """Where a pair comes from; side-by-side pictures have one file for both."""
+    """The files of a pair; if sketch and photo are side by side, both are the same file."""
 
     id: str
-    sketch: Path | None  # None: to be drawn from the photo
+    sketch: Path | None  # None: the sketch is drawn from the photo
     photo: Path
-    split: str | None = None  # as the source has it
-    direction: Direction | None = None  # side by side: where the photo is
+    split: str | None = None  # split according to the source
+    direction: Direction | None = None  # position of the photo in a side-by-side image
 
 
 @dataclass(frozen=True)
 class Source:
-    """The pairs found, and every file that is in none of them."""
+    """The pairs that were found, and every file that is in none of them."""
 
     pairs: tuple[SourcePair, ...]
     rule: str
@@ -46,32 +46,25 @@ class Source:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Pictures in a folder and below it, sorted; links to folders are not followed.
-
-    Raises:
-        DataError: There is no such folder, or no picture in it.
-    """
+    """Return the images, at least one, in and below a folder; links to folders are not followed."""
     if not folder.is_dir():
-        fault = "a file, not a folder" if folder.exists() else "no such folder"
-        raise DataError(f"{folder}: {fault}", hint="name a folder with pictures in it")
+        fault = "is a file, but a folder is needed" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {fault}", hint="give an existing folder that contains images")
     found = [path for path in _entries(folder) if path.is_file() and files.is_picture(path)]
     if not found:
-        raise DataError(f"{folder}: no pictures in it", hint="PNG, JPEG, WebP, BMP, TIFF, ...")
+        raise DataError(f"{folder} contains no images", hint="use PNG, JPEG, WebP, BMP or TIFF")
     return found
 
 
 def two_folders(sketches: Path, photos: Path) -> Source:
-    """A folder of sketches and a folder of photos, paired by name, split by split.
+    """Pair a folder of sketches with a folder of photos by name, split by split.
 
-    A picture's split is the first folder below the given one whose name speaks of one; other
-    folders are part of its name.
-
-    Raises:
-        DataError: One of the folders is, or lies in, the other; or it holds no pictures.
+    An image's split is that of the outermost subfolder whose name contains a split; all other
+    subfolders are part of the image's name. Neither folder may contain the other.
     """
     inner, outer = sketches.resolve(), photos.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise DataError(f"{sketches} and {photos}: one lies in the other", hint="name two folders")
+        raise DataError(f"{sketches} and {photos} overlap", hint="give two separate folders")
     source = _pair_each_split(
         dict.fromkeys(pictures(sketches), sketches), dict.fromkeys(pictures(photos), photos)
     )
@@ -80,29 +73,25 @@ def two_folders(sketches: Path, photos: Path) -> Source:
 
 
 def tree(root: Path) -> Source:
-    """A tree with folders such as `Training photo`, `Training sketch`, `testing-photos`.
-
-    Raises:
-        DataError: No folder's name says what it holds.
-    """
+    """Pair the images of a tree with folders such as `Training photo`, `Training sketch`."""
     kinds = {path: _kind_of(path, root) for path in pictures(root)}
     sketches = {path: root for path, kind in kinds.items() if kind == "sketch"}
     photos = {path: root for path, kind in kinds.items() if kind == "photo"}
     if not sketches or not photos:
         raise DataError(
-            f"{root}: no folders of sketches and of photos in it",
-            hint="say what they are: --sketches DIR --photos DIR, --paired DIR for side-by-side "
-            "files, or --photos DIR for photographs alone",
+            f"{root} does not contain both a folder of sketches and a folder of photos",
+            hint="specify the images with --sketches DIR --photos DIR, with --paired DIR if sketch "
+            "and photo are side by side, or with --photos DIR if there are only photos",
         )
     source = _pair_each_split(sketches, photos)
     neither = {
-        str(p): "in no folder of sketches or photos" for p, kind in kinds.items() if not kind
+        str(p): "not in a folder of sketches or photos" for p, kind in kinds.items() if not kind
     }
     return replace(source, left_out=source.left_out | neither | _not_pictures(root))
 
 
 def side_by_side(root: Path, *, direction: Direction) -> Source:
-    """Pictures that hold sketch and photo side by side, as the pix2pix sets have them."""
+    """Return the pairs of side-by-side images, in the layout of the pix2pix datasets."""
     pairs: dict[str, SourcePair] = {}
     left_out = _not_pictures(root)
     for path in pictures(root):
@@ -115,12 +104,9 @@ def side_by_side(root: Path, *, direction: Direction) -> Source:
 
 
 def photographs(root: Path) -> Source:
-    """Photographs alone, each a pair whose sketch is to be drawn.
+    """Return one pair per photo, whose sketch is to be drawn.
 
-    In a tree that has folders of photos, only those count: its sketches are no photographs.
-
-    Raises:
-        DataError: There is no such folder, or no picture in it.
+    If the tree has folders of photos, only the images in those count.
     """
     found = pictures(root)
     kinds = {path: _kind_of(path, root) for path in found}
@@ -130,9 +116,9 @@ def photographs(root: Path) -> Source:
     for path, kind in kinds.items():
         name = path.relative_to(root).with_suffix("").as_posix()
         if kind == "sketch":
-            continue  # it was asked that others be drawn
+            continue  # the user asked for new sketches, so existing ones need no mention
         if has_photos and kind is None:
-            left_out[str(path)] = "in no folder of photos"
+            left_out[str(path)] = "not in a folder of photos"
         elif name in pairs:
             left_out[str(path)] = DUPLICATE
         else:
@@ -141,7 +127,7 @@ def photographs(root: Path) -> Source:
 
 
 def inner_folder(path: Path, root: Path) -> str:
-    """The folders between root and file, without the words for their split and kind.
+    """Return the folders between root and file, without the words for split and kind.
 
     >>> inner_folder(Path("set/train/Sketches of Ann/1.png"), Path("set"))
     'of ann'
@@ -151,7 +137,7 @@ def inner_folder(path: Path, root: Path) -> str:
 
 
 def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path]) -> Source:
-    """Pair files, each given with the root that it was found under."""
+    """Pair files of the same split; each file is given with the root under which it was found."""
     pairs: list[SourcePair] = []
     left_out: dict[str, str] = {}
     rules = []
@@ -173,14 +159,14 @@ def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path])
 
 
 def _reasons(pairing: Pairing) -> dict[str, str]:
-    alone = "unpaired: no file of the other kind has its name"
+    alone = "unpaired: no file of the other kind has a matching name"
     return {str(p): alone for p in pairing.unpaired} | {
         str(p): DUPLICATE for p in pairing.duplicates
     }
 
 
 def _entries(folder: Path) -> list[Path]:
-    """All files and links but hidden ones and those of prepared sets, whose sheet is no picture."""
+    """Return all visible files and links outside prepared datasets, whose images are not data."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
         if prepared.INDEX in names:
@@ -196,9 +182,9 @@ def _not_pictures(folder: Path) -> dict[str, str]:
     reasons = {}
     for path in _entries(folder):
         if path.is_symlink() and not path.is_file():
-            reasons[str(path)] = "a link to nothing, or to a folder"
+            reasons[str(path)] = "a broken link, or a link to a folder"
         elif path.is_file() and not files.is_picture(path) and path.name not in OURS:
-            reasons[str(path)] = "not a picture's suffix"
+            reasons[str(path)] = "no supported image extension"
     return reasons
 
 
@@ -207,7 +193,7 @@ def _split_of(path: Path, root: Path) -> str | None:
 
 
 def _kind_of(path: Path, root: Path) -> str | None:
-    """`sketch` or `photo`, as the nearest folder says that speaks of just one of them."""
+    """Return `sketch` or `photo`: the kind in the name of the nearest folder that has just one."""
     return _first(_kind_from_name(folder) for folder in path.relative_to(root).parts[-2::-1])
 
 
@@ -228,27 +214,21 @@ def _first(values: Iterable[str | None]) -> str | None:
     return next(filter(None, values), None)
 
 
-# A CSV that says which sketch belongs to which photo: columns `sketch`, `photo`, and `split`.
+# This section reads a CSV manifest of pairs with the columns `sketch`, `photo` and `split`.
 
 COLUMNS = ("sketch", "photo", "split")
-EXAMPLE = "the first line names the columns: sketch,photo,split"
+EXAMPLE = "name the columns in the first line: sketch,photo,split"
 
 
 def read(path: Path) -> Source:
-    """The pairs that a CSV lists; paths are relative to the CSV's own folder.
+    """Return the pairs that a CSV lists; paths are relative to the folder of the CSV.
 
-    `photo` is needed; without a sketch, in a line or at all, the sketch is drawn from the photo.
-    Other columns are let be. UTF-8, with commas, semicolons or tabs.
-
-    Args:
-        path: The CSV.
-
-    Raises:
-        DataError: It cannot be read, has no `photo` column, no lines, or an unknown split.
+    `photo` is required. If a row, or the whole file, has no sketch, the sketch is drawn from the
+    photo. Other columns are ignored. The file is UTF-8 with commas, semicolons or tabs.
     """
     lines = list(_lines(path))
     if not lines:
-        raise DataError(f"{path}: no pictures in it", hint=EXAMPLE)
+        raise DataError(f"{path} lists no images", hint=EXAMPLE)
     pairs: dict[str, SourcePair] = {}
     left_out: dict[str, str] = {}
     for number, line in lines:
@@ -256,13 +236,13 @@ def read(path: Path) -> Source:
         missing = [p for p in (pair.sketch, pair.photo) if p is not None and not p.is_file()]
         if missing:
             whole = [p for p in (pair.sketch, pair.photo) if p is not None and p not in missing]
-            left_out |= dict.fromkeys(map(str, missing), f"no such file (line {number})")
-            left_out |= dict.fromkeys(map(str, whole), "unpaired: its partner is missing")
+            left_out |= dict.fromkeys(map(str, missing), f"file not found (line {number})")
+            left_out |= dict.fromkeys(map(str, whole), "unpaired: its partner was not found")
             continue
-        # One file in several lines is several pairs; `preprocess` mentions what they repeat.
+        # A file in several lines makes several pairs; `preprocess` reports the repetition.
         name = pair.id if pair.id not in pairs else f"{pair.id} (line {number})"
         pairs[name] = replace(pair, id=name)
-    for pair in pairs.values():  # named in a line that was left out, and in another that was not
+    for pair in pairs.values():  # a file of a skipped line may also be in a line that was kept
         left_out.pop(str(pair.photo), None)
         left_out.pop(str(pair.sketch), None)
     return Source(tuple(pairs.values()), "manifest", left_out)
@@ -273,8 +253,8 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         is_missing = isinstance(error, OSError)
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        hint = "check the path" if is_missing else "save it as a CSV in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "the text is not UTF-8"
+        hint = "check the path" if is_missing else "save the file as a CSV in UTF-8"
         raise DataError(f"{path}: {reason}", hint=hint) from error
     first = text.partition("\n")[0]
     table = csv.DictReader(
@@ -284,27 +264,27 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         table.fieldnames = [name.strip().casefold() for name in table.fieldnames or ()]
         if "photo" not in table.fieldnames:
-            raise DataError(f"{path}: no column 'photo'", hint=EXAMPLE)
+            raise DataError(f"{path} has no column 'photo'", hint=EXAMPLE)
         for line in table:
             cells = {name: (line.get(name) or "").strip() for name in COLUMNS}
             if any(cells.values()):
                 yield table.line_num, cells
     except csv.Error as error:
         where = f"{path}, line {table.line_num}"
-        raise DataError(f"{where}: {error}", hint="is a quotation mark not closed?") from error
+        raise DataError(f"{where}: {error}", hint="check that all quotation marks close") from error
 
 
 def _pair(path: Path, number: int, line: dict[str, str]) -> SourcePair:
     where = f"{path}, line {number}"
     if not line["photo"]:
-        raise DataError(f"{where}: no photo", hint=EXAMPLE)
+        raise DataError(f"{where}: the photo is missing", hint=EXAMPLE)
     split = splits.split_from_name(line["split"]) if line["split"] else None
     if line["split"] and split is None:
-        raise DataError(f"{where}: no split is called '{line['split']}'", hint="train, val or test")
+        raise DataError(f"{where}: unknown split '{line['split']}'", hint="use train, val or test")
     name = Path(line["sketch"] or line["photo"])
     if not name.name:
-        raise DataError(f"{where}: '{name}' is no file", hint=EXAMPLE)
+        raise DataError(f"{where}: '{name}' is not a file name", hint=EXAMPLE)
     photo = path.parent / line["photo"]
     sketch = path.parent / line["sketch"] if line["sketch"] else None
-    # Several sketches of one photo are several pairs: the sketch names the pair.
+    # The sketch names the pair, because several sketches of one photo are several pairs.
     return SourcePair(name.with_suffix("").as_posix(), sketch, photo, split)

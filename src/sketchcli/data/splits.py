@@ -1,4 +1,4 @@
-"""Which pairs train, which choose, which judge."""
+"""Assign pairs to the training, validation and test splits."""
 
 import hashlib
 import re
@@ -17,33 +17,30 @@ _WORDS = {
 
 
 class SplitBy(StrEnum):
-    """Who decides which pair falls to which split."""
+    """How the split of a pair is decided."""
 
-    GIVEN = "given"  # the source, where it says so; elsewhere the shares
-    SHARES = "shares"  # `val` and `test`, whatever the source says
-    CUHK = "cuhk"  # the official lists of the CUHK student set: 88 to train, 100 to test
+    GIVEN = "given"  # as the source says; by the fractions if it does not say
+    SHARES = "shares"  # by the fractions `val` and `test`, whatever the source says
+    CUHK = "cuhk"  # by the official CUHK lists: 88 pairs for training, 100 for testing
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How the pairs are divided, always by a hash of their names: adding a file moves no other."""
+    """A rule for splitting pairs by a hash of their names, so that a new file moves no other."""
 
     by: SplitBy = SplitBy.GIVEN
-    val: float = 0.0  # share of the pairs, in [0, 1]
+    val: float = 0.0  # fraction of the pairs, in [0, 1]
     test: float = 0.1
     seed: int = 0
-    group: re.Pattern[str] | None = None  # what it finds in a name is drawn as one
+    group: re.Pattern[str] | None = None  # pairs with the same match stay in one split
 
     def split_of(
         self, pair_id: str, *, name: str, given: str | None, official: Mapping[str, str]
     ) -> str | None:
-        """The split of a pair; None where the official lists do not know it.
+        """Return the split of a pair; None if the official lists do not contain it.
 
-        Args:
-            pair_id: The pair's name in full; the pattern for groups is looked for here.
-            name: The same for a pair under whichever rule it was found.
-            given: The split that the source gives.
-            official: The official split of each name, by its last part.
+        The group pattern applies to `pair_id`, everything else to the canonical `name`. `given` is
+        the split according to the source; `official` maps the last part of a name to its split.
         """
         if self.by is SplitBy.CUHK:
             return official.get(name.rpartition("/")[2])
@@ -53,7 +50,7 @@ class SplitRule:
         return split_from_hash(unit, val=self.val, test=self.test, seed=self.seed)
 
     def group_of(self, pair_id: str) -> str | None:
-        r"""What the pattern finds in a name: its first group, or the whole match.
+        r"""Return the group pattern's match in a name: its first capture group, or all of it.
 
         >>> SplitRule(group=re.compile(r"^[A-Z]\d+")).group_of("A000055_2")
         'A000055'
@@ -64,7 +61,7 @@ class SplitRule:
 
 @cache
 def split_from_name(folder: str) -> str | None:
-    """The split that a folder's name speaks of, if any.
+    """Return the split that a folder's name contains, if any.
 
     >>> split_from_name("Training photo"), split_from_name("testing-sketches")
     ('train', 'test')
@@ -75,7 +72,7 @@ def split_from_name(folder: str) -> str | None:
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a file's or folder's name, in lower case.
+    """Return the words of a file's or folder's name, in lower case.
 
     >>> words_of("Training_photo-2")
     ['training', 'photo', '2']
@@ -84,14 +81,7 @@ def words_of(name: str) -> list[str]:
 
 
 def split_from_hash(pair_id: str, *, val: float, test: float, seed: int = 0) -> str:
-    """A split drawn from the pair's own name: adding a file moves no other.
-
-    Args:
-        pair_id: The name that sketch and photo share.
-        val: Share of the pairs for validation, in [0, 1].
-        test: Share of the pairs for testing, in [0, 1].
-        seed: Another seed gives another draw.
-    """
+    """Return a split that depends only on the pair's name, the fractions in [0, 1] and the seed."""
     position = uniform_hash(pair_id, seed)
     if position < test:
         return TEST
@@ -99,6 +89,6 @@ def split_from_hash(pair_id: str, *, val: float, test: float, seed: int = 0) -> 
 
 
 def uniform_hash(text: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the text and the seed alone."""
+    """Return a number in [0, 1) that depends only on the text and the seed."""
     digest = hashlib.sha256(f"{seed}:{text}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""What is wrong with a set of pairs, from the records that were made of each."""
+"""Examine the audit records of a dataset's pairs and report what is wrong with them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,16 +31,10 @@ from sketchcli.data.audit.terms import (
 def examine(
     features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool, threads: int = 1
 ) -> Audit:
-    """Examine a whole set.
+    """Examine a whole dataset in blocks, so that a mapped array of 100,000 needs little memory.
 
-    It looks at blocks of records, so that a mapped array of 100,000 needs little memory.
-
-    Args:
-        features: (N,) of FEATURES, one record a pair.
-        names: The same pairs' names, in the same order.
-        is_drawn: Whether the sketches were drawn from the photos by this program: then no pair
-            can be wrong or misaligned, and a sketch's looks are the style's.
-        threads: How many look at blocks at once.
+    The features are (N,) FEATURES in the order of the names. If sketch2img drew the sketches from
+    the photos, no pair can be wrong or misaligned, and the style decides how a sketch looks.
     """
     if not names:
         return Audit(0, (), ())
@@ -56,7 +50,7 @@ def examine(
 
 
 def _rank(finding: Finding) -> tuple[bool, bool, float]:
-    """Errors first; of each, what holds for the whole set first; then by score."""
+    """Return a sort key: errors first, then findings about the whole dataset, then by score."""
     is_warning = finding.severity is Severity.WARNING
     return is_warning, finding.pair is not None, -finding.score
 
@@ -64,21 +58,20 @@ def _rank(finding: Finding) -> tuple[bool, bool, float]:
 def _pairings(
     features: NDArray[Any], names: Sequence[AuditedPair], is_drawn: bool, threads: int
 ) -> tuple[list[Finding], list[Check]]:
-    """Wrong and misaligned pairs."""
     count = len(names)
     if is_drawn:
-        why = "the sketches were drawn here from their photos"
+        why = "the sketches were drawn from their photos"
         return [], [matching.not_judged(count, why), matching.shifts_not_judged(count, why)]
     measured, sizes = matching.measure(features, threads=threads), features["size"]
     nowhere = np.zeros(count, bool)
     if count < matching.FEWEST:
-        why = f"{matching.FEWEST} are needed to tell what strangers have in common"
+        why = f"{matching.FEWEST} are needed to estimate the agreement of unrelated images"
         found = matching.shift_findings(measured, names, sizes, skip=nowhere)
         return found, [matching.not_judged(count, why), matching.shift_check(measured, sizes)]
     matches = matching.match(features, offset=measured.offset, threads=threads)
     if matches.is_mispaired:
         found = matching.findings(matches, names, shifted=nowhere)
-        why = "the set looks mis-paired"
+        why = "the dataset looks mis-paired"
         return found, [matching.check(matches), matching.shifts_not_judged(count, why)]
     found = matching.findings(matches, names, shifted=measured.far)
     found += matching.shift_findings(measured, names, sizes, skip=matches.wrong)
@@ -88,47 +81,47 @@ def _pairings(
 def _copies(
     features: NDArray[Any], names: Sequence[AuditedPair], is_drawn: bool
 ) -> tuple[list[Finding], list[Check]]:
-    """Pictures that occur twice; copies of a photo have copies of its sketch drawn of them."""
+    """Find near-duplicates; drawn sketches are excluded, as their photos' duplicates are found."""
     kinds = ("photo",) if is_drawn else ("photo", "sketch")
     copies = [find_copies(features, kind) for kind in kinds]
     found = [f for each in copies for f in copy_findings(each, features, names)]
     return found, [copy_check(copies, len(names))]
 
 
-# What a pair's pictures look like, each by itself: blank, tinted, inverted, faint, tiny.
+# This section examines each pair by itself for blank, tinted, inverted, faint and tiny images.
 
-BLANK_RANGE = 8  # grey levels from the darkest to the lightest place of a small picture
-LEAST_RANGE = 50  # grey levels of a sketch, as stored
-SAME_LIKENESS = 0.96
+BLANK_RANGE = 8  # grey levels that a small image must span
+LEAST_RANGE = 50  # grey levels that a stored sketch should span
+SAME_LIKENESS = 0.96  # correlation above which a sketch counts as the photo itself
 MOST_CHROMA = 8.0  # mean difference of a colour's highest and lowest channel
-LARGEST_FACTOR = 1.5  # by which a picture may be enlarged, a side
-_FEW = 8  # pairs below which every one is named
+LARGEST_FACTOR = 1.5  # enlargement per side that is acceptable
+_FEW = 8  # pairs; in a smaller dataset, every faulty pair gets its own finding
 
 
 @dataclass(frozen=True)
 class Measures:
     """Measures of each pair, (N,)."""
 
-    sketch_range: Floats  # of the small sketch
-    photo_range: Floats  # of the small photo
-    contrast: Floats  # of the stored sketch
-    likeness: Floats  # of sketch and photo
-    chroma: Floats  # of the sketch
-    paper: Floats  # luma of the sketch's ground: the lighter of its border and its middle
-    sketch_factor: Floats  # by which it was enlarged
+    sketch_range: Floats  # grey levels that the small sketch spans
+    photo_range: Floats  # grey levels that the small photo spans
+    contrast: Floats  # grey levels that the stored sketch spans
+    likeness: Floats  # correlation of the gradients of sketch and photo
+    chroma: Floats  # mean chroma of the sketch's file
+    paper: Floats  # median luma of the sketch's border or of all of it, whichever is lighter
+    sketch_factor: Floats  # enlargement per side
     photo_factor: Floats
 
 
 @dataclass(frozen=True)
 class _Fault:
-    """Something wrong with some of the pairs."""
+    """A fault that some of the pairs have."""
 
     kind: str
     severity: Severity
     rows: NDArray[np.bool_]
     scores: Floats
-    say: Callable[[int], str]  # of one pair
-    general: str  # of many: what comes after their number
+    say: Callable[[int], str]  # returns the message for one pair
+    general: str  # the message for many pairs, which follows their number
 
 
 def look(features: NDArray[Any]) -> Measures:
@@ -152,7 +145,7 @@ def look(features: NDArray[Any]) -> Measures:
 def look_findings(
     measures: Measures, names: Sequence[AuditedPair], *, is_drawn: bool
 ) -> list[Finding]:
-    """Every fault of every pair; one finding for the set where most pairs have the same fault."""
+    """Return every fault of every pair; if most share a fault, one finding for the dataset."""
     faults = [_blank(measures), _tiny("photo", measures.photo_factor)]
     if not is_drawn:
         faults += _of_sketches(measures)
@@ -160,21 +153,21 @@ def look_findings(
 
 
 def look_checks(count: int, *, is_drawn: bool) -> list[Check]:
-    """What was looked at, and how."""
+    """Return the checks of single pairs."""
     how = {
-        BLANK: f"fewer than {BLANK_RANGE} grey levels between a picture's darkest and lightest "
-        "place at 48x48 pixels",
-        SAME_PICTURE: f"gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}",
-        TINTED: f"mean difference of the highest and the lowest channel above {MOST_CHROMA:g}",
-        INVERTED: f"a colourless sketch whose border and whole both have a median luma below "
-        f"{DARK:g}",
-        LOW_CONTRAST: f"fewer than {LEAST_RANGE} grey levels between its darkest and lightest "
-        "pixel",
-        ENLARGED: f"fewer pixels than stored, by more than {LARGEST_FACTOR:g} a side",
+        BLANK: f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
+        SAME_PICTURE: f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
+        TINTED: "The mean difference of a sketch's highest and lowest channel is above "
+        f"{MOST_CHROMA:g}.",
+        INVERTED: "A colourless sketch has a median luma below "
+        f"{DARK:g}, at its border and as a whole.",
+        LOW_CONTRAST: f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
+        ENLARGED: "A file has fewer pixels per side than the stored image, by a factor of more "
+        f"than {LARGEST_FACTOR:g}.",
     }
     drawn = (SAME_PICTURE, TINTED, INVERTED, LOW_CONTRAST)
     return [
-        Check((kind,), 0, line, f"{count} pairs not judged: the sketches were drawn here")
+        Check((kind,), 0, line, f"{count} pairs not checked: the sketches were drawn from photos")
         if is_drawn and kind in drawn
         else Check((kind,), count, line)
         for kind, line in how.items()
@@ -208,7 +201,7 @@ def _blank(measures: Measures) -> _Fault:
         return f"the {which} is blank (it spans {least[row]:.0f} grey levels)"
 
     scores = 2 - least / BLANK_RANGE
-    general = "pairs have a blank picture"
+    general = "pairs have a blank image"
     return _Fault(BLANK, Severity.ERROR, least < BLANK_RANGE, scores, say, general)
 
 
@@ -216,7 +209,7 @@ def _tiny(which: str, factors: Floats) -> _Fault:
     def say(row: int) -> str:
         return f"the {which} is tiny: it was enlarged {factors[row]:.1f} times"
 
-    general = f"{which}s are tiny: enlarged {np.median(factors):.1f} times, typically"
+    general = f"{which}s are tiny: they were typically enlarged {np.median(factors):.1f} times"
     scores = factors / LARGEST_FACTOR
     return _Fault(ENLARGED, Severity.WARNING, factors > LARGEST_FACTOR, scores, say, general)
 
@@ -235,7 +228,7 @@ def _of_sketches(measures: Measures) -> list[_Fault]:
             (measures.likeness > SAME_LIKENESS) & ~is_blank,
             1 + measures.likeness,
             lambda row: f"the sketch is the photo itself (likeness {measures.likeness[row]:.3f})",
-            "sketches are the photos themselves: a folder of photos in the place of the sketches?",
+            "sketches are the photos themselves; the folder of sketches may hold photos",
         ),
         _Fault(
             TINTED,
@@ -246,7 +239,7 @@ def _of_sketches(measures: Measures) -> list[_Fault]:
                 f"the sketch is in colour (chroma {measures.chroma[row]:.0f}); "
                 "only its lightness is used"
             ),
-            "sketches are in colour, of which only the lightness is used",
+            "sketches are in colour; only their lightness is used",
         ),
         _Fault(
             INVERTED,
@@ -254,8 +247,8 @@ def _of_sketches(measures: Measures) -> list[_Fault]:
             is_dark,
             2 - measures.paper / DARK,
             lambda row: f"the sketch is light on dark (paper {measures.paper[row]:.0f} of 255)",
-            "sketches are light on dark; what is drawn on white paper will look foreign to a "
-            "model trained on them",
+            "sketches are light on dark; a model trained on them will not expect dark lines on "
+            "white paper",
         ),
         _Fault(
             LOW_CONTRAST,
@@ -268,23 +261,21 @@ def _of_sketches(measures: Measures) -> list[_Fault]:
     ]
 
 
-# Near-duplicates: the same picture again, compressed, resized or brightened.
-#
-# Exactly equal pictures are the ledger's business; here are those that a person calls the same.
-# A perceptual hash proposes, the gradients decide.
+# This section finds near-duplicates, such as the same image compressed, resized or brightened.
+# `Exclusions` handles identical images. A perceptual hash proposes, and the gradients decide.
 
-BITS = 256
+BITS = 256  # bits of a hash
 NEAR = 32  # bits in which two hashes may differ
-ALIKE = 0.9  # correlation of the gradients
-_ORDERS = 24  # random orders of the bits that the hashes are sorted by
-_NEIGHBOURS = 12  # that each hash is compared with in each order
-_MOST_COMPARED = 200_000  # pictures whose gradients are compared, a kind
+ALIKE = 0.9  # correlation of the gradients above which two images are near-duplicates
+_ORDERS = 24  # random orders of the bits in which the hashes are sorted
+_NEIGHBOURS = 12  # neighbours with which each hash is compared in each order
+_MOST_COMPARED = 200_000  # comparisons of gradients per kind of image
 Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Groups of rows whose pictures of one kind are the same."""
+    """Groups of rows with near-duplicate images of one kind."""
 
     kind: str  # sketch | photo
     groups: tuple[tuple[int, ...], ...]
@@ -292,14 +283,10 @@ class Copies:
 
 
 def find_copies(features: NDArray[Any], kind: str) -> Copies:
-    """Group the sketches or the photos that show the same picture.
+    """Group the near-duplicates among the images of one kind, `sketch` or `photo`.
 
-    Hashes are sorted in several random orders of their bits, where near ones stand near each
-    other (Charikar 2002; Ravichandran, Pantel and Hovy 2005), and compared with their neighbours.
-
-    Args:
-        features: (N,) of FEATURES.
-        kind: `sketch` or `photo`.
+    Hashes are sorted in several random orders of their bits, which brings similar ones close to
+    each other (Charikar 2002; Ravichandran, Pantel and Hovy 2005), and compared with neighbours.
     """
     hashes, rows = _hashes(features[kind])
     groups = _Groups(len(features))
@@ -321,9 +308,9 @@ def find_copies(features: NDArray[Any], kind: str) -> Copies:
 def copy_findings(
     copies: Copies, features: NDArray[Any], names: Sequence[AuditedPair]
 ) -> list[Finding]:
-    """One finding a group: leakage where it reaches over two splits.
+    """Return one finding per group, which is leakage if the group is in several splits.
 
-    Pictures of one split that are equal to the pixel are left to the ledger.
+    Images of one split that are identical to the pixel are ignored, as `Exclusions` reports them.
     """
     found = []
     for group in copies.groups:
@@ -335,13 +322,13 @@ def copy_findings(
 
 
 def copy_check(copies: Sequence[Copies], count: int) -> Check:
-    """What was compared, and how."""
-    note = "sketches and photos" if len(copies) > 1 else "photos; the sketches were drawn of them"
+    """Return the check that describes the comparison."""
+    note = "Sketches and photos" if len(copies) > 1 else "Photos only: sketches were drawn"
     if not all(each.is_complete for each in copies):
-        note += f"; stopped after {_MOST_COMPARED} comparisons: there may be more"
+        note += f"; the search stopped after {_MOST_COMPARED} comparisons and may be incomplete"
     how = (
-        f"{BITS}-bit perceptual hashes that differ in at most {NEAR} bits, confirmed by gradients "
-        f"that correlate by more than {ALIKE:g}; an error across splits"
+        f"{BITS}-bit perceptual hashes differ in at most {NEAR} bits, and gradients correlate by "
+        f"more than {ALIKE:g}. It is an error if the images are in different splits."
     )
     return Check((LEAKAGE, NEAR_DUPLICATE), count, how, note)
 
@@ -353,7 +340,7 @@ def _finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair]) ->
     ids = ", ".join(names[row].id for row in members[:3])
     more = f" and {len(members) - 3} more" if len(members) > 3 else ""
     where = f"in {' and '.join(splits)}" if is_leak else f"within {splits[0]}"
-    message = f"{ids}{more}: the same {kind} {where}, {len(members)} times"
+    message = f"{ids}{more}: the same {kind} occurs {len(members)} times {where}"
     severity = Severity.ERROR if is_leak else Severity.WARNING
     label, score = (LEAKAGE if is_leak else NEAR_DUPLICATE), 1 + len(members) / 10
     elsewhere = (row for row in members if names[row].split != names[members[0]].split)
@@ -362,9 +349,9 @@ def _finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair]) ->
 
 
 def _hashes(pictures: NDArray[Any]) -> tuple[NDArray[np.uint8], Rows]:
-    """Signs of the lowest frequencies of each picture that is not blank: (M, BITS), and its row.
+    """Return the perceptual hashes of all images that are not blank, (M, BITS), and their rows.
 
-    A perceptual hash (Zauner 2010) of a cosine transform.
+    A hash holds the signs of the lowest frequencies of a cosine transform (Zauner 2010).
     """
     count = len(pictures)
     bits, is_blank = np.empty((count, BITS), np.uint8), np.empty(count, bool)
@@ -377,7 +364,7 @@ def _hashes(pictures: NDArray[Any]) -> tuple[NDArray[np.uint8], Rows]:
 
 
 def _near_pairs(bits: NDArray[np.uint8]) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of hashes that differ in few bits, as two lists of places."""
+    """Yield pairs of hashes that differ in few bits, as two arrays of positions."""
     random = np.random.default_rng(0)
     words = np.ascontiguousarray(np.packbits(bits, axis=1)).view(np.uint64)
     for _ in range(_ORDERS):
@@ -392,14 +379,14 @@ def _near_pairs(bits: NDArray[np.uint8]) -> Iterator[tuple[Rows, Rows]]:
 
 
 class _Groups:
-    """Rows that belong together; `label` is equal within a group."""
+    """Disjoint groups of rows; `label` is equal within a group."""
 
     def __init__(self, count: int) -> None:
         self.label = np.arange(count)
         self.members: dict[int, list[int]] = {}
 
     def join(self, one: int, two: int) -> None:
-        """Make one group of two rows' groups."""
+        """Merge the groups of two rows."""
         keep, drop = int(self.label[one]), int(self.label[two])
         if keep == drop:
             return
@@ -410,12 +397,12 @@ class _Groups:
         self.members.setdefault(keep, [keep]).extend(moved)
 
     def of_several(self) -> tuple[tuple[int, ...], ...]:
-        """The groups, in the order of their first rows."""
+        """Return the groups of several rows, ordered by their first rows."""
         return tuple(sorted(tuple(sorted(rows)) for rows in self.members.values()))
 
 
 def _lowest(count: int) -> tuple[Rows, Rows]:
-    """The places of the lowest frequencies but the mean, by the sum of their two numbers."""
+    """Return the positions of the lowest frequencies by the sum of both, except for the mean."""
     down, right = np.divmod(np.arange(SIDE * SIDE), SIDE)
     order = np.lexsort((down, down + right))[1 : count + 1]
     return down[order], right[order]

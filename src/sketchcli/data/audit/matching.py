@@ -1,8 +1,8 @@
-"""Wrong pairs: sketches whose outlines fit another pair's photo far better than their own.
+"""Find wrong pairs, whose sketch fits another pair's photo far better than its own.
 
-Each picture becomes a descriptor of its outlines, of which the set's mean is taken away: what
-all faces of a set share says nothing about who it is. How well sketch i fits photo j is the
-product of their descriptors, in deviations of what a sketch has with a stranger's photo.
+Each image becomes a descriptor of its outlines minus the dataset's mean, since what all faces of a
+dataset share does not identify anybody. The agreement of sketch i with photo j is the product of
+their descriptors, in standard deviations of the agreement of a sketch with unrelated photos.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,22 @@ from sketchcli.data.audit.terms import (
     panel,
 )
 
-FEWEST = 8  # pairs; among fewer, what a stranger's photo gives cannot be told
-MARGIN = 2.0  # deviations by which another photo must fit better
-MISPAIRED = 1.5  # a right pairing's median agreement is above: 2.6 to 9, a wrong one's -2 to 1
-MANY = 0.25  # share of wrong pairs from which on it is the pairing that is wrong
-STRONG = 3.0  # the median from which on a single pair's low agreement says something
-WEAK = 1.0
-_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute deviation
+FEWEST = 8  # pairs needed to estimate the agreement with unrelated photos
+MARGIN = 2.0  # deviations by which another photo must fit better than the sketch's own
+MISPAIRED = 1.5  # least median agreement of a correct pairing: 2.6 to 9; a wrong one has -2 to 1
+MANY = 0.25  # fraction of wrong pairs above which the whole dataset counts as mis-paired
+STRONG = 3.0  # least median agreement at which low agreement makes a single pair doubtful
+WEAK = 1.0  # agreement below which a pair is doubtful
+_DEVIATION = 1.4826  # standard deviation per median absolute deviation if values are normal
 
 
 @dataclass(frozen=True)
 class Matches:
-    """How well the sketches of a set fit their photos, in deviations."""
+    """How well the sketches of a dataset fit their photos, in deviations."""
 
-    agreement: Floats  # (N,), of each pair
-    margin: Floats  # (N,), by which the best other photo fits better; -inf: not compared
-    better: NDArray[np.intp]  # (N,), that photo's row
+    agreement: Floats  # (N,)
+    margin: Floats  # (N,), by how much the best other photo fits better; -inf: not compared
+    better: NDArray[np.intp]  # (N,), row of the best other photo
 
     @property
     def typical(self) -> float:
@@ -51,30 +51,28 @@ class Matches:
 
     @property
     def is_mispaired(self) -> bool:
-        """Whether the sketches fit strangers' photos as well as their own, or many do."""
+        """Whether the sketches, or many of them, fit unrelated photos as well as their own."""
         return self.typical < MISPAIRED or float(self.wrong.mean()) > MANY
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """(N,), whether a pair is wrong."""
+        """Whether each pair is wrong, (N,)."""
         return self.margin > MARGIN
 
     @property
     def weak(self) -> NDArray[np.bool_]:
-        """(N,), whether a pair might be a stranger's in a set where that can be told."""
+        """Whether each pair is doubtful, (N,), in a dataset whose median allows this verdict."""
         return (self.agreement < WEAK) & ~self.wrong & (self.typical >= STRONG)
 
 
 def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0), threads: int = 1) -> Matches:
-    """Compare every sketch with its photo, and those that fit it least with all photos.
+    """Compare every sketch with its photo, and the least fitting sketches with all photos.
 
-    Pair i is doubted where a j is found such that sketch i fits photo j better than sketch i fits
-    photo i, and better than sketch j fits photo j; the margin is the lesser of the two.
+    Photo j is better for sketch i if it fits better than photo i does, and better than it fits its
+    own sketch j; the margin is the lesser of the two gains.
 
-    Args:
-        features: (N,) of FEATURES, N at least FEWEST.
-        offset: By how many small pixels the set's photos lie down and right of their sketches.
-        threads: How many look at blocks at once.
+    Of (N,) FEATURES, N must be at least FEWEST. `offset` is the typical shift of the photos, down
+    and right, in small pixels.
     """
     drawn = _Space.of(features["sketch"])
     shot = _Space.of(features["photo"], offset=offset)
@@ -90,7 +88,7 @@ def match(features: NDArray[Any], *, offset: tuple[int, int] = (0, 0), threads: 
 def _search(
     drawn: "_Space", shot: "_Space", agreement: Floats, threads: int
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """The margin and the better photo of the pairs that agree least, PANEL of them at most."""
+    """Return margin and better photo, (N,) each, for the at most PANEL pairs that agree least."""
     least = np.sort(np.argsort(agreement, kind="stable")[:PANEL])
     sketches = drawn.place(least)
     margin = np.full(len(agreement), -np.inf, np.float32)
@@ -112,14 +110,14 @@ def _search(
 
 @dataclass(frozen=True)
 class _Space:
-    """Where the descriptors of a set's sketches, or photos, lie among each other."""
+    """The normalised space of the descriptors of a dataset's sketches, or of its photos."""
 
     pictures: NDArray[Any]  # (N, SIDE, SIDE)
     offset: tuple[int, int]
     mean: Floats
     spread: Floats
     centre: Floats
-    panel: Floats  # (at most PANEL, D), where the pictures of the panel lie
+    panel: Floats  # (at most PANEL, D), the places of the panel's images
     scale: float = 1.0
 
     @classmethod
@@ -131,7 +129,7 @@ class _Space:
         return cls(pictures, offset, mean, spread, centre, unit - centre)
 
     def place(self, rows: slice | NDArray[np.intp]) -> Floats:
-        """(N, D) of some of the pictures."""
+        """Return the places of some of the images, (N, D)."""
         scale = np.float32(self.scale)
         if len(self.panel) == len(self.pictures):
             return self.panel[rows] * scale
@@ -149,7 +147,7 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _deviation(fits: Floats) -> float:
-    """Robust deviation of what the sketches (rows) have with strangers' photos (columns)."""
+    """Return the robust deviation of how well sketches (rows) fit unrelated photos (columns)."""
     values = fits[~np.eye(len(fits), dtype=bool)]
     return float(_DEVIATION * np.median(np.abs(values - np.median(values)))) + 1e-9
 
@@ -157,12 +155,9 @@ def _deviation(fits: Floats) -> float:
 def findings(
     matches: Matches, names: Sequence[AuditedPair], *, shifted: NDArray[np.bool_]
 ) -> list[Finding]:
-    """Wrong pairs, doubtful pairs, and a set that is mis-paired as a whole.
+    """Return the findings of wrong and doubtful pairs, and of a mis-paired dataset.
 
-    Args:
-        matches: As measured.
-        names: The pairs.
-        shifted: (N,), pairs that are misaligned: no wonder that they agree little.
+    Pairs in `shifted`, (N,), are misaligned, which explains low agreement: they are not doubtful.
     """
     wrong, weak = np.flatnonzero(matches.wrong), np.flatnonzero(matches.weak & ~shifted)
     found = [_whole_set(matches)] if matches.is_mispaired else []
@@ -171,33 +166,35 @@ def findings(
 
 
 def check(matches: Matches) -> Check:
-    """What was compared, and how."""
+    """Return the check that describes the comparison."""
     count, compared = len(matches.agreement), int(np.isfinite(matches.margin).sum())
-    note = f"median agreement {matches.typical:.1f}"
+    note = f"Median agreement: {matches.typical:.1f}"
     if compared < count:
         note += f"; the {compared} pairs that agree least were compared with all {count} photos"
     return Check((MISPAIRED_SET, WRONG_PAIR, WEAK_PAIR), count, HOW, note)
 
 
 HOW = (
-    "outlines of sketch and photo compared, in deviations of what strangers have in common: "
-    f"wrong where another photo fits better by {MARGIN:g}, doubtful below {WEAK:g} where the "
-    f"median is {STRONG:g} or more; the set is mis-paired where the median is below {MISPAIRED:g} "
-    f"or more than {MANY:.0%} are wrong"
+    "The outlines of sketch and photo are compared, in deviations of the agreement of unrelated "
+    f"images. A pair is wrong if another photo fits better by {MARGIN:g}, and doubtful below "
+    f"{WEAK:g} if the median is {STRONG:g} or more. The dataset is mis-paired if the median is "
+    f"below {MISPAIRED:g} or more than {MANY:.0%} of the pairs are wrong."
 )
 
 
 def not_judged(count: int, why: str) -> Check:
-    """The check's entry where it has no say."""
-    return Check((MISPAIRED_SET, WRONG_PAIR, WEAK_PAIR), 0, HOW, f"{count} pairs not judged: {why}")
+    """Return the check if the pairs cannot be checked."""
+    return Check(
+        (MISPAIRED_SET, WRONG_PAIR, WEAK_PAIR), 0, HOW, f"{count} pairs not checked: {why}"
+    )
 
 
 def _whole_set(matches: Matches) -> Finding:
     compared = int(np.isfinite(matches.margin).sum())
     message = (
-        f"the set looks mis-paired: {int(matches.wrong.sum())} of {compared} sketches fit another "
-        f"pair's photo better (median agreement {matches.typical:.1f}; strangers have 0, a right "
-        "pairing reaches 3 to 6)"
+        f"the dataset looks mis-paired: {int(matches.wrong.sum())} of {compared} sketches fit "
+        f"another pair's photo better (median agreement {matches.typical:.1f}; it is 0 for "
+        "unrelated images and 3 to 6 for a correct pairing)"
     )
     score = 2 + MISPAIRED - matches.typical
     return Finding(MISPAIRED_SET, Severity.ERROR, (), message, score)
@@ -206,9 +203,9 @@ def _whole_set(matches: Matches) -> Finding:
 def _wrong(matches: Matches, names: Sequence[AuditedPair], row: int) -> Finding:
     other, margin = int(matches.better[row]), float(matches.margin[row])
     message = (
-        f"{names[row].id}: the sketch fits the photo of {names[other].id} better, by {margin:.1f} "
-        f"deviations (with its own photo it has {matches.agreement[row]:.1f}, "
-        f"the set's median is {matches.typical:.1f})"
+        f"{names[row].id}: the sketch fits the photo of {names[other].id} better by {margin:.1f} "
+        f"deviations (agreement with its own photo: {matches.agreement[row]:.1f}, "
+        f"median of the dataset: {matches.typical:.1f})"
     )
     files = names[row].files
     return Finding(WRONG_PAIR, Severity.ERROR, files, message, margin / MARGIN, row, other)
@@ -217,64 +214,60 @@ def _wrong(matches: Matches, names: Sequence[AuditedPair], row: int) -> Finding:
 def _weak(matches: Matches, names: Sequence[AuditedPair], row: int) -> Finding:
     agreement = float(matches.agreement[row])
     message = (
-        f"{names[row].id}: the sketch has no more in common with its photo than with a stranger's "
-        f"({agreement:.1f} deviations, the set's median is {matches.typical:.1f})"
+        f"{names[row].id}: the sketch fits its photo no better than an unrelated photo "
+        f"(agreement: {agreement:.1f} deviations, median of the dataset: {matches.typical:.1f})"
     )
     score = 1 + WEAK - agreement
     return Finding(WEAK_PAIR, Severity.WARNING, names[row].files, message, score, row)
 
 
-# Misalignment: by how much a photo lies beside its sketch.
+# This section finds misaligned pairs, whose photo is shifted against its sketch.
 
-FAR = 0.03  # of the picture's side
-SURE = 3.0  # deviations by which the shifted place must fit better than the usual one
-FEWEST_SHIFTED = 8  # pairs from which a set's usual shift can be told
-_REACH = SIDE // 4  # the farthest shift that is looked for, in small pixels
-_WHITENING = 0.5  # 0: plain correlation, sure but blunt; 1: phase correlation, sharp but noisy
+FAR = 0.03  # shift from which a pair is misaligned, as a fraction of the image's side
+SURE = 3.0  # deviations by which the shifted place must fit better than the typical one
+FEWEST_SHIFTED = 8  # pairs needed to estimate a dataset's typical shift
+_REACH = SIDE // 4  # largest shift that is searched, in small pixels
+_WHITENING = 0.5  # 0: plain correlation (robust, blunt); 1: phase correlation (sharp, noisy)
 _WINDOW = np.hanning(FIELD + 2)[1:-1].astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """Where the photos of a set lie, as shares of the picture's width and height."""
+    """The shifts of a dataset's photos, as fractions of the image's width and height."""
 
     places: Floats  # (N, 2): to the right, down
-    gain: Floats  # (N,), how much better they fit there, in deviations
-    typical: Floats  # (2,), the set's median
+    gain: Floats  # (N,), deviations by which a photo fits better there than at `typical`
+    typical: Floats  # (2,), the median over the dataset
 
     @property
     def distance(self) -> Floats:
-        """(N,), how far each is from the usual place."""
+        """The distance of each photo from the typical place, (N,)."""
         away: Floats = np.hypot(*(self.places - self.typical).T)
         return away
 
     @property
     def is_set_shifted(self) -> bool:
-        """Whether the usual place itself is beside the sketch."""
+        """Whether the typical place itself is off the sketch."""
         return bool(np.hypot(*self.typical) > FAR)
 
     @property
     def offset(self) -> tuple[int, int]:
-        """The usual place, down and right, in small pixels; none where it is near enough."""
+        """The typical place, down and right, in small pixels; (0, 0) if it is near enough."""
         right, down = np.rint(self.typical * SIDE).tolist()
         return (int(down), int(right)) if self.is_set_shifted else (0, 0)
 
     @property
     def far(self) -> NDArray[np.bool_]:
-        """(N,), whether a photo surely lies elsewhere than the others do."""
+        """Whether each photo is certainly off the typical place, (N,)."""
         return (self.distance > FAR) & (self.gain > SURE)
 
 
 def measure(features: NDArray[Any], *, threads: int = 1) -> Shifts:
-    """Find where each photo fits its sketch best.
+    """Find where each photo of (N,) FEATURES fits its sketch best.
 
-    The outline fields of both are correlated; the spectrum is divided by the root of its
-    magnitude, half-way to phase correlation (Kuglin and Hines 1975), and the peak is refined by a
-    parabola through its neighbours.
-
-    Args:
-        features: (N,) of FEATURES.
-        threads: How many look at blocks at once.
+    The outline fields of both are correlated. The spectrum is divided by the root of its magnitude,
+    half-way to phase correlation (Kuglin and Hines 1975), and the peak is refined by a parabola
+    through its neighbours.
     """
     rows = panel(len(features))
     surfaces = [
@@ -302,7 +295,7 @@ def measure(features: NDArray[Any], *, threads: int = 1) -> Shifts:
 
 
 def _surfaces(features: NDArray[Any]) -> Floats:
-    """(N, 2 REACH + 1, 2 REACH + 1): how well each photo fits, by its place down and right."""
+    """Return how well each photo fits by its place, (N, down 2 REACH + 1, right 2 REACH + 1)."""
     sketch, photo = (_spectrum(features[kind]) for kind in ("sketch", "photo"))
     cross = photo * np.conj(sketch)
     cross = cross / (np.abs(cross) ** _WHITENING + 1e-9)
@@ -322,7 +315,7 @@ def _spectrum(pictures: NDArray[Any]) -> NDArray[np.complexfloating]:
 
 
 def _peaks(surfaces: Floats) -> tuple[Floats, Floats]:
-    """Where each surface is highest, (N, 2) right and down in small pixels, and how high, (N,)."""
+    """Return each surface's peak, (N, 2) right and down in small pixels, and its height, (N,)."""
     rows, side = np.arange(len(surfaces)), surfaces.shape[1]
     down, right = np.divmod(surfaces.reshape(len(surfaces), -1).argmax(axis=1), side)
     y, x = np.clip(down, 1, side - 2), np.clip(right, 1, side - 2)
@@ -333,14 +326,13 @@ def _peaks(surfaces: Floats) -> tuple[Floats, Floats]:
 
 
 def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
-    """The highest place of the parabola through three neighbours, at most one step away."""
+    """Return the offset of the peak of the parabola through three neighbours, in [-1, 1]."""
     bend = before - 2 * at + after
     offset = (before - after) / np.where(bend < 0, 2 * bend, -1)
     return np.clip(np.where(bend < 0, offset, 0), -1, 1)
 
 
 def _near(surfaces: Floats, place: Floats) -> Floats:
-    """How high each surface is around a place, (N,)."""
     x, y = (int(v) for v in np.clip(np.rint(place) + _REACH, 1, 2 * _REACH - 1))
     around: Floats = surfaces[:, y - 1 : y + 2, x - 1 : x + 2].max(axis=(1, 2))
     return around
@@ -349,20 +341,17 @@ def _near(surfaces: Floats, place: Floats) -> Floats:
 def shift_findings(
     shifts: Shifts, names: Sequence[AuditedPair], sizes: NDArray[Any], *, skip: NDArray[np.bool_]
 ) -> list[Finding]:
-    """Pairs that lie elsewhere than the others, and a set that lies beside as a whole.
+    """Return the findings of misaligned pairs, and of a dataset that is shifted as a whole.
 
-    Args:
-        shifts: As measured.
-        names: The pairs.
-        sizes: (N, 2), height and width as stored.
-        skip: (N,), pairs that do not belong together, so that there is nothing to align.
+    `sizes`, (N, 2), are the stored heights and widths. Pairs in `skip`, (N,), do not belong
+    together, so that there is nothing to align.
     """
     found = [_whole_set_shift(shifts, sizes)] if shifts.is_set_shifted else []
     for row in np.flatnonzero(shifts.far & ~skip).tolist():
         x, y = _pixels(shifts.places[row], sizes[row])
         message = (
             f"{names[row].id}: the photo is shifted against its sketch by {_in_words(x, y)} "
-            f"(typical of the set: {_in_words(*_pixels(shifts.typical, sizes[row]))})"
+            f"(typical of the dataset: {_in_words(*_pixels(shifts.typical, sizes[row]))})"
         )
         score = float(shifts.distance[row] / FAR)
         found.append(Finding(MISALIGNED, Severity.WARNING, names[row].files, message, score, row))
@@ -370,20 +359,20 @@ def shift_findings(
 
 
 def shift_check(shifts: Shifts, sizes: NDArray[Any]) -> Check:
-    """What was measured, and how."""
-    note = f"typical shift of a photo: {_in_words(*_pixels(shifts.typical, sizes[0]))}"
+    """Return the check that describes the measurement."""
+    note = f"Typical shift of a photo: {_in_words(*_pixels(shifts.typical, sizes[0]))}"
     return Check((MISALIGNED,), len(shifts.places), HOW_SHIFTS, note)
 
 
 HOW_SHIFTS = (
-    "correlation of the outlines of sketch and photo: misaligned where they fit better, by "
-    f"{SURE:g} deviations, more than {FAR:.0%} of the side away from where the others do"
+    "The outlines of sketch and photo are correlated. A pair is misaligned if it fits better by "
+    f"{SURE:g} deviations at a place more than {FAR:.0%} of the side away from the typical place."
 )
 
 
 def shifts_not_judged(count: int, why: str) -> Check:
-    """The check's entry where it has no say."""
-    return Check((MISALIGNED,), 0, HOW_SHIFTS, f"{count} pairs not judged: {why}")
+    """Return the check if the pairs cannot be checked."""
+    return Check((MISALIGNED,), 0, HOW_SHIFTS, f"{count} pairs not checked: {why}")
 
 
 def _whole_set_shift(shifts: Shifts, sizes: NDArray[Any]) -> Finding:
@@ -399,6 +388,6 @@ def _pixels(place: Floats, size: NDArray[Any]) -> tuple[float, float]:
 
 
 def _in_words(x: float, y: float) -> str:
-    """A shift in pixels: `8.0 px right, 0.2 px up`."""
+    """Return a shift in pixels in words, such as `8.0 px right, 0.2 px up`."""
     across = f"{abs(x):.1f} px {'right' if x > 0 else 'left'}"
     return f"{across}, {abs(y):.1f} px {'down' if y > 0 else 'up'}"

@@ -1,7 +1,7 @@
-"""A pair in one small record: all that the audit keeps of it.
+"""The small record that the audit keeps of a pair.
 
-A record holds both pictures at 48x48 pixels, where outlines are still where they were and
-pencil strokes are gone, and a few measures that need the full picture.
+It holds both images at 48x48, where outlines keep their places and pencil strokes vanish, and a few
+measures that need the full image.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sketchcli import images
 from sketchcli.images import Pixels
 
-SIDE = 48  # of the small pictures, pixels
-_SAMPLES = 64  # rows and columns of a source that its colours are taken from
+SIDE = 48  # pixels per side of the small images
+_SAMPLES = 64  # rows and columns, at most, at which a file's colours are sampled
 FEATURES = np.dtype(
     [
         ("sketch", np.uint8, (SIDE, SIDE)),
@@ -21,10 +21,10 @@ FEATURES = np.dtype(
         ("size", np.uint32, (2,)),  # as stored: height, width
         ("sketch_source", np.uint32, (2,)),  # the decoded file: height, width
         ("photo_source", np.uint32, (2,)),
-        ("chroma", np.float32),  # of the sketch's file: mean of max(R, G, B) - min(R, G, B)
-        ("paper", np.float32),  # of the sketch's file: median luma of its border
-        ("middle", np.float32),  # of the sketch's file: median luma
-        ("sketch_range", np.uint8),  # as stored: brightest minus darkest luma
+        ("chroma", np.float32),  # mean of max(R, G, B) - min(R, G, B) of the sketch's file
+        ("paper", np.float32),  # median luma of the border of the sketch's file
+        ("middle", np.float32),  # median luma of the sketch's file
+        ("sketch_range", np.uint8),  # brightest minus darkest luma as stored
     ]
 )
 
@@ -32,16 +32,10 @@ FEATURES = np.dtype(
 def describe(
     sketch_source: Pixels, photo_source: Pixels, sketch: Pixels, photo: Pixels
 ) -> NDArray[Any]:
-    """The record of one pair.
+    """Return the record of one pair, of shape () and type FEATURES.
 
-    Args:
-        sketch_source: The sketch's file, decoded: grey (H, W) or RGB (H, W, 3), any size.
-        photo_source: The photo's file, the same.
-        sketch: The sketch as stored, (h, w).
-        photo: The photo as stored, (h, w, 3).
-
-    Returns:
-        An array of shape () and type FEATURES.
+    The sources are the decoded files, grey (H, W) or RGB (H, W, 3) of any size; sketch (h, w) and
+    photo (h, w, 3) are those to store.
     """
     record = np.zeros((), FEATURES)
     record["sketch"] = _small(sketch)
@@ -59,7 +53,7 @@ def describe(
 
 
 def _small(grey: Pixels) -> Pixels:
-    """(SIDE, SIDE) by area; halved first while it can be, which is ten times as fast."""
+    """Resize to (SIDE, SIDE) by area; halving first where possible is ten times as fast."""
     height, width = grey.shape
     while min(height, width) >= 4 * SIDE and height % 2 == width % 2 == 0:
         height, width = height // 2, width // 2
@@ -68,7 +62,7 @@ def _small(grey: Pixels) -> Pixels:
 
 
 def _sample(source: Pixels) -> Pixels:
-    """Single pixels on a grid: averages would mix the ink with the paper."""
+    """Return single pixels on a grid, since averages would mix the ink with the paper."""
     down, right = (-(-side // _SAMPLES) for side in source.shape[:2])
     return np.ascontiguousarray(source[down // 2 :: down, right // 2 :: right])
 
@@ -80,24 +74,24 @@ def _chroma(rgb: Pixels) -> float:
 
 
 def _median(values: Pixels) -> int:
-    """The middle value, by counting: sorting takes ten times as long."""
+    """Return the median by counting, since sorting takes ten times as long."""
     counts = np.bincount(values.ravel(), minlength=256).cumsum()
     return int(np.searchsorted(counts, values.size // 2, side="right"))
 
 
-# Where outlines run in small pictures, and which way: what a sketch shares with its photo.
+# This section describes the position and direction of outlines, which sketch and photo share.
 
 Floats = NDArray[np.floating]
-FIELD = SIDE - 2  # side of an outline field: the border has no central differences
-_CELLS = 24  # a descriptor's cells, a side
+FIELD = SIDE - 2  # side of an outline field, since the border has no central differences
+_CELLS = 24  # cells per side of a descriptor
 
 
 def fields(pictures: NDArray[Any]) -> Floats:
-    """Outline fields (N, 2, FIELD, FIELD) of small pictures uint8 (N, SIDE, SIDE).
+    """Return outline fields (N, 2, FIELD, FIELD) of small images uint8 (N, SIDE, SIDE).
 
     A gradient of length m and angle a becomes w (cos 2a, sin 2a) with w = m / (m + mean m). The
-    doubled angle is the same for a dark line on light paper and for an edge in either
-    direction (Bigun and Granlund 1987); w lets faint outlines count nearly as much as strong ones.
+    doubled angle is the same for a dark line on light paper and for an edge in either direction
+    (Bigun and Granlund 1987); w lets faint outlines count nearly as much as strong ones.
     """
     across, down = _differences(pictures)
     across, down = across[:, 1:-1], down[:, :, 1:-1]
@@ -108,20 +102,20 @@ def fields(pictures: NDArray[Any]) -> Floats:
 
 
 def descriptors(pictures: NDArray[Any]) -> Floats:
-    """Outline fields averaged over 24x24 overlapping cells: (N, 1152).
+    """Return outline fields averaged over 24x24 overlapping cells, (N, 1152).
 
     They are histograms of oriented gradients (Dalal and Triggs 2005) with the first harmonic of
-    each cell's histogram in the place of its bins.
+    each cell's histogram instead of its bins.
     """
     pooled: Floats = _POOL @ fields(pictures) @ _POOL.T
     return pooled.reshape(len(pooled), -1)
 
 
 def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    """Correlation of the gradients of two rows of small pictures, each (N, SIDE, SIDE), in [-1, 1].
+    """Return how the gradients of small images (N, SIDE, SIDE) correlate in pairs, in [-1, 1].
 
-    Light and contrast may differ, and strong compression costs little; the sign of every edge
-    counts, so that two pictures of the same kind and pose stay apart.
+    Light, contrast and strong compression have little effect. The sign of every edge counts, which
+    separates two images of the same kind and pose.
     """
     left, right = _gradients(first), _gradients(second)
     scale = np.sqrt((left * left).sum(axis=1) * (right * right).sum(axis=1))
@@ -130,7 +124,7 @@ def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats:
 
 
 def _differences(pictures: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Central differences to the right (N, SIDE, FIELD) and down (N, FIELD, SIDE)."""
+    """Return central differences to the right (N, SIDE, FIELD) and down (N, FIELD, SIDE)."""
     grey = pictures.astype(np.float32)
     return grey[:, :, 2:] - grey[:, :, :-2], grey[:, 2:] - grey[:, :-2]
 
@@ -142,7 +136,7 @@ def _gradients(pictures: NDArray[Any]) -> Floats:
 
 
 def _pool() -> NDArray[np.float32]:
-    """Weights (cells, FIELD): triangles that overlap by half, each summing to 1."""
+    """Return weights (cells, FIELD), which are triangles that overlap by half and sum to 1."""
     positions = (np.arange(FIELD) + 0.5) / FIELD * _CELLS - 0.5
     weights = np.maximum(0, 1 - np.abs(positions - np.arange(_CELLS)[:, None]))
     pool: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)

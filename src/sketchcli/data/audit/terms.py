@@ -1,4 +1,4 @@
-"""What an audit is about, and what it says."""
+"""The vocabulary of the audit: pairs, findings, checks and their results."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,25 +23,25 @@ TINTED = "tinted"
 LOW_CONTRAST = "low-contrast"
 ENLARGED = "enlarged"
 TITLES = {
-    MISPAIRED_SET: "mis-paired set",
+    MISPAIRED_SET: "mis-paired dataset",
     WRONG_PAIR: "wrong pairs",
-    SAME_PICTURE: "the photo in the place of the sketch",
-    LEAKAGE: "the same picture in two splits",
-    TORN_GROUP: "groups that are in two splits",
-    BLANK: "blank pictures",
+    SAME_PICTURE: "photos used as sketches",
+    LEAKAGE: "the same image in several splits",
+    TORN_GROUP: "groups in several splits",
+    BLANK: "blank images",
     WEAK_PAIR: "doubtful pairs",
     MISALIGNED: "misaligned pairs",
     NEAR_DUPLICATE: "near-duplicates",
     INVERTED: "inverted sketches",
     TINTED: "tinted sketches",
-    LOW_CONTRAST: "sketches of low contrast",
-    ENLARGED: "tiny pictures",
+    LOW_CONTRAST: "low-contrast sketches",
+    ENLARGED: "tiny images",
 }
-MOST_WRONG = 0.05  # share of pairs with an error in a set that is still fit to be trained on
+MOST_WRONG = 0.05  # errors as a fraction of the pairs; a dataset with more is unfit for training
 
 
 class Severity(StrEnum):
-    """Whether a finding spoils what is trained on the set, or is only worth knowing."""
+    """How serious a finding is: an error spoils training, a warning is only worth knowing."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -49,7 +49,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class AuditedPair:
-    """What a pair is called, and the files that it was made from."""
+    """The name and split of a pair, and the files from which it was made."""
 
     id: str
     split: str
@@ -58,36 +58,36 @@ class AuditedPair:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Sketch and photo; one file where they lie side by side in it."""
+        """Sketch and photo, or one file if it holds both side by side."""
         return tuple(dict.fromkeys((self.sketch, self.photo)))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or looks like it."""
+    """A problem, or a suspected problem, of a pair or of the whole dataset."""
 
     kind: str  # a key of TITLES
     severity: Severity
     files: tuple[str, ...]
     message: str  # one sentence, with the numbers
-    score: float  # 1 at the threshold, more the further beyond it
-    pair: int | None = None  # its row in the features; None: about the whole set
-    other: int | None = None  # a row to look at beside it: the better photo, the other copy
+    score: float  # 1 at the threshold, and higher beyond it
+    pair: int | None = None  # row in the features; None: the finding is about the whole dataset
+    other: int | None = None  # row to compare with: the better photo or the duplicate
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what it looked at, how, and from where on it speaks."""
+    """One check: which findings it can make, what it examined, and how."""
 
-    kinds: tuple[str, ...]  # what it can find
+    kinds: tuple[str, ...]
     examined: int  # pairs
     how: str  # the statistic and its threshold, in a line
-    note: str = ""  # what it measured of the whole set, or why it looked at less than all
+    note: str = ""  # measurement of the whole dataset, or why not all pairs were examined
 
 
 @dataclass(frozen=True)
 class Audit:
-    """All that was found, the worst first, and what was checked."""
+    """All findings, the worst first, and all checks."""
 
     pairs: int
     findings: tuple[Finding, ...]
@@ -95,37 +95,37 @@ class Audit:
 
     @property
     def errors(self) -> int:
-        """How many findings spoil the set."""
+        """The number of findings that are errors."""
         return sum(finding.severity is Severity.ERROR for finding in self.findings)
 
     @property
     def is_spoiled(self) -> bool:
-        """Whether errors are of the whole set, of its test split, or too many to be chance."""
+        """Whether errors concern the whole dataset or leak between splits, or are too many."""
         errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
         is_deep = any(f.pair is None or f.kind in {LEAKAGE, TORN_GROUP} for f in errors)
         return is_deep or len(errors) > MOST_WRONG * self.pairs
 
     @property
     def warnings(self) -> int:
-        """How many findings are only worth knowing."""
+        """The number of findings that are warnings."""
         return len(self.findings) - self.errors
 
     @property
     def counts(self) -> dict[str, int]:
-        """Findings of each kind that has any, in the order of TITLES."""
+        """The number of findings of each kind that was found, in the order of TITLES."""
         found = [finding.kind for finding in self.findings]
         return {kind: found.count(kind) for kind in TITLES if kind in found}
 
 
-# A large set is looked at in portions, so that its audit needs little memory.
+# This section divides large datasets into blocks, so that their audit needs little memory.
 
-BLOCK = 256  # records at a time
-PANEL = 2000  # records that a statistic of the whole set is taken from
+BLOCK = 256  # records per block
+PANEL = 2000  # records from which a statistic of the whole dataset is estimated
 Result = TypeVar("Result")
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """Consecutive slices that cover `count` records.
+    """Return consecutive slices that cover `count` records.
 
     >>> [part.stop for part in blocks(600)]
     [256, 512, 600]
@@ -134,13 +134,13 @@ def blocks(count: int) -> Iterator[slice]:
 
 
 def each_block(count: int, look: Callable[[slice], Result], *, threads: int) -> Iterator[Result]:
-    """What a function finds in each block, in order; NumPy lets several threads compute."""
+    """Yield a function's result for each block, in order; NumPy lets several threads compute."""
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(look, blocks(count))
 
 
 def panel(count: int) -> NDArray[np.intp]:
-    """Rows of at most PANEL records, sorted; drawn by a fixed seed where there are more."""
+    """Return the sorted rows of at most PANEL records, sampled with a fixed seed."""
     if count <= PANEL:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, PANEL, replace=False))
