@@ -1,1 +1,1 @@
-"""Scores of generated against real photos; a module in this package for each."""
+"""Metrics that compare generated with real photos, grouped into modules."""

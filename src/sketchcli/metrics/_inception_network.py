@@ -1,8 +1,8 @@
-"""The Inception v3 that FID and KID are defined by: TensorFlow's graph of 2015-12-05, to pool3.
+"""The Inception v3 that defines FID and KID: TensorFlow's graph of 2015-12-05, up to pool3.
 
-Szegedy et al. 2016, with the poolings of that graph, which differ from the paper's and from
-torchvision's: average pools that leave the padding out of the mean, and a maximum pool in the last
-block. Its batch normalisations are part of the convolutions, into which the conversion folds them.
+The pooling layers of that graph differ from those of the paper (Szegedy et al. 2016) and of
+torchvision: the average pools exclude the padding, and the last block has a maximum pool. The
+conversion folds the batch normalisations into the convolutions.
 """
 
 import torch
@@ -14,7 +14,7 @@ FEATURES = 2048
 
 
 class Convolution(nn.Conv2d):
-    """A convolution with its ReLU; padded so that only the stride changes the size."""
+    """Convolution with a ReLU, padded so that only the stride changes the size."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Convolution(nn.Conv2d):
 
 
 class Parallel(nn.ModuleList):
-    """Branches that see the same features; their results stand one after the other."""
+    """Parallel branches over the same features, whose outputs are concatenated."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__(branches)
@@ -44,7 +44,7 @@ class Parallel(nn.ModuleList):
 
 
 class InceptionNetwork(nn.Sequential):
-    """`(B, 3, 299, 299)`, scaled to [-1, 1), to features `(B, 2048)`."""
+    """Network from images `(B, 3, 299, 299)`, scaled to [-1, 1), to features `(B, 2048)`."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,7 +1,4 @@
-"""What the FID Inception sees in a picture: the 2048 numbers of its last pooling (pool3).
-
-FID, KID, precision and recall compare two sets of these.
-"""
+"""FID, KID, precision and recall, on the 2048 features of the FID Inception's last pooling."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,55 +21,46 @@ NAMES = (
     "recall",
 )
 
-
 INCEPTION_PROTOCOL = (
-    "FID Inception v3 (TensorFlow, 2015-12-05), pool3, 2048 features, float32; pictures resized to "
+    "FID Inception v3 (TensorFlow, 2015-12-05), pool3, 2048 features, float32; images resized to "
     "299x299 bilinearly (INTER_LINEAR), (x - 128) / 128"
 )
 BATCH = 16
 
 
 def load_inception(file: Path) -> InceptionNetwork:
-    """The network, from the file that `fetch-data fid-inception` made.
-
-    Raises:
-        CheckpointError: The file is missing, damaged, or another network's.
-    """
+    """Return the network, from the file that `fetch-data fid-inception` wrote; see `filled`."""
     with torch.device("meta"):
         network = InceptionNetwork()
     return filled(network, file)
 
 
 class Inception:
-    """The extractor: it needs to know nothing of the real photos."""
+    """Extractor that describes an image without using the real photos."""
 
     def __init__(self, file: Path) -> None:
         self.network = load_inception(file)
 
     def look(self, real: Pixels) -> NDArray[np.float64]:
-        """Nothing, `(N, 0)`."""
+        """Return an empty array `(N, 0)`."""
         return np.empty((len(real), 0))
 
     def describe(self, pictures: Pixels, places: NDArray[np.float64]) -> Floats:
-        """The features `(N, 2048)` of uint8 pictures `(N, H, W, 3)`."""
+        """Return the features `(N, 2048)` of uint8 images `(N, H, W, 3)`."""
         del places
         return describe(pictures, self.network)
 
 
 def open_inception(files: Mapping[str, Path]) -> Inception:
-    """The extractor, from the file of `fid-inception`.
-
-    Raises:
-        CheckpointError: The network's file is missing, damaged, or another network's.
-    """
+    """Return the extractor, from the file of `fid-inception`; see `load_inception`."""
     return Inception(files["fid-inception"])
 
 
 @torch.inference_mode()
 def describe(pictures: Pixels, network: InceptionNetwork) -> Floats:
-    """The features `(N, 2048)` of uint8 pictures `(N, H, W, 3)`.
+    """Return the features `(N, 2048)` of uint8 images `(N, H, W, 3)`.
 
-    A picture that is broadcast, as the mean training photo is, is looked at once.
+    A broadcast image, such as the mean training photo, is processed only once.
     """
     if len(pictures) > 1 and pictures.strides[0] == 0:
         return describe(pictures[:1].copy(), network).repeat(len(pictures), axis=0)
@@ -84,64 +72,59 @@ def describe(pictures: Pixels, network: InceptionNetwork) -> Floats:
 
 
 def _prepared(pictures: Pixels) -> torch.Tensor:
-    """`(B, 3, 299, 299)` in [-1, 1), as the TensorFlow graph scales them."""
+    """Return `(B, 3, 299, 299)` in [-1, 1), scaled as by the TensorFlow graph."""
     planes = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
     resized = functional.interpolate(planes, (SIZE, SIZE), mode="bilinear", align_corners=False)
     return (resized - 128) / 128
 
 
-# Fréchet Inception distance (Heusel et al. 2017, equation 6): between two normal distributions.
-#
-#     FID = |mu_1 - mu_2|² + tr(C_1) + tr(C_2) - 2 tr((C_1 C_2)^½)
-#
-# It is exact: no square root of a matrix is taken, and the covariances need no full rank. It is
-# biased upwards where the pictures are few: compare only figures of equal counts.
+# The Fréchet Inception distance (FID) is that of Heusel et al. 2017, equation 6.
+# It is biased upwards for few images, so only scores with equal numbers of images are comparable.
 
-FID_PROTOCOL = "exact Fréchet distance of FID Inception features; biased upwards for few pictures"
+FID_PROTOCOL = "exact Fréchet distance of FID Inception features; biased upwards for few images"
 
 
 def fid(generated: Floats, real: Floats) -> float:
-    """The distance of features `(N, D)` from `(M, D)`, 0 for equal sets.
+    """Return the distance between features `(N, D)` and `(M, D)`, 0 for equal sets.
 
     Raises:
-        DataError: One side has a single picture.
+        DataError: If one side has a single image.
     """
     return frechet_distance(generated, real)
 
 
-# The Fréchet distance between two sets of features, each taken for a normal distribution.
-#
+# The Fréchet distance treats two sets of features as normal distributions.
 # Dowson and Landau 1982, "The Fréchet distance between multivariate normal distributions".
 
-SMALLEST = 2  # pictures on either side: one has no covariance
+SMALLEST = 2  # images on either side; a single one has no covariance
 BLOCK = 4096  # rows that are triangulated at once
 
 
 def frechet_distance(first: Floats, second: Floats) -> float:
-    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) of features `(N, D)` and `(M, D)`.
+    """Return |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) of features `(N, D)` and `(M, D)`.
 
-    Without a matrix square root: with A and B the centred features over sqrt(n - 1), C1 is A'A, C2
-    is B'B, and tr (C1 C2)^½ is the sum of the singular values of AB'. These are those of the
-    product of the triangular factors of A and B, which is no larger than `D x D` for any number of
-    pictures.
+    It is exact: the covariances need not have full rank, and no matrix square root is taken. With A
+    and B the centred features over sqrt(n - 1), C1 is A'A, C2 is B'B, and tr (C1 C2)^½ is the sum
+    of the singular values of AB'. The product of the triangular factors of A and B has the same
+    ones, and is no larger than `D x D` for any number of images.
 
     Raises:
-        DataError: One side has a single picture.
+        DataError: If one side has a single image.
     """
     if min(len(first), len(second)) < SMALLEST:
         raise DataError(
-            "a Fréchet distance is one of sets of two pictures or more", hint="score more pictures"
+            "a Fréchet distance needs two or more images on each side", hint="evaluate more images"
         )
     means = [features.mean(axis=0, dtype=np.float64) for features in (first, second)]
     triangles = [_triangle(first, means[0]), _triangle(second, means[1])]
     shared = np.linalg.svd(triangles[0] @ triangles[1].T, compute_uv=False).sum()
     spread = sum(np.square(triangle).sum() for triangle in triangles) - 2 * shared
-    # Of equal sets, rounding may leave a little less than nothing.
+    # For equal sets, rounding may give a slightly negative value.
     return max(0.0, float(np.square(means[0] - means[1]).sum() + spread))
 
 
 def _triangle(features: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """R, `D` columns and rows or fewer, with R'R the covariance, found block by block."""
+    """Return R with R'R the covariance, at most `D x D`, computed block by block."""
     triangle: NDArray[np.float64] = np.empty((0, features.shape[1]))
     for start in range(0, len(features), BLOCK):
         rows = features[start : start + BLOCK] - mean
@@ -151,33 +134,32 @@ def _triangle(features: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64
     return scaled
 
 
-# Kernel Inception distance (Binkowski et al. 2018, equation 4): the unbiased squared MMD.
-#
-# The kernel is (x . y / d + 1)³ over the d features. The estimate is taken over the whole sets:
-# other programs average it over random subsets, which has the same expectation and adds a spread.
+# The kernel Inception distance (KID) is the unbiased MMD² of Binkowski et al. 2018, equation 4.
+# Its kernel is (x . y / d + 1)³ over the d features. It is estimated from all images; other
+# programs average over random subsets, which has the same expectation but adds variance.
 
-KID_PROTOCOL = "unbiased MMD², kernel (x.y/d + 1)³, over the whole sets (no subsets), times 1000"
-KID_FEWEST = 2  # pictures on either side: one has no partner to be compared with
+KID_PROTOCOL = "unbiased MMD², kernel (x.y/d + 1)³, over all images (no subsets), times 1000"
+KID_FEWEST = 2  # images on either side; a single one has no partner to be compared with
 KERNEL_BLOCK = 2048  # rows of a kernel matrix that are held at once
 
 
 def kid(generated: Floats, real: Floats) -> float:
-    """A thousand times the distance between features `(N, D)` and `(M, D)`; 0 is the best.
+    """Return 1000 times the distance between features `(N, D)` and `(M, D)`; 0 is the best.
 
-    Being unbiased, it may fall below 0 for sets that are alike.
+    Because it is unbiased, it may be negative for similar sets.
 
     Raises:
-        DataError: One side has a single picture.
+        DataError: If one side has a single image.
     """
     if min(len(generated), len(real)) < KID_FEWEST:
-        raise DataError("KID compares sets of two pictures or more", hint="score more pictures")
+        raise DataError("KID needs two or more images on each side", hint="evaluate more images")
     within = _mean_within(generated) + _mean_within(real)
     between = _sum(generated, real) / (len(generated) * len(real))
     return 1000 * (within - 2 * between)
 
 
 def _mean_within(features: Floats) -> float:
-    """The mean kernel of all pairs of two different pictures of one set."""
+    """Return the mean kernel over all pairs of different images on one side."""
     count, width = features.shape
     squares = np.einsum("nd,nd->n", features, features, dtype=np.float64)
     own = float(_kernel(squares, width).sum())
@@ -185,7 +167,6 @@ def _mean_within(features: Floats) -> float:
 
 
 def _sum(first: Floats, second: Floats) -> float:
-    """The sum of the kernel over all pairs."""
     total = 0.0
     for top in range(0, len(first), KERNEL_BLOCK):
         rows = first[top : top + KERNEL_BLOCK].astype(np.float64)
@@ -203,60 +184,57 @@ def _kernel(products: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 NEIGHBOURS = 3  # k, as in the paper
 
 
-# Precision (Kynkaanniemi et al. 2019, equation 2): how much of what is generated looks real.
+# Precision and recall are those of Kynkaanniemi et al. 2019, equation 2.
 
 PRECISION_PROTOCOL = (
-    f"share of generated pictures among the real ones, {NEIGHBOURS} nearest neighbours"
+    f"fraction of generated photos among the real ones, {NEIGHBOURS} nearest neighbours"
 )
 
 
 def precision(generated: Floats, real: Floats) -> float:
-    """The share, in [0, 1], of features `(N, D)` that lie among the real ones `(M, D)`.
+    """Return the fraction of generated features `(N, D)` that lie among the real ones `(M, D)`.
 
     Raises:
-        DataError: There are fewer than four real pictures.
+        DataError: If there are fewer than four real photos.
     """
     return share_within(generated, manifold=real)
 
 
-# Recall (Kynkaanniemi et al. 2019, equation 2): how much of what is real can be generated.
-
 RECALL_PROTOCOL = (
-    f"share of real pictures among the generated ones, {NEIGHBOURS} nearest neighbours"
+    f"fraction of real photos among the generated ones, {NEIGHBOURS} nearest neighbours"
 )
 
 
 def recall(generated: Floats, real: Floats) -> float:
-    """The share, in [0, 1], of real features `(M, D)` that lie among the generated ones `(N, D)`.
+    """Return the fraction of real features `(M, D)` that lie among the generated ones `(N, D)`.
 
     Raises:
-        DataError: There are fewer than four generated pictures.
+        DataError: If there are fewer than four generated photos.
     """
     return share_within(real, manifold=generated)
 
 
-# Where a set of features lies: in the union of balls around them (Kynkaanniemi et al. 2019).
-#
+# The manifold of a set of features is a union of balls around them (Kynkaanniemi et al. 2019).
 # The ball around a feature reaches to its k-th nearest neighbour in its own set (equation 1).
 
 Values = NDArray[np.float64]
-FEWEST = NEIGHBOURS + 1  # pictures on either side
+FEWEST = NEIGHBOURS + 1  # images on either side
 BALLS_BLOCK = 1024  # rows and columns of a distance matrix that are held at once
-ROUNDING = 1e-12  # of the squared lengths: what is nearer than this is the same
+ROUNDING = 1e-12  # relative to the squared lengths; smaller squared distances count as 0
 
 
 def share_within(points: Floats, manifold: Floats) -> float:
-    """The share of points `(N, D)` that lie in a ball of the manifold `(M, D)`.
+    """Return the fraction of points `(N, D)` that lie in a ball of the manifold `(M, D)`.
 
     Raises:
-        DataError: The manifold has too few features for a k-th neighbour.
+        DataError: If the manifold has too few features for a k-th neighbour.
     """
     if len(manifold) < FEWEST:
         raise DataError(
-            f"precision and recall compare sets of {FEWEST} pictures or more",
-            hint="score more pictures",
+            f"precision and recall need {FEWEST} or more images on each side",
+            hint="evaluate more images",
         )
-    centre = manifold.mean(axis=0, dtype=np.float64)  # nearer to 0, fewer digits cancel
+    centre = manifold.mean(axis=0, dtype=np.float64)  # closer to 0, fewer digits cancel
     radii = np.concatenate(
         [_radii(_centred(manifold, rows, centre), manifold, centre) for rows in _blocks(manifold)]
     )
@@ -268,7 +246,7 @@ def share_within(points: Floats, manifold: Floats) -> float:
 
 
 def _radii(rows: Values, manifold: Floats, centre: Values) -> Values:
-    """The squared distance of each row of the manifold to its k-th nearest neighbour there."""
+    """Return each row's squared distance to its k-th nearest neighbour in the manifold."""
     nearest = np.empty((len(rows), 0))
     for part in _blocks(manifold):
         squares = _squared_distances(rows, _centred(manifold, part, centre))
@@ -293,13 +271,12 @@ def _blocks(features: Floats) -> Iterator[slice]:
 
 
 def _centred(features: Floats, rows: slice, centre: Values) -> Values:
-    """Some of the rows, in float64 and about the centre."""
     shifted: Values = features[rows] - centre
     return shifted
 
 
 def _squared_distances(rows: Values, columns: Values) -> Values:
-    """Between rows `(N, D)` and columns `(M, D)`: `(N, M)`."""
+    """Return the squared distances `(N, M)` between rows `(N, D)` and columns `(M, D)`."""
     lengths = np.square(rows).sum(axis=1)[:, None] + np.square(columns).sum(axis=1)
     squares = lengths - 2 * rows @ columns.T
     return np.where(squares < ROUNDING * lengths, 0, squares)
@@ -311,8 +288,8 @@ ENTRIES = {
         DIRECTION="lower",
         PROTOCOL=FID_PROTOCOL,
         FEATURES="inception",
-        IS_OF_A_NUMBER=True,  # of pictures: never named without it
-        FEW=2048,  # fewer pictures than features: say so beside the figure
+        IS_OF_A_NUMBER=True,  # it is never reported without the number of images
+        FEW=2048,  # fewer images than features are noted beside the score
         compare=fid,
     ),
     "kid": Entry(

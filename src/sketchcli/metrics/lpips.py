@@ -1,9 +1,9 @@
-"""LPIPS, version 0.1 (Zhang et al. 2018, equation 1): a learned distance between two pictures.
+"""LPIPS, version 0.1 (Zhang et al. 2018, equation 1): a learned distance between two images.
 
-    d(x, y) = sum over five stages l of the mean over places of  w_l . (f_l(x) - f_l(y))²
+    d(x, y) = sum over five stages l of the mean over positions of  w_l . (f_l(x) - f_l(y))²
 
-f_l are the features after the last ReLU of stage l, scaled to length 1 at every place; w_l are
-the weights that were learned from people's judgements, one for each channel.
+f_l are the features after the last ReLU of stage l, scaled to length 1 at every position; w_l are
+weights learned from human judgements, one per channel.
 """
 
 from collections.abc import Sequence
@@ -26,22 +26,18 @@ NAMES = (
     "lpips-vgg",
 )
 
-
-# What the pictures, in [-1, 1], are shifted and scaled by: ImageNet's mean and deviation.
+# ImageNet's mean and standard deviation, for images in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
-TINY = 1e-10  # of a length, so that a place without any feature divides by something
+TINY = 1e-10  # added to each length, so that a position without features is not divided by 0
 BATCH = 16
 
 
 class Lpips(nn.Module):
-    """The distance over the stages of one backbone.
+    """The distance over the stages of one backbone, each ending before its last ReLU.
 
-    Args:
-        title: What the distance is called.
-        stages: The backbone's stages, each ending before its last ReLU.
-        channels: Of each stage's features.
-        smallest: Height and width of the smallest picture that reaches the last stage.
+    `channels` has one number per stage; `smallest` is the smallest height and width in pixels for
+    which the last stage has an output.
     """
 
     def __init__(
@@ -54,11 +50,11 @@ class Lpips(nn.Module):
         self.last: tuple[Pixels, list[Tensor]] | None = None
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The distances `(B,)`, in float64, of pictures `(B, 3, H, W)` in [0, 255]."""
+        """Return the distances `(B,)`, in float64, of images `(B, 3, H, W)` in [0, 255]."""
         return self.between(self.directions(first), self.directions(second))
 
     def directions(self, pictures: Tensor) -> list[Tensor]:
-        """What each stage sees, of unit length in every place: `(B, channels, h, w)`."""
+        """Return each stage's features `(B, channels, h, w)`, of length 1 at every position."""
         found, features = [], _standardised(pictures)
         for stage in self.stages:
             features = functional.relu(stage(features), inplace=True)
@@ -66,7 +62,7 @@ class Lpips(nn.Module):
         return found
 
     def between(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-        """The distances `(B,)`, in float64, of what the stages see."""
+        """Return the distances `(B,)`, in float64, of two results of `directions`."""
         distances = second[0].new_zeros(len(second[0]), dtype=torch.float64)
         for ours, theirs, head in zip(first, second, self.heads, strict=True):
             squares = (ours - theirs).square().mean(dim=(2, 3), dtype=torch.float64)
@@ -74,7 +70,7 @@ class Lpips(nn.Module):
         return distances
 
     def real_directions(self, real: Pixels) -> list[Tensor]:
-        """Those of a batch of real photos; of the very same array only once in a row."""
+        """Return the `directions` of real photos, cached for the array of the last call."""
         if self.last is None or self.last[0] is not real:
             self.last = real, self.directions(_planes(real))
         return self.last[1]
@@ -82,20 +78,20 @@ class Lpips(nn.Module):
 
 @torch.inference_mode()
 def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     Raises:
-        DataError: The pictures are too small for the network.
+        DataError: If the images are too small for the network.
     """
     height, width = real.shape[1:3]
     if min(height, width) < network.smallest:
         raise DataError(
-            f"{network.title} needs pictures of {network.smallest} pixels or more a side, "
-            f"these have {width}x{height}",
-            hint="score larger pictures, or leave this metric out",
+            f"{network.title} needs a width and height of {network.smallest} pixels or more; "
+            f"these images have {width}x{height}",
+            hint="evaluate larger images, or choose other metrics with --metric",
         )
-    if len(real) <= BATCH:  # as `eval` calls it, for one predictor after the other
-        is_one = generated.strides[0] == 0  # broadcast, as the mean training photo is
+    if len(real) <= BATCH:  # `eval` calls it in batches, for one method after the other
+        is_one = generated.strides[0] == 0  # a broadcast image, such as the mean training photo
         ours = network.directions(_planes(generated[:1] if is_one else generated))
         theirs = network.real_directions(real)
         found: NDArray[np.float64] = network.between(ours, theirs).numpy()
@@ -108,7 +104,7 @@ def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.flo
 
 
 def convolutions(*channels: int, size: int = 3) -> nn.Sequential:
-    """Convolutions that keep height and width, with a ReLU between them."""
+    """Return convolutions that keep height and width, with ReLUs between them."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
         layers += [nn.Conv2d(before, after, size, padding=size // 2), nn.ReLU(inplace=True)]
@@ -116,7 +112,7 @@ def convolutions(*channels: int, size: int = 3) -> nn.Sequential:
 
 
 def _planes(pictures: Pixels) -> Tensor:
-    """`(B, 3, H, W)` in [0, 255], in memory as the pictures are: channels last."""
+    """Return `(B, 3, H, W)` in [0, 255], in memory channels last as the images are."""
     return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
 
 
@@ -125,7 +121,7 @@ def _standardised(pictures: Tensor) -> Tensor:
     return (pictures / 127.5 - 1 - shift) / scale
 
 
-# LPIPS on AlexNet: the perceptual distance that most papers report, in [0, about 1.5].
+# LPIPS on AlexNet is the perceptual distance that most papers report, in [0, about 1.5].
 
 LPIPS_ALEX_TITLE = "LPIPS (AlexNet)"
 ALEX_CHANNELS = (64, 192, 384, 256, 256)
@@ -133,7 +129,7 @@ LPIPS_ALEX_SMALLEST_SIDE = 31
 
 
 def build_alex() -> Lpips:
-    """The graph (Krizhevsky 2014, as in torchvision), without its tensors."""
+    """Return the graph (Krizhevsky 2014, as in torchvision), without its tensors."""
     with torch.device("meta"):
         stages = (
             nn.Sequential(nn.Conv2d(3, 64, 11, stride=4, padding=2)),
@@ -146,24 +142,16 @@ def build_alex() -> Lpips:
 
 
 def load_lpips_alex(file: Path) -> Lpips:
-    """The network, from the file that `fetch-data lpips-alex` made.
-
-    Raises:
-        CheckpointError: The file is missing, damaged, or another network's.
-    """
+    """Return the network, from the file that `fetch-data lpips-alex` wrote; see `filled`."""
     return filled(build_alex(), file)
 
 
 def lpips_alex(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
-
-    Raises:
-        DataError: The pictures are smaller than 31 pixels.
-    """
+    """Return the `distances` of images of 31 or more pixels."""
     return distances(generated, real, network)
 
 
-# LPIPS on VGG16: the perceptual distance nearest to what a VGG loss trains for.
+# LPIPS on VGG16 is the perceptual distance closest to the objective of a VGG loss.
 
 LPIPS_VGG_TITLE = "LPIPS (VGG)"
 VGG_CHANNELS = (64, 128, 256, 512, 512)
@@ -171,7 +159,7 @@ LPIPS_VGG_SMALLEST_SIDE = 16
 
 
 def build_vgg() -> Lpips:
-    """The graph (Simonyan and Zisserman 2015, configuration D), without its tensors."""
+    """Return the graph (Simonyan and Zisserman 2015, configuration D), without its tensors."""
     with torch.device("meta"):
         stages = (
             convolutions(3, 64, 64),
@@ -184,20 +172,12 @@ def build_vgg() -> Lpips:
 
 
 def load_lpips_vgg(file: Path) -> Lpips:
-    """The network, from the file that `fetch-data lpips-vgg` made.
-
-    Raises:
-        CheckpointError: The file is missing, damaged, or another network's.
-    """
+    """Return the network, from the file that `fetch-data lpips-vgg` wrote; see `filled`."""
     return filled(build_vgg(), file)
 
 
 def lpips_vgg(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
-
-    Raises:
-        DataError: The pictures are smaller than 16 pixels.
-    """
+    """Return the `distances` of images of 16 or more pixels."""
     return distances(generated, real, network)
 
 
@@ -205,7 +185,7 @@ ENTRIES = {
     "lpips-alex": Entry(
         TITLE=LPIPS_ALEX_TITLE,
         DIRECTION="lower",
-        PROTOCOL="LPIPS v0.1, AlexNet with its learned heads, at the pictures' own size, float32",
+        PROTOCOL="LPIPS v0.1, AlexNet with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-alex",),
         SMALLEST_SIDE=LPIPS_ALEX_SMALLEST_SIDE,
         load=load_lpips_alex,
@@ -214,7 +194,7 @@ ENTRIES = {
     "lpips-vgg": Entry(
         TITLE=LPIPS_VGG_TITLE,
         DIRECTION="lower",
-        PROTOCOL="LPIPS v0.1, VGG16 with its learned heads, at the pictures' own size, float32",
+        PROTOCOL="LPIPS v0.1, VGG16 with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-vgg",),
         SMALLEST_SIDE=LPIPS_VGG_SMALLEST_SIDE,
         load=load_lpips_vgg,

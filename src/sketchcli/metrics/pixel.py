@@ -1,4 +1,4 @@
-"""Metrics of single pixels and of the mean colour: MAE, MSE, PSNR, sharpness, colour shift."""
+"""Metrics of pixel values and mean colours: MAE, MSE, PSNR, sharpness ratio, colour shift."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,81 +16,70 @@ NAMES = (
 )
 
 
-# Mean absolute error: mean of |generated - real| over all pixels and channels, in [0, 255].
-
-
 def mae(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+    """Return the mean absolute error in [0, 255] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     >>> mae(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
     [200.0]
     """
-    # A difference of uint8 wraps; floats do not.
+    # Differences of uint8 wrap around; those of floats do not.
     scores: NDArray[np.float64] = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
 
-# Mean squared error: mean of (generated - real)² over all pixels and channels, in [0, 65025].
-
-
 def mse(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+    """Return the mean squared error in [0, 65025] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     >>> mse(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
     [40000.0]
     """
-    # A difference of uint8 wraps, and so does its square; floats do not.
     squares = np.square(generated.astype(np.float64) - real)
     scores: NDArray[np.float64] = squares.mean(axis=(1, 2, 3))
     return scores
 
 
-# Peak signal-to-noise ratio: 10 log10(255² / mean squared error), in dB, for each picture.
-
-IDENTICAL = 100.0  # what two equal pictures get, whose ratio is infinite
+IDENTICAL = 100.0  # dB; PSNR of two equal images, whose ratio is infinite
 
 
 def psnr(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`.
+    """Return the peak signal-to-noise ratio in dB per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
-    The figure to quote is the mean of these, not the ratio of the mean error.
+    It is 10 log10(255² / mean squared error). The score to quote is the mean of these values, not
+    the ratio of the mean error.
     """
     least = 255.0**2 / 10 ** (IDENTICAL / 10)
     return 10 * np.log10(255.0**2 / np.maximum(mse(generated, real), least))
 
 
-# Sharpness ratio: how far the two pictures are apart in the variance of their Laplacian.
-#
-# The variance of the Laplacian is the measure of focus LAPV of Pech-Pacheco et al. 2000. Here it is
-# taken of both pictures, and the absolute logarithm of their ratio is the score: 0 is as sharp as
-# the real photo, 1 is a variance of half or of twice as much. It does not see where the detail is,
-# nor whether it is right: noise sharpens a picture.
+# The sharpness ratio compares the variances of the Laplacian of the two images.
+# This variance is the focus measure LAPV of Pech-Pacheco et al. 2000. The metric detects neither
+# where the detail is nor whether it is right: noise sharpens an image.
 
 SHARPNESS_PROTOCOL = (
     "|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored border, grey), "
     "5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its variance"
 )
 LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
-# What rounding to whole levels alone gives: 1/12 of a level², times the sum of squared weights.
+# Variance caused by rounding to whole levels: 1/12 level² times the sum of squared weights.
 ROUNDING = (LAPLACIAN**2).sum() / 12
 
 
 def sharpness_ratio(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)` and not negative, from uint8 `(N, H, W, 3)`."""
+    """Return one non-negative value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([abs(np.log2(sharpness(ours) / sharpness(theirs))) for ours, theirs in pairs])
 
 
 def sharpness(photo: Pixels) -> float:
-    """The variance of the Laplacian of a photo `(H, W, 3)`, plus that of rounding."""
+    """Return the variance of the Laplacian of a photo `(H, W, 3)`, plus that of rounding."""
     values: Values = correlate(pad(grey(photo), (1, 1), (1, 1), "mirror"), LAPLACIAN)
     return float(values.var() + ROUNDING)
 
 
-# Colours as an eye tells them apart: CIELAB, and the difference CIEDE2000.
+# Perceived colours are CIELAB, and their differences CIEDE2000.
 
 Colours = NDArray[np.float64]
-# IEC 61966-2-1: linear sRGB to XYZ, under D65.
+# Matrix from linear sRGB to XYZ under D65 (IEC 61966-2-1).
 TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
@@ -106,11 +95,11 @@ def _linear() -> Colours:
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
-LINEAR = _linear()  # of each uint8 level
+LINEAR = _linear()  # linear light of each uint8 level
 
 
 def cielab(photos: Pixels) -> Colours:
-    """L* in [0, 100], a* and b*, `(..., 3)`, from sRGB uint8 `(..., 3)`.
+    """Return L* in [0, 100], a* and b*, `(..., 3)`, of sRGB uint8 `(..., 3)`.
 
     >>> cielab(np.full((1, 3), 255, np.uint8)).round(3).tolist()
     [[100.0, 0.0, 0.0]]
@@ -123,9 +112,10 @@ def cielab(photos: Pixels) -> Colours:
 
 
 def ciede2000(first: Colours, second: Colours) -> Colours:
-    """The difference of CIELAB colours `(..., 3)`, `(...)`; about 1 can just be seen.
+    """Return the differences `(...)` of CIELAB colours `(..., 3)`; about 1 is just noticeable.
 
-    After Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula", equations 2 to 22.
+    The formula is that of Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula",
+    equations 2 to 22.
     """
     light, chroma, hue = _polar(first, second)
     mean_light, mean_chroma = light.mean(axis=0), chroma.mean(axis=0)
@@ -146,14 +136,14 @@ def ciede2000(first: Colours, second: Colours) -> Colours:
 
 
 def _polar(first: Colours, second: Colours) -> tuple[Colours, Colours, Colours]:
-    """Lightness, chroma and hue (degrees) of both, `(2, ...)` each: equations 2 to 7."""
+    """Return lightness, chroma and hue (degrees) of both, `(2, ...)` each: equations 2 to 7."""
     light, a, b = np.moveaxis(np.stack([first, second]), -1, 0)
     a = a * (1.5 - 0.5 * _saturation(np.hypot(a, b).mean(axis=0)))
     return light, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
 
 
 def _mean_hue(hue: Colours, has_hue: NDArray[np.bool_]) -> Colours:
-    """The hue halfway on the shorter arc: equation 14; where one has none, the other's."""
+    """Return the middle hue on the shorter arc (equation 14); without one hue, the other's."""
     mean = hue.mean(axis=0)
     is_far = np.abs(hue[1] - hue[0]) > 180
     halfway: Colours = np.where(is_far, (mean + 180) % 360, mean)
@@ -172,29 +162,26 @@ def _hue_weight(mean_hue: Colours) -> Colours:
 
 
 def _saturation(chroma: Colours) -> Colours:
-    """Near 0 for greys and 1 for vivid colours."""
+    """Return a weight near 0 for greys and 1 for vivid colours."""
     seventh = chroma**7
     found: Colours = np.sqrt(seventh / (seventh + 25.0**7))
     return found
 
 
-# Colour shift: the difference, CIEDE2000, of the mean colours of two pictures.
-#
-# The mean of CIELAB over all pixels: a veil or a tint over a whole picture shifts it, detail and
-# noise hardly do. About 1 can just be seen (Sharma, Wu and Dalal 2005).
+# The colour shift is the CIEDE2000 difference of the two images' mean CIELAB colours.
+# A haze or tint over a whole image changes it, detail and noise hardly do.
 
 COLOUR_SHIFT_PROTOCOL = (
-    "CIEDE2000 of the pictures' mean CIELAB colours (sRGB, D65); about 1 can just be seen"
+    "CIEDE2000 of the images' mean CIELAB colours (sRGB, D65); about 1 is just noticeable"
 )
 
 
 def colour_shift(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     return ciede2000(_mean_colours(generated), _mean_colours(real))
 
 
 def _mean_colours(photos: Pixels) -> NDArray[np.float64]:
-    """CIELAB `(N, 3)`."""
     return np.array([cielab(photo).mean(axis=(0, 1)) for photo in photos])
 
 
@@ -214,7 +201,7 @@ ENTRIES = {
     "psnr": Entry(
         TITLE="PSNR",
         DIRECTION="higher",
-        PROTOCOL="of each picture, over RGB, in dB; identical pictures count as 100",
+        PROTOCOL="per image, over RGB, in dB; identical images count as 100",
         score=psnr,
     ),
     "colour-shift": Entry(

@@ -18,20 +18,17 @@ NAMES = (
     "fsim",
 )
 
-
-# Structural similarity (Wang et al. 2004, equation 13) of the grey pictures, in [-1, 1].
-#
-# Grey is .299 R + .587 G + .114 B, the window 7x7 and uniform, the data range 255; the mean is
-# taken over every pixel, with the picture mirrored beyond its border. Implementations that leave
-# the border out (scikit-image's) score up to .02 lower on portraits with plain backgrounds.
-#
-# The values are torchmetrics', to rounding; its convolution takes twenty times as long.
+# SSIM is the structural similarity of Wang et al. 2004, equation 13, of grey images, in [-1, 1].
+# The window is 7x7 and uniform, the data range 255, and the mean is taken over all pixels, with
+# mirrored borders. Implementations that exclude the border (scikit-image's) score up to 0.02 lower
+# on portraits with plain backgrounds. The values agree with those of torchmetrics up to rounding;
+# its convolution takes twenty times as long.
 
 WINDOW = 7
 
 
 def ssim(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([_ssim(ours, theirs) for ours, theirs in pairs])
 
@@ -43,23 +40,16 @@ def _ssim(ours: Pixels, theirs: Pixels) -> float:
     return float((luminance * structure).mean())
 
 
-# The two factors of structural similarity (Wang et al. 2004).
-
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def luminance_and_structure(
     first: Values, second: Values, weights: Values
 ) -> tuple[Values, Values]:
-    """Luminance, and contrast times structure, at each place where the window fits.
+    """Return luminance, and contrast times structure, wherever the window fits into the images.
 
-    Args:
-        first: Grey `(H, W)` in [0, 255].
-        second: The same size.
-        weights: `(n,)` of sum 1: the window is their product with themselves.
-
-    Returns:
-        Two of `(H - n + 1, W - n + 1)`; their product is the similarity (equation 13).
+    From grey images `(H, W)` in [0, 255] and weights `(n,)` with sum 1, whose outer product is the
+    window, come two arrays `(H - n + 1, W - n + 1)`; their product is the similarity (equation 13).
     """
     x, y, xx, yy, xy = smooth(
         np.stack([first, second, first * first, second * second, first * second]), weights
@@ -70,28 +60,25 @@ def luminance_and_structure(
     return luminance, structure
 
 
-# Multi-scale structural similarity (Wang, Simoncelli and Bovik 2003, equation 7), in [0, 1].
-#
-# The product over five scales, each half the size of the one before, of the mean contrast and
-# structure to the power of the scale's weight, times the luminance at the coarsest. Windows, means
-# and reduction are those of the authors' `msssim.m`: an 11x11 Gaussian of sigma 1.5 that never
-# leaves the picture, on the grey picture; 2x2 means between the scales. (torchmetrics' mirrors the
-# coarsest scale beyond its border, and refuses pictures of 128 pixels.)
-#
-# Five scales need 176 pixels, so that the window fits into the coarsest. A smaller picture is
-# measured at as many scales as hold the window, with their weights divided by their sum.
+# MS-SSIM is the multi-scale similarity of Wang, Simoncelli and Bovik 2003, equation 7, in [0, 1].
+# It is the product over five scales, each half the size of the previous one, of the mean contrast
+# and structure to the power of the scale's weight, times the luminance at the coarsest scale.
+# Window, means and reduction are those of the authors' `msssim.m`: an 11x11 Gaussian of sigma 1.5
+# that never leaves the grey image, and 2x2 means between scales. (torchmetrics mirrors the coarsest
+# scale beyond its border and rejects images of 128 pixels.) Below 176 pixels, the window does not
+# fit into five scales; only those that hold it are used, with their weights divided by their sum.
 
 MS_SSIM_PROTOCOL = (
-    "grey, 11x11 Gaussian window (sigma 1.5) inside the picture, range 255; 5 scales if the "
-    "shorter side is 176 or more, else those that hold the window (4 from 88, 3 from 44, 2 from "
-    "22), their weights divided by their sum; a negative mean counts as 0"
+    "grey, 11x11 Gaussian window (sigma 1.5) inside the image, range 255; 5 scales if the "
+    "shorter side is at least 176 px, else those that hold the window (4 from 88, 3 from 44, 2 "
+    "from 22), their weights divided by their sum; a negative mean counts as 0"
 )
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # sum 1.0001, as published
 RADIUS, SIGMA = 5, 1.5
 
 
 def scales(height: int, width: int) -> int:
-    """At how many scales the 11x11 window fits into a picture, 1 to 5.
+    """Return at how many scales, 1 to 5, the 11x11 window fits into an image.
 
     >>> scales(176, 200), scales(128, 128), scales(87, 200)
     (5, 4, 3)
@@ -101,7 +88,7 @@ def scales(height: int, width: int) -> int:
 
 
 def ms_ssim(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([_ms_ssim(grey(ours), grey(theirs)) for ours, theirs in pairs])
 
@@ -109,7 +96,7 @@ def ms_ssim(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
 def _ms_ssim(ours: Values, theirs: Values) -> float:
     count = scales(*ours.shape)
     weights = WEIGHTS if count == len(WEIGHTS) else WEIGHTS[:count] / WEIGHTS[:count].sum()
-    # A picture below 11 pixels is seen through a window of its own size.
+    # An image below 11 pixels gets a window of its own size.
     window = gaussian(min(RADIUS, (min(ours.shape) - 1) // 2), SIGMA)
     means = []
     for scale in range(count):
@@ -121,68 +108,66 @@ def _ms_ssim(ours: Values, theirs: Values) -> float:
 
 
 def _half(picture: Values) -> Values:
-    """The 2x2 means; an odd last row or column is repeated (`imfilter(..., 'symmetric')`)."""
+    """Return the 2x2 means; an odd last row or column is repeated, as by Matlab's `imfilter`."""
     height, width = picture.shape
     return reduce(pad(picture, (0, height % 2), (0, width % 2), "repeat"), 2)
 
 
-# Gradient agreement: the mean gradient magnitude similarity, GMSM (Xue et al. 2014), in (0, 1].
-#
-# Equations 4 and 5 of "Gradient magnitude similarity deviation: a highly efficient perceptual image
-# quality index", with the constants, borders and reduction of the authors' `GMSD.m`. The index that
-# they propose, the deviation in the place of the mean (GMSD), was made for copies that are damaged
-# here and there: it calls a picture good that is equally wrong everywhere. On CUHK it puts white
-# noise before another person's photo (.284 before .290, lower is better), the mean does not (.631
-# and .774).
+# Gradient agreement is the mean gradient magnitude similarity (GMSM, Xue et al. 2014), in (0, 1].
+# It follows equations 4 and 5 of "Gradient magnitude similarity deviation: a highly efficient
+# perceptual image quality index", with the constants, borders and reduction of the authors'
+# `GMSD.m`. The index that they propose, the deviation instead of the mean (GMSD), was made for
+# locally damaged copies: it rates an image as good if it is equally wrong everywhere. On CUHK, GMSD
+# rates white noise better than another person's photo (0.284 and 0.290, lower is better); the mean
+# does not (0.631 and 0.774, higher is better).
 
 GRADIENT_PROTOCOL = (
-    "GMSM: mean similarity of Prewitt gradients of the grey pictures halved by 2x2, T 170"
+    "GMSM: mean similarity of Prewitt gradients of the grey images halved by 2x2 means, T 170"
 )
 T = 170.0
 PREWITT = (1 / 3, 1 / 3, 1 / 3)
 
 
 def gradient(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([similarities(ours, theirs).mean() for ours, theirs in pairs])
 
 
 def similarities(ours: Pixels, theirs: Pixels) -> Values:
-    """Of the gradients of two pictures `(H, W, 3)` at each pixel of half their size."""
+    """Return the gradient similarity of two images `(H, W, 3)` at each pixel of half their size."""
     first, second = (slope(reduce(grey(p), 2), PREWITT, "zero") for p in (ours, theirs))
     return (2 * first * second + T) / (first**2 + second**2 + T)
 
 
-# Log-Gabor filters in quadrature (Field 1987), as Kovesi's `phasecong2.m` builds them.
-#
-# Four scales of wavelength 6, 12, 24 and 48 pixels, in four orientations. The picture is taken to
-# go on periodically, for the filters are applied to its Fourier transform.
+# Log-Gabor filters in quadrature (Field 1987) are built as in Kovesi's `phasecong2.m`.
+# They have wavelengths of 6, 12, 24 and 48 pixels in four orientations. Images are treated as
+# periodic because the filters are applied to their Fourier transforms.
 
 ORIENTATIONS, SCALES = 4, 4
-WAVELENGTH, RATIO = 6.0, 2.0  # the smallest, and from each to the next
+WAVELENGTH, RATIO = 6.0, 2.0  # smallest wavelength in pixels, and ratio of one to the next
 BANDWIDTH = 0.55  # sigma of the radial Gaussian over the centre frequency
 SPREAD = np.pi / ORIENTATIONS / 1.2  # sigma of the angular Gaussian
-CUTOFF, SHARPNESS = 0.45, 15  # of the Butterworth filter that keeps the corners out
+CUTOFF, SHARPNESS = 0.45, 15  # cutoff and order of the Butterworth filter for the corners
 
 
 class Bank(NamedTuple):
-    """The filters for one size of picture, and what white noise does to them."""
+    """Filters for one image size, and their response to white noise."""
 
     filters: Values
     """`(orientations, scales, H, W)`, zero frequency first."""
     noise: Values
-    """`(orientations,)`: the root mean square of noise through the sum of an orientation's
-    scales, for noise of which half the energies at the smallest scale are below 1."""
+    """`(orientations,)`: root mean square of noise through the sum of an orientation's scales,
+    for noise whose median energy at the smallest scale is 1."""
 
 
 @lru_cache(maxsize=4)
 def bank(height: int, width: int) -> Bank:
-    """The filters for pictures of a size."""
+    """Return the filters for images of a size."""
     down, right = np.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius = np.hypot(down, right)
     low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * SHARPNESS))
-    radius[0, 0] = 1  # its logarithm is taken; the filters are zero there
+    radius[0, 0] = 1  # the logarithm must exist; the filters are zero there
     centres = [1 / (WAVELENGTH * RATIO**scale) for scale in range(SCALES)]
     radial = np.stack(
         [np.exp(-(np.log(radius / f) ** 2) / (2 * np.log(BANDWIDTH) ** 2)) for f in centres]
@@ -197,17 +182,17 @@ def bank(height: int, width: int) -> Bank:
 
 
 def responses(picture: Values) -> Iterator[NDArray[np.complex128]]:
-    """Even (real) and odd (imaginary) responses of `(H, W)`: `(scales, H, W)` an orientation."""
+    """Yield even (real) and odd (imaginary) responses `(scales, H, W)` per orientation."""
     spectrum = np.fft.fft2(picture)
     for filters in bank(*picture.shape).filters:
         found = spectrum * filters
-        for axis in (-1, -2):  # as ifft2, but in place: fresh memory costs more than the transform
+        for axis in (-1, -2):  # ifft2 would allocate memory, which costs more than the transform
             np.fft.ifft(found, axis=axis, out=found)
         yield found
 
 
 def _frequencies(count: int) -> Values:
-    """Cycles a pixel, zero first; an odd number of them also reaches to .5 on both sides."""
+    """Return cycles per pixel, zero first; an odd count also reaches 0.5 on both sides."""
     steps = np.arange(count) - count // 2
     return np.fft.ifftshift(steps / (count - count % 2)).astype(np.float64)
 
@@ -220,39 +205,38 @@ def _angular(down: Values, right: Values, angle: float) -> Values:
 
 
 def _noise(filters: Values) -> Values:
-    """See `Bank.noise`.
+    """Return `Bank.noise`.
 
-    Of white noise, the energies of a filter are distributed as chi-squared with two degrees of
+    For white noise, the energies of a filter follow a chi-squared distribution with two degrees of
     freedom, whose median is ln 2 times the mean.
     """
     pixels = filters.shape[-2] * filters.shape[-1]
-    even = np.fft.ifft2(filters).real.sum(axis=1)  # of all scales: the cross terms are in it
+    even = np.fft.ifft2(filters).real.sum(axis=1)  # the sum over scales includes the cross terms
     gain = pixels * (even**2).sum(axis=(-2, -1)) / (filters[:, 0] ** 2).sum(axis=(-2, -1))
     found: Values = np.sqrt(gain / np.log(2))
     return found
 
 
-# Feature similarity (Zhang, Zhang, Mou and Zhang 2011, equation 6), in [0, 1].
-#
-# At each pixel two pictures are compared by phase congruency (Kovesi 1999) and by gradient
-# (Scharr), and the pixels are weighted by the greater phase congruency of the two. Constants,
-# borders and reduction are those of the authors' `FeatureSIM.m`; this is the grey index, not FSIMc.
+# FSIM is the feature similarity of Zhang, Zhang, Mou and Zhang 2011, equation 6, in [0, 1].
+# At each pixel, phase congruency (Kovesi 1999) and Scharr gradients of the two images are compared;
+# pixels are weighted by the greater phase congruency. Constants, borders and reduction are those of
+# the authors' `FeatureSIM.m`; this is the grey index, not FSIMc.
 
 FSIM_PROTOCOL = (
     "grey (not FSIMc); phase congruency of 4x4 log-Gabor filters from 6 pixels, Scharr gradients, "
-    "T1 .85, T2 160; reduced first by round(shorter side / 256)"
+    "T1 0.85, T2 160; reduced first by round(shorter side / 256)"
 )
 T1, T2 = 0.85, 160.0
 SCHARR = (3 / 16, 10 / 16, 3 / 16)
-DEVIATIONS = 2.0  # of noise beyond its mean that do not count
-OVERESTIMATE = 1.7  # by which Kovesi found the noise of this measure to be overestimated
+DEVIATIONS = 2.0  # standard deviations of noise above its mean that are ignored
+OVERESTIMATE = 1.7  # factor by which Kovesi found this noise to be overestimated
 EPSILON = 1e-4
-# Every pixel's least weight: two pictures without any feature are compared by their gradients.
+# Smallest weight of a pixel; two images without features are compared by their gradients.
 LEAST = 1e-9
 
 
 def fsim(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)`, from uint8 `(N, H, W, 3)`."""
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([_fsim(reduced(ours), reduced(theirs)) for ours, theirs in pairs])
 
@@ -266,13 +250,9 @@ def _fsim(ours: Values, theirs: Values) -> float:
 
 
 def phase_congruency(picture: Values) -> Values:
-    """How far the filters of all scales agree on the phase at each pixel, in [0, 1].
+    """Return how far the filters of all scales agree on the phase at each pixel, in [0, 1].
 
-    Args:
-        picture: Grey `(H, W)` in [0, 255].
-
-    Returns:
-        `(H, W)`, the measure PC2 of Kovesi 1999, equation 14.
+    The result `(H, W)`, of a grey image in [0, 255], is PC2 of Kovesi 1999, equation 14.
     """
     energies, amplitudes = np.zeros(picture.shape), np.zeros(picture.shape)
     for found, noise in zip(responses(picture), bank(*picture.shape).noise, strict=True):
@@ -285,7 +265,7 @@ def phase_congruency(picture: Values) -> Values:
 
 
 def _energy(found: NDArray[np.complex128]) -> Values:
-    """The part of each response along the sum of all, less the part across, summed over scales."""
+    """Return the part of the responses along their sum over scales, minus the part across it."""
     together = found.sum(axis=0)
     length = np.abs(together)
     across = np.abs((found * together.conj()).imag).sum(axis=0)
@@ -294,7 +274,7 @@ def _energy(found: NDArray[np.complex128]) -> Values:
 
 
 def _noise_threshold(smallest: Values, noise: float) -> float:
-    """The energy that noise alone reaches, which is distributed after Rayleigh."""
+    """Return the energy that noise alone reaches; it follows a Rayleigh distribution."""
     rayleigh = noise * float(np.median(smallest**2)) ** 0.5
     mean, deviation = np.sqrt(np.pi / 2), np.sqrt(2 - np.pi / 2)
     return float(rayleigh * (mean + DEVIATIONS * deviation) / OVERESTIMATE)
@@ -305,8 +285,8 @@ def _similarity(first: Values, second: Values, constant: float) -> Values:
 
 
 def reduced(photo: Pixels) -> Values:
-    """A photo `(H, W, 3)` in grey, `(H, W)`, brought to 256 pixels or so where it is larger."""
-    factor = int(min(photo.shape[:2]) / 256 + 0.5)  # half up, unlike round()
+    """Return a photo `(H, W, 3)` in grey, `(H, W)`, reduced to about 256 pixels if it is larger."""
+    factor = int(min(photo.shape[:2]) / 256 + 0.5)  # a half is rounded up, unlike by round()
     return reduce(grey(photo), max(factor, 1))
 
 
@@ -314,7 +294,7 @@ ENTRIES = {
     "ssim": Entry(
         TITLE="SSIM",
         DIRECTION="higher",
-        PROTOCOL="grey = .299 R + .587 G + .114 B, 7x7 uniform window, mirrored border",
+        PROTOCOL="grey = 0.299 R + 0.587 G + 0.114 B, 7x7 uniform window, mirrored border",
         score=ssim,
     ),
     "ms-ssim": Entry(

@@ -1,12 +1,10 @@
-"""Texture and colour of a picture in 38 numbers, without any network.
+"""Metrics of texture, colour and edges without any network.
 
-Of each of 16 log-Gabor filters (four wavelengths, four orientations): how strong its response is,
-and how unevenly it is spread over the picture (a few lines or grain everywhere). Such statistics of
-a bank of filters are what a texture is told by (Portilla and Simoncelli 2000). And the mean and
-the spread of L*, a* and b*.
-
-A step of 1 in any of the 38 is meant to be as plain as in another: a response twice as strong, or
-ten units of CIELAB. That is our choice, as the features of the FID are another's.
+An image has 38 features. For each of 16 log-Gabor filters (four wavelengths, four orientations)
+they give the strength of its response and how unevenly it is spread over the image (a few lines or
+grain everywhere); such filter statistics characterise textures (Portilla and Simoncelli 2000). The
+others are the mean and standard deviation of L*, a* and b*. A step of 1 in any feature is meant to
+be equally visible: a response twice as strong, or ten units of CIELAB. This scaling is our choice.
 """
 
 from collections.abc import Mapping
@@ -27,36 +25,35 @@ NAMES = (
     "edges",
 )
 
-
 TEXTURE_PROTOCOL = (
     "16 log-Gabor filters (wavelengths 6, 12, 24, 48; reduced first by round(shorter side / 256)): "
     "log2 of the mean amplitude and of RMS over mean; mean and deviation of L*, a*, b* over 10"
 )
-COLOUR_STEP = 10.0  # of CIELAB
-FAINTEST = 0.1  # grey levels: weaker responses are rounding
+COLOUR_STEP = 10.0  # CIELAB units per step of a feature
+FAINTEST = 0.1  # grey levels; weaker responses are rounding
 
 
 class Texture:
-    """The extractor: it needs to know nothing of the real photos."""
+    """Extractor that describes an image without using the real photos."""
 
     def look(self, real: Pixels) -> NDArray[np.float64]:
-        """Nothing, `(N, 0)`."""
+        """Return an empty array `(N, 0)`."""
         return np.empty((len(real), 0))
 
     def describe(self, pictures: Pixels, places: NDArray[np.float64]) -> Floats:
-        """The features `(N, 38)` of uint8 pictures `(N, H, W, 3)`."""
+        """Return the features `(N, 38)` of uint8 images `(N, H, W, 3)`."""
         del places
         return describe(pictures)
 
 
 def open_texture(files: Mapping[str, Path]) -> Texture:
-    """The extractor; it needs no network's file."""
+    """Return the extractor, which needs no network's file."""
     del files
     return Texture()
 
 
 def describe(photos: Pixels) -> Floats:
-    """The features `(N, 38)` of uint8 pictures `(N, H, W, 3)`."""
+    """Return the features `(N, 38)` of uint8 images `(N, H, W, 3)`."""
     rows = [np.concatenate([_texture(photo), _colours(photo)]) for photo in photos]
     return np.array(rows, np.float32)
 
@@ -77,53 +74,49 @@ def _colours(photo: Pixels) -> NDArray[np.float64]:
     return np.concatenate([colours.mean(axis=(0, 1)), colours.std(axis=(0, 1))]) / COLOUR_STEP
 
 
-# A Fréchet distance between two sets of pictures by hand-made features. It is not the FID.
-#
-# The formula is the FID's, the features are not: they need no network, and are those of
-# `metrics/texture.py`. Compare it with nothing but itself.
+# The texture distance has the FID's formula, but these features: compare it only with itself.
 
 TEXTURE_DISTANCE_PROTOCOL = (
-    "not FID, comparable with itself alone: Fréchet distance, as FID's, of 38 hand-made texture "
-    "and colour features; grows as pictures get fewer"
+    "not FID, comparable only with itself: Fréchet distance, as in FID, of 38 hand-made texture "
+    "and colour features; biased upwards for few images"
 )
 
 
 def texture_distance(generated: Floats, real: Floats) -> float:
-    """The distance of features `(N, D)` from `(M, D)`, 0 for equal sets.
+    """Return the distance between features `(N, D)` and `(M, D)`, 0 for equal sets.
 
     Raises:
-        DataError: One side has a single picture.
+        DataError: If one side has a single image.
     """
     return frechet_distance(generated, real)
 
 
-# Edge agreement: the F-measure of the edges of two pictures, with a tolerance of one pixel.
-#
+# Edge agreement is the F-measure of the edges of two images, with a tolerance of one pixel.
 # Edges are Canny's (1986): Gaussian smoothing, Sobel gradients, maxima across the edge, hysteresis.
 # They are compared as in the boundary measure of Csurka et al. 2013 ("What is a good evaluation
-# measure for semantic segmentation?", equation 6): precision is the share of generated edge pixels
-# that have a real one in reach, recall the share of real edge pixels that have a generated one.
+# measure for semantic segmentation?", equation 6): precision is the fraction of generated edge
+# pixels with a real one in reach, recall the fraction of real edge pixels with a generated one.
 
 EDGES_PROTOCOL = (
-    "F-measure of Canny edges of the grey pictures within 1 pixel (8 neighbours); sigma 1, Sobel, "
-    "thresholds .1 and .2 of 255, as scikit-image's; two pictures without edges count as 1"
+    "F-measure of Canny edges of the grey images within 1 pixel (8 neighbours); sigma 1, Sobel, "
+    "thresholds 0.1 and 0.2 of 255, as in scikit-image; two images without edges count as 1"
 )
 Mask = NDArray[np.bool_]
 RADIUS, SIGMA = 4, 1.0
 SOBEL = (1.0, 2.0, 1.0)
-LOW, HIGH = 0.1 * 255, 0.2 * 255  # of the Sobel sums, which are eight times the slope
+LOW, HIGH = 0.1 * 255, 0.2 * 255  # thresholds of the Sobel sums, which are eight times the slope
 
 
 def edge_agreement(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """One value for each picture, `(N,)` in [0, 1], from uint8 `(N, H, W, 3)`."""
+    """Return one value in [0, 1] per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     pairs = zip(generated, real, strict=True)
     return np.array([_agreement(edges(grey(ours)), edges(grey(theirs))) for ours, theirs in pairs])
 
 
 def edges(picture: Values) -> Mask:
-    """Which pixels of a grey picture `(H, W)` in [0, 255] are Canny edges, `(H, W)`.
+    """Return which pixels of a grey image `(H, W)` in [0, 255] are Canny edges, `(H, W)`.
 
-    No pixel of the border is: what lies across the edge there is not known.
+    Border pixels never are, because the values across an edge are unknown there.
     """
     around = (RADIUS, RADIUS)
     smoothed = smooth(pad(picture, around, around, "mirror"), gaussian(RADIUS, SIGMA))
@@ -144,19 +137,17 @@ def _agreement(ours: Mask, theirs: Mask) -> float:
 
 
 def _is_maximum(down: Values, right: Values, strength: Values) -> Mask:
-    """Where the gradient is no weaker than a pixel further on, both ways along it."""
+    """Return where the gradient is no weaker than one pixel further along it, both ways."""
     around = pad(strength, (1, 1), (1, 1), "zero")
     ahead, behind = (_further(around, sign * down, sign * right) for sign in (1, -1))
     return (strength >= ahead) & (strength >= behind)
 
 
 def _further(around: Values, down: Values, right: Values) -> Values:
-    """The strength one pixel further along the gradient: between a straight and a diagonal one.
+    """Return the strength one pixel further along the gradient `(down, right)`, each `(H, W)`.
 
-    Args:
-        around: The strengths, with one more pixel on every side.
-        down: The gradient, `(H, W)`.
-        right: The gradient, `(H, W)`.
+    It is interpolated between a straight and a diagonal neighbour from `around`, the strengths
+    padded by one pixel on every side.
     """
     is_steep = np.abs(down) > np.abs(right)
     longer, shorter = np.where(is_steep, (down, right), (right, down))
@@ -170,7 +161,7 @@ def _further(around: Values, down: Values, right: Values) -> Values:
 
 
 def _grown(seeds: Mask, allowed: Mask) -> Mask:
-    """The parts of `allowed` that hold a seed, connected over eight neighbours."""
+    """Return the parts of `allowed` that contain a seed, connected over eight neighbours."""
     count = 0
     while count != (count := int(seeds.sum())):
         seeds = _reach(seeds) & allowed
@@ -178,7 +169,7 @@ def _grown(seeds: Mask, allowed: Mask) -> Mask:
 
 
 def _reach(mask: Mask) -> Mask:
-    """Every pixel that is in the mask or beside one that is."""
+    """Return the pixels that are in the mask or next to one that is."""
     wide = np.pad(mask, 1)
     wide = wide[:-2] | wide[1:-1] | wide[2:]
     reached: Mask = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
