@@ -1,1 +1,1 @@
-"""Portraits: faces found and framed, backdrops, light, and the liberties of somebody who draws."""
+"""Portraits: face detection and alignment, backdrops, lighting and freely drawn faces."""

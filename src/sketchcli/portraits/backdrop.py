@@ -1,4 +1,4 @@
-"""A portrait brought into a studio: before its backdrop, and into its light."""
+"""Studio conditions for portraits: a plain backdrop and even lighting."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,46 +7,40 @@ from sketchcli import images
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
 
-# A portrait's busy background exchanged for a studio's: plain, softly lit, blue-grey.
-#
-# A sketch leaves the background out, so a network cannot know it: trained on flags and bookshelves
-# it paints blotches. Trained on portraits before one calm backdrop, it paints that.
-#
+# A portrait's busy background is replaced by a studio's: plain, softly lit, blue-grey.
+# A sketch omits the background, so a network cannot know it: trained on flags and bookshelves, it
+# generates blotches, but trained on portraits with one plain backdrop, it generates that backdrop.
 # The sitter is cut out by GrabCut (Rother, Kolmogorov, Blake, "GrabCut: interactive foreground
-# extraction using iterated graph cuts", 2004), which is told where a head and shoulders are from
-# where the eyes are.
+# extraction using iterated graph cuts", 2004), given the head and shoulders expected from the eyes.
 
 Points = NDArray[np.float32]
 Exact = NDArray[np.float64]
-_WORKING_SIDE = 128  # pixels: the time grows with their number
-_ROUNDS = 3
-_NEAR = 7  # pixels: what is compared on either side of the outline
-_CLEAR = 18.0  # CIELAB distance, in 8 bits, of colours that are told apart
-_LEAST_CLEAR = 0.85  # share of the outline
-_SPECK = 0.005  # of the picture: a smaller hole in the sitter is closed
+_WORKING_SIDE = 128  # pixels of the longer side; the time grows with their number
+_ROUNDS = 3  # iterations of GrabCut
+_NEAR = 7  # pixels; size of the area compared on either side of the outline
+_CLEAR = 18.0  # 8-bit CIELAB distance from which colours count as different
+_LEAST_CLEAR = 0.85  # smallest fraction of the outline with different colours
+_SPECK = 0.005  # fraction of the image below which a hole in the sitter is closed
 # Ellipses around the point between the eyes, in eye distances: x and y of the centre, half axes.
 _INNER_FACE = (0.0, 0.35, 0.85, 1.3)
 _HEAD = (0.0, 0.1, 1.7, 2.05)
-_REACH = (0.0, 0.25, 2.0, 2.35)  # above the shoulders, nothing of the sitter is further out
-_NECK, _SHOULDERS = 1.3, 1.85  # how far below the eyes they begin
-_SLOPE = 0.2  # of the shoulders
-_BUST = 2.0  # half the width of what is surely a body
-_WINDOW = (3.4, 2.9, 4.0)  # to either side, above and below: the sitter is looked for within
-# A crown lower than this, or this lopsided, has lost its hair to a background of its colour;
-# measured in eye distances above the eyes, over the middle of the face and over each eye.
+_REACH = (0.0, 0.25, 2.0, 2.35)  # contains all of the sitter above the shoulders
+_NECK, _SHOULDERS = 1.3, 1.85  # eye distances below the eyes at which they begin
+_SLOPE = 0.2  # slope of the shoulders
+_BUST = 2.0  # eye distances; half the width of what is certainly a body
+_WINDOW = (3.4, 2.9, 4.0)  # eye distances to either side, above and below that are searched
+# A crown that is lower or more lopsided than this has lost its hair to a background of the same
+# colour; it is measured in eye distances above the eyes, mid-face and over each eye.
 _CROWN, _TEMPLES, _LOPSIDED = 1.45, 1.15, 0.4
-# CIELAB of the backdrop: lightness, green to red, blue to yellow; each with its deviation.
+# CIELAB of the backdrop (lightness, green to red, blue to yellow), and its standard deviations.
 _COLOUR = np.array([66.0, -1.0, -14.0])
 _VARIETY = np.array([4.0, 1.2, 3.0])
 
 
 def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | None:
-    """The sitter of a portrait before a studio's backdrop; None where he cannot be cut out.
+    """Return a portrait `(H, W, 3)` with a random studio backdrop; None if it cannot be cut out.
 
-    Args:
-        photo: `(H, W, 3)`.
-        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
-        rng: The source of the backdrop's colour and light.
+    The eyes `(2, 2)` are x and y in pixels, of the eye on the image's left first.
     """
     matte = sitter(photo, eyes)
     if matte is None:
@@ -59,14 +53,10 @@ def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | No
 
 
 def sitter(photo: Pixels, eyes: Points) -> Floats | None:
-    """How surely each pixel belongs to the sitter, `(H, W)` in [0, 1].
+    """Return how certainly each pixel of a photo belongs to the sitter, `(H, W)` in [0, 1].
 
-    None where the outline found is doubtful: along it the colours hardly differ, or the hair was
-    taken for background.
-
-    Args:
-        photo: `(H, W, 3)`.
-        eyes: `(2, 2)`, in its pixels.
+    The result is None if the outline is doubtful because the colours along it hardly differ, or
+    because the hair was taken for background. The arguments are those of `studio`.
     """
     height, width = photo.shape[:2]
     places: Exact = np.asarray(eyes, np.float64)
@@ -80,7 +70,6 @@ def sitter(photo: Pixels, eyes: Points) -> Floats | None:
 
 
 def _window(shape: tuple[int, int], eyes: Exact) -> tuple[slice, slice]:
-    """Rows and columns around head and shoulders."""
     (x, y), distance = eyes.mean(axis=0), _distance(eyes)
     aside, above, below = (distance * side for side in _WINDOW)
     rows = slice(max(round(y - above), 0), min(round(y + below), shape[0]))
@@ -92,8 +81,8 @@ def _distance(eyes: Exact) -> float:
 
 
 def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
-    """The matte of a picture that is all head and shoulders, unless it is doubtful."""
-    if not photo.size:  # the face is beyond the picture
+    """Return the matte of an image filled by head and shoulders, or None if it is doubtful."""
+    if not photo.size:  # the face lies beyond the image
         return None
     height, width = photo.shape[:2]
     scale = min(_WORKING_SIDE / max(height, width), 1)
@@ -103,7 +92,7 @@ def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
     marks = _marks(small.shape[:2], eyes * scale)
     if not {cv2.GC_FGD, cv2.GC_BGD} <= set(np.unique(marks).tolist()):
         return None
-    cv2.setRNGSeed(0)  # its clusters begin at random
+    cv2.setRNGSeed(0)  # GrabCut initialises its clusters at random
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(lab, marks, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     whole = _one_piece((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD))
@@ -111,13 +100,13 @@ def _cut_out(photo: Pixels, eyes: Exact) -> Floats | None:
         return None
     edge = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 0.7)
     large = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)
-    # A little inside: no rim of the old background.
+    # The edge moves inwards a little, so that no rim of the old background remains.
     t = np.clip((large - 0.35) / 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _marks(shape: tuple[int, ...], eyes: Exact) -> NDArray[np.uint8]:
-    """What GrabCut is told of each pixel: surely or perhaps the sitter, surely or perhaps not."""
+    """Return GrabCut's initial class of each pixel: sure or probable foreground or background."""
     centre, distance = eyes.mean(axis=0), _distance(eyes)
     y, x = np.mgrid[: shape[0], : shape[1]]
     across, down = (x - centre[0]) / distance, (y - centre[1]) / distance
@@ -140,7 +129,7 @@ def _marks(shape: tuple[int, ...], eyes: Exact) -> NDArray[np.uint8]:
 
 
 def _one_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest part of a mask, its small holes closed."""
+    """Return the largest component of a mask, with small holes closed."""
     _, labels, about, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     largest = labels == 1 + int(np.argmax(about[1:, cv2.CC_STAT_AREA]))
     _, holes, about, _ = cv2.connectedComponentsWithStats((~largest).astype(np.uint8))
@@ -149,7 +138,7 @@ def _one_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _has_crown(whole: NDArray[np.bool_], eyes: Exact) -> bool:
-    """Whether a head as high as heads are, and as even, is above the eyes."""
+    """Return whether the head above the eyes is as high and as symmetric as heads are."""
     (x, y), distance = eyes.mean(axis=0), _distance(eyes)
     columns = np.clip(np.rint(x + distance * np.array([-0.5, 0, 0.5])), 0, whole.shape[1] - 1)
     left, middle, right = (y - np.argmax(whole[:, columns.astype(int)], axis=0)) / distance
@@ -158,7 +147,7 @@ def _has_crown(whole: NDArray[np.bool_], eyes: Exact) -> bool:
 
 
 def _is_clear(lab: Pixels, whole: NDArray[np.bool_], eyes: Exact) -> bool:
-    """Whether the colours on the two sides of the outline differ, from the crown to the neck."""
+    """Return whether the colours on both sides of the outline differ, from crown to neck."""
     sides = []
     for weight in (whole.astype(np.float32), (~whole).astype(np.float32)):
         total = np.maximum(cv2.blur(weight, (_NEAR, _NEAR)), np.float32(1e-3))
@@ -172,7 +161,7 @@ def _is_clear(lab: Pixels, whole: NDArray[np.bool_], eyes: Exact) -> bool:
 
 
 def _backdrop(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """RGB `(H, W, 3)` in [0, 255]: one colour, lit from somewhere behind the head."""
+    """Return RGB `(H, W, 3)` in [0, 255]: one colour, lit from somewhere behind the head."""
     height, width = shape
     colour = _COLOUR + _VARIETY * rng.normal(0, 1, 3)
     x, y = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.6)
@@ -184,33 +173,30 @@ def _backdrop(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, np.float32)
 
 
-# Portraits of many cameras lit as by one: exposure and colour cast evened out by the skin.
-#
-# A sketch does not tell how a photo was exposed, nor what lamp there was. A network trained on
-# portraits of all kinds paints their mean, in which white faces are dim and red. Here the skin is
-# brought near the lightness and the hue that it has in a well-lit studio. Dark skin stays dark:
-# what differs from person to person is drawn, and is to be learnt.
+# Exposure and colour cast of portraits from many cameras are evened out by the colour of the skin.
+# A sketch shows neither how a photo was exposed nor its lamp, so a network trained on all kinds of
+# portraits generates their mean, in which white faces are dim and red. Skin is therefore brought
+# close to its lightness and hue in a well-lit studio. Dark skin stays dark: sketches show what
+# differs between people, and the network must learn it.
 
 SkinPoints = NDArray[np.float32]
 Colour = NDArray[np.float64]
-# Where skin is bare, in eye distances from the point between the eyes: to the right, down.
+# Patches of bare skin, in eye distances to the right of and below the point between the eyes.
 _PATCHES = ((-0.55, 0.55), (0.55, 0.55), (0.0, 0.45), (-0.25, -0.45), (0.25, -0.45))
 _PATCH = 0.13  # half a patch's side, in eye distances
-# CIELAB of skin that photos have, and that it gets: lightness rises, more slowly towards white;
-# of what differs in hue between photos, more is the lamp than the sitter.
+# CIELAB of skin in photos and in the result: lightness rises, less so towards white; differences in
+# hue between photos are kept only in part, because they come more from the lamp than the sitter.
 _LIGHTNESS = ((0.0, 30.0, 46.0, 61.0, 74.0, 100.0), (0.0, 34.0, 55.0, 75.0, 81.0, 100.0))
 _USUAL_HUE, _STUDIO_HUE, _KEPT = np.array([17.7, 18.3]), np.array([12.5, 18.0]), 0.6
-# A mended photo may look made up: at most so much is done to a channel, and to all.
+# Limits of the factors per channel and for all, because a corrected face may look made up.
 _CASTS, _EXPOSURES = (0.88, 1.12), (0.5, 3.0)
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear RGB (ITU-R BT.709)
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # weights of linear RGB (ITU-R BT.709)
 
 
 def evened(photo: Pixels, eyes: SkinPoints) -> Pixels:
-    """The portrait `(H, W, 3)` as a studio's lamps would show it; black and white stay.
+    """Return a portrait, RGB `(H, W, 3)`, as in studio lighting, with black and white unchanged.
 
-    Args:
-        photo: RGB, uint8.
-        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
+    The eyes `(2, 2)` are x and y in pixels, of the eye on the image's left first.
     """
     skin = _skin(photo, eyes)
     if skin is None:
@@ -219,7 +205,7 @@ def evened(photo: Pixels, eyes: SkinPoints) -> Pixels:
     cast = np.clip((lit / (_LUMINANCE @ lit)) / (skin / (_LUMINANCE @ skin)), *_CASTS)
     exposure = np.clip(_odds(lit) / _odds(skin), *_EXPOSURES)
     gains, light = exposure * cast, _linear(np.arange(256) / 255)[:, None]
-    # Odds times a gain: a straight line in the shadows, and white stays white.
+    # Multiplying the odds by the gain is linear in the shadows and keeps white.
     curves = _encoded(light * gains / (1 + light * (gains - 1)))
     table = np.rint(curves * 255).astype(np.uint8)
     pixels: Pixels = np.stack([table[photo[..., c], c] for c in range(3)], axis=-1)
@@ -227,7 +213,7 @@ def evened(photo: Pixels, eyes: SkinPoints) -> Pixels:
 
 
 def _skin(photo: Pixels, eyes: SkinPoints) -> Colour | None:
-    """The usual linear RGB of the bare skin; None where the face is beyond the picture."""
+    """Return the median linear RGB of bare skin, or None if the face lies beyond the image."""
     places: Colour = np.asarray(eyes, np.float64)
     right = places[1] - places[0]
     down = np.array([-right[1], right[0]])
@@ -244,7 +230,7 @@ def _skin(photo: Pixels, eyes: SkinPoints) -> Colour | None:
 
 
 def _studio(skin: Colour) -> Colour:
-    """What linear RGB skin has in the studio."""
+    """Return the linear RGB that skin has in a studio."""
     lab = cv2.cvtColor(_encoded(skin).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
     lab[0] = np.interp(lab[0], *_LIGHTNESS)
     lab[1:] = _STUDIO_HUE + _KEPT * (lab[1:] - _USUAL_HUE)
@@ -252,13 +238,13 @@ def _studio(skin: Colour) -> Colour:
 
 
 def _odds(colour: Colour) -> float:
-    """The luminance of linear RGB, as odds."""
+    """Return the luminance of linear RGB as odds, l / (1 - l)."""
     luminance = min(max(float(_LUMINANCE @ colour), 1e-3), 1 - 1e-3)
     return luminance / (1 - luminance)
 
 
 def _linear(encoded: Colour) -> Colour:
-    """SRGB values in [0, 1] as amounts of light (IEC 61966-2-1)."""
+    """Convert sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 

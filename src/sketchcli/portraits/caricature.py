@@ -1,12 +1,10 @@
-"""Portraits as somebody draws them: features a little out of place, shaded by convention.
+"""Free portraits, as people draw them: features slightly displaced, shaded by convention.
 
-A sketch that is drawn from a photo's own pixels is true to them in all it shows. People's are not:
-they enlarge eyes, lengthen noses, and give everybody what a face is drawn with, whatever the light
-was: the nose's two sides, lids, full lips. A network that has seen true sketches only takes each
-such mark for a shadow of that face. So the face is changed as a draughtsman would have it, for a
-style to draw from; the photo that it is paired with stays.
-
-The conventions are those of textbooks (Loomis, "Drawing the Head and Hands", 1956).
+A sketch computed from a photo is true to it in everything it shows. People's sketches are not: they
+enlarge eyes, lengthen noses and, whatever the light, shade what textbooks prescribe, such as both
+sides of the nose, lids and full lips (Loomis, "Drawing the Head and Hands", 1956). A network
+trained only on true sketches takes each such mark for a shadow of that face. So a style draws from
+a face changed as a draughtsman would change it; the photo paired with the sketch stays unchanged.
 """
 
 from collections.abc import Iterator
@@ -24,14 +22,14 @@ Exact = NDArray[np.float64]
 Polyline = list[tuple[float, float]]
 
 _REACH = 2.6  # eye distances around the middle of the face that are changed
-_MIDDLE = 0.5  # eye distances below the eyes
-_NOSE = 0.63  # eye distances below the eyes: the tip of a usual nose
-_BITS = 4  # of a coordinate's fraction, as cv2 takes it
-_MOSTLY_FREE = 0.6  # exponent of an even chance: below 1, more drawings are free than true
-_REDDER = (3.0, 9.0)  # in CIELAB's a*: what is hardly a lip yet, and how much more surely is
-_LIPS, _RIMS = 0.45, 0.6  # how dark they are at the most
-_SHEEN = 1.0  # how much lighter the lower lip is drawn at the most
-_FIELD_STEPS = 48  # along a side of the grid on which displacements are worked out
+_MIDDLE = 0.5  # eye distances from the eyes down to the middle of the face
+_NOSE = 0.63  # eye distances from the eyes down to the tip of an average nose
+_BITS = 4  # fractional bits of coordinates in cv2
+_MOSTLY_FREE = 0.6  # exponent of a uniform number; below 1, more drawings are free than true
+_REDDER = (3.0, 9.0)  # CIELAB a* above the skin's: where lips begin, and the range to full lips
+_LIPS, _RIMS = 0.45, 0.6  # largest darkening, as a fraction of the light
+_SHEEN = 1.0  # largest lightening of the lower lip
+_FIELD_STEPS = 48  # points along each side of the grid of displacements
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class _Mark:
     path: Polyline  # x to the right of the middle line, y below the eyes
     width: float
     softness: float  # standard deviation of the blur
-    darkness: float  # at the most: share of the light that is taken
+    darkness: float  # largest fraction of the light that is removed
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,25 @@ class _Pull:
     """A feature that is drawn elsewhere or larger; lengths in eye distances."""
 
     centre: tuple[float, float]
-    reach: tuple[float, float]  # standard deviations of the bell within which it moves
+    reach: tuple[float, float]  # standard deviations of the Gaussian within which it moves
     shift: tuple[float, float]
-    growth: tuple[float, float]  # factors
+    growth: tuple[float, float]  # factors of its width and height
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A face's own axes, in the pixels of a picture."""
+    """A face's own axes, in the pixels of an image."""
 
-    eyes: Exact  # (2,): between the eyes
-    axes: Exact  # (2, 2): rows are one eye distance to the right, and down
-    nose: Exact  # (2,): its tip, in eye distances
-    mouth: Exact  # (2, 2): its corners, in eye distances
+    eyes: Exact  # (2,): the point between the eyes
+    axes: Exact  # (2, 2): rows are one eye distance to the right and one down
+    nose: Exact  # (2,): the tip of the nose, in eye distances
+    mouth: Exact  # (2, 2): the corners of the mouth, in eye distances
 
     @property
     def distance(self) -> float:
         return float(np.linalg.norm(self.axes[0]))
 
     def to_pixels(self, places: Exact) -> Exact:
-        """Pixels `(..., 2)` of places in eye distances."""
         return np.asarray(self.eyes + places @ self.axes)
 
     def from_pixels(self, pixels: Exact) -> Exact:
@@ -76,21 +73,16 @@ class _Frame:
 
 
 def free(photo: Pixels, landmarks: Points, rng: np.random.Generator) -> Pixels:
-    """The photo `(H, W, 3)` as somebody would draw it, who is free with a likeness.
+    """Return the photo with its face changed as if drawn freely.
 
-    How free, from not at all to very, is drawn first; then how dark each mark is, and how far each
-    feature is off. What is far from the face stays.
-
-    Args:
-        photo: RGB, uint8.
-        landmarks: `(5, 2)`: x and y of the eyes, the nose and the corners of the mouth; of two, the
-            one at the picture's left first.
-        rng: The source of the draws.
+    How free, from not at all to very, is sampled first; then the darkness of each mark and the
+    displacement of each feature. Everything far from the face stays unchanged. The landmarks
+    `(5, 2)` are x and y of the eyes, the nose and the corners of the mouth, left ones first.
     """
     frame = _frame(landmarks)
     rows, columns = _window(frame, photo.shape)
     window = photo[rows, columns]
-    if not window.size:  # the face is beyond the picture
+    if not window.size:  # the face lies beyond the image
         return photo
     frame = replace(frame, eyes=frame.eyes - (columns.start, rows.start))
     freedom = rng.uniform(0, 1) ** _MOSTLY_FREE
@@ -106,7 +98,6 @@ def free(photo: Pixels, landmarks: Points, rng: np.random.Generator) -> Pixels:
 
 
 def _window(frame: _Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns around a face."""
     x, y = frame.to_pixels(np.array([0, _MIDDLE]))
     reach = _REACH * frame.distance
     rows, columns = (
@@ -128,7 +119,7 @@ def _frame(landmarks: Points) -> _Frame:
 
 
 def _marks(frame: _Frame) -> Iterator[_Mark]:
-    """What a face is drawn with, one side after the other."""
+    """Yield the marks with which a face is drawn, one side after the other."""
     nose_x, nose_y = frame.nose[0], max(frame.nose[1], 0.1)
     long, lean = nose_y / _NOSE, nose_x / nose_y
     middle = frame.mouth.mean(axis=0)
@@ -158,13 +149,13 @@ def _marks(frame: _Frame) -> Iterator[_Mark]:
 
 
 def _lid(side: int, height: float) -> Polyline:
-    """An arc over an eye, or under it, `height` below its middle."""
+    """Return an arc whose middle is `height` below that of an eye (above it if negative)."""
     turns = np.linspace(-1, 1, 7)
     return [(side * 0.5 + 0.27 * t, height * (1 - 0.7 * t * t)) for t in turns]
 
 
 def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
-    """Share of the light `(H, W)` that a mark takes at its darkest."""
+    """Return the fraction of the light `(H, W)` that a mark removes at its darkest."""
     canvas = np.zeros(shape[:2], np.uint8)
     pixels = frame.to_pixels(np.array(mark.path))
     fixed = np.rint(pixels * 2**_BITS).astype(np.int32)
@@ -175,9 +166,9 @@ def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
 
 
 def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
-    """What is darkened of the lips, `(H, W)` each, and of the lower one lightened (below 0).
+    """Yield how much the lips are darkened, `(H, W)` each, and the lower one lightened (below 0).
 
-    Lips are where it is redder around the mouth than beside.
+    Lips are found where the area around the mouth is redder than the surrounding skin.
     """
     lab = cv2.cvtColor(window.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
     red = cv2.GaussianBlur(lab[..., 1], (0, 0), max(0.02 * frame.distance, 0.3))
@@ -198,13 +189,13 @@ def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
     rims = np.asarray(cv2.morphologyEx(lips, cv2.MORPH_GRADIENT, disc), np.float32)
     yield np.float32(_LIPS) * lips
     yield np.float32(_RIMS) * rims
-    # The lower one is rounder, and left light.
+    # The lower lip is rounder, so it is left light.
     lower = np.clip((places[..., 1] - frame.mouth[:, 1].mean()) / 0.06, 0, 1).astype(np.float32)
     yield np.float32(-_SHEEN) * lower * np.maximum(lips - rims, 0)
 
 
 def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[_Pull]:
-    """How far off each feature is; both eyes are drawn alike, nearly."""
+    """Yield the displacement of each feature; that of both eyes is nearly the same."""
 
     def off(deviation: float) -> tuple[float, float]:
         x, y = freedom * deviation * rng.normal(0, 1, 2)
@@ -227,9 +218,9 @@ def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[
 
 
 def _pulled(drawn: Floats, pulls: list[_Pull], frame: _Frame) -> Pixels:
-    """A picture `(H, W, 3)` whose features have been moved and enlarged."""
+    """Return the image `(H, W, 3)` with its features moved and enlarged."""
     height, width = drawn.shape[:2]
-    # Where cv2.resize takes a small picture's pixels to be.
+    # The grid points lie where cv2.resize assumes the pixels of a small image.
     steps = (np.arange(_FIELD_STEPS) + 0.5) / _FIELD_STEPS
     coarse = np.meshgrid(steps * width - 0.5, steps * height - 0.5)
     places = frame.from_pixels(np.stack(coarse, axis=-1))

@@ -1,8 +1,8 @@
-"""Where a face's eyes are (YuNet), and pictures cut so that they are where CUHK's are.
+"""Face detection (YuNet), and alignment of images by the eyes to CUHK's crops.
 
-YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023) finds a face at almost any
-scale, but places the eyes of a small or tilted one roughly: the 8-bit network is off by 5 degrees,
-where faces are tilted by up to 20. So the face is looked at again, upright and large.
+YuNet (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023) detects faces at almost any
+scale, but locates the eyes of small or tilted ones only roughly: for tilts of up to 20 degrees, the
+8-bit network is off by 5 degrees. Therefore each face is detected again, upright and enlarged.
 """
 
 from collections.abc import Iterator
@@ -21,34 +21,34 @@ from sketchcli.images.opencv import cv2
 
 Points = NDArray[np.float32]
 
-# Of a CUHK crop (CUFS, Wang and Tang 2009): its size, and the eyes' x and y in it.
+# Size of a CUHK crop (CUFS, Wang and Tang 2009) in pixels, and x and y of the eyes in it.
 CROP_HEIGHT, CROP_WIDTH = 250, 200
 CROP_EYES = np.array([[75, 125], [125, 125]], np.float32)
 CROP_EYE_DISTANCE = 50
 ASPECT = CROP_WIDTH / CROP_HEIGHT
-FEATHER = 0.12  # of a pasted face's width, over which it passes into what is around it
+FEATHER = 0.12  # fraction of a pasted face's width over which it blends into its surroundings
 
 # Measured on CUHK, Congress portraits, drawn faces and 150 facades: faces and sketches of faces
-# score .84 and more at the first of these scales, facades .73 at most at any.
+# score 0.84 or more at the first of these scales, facades 0.73 or less at every scale.
 SCORE = 0.75
-LONGER_SIDES = (160, 320, 640)  # the larger ones find small faces in large pictures
+LONGER_SIDES = (160, 320, 640)  # pixels; the larger sizes find small faces in large images
 
-# The second look: a square, the place of the eyes in it, and how far beside CUHK's eyes YuNet
-# places them there (median over the CUHK photos and sketches, in eye distances).
+# The refinement uses a square of 256 pixels with the eyes at these places. The bias is YuNet's
+# offset from CUHK's eyes there (median over CUHK's photos and sketches, in eye distances).
 WINDOW = 256
 WINDOW_EYES = np.array([[73, 115], [183, 115]], np.float32)
 BIAS = np.array([[-0.008, 0.038], [0.040, 0.022]], np.float32)
-LOOKS = 2  # the first look's tilt may be far off; a third changes nothing
+LOOKS = 2  # refinements; the first detection's tilt may be far off, and a third changes nothing
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a picture, in its pixels.
+    """A face, in pixels of its image.
 
     Args:
-        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
-        landmarks: `(5, 2)`: x and y of those eyes, the nose, the corners of the mouth.
-        points: `(5, 2)`: the landmarks as they were seen first, of which SFace's cuts are made.
+        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
+        landmarks: `(5, 2)`, x and y of these eyes, the nose and the corners of the mouth.
+        points: `(5, 2)`, the landmarks before refinement, by which SFace's crops are aligned.
         box: x, y, width and height.
     """
 
@@ -59,17 +59,14 @@ class Face:
 
 
 class FaceFinder:
-    """Finds the largest face of a picture; not to be shared between threads.
-
-    Args:
-        model: YuNet's ONNX file.
+    """Detector of an image's largest face, with YuNet's ONNX file; do not share it among threads.
 
     Raises:
-        DataError: The file is missing or is not YuNet.
+        DataError: If the file is missing or is not YuNet.
     """
 
     def __init__(self, model: Path) -> None:
-        hint = "type: sketch2img fetch-data yunet"
+        hint = "run: sketch2img fetch-data yunet"
         try:
             network = np.fromfile(model, dtype=np.uint8)
         except OSError as error:
@@ -79,10 +76,10 @@ class FaceFinder:
             self._network = cv2.FaceDetectorYN.create("onnx", network, nothing, (32, 32), SCORE)
             self._network.detect(np.zeros((32, 32, 3), np.uint8))
         except (cv2.error, ValueError) as error:
-            raise DataError(f"{model}: not the network YuNet", hint=hint) from error
+            raise DataError(f"{model} is not the network YuNet", hint=hint) from error
 
     def find(self, rgb: Pixels) -> Face | None:
-        """The largest confident face in `(H, W, 3)`, or None; sketches may be given as RGB too."""
+        """Return the largest confident face in a photo or sketch `(H, W, 3)`, or None."""
         face = next(self._search(rgb), None)
         if face is None:
             return None
@@ -101,14 +98,14 @@ class FaceFinder:
                 yield max(faces, key=lambda face: face.box[2] * face.box[3])
 
     def _detect(self, rgb: Pixels, scale: NDArray[np.float64]) -> list[Face]:
-        """All confident faces, their places multiplied by `scale` (x, y)."""
+        """Return all confident faces, with coordinates multiplied by `scale` (x, y)."""
         self._network.setInputSize((rgb.shape[1], rgb.shape[0]))
         found = self._network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1]
-        rows = cast("NDArray[np.float32] | None", found)  # its stub does not know of None
+        rows = cast("NDArray[np.float32] | None", found)  # the stub omits None
         return [] if rows is None else [_face(row, scale) for row in rows]
 
     def _look_again(self, rgb: Pixels, landmarks: Points) -> Points:
-        """The landmarks as YuNet sees them where the face is upright and fills the picture."""
+        """Return the landmarks that YuNet finds when the face is upright and fills the image."""
         there = _similarity(landmarks[:2], WINDOW_EYES)
         faces = self._detect(_warped(rgb, there, (WINDOW, WINDOW)), np.ones(2))
         if not faces:
@@ -121,12 +118,9 @@ class FaceFinder:
 
 
 def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
-    """What CUHK's crops show of a picture, as small as it covers `size` (height, width).
+    """Crop an image like CUHK's crops, to the smallest size that covers `size` (height, width).
 
-    Args:
-        pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
-        eyes: As `align` takes them; None: the middle of the picture is taken.
-        size: That is to be made of it.
+    The image is grey or RGB, the eyes are those of `align`, or None for a centre crop.
     """
     height = max(size[0], round(size[1] / ASPECT))
     if eyes is None:
@@ -135,27 +129,21 @@ def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
 
 
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
-    """Rotate, scale and shift a picture so that the eyes are where CUHK's crops have them.
+    """Rotate, scale and shift an image so that its eyes are where CUHK's crops have them.
 
-    What the picture does not hold repeats its border.
+    Areas beyond the image repeat its border.
 
     Args:
         pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
-        eyes: `(2, 2)`: x and y of the eye at the picture's left, then of the other.
-        height: Of the result, in pixels; its width is .8 of that, rounded.
+        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
+        height: Height of the result in pixels; its width is 0.8 times that, rounded.
     """
     width = round(height * CROP_WIDTH / CROP_HEIGHT)
     return _warped(pixels, _similarity(eyes, _crop_eyes(width, height)), (width, height))
 
 
 def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
-    """Put a face that `align` cut out, at any size, back where it was.
-
-    Args:
-        face: RGB `(h, w, 3)`.
-        onto: The picture that it came from, RGB `(H, W, 3)`.
-        eyes: Where the eyes are in that, as `align` was told.
-    """
+    """Paste an RGB face `(h, w, 3)` back into the image from which `align` cropped it."""
     height, width = face.shape[:2]
     back = _similarity(_crop_eyes(width, height), eyes)
     size = (onto.shape[1], onto.shape[0])
@@ -167,27 +155,24 @@ def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
 
 
 def _crop_eyes(width: int, height: int) -> Points:
-    """Where the eyes are in an aligned picture of another size than CUHK's."""
-    # Centres of pixels have whole coordinates, so that sizes scale around -.5.
+    """Return the eyes in an aligned image of another size than CUHK's."""
+    # Pixel centres have integer coordinates, so images scale around -0.5.
     scale = np.array([width / CROP_WIDTH, height / CROP_HEIGHT], np.float32)
     return (CROP_EYES + np.float32(0.5)) * scale - np.float32(0.5)
 
 
 def _feathered(height: int, width: int) -> NDArray[np.float32]:
-    """How much of a pasted face covers what was there: all in the middle, nothing at the edge."""
+    """Return the opacity of a pasted face: 1 in the middle, 0 at the edge."""
     rise = max(1.0, FEATHER * width)
     down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
     return np.minimum(down[:, None], along[None, :]).clip(0, 1).astype(np.float32)
 
 
 def loosened(eyes: Points, rng: np.random.Generator) -> Points:
-    """Eyes beside a face's own, so that `align` by them cuts loosely, as people do.
+    """Return eyes `(2, 2)` next to a face's own, so that `align` by them crops loosely.
 
-    From hardly at all to 1.7 times as wide, 20 degrees and half an eye distance off.
-
-    Args:
-        eyes: `(2, 2)`: x and y.
-        rng: The source of the draws.
+    As in crops made by people, they are off by almost nothing up to 1.7 times the distance, 20
+    degrees and half an eye distance.
     """
     amount = rng.uniform() ** 1.3
     wider = np.exp(amount * rng.uniform(-0.12, 0.52))
@@ -208,7 +193,7 @@ def _face(row: NDArray[np.float32], scale: NDArray[np.float64]) -> Face:
 
 
 def _similarity(start: Points, end: Points) -> NDArray[np.float64]:
-    """The `(2, 3)` matrix that rotates, scales and shifts two points onto two others."""
+    """Return the `(2, 3)` matrix that rotates, scales and shifts two points onto two others."""
     first, second = (np.asarray(points, np.float64) for points in (start, end))
     a, b = (complex(*(points[1] - points[0])) for points in (first, second))
     turn = b / a if a else complex(1)
@@ -223,14 +208,14 @@ def _moved(matrix: cv2.typing.MatLike, points: Points) -> Points:
 
 
 def _warped(pixels: Pixels, matrix: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
-    """Warp to `(width, height)`; where that reduces, INTER_AREA does it first, then the warp."""
+    """Warp to `(width, height)`; an image that shrinks is first reduced with INTER_AREA."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 1:
         tall, wide = pixels.shape[:2]
         reduced = (max(1, round(tall * scale)), max(1, round(wide * scale)))
         back = np.array([wide / reduced[1], tall / reduced[0]])
         pixels = images.resize(pixels, reduced)
-        # A reduced picture's pixel x covers the pixels around (x + .5) * back - .5.
+        # Pixel x of the reduced image covers the pixels around (x + 0.5) * back - 0.5.
         shift = matrix[:, :2] @ ((back - 1) / 2) + matrix[:, 2]
         matrix = np.hstack([matrix[:, :2] * back, shift[:, None]])
     warped = cv2.warpAffine(
