@@ -1,4 +1,4 @@
-"""`sketch2img doctor`: look at everything that the five verbs need."""
+"""The checks of `sketch2img doctor`: everything that the five main commands need."""
 
 import os
 import platform
@@ -25,60 +25,46 @@ STEPS = 13
 
 
 class State(StrEnum):
-    """How grave it is."""
+    """Severity of a check's outcome."""
 
     OK = "ok"
-    NOTE = "note"  # worth knowing; everything runs
+    NOTE = "note"  # worth knowing; every command still runs
     PROBLEM = "problem"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
-
-    Args:
-        name: Of the thing, in a word.
-        state: How grave it is.
-        summary: What was found, in a sentence.
-        hint: What to type or change, where something can be.
-        stops: The verbs that cannot run so.
-        exit_code: That `doctor` ends with, where this is the first problem.
-        facts: The same for programs.
-    """
+    """Outcome of one check."""
 
     name: str
     state: State
     summary: str
     hint: str = ""
-    stops: tuple[str, ...] = ()
-    exit_code: int = ExitCode.OK
-    facts: dict[str, Any] = field(default_factory=dict)
+    stops: tuple[str, ...] = ()  # commands that cannot run because of it
+    exit_code: int = ExitCode.OK  # exit code of `doctor` if this is the first problem
+    facts: dict[str, Any] = field(default_factory=dict)  # the finding in machine-readable form
 
 
 @dataclass(frozen=True)
 class Installation:
-    """All that was looked at, in the order of `sketch2img doctor`, and which verbs can run."""
+    """All checks, in the order of `sketch2img doctor`, and which commands can run."""
 
     checks: tuple[Check, ...]
     can_run: dict[str, bool]
 
     @property
     def problems(self) -> tuple[Check, ...]:
-        """What is broken."""
+        """The checks that found a problem."""
         return tuple(check for check in self.checks if check.state is State.PROBLEM)
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 if all five verbs can run, else the first problem's."""
+        """0 if nothing is broken, else the exit code of the first problem."""
         return ExitCode(self.problems[0].exit_code) if self.problems else ExitCode.OK
 
 
 def examine(reporter: Reporter = SILENT) -> Installation:
-    """Look at the installation, each thing that may crash in a process of its own.
-
-    Args:
-        reporter: Told of each step.
-    """
+    """Check the installation; whatever may crash runs in a process of its own."""
     checks = []
     for check in _look():
         checks.append(check)
@@ -97,7 +83,7 @@ def _look() -> Iterator[Check]:
     yield build
     pictures = check_opencv(opencv)
     yield pictures
-    # What a broken torch or OpenCV takes with it is not told again.
+    # Libraries that fail only because torch or OpenCV is broken are not reported again.
     yield check_libraries(
         Answer() if is_broken(pictures) else light, Answer() if is_broken(build) else on_torch
     )
@@ -117,25 +103,25 @@ def _look() -> Iterator[Check]:
 
 
 def is_broken(check: Check) -> bool:
-    """Whether something that stands on it need not be looked at."""
+    """Return whether checks that depend on this one can be skipped."""
     return check.state is State.PROBLEM
 
 
 def _not_tried(name: str) -> Check:
-    return Check(name, State.NOTE, "not tried: see above")
+    return Check(name, State.NOTE, "skipped because of a problem above")
 
 
 VERBS = ("fetch-data", "preprocess", "train", "generate", "eval")
 
 
 def installation(checks: Iterable[Check]) -> Installation:
-    """The checks, and which verbs they leave."""
+    """Return the checks together with the commands that can still run."""
     found = tuple(checks)
     stopped = {verb for check in found for verb in check.stops}
     return Installation(found, {verb: verb not in stopped for verb in VERBS})
 
 
-# Each distribution that the program requires, and the verbs that cannot run without it.
+# Required distributions, each with the commands that cannot run without it.
 REQUIRED = {
     "typer": VERBS,
     "rich": VERBS,
@@ -152,25 +138,25 @@ REQUIRED = {
 OPTIONAL = {"tensorboard": "train --tensorboard", "onnx": "export", "onnxruntime": "export"}
 CHECKED_ALONE = ("torch", "opencv-python")
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
-REINSTALL = "install sketch2img again, into an environment of its own: pipx install sketch2img"
+REINSTALL = "reinstall sketch2img in an environment of its own; run: pipx install sketch2img"
 DESKTOP_LIBRARIES = (
-    "apt install libgl1 libglib2.0-0 libxcb1, or put opencv-python-headless in the place of "
-    "opencv-python"
+    "run: apt install libgl1 libglib2.0-0 libxcb1, or replace opencv-python with "
+    "opencv-python-headless"
 )
 DEVICE = ExitCode.DEVICE
-CPU_BUILD = "a build for CPUs alone"
+CPU_BUILD = "a CPU-only build"
 
 
 def check_program() -> Check:
-    """This program, and where it lies."""
+    """Report the version of sketch2img and its folder."""
     folder = Path(sketchcli.__file__).parent
     facts = {"version": sketchcli.__version__, "folder": str(folder)}
     return Check("sketch2img", State.OK, f"{sketchcli.__version__}, in {folder}", facts=facts)
 
 
 def check_python() -> Check:
-    """The interpreter, and the system that it runs on."""
-    kind = "an environment of its own" if sys.prefix != sys.base_prefix else "the system's Python"
+    """Report the Python interpreter, its environment and the operating system."""
+    kind = "a virtual environment" if sys.prefix != sys.base_prefix else "the system's Python"
     facts = {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -183,17 +169,12 @@ def check_python() -> Check:
 
 
 def check_libraries(light: Answer, on_torch: Answer) -> Check:
-    """The libraries without a check of their own: whether all are here and can be imported.
-
-    Args:
-        light: To `probes.ask_light_imports`.
-        on_torch: To `probes.ask_imports_on_torch`.
-    """
+    """Check the other libraries, by the answers to the two questions about imports."""
     versions = {name: version(name) for name in REQUIRED}
     errors: dict[str, str] = {name: "missing" for name, found in versions.items() if not found}
     for answer in (light, on_torch):
         errors |= answer.facts.get("errors", {})
-        if answer.error:  # it took the process with it: which one it was is not known
+        if answer.error:  # the import crashed the process, so the library is not known
             errors["one of them"] = answer.error
     errors = {name: text for name, text in errors.items() if name not in CHECKED_ALONE}
     extras = {name: version(name) for name in OPTIONAL}
@@ -209,36 +190,28 @@ def check_libraries(light: Answer, on_torch: Answer) -> Check:
 
 
 def check_opencv(answer: Answer) -> Check:
-    """OpenCV and the system libraries that it opens.
-
-    Args:
-        answer: To `probes.ask_opencv`.
-    """
+    """Check OpenCV and the system libraries that it opens, by the answer to `ask_opencv`."""
     builds = [f"{name} {version(name)}" for name in OPENCV if version(name)]
     facts = answer.facts | {"builds": builds, "error": answer.error}
     if answer.error:
         text, hint = _broken_opencv(answer.error, builds)
         return Check("opencv", State.PROBLEM, text, hint, VERBS, DEVICE, facts)
     if not facts["reads_what_it_writes"]:
-        text = f"{facts['version']} reads other pixels than it wrote"
+        text = f"{facts['version']} does not read back the pixels that it wrote"
         return Check("opencv", State.PROBLEM, text, REINSTALL, VERBS, DEVICE, facts)
     text = f"{facts['version']} ({', '.join(builds) or 'of unknown origin'}) reads what it writes"
     if len(builds) > 1:
-        hint = "uninstall both, then install one: they share their files"
+        hint = "uninstall all of them, then install one: their files overwrite each other"
         return Check("opencv", State.NOTE, text, hint, facts=facts)
     return Check("opencv", State.OK, text, facts=facts)
 
 
 def check_torch(answer: Answer) -> Check:
-    """The build of torch, and why it can use a GPU or cannot.
-
-    Args:
-        answer: To `probes.ask_torch`.
-    """
+    """Check torch and whether its build can use a GPU, by the answer to `ask_torch`."""
     driver = probes.nvidia_driver()
     facts = answer.facts | {"driver": driver, "error": answer.error}
     if answer.error:
-        text = f"{version('torch') or 'not installed'}: cannot be imported: {answer.error}"
+        text = f"{version('torch') or 'not installed'}: the import failed ({answer.error})"
         return Check("torch", State.PROBLEM, text, REINSTALL, REQUIRED["torch"], DEVICE, facts)
     told = f"{facts['version']}, {_build(facts)}"
     if facts["has_cuda"]:
@@ -248,18 +221,18 @@ def check_torch(answer: Answer) -> Check:
         )
         return Check("torch", State.OK, f"{told}: {gpus}", facts=facts)
     if facts["has_mps"]:
-        return Check("torch", State.OK, f"{told}; Apple's GPU with --device mps", facts=facts)
+        return Check("torch", State.OK, f"{told}; --device mps uses Apple's GPU", facts=facts)
     reason, hint, state = _why_on_the_cpu(facts, driver)
     return Check("torch", state, f"{told}: {reason}", hint, facts=facts)
 
 
 def in_order(verbs: Collection[str]) -> tuple[str, ...]:
-    """Verbs in the order of the street."""
+    """Return commands in the order in which they are used."""
     return tuple(verb for verb in VERBS if verb in verbs)
 
 
 def version(distribution: str) -> str:
-    """The installed version; empty where it is not installed."""
+    """Return the installed version, or an empty string if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -273,23 +246,22 @@ def _build(facts: Facts) -> str:
 
 
 def _why_on_the_cpu(facts: Facts, driver: str) -> tuple[str, str, State]:
-    """Why no GPU is used, what can be done about it, and how grave that is."""
+    """Return the reason, the hint and the severity."""
     if not facts["cuda"] and not facts["hip"]:
         if driver:
-            hint = "for the GPU, install the CUDA build of torch that pytorch.org names"
+            hint = "to use the GPU, install the CUDA build of torch that pytorch.org recommends"
             return f"it cannot use the GPU of this machine (driver {driver})", hint, State.NOTE
         return "computes on the CPU", "", State.OK
     if hidden := probes.hidden_gpus():
         hint = "unset CUDA_VISIBLE_DEVICES"
         return f"CUDA_VISIBLE_DEVICES={hidden} hides every GPU", hint, State.NOTE
-    reason = f"no GPU can be used: {facts['why_no_cuda']}"
+    reason = f"no GPU can be used ({facts['why_no_cuda']})"
     if driver:
-        return reason, "the driver is there; is it new enough for this build?", State.NOTE
-    return reason, "a CPU build of torch is smaller by gigabytes and does the same here", State.NOTE
+        return reason, "check that the driver is new enough for this build of torch", State.NOTE
+    return reason, "without a GPU, install torch's CPU build: it is gigabytes smaller", State.NOTE
 
 
 def _broken_opencv(error: str, builds: list[str]) -> tuple[str, str]:
-    """What is wrong with OpenCV, and the cure."""
     if not builds:
         return f"not installed: {error}", REINSTALL
     is_system = ".so" in error
@@ -297,17 +269,13 @@ def _broken_opencv(error: str, builds: list[str]) -> tuple[str, str]:
 
 
 COMPUTING = ("train", "generate", "eval")
-LEAST_SPREAD = 5.0  # standard deviation of a photo's levels; one grey has 0
+LEAST_SPREAD = 5.0  # smallest standard deviation of a photo's levels; a uniform grey has 0
 
 
 def check_device(answer: Answer) -> Check:
-    """The device and precision that `train` would choose, with the speed of each.
-
-    Args:
-        answer: To `probes.ask_computing`.
-    """
+    """Check the device that `train` would choose, by the answer to `ask_computing`."""
     if answer.error:
-        hint = "--device cpu may still work; report it with this block"
+        hint = "try --device cpu, and include this output if you report the problem"
         return Check("device", State.PROBLEM, answer.error, hint, COMPUTING, ExitCode.DEVICE)
     facts = answer.facts
     speeds, chosen = facts["gigaflops"], facts["precision"]
@@ -318,16 +286,12 @@ def check_device(answer: Answer) -> Check:
 
 
 def check_threads(facts: Facts) -> Check:
-    """How many threads compute on how many cores, and whether others want them too.
-
-    Args:
-        facts: Those of the device's check, for the threads that torch takes.
-    """
+    """Check that torch's threads, by the facts of the device check, have enough free cores."""
     usable, cores, quota = machine.usable_cores(), os.cpu_count() or 1, machine.cpu_quota()
     threads, others = facts.get("threads", usable), machine.busy_elsewhere()
     told = f"{_count(threads, 'thread')} on {usable} of {_count(cores, 'core')}"
-    busy = min(others, cores)  # more may wait for them
-    told += f", {busy:.1f} busy with other programs" if others >= machine.A_CORE else ""
+    busy = min(others, cores)  # the load also counts processes that wait for a core
+    told += f"; other programs use {busy:.1f} cores" if others >= machine.A_CORE else ""
     setting = os.environ.get(machine.THREADS_VARIABLE)
     told += f"; {machine.THREADS_VARIABLE}={setting}" if setting else ""
     warning = machine.crowding(threads, usable=usable, cores=cores, others=others)
@@ -348,28 +312,24 @@ def check_threads(facts: Facts) -> Check:
 
 
 def check_trial(answer: Answer) -> Check:
-    """One drawn sketch; loading its model compares a GPU with the CPU.
-
-    Args:
-        answer: To `probes.ask_trial`.
-    """
+    """Check the photo generated from one sketch, by the answer to `ask_trial`."""
     if answer.error:
-        hint = "what stands above may say why; else report it with this block"
+        hint = "check the lines above for the cause, or include this output in a problem report"
         return Check("trial", State.PROBLEM, answer.error, hint, ("generate",), ExitCode.DEVICE)
     facts = answer.facts
     times = ", ".join(f"{each:,.0f} ms on {name}" for name, each in facts["milliseconds"].items())
-    text = f"a sketch became a photo of {probes.TRIAL_SIZE}x{probes.TRIAL_SIZE}: {times}"
+    text = f"generated a {probes.TRIAL_SIZE}x{probes.TRIAL_SIZE} photo from a sketch: {times}"
     if facts["spread"] < LEAST_SPREAD:
-        fault, hint = "the photo is one grey", "use --device cpu, and report it with this block"
+        fault, hint = "the photo is a uniform grey", "use --device cpu, and report the problem"
         return Check("trial", State.PROBLEM, fault, hint, ("generate",), ExitCode.DEVICE, facts)
     return Check("trial", State.OK, text, facts=facts)
 
 
 def check_memory() -> Check:
-    """The machine's memory, where it can be read."""
+    """Report the machine's memory, if it can be read."""
     found = _memory()
     if not found:
-        return Check("memory", State.OK, "not known on this system")
+        return Check("memory", State.OK, "cannot be read on this system")
     text = f"{found['free']:.1f} of {found['total']:.1f} GB free"
     return Check("memory", State.OK, text, facts={f"{key}_gb": each for key, each in found.items()})
 
@@ -382,7 +342,7 @@ def _memory() -> dict[str, float]:
             "total": kilobytes["MemTotal"] * 1024 / 1e9,
             "free": kilobytes["MemAvailable"] * 1024 / 1e9,
         }
-    except (OSError, LookupError, ValueError):  # no Linux
+    except (OSError, LookupError, ValueError):  # this is not Linux
         return {}
 
 
@@ -403,19 +363,19 @@ def _count(number: int, noun: str) -> str:
 
 
 MEGA, GIGA = 1e6, 1e9
-LITTLE_BYTES = 2 * GIGA  # a training run with its states, samples and report takes some 300 MB
-NO_BYTES = 100 * MEGA  # two states of the default networks do not fit
+LITTLE_BYTES = 2 * GIGA  # a run with its checkpoints, samples and report takes about 300 MB
+NO_BYTES = 100 * MEGA  # two training states of the default networks do not fit
 WRITING_VERBS = ("fetch-data", "preprocess", "train", "eval")
 
 
 def check_folders() -> Check:
-    """The home and what is in its rooms; whether it can be written to."""
+    """Check that the data folder is writable, and count what it contains."""
     home, is_set = paths.home(), paths.HOME_VARIABLE in os.environ
     facts: dict[str, Any] = {"home": str(home), "is_set": is_set}
     whose = f"{paths.HOME_VARIABLE}={home}" if is_set else str(home)
     if not os.access(existing(home), os.W_OK | os.X_OK) or not existing(home).is_dir():
-        hint = f"set {paths.HOME_VARIABLE} to a folder that can be written to"
-        text = f"{whose}: cannot be written to"
+        hint = f"set {paths.HOME_VARIABLE} to a folder with write permission"
+        text = f"{whose} is not a writable folder"
         return Check("folders", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
     counts = {
         "fetched set": _folders_in(paths.raw_home()),
@@ -430,22 +390,22 @@ def check_folders() -> Check:
 
 
 def check_disk() -> Check:
-    """Room for what is to be written."""
+    """Check the free disk space of the data folder."""
     folder = existing(paths.home())
     free = shutil.disk_usage(folder).free
     text, facts = f"{free / GIGA:,.1f} GB free", {"free_gb": free / GIGA}
     if free < NO_BYTES:
-        hint = f"make room, or set {paths.HOME_VARIABLE} to a folder on another disk"
+        hint = f"free disk space, or set {paths.HOME_VARIABLE} to a folder on another disk"
         return Check("disk", State.PROBLEM, text, hint, WRITING_VERBS, ExitCode.DATA, facts)
     if free < LITTLE_BYTES:
         return Check(
-            "disk", State.NOTE, text, "a run takes some 300 MB, data sets more", facts=facts
+            "disk", State.NOTE, text, "keep 300 MB free per run, more per dataset", facts=facts
         )
     return Check("disk", State.OK, text, facts=facts)
 
 
 def check_assets() -> Check:
-    """Which of the known sets and networks are here."""
+    """Report which datasets and networks have been downloaded."""
     try:
         listed = [each for each in list_assets() if each.kind != "local"]
     except (SketchError, OSError) as error:
@@ -454,33 +414,33 @@ def check_assets() -> Check:
     networks = [each.name for each in listed if each.kind == "network"]
     absent = [name for name in networks if name not in here]
     facts = {"ready": here, "partial": begun, "absent_networks": absent}
-    told = [f"here: {', '.join(here)}" if here else "none here"]
-    told += [f"begun: {', '.join(begun)}"] if begun else []
-    told += [f"networks not here: {', '.join(absent)}"] if absent else []
+    told = [f"ready: {', '.join(here)}" if here else "none ready"]
+    told += [f"incomplete: {', '.join(begun)}"] if begun else []
+    told += [f"networks not downloaded: {', '.join(absent)}"] if absent else []
     return Check("assets", State.OK, "; ".join(told), facts=facts)
 
 
 def check_bundled() -> Check:
-    """The model that comes with the program, compared with the hash that it was shipped with."""
+    """Check the bundled model against the hash that it was shipped with."""
     try:
         digest = weights.recorded_hash()
         weights.check(weights.bundled())
     except (CheckpointError, OSError, LookupError) as error:
         is_needed = not finished_runs()
         stops = ("generate",) if is_needed else ()
-        text = error.message if isinstance(error, CheckpointError) else f"its hash: {error}"
-        hint = "install sketch2img again, or train a model: sketch2img train"
+        text = error.message if isinstance(error, CheckpointError) else f"no readable hash: {error}"
+        hint = "reinstall sketch2img, or train a model; run: sketch2img train"
         state = State.PROBLEM if is_needed else State.NOTE
         return Check("model", state, text, hint, stops, ExitCode.CHECKPOINT)
     size = weights.FILE.stat().st_size
     facts = {"file": str(weights.FILE), "sha256": digest, "bytes": size}
-    text = f"bundled, {size / MEGA:.1f} MB, SHA-256 {digest[:12]}... as recorded"
+    text = f"bundled, {size / MEGA:.1f} MB, SHA-256 {digest[:12]}... matches"
     return Check("model", State.OK, text, facts=facts)
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    # Not `Path.exists`, which raises where a folder above may not be looked into.
+    """Return the folder if it exists, else the nearest existing parent."""
+    # `Path.exists` would raise if a folder above may not be read.
     return next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110
 
 

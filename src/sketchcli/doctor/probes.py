@@ -1,6 +1,6 @@
-"""What is asked in a process of its own: each function imports what may be broken.
+"""Probes that `doctor` runs in a process of its own, because an import may crash it.
 
-They answer with plain data, and report a broken part instead of raising, as far as they can.
+They return plain data and, as far as they can, report a broken part instead of raising.
 """
 
 import importlib
@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import Any
 
 GIGA = 1e9
-TRIAL_SIZE = 128  # pixels a side of the sketch that is drawn
+TRIAL_SIZE = 128  # pixels; height and width of the trial sketch
 LIGHT = ("matplotlib.figure", "requests", "urllib3", "rich", "platformdirs", "filelock")
 STANDING_ON_TORCH = ("safetensors.torch",)
 Facts = dict[str, Any]
 
 
 def ask_light_imports() -> Facts:
-    """Which libraries that do without torch cannot be imported, and why."""
+    """Return which libraries that do not use torch cannot be imported, and why."""
     return {"errors": _failing(LIGHT)}
 
 
 def ask_imports_on_torch() -> Facts:
-    """Which libraries that stand on torch cannot be imported, and why."""
+    """Return which libraries that use torch cannot be imported, and why."""
     return {"errors": _failing(STANDING_ON_TORCH)}
 
 
@@ -44,7 +44,7 @@ def _failing(modules: tuple[str, ...]) -> dict[str, str]:
 
 
 def ask_opencv() -> Facts:
-    """OpenCV's version and build, and whether a picture survives being written and read."""
+    """Return OpenCV's version, and whether an image is unchanged when written and read back."""
     import numpy as np  # noqa: PLC0415
 
     from sketchcli import images  # noqa: PLC0415
@@ -61,7 +61,7 @@ def ask_opencv() -> Facts:
 
 
 def ask_torch() -> Facts:
-    """Which build of torch this is, and what it sees of GPUs."""
+    """Return which build of torch is installed, and which GPUs it can use."""
     import torch  # noqa: PLC0415
 
     return {
@@ -76,7 +76,7 @@ def ask_torch() -> Facts:
 
 
 def ask_computing() -> Facts:
-    """The device and precision that `train` would choose, and how quick it is in each."""
+    """Return the device and precision that `train` would choose, and its speed in each."""
     import torch  # noqa: PLC0415
 
     from sketchcli import device as devices  # noqa: PLC0415
@@ -94,10 +94,10 @@ def ask_computing() -> Facts:
 
 
 def ask_trial() -> Facts:
-    """Generate one photo with the bundled model, on the CPU and, if it is another, on the device.
+    """Generate one photo with the bundled model, on the CPU and on the device `train` would use.
 
-    The newest run is not tried: a young model's grey photo says nothing about the installation.
-    A device whose photo differs from the CPU's is refused when the model is loaded.
+    The newest run is not used: the grey photo of a model that has hardly been trained says nothing
+    about the installation. A device whose photo differs from the CPU's is refused at loading.
     """
     import sketchcli  # noqa: PLC0415
     from sketchcli import device as devices  # noqa: PLC0415
@@ -115,12 +115,12 @@ def ask_trial() -> Facts:
     return {
         "model": str(model),
         "milliseconds": milliseconds,
-        "spread": min(float(photo.std()) for photo in photos.values()),  # 0: one grey, no photo
+        "spread": min(float(photo.std()) for photo in photos.values()),  # 0: a uniform grey
     }
 
 
 def _why_no_cuda() -> str:
-    """What CUDA itself says, where a build that has it finds no GPU."""
+    """Return CUDA's own reason if a build with CUDA or ROCm finds no GPU, else nothing."""
     import torch  # noqa: PLC0415
 
     if torch.version.cuda is None and torch.version.hip is None:
@@ -144,7 +144,7 @@ def _gpu(index: int) -> Facts:
 
 
 def nvidia_driver() -> str:
-    """The NVIDIA driver's version; empty where there is none that this can see."""
+    """Return the NVIDIA driver's version, or an empty string if no driver is visible."""
     if sys.platform != "linux":
         return ""
     try:
@@ -156,40 +156,37 @@ def nvidia_driver() -> str:
 
 
 def hidden_gpus() -> str:
-    """What `CUDA_VISIBLE_DEVICES` is set to, where it hides every GPU."""
+    """Return the value of `CUDA_VISIBLE_DEVICES`, quoted, if it hides every GPU."""
     value = os.environ.get("CUDA_VISIBLE_DEVICES")
     return "" if value is None or value.strip() not in {"", "-1", "NoDevFiles"} else f"'{value}'"
 
 
-# Ask questions in a process of its own, which may crash or never answer.
+# Questions are asked in a process of their own, which may crash or never answer.
 
-PATIENCE = 300.0  # seconds for an answer: a busy machine takes a minute to import torch
+PATIENCE = 300.0  # seconds per answer; a busy machine takes a minute to import torch
 Question = Callable[[], Facts]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a question found, or why it found nothing."""
+    """Facts that a question found, or the error that prevented it."""
 
     facts: Facts = field(default_factory=dict)
     error: str = ""
 
 
 def ask(*questions: Question, patience: float = PATIENCE) -> tuple[Answer, ...]:
-    """The answers of functions that run in one new process, one after the other.
+    """Return the answers of functions that run in one new process, one after the other.
 
-    A library that was built for another processor kills the process that imports it: that must
-    not be the one that is to tell of it. What comes after a crash is not asked again.
-
-    Args:
-        questions: Functions of a module; what they return must be plain data.
-        patience: Seconds for each.
+    Importing a library built for another processor kills the process, which must not be the one
+    that reports it. Questions after a crash get the crash as their answer. They must be
+    module-level functions that return plain data, each within `patience` seconds.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(questions, sender), daemon=True)
     process.start()
-    sender.close()  # the other process has the last one: its end is the pipe's end
+    sender.close()  # now only the child holds a sender, so its death closes the pipe
     answers: list[Answer] = []
     fault = f"no answer within {patience:.0f} seconds"
     try:
@@ -206,7 +203,7 @@ def ask(*questions: Question, patience: float = PATIENCE) -> tuple[Answer, ...]:
 
 
 def line_of(error: BaseException) -> str:
-    r"""An error on one line.
+    r"""Return an error on one line.
 
     >>> line_of(ImportError("libGL.so.1: cannot open\nmore"))
     'ImportError: libGL.so.1: cannot open'
@@ -219,7 +216,7 @@ def _answer(questions: Sequence[Question], sender: Connection) -> None:
     for question in questions:
         try:
             sender.send(Answer(question()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        except Exception as error:  # noqa: BLE001 - any error is an answer
             sender.send(Answer(error=line_of(error)))
 
 
