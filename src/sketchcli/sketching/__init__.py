@@ -1,1 +1,1 @@
-"""Sketch styles: a module in this package draws a sketch from a photo, named by its file."""
+"""Sketch styles: each public module draws sketches from photos and is named after its style."""

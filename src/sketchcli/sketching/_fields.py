@@ -1,7 +1,8 @@
-"""Fields over a picture, and the unit in which the styles measure on it.
+"""Fields over an image, and the unit of length that the styles use.
 
-A field is a float32 array `(H, W)`. Lengths are given in units: one unit is a pixel of a picture
-of 128x128, two pixels of one of 256x256, so that a style has one look at every size.
+A field is a float32 array `(H, W)`. One unit is one pixel of a 128x128 image and two pixels of a
+256x256 image, so that a style looks the same at every size. In all styles, `light` is luminance and
+`subject` the certainty that a pixel belongs to the subject, in [0, 1]; `pixels` is pixels per unit.
 """
 
 import numpy as np
@@ -10,12 +11,12 @@ from sketchcli import images
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
 
-_REFERENCE = 128  # pixels a side
-_WIDE = 4.0  # pixels
+_REFERENCE = 128  # side of the image in which a unit is a pixel, pixels
+_WIDE = 4.0  # least standard deviation of a blur on a reduced copy, pixels
 
 
 def unit(shape: tuple[int, ...]) -> float:
-    """Pixels in one unit, for a picture of shape `(H, W, ...)`.
+    """Return the pixels per unit in an image of shape `(H, W, ...)`.
 
     >>> unit((256, 256, 3))
     2.0
@@ -24,18 +25,18 @@ def unit(shape: tuple[int, ...]) -> float:
 
 
 def luminance(photo: Pixels) -> Floats:
-    """Luma `(H, W)` in [0, 1] of a photo `(H, W, 3)`."""
+    """Return the luma `(H, W)` in [0, 1] of a photo `(H, W, 3)`."""
     return images.luma(photo).astype(np.float32) / np.float32(255)
 
 
 def chroma(photo: Pixels) -> Floats:
-    """CIELAB's a* (green to red) or b* (blue to yellow), whichever varies more, in [0, 1]."""
+    """Return CIELAB's a* (green-red) or b* (blue-yellow), whichever varies more, in [0, 1]."""
     lab = cv2.cvtColor(np.ascontiguousarray(photo), cv2.COLOR_RGB2LAB).astype(np.float32)
     return max((lab[..., 1], lab[..., 2]), key=np.std) / np.float32(255)
 
 
 def blur(field: Floats, sigma: float) -> Floats:
-    """Gaussian blur, `sigma` in pixels; a wide one on a reduced copy, which is as smooth."""
+    """Apply a Gaussian blur of `sigma` pixels; a wide one on a reduced copy, which is as smooth."""
     factor = int(sigma / _WIDE)
     if factor < 2:
         return np.asarray(cv2.GaussianBlur(field, (0, 0), max(sigma, 0.1)), np.float32)
@@ -49,13 +50,13 @@ def blur(field: Floats, sigma: float) -> Floats:
 
 
 def ramp(field: Floats, low: float, high: float) -> Floats:
-    """0 below `low`, 1 above `high`, smooth between: the cubic 3t^2 - 2t^3."""
+    """Return 0 below `low`, 1 above `high` and the cubic 3t^2 - 2t^3 in between."""
     t = np.clip((field - np.float32(low)) / np.float32(high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def to_pixels(brightness: Floats) -> Pixels:
-    """Bytes in [0, 255] from brightness, whose range [0, 1] is enforced.
+    """Convert brightness, clipped to [0, 1], to bytes in [0, 255].
 
     >>> to_pixels(np.array([[-1, 0.5, 2]], np.float32)).tolist()
     [[0, 128, 255]]
@@ -63,23 +64,16 @@ def to_pixels(brightness: Floats) -> Pixels:
     return np.rint(np.clip(brightness, 0, 1) * 255).astype(np.uint8)
 
 
-# The direction in which a picture's lines run, at every pixel.
+# The functions below find and follow the direction of an image's lines at every pixel.
 
-_FAINT = 0.012  # change of luminance over a pixel: the direction of weaker ones is noise
+_FAINT = 0.012  # change of luminance per pixel; the direction of weaker edges is noise
 
 
 def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
-    """Unit vectors along the edges, and how clear the direction is.
+    """Return x and y of unit vectors along the edges and their coherence in [0, 1], each `(H, W)`.
 
-    The minor eigenvector of the smoothed structure tensor (Kyprianidis and Kang, "Image and video
-    abstraction by coherence-enhancing filtering", 2011).
-
-    Args:
-        light: Luminance `(H, W)`.
-        sigma: Smoothing of the tensor, in pixels.
-
-    Returns:
-        The x and y parts of the tangents and their coherence in [0, 1], each `(H, W)`.
+    They are the minor eigenvectors of the structure tensor, smoothed by `sigma` pixels (Kyprianidis
+    and Kang, "Image and video abstraction by coherence-enhancing filtering", 2011).
     """
     gx = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=0.125)
     gy = cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=0.125)
@@ -92,15 +86,11 @@ def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
 
 
 def smooth_along(field: Floats, tangent: tuple[Floats, Floats], sigma: float) -> Floats:
-    """Gaussian mean of a field along the tangents, sampled at five points.
+    """Return the Gaussian mean of a field along the tangents, sampled at five points.
 
-    The second step of the flow-based difference of Gaussians (Winnemöller, Kyprianidis and Olsen
-    2012), on straight arms in place of curved ones: they are short.
-
-    Args:
-        field: `(H, W)`.
-        tangent: x and y parts of unit vectors, each `(H, W)`.
-        sigma: Standard deviation along the tangent, in pixels.
+    This is the second step of the flow-based difference of Gaussians (Winnemöller, Kyprianidis and
+    Olsen 2012), on straight arms instead of curved ones, since they are short. `tangent` holds x
+    and y of unit vectors, each `(H, W)`; `sigma` is the standard deviation along them, in pixels.
     """
     height, width = field.shape
     columns = np.arange(width, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How somebody draws: drawn by chance once for each drawing."""
+"""The manner of a drawing, sampled at random once per drawing."""
 
 from dataclasses import dataclass
 
@@ -7,37 +7,37 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Manner:
-    """Lengths in units, darkness and shares in [0, 1]."""
+    """A way to draw; lengths are in units, darkness and fractions in [0, 1]."""
 
     # -- the line
-    width: float  # of a stroke pressed on
+    width: float  # width of a firm stroke
     pressure: float  # darkness of a strong line
-    detail: float  # percent of the picture above the threshold of a line
-    smoothness: float  # how far a line is smoothed before it is drawn
-    wobble: float  # how far the hand trembles off the line
-    misplacement: float  # how far a stroke as a whole lies beside its place
-    overshoot: float  # how far, on average, a stroke goes on past its end
-    gap_distance: float  # between breaks of a line
-    doubled: float  # share of the strokes that are drawn twice
+    detail: float  # percentage of the image above the threshold of a line
+    smoothness: float  # smoothing of a line before it is drawn
+    wobble: float  # deviation of a trembling hand from the line
+    misplacement: float  # deviation of a whole stroke from its place
+    overshoot: float  # mean length of a stroke beyond its end
+    gap_distance: float  # mean distance between breaks of a line
+    doubled: float  # fraction of the strokes that are drawn twice
     # -- the tone
     masses: float  # darkness of black hair
     modelling: float  # darkness of shadows on the skin
-    skin: float  # how far the skin's own tone is drawn, 0: skin of any colour is white
+    skin: float  # strength of the skin's own tone; at 0, skin of any colour is white
     accents: float  # darkness of pupils, nostrils and the line between the lips
-    smudge: float  # share of the tone that is rubbed, the rest is hatched
-    hatch_angle: float  # radians, of hatching where nothing else leads the hand
+    smudge: float  # strength of the rubbed layer that lies under the hatching
+    hatch_angle: float  # direction of hatching outside hair, radians
     hatch_width: float
     hatch_length: float
-    backdrop: float  # what is left of a background's tone
-    fading: float  # how far tone is left out towards the lower edge
+    backdrop: float  # fraction of a background's tone that is drawn
+    fading: float  # how much the tone fades towards the lower edge
     # -- the sheet
-    paper: float  # brightness
+    paper: float  # brightness of the paper
     grain: float
     construction: float  # darkness of construction lines, mostly 0
 
 
 def sample(rng: np.random.Generator) -> Manner:
-    """Draw a manner; how much is shaded ranges from pure line to full tone."""
+    """Sample a manner, from pure line to full tone."""
     shading = float(np.clip(rng.uniform(-0.25, 1.2), 0, 1))
     looseness = rng.uniform(0, 1) ** 1.5
     return Manner(

@@ -1,4 +1,4 @@
-"""Strokes laid on a sheet of paper, and the paper itself."""
+"""Strokes on a sheet of paper, and the paper itself."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,26 @@ from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import unit
 from sketchcli.sketching._manner import Manner
 
-_FINENESS = 4  # pixels of the sheet in a unit: the finest stroke is half a unit wide
+_FINENESS = 4  # sheet pixels per unit; the finest strokes are half a unit wide
 _MAX_SCALE = 8
-_BITS = 4  # of a coordinate's fraction, as cv2 takes it
-_LEVELS = 16  # of pressure
-_NARROWEST, _WIDER = 1.4, 2.05  # pixels of the sheet
-_MAX_STEPS = 64  # of width
-_TOOTH_SIDE = 256  # grains of the paper along a square sheet's side
+_BITS = 4  # fractional bits of a coordinate (`shift` of cv2.polylines)
+_LEVELS = 16  # levels of pressure
+_NARROWEST, _WIDER = 1.4, 2.05  # narrowest width and the step to the next, sheet pixels
+_MAX_STEPS = 64  # number of widths
+_TOOTH_SIDE = 256  # grains of paper along the side of a square sheet
 
 
 @dataclass(frozen=True)
 class Segments:
     """Straight pieces of strokes."""
 
-    ends: Floats  # (N, 2, 2): both ends' x and y in pixels of the picture
-    widths: Floats  # (N,): pixels of the picture
-    pressures: Floats  # (N,): [0, 1], the darkness that is left on the paper
+    ends: Floats  # (N, 2, 2): x and y of both ends, image pixels
+    widths: Floats  # (N,): image pixels
+    pressures: Floats  # (N,): darkness on the paper, [0, 1]
 
 
 def join(parts: list[Segments]) -> Segments:
-    """All segments of several strokes."""
+    """Return the segments of several strokes as one."""
     if not parts:
         return Segments(*(np.zeros(s, np.float32) for s in ((0, 2, 2), (0,), (0,))))
     return Segments(
@@ -40,10 +40,10 @@ def join(parts: list[Segments]) -> Segments:
 
 
 def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
-    """Darkness `(H, W)` in [0, 1] that strokes leave; where they cross, the darkest counts.
+    """Return the darkness `(H, W)` in [0, 1] of strokes; where they cross, the darkest counts.
 
-    They are ruled on a sheet of about 512x512 pixels and reduced with it, so that a stroke may be
-    narrower than a pixel and two sizes of a picture have the same strokes.
+    The strokes are drawn on a sheet of about 512x512 pixels that is then reduced, so that a stroke
+    can be narrower than a pixel and an image has the same strokes at every size.
     """
     height, width = shape
     scale = int(np.clip(round(_FINENESS / unit(shape)), 1, _MAX_SCALE))
@@ -52,7 +52,7 @@ def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
     step, lightened = _pen(segments.widths * scale)
     level = np.rint(np.clip(segments.pressures * lightened, 0, 1) * _LEVELS).astype(np.int64)
     kinds = level * _MAX_STEPS + step
-    for kind in np.unique(kinds):  # the lightest first: darker ones are ruled over them
+    for kind in np.unique(kinds):  # the lightest first, so that darker strokes cover them
         darkness, pen = int(kind) // _MAX_STEPS, int(kind) % _MAX_STEPS
         thickness = pen + 1 if pen < 2 else 2 * pen - 1
         lines, colour = list(fixed[kinds == kind]), darkness * 255 // _LEVELS
@@ -65,16 +65,11 @@ def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
 
 
 def _pen(widths: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The nearest of the widths that cv2 can rule with soft edges, and how to make up for it.
+    """Return the nearest width that cv2 draws with soft edges, and a pressure that makes up for it.
 
-    Its thicknesses 1, 2, 3 (and 4), 5 (and 6) ... cover 1.4, 3.4, 5.5, 7.5 ... pixels, as
-    measured. A line that comes out wider than it should is drawn lighter, and the other way round.
-
-    Args:
-        widths: `(N,)`, pixels of the sheet.
-
-    Returns:
-        Which of these widths, counted from 0, and a factor for the pressure, each `(N,)`.
+    The thicknesses 1, 2, 3 (and 4), 5 (and 6) ... cover 1.4, 3.4, 5.5, 7.5 ... pixels, as measured.
+    A line that comes out too wide is drawn lighter, and one too narrow darker. `widths` are in
+    sheet pixels; the result is the number of each width, from 0, and a factor for its pressure.
     """
     step = np.clip(np.rint((widths - _NARROWEST) / _WIDER), 0, _MAX_STEPS - 1)
     ruled = _NARROWEST + _WIDER * step
@@ -82,9 +77,9 @@ def _pen(widths: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def tooth(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """The paper's grain, `(H, W)`: about 0 on average, 1 in deviation where it is fully resolved.
+    """Return the paper's grain `(H, W)`: mean about 0, deviation 1 if it is fully resolved.
 
-    The same grains on any size of the picture, finer or coarser in pixels.
+    The grains are the same at every image size, finer or coarser in pixels.
     """
     height, width = shape
     scale = _TOOTH_SIDE / np.sqrt(height * width)
@@ -96,7 +91,7 @@ def tooth(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
 
 
 def unevenness(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Broad patches `(H, W)` of about [-1, 1]: a sheet's tone, a hand's pressure."""
+    """Return broad patches `(H, W)` of about [-1, 1], for the uneven tone of a sheet."""
     height, width = shape
     patches = rng.uniform(-1, 1, (4, 4)).astype(np.float32)
     return np.asarray(
@@ -105,7 +100,7 @@ def unevenness(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
 
 
 def combine(*layers: Floats) -> Floats:
-    """Darkness of layers on top of each other: each takes its part of the light that is left."""
+    """Return the darkness of stacked layers; each absorbs its part of the remaining light."""
     light = np.ones_like(layers[0])
     for layer in layers:
         light *= 1 - layer
@@ -113,7 +108,7 @@ def combine(*layers: Floats) -> Floats:
 
 
 def lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
-    """Brightness `(H, W)` of the sheet: graphite catches on the paper's tooth."""
+    """Return the brightness `(H, W)` of the sheet; graphite catches on the paper's tooth."""
     grains = tooth(graphite.shape, rng)
     patches = unevenness(graphite.shape, rng)
     caught = graphite * (1 + np.float32(0.3 * manner.grain) * grains * (1 - graphite))

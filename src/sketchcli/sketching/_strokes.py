@@ -1,4 +1,4 @@
-"""From chains of points to the strokes of a hand."""
+"""Lines of an image: traced as chains of points, drawn as the strokes of a hand."""
 
 import itertools
 
@@ -11,14 +11,11 @@ from sketchcli.sketching._fields import blur
 from sketchcli.sketching._manner import Manner
 from sketchcli.sketching._sheet import Segments, join
 
-_CORNER = np.deg2rad(65)  # a sharper turn ends a stroke
-_ARM = 3  # units on either side over which a turn is measured
-_SHORTEST = 3.0  # units, of a firm line; a faint one has to be longer, or it is dust
-_STEP = 1.5  # units between the points of a stroke
-_TREMOR = 5.0  # units between the turns of a trembling hand
-
-
-# The lines of a picture as chains of points.
+_CORNER = np.deg2rad(65)  # radians; a sharper turn ends a stroke
+_ARM = 3  # distance on either side over which a turn is measured, units
+_SHORTEST = 3.0  # length of the shortest firm line, units; a faint one must be longer, or is dust
+_STEP = 1.5  # distance between the points of a stroke, units
+_TREMOR = 5.0  # distance between the turns of a trembling hand, units
 
 Chain = NDArray[np.float32]  # (N, 3): x, y, strength
 
@@ -26,14 +23,7 @@ Chain = NDArray[np.float32]  # (N, 3): x, y, strength
 def draw_lines(
     chains: list[Chain], manner: Manner, rng: np.random.Generator, pixels: float
 ) -> Segments:
-    """Draw chains as strokes that tremble, break, overshoot and vary in width and pressure.
-
-    Args:
-        chains: What to draw.
-        manner: How.
-        rng: The hand's chance.
-        pixels: Pixels in a unit.
-    """
+    """Draw chains as strokes that tremble, break, overshoot and vary in width and pressure."""
     if not chains:
         return join([])
     strong = float(np.percentile(np.concatenate([c[:, 2] for c in chains]), 80))
@@ -49,7 +39,6 @@ def draw_lines(
 
 
 def _split(chain: Chain, pixels: float) -> list[Chain]:
-    """Cut a chain at its corners."""
     arm = max(round(_ARM * pixels), 2)
     if len(chain) < 2 * arm + 3:
         return [chain]
@@ -68,7 +57,7 @@ def _split(chain: Chain, pixels: float) -> list[Chain]:
 
 
 def _smooth(chain: Chain, sigma: float) -> Chain:
-    """Gaussian smoothing along a chain whose ends stay where they are."""
+    """Smooth a chain by a Gaussian; its ends stay in place."""
     radius = min(max(round(2.5 * sigma), 1), len(chain) - 1)
     if radius < 1:
         return chain
@@ -84,7 +73,6 @@ def _smooth(chain: Chain, sigma: float) -> Chain:
 def _draw(
     piece: Chain, firmness: float, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> list[Segments]:
-    """The strokes of one piece: with breaks, and now and then twice."""
     path = _resample(_smooth(piece, _smoothing(piece, manner, pixels))[:, :2], _STEP * pixels)
     times = 1 + int(rng.random() < manner.doubled)
     drawn = []
@@ -96,12 +84,12 @@ def _draw(
 
 
 def _smoothing(piece: Chain, manner: Manner, pixels: float) -> float:
-    """How far to smooth, in pixels: a short piece would lose its bend."""
+    """Return the smoothing in pixels, reduced for short pieces, which would lose their bend."""
     return min(manner.smoothness * pixels, len(piece) / 8)
 
 
 def _resample(path: Floats, step: float) -> Floats:
-    """Points at even distances along a path: fewer than pixels, so that a stroke is one curve."""
+    """Return evenly spaced points on a path, fewer than pixels, so that a stroke is one curve."""
     lengths = np.hypot(*np.diff(path, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(lengths)])
     at = np.linspace(0, along[-1], max(round(along[-1] / step), 1) + 1)
@@ -110,7 +98,7 @@ def _resample(path: Floats, step: float) -> Floats:
 
 
 def _break(path: Floats, manner: Manner, rng: np.random.Generator) -> list[Floats]:
-    """Lift the pencil now and then for a step or two."""
+    """Split a path where the pencil is lifted, now and then, for up to two steps."""
     parts: list[Floats] = []
     start = 0
     while True:
@@ -124,12 +112,12 @@ def _break(path: Floats, manner: Manner, rng: np.random.Generator) -> list[Float
 def _misplace(
     path: Floats, manner: Manner, rng: np.random.Generator, pixels: float, *, again: bool
 ) -> Floats:
-    """Move a stroke off its place, let it tremble, and lengthen its ends."""
+    """Displace a stroke, make it tremble and lengthen its ends."""
     count = len(path)
     turns = max(round(count * _STEP / _TREMOR), 1) + 1
     knots = np.linspace(0, count - 1, turns)
     tremor = rng.normal(0, manner.wobble * pixels, (turns, 2))
-    care = min(count * _STEP / 20, 1)  # short strokes are the eyes' and the mouth's
+    care = min(count * _STEP / 20, 1)  # the short strokes of eyes and mouth deviate less
     tremor *= 0.4 + 0.6 * care
     offset = rng.normal(0, manner.misplacement * pixels * (1.6 if again else 1) * care, 2)
     moved = path + offset
@@ -144,7 +132,6 @@ def _misplace(
 
 
 def _direction(end: Floats, inner: Floats) -> Floats:
-    """Unit vector from inside a stroke out over its end."""
     away = end - inner
     return away / max(float(np.hypot(*away)), 1e-6)
 
@@ -152,7 +139,7 @@ def _direction(end: Floats, inner: Floats) -> Floats:
 def _press(
     path: Floats, firmness: float, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> Segments:
-    """Width and pressure along a stroke: both rise, waver and fall."""
+    """Give a stroke its width and pressure, which rise, waver and fall along it."""
     count = len(path) - 1
     at = (np.arange(count) + 0.5) / count
     lead, tail = np.clip(rng.uniform(2, 6, 2) / (count * _STEP), 0.05, 0.4)
@@ -166,31 +153,25 @@ def _press(
     )
 
 
-_SOFT = 2.5  # times the smoothing of sharp lines
-_SURROUNDINGS = 10  # times the smoothing
-_CLEAR = 1.2  # times what counts as a line at the least, where nothing else is around
-_PURE = 2.5  # times as clear as in luminance: what is a line in colour alone
-_SHORTEST_CHAIN = 4  # times the smoothing: a shorter chain is a speck
-_LOW = 0.38  # of the upper threshold: hysteresis as in Canny's detector
+# The functions below trace the lines of an image as chains of points.
+
+_SOFT = 2.5  # smoothing of soft lines, relative to that of sharp lines
+_SURROUNDINGS = 10  # radius of a line's surroundings, relative to the smoothing
+_CLEAR = 1.2  # least strength of an isolated line, relative to the weakest
+_PURE = 2.5  # least strength of a line in chroma alone, relative to one in luminance
+_SHORTEST_CHAIN = 4  # length relative to the smoothing; a shorter chain is a speck
+_LOW = 0.38  # lower threshold relative to the upper one, for hysteresis as in Canny's detector
 
 
 def trace(light: Floats, hue: Floats, sigma: float, *, weakest: float, share: float) -> list[Chain]:
-    """Follow dark lines and contours, sharp ones first and then soft ones such as a chin's.
+    """Trace dark lines and contours as chains, the strongest of the sharp lines first.
 
-    What only its colour sets apart comes last: an ear before a blue wall.
+    Soft lines such as a chin's follow, then lines in chroma alone, such as an ear in front of a
+    blue wall. A dark line (a lid, a nostril, the line between the lips) is traced along its middle;
+    a contour is traced only if no dark line runs beside it, or lines would be drawn three times.
 
-    A dark line (a lid, a nostril, the line between the lips) is drawn along its middle; a contour
-    is drawn only where no such line runs beside it, or each line would be drawn three times.
-
-    Args:
-        light: Luminance `(H, W)` in [0, 1].
-        hue: A chroma `(H, W)` in [0, 1].
-        sigma: Smoothing in pixels, for sharp lines.
-        weakest: What counts as a line at the least, in luminance.
-        share: Part of the picture, in percent, that lies above the upper threshold.
-
-    Returns:
-        The chains, the strongest of the sharp ones first.
+    `hue` is a chroma `(H, W)` in [0, 1], `sigma` the smoothing of sharp lines in pixels, `weakest`
+    the least strength of a line in luminance, and `share` the percentage above the upper threshold.
     """
     chains: list[Chain] = []
     free = np.ones(light.shape, bool)
@@ -206,17 +187,17 @@ def trace(light: Floats, hue: Floats, sigma: float, *, weakest: float, share: fl
 
 
 def _lines(smooth: Floats, sigma: float, weakest: float, share: float) -> Floats:
-    """Lines one pixel wide, `(3, H, W)`: strength (0 elsewhere), x, y."""
+    """Return lines one pixel wide, `(3, H, W)`: strength (0 elsewhere), x and y."""
     valley, valley_normal = _valleys(smooth, sigma)
     slope, slope_normal = _slopes(smooth, sigma)
     near = cv2.dilate(valley, _disc(1.5 * sigma))
     valley_top, slope_top = _maxima(valley, valley_normal), _maxima(slope, slope_normal)
-    # On the dark side of a contour lies a valley too, as strong as the slope is there.
+    # The dark side of a contour also has a valley, as strong as the slope there.
     valley_top[0][valley < 1.2 * slope] = 0
     slope_top[0][near > 0.75 * slope] = 0
     top = np.where(valley_top[0] >= slope_top[0], valley_top, slope_top)
     strength = np.maximum(valley, slope)
-    # Against what is around it, so that a chin counts beside black hair.
+    # The strength is relative to its surroundings, so that a chin counts beside black hair.
     around = np.sqrt(blur(strength, _SURROUNDINGS * sigma) + np.float32(weakest))
     high = max(float(np.percentile(strength / around, 100 - share)), _CLEAR * weakest**0.5)
     top[0] = np.where(_hysteresis(top[0] / around, high), top[0], np.float32(0))
@@ -229,31 +210,30 @@ def _disc(radius: float) -> NDArray[np.uint8]:
 
 
 def _valleys(smooth: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """Strength of dark lines and the angle across them: the Hessian's greater eigenvalue."""
+    """Return the strength of dark lines, the Hessian's greater eigenvalue, and the angle across."""
     scale = sigma**2
     xx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, scale=scale / 4)
     yy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, scale=scale / 4)
     xy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, scale=scale / 4)
     spread = np.hypot(xx - yy, 2 * xy)
-    # A blob has two great eigenvalues and a line one: the lesser is taken off where it is positive.
+    # A blob has two great eigenvalues and a line has one, so a positive lesser one is subtracted.
     greater, lesser = (xx + yy + spread) / 2, (xx + yy - spread) / 2
     strength = np.maximum(greater - 0.5 * np.maximum(lesser, 0), 0)
     return strength, np.arctan2(2 * xy, xx - yy) / 2
 
 
 def _slopes(smooth: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """Strength of contours and the angle across them: the gradient."""
+    """Return the strength of contours, the gradient, and the angle across."""
     across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=sigma / 8)
     down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=sigma / 8)
     return np.hypot(across, down), np.arctan2(down, across)
 
 
 def _maxima(strength: Floats, normal: Floats) -> Floats:
-    """Where the strength is greatest along the normal.
+    """Return the maxima of the strength along the normal, `(3, H, W)`.
 
-    Returns:
-        `(3, H, W)`: the strength there, elsewhere 0, and the maximum's x and y between the pixels,
-        from the parabola through three samples; without it slanted lines would be staircases.
+    They are the strength, 0 elsewhere, and the maximum's x and y between the pixels, from the
+    parabola through three samples; without it, slanted lines would be staircases.
     """
     height, width = strength.shape
     columns = np.broadcast_to(np.arange(width, dtype=np.float32), strength.shape)
@@ -277,7 +257,7 @@ def _maxima(strength: Floats, normal: Floats) -> Floats:
 
 
 def _hysteresis(thin: Floats, high: float) -> NDArray[np.bool_]:
-    """Of what is above the lower threshold, the parts that reach the upper one."""
+    """Return the connected areas above the lower threshold that reach the upper one."""
     mask = thin > _LOW * high
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     strong = np.unique(labels[thin > high])
@@ -285,14 +265,11 @@ def _hysteresis(thin: Floats, high: float) -> NDArray[np.bool_]:
 
 
 def _follow(thin: Floats, x: Floats, y: Floats) -> list[Chain]:
-    """Chains of neighbouring pixels, each pixel in one chain at the most.
+    """Return chains of neighbouring pixels; each pixel is in one chain at most.
 
-    Args:
-        thin: Strength `(H, W)`, 0 where no line is.
-        x: Where the line passes a pixel, `(H, W)`.
-        y: The same, downwards.
+    `thin` is the strength `(H, W)`, 0 outside lines; `x` and `y` are where a line passes a pixel.
     """
-    width = thin.shape[1] + 2  # a border of nothing spares every step a check
+    width = thin.shape[1] + 2  # an empty border saves a check in every step
     padded = np.pad(thin, 1).ravel()
     places = np.flatnonzero(padded)
     order = places[np.argsort(-padded[places], kind="stable")].tolist()
@@ -311,7 +288,7 @@ def _follow(thin: Floats, x: Floats, y: Floats) -> list[Chain]:
 
 
 def _walk(start: int, left: set[int], width: int, *, away_from: int | None = None) -> list[int]:
-    """Go from pixel to pixel, as straight as possible, and take what is passed out of `left`."""
+    """Walk from pixel to pixel, as straight as possible, and remove passed pixels from `left`."""
     steps = (1, width + 1, width, width - 1, -1, -width - 1, -width, -width + 1)  # clockwise
     turns = (0, 1, -1, 2, -2)
     heading = None if away_from is None else (steps.index(away_from - start) + 4) % 8
@@ -323,7 +300,7 @@ def _walk(start: int, left: set[int], width: int, *, away_from: int | None = Non
         if not open_ways:
             return path
         heading = open_ways[0]
-        # Side steps are parts of the same line, two pixels wide at this place.
+        # Side steps are parts of the same line, which is two pixels wide at this place.
         left.difference_update(place + steps[way] for way in open_ways)
         place += steps[heading]
         path.append(place)

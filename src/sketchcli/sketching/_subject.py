@@ -1,4 +1,4 @@
-"""What of a picture is the subject: an artist leaves a plain background out."""
+"""The subject of an image: an artist leaves a plain background out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,22 +7,22 @@ from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, ramp
 
-_WORKING_SIDE = 64  # pixels: a backdrop has no details
-_RIM = 0.08  # of the height and width: where a portrait shows its backdrop
-_SIDES = 0.6  # of the height: below, the rim shows shoulders
-_CALM = 1.6  # change of colour over a pixel, between the parts of a backdrop
+_WORKING_SIDE = 64  # side of the reduced image, pixels; a backdrop has no details
+_RIM = 0.08  # rim in which a portrait shows its backdrop, fraction of the height and width
+_SIDES = 0.6  # lower end of the rim, fraction of the height; shoulders follow
+_CALM = 1.6  # change of colour per pixel; calmer areas are more likely to be backdrop
 _ROUNDS = 3
-# Light falls off over a backdrop, its colour hardly changes.
+# The lightness of a backdrop varies, but its colour hardly changes.
 _WEIGHTS = np.array([0.45, 1, 1], np.float32)
-_TOLERANCE = (6.0, 18.0)  # CIELAB distance from the backdrop's colour, for a plain and a rough one
+_TOLERANCE = (6.0, 18.0)  # CIELAB distance from the colour of a plain and of a rough backdrop
 
 
 def find(photo: Pixels) -> Floats:
-    """How surely each pixel belongs to the subject, `(H, W)` in [0, 1].
+    """Return the certainty, `(H, W)` in [0, 1], that each pixel belongs to the subject.
 
-    The backdrop is what is joined to the upper rim of the picture and has the colour that a smooth
-    surface, fitted to the rim, predicts there. Where the rim is no such surface (a busy
-    background), everything is subject.
+    The backdrop is connected to the upper rim of the image and has the colour that a smooth
+    surface, fitted to the rim, predicts. If the rim is not smooth (a busy background), all is
+    subject.
     """
     height, width = photo.shape[:2]
     scale = min(_WORKING_SIDE / np.sqrt(height * width), 1)
@@ -32,7 +32,7 @@ def find(photo: Pixels) -> Floats:
     rim = _rim(lab.shape[:2])
     backdrop, plain = rim, 0.0
     trust = np.where(_steepness(lab) < _CALM, np.float32(3), np.float32(1))
-    for _ in range(_ROUNDS):  # what has been found shows more of the backdrop's surface
+    for _ in range(_ROUNDS):  # each round knows more of the backdrop's surface
         distance = _distance_from_backdrop(lab, backdrop)
         tolerance = float(np.clip(3 * np.median(distance[rim]), *_TOLERANCE))
         backdrop = _joined_to(rim, distance < tolerance * trust)
@@ -43,7 +43,7 @@ def find(photo: Pixels) -> Floats:
 
 
 def _rim(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The upper edge of a picture and the upper part of its sides, `(H, W)`."""
+    """Return a mask `(H, W)` of an image's upper edge and the upper part of its sides."""
     height, width = shape
     rim = np.zeros((height, width), bool)
     across, down = max(round(_RIM * width), 1), max(round(_RIM * height), 1)
@@ -54,12 +54,12 @@ def _rim(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _distance_from_backdrop(lab: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Distance `(H, W)` of each colour from a cubic surface through the colours known so far."""
+    """Return each colour's distance `(H, W)` from a cubic surface through the known colours."""
     height, width = lab.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x * x * y, y * y * y], axis=-1)
     kept = known
-    for _ in range(2):  # what lies far off, such as a shoulder, is left out of the next fit
+    for _ in range(2):  # outliers such as a shoulder are left out of the next fit
         surface = np.einsum("hwi,ic->hwc", terms, _fit(terms[kept], lab[kept]))
         distance = np.sqrt(((lab - surface) ** 2).sum(axis=-1))
         kept = known & (distance <= 2 * np.median(distance[known]) + 1)
@@ -67,22 +67,20 @@ def _distance_from_backdrop(lab: Floats, known: NDArray[np.bool_]) -> Floats:
 
 
 def _steepness(lab: Floats) -> Floats:
-    """Change of colour from pixel to pixel, `(H, W)`."""
     across, down = (cv2.Sobel(lab, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
     return np.asarray(np.sqrt((across * across + down * down).sum(axis=-1)), np.float32)
 
 
 def _fit(terms: NDArray[np.float64], colours: Floats) -> NDArray[np.float64]:
-    """Least squares by the normal equations, a little damped: few pixels may lie on a line."""
+    """Solve least squares by damped normal equations, since few pixels may lie on a line."""
     damping = 1e-3 * len(terms) * np.eye(terms.shape[1])
-    # einsum adds in one fixed order, whatever the number of threads.
+    # einsum adds in a fixed order, whatever the number of threads.
     squares = np.einsum("ni,nj->ij", terms, terms) + damping
     sums = np.einsum("ni,nc->ic", terms, colours.astype(np.float64))
     return np.asarray(np.linalg.solve(squares, sums), np.float64)
 
 
 def _joined_to(rim: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The parts of a mask that touch the rim."""
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     touching = np.unique(labels[rim & mask])
     return np.isin(labels, touching) & mask

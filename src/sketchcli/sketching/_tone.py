@@ -1,4 +1,4 @@
-"""How dark an artist would make what is dark, soft or small in a picture."""
+"""Tones of a drawing: how dark an artist draws dark areas, soft shadows and small details."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from sketchcli.sketching._fields import blur, ramp, smooth_along, tangents
 from sketchcli.sketching._manner import Manner
 from sketchcli.sketching._sheet import Segments
 
-_NARROW = 7.5  # units
-_LEAST_RANGE = 0.25  # between black and white: a flat picture's noise is not stretched to tones
+_NARROW = 7.5  # width of the widest small detail, units
+_LEAST_RANGE = 0.25  # least luminance from black to white: a flat image's noise is not stretched
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,15 @@ class Tones:
 
     masses: Floats  # hair, dark clothes
     modelling: Floats  # soft shadows
-    accents: Floats  # small dark things
+    accents: Floats  # small dark details
 
 
 def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
-    """Decide on the tones of a drawing.
+    """Return the tones of a drawing.
 
-    Skin is the paper's white whatever its colour, unless the manner draws its tone, since white is
-    what is light in the middle of the picture. What is much darker becomes a mass; what is a
-    little darker than its surroundings is modelled.
-
-    Args:
-        light: Luminance `(H, W)` in [0, 1].
-        subject: How surely a pixel belongs to the subject, `(H, W)` in [0, 1].
-        manner: How much tone, and where.
-        pixels: Pixels in a unit.
+    The light part in the middle of the image counts as white, so skin of any colour is as white as
+    the paper unless the manner draws its tone. Much darker areas become masses; areas a little
+    darker than their surroundings are modelled.
     """
     white, black = _range(light, subject, manner.skin)
     depth = white - black
@@ -55,17 +49,17 @@ def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
 
 
 def _without_small(light: Floats, pixels: float) -> Floats:
-    """Light without dark things narrower than a brow: a morphological closing."""
+    """Remove dark details narrower than a brow by a morphological closing."""
     side = max(round(_NARROW * pixels), 1) | 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return np.asarray(cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc), np.float32)
 
 
 def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
-    """Which luminance is drawn white and which black.
+    """Return the luminance that is drawn white and the one that is drawn black.
 
-    White is what is light in the middle, mostly skin; the more the skin's own tone is drawn, the
-    nearer it is to the lightest thing of the subject, such as an eye's white or a collar.
+    White is the light part in the middle, mostly skin; the more of the skin's own tone is drawn,
+    the nearer white is to the lightest part of the subject, such as an eye's white or a collar.
     """
     height, width = light.shape
     middle = slice(height // 5, height - height // 4), slice(width // 4, width - width // 4)
@@ -80,37 +74,30 @@ def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
 
 
 def _fade(shape: tuple[int, ...], fading: float) -> Floats:
-    """1 in the upper part of the picture, less towards its lower edge, `(H, 1)`."""
+    """Return weights `(H, 1)`: 1 in the upper part of the image, less towards its lower edge."""
     rows = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None]
     return 1 - np.float32(fading) * ramp(rows, 0.72, 1.0)
 
 
-# Tone laid down stroke by stroke.
+# The functions below lay the tone down stroke by stroke.
 
 Exact = NDArray[np.float64]
-_CANDIDATES = 9000  # strokes that would cover a sheet which is black all over
-_POINTS = 6  # of a stroke
-_TAPER = np.array([0.6, 0.95, 1.0, 0.9, 0.5], np.float32)  # pressure between them
-_SPREAD = 0.07  # radians: no two strokes are parallel
-_SCATTER = 1.2  # units off an even place
-_LEAST = 0.09  # tone that is left out
-# Steps of a sequence that fills a cube evenly (Roberts 2018, "The unreasonable effectiveness of
-# quasirandom sequences"): strokes drawn by plain chance clump like rain.
+_CANDIDATES = 9000  # strokes that would cover a completely black sheet
+_POINTS = 6  # points per stroke
+_TAPER = np.array([0.6, 0.95, 1.0, 0.9, 0.5], np.float32)  # pressure between the points
+_SPREAD = 0.07  # deviation from the direction, radians; no two strokes are parallel
+_SCATTER = 1.2  # deviation from an even place, units
+_LEAST = 0.09  # lighter tones are not hatched
+# The steps of a sequence that fills a cube evenly (Roberts 2018, "The unreasonable effectiveness of
+# quasirandom sequences"), because strokes at random places clump like rain.
 _EVENLY = 1.2207440846057596 ** -np.arange(1, 4)
 
 
 def directions(light: Floats, masses: Floats, manner: Manner, pixels: float) -> Floats:
-    """Which way to hatch: along the hair, elsewhere in the hand's own direction.
+    """Return the directions of hatching: along the hair in `light`, elsewhere the manner's own.
 
-    Args:
-        light: Luminance `(H, W)`, which has the strands.
-        masses: Darkness `(H, W)` of hair and the like, in [0, 1].
-        manner: How to draw.
-        pixels: Pixels in a unit.
-
-    Returns:
-        Unit vectors `(H, W, 2)`, x first. Their sign means nothing, so they are mixed as doubled
-        angles.
+    `masses` is the darkness `(H, W)` of hair and the like, in [0, 1]. The unit vectors `(H, W, 2)`,
+    x first, have no meaningful sign, so they are mixed as doubled angles.
     """
     x, y, coherence = tangents(light, 3.0 * pixels)
     weight = np.clip(3 * masses, 0, 1) * np.clip(1.6 * coherence, 0, 1)
@@ -124,15 +111,7 @@ def directions(light: Floats, masses: Floats, manner: Manner, pixels: float) -> 
 def hatch(
     tone: Floats, field: Floats, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> Segments:
-    """Strokes as dense and as firm as the tone is dark.
-
-    Args:
-        tone: Darkness `(H, W)` in [0, 1].
-        field: Directions `(H, W, 2)`.
-        manner: How to draw.
-        rng: The hand's chance.
-        pixels: Pixels in a unit.
-    """
+    """Return strokes in the directions `(H, W, 2)`, as dense and firm as the tone is dark."""
     height, width = tone.shape
     places = (rng.random(3) + np.arange(_CANDIDATES)[:, None] * _EVENLY) % 1
     starts, limits = places[:, :2] * (width - 1, height - 1), _LEAST + (1 - _LEAST) * places[:, 2]
@@ -153,7 +132,7 @@ def hatch(
 
 
 def streaks(field: Floats, rng: np.random.Generator, pixels: float) -> Floats:
-    """The streaks that a pencil leaves in a tone even where it is rubbed: `(H, W)`, about 1."""
+    """Return the streaks that a pencil leaves even in rubbed tone: factors `(H, W)` of about 1."""
     along = field[..., 0], field[..., 1]
     grain = sheet.tooth(field.shape[:2], rng)
     for _ in range(2):
@@ -162,20 +141,16 @@ def streaks(field: Floats, rng: np.random.Generator, pixels: float) -> Floats:
 
 
 def _look_up(field: Floats, points: Floats | Exact) -> Floats:
-    """The field's values at the pixels nearest to points `(..., 2)`."""
     x = np.clip(np.rint(points[..., 0]), 0, field.shape[1] - 1).astype(np.intp)
     y = np.clip(np.rint(points[..., 1]), 0, field.shape[0] - 1).astype(np.intp)
     return field[y, x]
 
 
 def _run(starts: Exact, steps: Exact, turns: Exact, field: Floats) -> Floats:
-    """Follow the directions from all starts at once: `(N, points, 2)`, the start in the middle.
+    """Return paths `(N, points, 2)` along the directions, with the starts in the middle.
 
-    Args:
-        starts: `(N, 2)`, pixels.
-        steps: `(N,)`, pixels from point to point.
-        turns: `(N,)`, radians by which each stroke is off the direction.
-        field: Directions `(H, W, 2)`.
+    `starts` `(N, 2)` and `steps` from point to point `(N,)` are in pixels; `turns` `(N,)` are the
+    strokes' deviations from the direction, in radians; `field` holds the directions `(H, W, 2)`.
     """
     cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
     paths = [starts]

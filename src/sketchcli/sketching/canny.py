@@ -1,8 +1,8 @@
 """Canny lines: thin contours of even darkness.
 
-Canny, "A computational approach to edge detection", PAMI 1986: smoothing, gradient, suppression
-of all but its maxima, and two thresholds with hysteresis. The thresholds come from the picture's
-own gradients, so that a pale photo has its lines too.
+Canny, "A computational approach to edge detection", PAMI 1986: smoothing, gradient, non-maximum
+suppression, and two thresholds with hysteresis. The thresholds depend on the image's own gradients,
+so that a pale photo has lines as well.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
 TITLE = "Canny lines"
 
-_WEAKEST = 30.0  # Sobel units of bytes per unit of length: no line in a flat picture's noise
+_WEAKEST = 30.0  # least Sobel response (0-255) per unit; a flat image's noise has no lines
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as lines `(H, W)` of even width and darkness.
 
-    Smoothing (0.6 to 1.1 units), the share of the picture above the upper threshold (10 to 18 %),
-    the width of the line (0.7 to 1.4 units) and its grey (0 to 60 of 255) vary.
+    What varies: the smoothing (0.6 to 1.1 units), the part of the image above the upper threshold
+    (10% to 18%), the width of the lines (0.7 to 1.4 units) and their grey (0 to 60 of 255).
     """
     sigma, share = rng.uniform(0.6, 1.1), rng.uniform(10, 18)
     width, ink = rng.uniform(0.7, 1.4), rng.uniform(0, 60) / 255
@@ -36,11 +36,11 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _edges(light: Floats, share: float, pixels: float) -> Pixels:
-    """255 on the edges, `(H, W)`; `share` in percent is above the upper threshold."""
+    """Return 255 on the edges, `(H, W)`; `share` percent of the pixels pass the upper threshold."""
     across = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=255)
     down = cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=255)
     magnitude = np.hypot(across, down)
     high = max(float(np.percentile(magnitude, 100 - share)), _WEAKEST / pixels)
-    # cv2.Canny reads gradients as 16-bit integers: weak ones of a large picture keep 16 steps.
+    # cv2.Canny reads 16-bit integers; times 16, weak gradients of a large image stay precise.
     dx, dy = (np.rint(np.clip(16 * g, -32767, 32767)).astype(np.int16) for g in (across, down))
     return np.asarray(cv2.Canny(dx, dy, 16 * 0.4 * high, 16 * high, L2gradient=True), np.uint8)

@@ -1,8 +1,8 @@
 """Hand-drawn: strokes that tremble, break and overshoot, hatching, rubbed graphite, paper.
 
-Each drawing has a manner of its own (`_manner`), from pure line to full tone. Lines are chains of
-points (`_chains`) drawn as strokes (`_strokes`); what is dark (`_tone`) is hatched (`_hatching`)
-and rubbed; a plain background is left out (`_subject`).
+Each drawing has its own manner (`_manner`), from pure line to full tone. Lines are traced as chains
+of points and drawn as strokes (`_strokes`); dark areas are hatched and rubbed (`_tone`); a plain
+background is left out (`_subject`).
 """
 
 import numpy as np
@@ -16,15 +16,15 @@ from sketchcli.sketching._manner import Manner
 from sketchcli.sketching._sheet import Segments
 
 TITLE = "hand-drawn pencil"
-_WEAKEST = 0.02  # what counts as a line at the least, in the root of luminance
-_DARKEST = np.float32(0.85)  # of a layer of graphite
-_FINEST = 0.8  # units: smoothing before lines are looked for
+_WEAKEST = 0.02  # least strength of a line, in the square root of luminance
+_DARKEST = np.float32(0.85)  # greatest darkness of a layer of graphite
+_FINEST = 0.8  # smoothing before lines are traced, units
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
-    """Draw a photo `(H, W, 3)` by hand, as a pencil sketch `(H, W)`."""
+    """Draw a photo `(H, W, 3)` as a hand-drawn pencil sketch `(H, W)`."""
     manner = _manner.sample(rng)
-    # Streams of their own: how many strokes a line takes must not change the paper.
+    # Each layer has its own random stream: the number of strokes must not change the paper.
     outlining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
     subject = _subject.find(photo)
     lines = _outline(photo, subject, manner, outlining)
@@ -33,11 +33,11 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _outline(photo: Pixels, subject: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
-    """Darkness `(H, W)` of the lines of the subject and along its edge."""
+    """Return the darkness `(H, W)` of the lines in the subject and along its edge."""
     pixels = unit(photo.shape)
     side = 2 * max(round(pixels), 1) + 1
     near = np.asarray(cv2.dilate(subject, np.ones((side, side), np.uint8)), np.float32)
-    light = np.sqrt(luminance(photo))  # nearer to the eye: lines in dark hair count as well
+    light = np.sqrt(luminance(photo))  # closer to human vision: lines in dark hair count as well
     chains = _strokes.trace(
         light, chroma(photo), max(_FINEST * pixels, 0.6), weakest=_WEAKEST, share=manner.detail
     )
@@ -56,7 +56,7 @@ def _mean_along(field: Floats, chain: _strokes.Chain) -> float:
 
 
 def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
-    """Darkness `(H, W)` of what is hatched, rubbed and pressed."""
+    """Return the darkness `(H, W)` of hatching, rubbed graphite and accents."""
     pixels = unit(light.shape)
     tones = _tone.see(light, subject, manner, pixels)
     tone = sheet.combine(tones.masses, tones.modelling)
@@ -71,23 +71,17 @@ def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Genera
     return sheet.combine(*(_DARKEST * layer for layer in (hatched, 0.9 * rubbed, accents)))
 
 
-# What is left of the lines that a head is laid out with before it is drawn.
+# The functions below draw what is left of the construction lines of a head.
 
 _POINTS = 48
-_HEIGHT_TO_WIDTH = 1.35  # of a head
+_HEIGHT_TO_WIDTH = 1.35  # ratio of a head's height to its width
 
 
 def lay_out(subject: Floats, manner: Manner, rng: np.random.Generator, pixels: float) -> Segments:
-    """An egg, its middle line and the line of the eyes, faint and not quite in place.
+    """Draw an egg, its middle line and the line of the eyes, faint and slightly out of place.
 
-    The head is taken to be what rises highest of the subject: this needs no detector, and a head
-    laid out beside its place is what such lines look like.
-
-    Args:
-        subject: How surely a pixel belongs to the subject, `(H, W)` in [0, 1].
-        manner: How dark these lines are.
-        rng: The hand's chance.
-        pixels: Pixels in a unit.
+    The highest part of the subject counts as the head. This needs no detector, and real
+    construction lines are out of place as well.
     """
     x, y, width = _head(subject)
     half_width, half_height = width / 2 * rng.uniform(0.8, 1.0), width / 2 * _HEIGHT_TO_WIDTH
@@ -108,7 +102,7 @@ def lay_out(subject: Floats, manner: Manner, rng: np.random.Generator, pixels: f
 
 
 def _head(subject: Floats) -> tuple[float, float, float]:
-    """Centre and width, in pixels, of what rises highest of the subject."""
+    """Return the centre and the width, in pixels, of the highest part of the subject."""
     height, width = subject.shape
     rows = subject.mean(axis=1)
     top = int(np.argmax(rows > 0.05))

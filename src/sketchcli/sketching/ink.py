@@ -1,7 +1,7 @@
-"""XDoG ink: lines and blacks by an extended difference of Gaussians.
+"""XDoG ink: lines and black areas by an extended difference of Gaussians.
 
-Winnemöller, Kyprianidis and Olsen, "XDoG: an extended difference-of-Gaussians compendium
-including advanced image stylization", Computers & Graphics 36(6), 2012.
+Winnemöller, Kyprianidis and Olsen, "XDoG: an extended difference-of-Gaussians compendium including
+advanced image stylization", Computers & Graphics 36(6), 2012.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from sketchcli.sketching._fields import blur, luminance, smooth_along, tangents,
 
 TITLE = "XDoG ink"
 
-_RATIO = 1.6  # of the two Gaussians' radii: the nearest to the Laplacian (the paper's k)
-_SURROUNDINGS = 20  # units
-_BLACK = 0.03  # added to all light, so that a black picture is as flat as any other
+_RATIO = 1.6  # ratio of the two Gaussians' radii, the nearest to the Laplacian (the paper's k)
+_SURROUNDINGS = 20  # radius of the surroundings, units
+_BLACK = 0.03  # added to all light, so that a black image is as flat as any other
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` in ink `(H, W)`.
 
-    The finer radius (0.4 to 0.8 units), the sharpening p (5 to 14), the threshold epsilon (0.58 to
-    0.8), its steepness phi (4 to 14) and the share of the picture's own darkness that becomes
-    black areas (0 to 0.35) vary.
+    What varies: the finer radius (0.4 to 0.8 units), the sharpening p (5 to 14), the threshold
+    epsilon (0.58 to 0.8), its steepness phi (4 to 14) and the fraction of the image's own darkness
+    that becomes black areas (0 to 0.35).
     """
     sigma, sharpening = rng.uniform(0.4, 0.8), rng.uniform(5, 14)
     threshold, steepness = rng.uniform(0.58, 0.8), rng.uniform(4, 14)
@@ -35,24 +35,24 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def sharpen(light: Floats, sigma: float, sharpening: float) -> Floats:
-    """The paper's S = (1 + p) G(sigma) - p G(k sigma): a difference of Gaussians on top of G.
+    """Return the paper's S = (1 + p) G(sigma) - p G(k sigma), a difference of Gaussians added to G.
 
-    A flat area keeps its light; beside a step it goes down on the dark side.
+    A flat area keeps its light; beside a step, the dark side becomes darker.
     """
     p = np.float32(sharpening)
     return (1 + p) * blur(light, sigma) - p * blur(light, _RATIO * sigma)
 
 
 def soft_threshold(values: Floats, threshold: float, steepness: float) -> Floats:
-    """The paper's T(u): 1 where u >= epsilon, else 1 + tanh(phi (u - epsilon))."""
+    """Return the paper's T(u): 1 where u >= epsilon, else 1 + tanh(phi (u - epsilon))."""
     below = np.minimum(values - np.float32(threshold), 0)
     return np.asarray(1 + np.tanh(np.float32(steepness) * below), np.float32)
 
 
 def _level(light: Floats, blacks: float, pixels: float) -> Floats:
-    """Light against that of its surroundings: 1 in any flat area, unless blacks are wanted.
+    """Divide light by that of its surroundings; without `blacks`, every flat area becomes 1.
 
-    The paper thresholds light itself, which turns every dark background into ink.
+    The paper thresholds the light itself, which turns every dark background into ink.
     """
     light = light + np.float32(_BLACK)
     white = np.float32(np.percentile(light, 95))

@@ -1,6 +1,6 @@
 """Adaptive-threshold pen: ink wherever a pixel is darker than its neighbourhood.
 
-The rule of `cv2.adaptiveThreshold` (Gaussian window), with a soft edge in place of a jagged one.
+This is the rule of `cv2.adaptiveThreshold` (Gaussian window), with a soft edge.
 """
 
 import numpy as np
@@ -10,15 +10,15 @@ from sketchcli.sketching._fields import blur, luminance, ramp, to_pixels, unit
 
 TITLE = "adaptive-threshold pen"
 
-_SOFTNESS = 0.02  # of the full range, on either side of the threshold
+_SOFTNESS = 0.02  # width of the edge on either side of the threshold, fraction of the full range
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` in pen `(H, W)`.
 
-    The window (2 to 4 units) sets how far a black area reaches in from its edge, the offset (3.5
-    to 6 % of the full range) how much darker a pixel has to be, a blur (0.3 to 0.6 units) how
-    fine the pen is, and the ink is not always black (0 to 50 of 255).
+    The window (2 to 4 units) sets how far a black area reaches in from its edge, the offset (3.5%
+    to 6% of the full range) how much darker than its neighbourhood a pixel has to be, and a blur
+    (0.3 to 0.6 units) how fine the pen is. The ink's grey varies as well (0 to 50 of 255).
     """
     window, offset = rng.uniform(2, 4), rng.uniform(0.035, 0.06)
     nib, ink = rng.uniform(0.3, 0.6), rng.uniform(0, 50) / 255

@@ -1,8 +1,8 @@
-"""Colour-dodge pencil: the picture divided by its own blurred copy.
+"""Colour-dodge pencil: the image divided by its own blurred copy.
 
-The darkroom recipe of every paint program: a desaturated layer, on it an inverted and blurred
-copy in the blend mode "colour dodge", result = base / (1 - top). With top = 1 - blur(base) that
-is base / blur(base): white where nothing changes, darker on the dark side of an edge.
+This is a common recipe in paint programs: a desaturated layer and, on top of it, an inverted and
+blurred copy in the blend mode "colour dodge", result = base / (1 - top). With top = 1 - blur(base),
+this is base / blur(base): white where nothing changes, darker on the dark side of an edge.
 """
 
 import numpy as np
@@ -12,14 +12,13 @@ from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
 TITLE = "colour-dodge pencil"
 
-_BLACK = 0.04  # added above and below: 0 / 0 is white, and noise in black stays invisible
+_BLACK = 0.04  # added to both light and blur: 0 / 0 is white, and noise in black stays invisible
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as a pencil sketch `(H, W)`.
 
-    The blur's radius (1.2 to 5 units) sets the width of the strokes, a power (1 to 2.5) how dark
-    they are.
+    The blur's radius (1.2 to 5 units) sets the strokes' width, a power (1 to 2.5) their darkness.
     """
     sigma, power = rng.uniform(1.2, 5.0), rng.uniform(1.0, 2.5)
     light = luminance(photo) + np.float32(_BLACK)

@@ -1,7 +1,7 @@
 """A draughtsman's portrait: soft pencil lines over tone laid down in fine strands.
 
-`hand` draws stroke by stroke and is loose; this style is the patient one. Dark hair is dark, skin
-is left white, shadows under nose and chin are soft, clothes run out into the paper.
+`hand` is loose and draws stroke by stroke; this style is the patient one. Dark hair is dark, skin
+is lighter than in the photo or white, shadows under nose and chin are soft, and clothes fade out.
 """
 
 from dataclasses import replace
@@ -16,17 +16,17 @@ from sketchcli.sketching._manner import Manner
 
 TITLE = "shaded pencil portrait"
 
-_BLACK = 0.06  # added above and below in the dodge: noise in black stays invisible
-_FAINTEST = 0.035  # of the dodge's darkness: what is left out
-_STRANDS = 0.06  # luminance: how much a strand of hair differs from its surroundings
+_BLACK = 0.06  # added to both light and blur of the dodge: noise in black stays invisible
+_FAINTEST = 0.035  # darkness subtracted from the dodge, which removes the faintest lines
+_STRANDS = 0.06  # luminance by which a strand of hair differs from its surroundings
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as a shaded portrait `(H, W)`.
 
-    What varies from drawing to drawing: the lines' radius (0.6 to 1.8 units) and darkness, that of
-    masses (0.55 to 1.05), how much of the skin's own tone is drawn (0, or 0.5 to 1), the strands'
-    contrast, and how far clothes and background are left out.
+    What varies: the radius (0.6 to 1.8 units) and darkness of the lines, the darkness of masses
+    (0.55 to 1.05), how much of the skin's own tone is drawn (0, or 0.5 to 1), the contrast of the
+    strands, and how far clothes and background are left out.
     """
     manner = _sample(rng)
     lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
@@ -39,7 +39,7 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _sample(rng: np.random.Generator) -> Manner:
-    """A hand's manner, with more tone and more of the paper left white."""
+    """Sample a manner like that of `hand`, with more tone and more of the paper left white."""
     return replace(
         _manner.sample(rng),
         pressure=rng.uniform(0.75, 1.0),
@@ -55,7 +55,7 @@ def _sample(rng: np.random.Generator) -> Manner:
 
 
 def _lines(light: Floats, rng: np.random.Generator, pixels: float) -> Floats:
-    """Darkness `(H, W)` of the lines: a narrow colour dodge, pressed harder or softer."""
+    """Return the darkness `(H, W)` of the lines: a narrow colour dodge of varying pressure."""
     sigma, gain, power = rng.uniform(0.6, 1.8), rng.uniform(1.0, 2.8), rng.uniform(0.85, 1.3)
     light = blur(light, 0.25 * pixels) + np.float32(_BLACK)
     darker = np.maximum(1 - light / blur(light, sigma * pixels) - np.float32(_FAINTEST), 0)
@@ -65,12 +65,12 @@ def _lines(light: Floats, rng: np.random.Generator, pixels: float) -> Floats:
 def _shade(
     light: Floats, subject: Floats, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> Floats:
-    """Darkness `(H, W)` of masses, soft shadows and accents, in strands."""
+    """Return the darkness `(H, W)` of masses, soft shadows and accents, in strands."""
     contrast = rng.uniform(0.3, 1.0)
     tones = _tone.see(light, subject, manner, pixels)
     field = _tone.directions(light, tones.masses, manner, pixels)
     grain = 1 + np.float32(contrast) * (_tone.streaks(field, rng, pixels) - 1)
-    # What is light among dark hair is where the light falls on a strand.
+    # A lighter pixel in dark hair is where light falls on a strand.
     strand = np.clip((light - blur(light, 1.6 * pixels)) / np.float32(_STRANDS), -1, 1)
     masses = tones.masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)
     modelling = np.asarray(tones.modelling * (0.5 + 0.5 * grain), np.float32)

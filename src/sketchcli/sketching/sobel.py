@@ -1,7 +1,6 @@
-"""Sobel magnitude with contrast enhancement.
+"""Sobel gradient magnitude with enhanced contrast, dark on white.
 
-The article of the system that this program re-implements makes its simulated sketches so: the
-gradient's magnitude by Sobel's operator, stretched in contrast, dark on white.
+The article on the system that sketch2img re-implements makes its simulated sketches this way.
 """
 
 import numpy as np
@@ -12,19 +11,19 @@ from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
 TITLE = "Sobel edges, contrast enhanced"
 
-_FAINTEST = 0.06  # what counts as full contrast at the least: a flat picture's noise stays faint
+_FAINTEST = 0.06  # least change per unit that is drawn black; a flat image's noise stays faint
 
 
 def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw a photo `(H, W, 3)` as its gradient's magnitude `(H, W)`, dark on white.
 
-    A blur before it (0.5 to 1.1 units) sets the width of the strokes. The contrast is stretched
-    so that the strongest 1 to 5 % of the picture become black, and bent by a power (0.7 to 1.2).
+    A blur (0.5 to 1.1 units) sets the width of the strokes. The contrast is stretched so that the
+    strongest 1% to 5% of the pixels become black, and bent by a power (0.7 to 1.2).
     """
     sigma, strongest, power = rng.uniform(0.5, 1.1), rng.uniform(1, 5), rng.uniform(0.7, 1.2)
     pixels = unit(photo.shape)
     light = blur(luminance(photo), sigma * pixels)
-    # An eighth of Sobel's kernel is the change over a pixel; the unit makes it one over a unit.
+    # An eighth of Sobel's kernel is the change per pixel; `pixels` makes it the change per unit.
     across = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=pixels / 8)
     down = cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=pixels / 8)
     magnitude = np.hypot(across, down)
