@@ -1,6 +1,6 @@
-"""Turn sketches into photographs with a conditional GAN, and train such translators.
+"""sketch2img: turn sketches into photos with a conditional GAN, and train your own models.
 
-From Python::
+In Python::
 
     from sketchcli import load_generator
 
@@ -32,24 +32,26 @@ def load_generator(
     """Load a model that turns sketches into photos when it is called.
 
     Args:
-        models: Weights files, run folders, names of runs, or `bundled`; the photo is the mean of
-            what they draw. By default the newest finished run, else `bundled`.
+        models: Weights files, run folders, names of runs, or `bundled`; the photos of several
+            models are averaged. By default the newest finished run, else `bundled`.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1` or `mps`.
-        precision: `fp32`, `bf16`, or `auto`: the quicker one.
-        size: `model`, `input`, or the height and width that photos are to fit into.
-        tile: Draw at the sketch's own size, in overlapping tiles.
-        invert: `auto`, `yes` or `no`: whether white on black is turned round.
-        paper: `auto`, `yes` or `no`: whether uneven or tinted paper is evened out.
-        align: `none` or `face`: whether faces are cut out as in preprocessing.
-        tta: `none` or `flip`: also draw the mirror image, and take the mean.
-        raw: The weights as trained, not their average.
+        precision: `fp32`, `bf16`, or `auto` for the faster one.
+        size: `model`, `input`, or the height and width that photos must fit into.
+        tile: Generate at the sketch's own size, in overlapping tiles.
+        invert: `auto`, `yes` or `no`: whether to invert the sketch. `auto` inverts it if its
+            polarity differs from that of the training sketches.
+        paper: `auto`, `yes` or `no`: whether to even out the paper. `auto` does so if it is darker
+            or less even than the paper of the training sketches.
+        align: `none`, or `face` to align and crop faces as in preprocessing.
+        tta: `none`, or `flip` to average the photos of the sketch and of its mirror image.
+        raw: Use the raw weights instead of the EMA weights.
 
     Raises:
-        CheckpointError: There is no such model, or it cannot be used.
-        DeviceError: This machine has no such device.
-        ValueError: An option has none of its values.
+        CheckpointError: If there is no such model, or it cannot be used.
+        DeviceError: If this machine has no such device.
+        ValueError: If an option has an invalid value.
     """
-    from sketchcli.engine.generating.api import open_generator  # noqa: PLC0415 - heavy
+    from sketchcli.engine.generating.api import open_generator  # noqa: PLC0415 - imports torch
 
     return open_generator(
         *models,

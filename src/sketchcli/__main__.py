@@ -1,4 +1,4 @@
-"""`python -m sketchcli`: the same as `sketch2img`."""
+"""`python -m sketchcli` does the same as the command `sketch2img`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Weights (for people) and training state (for going on), both as safetensors.
+"""Weights (to use) and training state (to resume from), both as safetensors.
 
 Nothing executable is ever loaded: a file is a JSON header and plain tensors.
 """
@@ -38,16 +38,10 @@ def save(
     *,
     previous: Path | None = None,
 ) -> None:
-    """Write tensors and what is to be known about them, whole or not at all.
+    """Write tensors and a description of them, whole or not at all.
 
-    Args:
-        path: The file.
-        tensors: Its tensors.
-        about: Plain values, ready for JSON.
-        previous: What becomes of an older file of that name; by default it is replaced.
-
-    Raises:
-        DataError: The folder cannot be written, or the disk is full.
+    `about` holds plain values, ready for JSON. An existing file is renamed to `previous`; by
+    default it is replaced.
     """
     header = {KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -57,14 +51,12 @@ def save(
 def load(
     path: Path, *, only: Iterable[str] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and what is known about them.
+    """Return the tensors of a file that `save` wrote, and their description.
 
-    Args:
-        path: A safetensors file that `save` wrote.
-        only: Read just the tensors whose names start so; all by default.
+    With `only`, just the tensors whose names have one of these prefixes are read.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or not ours.
+        CheckpointError: If the file is missing, not ours, or damaged (`DamagedError`).
     """
     starts = None if only is None else tuple(only)
     header = read_header(path)
@@ -74,11 +66,11 @@ def load(
         with safetensors.safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in names}, about
     except (safetensors.SafetensorError, OSError) as error:
-        raise DamagedError(f"{path}: damaged or not safetensors ({error})") from error
+        raise DamagedError(f"{path} is damaged or not a safetensors file ({error})") from error
 
 
 def with_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
-    """Put a part's name before its tensors', or figures', names.
+    """Return the tensors or numbers of one part, with its name as a prefix of their names.
 
     >>> with_prefix("losses", {"l1": 0.5})
     {'losses.l1': 0.5}
@@ -87,19 +79,19 @@ def with_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def without_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
-    """The tensors, or figures, of one part, under their own names."""
+    """Return the tensors or numbers of one part, without the prefix in their names."""
     start = f"{prefix}."
     return {n.removeprefix(start): v for n, v in values.items() if n.startswith(start)}
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's moments as flat tensors: `0.exp_avg`, `0.step`, ..."""
+    """Return an optimiser's moments as flat tensors: `0.exp_avg`, `0.step`, ..."""
     state = optimizer.state_dict()["state"]
     return {f"{i}.{name}": torch.as_tensor(v) for i, s in state.items() for name, v in s.items()}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
+    """Restore an optimiser's moments from what `optimizer_tensors` returned."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
@@ -111,12 +103,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
 def _save(tensors: dict[str, Tensor], part: Path, header: dict[str, str]) -> None:
     try:
         safetensors.torch.save_file(tensors, part, header)
-    except safetensors.SafetensorError as error:  # a full disk, most often
+    except safetensors.SafetensorError as error:  # most often, the disk is full
         raise OSError(str(error)) from error
 
 
 def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """A moment in its parameter's memory format; fused optimisers walk both as flat memory."""
+    """Copy a moment in its parameter's memory format; fused optimisers walk both as flat memory."""
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter).copy_(tensor).detach()

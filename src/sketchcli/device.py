@@ -1,4 +1,4 @@
-"""Device, precision and threads: resolved once, at the edge."""
+"""Device, precision and number of threads, which are resolved once, before any work starts."""
 
 import copy
 import os
@@ -23,43 +23,43 @@ Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE_FLOPS = 3 * 2 * 8 * 32 * 32 * 128 * 128 * 9  # one convolution, forward and backward
-AMPERE, VOLTA = 8, 7  # major compute capabilities: bf16, and fp16, on the matrix units
+AMPERE, VOLTA = 8, 7  # major compute capability from which matrix units compute bf16, and fp16
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where to compute, and with which numbers."""
+    """Where to compute, and in which precision."""
 
     name: str  # cpu | cuda | cuda:N | mps
     precision: str  # fp32 | bf16 | fp16
     threads: int
 
     def describe(self) -> str:
-        """Its name, precision and threads, in words."""
+        """Return the name, precision and number of threads in words."""
         return f"{self.name}, {self.precision}, {self.threads} thread{'s'[: self.threads > 1]}"
 
     @property
     def torch(self) -> torch.device:
-        """The device as torch names it."""
+        """The device as a torch object."""
         return torch.device(self.name)
 
     def place(self, network: Network) -> Network:
-        """Move a network here."""
+        """Move a network to this device."""
         return channels_last(network.to(self.torch))
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Run the networks in this device's precision; weights and losses stay fp32."""
+        """Return a context that runs networks in this precision; weights and losses stay fp32."""
         dtype = REDUCED.get(self.precision)
         return torch.autocast(
             self.torch.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None
         )
 
     def scaler(self) -> GradScaler:
-        """Keeps small gradients from vanishing in fp16; does nothing in other precisions."""
+        """Return a scaler that keeps small fp16 gradients from vanishing; it is off otherwise."""
         return GradScaler(self.torch.type, enabled=self.precision == "fp16")
 
     def memory_megabytes(self) -> float:
-        """The most memory that was in use so far: of the GPU, or of this process."""
+        """Return the peak memory use so far, of the GPU or of this process."""
         if self.torch.type == "cuda":
             return torch.cuda.max_memory_allocated(self.torch) / 2**20
         return _process_megabytes()
@@ -72,21 +72,17 @@ def resolve(
 
     Args:
         name: `auto` (CUDA if there is one, else the CPU) or a torch device's name.
-        precision: `fp32`, `bf16`, `fp16` or `auto`: on a GPU what its generation computes quickest
-            in, on a CPU whichever a short probe finds quicker.
-        place: This process among those that `torchrun` started; each takes a GPU of its own, or
-            its share of the cores.
-
-    Raises:
-        DeviceError: This machine has no such device, or cannot compute so.
-        UsageError: No such precision.
+        precision: `fp32`, `bf16`, `fp16` or `auto`, the fastest: on a GPU according to its
+            generation, on a CPU according to a short probe.
+        place: Rank of this process under torchrun; each process takes its own GPU, or an equal
+            part of the cores.
     """
     place = place or ProcessRank()
     if precision not in PRECISIONS:
         raise UsageError(
             f"unknown precision '{precision}'", hint=errors.did_you_mean(precision, PRECISIONS)
         )
-    if THREADS_VARIABLE not in os.environ:  # there, the user has already decided
+    if THREADS_VARIABLE not in os.environ:  # otherwise the user has set the number of threads
         torch.set_num_threads(max(1, usable_cores() // place.local_count))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -101,7 +97,7 @@ def resolve(
 
 
 def channels_last(network: Network) -> Network:
-    """Keep a network's weights in the memory format that convolutions run quickest in."""
+    """Keep a network's weights in the memory format in which convolutions are fastest."""
     placed: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in placed.modules():
         if isinstance(module, nn.InstanceNorm2d):
@@ -110,25 +106,25 @@ def channels_last(network: Network) -> Network:
 
 
 def exactly() -> AbstractContextManager[None]:
-    """Convolve in whole float32: by default, a GPU rounds to TF32's ten bits of fraction first."""
+    """Return a context with full float32 convolutions; GPUs default to TF32 (10-bit fraction)."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether something failed for want of memory, on whichever device or in whichever library.
+    """Return whether an error of any device or library means that memory ran out.
 
     >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(OSError())
     (True, False)
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return "allocate" in str(error) or "out of memory" in str(error)  # the CPU's, MPS's, OpenCV's
+    return "allocate" in str(error) or "out of memory" in str(error)  # wording of CPU, OpenCV, MPS
 
 
 def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
-    """Hand an instance norm's gradient of a single picture on in the format of its input.
+    """Make the gradient of an instance norm contiguous if the batch holds a single image.
 
-    PyTorch (2.13 on a CPU) reads a channels-last one as if it were not, and computes nonsense.
+    PyTorch (2.13 on a CPU) misreads a channels-last gradient and computes wrong values.
     """
     del module, inputs
     if len(output) == 1 and output.requires_grad:
@@ -138,7 +134,7 @@ def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
 if sys.platform == "win32":
 
     def _process_megabytes() -> float:
-        return 0.0  # the standard library has no such count there
+        return 0.0  # the standard library cannot tell on Windows
 else:
 
     def _process_megabytes() -> float:
@@ -158,11 +154,11 @@ def _check_exists(name: str) -> None:
 
 
 def quickest_precision(device: torch.device) -> str:
-    """The precision that a device trains quickest in.
+    """Return the precision in which a device trains fastest.
 
-    A GPU has matrix units for bf16 from Ampere on, for fp16 from Volta on. On a CPU, one
-    convolution's forward and backward pass is timed: with AVX512-BF16 or AMX it trains several
-    times faster in bf16; without, slower.
+    A GPU has matrix units for bf16 from Ampere on, for fp16 from Volta on. On a CPU, the forward
+    and backward pass of one convolution is timed: bf16 is several times faster than fp32 with
+    AVX512-BF16 or AMX, and slower without.
     """
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
@@ -174,17 +170,17 @@ def quickest_precision(device: torch.device) -> str:
 
 
 def probe_seconds(device: torch.device, precisions: Sequence[str]) -> dict[str, float]:
-    """Seconds of `PROBE_FLOPS` in each precision: the best of five tries, in turn."""
+    """Return the seconds that `PROBE_FLOPS` take in each precision: the best of five rounds."""
     rounds = [[_probe_seconds(device, name) for name in precisions] for _ in range(6)]
     return {
-        name: min(seconds[1:])  # the first one also prepares
+        name: min(seconds[1:])  # the first round is a warm-up
         for name, seconds in zip(precisions, zip(*rounds, strict=True), strict=True)
     }
 
 
 def _probe_seconds(device: torch.device, precision: str) -> float:
     here = Device(str(device), precision, torch.get_num_threads())
-    with torch.random.fork_rng(devices=[]):  # a probe must not change what the user's seed gives
+    with torch.random.fork_rng(devices=[]):  # the probe must not change the results of a seed
         layer = here.place(nn.Conv2d(128, 128, 3, padding=1))
     pixels = torch.zeros(8, 128, 32, 32, device=device).to(memory_format=torch.channels_last)
     _wait_for(device)
@@ -201,28 +197,20 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-# A device's photo of one sketch, compared with the CPU's: a wrong photo is worse than none.
+# A device is tested on one sketch before it is used, because a wrong photo is worse than none.
 
-# Of the photo's mean size in [-1, 1]. In bf16, networks are off by .02 at most; a picture that
-# comes back unchanged, or as zeros, by 1 or more.
+# Limit for the mean difference, as a fraction of the photo's mean magnitude. bf16 differs by at
+# most 0.02; a device that returns its input unchanged, or zeros, differs by 1 or more.
 MOST_OFF = 0.1
-LARGEST_SIDE = 256  # pixels: the CPU's share takes a quarter of a second at most
-HINT = "use --device cpu; a newer torch may compute it right"
+LARGEST_SIDE = 256  # pixels, so that the CPU takes at most a quarter of a second
+HINT = "use --device cpu, or try a newer version of PyTorch"
 
 
 def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) -> None:
-    """Draw one sketch here and on the CPU, in evaluation mode; on a CPU, nothing is done.
+    """Generate one photo on the device and on the CPU, and check that they agree.
 
-    Apple's MPS has been seen to hand pictures back unchanged, without an error. The networks are
-    left as they are.
-
-    Args:
-        generator: Placed on the device.
-        device: Where it will draw, and in which precision.
-        size: The height and width that it is for.
-
-    Raises:
-        DeviceError: The photos differ by more than rounding does, or the device cannot draw.
+    Apple's MPS has returned images unchanged, without an error. The generator must be on the device
+    already, and is not changed. `size` is its height and width. Nothing is done on a CPU.
     """
     if device.name.startswith("cpu"):
         return
@@ -232,26 +220,26 @@ def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) ->
         try:
             with device.autocast():
                 found = here(sketch.to(device.torch)).float().cpu()
-        except RuntimeError as error:  # an operation that it does not have, or too little memory
+        except RuntimeError as error:  # an unsupported operation, or too little memory
             reason = str(error).partition("\n")[0]
-            raise DeviceError(f"{device.name} cannot draw: {reason}", hint=HINT) from error
+            raise DeviceError(f"{device.name} cannot run the model: {reason}", hint=HINT) from error
         expected = here.cpu()(sketch)
     off = _difference(found, expected)
-    if not off <= MOST_OFF:  # NaN is no less
+    if not off <= MOST_OFF:  # also true for NaN
         raise DeviceError(
-            f"{device.name} draws another photo than the CPU does: off by {off:.0%}", hint=HINT
+            f"{device.name} generates a different photo from the CPU (off by {off:.0%})", hint=HINT
         )
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:
-    """The mean difference, as a share of the mean size."""
+    """Return the mean difference as a fraction of the mean magnitude."""
     if found.shape != expected.shape:
         return float("inf")
     return float((found - expected).abs().mean() / expected.abs().mean())
 
 
 def _sketch(size: tuple[int, int]) -> Tensor:
-    """Dark strokes on white, `(1, 1, H, W) in [-1, 1]`."""
+    """Return dark strokes on white, `(1, 1, H, W)` in [-1, 1]."""
     height, width = (min(side, LARGEST_SIDE) for side in size)
     sketch = torch.ones(1, 1, height, width)
     sketch[..., height // 4 :: 9, width // 5 : -width // 5] = -1.0

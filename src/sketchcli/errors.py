@@ -1,4 +1,4 @@
-"""What can go wrong for a user, and the exit code that tells a script about it."""
+"""The errors that a user can meet, and the exit codes that report them to scripts."""
 
 import difflib
 from collections.abc import Iterable
@@ -24,9 +24,7 @@ class ExitCode(IntEnum):
 class SketchError(Exception):
     """An error that its reader can act on.
 
-    Args:
-        message: What went wrong, and where (a file, an option).
-        hint: What to type or change next.
+    The message says what went wrong, with which file or option; the hint, what to do next.
     """
 
     exit_code = ExitCode.BUG
@@ -44,13 +42,13 @@ class UsageError(SketchError):
 
 
 class DataError(SketchError):
-    """A picture, folder or prepared set that cannot be used."""
+    """An image, folder or prepared dataset that cannot be used."""
 
     exit_code = ExitCode.DATA
 
 
 class DownloadError(SketchError):
-    """A file that cannot be downloaded, or is not what was promised."""
+    """A file that cannot be downloaded, or is not the expected one."""
 
     exit_code = ExitCode.DOWNLOAD
 
@@ -68,13 +66,13 @@ class DeviceError(SketchError):
 
 
 class TrainingError(SketchError):
-    """A run that cannot go on: its losses are not finite any more, whatever was tried."""
+    """A run that cannot continue: its losses stay NaN or infinite, whatever was tried."""
 
     exit_code = ExitCode.TRAINING
 
 
 class LostProcessError(SketchError):
-    """Another one of the processes that train together has ended."""
+    """The unexpected end of another process of the same run."""
 
     exit_code = ExitCode.LOST_PROCESS
 
@@ -85,19 +83,14 @@ class InterruptedRunError(SketchError):
     exit_code = ExitCode.INTERRUPTED
 
 
-# A hint at what a mistyped name may mean.
+# A mistyped name leads to a hint at similar ones.
 
-SIMILAR = 0.6  # share of letters in common, from which on a name may be meant
+SIMILAR = 0.6  # fraction of letters in common, from which on a name may be meant
 MOST = 3
 
 
 def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "known") -> str:
-    """What may be meant, then what there is.
-
-    Args:
-        wrong: What was typed.
-        known: The names that there are.
-        label: What to call them.
+    """Return a hint: the names that may be meant, then all known names after a label.
 
     >>> did_you_mean("cukh", ["cuhk", "demo"])
     "did you mean 'cuhk'? known: cuhk, demo"
@@ -111,7 +104,7 @@ def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "known") -> s
 
 
 def similar(wrong: str, known: Iterable[str]) -> list[str]:
-    """Names that a wrong one may mean, the likeliest first, whatever the case of the letters.
+    """Return the names that a wrong one may mean, the likeliest first, ignoring case.
 
     >>> similar("SSMI", ["ssim", "psnr", "ms-ssim"])
     ['ssim']

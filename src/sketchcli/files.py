@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all.
 
-Everything is written under a temporary name in the folder where it will live, synced to the
-disk, and moved into place.
+Everything is written under a temporary name in its destination folder, synced to the disk, and
+moved into place.
 """
 
 import contextlib
@@ -21,16 +21,10 @@ from sketchcli.errors import DataError
 def write_whole(
     path: Path, save: Callable[[Path], object], *, previous: Path | None = None
 ) -> None:
-    """Let `save` write a file beside `path`, sync it, then move it into place.
+    """Let `save` write a file next to `path`, sync it, then move it into place.
 
-    Args:
-        path: The file.
-        save: Writes its content under the name that it is given.
-        previous: The name that an older file gets first; a crash between the two moves leaves
-            that file alone.
-
-    Raises:
-        DataError: The folder cannot be written, or the disk is full. Nothing is left behind.
+    An existing file is first renamed to `previous`; a crash between the two moves leaves only
+    that file. An error leaves nothing behind.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,35 +43,29 @@ def write_whole(
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole; bytes of a name that are not UTF-8 become escapes."""
-    content = text.encode(errors="backslashreplace")  # what JSON reads back
+    content = text.encode(errors="backslashreplace")  # JSON reads these escapes back
     write_whole(path, lambda part: part.write_bytes(content))
 
 
-def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
     """Write a JSON file whole."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-NO_ROOM = "is there room on the disk, and may you write there?"
+NO_ROOM = "check the free disk space and your write permission"
 
 
 @contextlib.contextmanager
 def new_folder(
     target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool = False
 ) -> Iterator[Path]:
-    """Fill a folder beside `target`; it takes the name only when the block ends well.
+    """Fill a folder next to `target`, which takes that name only if the block succeeds.
 
-    The caller holds the lock of `target`: what a killed process left is cleared away.
-
-    Args:
-        target: The folder to make.
-        is_ours: Whether this program made a folder; another one is never replaced.
-        overwrite: Whether an older folder of that name may be replaced.
-
-    Raises:
-        DataError: `target` exists, or the disk cannot be written. The old state stays.
+    The caller must hold the lock of `target`: what a killed process left is deleted. An existing
+    folder is replaced only with `overwrite`, and only if `is_ours` says that this program made
+    it. After an error the old state stays.
     """
-    target = target.resolve()  # a link's folder is replaced, not the link
+    target = target.resolve()  # replaces the folder behind a link, not the link
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,24 +80,18 @@ def new_folder(
 
 
 def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
-    """Make sure that a folder of this name may be made.
-
-    Raises:
-        DataError: There is one, and it may not be replaced.
-    """
+    """Check that a folder of this name may be made; an existing one must be replaceable."""
     if target.exists() and not overwrite:
-        hint = "choose another name" if target.is_file() else "add --overwrite, or another name"
-        raise DataError(f"{target} exists", hint=hint)
+        hint = "choose another name" if target.is_file() else "use --overwrite, or another name"
+        raise DataError(f"{target} already exists", hint=hint)
     if target.exists() and not is_ours(target):
-        raise DataError(f"{target}: holds something else", hint="choose another name")
+        raise DataError(f"{target} was not made by this command", hint="choose another name")
 
 
 def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
-    """Give a finished folder of the same disk its name, in the place of an older one.
+    """Give a finished folder on the same disk its name, replacing an older folder if allowed.
 
-    Raises:
-        DataError: Meanwhile there is a folder that may not be replaced, or the disk cannot be
-            written. The old state stays.
+    After an error, the old state stays.
     """
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
@@ -120,18 +102,12 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
 def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Iterator[None]:
     """Keep every other process and thread from making `target` while the block runs.
 
-    The operating system drops the lock with its process, however that ends. The lock file goes
-    while the lock is still held: whoever opened it a moment earlier then locks a file without a
-    name, which filelock notices. After a kill the file stays, and locks nobody out; an older
-    folder that the killed process had moved aside comes back.
+    The operating system releases the lock when its process ends, however that happens. The lock
+    file is deleted while the lock is still held: whoever opened it a moment earlier then locks a
+    file without a name, which filelock notices. After a kill the file stays but locks nobody out,
+    and an older folder that the killed process had moved aside is restored.
 
-    Args:
-        target: What is made.
-        doing: What the other one does with it, for the message.
-        patience: Seconds to wait for the other one.
-
-    Raises:
-        DataError: Another one holds the lock, or the folder cannot be written.
+    The lock is awaited for `patience` seconds; the error says what its holder is `doing`.
     """
     lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=patience)
     path = Path(lock.lock_file)
@@ -141,8 +117,8 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
             lock.acquire()
         except filelock.Timeout:
             raise _held_elsewhere(target, path, doing) from None
-    # Windows lets nobody write to a locked file, and filelock removes it there; the lock without
-    # the system's help, for file systems that have none, keeps its own notes in the file.
+    # On Windows nobody can write to a locked file, and filelock deletes it; the soft lock, which
+    # filelock uses on file systems without locks, keeps its own notes in the file.
     is_unix = isinstance(lock, filelock.UnixFileLock)
     try:
         if is_unix:
@@ -158,11 +134,7 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
 
 @contextlib.contextmanager
 def writing(path: Path, *, hint: str = NO_ROOM) -> Iterator[None]:
-    """Name the path in any error that the operating system raises inside.
-
-    Raises:
-        DataError: In the place of an `OSError`.
-    """
+    """Turn an `OSError` inside the block into a `DataError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -181,8 +153,8 @@ def _held_elsewhere(target: Path, lock: Path, doing: str) -> DataError:
     else:
         process = f" (process {holder})"
     return DataError(
-        f"{target.name} is being {doing} by another sketch2img{process}",
-        hint="wait until it has ended, then try again",
+        f"{target.name} is being {doing} by another sketch2img command{process}",
+        hint="wait until that command has ended, then try again",
     )
 
 
@@ -195,7 +167,7 @@ def _swap(part: Path, target: Path) -> None:
     try:
         target.replace(aside)
         part.replace(target)
-    except BaseException:  # Ctrl-C too
+    except BaseException:  # includes Ctrl-C
         _bring_back(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
@@ -210,16 +182,16 @@ def _bring_back(target: Path) -> None:
 
 
 def _aside(target: Path) -> Path:
-    """Where an older folder waits until the new one has its name."""
+    """Return where an older folder waits until the new one has its name."""
     return target.with_name(f".{target.name}.old")
 
 
-# Which names are those of pictures; nothing heavy is imported to tell.
+# Image files are recognised by their names, so that no heavy import is needed.
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file's name says that it is a picture (hidden files are not)."""
+    """Return whether a file name has an image extension and is not hidden."""
     return path.suffix.lower() in READABLE and not path.name.startswith(".")

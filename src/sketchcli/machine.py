@@ -1,4 +1,4 @@
-"""What a process may use of its machine: its cores, and its place among the processes beside it."""
+"""The resources of a process: its cores, and its rank among the processes under torchrun."""
 
 import math
 import os
@@ -11,24 +11,14 @@ from sketchcli.errors import UsageError
 
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 LOAD = Path("/proc/loadavg")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")  # of numbers; auto: whichever is fastest here
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")  # auto: the fastest on this machine
 THREADS_VARIABLE = "OMP_NUM_THREADS"
-A_CORE = 0.75  # of load, from which on another program counts
+A_CORE = 0.75  # cores of load from which other programs count as busy
 
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """Which of how many processes this is, on all machines and on its own.
-
-    Args:
-        rank: This one's number, from 0.
-        count: Of all processes.
-        local_rank: Its number among those of its machine.
-        local_count: Of those.
-
-    Raises:
-        UsageError: There is no such process.
-    """
+    """Rank of this process, from 0, among all processes and among those on its machine."""
 
     rank: int = 0
     count: int = 1
@@ -38,21 +28,18 @@ class ProcessRank:
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.count:
             raise UsageError(
-                f"RANK={self.rank} of WORLD_SIZE={self.count}", hint="start with torchrun"
+                f"RANK={self.rank} is out of range for WORLD_SIZE={self.count}",
+                hint="start the processes with torchrun, which sets both",
             )
 
     @property
     def is_first(self) -> bool:
-        """Whether it writes and reports."""
+        """Whether this is the main process, which writes and reports."""
         return self.rank == 0
 
     @classmethod
     def from_environment(cls) -> "ProcessRank":
-        """As `torchrun` says; without it the only one.
-
-        Raises:
-            UsageError: A variable of torchrun's is no number, or they contradict one another.
-        """
+        """Return the rank that torchrun set; without torchrun, that of the only process."""
         count = number("WORLD_SIZE", 1)
         if count <= 1:
             return cls()
@@ -61,48 +48,44 @@ class ProcessRank:
         missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
         if missing:
             raise UsageError(
-                f"WORLD_SIZE={count}, but {' and '.join(missing)} not set",
-                hint="start with torchrun, which sets them; or unset WORLD_SIZE",
+                f"WORLD_SIZE={count} is set without {' and '.join(missing)}",
+                hint="start the processes with torchrun, which sets them, or unset WORLD_SIZE",
             )
         return place
 
 
 def number(variable: str, default: int) -> int:
-    """A whole number from the environment.
-
-    Raises:
-        UsageError: It holds something else.
-    """
+    """Return a whole number from the environment."""
     try:
         return int(os.environ.get(variable, default))
     except ValueError as error:
         text = os.environ[variable]
-        raise UsageError(f"{variable}={text}: not a number", hint="torchrun sets it") from error
+        raise UsageError(
+            f"{variable} must be a whole number, not '{text}'",
+            hint="start the processes with torchrun, which sets this variable, or unset it",
+        ) from error
 
 
 def usable_cores() -> int:
-    """Cores that this process may really use: of its affinity, and of its control group's quota."""
+    """Return the number of cores that the process's affinity and control groups allow."""
     return max(1, math.floor(min(_offered_cores(), cpu_quota())))
 
 
 def _offered_cores() -> int:
-    if sys.platform == "linux":  # elsewhere a process has no affinity that can be asked for
+    if sys.platform == "linux":  # other systems cannot be asked for a process's affinity
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
-    """Cores' worth of time that control groups leave this process; infinite where none limits it.
+    """Return how many cores' time control groups allow this process; infinite without a limit.
 
-    A container or a batch system sets such a limit; more threads than that wait for one another.
-
-    Args:
-        root: Where the control groups are mounted.
-        own: Which ones this process is in.
+    Containers and batch systems set such limits; threads beyond the limit wait for one another.
+    `root` is the mount point of the control groups, `own` the file that lists this process's.
     """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
+    except OSError:  # this is not Linux
         return math.inf
     return min(_quotas(root, lines), default=math.inf)
 
@@ -113,7 +96,7 @@ def _quotas(root: Path, lines: list[str]) -> Iterator[float]:
         controllers, _, path = rest.partition(":")
         if controllers and "cpu" not in controllers.split(","):
             continue
-        mount = root / controllers if controllers else root  # version 1, or 2
+        mount = root / controllers if controllers else root  # cgroup version 1, or else 2
         group = mount / path.strip("/")
         for folder in (group, *group.parents):
             if folder == root.parent:
@@ -130,21 +113,20 @@ def _quota_of(folder: Path) -> Iterator[float]:
             period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
         if limit.strip() != "max" and int(limit) > 0:
             yield int(limit) / int(period)
-    except (OSError, ValueError):  # none here
+    except (OSError, ValueError):  # this folder sets no quota
         return
 
 
 def busy_elsewhere(load: Path = LOAD) -> float:
-    """Cores that other programs keep busy: by the last minute's load, and at this moment.
+    """Return how many cores other programs keep busy, now and on average over the last minute.
 
-    The lower of the two counts: a program that has just ended is no reason to warn, nor is one
-    that looks in for a moment.
+    The lower number counts: neither a program that has just ended nor a brief one merits a warning.
     """
     try:
         minute, _, _, running, *_ = load.read_text(encoding="ascii").split()
-        now = int(running.partition("/")[0]) - 1  # without this process
+        now = int(running.partition("/")[0]) - 1  # this process does not count
         return max(0.0, min(float(minute), float(now)))
-    except (OSError, ValueError):  # no Linux
+    except (OSError, ValueError):  # this is not Linux
         return 0.0
 
 
@@ -156,17 +138,17 @@ def crowding(
     cores: int | None = None,
     others: float | None = None,
 ) -> str:
-    """A warning, with its cure, where more threads than cores would compute; else nothing.
+    """Return a warning with its remedy if more threads than cores would compute, else nothing.
 
-    Threads of one program wait for each other at every step: two programs that share two cores
-    take not twice the time each, but about five times.
+    The threads of a program wait for each other at every step: two programs that share two cores
+    each take about five times as long, not twice as long.
 
     Args:
-        threads: Of each process.
-        processes: Of this program on this machine.
-        usable: Cores that they may use; measured by default.
-        cores: Of the machine.
-        others: Cores that other programs keep busy; measured by default.
+        threads: Number of threads per process.
+        processes: Number of this program's processes on this machine.
+        usable: Number of cores that they may use; measured by default.
+        cores: Number of cores of the machine.
+        others: Number of cores that other programs keep busy; measured by default.
 
     >>> crowding(2, usable=2, cores=2, others=0.0)
     ''
@@ -176,18 +158,18 @@ def crowding(
     others = busy_elsewhere() if others is None else others
     fitting = max(1, usable // processes)
     if threads * processes > usable and processes > 1:
-        cure = f"set {THREADS_VARIABLE}={fitting}" if threads > fitting else "start fewer"
-        return f"{processes} processes of {_threads(threads)} share {_cores(usable)}: {cure}"
+        cure = f"set {THREADS_VARIABLE}={fitting}" if threads > fitting else "start fewer processes"
+        return f"{processes} processes of {_threads(threads)} each share {_cores(usable)}: {cure}"
     if threads > usable:
         return (
-            f"{_threads(threads)} on the {_cores(usable)} that this process may use make training "
-            f"several times slower: unset {THREADS_VARIABLE}, or set it to {usable}"
+            f"running {_threads(threads)} on the {_cores(usable)} that this process may use makes "
+            f"training several times slower: unset {THREADS_VARIABLE}, or set it to {usable}"
         )
     if others < A_CORE or others + threads * processes < cores + A_CORE:
         return ""
     free = math.floor(cores - others)
-    fewer = f", or leave it a core of its own: {THREADS_VARIABLE}={free}" if free >= 1 else ""
-    busy = min(others, cores)  # more may wait for them
+    fewer = f", or set {THREADS_VARIABLE}={free} to use only idle cores" if free >= 1 else ""
+    busy = min(others, cores)  # the load also counts processes that wait for a core
     return (
         f"other programs keep {busy:.0f} of {_cores(cores)} busy; sharing cores makes training "
         f"several times slower: wait until they have ended{fewer}"

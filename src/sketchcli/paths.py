@@ -1,7 +1,7 @@
-"""Where things live: one home folder with a room for each kind of thing.
+"""The layout of the data folder: one subfolder for each kind of content.
 
-The home is the platform's data folder for the user, or `SKETCH2IMG_HOME` where it is set.
-Nothing is created here; whoever writes creates the folder that it writes to.
+The data folder is the platform's for the user, or `SKETCH2IMG_HOME` if that is set. Nothing is
+created here; whoever writes creates the folder that it writes to.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ HOME_VARIABLE = "SKETCH2IMG_HOME"
 
 
 def home() -> Path:
-    """The folder that holds all rooms."""
+    """Return the data folder."""
     override = os.environ.get(HOME_VARIABLE)
     if override:
         return Path(override).expanduser().resolve()
@@ -25,37 +25,33 @@ def home() -> Path:
 
 
 def checked_name(name: str) -> str:
-    """The name, if it can be a folder's in one of the rooms.
-
-    Raises:
-        UsageError: It would lead elsewhere, or be hidden.
-    """
+    """Return the name, if as a folder's name it neither leads elsewhere nor is hidden."""
     if not re.fullmatch(r"\w[\w .+()-]*", name):
         raise UsageError(
-            f"'{name}' cannot be a set's name",
-            hint="give one with --name: letters, digits, dashes and dots",
+            f"'{name}' cannot be used as a dataset name",
+            hint="choose a name with --name, of letters, digits, dashes and dots",
         )
     return name
 
 
 def in_room(room: Path, name: Path) -> Path:
-    """Where a plain name stands in a room; a path (`.`, `a/b`, `/a`) stays what it is."""
+    """Return `room / name` for a plain name; a path (`.`, `a/b`, `/a`) stays as it is."""
     is_plain = str(name) == name.name and name.name not in {"", ".", ".."}
     return room / name if is_plain else name
 
 
 def is_in_room(room: Path, folder: Path) -> bool:
-    """Whether a folder stands in a room, so that its name alone is enough."""
+    """Return whether a folder is directly inside `room`, so that its name alone is enough."""
     return folder.resolve().parent == room.resolve()
 
 
 def named(room: Path, folder: Path) -> str:
-    """What a user types for a folder: its name, if it is in a room, or else its path."""
+    """Return what a user types for a folder: its name if it is in `room`, otherwise its path."""
     return folder.resolve().name if is_in_room(room, folder) else str(folder)
 
 
 def unused(room: Path, *words: str) -> Path:
-    """A name that nothing in a room has yet: date and time, then some words."""
+    """Return a path in `room` that does not exist yet, named by date, time and some words."""
     stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     name = "-".join([stamp, *words])
     folder, again = room / name, 2
@@ -65,35 +61,35 @@ def unused(room: Path, *words: str) -> Path:
 
 
 def raw_home() -> Path:
-    """Data sets as they were fetched or drawn."""
+    """Return the folder of raw datasets, as they were fetched or drawn."""
     return home() / "raw"
 
 
 def prepared_home() -> Path:
-    """Data sets as `preprocess` leaves them, ready for training."""
+    """Return the folder of prepared datasets, which `preprocess` makes ready for training."""
     return home() / "prepared"
 
 
 def runs_home() -> Path:
-    """One folder for each training run."""
+    """Return the folder of runs, with one subfolder per run."""
     return home() / "runs"
 
 
 def assets_home() -> Path:
-    """Networks that `fetch-data` fetched, one folder each."""
+    """Return the folder of networks that `fetch-data` fetched, with one subfolder each."""
     return home() / "assets"
 
 
 def downloads_home() -> Path:
-    """Files on their way here, one folder for each set; what is cut off goes on from here."""
+    """Return the folder of unfinished downloads, one subfolder each, from which they resume."""
     return home() / "downloads"
 
 
 def cache_home() -> Path:
-    """What can be found again: converted networks, features of real photos."""
+    """Return the folder of what can be made again: converted networks, features of real photos."""
     return home() / "cache"
 
 
 def evaluations_home() -> Path:
-    """One folder for each evaluation."""
+    """Return the folder of evaluations, with one subfolder per evaluation."""
     return home() / "evaluations"

@@ -1,9 +1,8 @@
-"""A file dropped into a group becomes a name on the command line, or several.
+"""Registry of names on the command line: each file in a group's folder provides one or several.
 
-A file holds one name, its own (an underscore is a dash on the command line), or those that it
-lists in `NAMES`; then its `ENTRIES` say of each what a file of its own would say. Listing names
-reads files but imports none of them, so that `--help` imports nothing heavy; a module is imported
-when a name of it is used.
+A file provides its own name (with dashes for underscores), or the names listed in its `NAMES`; its
+`ENTRIES` then describe each name as a module of its own would. Listing names reads the files
+without importing them, so that `--help` stays fast; a module is imported when its name is used.
 """
 
 import ast
@@ -25,14 +24,14 @@ _EXTRACTOR = re.compile(r"^EXTRACTOR = ", re.MULTILINE)
 
 
 class Entry(SimpleNamespace):
-    """One of several names in a file, with all that a file of its own would hold."""
+    """One of several names in a file, with the attributes that a module of its own would have."""
 
 
-Named = ModuleType | Entry  # what a name stands for
+Named = ModuleType | Entry
 
 
 def names(group: str) -> list[str]:
-    """Names in a group, sorted.
+    """Return the names in a group, sorted.
 
     >>> "resnet" in names(GENERATORS)
     True
@@ -41,11 +40,7 @@ def names(group: str) -> list[str]:
 
 
 def load(group: str, name: str) -> Named:
-    """What a name stands for: its module, or its entry in one.
-
-    Raises:
-        UsageError: No such name is in the group.
-    """
+    """Return the module or the entry that a name stands for."""
     modules = _modules(group)
     if name not in modules:
         kind = group.rpartition(".")[2].removesuffix("s")
@@ -56,23 +51,22 @@ def load(group: str, name: str) -> Named:
 
 
 def extractors() -> list[str]:
-    """Files of metrics with an `EXTRACTOR`: the features that their metrics compare."""
+    """Return the metric modules with an `EXTRACTOR` of the features that their metrics compare."""
     return [path.stem for path in _files(METRICS) if _EXTRACTOR.search(_text(path))]
 
 
 def extractor(name: str) -> Entry:
-    """The extractor of features that metrics of a file compare."""
+    """Return the extractor of the features that a module's metrics compare."""
     found: Entry = importlib.import_module(f"{METRICS}.{name}").EXTRACTOR
     return found
 
 
 def _modules(group: str) -> dict[str, str]:
-    """Each name of a group, and the module that holds it."""
+    """Map each name of a group to its module."""
     return {name: path.stem for path in _files(group) for name in _names_in(path)}
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
-    """The names that a file lists, or its own."""
     listed = _NAMES.search(_text(path))
     if listed is None:
         return (path.stem.replace("_", "-"),)
@@ -81,7 +75,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
 
 
 def _files(group: str) -> list[Path]:
-    """The public modules of a group; a package among them is its folder."""
+    """Return the files of a group's public modules and the folders of its packages."""
     folder = Path(next(iter(importlib.import_module(group).__path__)))
     found = [*folder.glob("*.py"), *(path.parent for path in folder.glob("*/__init__.py"))]
     return sorted(path for path in found if not path.name.startswith("_"))

@@ -1,4 +1,4 @@
-"""What the engine tells whoever listens; it never prints."""
+"""The events that the engine reports to a caller; the engine itself never prints."""
 
 import time
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from sketchcli.engine.results import GeneratedFile
 
 @dataclass(frozen=True)
 class Event:
-    """Anything reported."""
+    """Base class of everything that is reported."""
 
 
 @dataclass(frozen=True)
 class Note(Event):
-    """A sentence worth reading: a choice made for the user, a thing left out."""
+    """A sentence for the user, such as a choice made by default or a skipped file."""
 
     message: str
     is_warning: bool = False
@@ -22,7 +22,7 @@ class Note(Event):
 
 @dataclass(frozen=True)
 class Advanced(Event):
-    """So many of so many are done."""
+    """Progress in a number of things, such as sketches, which `what` names."""
 
     what: str
     done: int
@@ -31,16 +31,16 @@ class Advanced(Event):
 
 @dataclass(frozen=True)
 class Transferred(Event):
-    """So many bytes of a file are here; `done` equals `total` once, at the end."""
+    """Progress of a transfer, in bytes; `done` equals `total` exactly once, at the end."""
 
     what: str
     done: int
-    total: int | None  # None where nobody said how many there will be
+    total: int | None  # None if the server does not state the size
 
 
 @dataclass(frozen=True)
 class BatchTrained(Event):
-    """One batch of training; epochs and batches count from 1."""
+    """One trained batch; epochs and batches count from 1."""
 
     epoch: int
     epochs: int
@@ -49,14 +49,14 @@ class BatchTrained(Event):
     generator_loss: float
     discriminator_loss: float
     parts: dict[str, float] = field(default_factory=dict)  # the generator's losses, unweighted
-    judging: dict[str, float] = field(default_factory=dict)  # how the discriminator did
-    strength: float = 0.0  # of the augmentation that the discriminator sees
-    skipped: tuple[str, ...] = ()  # networks that learnt nothing: something was not finite
+    judging: dict[str, float] = field(default_factory=dict)  # measures of the discriminator
+    strength: float = 0.0  # strength of the discriminator's augmentation
+    skipped: tuple[str, ...] = ()  # networks whose update was skipped (NaN or infinite values)
 
 
 @dataclass(frozen=True)
 class EpochTrained(Event):
-    """One epoch of training: the means over its batches, and the losses of its last batch."""
+    """One trained epoch: the means over its batches, and the losses of its last batch."""
 
     epoch: int
     epochs: int
@@ -68,34 +68,34 @@ class EpochTrained(Event):
     parts: dict[str, float] = field(default_factory=dict)
     judging: dict[str, float] = field(default_factory=dict)
     strength: float = 0.0
-    lr: float = 0.0  # of the generator
-    memory_mb: float = 0.0  # at most, so far
-    size: tuple[int, int] = (0, 0)  # of the pictures, height and width
+    lr: float = 0.0  # learning rate of the generator
+    memory_mb: float = 0.0  # peak so far
+    size: tuple[int, int] = (0, 0)  # height and width of the images
     last_generator_loss: float = 0.0
     last_discriminator_loss: float = 0.0
 
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """A measurement on the held-out pairs, or, where none are held out, on training pairs."""
+    """A validation on the held-out pairs or, if none are held out, on training pairs."""
 
     epoch: int
     epochs: int
     is_held_out: bool
     scores: dict[str, float]
-    score: float  # that the best model is chosen by; higher is better
+    score: float  # the validation score, which picks the best weights; higher is better
     is_best: bool
     training_scores: dict[str, float]
     colour_shift: float
     diversity: float | None
     sketch_use: float | None
     real_sign_held_out: float
-    sample: str  # the picture, in the run's folder
+    sample: str  # path of the sample sheet in the run's folder
 
 
 @dataclass(frozen=True)
 class Found(Event):
-    """What the training doctor says is wrong, and what is done about it."""
+    """A finding of the training doctor, and its treatment."""
 
     epoch: int
     name: str
@@ -105,7 +105,7 @@ class Found(Event):
 
 @dataclass(frozen=True)
 class Converted(Event):
-    """A sketch is done: its photo is written, was there, or cannot be made."""
+    """A sketch is finished: its photo was written, existed already, or failed."""
 
     file: GeneratedFile
 
@@ -114,22 +114,20 @@ Reporter = Callable[[Event], None]
 
 
 def SILENT(event: Event) -> None:  # noqa: N802 - a constant that happens to be a function
-    """A reporter for those who listen to nothing."""
+    """Ignore all events."""
 
 
-# How often progress is told: often enough to be seen moving, seldom enough to cost nothing.
-
-SECONDS_BETWEEN_REPORTS = 0.1
+SECONDS_BETWEEN_REPORTS = 0.1  # short enough to look smooth, long enough to cost no time
 
 
 class Pace:
-    """Says when it is time for another report; the first may come at once."""
+    """Decides when the next progress report is due; the first is due at once."""
 
     def __init__(self) -> None:
-        self._last = float("-inf")  # when the last one was, on the monotonic clock
+        self._last = float("-inf")  # time of the last report on the monotonic clock
 
     def is_due(self) -> bool:
-        """Whether to report now; if so, the next report has to wait."""
+        """Return whether to report now; if so, the wait for the next report begins."""
         now = time.monotonic()
         if now - self._last < SECONDS_BETWEEN_REPORTS:
             return False

@@ -1,4 +1,4 @@
-"""Which pictures, and which prepared set, a user means."""
+"""Lookup of the images and the prepared datasets that a user refers to."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,39 +19,39 @@ from sketchcli.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where a user says that the pictures are, in one way of several."""
+    """The location of the images; exactly one of the ways may be used."""
 
-    named: Path | None = None  # a fetched set's name, or a folder whose subfolders tell
+    named: Path | None = None  # name of a raw dataset, or a folder whose subfolders are recognised
     sketches: Path | None = None  # a folder; needs `photos`
-    photos: Path | None = None  # a folder; alone, its sketches are to be drawn
-    paired: Path | None = None  # a folder of side-by-side pictures
-    manifest: Path | None = None  # a CSV that lists the pairs
-    direction: Direction | None = None  # side by side: where the photo is
-    is_drawn: bool = False  # whether sketches are to be drawn although there may be some
+    photos: Path | None = None  # a folder; without `sketches`, the sketches are drawn
+    paired: Path | None = None  # a folder of side-by-side images
+    manifest: Path | None = None  # a CSV file that lists the pairs
+    direction: Direction | None = None  # where the photo is in side-by-side images
+    is_drawn: bool = False  # draw the sketches even if there are some
 
 
 def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
-    """The pairs that a user means, and where they come from.
-
-    Raises:
-        UsageError: Not said in just one way.
-        DataError: No such folder, or no pairs in it.
-    """
+    """Return the pairs that a user refers to, and their provenance."""
     named, sketches, photos = inputs.named, inputs.sketches, inputs.photos
     ways = [named, inputs.paired, inputs.manifest, sketches or photos]
     if sum(way is not None for way in ways) != 1:
         raise UsageError(
-            "say where the pictures are, in one way",
-            hint="a set's name, --photos DIR with --sketches DIR or alone, --paired DIR or "
-            "--manifest CSV",
+            "specify the images in exactly one way",
+            hint="give a dataset's name, --photos DIR with or without --sketches DIR, --paired DIR "
+            "or --manifest CSV",
         )
     if sketches is not None and (photos is None or inputs.is_drawn):
-        fault = "--style draws sketches" if photos else "--sketches and --photos go together"
-        raise UsageError(fault, hint="give both folders" + (", without --style" if photos else ""))
+        fault = "--style cannot be used with --sketches" if photos else "--sketches needs --photos"
+        raise UsageError(
+            fault, hint="give --sketches and --photos" + (" without --style" if photos else "")
+        )
     if inputs.manifest is not None:
         listed = sources.read(inputs.manifest)
         if inputs.is_drawn and all(pair.sketch for pair in listed.pairs):
-            raise UsageError("--style: every line has a sketch", hint="leave --style out")
+            raise UsageError(
+                "every line of the manifest has a sketch, so --style has nothing to draw",
+                hint="omit --style",
+            )
         return listed, Provenance(inputs.manifest.resolve().stem)
     if sketches is not None and photos is not None:
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
@@ -65,49 +65,48 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
     folder = _at_home(inputs.paired or inputs.named or Path())
     if not folder.is_dir() and inputs.paired is None:
         here = sorted(f.parent.name for f in paths.raw_home().glob(f"[!.]*/{runs.FILE}"))
-        listed = "sketch2img fetch-data --list shows the others"
+        listed = "to list all datasets, run: sketch2img fetch-data --list"
         raise DataError(
-            f"{inputs.named}: neither a fetched set nor a folder",
+            f"{inputs.named} is neither a raw dataset nor a folder",
             hint=f"{errors.did_you_mean(str(inputs.named), here, label='fetched')}; {listed}",
         )
     origin = runs.read(folder)
     if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
         raise UsageError(
-            f"--direction: {folder.name} does not hold side-by-side pictures",
-            hint="leave it out, or name the folder with --paired",
+            f"--direction applies only to side-by-side images, which {folder.name} does not hold",
+            hint="omit --direction, or give the folder with --paired",
         )
     direction = inputs.direction or _direction_of(origin)
     if inputs.paired is not None or direction is not None:
         found = sources.side_by_side(folder, direction=direction or Direction.PHOTO_LEFT)
-        if inputs.is_drawn:  # from the photo's half
+        if inputs.is_drawn:  # the sketches are drawn from the photo's half
             found = replace(found, pairs=tuple(replace(p, sketch=None) for p in found.pairs))
         return found, origin
     return (sources.photographs if inputs.is_drawn else sources.tree)(folder), origin
 
 
 def find_detector(align: Align) -> Path | None:
-    """The network that finds what pictures are aligned by, if they are to be.
-
-    Raises:
-        DataError: It is not there.
-    """
+    """Return the face detector's file, or None if faces are not to be aligned."""
     if align is Align.NONE:
         return None
     detector = paths.assets_home() / "yunet" / evaluators.YUNET.downloads[0].name
     if not detector.is_file():
-        raise DataError("no face detector here", hint="get it: sketch2img fetch-data yunet")
+        raise DataError(
+            "face alignment needs the YuNet face detector, which has not been downloaded",
+            hint="run: sketch2img fetch-data yunet",
+        )
     return detector
 
 
 def official_splits() -> dict[str, str]:
-    """The split of each pair of the CUHK student set, by the name that its files share."""
+    """Return the split of each pair of the CUHK student dataset, by the files' common name."""
     files = map(Path, arrange.known_hashes(cuhk.ASSET))
     found = ((cuhk_name(file.stem), split_from_name(file.parent.name)) for file in files)
     return {name: split for name, split in found if split}
 
 
 def _direction_of(origin: Provenance) -> Direction | None:
-    """Where the photo is in a fetched set of side-by-side pictures."""
+    """Return where the photo is in a raw dataset of side-by-side images."""
     if origin.asset not in registry.names(registry.ASSETS):
         return None
     asset: Asset = registry.load(registry.ASSETS, origin.asset).ASSET
@@ -115,30 +114,28 @@ def _direction_of(origin: Provenance) -> Direction | None:
 
 
 def _at_home(folder: Path) -> Path:
-    """A fetched set of that name, else the folder itself."""
+    """Return the raw dataset of that name if there is one, otherwise the folder itself."""
     at_home = paths.in_room(paths.raw_home(), folder)
     return at_home if at_home.is_dir() else folder
 
 
 def find_prepared(name: Path | None) -> PreparedSet:
-    """The prepared set that a user means: a folder, a name, or the newest.
-
-    Raises:
-        DataError: There is none.
-    """
+    """Return the prepared dataset that a user refers to: a folder, a name, or the newest."""
     known = prepared_folders()
     if name is None:
         if not known:
-            raise DataError("no prepared set yet", hint="make one: sketch2img preprocess")
+            raise DataError("there is no prepared dataset yet", hint="run: sketch2img preprocess")
         return prepared.read(known[-1])
     for folder in (paths.in_room(paths.prepared_home(), name), name):
         if folder.is_dir():
             return prepared.read(folder)
     names = sorted(folder.name for folder in known)
-    raise DataError(f"{name}: no such prepared set", hint=errors.did_you_mean(str(name), names))
+    raise DataError(
+        f"prepared dataset '{name}' was not found", hint=errors.did_you_mean(str(name), names)
+    )
 
 
 def prepared_folders() -> list[Path]:
-    """The prepared sets at home, the newest last."""
+    """Return the prepared datasets in the data folder, the newest last."""
     found = paths.prepared_home().glob(f"[!.]*/{prepared.INDEX}")
     return [i.parent for i in sorted(found, key=lambda index: index.stat().st_mtime)]

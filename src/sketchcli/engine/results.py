@@ -1,4 +1,4 @@
-"""What each verb returns: frozen, rendered once, for people or as JSON."""
+"""The results of the commands: immutable, and rendered once, for people or as JSON."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class AssetListing:
-    """One line of `fetch-data --list`."""
+    """A line of `fetch-data --list`."""
 
     name: str
     kind: str  # drawn | local | archive | manual | network
     title: str
-    pairs: int | None  # in the whole set
+    pairs: int | None  # in the whole dataset
     files: int | None  # on disk
     megabytes: float | None  # on disk
     download_megabytes: float | None
@@ -23,41 +23,41 @@ class AssetListing:
 
 @dataclass(frozen=True)
 class FetchPlan:
-    """What `fetch-data --dry-run` would do."""
+    """The plan that `fetch-data --dry-run` shows."""
 
     name: str
     folder: Path
-    state: str  # of the folder: absent | ready | taken (by something else)
-    sources: tuple[str, ...]  # tried in turn; of a network with two files, those of both
+    state: str  # state of the folder: absent | ready | taken (by something else)
+    sources: tuple[str, ...]  # tried in turn; for a network with two files, the sources of both
     download_megabytes: float | None
     free_megabytes: float
     licence: str
-    notice: str  # to be accepted
-    steps: tuple[str, ...]  # to be done by hand
+    notice: str  # the notice that the user must accept
+    steps: tuple[str, ...]  # steps that the user must do by hand
     next: str
 
     @property
     def needs_consent(self) -> bool:
-        """Whether the notice stands between the user and the set."""
+        """Whether the user must accept the notice before the download."""
         return self.notice != "" and not self.steps
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What `fetch-data` fetched or drew."""
+    """The result of `fetch-data`: a downloaded or drawn dataset, or a network."""
 
     name: str
     folder: Path
     pictures: int  # 0 for a network
     licence: str
-    origin: str  # addresses or paths; empty for a drawn set
-    sha256: str  # of the files that came from there
-    next: str  # what to type; empty for a network
+    origin: str  # URLs or paths; empty for a drawn dataset
+    sha256: str  # hash of the downloaded files
+    next: str  # command to run next; empty for a network
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """A set whose files are all as they were fetched."""
+    """A dataset whose files all match their recorded hashes."""
 
     name: str
     folder: Path
@@ -66,7 +66,7 @@ class VerifyResult:
 
 @dataclass(frozen=True)
 class PreprocessResult:
-    """What `preprocess` made of a folder."""
+    """The result of `preprocess`."""
 
     name: str
     folder: Path
@@ -76,16 +76,16 @@ class PreprocessResult:
     left_out: dict[str, str]
     repeated: dict[str, str]
     unaligned: dict[str, str]
-    findings: dict[str, int]  # of the pair audit, by kind
-    errors: int  # of the findings, those that spoil what is trained on the pair
-    is_spoiled: bool  # whether the set is not fit to be trained on
+    findings: dict[str, int]  # number of findings of the pair audit, by kind
+    errors: int  # number of findings that make a pair unfit for training
+    is_spoiled: bool  # whether the dataset is unfit for training
     contact_sheet: Path
     audit: Path
 
 
 @dataclass(frozen=True)
 class ShareResult:
-    """What one of several ranks made of a folder; the first rank puts the set together."""
+    """The result of one of several processes; the main process assembles the dataset."""
 
     rank: int
     ranks: int
@@ -94,30 +94,30 @@ class ShareResult:
 
 @dataclass(frozen=True)
 class TrainEstimate:
-    """What `train --dry-run` says of a run."""
+    """The estimate that `train --dry-run` shows."""
 
     dataset: str
-    pairs: int  # trained on
+    pairs: int  # training pairs
     held_out: int
     size: tuple[int, int]  # height, width
     generator_parameters: int
     discriminator_parameters: int
     steps: int
     seconds_a_step: float
-    seconds: int  # of the whole run
+    seconds: int  # for the whole run
     memory_megabytes: int
     device: str
     precision: str
-    settings: str  # all of them, as TOML
+    settings: str  # all settings, as TOML
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a training run ended."""
+    """The result of a training run."""
 
     run_dir: Path
     weights: Path
-    best: Path | None  # the weights that scored best on held-out pairs; None: none are held out
+    best: Path | None  # the weights with the best validation score; None without held-out pairs
     samples: Path
     curves: Path
     report: Path
@@ -125,29 +125,29 @@ class TrainResult:
     dataset: str
     epochs: int
     images_seen: int
-    seconds: float  # in training steps
+    seconds: float  # spent in training steps
     generator_loss: float | None
     discriminator_loss: float | None
-    scores: dict[str, float]  # last measured on held-out pairs
+    scores: dict[str, float]  # latest scores on the held-out pairs
     best_epoch: int | None
-    skipped: int  # steps that were not finite
+    skipped: int  # steps skipped because of NaN or infinite values
 
 
 @dataclass(frozen=True)
 class GeneratedFile:
-    """One sketch, and the photo made of it or the reason why not."""
+    """One sketch, and its generated photo or the reason for the failure."""
 
     source: Path
     output: Path | None
     milliseconds: float
-    status: str  # made | skipped (it was there) | failed
+    status: str  # made | skipped (the photo existed) | failed
     warnings: tuple[str, ...] = ()
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """What `generate` made of its sketches, in their order."""
+    """The results of `generate`, in the order of the sketches."""
 
     models: tuple[Path, ...]
     files: tuple[GeneratedFile, ...]
@@ -156,17 +156,17 @@ class GenerateResult:
 
     @property
     def failed(self) -> tuple[GeneratedFile, ...]:
-        """The files that gave no photo."""
+        """The sketches that failed."""
         return tuple(file for file in self.files if file.status == "failed")
 
     def count(self, status: str) -> int:
-        """How many files ended so."""
+        """Return the number of files with a status."""
         return sum(file.status == status for file in self.files)
 
 
 @dataclass(frozen=True)
 class ModelListing:
-    """A model that can be named, and how good it is."""
+    """A model that `--model` accepts, and its scores."""
 
     name: str
     weights: Path
@@ -177,33 +177,33 @@ class ModelListing:
     epochs: int
     scores: dict[str, float]  # on held-out pairs
     licence: str
-    is_default: bool  # what is used where no model is named
+    is_default: bool  # whether it is used if no model is named
 
 
 @dataclass(frozen=True)
 class ModelsResult:
-    """All models that can be named, the newest first."""
+    """All models that `--model` accepts, the newest first."""
 
     models: tuple[ModelListing, ...]
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """An exported network, and how near it is to the original."""
+    """An exported network, and how closely it matches the original."""
 
     model: Path
     output: Path
     format: str
     size: tuple[int, int]  # height, width
-    multiple: int  # that a picture's sides must be multiples of
-    compared: int  # pictures
-    largest_difference: float  # of values in [-1, 1]
+    multiple: int  # an image's sides must be multiples of this number
+    compared: int  # number of compared images
+    largest_difference: float  # for values in [-1, 1]
     mean_difference: float
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """Weights taken out of a file of another program."""
+    """Weights imported from another program's file."""
 
     source: Path
     weights: Path
@@ -213,27 +213,27 @@ class ImportResult:
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What a figure is, so that it can be compared."""
+    """The description of a metric, without which its scores cannot be compared."""
 
     title: str
     direction: str  # higher | lower is better
-    protocol: str  # exactly how it is measured
+    protocol: str  # exactly how it is computed
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's value for one predictor, with its 95 % interval; None: nothing can be said."""
+    """A metric's score for one method, with its 95% confidence interval; None if not available."""
 
     value: float | None
     low: float | None
     high: float | None
-    count: int  # pictures that it is of
-    rank: int | None  # among all predictors; equal values share a rank
+    count: int  # number of scored images
+    rank: int | None  # among all methods; equal scores share a rank
 
 
 @dataclass(frozen=True)
 class DiscriminatorScore:
-    """How well the discriminator tells real photos (positive) from generated ones."""
+    """The discriminator's success at telling real photos (positive) from generated ones."""
 
     accuracy: float
     precision: float
@@ -243,29 +243,29 @@ class DiscriminatorScore:
 
 @dataclass(frozen=True)
 class MemorisationScore:
-    """How near a predictor's pictures are to single training photos."""
+    """The similarity of a method's photos to single training photos."""
 
-    share_copied: float  # of the pictures; about .05 by chance
-    share_nearer: float  # to a training photo than to the truth
+    share_copied: float  # fraction of photos close to a training photo; about 0.05 by chance
+    share_nearer: float  # fraction of photos closer to a training photo than to the real photo
 
 
 @dataclass(frozen=True)
 class PredictorScore:
-    """Everything measured of one predictor."""
+    """All scores of one method."""
 
     predictor: str
     kind: str  # model | folder | baseline
-    figures: dict[str, Figure]  # metric -> figure
-    on_training: dict[str, float] = field(default_factory=dict)  # the same on training pairs
+    figures: dict[str, Figure]  # by metric
+    on_training: dict[str, float] = field(default_factory=dict)  # the same for training pairs
     discriminator: DiscriminatorScore | None = None
     memorisation: MemorisationScore | None = None
-    trained_on: int = 0  # of the scored pairs
-    source: str = ""  # weights or folder; none of a baseline
+    trained_on: int = 0  # number of scored pairs that the model was trained on
+    source: str = ""  # weights or folder; empty for a baseline
 
 
 @dataclass(frozen=True)
 class EvalResult:
-    """Figures of one evaluation, and how they were measured."""
+    """The scores of one evaluation, and how they were computed."""
 
     real: str
     count: int
@@ -275,4 +275,4 @@ class EvalResult:
     unavailable: dict[str, str]  # metric -> the command that makes it available
     warnings: tuple[str, ...]
     protocol: dict[str, str]
-    folder: Path | None = None  # report.html, figures.csv and plots
+    folder: Path | None = None  # holds report.html, figures.csv and plots

@@ -1,4 +1,4 @@
-"""Run folders: what is in one, which one a user means, which one is the newest."""
+"""Run folders: their files, the run or weights that a user refers to, and the newest run."""
 
 import contextlib
 import json
@@ -21,80 +21,80 @@ class Run:
 
     @property
     def config(self) -> Path:
-        """The settings, ready for `--config`."""
+        """Settings that `--config` can read."""
         return self.folder / "config.toml"
 
     @property
     def log(self) -> Path:
-        """One JSON object a line: every batch, epoch, measurement and finding."""
+        """One JSON object per line: every batch, epoch, validation and finding."""
         return self.folder / "log.jsonl"
 
     @property
     def weights(self) -> Path:
-        """What `generate` needs."""
+        """The weights, which are all that `generate` needs."""
         return self.folder / "weights.safetensors"
 
     @property
     def state(self) -> Path:
-        """What training needs to go on."""
+        """The training state, which resuming needs."""
         return self.folder / "state.safetensors"
 
     @property
     def previous_state(self) -> Path:
-        """The state before, for when a crash or the disk damages the last one."""
+        """The previous training state, in case a crash or the disk damages the latest one."""
         return self.folder / "state-before.safetensors"
 
     @property
     def states(self) -> tuple[Path, ...]:
-        """The states that are there, the newest first."""
+        """The existing training states, the newest first."""
         return tuple(path for path in (self.state, self.previous_state) if path.exists())
 
     @property
     def best(self) -> Path:
-        """The weights that scored best on the held-out pairs."""
+        """The weights with the best score on the held-out pairs."""
         return self.folder / "best.safetensors"
 
     @property
     def report(self) -> Path:
-        """Everything about the run on one page."""
+        """A page with everything about the run."""
         return self.folder / "report.html"
 
     @property
     def card(self) -> Path:
-        """What the model is, for whoever is given it."""
+        """A model card for the people who receive the model."""
         return self.folder / "model-card.md"
 
     @property
     def samples(self) -> Path:
-        """Pictures of the held-out pairs, one file for each time they were drawn."""
+        """The folder of sample sheets of the held-out pairs, one file per validation."""
         return self.folder / "samples"
 
     def sampled(self) -> list[Path]:
-        """Those pictures, in the order of their epochs, which have four digits or more."""
+        """Return the sample sheets in the order of their epochs (four digits or more)."""
         return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
 
     @property
     def curves(self) -> Path:
-        """The losses, drawn."""
+        """A plot of the losses."""
         return self.folder / "losses.png"
 
     @property
     def result(self) -> Path:
-        """Written last: a run that has it is finished."""
+        """The result, which is written last: a run that has one is finished."""
         return self.folder / "result.json"
 
     def clear_parts(self) -> None:
-        """Remove what a killed process had not finished writing; the caller holds the lock."""
+        """Remove half-written files of a killed process; the caller must hold the lock."""
         for part in self.folder.glob(".*.part*"):
             part.unlink(missing_ok=True)
 
-    def append_log(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-        """Add a line to the log."""
+    def append_log(self, **values: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Append a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(values, allow_nan=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All whole lines of the log; a line that a crash cut short is no line."""
+        """Return the complete lines of the log, without lines that a crash cut short."""
         if not self.log.exists():
             return []
         found = []
@@ -104,24 +104,20 @@ class Run:
         return found
 
     def cut_log(self, images_seen: int) -> None:
-        """Drop what was logged after a state was saved: it will be trained again."""
+        """Drop the lines after a training state, because their steps will be trained again."""
         kept = [line for line in self.read_log() if line["images_seen"] <= images_seen]
         files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def find_weights(model: Path | None) -> Path:
-    """The weights that a user means.
+    """Return the path of the weights that `model` refers to.
 
-    Args:
-        model: A file, a run's folder or its name, or `bundled`; by default the newest finished
-            run, or, where there is none, the model that comes with the program.
-
-    Raises:
-        CheckpointError: There are none.
+    `model` is a file, a run's folder or name, or `bundled`. The default is the newest finished run
+    or, if there is none, the bundled model.
     """
     found = _named_weights(model)
     if not found.is_file():
-        raise CheckpointError(f"{found}: no such file", hint="name another with --model")
+        raise CheckpointError(f"{found} does not exist", hint="choose another model with --model")
     return found
 
 
@@ -137,63 +133,57 @@ def _named_weights(model: Path | None) -> Path:
     if not model.exists():
         names = sorted(run.folder.name for run in finished_runs())
         hint = errors.did_you_mean(str(model), [*names, weights.NAME], label="models")
-        raise CheckpointError(f"{model}: no such model", hint=hint)
+        raise CheckpointError(f"model '{model}' was not found", hint=hint)
     return model
 
 
 def finished_runs() -> list[Run]:
-    """All runs at home that have ended, the newest last."""
+    """Return all finished runs in the data folder, the newest last."""
     results = paths.runs_home().glob("*/result.json")
     return [Run(p.parent) for p in sorted(results, key=lambda path: path.stat().st_mtime)]
 
 
 def find_run(name: Path) -> Run:
-    """The run that a user means: a folder, or a name at home.
-
-    Raises:
-        CheckpointError: There is none.
-    """
+    """Return the run that a user refers to by its folder or its name."""
     for folder in (paths.in_room(paths.runs_home(), name), name):
         if Run(folder).config.is_file():
             return Run(folder)
     known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
     raise CheckpointError(
-        f"{name}: no such run", hint=errors.did_you_mean(str(name), known, label="runs")
+        f"run '{name}' was not found", hint=errors.did_you_mean(str(name), known, label="runs")
     )
 
 
 def open_run(folder: Path) -> Run:
-    """A folder to train in: new, or a run's.
-
-    Raises:
-        DataError: The folder holds something else, or is none.
-    """
+    """Return the run of a folder, which must be new, empty or the folder of a run."""
     run = Run(folder)
     if folder.is_file():
-        raise DataError(f"{folder}: a file", hint="choose another --run-dir")
+        raise DataError(f"{folder} is a file", hint="choose another --run-dir")
     is_ours = run.log.exists() or bool(run.states)
     if folder.exists() and any(folder.iterdir()) and not is_ours:
-        raise DataError(f"{folder}: not empty, and no run", hint="choose another --run-dir")
+        raise DataError(
+            f"{folder} is not empty and does not contain a run", hint="choose another --run-dir"
+        )
     return run
 
 
-# Where a data set comes from: a small file beside it, read into everything made of it.
+# A dataset's provenance is a small file in its folder, which is copied into everything made of it.
 
 FILE = "source.json"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Name, licence and citation of a data set; they travel into every model."""
+    """Name, licence and citation of a dataset, which every model trained on it carries."""
 
     name: str
     licence: str = "not stated"
     citation: str = "not stated"
-    asset: str = ""  # the name that `fetch-data` knows it by
-    notice: str = ""  # what had to be accepted
-    accepted: str = ""  # the day on which it was, as 2026-11-22
-    origin: str = ""  # an address, a file or a folder; empty: drawn
-    sha256: str = ""  # of that file
+    asset: str = ""  # its name in `fetch-data`
+    notice: str = ""  # the notice that the user accepted
+    accepted: str = ""  # the date of acceptance, such as 2026-11-22
+    origin: str = ""  # a URL, a file or a folder; empty for a drawn dataset
+    sha256: str = ""  # hash of the downloaded file
 
 
 _ALWAYS = frozenset({"name", "licence", "citation", "asset"})  # in the files of every version
@@ -201,17 +191,17 @@ _KNOWN = frozenset(field.name for field in fields(Provenance))
 
 
 def write(folder: Path, provenance: Provenance) -> None:
-    """Write the file into a fetched set's folder."""
+    """Write the provenance into a raw dataset's folder."""
     files.write_json(folder / FILE, asdict(provenance))
 
 
 def is_fetched(folder: Path) -> bool:
-    """Whether `fetch-data` made a folder."""
+    """Return whether `fetch-data` made a folder."""
     return read(folder).asset != ""
 
 
 def read(folder: Path) -> Provenance:
-    """What a fetched set says of itself; a plain folder says nothing but its name."""
+    """Return a raw dataset's provenance; that of any other folder holds only its name."""
     plain = Provenance(folder.resolve().name)
     try:
         about = json.loads((folder / FILE).read_text(encoding="utf-8"))
@@ -226,11 +216,11 @@ def read(folder: Path) -> Provenance:
     return Provenance(**about) if is_ours else plain
 
 
-# The models that can be named, and how good they are.
+# The models that `--model` accepts are listed with their scores.
 
 
 def list_models(*, only_finished: bool = False) -> ModelsResult:
-    """Every run with weights, the newest first, then the model that comes with the program."""
+    """List every run with weights, the newest first, then the bundled model."""
     finished = [run.folder for run in finished_runs()]
     default = finished[-1] if finished else weights.FILE.parent
     runs = sorted(paths.runs_home().glob("*/weights.safetensors"), key=_date, reverse=True)
@@ -246,7 +236,7 @@ def list_models(*, only_finished: bool = False) -> ModelsResult:
 
 
 def _listing(name: str, path: Path, *, is_finished: bool, is_default: bool) -> ModelListing:
-    """What a model's header says; of a damaged one, that it is damaged."""
+    """Return what a model's header says, or a listing as damaged if it cannot be read."""
     try:
         about = read_about(path)
         model = settings.from_dict(about["config"]).model

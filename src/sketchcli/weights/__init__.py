@@ -1,4 +1,4 @@
-"""The model that comes with the program, where one does."""
+"""The bundled model, which an installation may lack."""
 
 import hashlib
 from pathlib import Path
@@ -10,25 +10,21 @@ FILE = Path(__file__).parent / "bundled.safetensors"
 
 
 def is_here() -> bool:
-    """Whether this installation has a model."""
+    """Return whether this installation has a bundled model."""
     return FILE.is_file()
 
 
 def bundled() -> Path:
-    """The weights that come with the program.
-
-    Raises:
-        CheckpointError: This installation has none.
-    """
+    """Return the path of the bundled weights; an installation without them is an error."""
     if not is_here():
         raise CheckpointError(
-            "no model comes with this installation",
-            hint="train one with `sketch2img train`, or name one with --model",
+            "this installation has no bundled model",
+            hint="train a model with `sketch2img train`, or choose one with --model",
         )
     return FILE
 
 
-# What is to be known of the model that comes with the program, and whether its file is whole.
+# The model card describes the bundled model, and a recorded hash shows whether its file is intact.
 
 _HERE = Path(__file__).parent
 CARD = _HERE / "card.md"
@@ -36,24 +32,20 @@ RECORDED = _HERE / "bundled.sha256"  # written with the weights, by scripts/bund
 
 
 def text() -> str:
-    """The model card, in Markdown."""
+    """Return the model card, in Markdown."""
     return CARD.read_text(encoding="utf-8")
 
 
 def recorded_hash() -> str:
-    """The SHA-256 that the weights were shipped with, in hex digits."""
+    """Return the SHA-256 that the weights were shipped with, in hexadecimal digits."""
     return RECORDED.read_text(encoding="ascii").split()[0]
 
 
 def check(weights: Path) -> None:
-    """Compare the weights with the hash that was recorded when they were made.
-
-    Raises:
-        CheckpointError: They are others.
-    """
+    """Check the weights against the hash that was recorded when they were made."""
     found = hashlib.sha256(weights.read_bytes()).hexdigest()
     if found != recorded_hash():
         raise CheckpointError(
-            f"{weights}: not the model that came with the program",
-            hint="install sketch2img again",
+            f"{weights} differs from the bundled model that was shipped",
+            hint="reinstall sketch2img",
         )
