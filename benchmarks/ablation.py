@@ -1,12 +1,11 @@
-"""What each part of the default recipe is worth: variants of it, trained and scored alike.
+"""Compare variants of the default settings, all trained and scored alike.
 
     python benchmarks/ablation.py SET WORK --epochs 500 --seeds 0 1 --jobs 2 [VARIANT ...]
 
-SET is a prepared set with a `val` split, which is what everything is scored on; no test picture is
-looked at. Every variant is the default recipe with the settings below laid over it. Runs and photos
-go into WORK; interrupted, the same command goes on. Evaluator networks that were fetched before are
-used. With `--draw-only`, the photos are left to be scored on another machine, by the same command
-without it.
+SET is a prepared dataset with a `val` split, on which everything is scored; the test split is not
+used. Every variant changes the settings below. Runs and photos are written into WORK; if it is
+interrupted, run the same command again to resume. Downloaded evaluation networks are used. With
+`--draw-only`, photos are not scored; the same command without it scores them, on any machine.
 """
 
 import argparse
@@ -93,7 +92,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Job:
-    """One variant with one seed."""
+    """One variant with one random seed."""
 
     variant: str
     seed: int
@@ -101,23 +100,23 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Of its folders."""
+        """The name of its folders."""
         words = self.variant.lower().replace("/", "-").replace(" ", "-")
         return f"{words}-{self.seed}"
 
     @property
     def run(self) -> Path:
-        """Where it is trained."""
+        """The folder of its training run."""
         return self.work / "runs" / self.name
 
     @property
     def photos(self) -> Path:
-        """What it drew."""
+        """The folder of its generated photos."""
         return self.work / "photos" / self.name
 
 
 def main() -> None:
-    """Train, draw, score."""
+    """Train, generate and score."""
     options = parse_arguments()
     wanted = options.variants or list(VARIANTS)
     jobs = [Job(v, seed, options.work) for seed in options.seeds for v in wanted]
@@ -131,14 +130,14 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("set", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("variants", nargs="*", choices=[*VARIANTS, []], metavar="VARIANT")
     parser.add_argument("--epochs", type=int, default=500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a thread each if many")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if >1")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--stop-after", type=float, default=float("inf"), metavar="SECONDS")
     parser.add_argument("--draw-only", action="store_true")
@@ -146,7 +145,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def train_all(jobs: Sequence[Job], options: argparse.Namespace) -> None:
-    """Train some runs at a time; what is not done when time is up is stopped, and can go on."""
+    """Train `--jobs` runs at a time; runs unfinished when time is up are stopped, to be resumed."""
     ends_at = time.monotonic() + options.stop_after
     waiting = [j for j in jobs if not (j.run / "result.json").exists() and not j.photos.exists()]
     running: dict[Job, subprocess.Popen[bytes]] = {}
@@ -166,7 +165,7 @@ def train_all(jobs: Sequence[Job], options: argparse.Namespace) -> None:
 
 
 def start(job: Job, options: argparse.Namespace) -> "subprocess.Popen[bytes]":
-    """Begin, or go on with, a run."""
+    """Start or resume a run."""
     job.run.parent.mkdir(parents=True, exist_ok=True)
     settings = [word for setting in VARIANTS[job.variant] for word in ("--set", setting)]
     command = [sys.executable, "-m", "sketchcli", "train", str(options.set), *settings]
@@ -178,7 +177,7 @@ def start(job: Job, options: argparse.Namespace) -> "subprocess.Popen[bytes]":
 
 
 def draw(job: Job, dataset: Path, device: str) -> None:
-    """Write the photos of the `val` split's sketches, named as its pairs."""
+    """Generate photos of the `val` split's sketches, named like its pairs."""
     place = devices.resolve(device, precision="fp32")
     model = load_model(job.run / "weights.safetensors", place)
     pairs = find_prepared(dataset).split("val").whole()
@@ -188,7 +187,7 @@ def draw(job: Job, dataset: Path, device: str) -> None:
 
 
 def score(jobs: Sequence[Job], dataset: Path) -> dict[str, dict[str, float]]:
-    """Job or baseline -> metric -> value, from `eval`."""
+    """Return the scores of each job and baseline from `eval`, by metric."""
     command = [sys.executable, "-m", "sketchcli", "eval", "--data", str(dataset), "--split", "val"]
     command += [word for metric in METRICS for word in ("--metric", metric)]
     command += ["--no-report", "--json", *(str(job.photos) for job in jobs)]
@@ -203,7 +202,7 @@ def score(jobs: Sequence[Job], dataset: Path) -> dict[str, dict[str, float]]:
 
 
 def print_table(jobs: Sequence[Job], figures: dict[str, dict[str, float]]) -> None:
-    """Markdown: a line for each variant, the mean of its seeds."""
+    """Print a Markdown table with the mean over the seeds of each variant."""
     print(f"| variant | seeds | {' | '.join(METRICS)} |\n|---|---|{'---|' * len(METRICS)}")
     for name, rows in rows_of(jobs, figures):
         means = [fmean(row[metric] for row in rows) for metric in METRICS if metric in rows[0]]
@@ -213,7 +212,7 @@ def print_table(jobs: Sequence[Job], figures: dict[str, dict[str, float]]) -> No
 def rows_of(
     jobs: Sequence[Job], figures: dict[str, dict[str, float]]
 ) -> Iterator[tuple[str, list[dict[str, float]]]]:
-    """Variants in their order, then the baselines."""
+    """Yield the variants in their order, then the baselines."""
     for variant in dict.fromkeys(job.variant for job in jobs):
         yield variant, [figures[job.name] for job in jobs if job.variant == variant]
     ours = {job.name for job in jobs}

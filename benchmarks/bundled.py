@@ -1,12 +1,12 @@
-"""Score a model of faces on drawings that it never saw, and show what it makes of them.
+"""Score a face model on sketches that it was not trained on, and show its photos.
 
     python benchmarks/bundled.py WEIGHTS PORTRAITS --cuhk SET --out FOLDER [--split test]
         [--style STYLE ...] [--likeness free]
 
-WEIGHTS are a run's or the bundled ones; PORTRAITS has the people.csv that `people.py` wrote, whose
-`val` people are drawn anew in these styles, or in every one; SET is the CUHK set as `preprocess`
-made it. Each set gets a report of `sketch2img eval` and a sheet of sketch, generated and photo
-below FOLDER. Prepared sets are kept below SKETCH2IMG_HOME and used again.
+WEIGHTS are a run's or the bundled ones. PORTRAITS contains the people.csv that `people.py` wrote,
+whose `val` people are drawn anew in these styles (by default all). SET is the CUHK dataset as
+`preprocess` made it. Each dataset gets a report of `sketch2img eval` and a sheet of sketches,
+generated and real photos in FOLDER. Prepared datasets are kept in SKETCH2IMG_HOME and reused.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from sketchcli.engine.evaluating.features import HEADLINE
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 
-SHOWN = 24  # pictures of a sheet
+SHOWN = 24  # pairs per sheet
 RECIPE = "--align face --backdrop studio --light even --size 128 --test 0"
 
 
 def main() -> None:
-    """Read the arguments; prepare, score and show; print a table."""
+    """Prepare, score and show every dataset; print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("portraits", type=Path)
-    parser.add_argument("--cuhk", help="name or folder of the prepared CUHK set")
-    parser.add_argument("--split", default="test", help="of the CUHK set")
+    parser.add_argument("--cuhk", help="name or folder of the prepared CUHK dataset")
+    parser.add_argument("--split", default="test", help="split of the CUHK dataset")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--style", action="append", help="only these styles")
+    parser.add_argument("--style", action="append", help="sketch style (default: all); repeatable")
     parser.add_argument("--likeness", choices=("true", "free"), default="true")
     arguments = parser.parse_args()
     sets = [(arguments.cuhk, arguments.split)] if arguments.cuhk else []
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def redrawn(portraits: Path, style: str, likeness: str) -> str:
-    """The name of the set of people held out, drawn in one style; made where it is missing."""
+    """Return the name of the dataset of held-out people in a style; prepare it if it is missing."""
     name = f"held-out-{style}" if likeness == "true" else f"held-out-{style}-{likeness}"
     if not (paths.prepared_home() / name).is_dir():
         listed = portraits / "held-out.csv"
@@ -68,7 +68,7 @@ def redrawn(portraits: Path, style: str, likeness: str) -> str:
 
 
 def score(weights: Path, name: str, split: str, out: Path) -> dict[str, float]:
-    """The means of a set's figures; the report and the sheet go to `out`."""
+    """Return the mean scores on a dataset; write the report and the sheet into `out`."""
     shutil.rmtree(out, ignore_errors=True)
     arguments = ("--model", weights, "--data", name, "--split", split, "--out", out, "--json")
     data = json.loads(run("eval", *arguments))["data"]
@@ -78,7 +78,7 @@ def score(weights: Path, name: str, split: str, out: Path) -> dict[str, float]:
 
 
 def show(weights: Path, name: str, split: str, path: Path) -> None:
-    """Write a sheet of sketch, generated and photo, four pictures a row."""
+    """Write a sheet of sketches, generated and real photos, four pairs per row."""
     folder = Path(name) if Path(name).is_dir() else paths.prepared_home() / name
     stored = prepared.read(folder).split(split)
     step = max(len(stored) // SHOWN, 1)
@@ -92,7 +92,7 @@ def show(weights: Path, name: str, split: str, path: Path) -> None:
 
 
 def run(*words: object) -> str:
-    """What a command of the program prints."""
+    """Run a command of sketch2img and return what it prints."""
     command = [sys.executable, "-m", "sketchcli", *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

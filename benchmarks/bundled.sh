@@ -1,18 +1,18 @@
 #!/bin/sh
-# Make the bundled model, from the portraits to the file in the package.
+# Make the bundled model, from portraits to the file in the package.
 #
 #     benchmarks/bundled.sh PORTRAITS WORK
 #
-# PORTRAITS holds folders of portraits of people whose pictures are free to use; all that is made
-# goes into WORK, and the weights into src/sketchcli/weights. Needs `fetch-data yunet sface
-# lpips-alex` with SKETCH2IMG_HOME=WORK. The first training takes minutes on a GPU and hours on a
-# CPU, the others half an hour, an hour and a quarter of an hour on two cores. Interrupted, the same
-# command goes on.
+# PORTRAITS contains folders of portraits whose use is free. Everything is written into WORK, except
+# for the weights, which are written into src/sketchcli/weights. Run `fetch-data yunet sface
+# lpips-alex` with SKETCH2IMG_HOME=WORK before. The first run takes minutes on a GPU and hours on a
+# CPU, the others half an hour, an hour and a quarter of an hour on two cores. If it is interrupted,
+# run the same command again to resume.
 set -eu
 portraits=$1 work=$2
 export SKETCH2IMG_HOME="$work"
 
-# draw NAME SIZE LIGHT LIKENESS DRAWS PEOPLE: the portraits and their sketches, as a prepared set.
+# draw NAME SIZE LIGHT LIKENESS DRAWS PEOPLE: prepare a dataset of the portraits and their sketches.
 draw() {
     [ -d "$work/prepared/$1" ] || sketch2img preprocess --manifest "$portraits/$6.csv" \
         --align loose --backdrop studio --light "$3" --likeness "$4" --draws "$5" --size "$2" \
@@ -20,7 +20,7 @@ draw() {
         --style hand --style hand --style pencil --style ink
 }
 
-# go_on NAME FROM EPOCHS [OPTION ...]: train on that set, from the weights of a run.
+# go_on NAME FROM EPOCHS [OPTION ...]: train on that dataset, from the weights of a run.
 go_on() {
     name=$1 from=$2 epochs=$3
     shift 3
@@ -29,7 +29,7 @@ go_on() {
         --run-dir "$work/runs/$name"
 }
 
-# list NAME TIMES: who is on the portraits; closed lips are listed so many times.
+# list NAME TIMES: write who is in the portraits; closed lips are listed TIMES times.
 list() {
     [ -f "$portraits/$1.csv" ] ||
         python benchmarks/people.py "$portraits" --out "$portraits/$1.csv" --val 0.1 --closed "$2"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# The figures of docs/reference/benchmarks.md: both presets on the CUHK student set, 128 pixels.
+# Compute the scores of docs/reference/benchmarks.md: both presets, CUHK student dataset, 128 px.
 #
 #     benchmarks/cuhk.sh DATA WORK [SEED]
 #
-# DATA holds training-sketches, training-photos, testing-sketches and testing-photos; all that is
-# made goes into WORK. Networks that were fetched before are used: `fetch-data lpips-alex` and so
-# on, with SKETCH2IMG_HOME=WORK. Interrupted, the same command goes on where it stopped.
+# DATA contains training-sketches, training-photos, testing-sketches and testing-photos. Everything
+# is written into WORK. Downloaded networks are used: run `fetch-data lpips-alex` and so on with
+# SKETCH2IMG_HOME=WORK before. If it is interrupted, run the same command again to resume.
 set -eu
 data=$1 work=$2 seed=${3:-0}
 export SKETCH2IMG_HOME="$work"

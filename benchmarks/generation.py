@@ -1,14 +1,13 @@
-"""How close `generate` comes to the bare network, on the same machine, in one run.
+"""Compare the speed of `generate` with that of the bare network, on the same machine, in one run.
 
     python benchmarks/generation.py --count 1000 --rounds 3 --model RUN
 
-Draws `--count` sketches and converts them in turn, `--rounds` times, by: `generate` on the folder
-(reading, network, writing); the bare network on a tensor that is ready, in the same batches and
-precision; a plain loop, one sketch at a time in fp32, reading and writing with OpenCV; and ONNX
-Runtime on the same tensor, where it is installed. The last two, which are slow, convert a quarter
-of the sketches. Prints medians as a table, the ratio of `generate` to the bare network, and the
-time of one picture against `import torch, cv2`, by the clock and by processor time. On two cores,
-with the bundled model, this takes two minutes and a half.
+`--count` sketches are converted in turn, `--rounds` times, by: `generate` on their folder (reading,
+network, writing); the bare network on a tensor in memory, in the same batches and precision; a
+plain loop, one sketch at a time in fp32, with OpenCV; and ONNX Runtime, if it is installed, on the
+same tensor. The last two are slow and convert a quarter of the sketches. The script prints medians,
+the ratio of `generate` to the bare network, and the elapsed and CPU times of one photo and of
+`import torch, cv2`. With the bundled model, it takes two and a half minutes on two cores.
 """
 
 import argparse
@@ -39,8 +38,8 @@ from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.runs import find_weights
 
 DRAWN = 64  # different sketches; the others are copies
-STARTS = 9  # of the program, for the time of one picture
-SLOWER = 4  # the slow ways convert this part of the sketches
+STARTS = 9  # starts of the program, for the time of one photo
+SLOWER = 4  # the slow ways convert one of so many sketches
 
 
 def main() -> None:
@@ -67,9 +66,9 @@ def main() -> None:
 
 
 def show(rates: dict[str, list[float]], heading: str) -> None:
-    """Print the rates as a table, and the ratio that counts, round by round."""
+    """Print the speeds as a table, and the ratio of `generate` to the network, round by round."""
     print(f"{heading}, {os.cpu_count()} cores, torch {torch.__version__}\n")
-    print("| way | images a second, median | lowest | highest |\n|---|---|---|---|")
+    print("| way | images per second, median | lowest | highest |\n|---|---|---|---|")
     for title, each in rates.items():
         print(f"| {title} | {statistics.median(each):.1f} | {min(each):.1f} | {max(each):.1f} |")
     shares = [a / b for a, b in zip(rates["generate"], rates["bare network"], strict=True)]
@@ -78,7 +77,7 @@ def show(rates: dict[str, list[float]], heading: str) -> None:
 
 
 def draw(folder: Path, count: int, size: tuple[int, int]) -> np.ndarray:
-    """Write sketches as PNG, of the model's size; return them as `(N, H, W)`."""
+    """Write sketches of the model's size as PNG; return them as `(N, H, W)`."""
     few = [images.resize(draw_pair(i, size=128)[0], size) for i in range(min(DRAWN, count))]
     for index in range(count):
         images.write(folder / f"{index:06d}.png", few[index % len(few)])
@@ -87,7 +86,7 @@ def draw(folder: Path, count: int, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to convert `count` sketches."""
+    """One way to convert `count` sketches."""
 
     title: str
     count: int
@@ -97,7 +96,7 @@ class Way:
 def contestants(
     weights: Path, place: devices.Device, sketches: np.ndarray, root: Path
 ) -> list[Way]:
-    """Every way to convert sketches."""
+    """Return every way to convert the sketches."""
     request = Request(
         (str(root / "in"),),
         str(root / "out"),
@@ -122,7 +121,7 @@ def contestants(
 
 @torch.inference_mode()
 def bare(model: LoadedModel, ready: torch.Tensor, batch: int) -> None:
-    """The network alone: no file is read or written, nothing is converted."""
+    """Run the network alone: no file is read or written, nothing is converted."""
     with model.device.autocast():
         for start in range(0, len(ready), batch):
             model.generator(ready[start : start + batch])
@@ -132,7 +131,7 @@ def bare(model: LoadedModel, ready: torch.Tensor, batch: int) -> None:
 
 @torch.inference_mode()
 def plain_loop(model: LoadedModel, root: Path, count: int) -> None:
-    """What a script without batches or threads does."""
+    """Convert sketches as a script without batches or threads does."""
     (root / "plain").mkdir(exist_ok=True)
     for path in sorted((root / "in").iterdir())[:count]:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -143,7 +142,7 @@ def plain_loop(model: LoadedModel, root: Path, count: int) -> None:
 
 
 def onnx_runtime(weights: Path, ready: np.ndarray, batch: int, root: Path) -> Callable[[], object]:
-    """The exported network on as many threads, in fp32."""
+    """Return a function that runs the exported network on as many threads, in fp32."""
     runtime = importlib.import_module("onnxruntime")
     export(weights, root / "model.onnx", device=devices.resolve("cpu", precision="fp32"))
     options = runtime.SessionOptions()
@@ -159,19 +158,19 @@ def onnx_runtime(weights: Path, ready: np.ndarray, batch: int, root: Path) -> Ca
 
 
 def one_picture(weights: Path, root: Path) -> None:
-    """The times of one picture against those of the imports alone, in turn.
+    """Print the times of one photo and of the imports alone, in turn.
 
-    The first start of each is not counted: it compiles what an installation has compiled already.
+    The first start of each compiles what an installation has already compiled; it is not counted.
     """
     sketch, photo = root / "in" / "000000.png", root / "one.png"
     ours = [sys.executable, "-m", "sketchcli", "generate", sketch, photo, "--overwrite"]
     imports = [sys.executable, "-c", "import torch, cv2"]
-    commands = {"one picture": [*ours, "--model", weights], "import torch, cv2": imports}
+    commands = {"one photo": [*ours, "--model", weights], "import torch, cv2": imports}
     spent: dict[str, list[tuple[float, float]]] = {title: [] for title in commands}
     for _ in range(STARTS + 1):
         for title, command in commands.items():
             spent[title].append(start(command))
-    print("\n| start to end, seconds | clock, least | clock, median | processor, least |")
+    print("\n| start to end, seconds | elapsed, least | elapsed, median | CPU time, least |")
     print("|---|---|---|---|")
     figures = {title: summary(times[1:]) for title, times in spent.items()}
     figures["ratio"] = tuple(a / b for a, b in zip(*figures.values(), strict=True))
@@ -180,13 +179,13 @@ def one_picture(weights: Path, root: Path) -> None:
 
 
 def summary(times: list[tuple[float, float]]) -> tuple[float, ...]:
-    """The least and the median time by the clock, and the least processor time."""
+    """Return the least and the median elapsed time, and the least CPU time."""
     clock, processor = zip(*times, strict=True)
     return min(clock), statistics.median(clock), min(processor)
 
 
 def start(command: Sequence[str | Path]) -> tuple[float, float]:
-    """Seconds by the clock, and of processor time, that a program takes."""
+    """Run a program and return its elapsed and its CPU time, in seconds."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before = processor_seconds()
     clock = seconds_of(
@@ -196,13 +195,13 @@ def start(command: Sequence[str | Path]) -> tuple[float, float]:
 
 
 def processor_seconds() -> float:
-    """What the programs that were started here have taken so far."""
+    """Return the CPU time of all programs that were started, in seconds."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return children.ru_utime + children.ru_stime
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """How long something takes."""
+    """Return how long a function takes, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,11 +1,10 @@
-"""How much memory `generate` takes for folders of more and more sketches.
+"""Print how much memory `generate` takes for folders of more and more sketches.
 
     python benchmarks/memory.py --counts 100 1000 10000
 
-Saves an untrained model of 32 pixels, which draws quickly, and a few drawn sketches, of which each
-folder holds as many names (hard links) as asked for. Converts each folder by the program itself,
-in a process of its own, and prints that process's peak of resident memory (Linux alone tells it) as
-a table. Three minutes on two cores.
+The script saves an untrained 32 px model, which is fast, and a few sketches, to which every folder
+has as many hard links as requested. It converts each folder in a process of its own and prints its
+peak resident memory, which only Linux reports. It takes three minutes on two cores.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.config import ModelConfig, TrainConfig
 from sketchcli.models.building import build_generator
 
-SIZE, DRAWN = 32, 16  # pixels a side; different sketches
+SIZE, DRAWN = 32, 16  # side of the images, pixels; number of different sketches
 SMALL = {"width": 4, "blocks": 1}
 PEAK = r"""
 import re, sys
@@ -35,10 +34,10 @@ print(code, re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[
 
 
 def main() -> None:
-    """Print a line for each folder."""
+    """Print one line per folder."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10_000])
-    parser.add_argument("options", nargs="*", help="more of `generate`: -- --jsonl")
+    parser.add_argument("options", nargs="*", help="more options of `generate`: -- --jsonl")
     given = parser.parse_args()
     print("| sketches | peak of memory, MB | seconds |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
@@ -52,7 +51,7 @@ def main() -> None:
 
 
 def save_model(path: Path) -> Path:
-    """A small generator with random weights."""
+    """Save a small generator with random weights."""
     model = ModelConfig(generator="resunet", generator_options=SMALL)
     about = {
         "config": settings.to_dict(TrainConfig(model=model)),
@@ -65,7 +64,7 @@ def save_model(path: Path) -> Path:
 
 
 def fill(folder: Path, count: int) -> Path:
-    """A folder with `count` sketches: a few, under many names."""
+    """Fill a folder with `count` sketches: a few, under many names."""
     for index in range(min(DRAWN, count)):
         images.write(folder / f"{index:06d}.png", draw_pair(index, size=64)[0])
     for index in range(DRAWN, count):
@@ -74,11 +73,7 @@ def fill(folder: Path, count: int) -> Path:
 
 
 def peak_of(sketches: Path, photos: Path, weights: Path, options: list[str]) -> int:
-    """Kilobytes of resident memory that the program takes at most.
-
-    Raises:
-        SystemExit: It fails.
-    """
+    """Return the program's peak resident memory in kilobytes; exit if it fails."""
     command = ["generate", sketches, photos, "--model", weights, "--precision", "fp32", *options]
     done = subprocess.run(
         [sys.executable, "-c", PEAK, *map(str, command)],

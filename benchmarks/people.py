@@ -1,13 +1,12 @@
-"""Write a manifest of portraits in which all pictures of one person fall to one split.
-
-Names of files do not always tell who is on them. SFace does: pictures whose features' cosine is
-high are joined, and each group is drawn to a split by the
-hash of its first picture's name. Left out is what has no face, or one too small. Who is trained on
-and keeps his lips closed may be listed several times: politicians smile, and a network that has
-hardly seen anything else gives everybody teeth.
+"""Write a manifest of portraits that keeps all images of one person in one split.
 
     python benchmarks/people.py FOLDER --out FOLDER/people.csv [--val 0.1] [--closed 3]
     sketch2img preprocess --manifest FOLDER/people.csv --style portrait ...
+
+File names do not always say who is in an image, but SFace does: images whose features have a high
+cosine are joined, and each group is assigned to a split by the hash of its first image's name.
+Images without a face, or with a small one, are left out. Training images with closed lips can be
+listed several times: a network that sees mostly smiling politicians gives everybody teeth.
 """
 
 import argparse
@@ -24,23 +23,23 @@ from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
 from sketchcli.metrics import faces
 
-# Cosine. OpenCV's .363 admits one pair of strangers in a thousand, and in 1,551 portraits chains
-# everybody to everybody; of a million pairs of strangers ten reach .44, and two portraits of one
-# person have .7 (median).
+# The cosine of one person's portraits is 0.7 (median). OpenCV's threshold of 0.363 joins one in a
+# thousand pairs of different people and so, through chains, everybody in 1,551 portraits; of a
+# million such pairs, ten reach 0.44.
 SAME_PERSON = 0.5
-# A mouth as it is looked at: its size, its corners, and what lies between the lips.
+# A mouth as it is examined: its size, its corners, and the area between the lips, in pixels.
 MOUTH, CORNERS, BETWEEN = (64, 48), np.array([[12, 18], [52, 18]], np.float32), np.s_[14:36, 18:46]
-TEETH = 0.02  # share of that which is white, at the most, in a mouth that counts as closed
-LEAST_EYES = 18.0  # pixels between the eyes; below, a face is a blur at 128 pixels
+TEETH = 0.02  # greatest fraction of that area that is white in a mouth that counts as closed
+LEAST_EYES = 18.0  # distance between the eyes, pixels; a smaller face is a blur at 128 px
 
 
 def main() -> None:
-    """Read the arguments, compare all faces, write the CSV."""
+    """Compare all faces and write the CSV."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--val", type=float, default=0.1)
-    parser.add_argument("--closed", type=int, default=1, help="times that closed lips are listed")
+    parser.add_argument("--closed", type=int, default=1, help="how often to list closed lips")
     arguments = parser.parse_args()
     files = sorted(p for p in arguments.folder.glob("*/*") if is_picture(p))
     kept, features, are_closed = _describe(files)
@@ -55,12 +54,12 @@ def main() -> None:
             is_repeated = is_closed and drawn[first] == "train"
             row = (name, drawn[first], first)
             writer.writerows([row] * (arguments.closed if is_repeated else 1))
-    told = f"{len(kept)} of {len(files)} pictures, {len(set(firsts))} people"
-    print(f"{told}, {sum(are_closed)} pictures with closed lips")
+    told = f"{len(kept)} of {len(files)} images, {len(set(firsts))} people"
+    print(f"{told}, {sum(are_closed)} images with closed lips")
 
 
 def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64], list[bool]]:
-    """The pictures with a face of some size, unit features `(N, 128)`, whose lips are closed."""
+    """Return images of large faces, unit features `(N, 128)` and whether the lips are closed."""
     folder = paths.assets_home()
     networks = {name: next((folder / name).glob("*.onnx")) for name in faces.EXTRACTOR.NETWORKS}
     extractor = faces.open_faces(networks)
@@ -80,7 +79,7 @@ def _describe(files: list[Path]) -> tuple[list[Path], NDArray[np.float64], list[
 
 
 def is_closed(photo: Pixels, corners: NDArray[np.float32]) -> bool:
-    """Whether hardly anything between the corners of a mouth, `(2, 2)`, is as white as teeth."""
+    """Return whether hardly anything between a mouth's corners `(2, 2)` is as white as teeth."""
     scale = np.linalg.norm(corners[1] - corners[0]) / (CORNERS[1, 0] - CORNERS[0, 0])
     matrix = cv2.invertAffineTransform(cv2.estimateAffinePartial2D(CORNERS, corners)[0])
     soft = cv2.GaussianBlur(photo, (0, 0), max(0.4 * scale, 0.3))
@@ -93,7 +92,7 @@ def is_closed(photo: Pixels, corners: NDArray[np.float32]) -> bool:
 
 
 def group(features: NDArray[np.float64], threshold: float = SAME_PERSON) -> list[int]:
-    """For each row of unit features `(N, D)`, the first row of its group."""
+    """Return the first row of the group of each row of unit features `(N, D)`."""
     first = list(range(len(features)))
 
     def root(row: int) -> int:

@@ -1,13 +1,12 @@
-"""How close `preprocess` comes to a bare loop of decode and resize, on the same machine.
+"""Compare `preprocess` with a bare loop of decoding and resizing, on the same machine.
 
     python benchmarks/preprocess.py PHOTOS --count 5000 --scale 1
 
-The bare loop decodes both pictures of every pair with OpenCV and reduces them, in as many
-processes as `preprocess` uses, and does nothing else: no pairing, no audit, no file written. It
-runs in two kinds: sketches decoded in colour, as a plain `cv2.imread` does, and in grey, as they
-are stored. All three take turns, three times; the medians and their ratios are printed, by the
-clock and by processor time, which says more where other programs run beside. Pairs are made of
-the folder's photographs, enlarged by `--scale`; a photograph in grey stands for its sketch.
+The bare loop only decodes both images of every pair with OpenCV and reduces them, in as many
+processes as `preprocess` uses. It decodes sketches either in colour, as a plain `cv2.imread` does,
+or in grey, as they are stored. All three take turns, three times. The medians and ratios of elapsed
+time and of CPU time are printed; CPU time is more reliable if other programs are running. Pairs are
+the folder's photos, enlarged by `--scale`, and their grey copies as sketches.
 """
 
 import argparse
@@ -56,13 +55,13 @@ def main() -> None:
     ours = median_cost([costs["preprocess"] for costs in rounds])
     for kind in works:
         clock, processor = median_cost([costs[kind] for costs in rounds])
-        speed = f"{clock:6.1f} s ({count / clock:5.0f} pairs/s), processors {processor:6.1f} s"
-        ratios = f"ratio {clock / ours[0]:.2f}, by processor time {processor / ours[1]:.2f}"
+        speed = f"{clock:6.1f} s ({count / clock:5.0f} pairs/s), CPU time {processor:6.1f} s"
+        ratios = f"ratio {clock / ours[0]:.2f}, by CPU time {processor / ours[1]:.2f}"
         print(f"{kind:28s} {speed}   {ratios}")
 
 
 def draw_pairs(source: Path, root: Path, count: int, scale: int) -> list[tuple[str, str]]:
-    """Copies of the photos and their grey versions, each marked, so that no two are the same."""
+    """Write copies of the photos and their grey versions, each marked so that all are different."""
     photos = sorted(source.glob("*.jpg"))
     for kind in ("sketches", "photos"):
         (root / kind).mkdir()
@@ -80,25 +79,25 @@ def draw_pairs(source: Path, root: Path, count: int, scale: int) -> list[tuple[s
 
 
 def bare_loop(pairs: list[tuple[str, str]], processes: int, sketch_mode: int) -> None:
-    """Decode and reduce every picture, nothing else."""
+    """Decode and reduce every image."""
     work = functools.partial(decode_and_resize, sketch_mode)
     pool = multiprocessing.get_context("spawn").Pool(processes, cv2.setNumThreads, (1,))
     with pool:
         for _ in pool.imap(work, pairs, chunksize=32):
             pass
         pool.close()
-        pool.join()  # or else its processor time is not counted
+        pool.join()  # otherwise its CPU time is not counted
 
 
 def decode_and_resize(sketch_mode: int, pair: tuple[str, str]) -> None:
-    """What no program can do without."""
+    """Do the work that no program can avoid."""
     for file, mode in zip(pair, (sketch_mode, cv2.IMREAD_COLOR), strict=True):
         pixels = cv2.imdecode(np.fromfile(file, np.uint8), mode)
         cv2.resize(pixels, SIZE[::-1], interpolation=cv2.INTER_AREA)
 
 
 def preprocess(root: Path) -> None:
-    """The whole command, in a process of its own."""
+    """Run the whole command in a process of its own."""
     shutil.rmtree(root / "out", ignore_errors=True)
     command = [Path(sys.executable).parent / "sketch2img", "preprocess", root]
     size = f"{SIZE[1]}x{SIZE[0]}"
@@ -108,20 +107,20 @@ def preprocess(root: Path) -> None:
 
 
 def cost_of(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds that something takes: by the clock, and of processor time in all its processes."""
+    """Return the elapsed and the CPU time, in seconds, of a function and its processes."""
     start, used = time.perf_counter(), processor_seconds()
     work()
     return time.perf_counter() - start, processor_seconds() - used
 
 
 def processor_seconds() -> float:
-    """What this process and those that it has waited for have used."""
+    """Return the CPU time of this process and those that have ended, in seconds."""
     about = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in about)
 
 
 def median_cost(costs: list[tuple[float, float]]) -> tuple[float, float]:
-    """The medians by the clock and of processor time."""
+    """Return the median elapsed time and the median CPU time."""
     clock, processor = zip(*costs, strict=True)
     return statistics.median(clock), statistics.median(processor)
 

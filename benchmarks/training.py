@@ -1,18 +1,18 @@
-"""How fast `train` is: against a plain loop, against its own networks alone, against the machine.
+"""Compare the speed of `train` with a plain loop, with its own networks alone and with the machine.
 
     python benchmarks/training.py --preset modern --batch-size 8
 
-In one run, in turn, several times; medians, in images a second:
+The ways take turns, several times, in one run. Medians are in images per second:
 
-* `train`: the whole loop of the program: pairs from disk, augmentation, averaged weights, log.
+* `train`: the whole loop: pairs from disk, augmentation, averaged weights, log.
 * `networks`: its steps on random tensors, and nothing else.
 * `plain loop`: the same two networks as they are commonly trained: fp32, channels first, an
   optimiser step for each; adversarial loss and L1 as the preset weighs them, no other loss.
-* `peak`: the rate of a large matrix product in the precision of `train`, and the share of it that
-  `networks` reaches, by the operations that torch counts in a step.
+* `peak`: the speed of a large matrix product in the precision of `train`, and the fraction of it
+  that `networks` reaches, by the operations that torch counts in a step.
 
-The pairs are drawn by the program itself. The perceptual loss, which needs a downloaded network, is
-left out. Timings of other work on the machine are included in all: look at the spread.
+sketch2img draws the pairs itself. The perceptual loss, which needs a downloaded network, is left
+out. Other work on the machine slows all of them down: compare the spread.
 """
 
 import argparse
@@ -46,12 +46,12 @@ from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.losses import discriminator_loss, generator_loss
 from sketchcli.models.building import build_discriminator, build_generator
 
-PEAK_SIDE = 2048  # of the matrices whose product is timed
+PEAK_SIDE = 2048  # side of the matrices whose product is timed
 PAIRS = 96
 
 
 def main() -> None:
-    """Measure in turn, print medians."""
+    """Time all ways in turn and print medians."""
     options = parse_arguments()
     device = devices.resolve(options.device)
     config = settings.merge(
@@ -84,20 +84,20 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--preset", default="modern", choices=[*settings.PRESETS])
-    parser.add_argument("--generator", help="in the place of the preset's")
+    parser.add_argument("--generator", help="generator to use instead of the preset's")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each way in each round")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds per way and round")
     return parser.parse_args()
 
 
 def open_session(home: Path, config: TrainConfig, size: int, device: Device) -> Session:
-    """A run on drawn pairs, just begun."""
+    """Start a run on drawn pairs."""
     os.environ["SKETCH2IMG_HOME"] = str(home)
     fetch = f"fetch-data demo --count {PAIRS} --size {size}"
     for command in (fetch, f"preprocess demo --size {size} --test 0 --name drawn"):
@@ -111,7 +111,7 @@ def open_session(home: Path, config: TrainConfig, size: int, device: Device) -> 
 
 
 def whole_loop(session: Session) -> Callable[[], None]:
-    """A function that trains one batch as `train` does, epoch after epoch."""
+    """Return a function that trains one batch as `train` does, epoch after epoch."""
 
     def batches() -> None:
         while True:
@@ -131,7 +131,7 @@ def whole_loop(session: Session) -> Callable[[], None]:
 
 
 def networks_alone(trainer: Trainer, batch: int, size: int, device: Device) -> Callable[[], object]:
-    """A function that steps both networks on random tensors."""
+    """Return a function that steps both networks on random tensors."""
     sketch, photo = random_pair(batch, size, device)
     random = torch.Generator().manual_seed(0)
     view = None
@@ -141,7 +141,7 @@ def networks_alone(trainer: Trainer, batch: int, size: int, device: Device) -> C
 
 
 def plain_loop(config: TrainConfig, batch: int, size: int, device: Device) -> Callable[[], None]:
-    """A function that trains the same networks the common way."""
+    """Return a function that trains the same networks the common way."""
     sketch, photo = (pixels.contiguous() for pixels in random_pair(batch, size, device))
     generator = build_generator(config.model).to(device.torch)
     discriminator = build_discriminator(config.model, (size, size)).to(device.torch)
@@ -162,7 +162,7 @@ def plain_step(
     sketch: torch.Tensor,
     photo: torch.Tensor,
 ) -> None:
-    """One step of the discriminator, one of the generator."""
+    """Update the discriminator, then the generator."""
     loss, (generator, discriminator) = config.loss, networks
     fake = generator(sketch)
     learners[1].zero_grad()
@@ -178,14 +178,14 @@ def plain_step(
 
 
 def random_pair(batch: int, size: int, device: Device) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch in [-1, 1], channels last."""
+    """Return a random batch in [-1, 1], channels last."""
     sketch = 2 * torch.rand(batch, 1, size, size, device=device.torch) - 1
     photo = 2 * torch.rand(batch, 3, size, size, device=device.torch) - 1
     return sketch, photo.to(memory_format=torch.channels_last)
 
 
 def seconds_a_call(way: Callable[[], object], seconds: float, device: Device) -> float:
-    """The mean over as many calls as fit into a time."""
+    """Return the mean seconds per call, over as many calls as fit into a time."""
     wait(device)
     started, calls = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
@@ -196,13 +196,13 @@ def seconds_a_call(way: Callable[[], object], seconds: float, device: Device) ->
 
 
 def wait(device: Device) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished."""
     if device.torch.type == "cuda":
         torch.cuda.synchronize()
 
 
 def peak(device: Device) -> float:
-    """Operations a second of a matrix product, in the precision that the networks run in."""
+    """Return the operations per second of a matrix product, in the precision of the networks."""
     kinds = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     matrix = torch.rand(PEAK_SIDE, PEAK_SIDE, device=device.torch, dtype=kinds[device.precision])
     matrix @ matrix
@@ -210,7 +210,7 @@ def peak(device: Device) -> float:
 
 
 def operations(step: Callable[[], object]) -> int:
-    """Of a step: two for each multiplication and addition in convolutions and products."""
+    """Count the multiplications and additions of a step in convolutions and products."""
     with FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())
@@ -227,16 +227,16 @@ def report(
     middle = {name: statistics.median(values) for name, values in speeds.items()}
     limit = statistics.median(peaks)
     print(
-        f"{options.preset}, {options.size} pixels, batches of {options.batch_size}, {device.name}, "
+        f"{options.preset}, {options.size} px, batches of {options.batch_size}, {device.name}, "
         f"{device.precision}, {device.threads} threads, torch {torch.__version__}"
     )
     for name, values in speeds.items():
         print(f"{name:12}{middle[name]:8.2f} images/s   {[f'{value:.2f}' for value in values]}")
     print(f"train / plain loop   {middle['train'] / middle['plain loop']:.2f}")
-    print(f"on top of networks   {middle['networks'] / middle['train'] - 1:.1%} a picture")
+    print(f"on top of networks   {middle['networks'] / middle['train'] - 1:.1%} per image")
     share = middle["networks"] * operations_an_image / limit
     print(
-        f"peak {limit / 1e9:.0f} GFLOP/s; {operations_an_image / 1e9:.1f} GFLOP a picture: "
+        f"peak {limit / 1e9:.0f} GFLOP/s; {operations_an_image / 1e9:.1f} GFLOP per image: "
         f"{share:.0%} of the peak"
     )
 

@@ -1,11 +1,10 @@
-"""Make the weights that come with the program from those of a run.
+"""Make the bundled weights from those of a run.
 
     python scripts/bundle_weights.py runs/portraits/best.safetensors src/sketchcli/weights
 
-They are stored in half precision, which costs nothing that can be seen: the script draws a sketch
-with both and compares. They say that they draw at `SIZE`, a little more than they were trained at:
-the face network knows more people again by such photos (docs/reference/benchmarks.md). Beside them
-it writes their SHA-256.
+They are stored in half precision, which makes no visible difference: the script generates photos
+with both and compares them. Their recorded size is `SIZE`, a little more than in training, because
+the face network recognises more people in such photos (docs/reference/benchmarks.md).
 """
 
 import argparse
@@ -23,9 +22,9 @@ from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.runs import Provenance
 
-SIZE = (192, 192)  # height and width
+SIZE = (192, 192)  # height and width, pixels
 LARGEST_BYTES = 12_000_000
-LARGEST_DIFFERENCE = 2  # of 255, in any pixel
+LARGEST_DIFFERENCE = 2  # greatest change of a pixel, levels of 0-255
 LICENCE = "trained on works of the US government, in the public domain"
 
 
@@ -40,22 +39,17 @@ def main() -> None:
 
 
 def bundle(weights: Path, target: Path) -> int:
-    """Store weights in half precision, with their hash beside them.
+    """Store a run's weights in half precision and return the size of the file in bytes.
 
-    Args:
-        weights: What a run left.
-        target: The file to write; the hash goes beside it, under the suffix `.sha256`.
-
-    Returns:
-        Bytes of the file.
+    The hash is written next to `target`, under the suffix `.sha256`.
 
     Raises:
-        SystemExit: It is too large, or draws otherwise than the weights do.
+        SystemExit: If the file is too large, or its photos differ from those of the weights.
     """
     tensors, about = checkpoint.load(weights)
     if about["dataset"]["licence"] in {"", Provenance.licence}:
         about["dataset"]["licence"] = LICENCE
-    # The marks come last training first; earlier ones had other cuts of the same photos.
+    # The marks of the latest training come first; earlier ones used other crops of the photos.
     dataset = about["dataset"]
     dataset["trained_on"] = dataset["trained_on"][: MARK * dataset["training_pairs"]]
     about |= {"precision": "fp16", "size": list(SIZE)}
@@ -64,10 +58,10 @@ def bundle(weights: Path, target: Path) -> int:
     size = target.stat().st_size
     if size > LARGEST_BYTES:
         raise SystemExit(
-            f"{target}: {size} bytes, {LARGEST_BYTES} at most: train with fewer blocks"
+            f"{target} has {size} bytes ({LARGEST_BYTES} at most); train with fewer blocks"
         )
     if (off := difference(weights, target)) > LARGEST_DIFFERENCE:
-        raise SystemExit(f"{target}: half precision changes pixels by {off} of 255")
+        raise SystemExit(f"{target}: half precision changes a pixel by {off} of 255")
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     line = f"{digest}  {target.name}\n"
     files.write_whole(target.with_suffix(".sha256"), lambda part: part.write_text(line))
@@ -75,7 +69,7 @@ def bundle(weights: Path, target: Path) -> int:
 
 
 def difference(one: Path, other: Path) -> int:
-    """The most by which a pixel differs between what two models draw."""
+    """Return the greatest difference of a pixel between the photos of two models."""
     place = devices.resolve("cpu", precision="fp32")
     sketches = np.stack([draw_pair(index, size=128)[0] for index in range(4)])
     networks = [load_model(path, place).generator for path in (one, other)]

@@ -1,4 +1,4 @@
-"""Draw the README's picture: sketches above, generated photos below.
+"""Draw the README's image: sketches above, generated photos below.
 
 python scripts/draw_readme_picture.py SKETCHES PHOTOS docs/images/demo.png
 """
@@ -12,7 +12,7 @@ ENLARGED = (128, 128)
 
 
 def main(sketches: Path, photos: Path, picture: Path) -> None:
-    """Lay the pictures of two folders out in two rows."""
+    """Lay the images of two folders out in two rows."""
     rows = [
         [images.resize(images.read_rgb(path), ENLARGED) for path in sorted(folder.glob("*.png"))]
         for folder in (sketches, photos)

@@ -1,7 +1,7 @@
-"""Write the list of what an installation brings, and under which licences: `make docs`.
+"""Write the list of the packages that an installation brings, with their licences: `make docs`.
 
-It follows the requirements of the installed package, extras left out, as pip does. The versions
-are those of constraints.txt; a test compares names and licences alone.
+It follows the requirements of the installed package without extras, as pip does. The versions are
+those of constraints.txt; a test compares only names and licences.
 """
 
 import re
@@ -14,26 +14,31 @@ from packaging.utils import canonicalize_name
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "licences.md"
 HEAD = """# Licences
 
-sketch2img is under the [MIT licence](https://opensource.org/license/mit). So is the bundled model, which was trained
+sketch2img is under the [MIT licence](https://opensource.org/license/mit). So is the \
+bundled model, which was trained
 only on works in the public domain. Neither contains code by others.
 
-An installation also brings the packages below. They were found by following the requirements on Linux with a CPU
-build of torch. A CUDA build adds NVIDIA's libraries, which are under NVIDIA's own licences. Each package's wheel
-contains the text of its licence and the licences of what it bundles (`opencv-python`, for example, bundles FFmpeg
+An installation also brings the packages below. They were found by following the \
+requirements on Linux with a CPU
+build of torch. A CUDA build adds NVIDIA's libraries, which are under NVIDIA's own \
+licences. Each package's wheel
+contains the text of its licence and the licences of what it bundles (`opencv-python`, \
+for example, bundles FFmpeg
 under the LGPL).
 
-Datasets and networks that `fetch-data` downloads have licences of their own. `fetch-data --list` shows them, and they
+Datasets and networks that `fetch-data` downloads have licences of their own. `fetch-data --list` \
+shows them, and they
 are stored with the files. A trained model carries the licence of its dataset.
 
 | package | version | licence | needed by |
 |---|---|---|---|
 """
-OF_CUDA = ("nvidia-", "cuda-", "triton")  # what a CUDA build of torch adds: the page says so
-LONGEST = 60  # of a licence's name; some packages put the whole text there
+OF_CUDA = ("nvidia-", "cuda-", "triton")  # packages that only a CUDA build of torch adds (see HEAD)
+LONGEST = 60  # characters of a licence's name; some packages give the whole text
 
 
 def closure(root: str = "sketch2img") -> dict[str, set[str]]:
-    """Every package that the root requires, by canonical name, with those that ask for it."""
+    """Return every package that the root requires, by canonical name, with those that need it."""
     found: dict[str, set[str]] = {}
     todo = [(root, requirement) for requirement in requirements(root)]
     while todo:
@@ -45,7 +50,7 @@ def closure(root: str = "sketch2img") -> dict[str, set[str]]:
 
 
 def requirements(name: str) -> list[str]:
-    """What a package requires on this machine, without its extras."""
+    """Return the names of what a package requires on this machine, without its extras."""
     try:
         declared = [Requirement(text) for text in metadata.requires(name) or ()]
     except metadata.PackageNotFoundError:
@@ -56,7 +61,7 @@ def requirements(name: str) -> list[str]:
 
 
 def licence(name: str) -> str:
-    """A package's licence: its SPDX expression, else its classifier, else what it calls it."""
+    """Return a package's licence: its SPDX expression, else its classifier, else its own text."""
     about = metadata.metadata(name)
     if about["License-Expression"]:
         return str(about["License-Expression"])
@@ -69,13 +74,13 @@ def licence(name: str) -> str:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = []
     for name, asking in closure().items():
         try:
             version, terms = metadata.version(name).partition("+")[0], licence(name)
         except metadata.PackageNotFoundError:
-            continue  # required on another system alone
+            continue  # required only on other systems
         rows.append(f"| {name} | {version} | {terms} | {', '.join(sorted(asking))} |\n")
     return HEAD + "".join(rows)
 

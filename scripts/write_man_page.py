@@ -1,6 +1,6 @@
 """Write the man page from the program itself: `make docs`.
 
-A test compares it with the program. `man -l man/sketch2img.1` shows it.
+A test compares it with the program. Run `man -l man/sketch2img.1` to read it.
 """
 
 import re
@@ -17,28 +17,28 @@ from sketchcli.errors import ExitCode
 PAGE = Path(__file__).parent.parent / "man" / "sketch2img.1"
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 FILES = {
-    "raw/": "data sets as they were fetched",
-    "prepared/": "data sets ready for training",
-    "runs/": "a folder for each training run",
-    "assets/": "networks that measure",
-    "evaluations/": "a folder for each evaluation",
+    "raw/": "raw datasets, as fetched",
+    "prepared/": "prepared datasets, ready for training",
+    "runs/": "one folder per training run",
+    "assets/": "downloaded networks",
+    "evaluations/": "one folder per evaluation",
 }
 
 
 def page() -> str:
-    """The whole page, in the man macros of roff."""
+    """Return the whole page, in the man macros of roff."""
     group: Any = typer.main.get_command(app)
     parts = [
         f'.TH SKETCH2IMG 1 "" "sketch2img {__version__}" "User Commands"',
         ".SH NAME",
-        "sketch2img \\- turn sketches into photographs with a conditional GAN",
+        "sketch2img \\- turn sketches into photos with a conditional GAN",
         ".SH SYNOPSIS",
         ".B sketch2img",
         ".I COMMAND",
         "[OPTIONS] [ARGUMENTS]",
         ".SH DESCRIPTION",
         text(group.help),
-        text("The usual order: fetch-data, preprocess, train, generate, eval."),
+        text("The usual order of the commands: fetch-data, preprocess, train, generate, eval."),
         ".SH COMMANDS",
         *(line for name, command in group.commands.items() for line in section(name, command)),
         ".SH EXIT STATUS",
@@ -46,14 +46,14 @@ def page() -> str:
         ".SH ENVIRONMENT",
         *table(rows("environment.md")),
         ".SH FILES",
-        "Below the platform's data folder for the user, or SKETCH2IMG_HOME:",
+        "In SKETCH2IMG_HOME or, by default, the user's data folder of the platform:",
         *table(FILES),
     ]
     return "\n".join(parts) + "\n"
 
 
 def section(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - a class of Typer's own
-    """A command: what it does, its arguments and options, examples."""
+    """Yield the section of a command: what it does, its arguments and options, examples."""
     with command.make_context(name, [], resilient_parsing=True) as context:
         pieces = command.collect_usage_pieces(context)
         yield f".SS {text('sketch2img ' + ' '.join([name, *pieces]))}"
@@ -73,7 +73,7 @@ def section(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - a class
 
 
 def label(parameter: Any) -> str:  # noqa: ANN401 - a class of Typer's own
-    """An option as it is typed, or an argument's name."""
+    """Return an option as it is typed, or an argument's name."""
     own = parameter.opts[0].lstrip("-").upper()
     value = parameter.metavar if parameter.metavar is not None else own
     if parameter.param_type_name == "argument":
@@ -84,7 +84,7 @@ def label(parameter: Any) -> str:  # noqa: ANN401 - a class of Typer's own
 
 
 def table(meanings: dict[str, str]) -> Iterator[str]:
-    """A list of names and what they mean."""
+    """Yield a list of names and their meanings."""
     for name, meaning in meanings.items():
         yield ".TP"
         yield f"\\fB{text(name)}\\fR"
@@ -92,13 +92,13 @@ def table(meanings: dict[str, str]) -> Iterator[str]:
 
 
 def exit_codes() -> dict[str, str]:
-    """Each exit code and its meaning, from the reference page."""
+    """Return each exit code and its meaning, from the reference page."""
     meanings = rows("exit-codes.md", columns=3)
     return {str(int(code)): meanings[str(int(code))] for code in ExitCode}
 
 
 def rows(name: str, columns: int = 2) -> dict[str, str]:
-    """First and last column of a page's table, without Markdown."""
+    """Return the first and the last column of a page's table, without Markdown."""
     lines = (REFERENCE / name).read_text(encoding="utf-8").splitlines()
     cells = [line.strip("|").split(" | ") for line in lines if line.startswith("| ")][1:]
     known = [row for row in cells if len(row) == columns]
@@ -106,17 +106,17 @@ def rows(name: str, columns: int = 2) -> dict[str, str]:
 
 
 def unmarked(markdown: str) -> str:
-    """Markdown's text."""
+    """Remove the marks of Markdown from a text."""
     return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "").strip()
 
 
 def plain(help_text: str) -> str:
-    """A help text without the marks of Rich."""
+    """Remove the marks of Rich from a help text."""
     return " ".join(help_text.replace("\\[", "[").split())
 
 
 def text(line: str) -> str:
-    """A line that roff prints as it is."""
+    """Escape a line so that roff prints it as it is."""
     escaped = line.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

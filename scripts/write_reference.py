@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the program itself: `make docs`.
+"""Write the reference pages that come from the program itself: `make docs`.
 
 A test compares them with the program, so that they cannot drift.
 """
@@ -21,7 +21,8 @@ from sketchcli import registry, weights
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 SETTINGS_HEAD = """# Settings
 
-These are all settings of `sketch2img train`: what each does, which values it accepts, and the values of each preset.
+These are all settings of `sketch2img train`: what each does, which values it accepts, and the \
+values of each preset.
 A value is looked up in this order; the later one wins:
 
 1. the preset
@@ -29,7 +30,8 @@ A value is looked up in this order; the later one wins:
 3. `--set KEY=VALUE`, with the names of the tables below (`--set loss.adversarial=lsgan`)
 4. the options of `train` that have names of their own
 
-Unknown names and unsuitable values are reported together, in one error. The settings that a run was trained with are
+Unknown names and unsuitable values are reported together, in one error. The settings that a run \
+was trained with are
 in its `config.toml`, ready for `--config`, and inside its weights.
 """
 NETWORKS_HEAD = """## Options of the networks
@@ -48,7 +50,7 @@ ROOMS = {"generator": registry.GENERATORS, "discriminator": registry.DISCRIMINAT
 
 
 def cli_page() -> str:
-    """The command line, as Typer documents it."""
+    """Return the command line reference, as Typer writes it."""
     command = [sys.executable, "-m", "typer", "sketchcli.cli.app", "utils", "docs"]
     made = subprocess.run(
         [*command, "--name", "sketch2img"], check=True, capture_output=True, text=True
@@ -57,7 +59,7 @@ def cli_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting, the options of every network, and every preset as TOML."""
+    """Return every setting, the options of every network, and every preset as TOML."""
     parts = [SETTINGS_HEAD, *sections(settings.TrainConfig()), NETWORKS_HEAD]
     for kind, room in ROOMS.items():
         parts += [network_section(kind, name, room) for name in registry.names(room)]
@@ -67,12 +69,12 @@ def settings_page() -> str:
 
 
 def card_page() -> str:
-    """The card that lies in the package, beside the bundled model."""
+    """Return the model card that is shipped next to the bundled model."""
     return weights.text()
 
 
 def sections(config: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - any config class
-    """A table of the settings of a section, then those of the sections in it."""
+    """Yield a table of a section's settings, then those of the sections in it."""
     inner = {f.name: getattr(config, f.name) for f in fields(config)}
     own = [f for f in fields(config) if not is_dataclass(inner[f.name])]
     prefix = f"{name}." if name else ""
@@ -85,7 +87,7 @@ def sections(config: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - an
 
 
 def network_section(kind: str, name: str, room: str) -> str:
-    """A table of the options of one network."""
+    """Return a table of the options of one network."""
     module = registry.load(room, name)
     about, start = comments(module.Config), f"model.{kind}_options."
     rows = [
@@ -96,13 +98,13 @@ def network_section(kind: str, name: str, room: str) -> str:
 
 
 def row(name: str, default: object, values: str, about: str) -> str:
-    """A line of a table."""
+    """Return one row of a table."""
     shown = json.dumps(default)
     return f"| `{name}` | `{shown}` | {values} | {about} |\n".replace("|  |", "| |")
 
 
 def may_be(prefix: str, item: Field[Any]) -> str:
-    """What `merge` accepts for a setting, in words."""
+    """Describe the values that `merge` accepts for a setting."""
     limits = item.metadata
     names = {"preset": list(settings.PRESETS)}
     names |= {f"model.{kind}": registry.names(room) for kind, room in ROOMS.items()}
@@ -117,26 +119,26 @@ def may_be(prefix: str, item: Field[Any]) -> str:
 
 
 def option_may_be(default: object) -> str:
-    """What `models/building.py` accepts for a network's option."""
+    """Describe the values that `models/building.py` accepts for a network's option."""
     accepted = {bool: "`true`, `false`", int: "1 or more", float: "from 0, below 1", str: "text"}
     return accepted[type(default)]
 
 
 def meaning(item: Field[Any]) -> str:
-    """What a setting does."""
+    """Describe what a setting does."""
     if item.name.endswith("_options"):
         return "[options of the network](#options-of-the-networks)"
     return str(item.metadata["about"])
 
 
 def comments(kind: type) -> dict[str, str]:
-    """The comment beside each field of a class."""
+    """Return the comment beside each field of a class."""
     lines = re.findall(r"^\s+(\w+): .*?  # (.+)$", inspect.getsource(kind), re.MULTILINE)
     return dict(lines)
 
 
 def first_line(documented: object) -> str:
-    """The first line of a docstring."""
+    """Return the first line of a docstring."""
     return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 

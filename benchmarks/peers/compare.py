@@ -1,17 +1,16 @@
-"""This program beside a plain pix2pix loop and `modulaic`: same pairs, same machine, one run.
+"""Compare sketch2img with a plain pix2pix loop and `modulaic`: same pairs, same machine, one run.
 
     python benchmarks/peers/compare.py SET --wheel WHEEL --minutes 15 --out FOLDER
 
-SET is a prepared set of 128 pixels with a test split (`sketch2img preprocess`). Each program gets
-a virtual environment of its own below FOLDER (kept, if it is there) and the same minutes of the
-clock, start and end of the program included; each draws the test sketches; one `sketch2img eval`
-scores all of them, with the networks that lie below SKETCH2IMG_HOME. Nothing else should run.
+SET is a prepared dataset of 128 px with a test split (`sketch2img preprocess`). Each program gets
+its own virtual environment in FOLDER (an existing one is kept) and the same elapsed time, including
+the start and the end of the program. Each generates photos of the test sketches; one `sketch2img
+eval` scores all of them, with the networks in SKETCH2IMG_HOME. Nothing else should run.
 
 * ours: `sketch2img train SET --budget 15m`, all defaults.
-* plain loop: `plain_loop.py`, the networks and the recipe of pix2pix.
-* modulaic: its own `train` with its default settings, stopped when the time is over; the last of
-  its checkpoints draws (it writes one an epoch, many GB in all). It conditions on a vector as well,
-  which is zero here.
+* plain loop: `plain_loop.py`, the networks and settings of pix2pix.
+* modulaic: its own `train` with its default settings, stopped when the time is over; its last
+  checkpoint generates (it writes one per epoch, many GB in all). Its conditioning vector is zero.
 """
 
 import argparse
@@ -34,7 +33,7 @@ HERE = Path(__file__).parent
 CONSTRAINTS = HERE.parents[1] / "constraints.txt"
 PEER = "modulaic[data]==0.1.0"
 FIGURES = ("ssim", "lpips-alex", "kid", "face-similarity", "verification-eer", "rank-1")
-SHOWN = 8  # faces of the sheet
+SHOWN = 8  # faces on the sheet
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Peer:
     """What one program needed and made."""
 
     title: str
-    megabytes: tuple[int, int]  # installed: all; without torch and what torch brings
+    megabytes: tuple[int, int]  # installed size: everything; without torch and its dependencies
     install_seconds: float
     images_per_second: float
     first_picture_seconds: float  # from an installed program to the photo of one sketch
@@ -50,7 +49,7 @@ class Peer:
 
 
 def main() -> None:
-    """Install, train in turn, score, print."""
+    """Install, train in turn, score and print."""
     options = parse_arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     write_pictures(paths.prepared_home() / options.set, options.out / "pictures")
@@ -66,17 +65,17 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("set", help="name of a prepared set")
-    parser.add_argument("--wheel", type=Path, required=True, help="of this program")
+    parser.add_argument("set", help="name of a prepared dataset")
+    parser.add_argument("--wheel", type=Path, required=True, help="wheel of sketch2img")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
 
 def write_pictures(source: Path, target: Path) -> None:
-    """The set as PNG: `train/` and `test/`, each with `sketches/` and `photos/`, all RGB."""
+    """Write the dataset as RGB PNGs: `train/` and `test/`, with `sketches/` and `photos/` each."""
     dataset = prepared.read(source)
     for name in ("train", "test"):
         split = dataset.split(name)
@@ -87,13 +86,13 @@ def write_pictures(source: Path, target: Path) -> None:
 
 
 def ours(name: str, wheel: str, seconds: float, out: Path) -> Peer:
-    """`sketch2img train SET --budget 15m`; the first picture is the bundled model's."""
+    """Run `sketch2img train SET --budget 15m`; the first photo is the bundled model's."""
     environment, peer = install("ours", wheel, out)
     program, run_dir = environment / "bin" / "sketch2img", out / "ours-run"
     test = out / "pictures" / "test" / "sketches"
     sketch = next(test.glob("*.png"))
     started = time.perf_counter()
-    # In a home of its own, where no trained model is.
+    # An empty data folder has no trained model, so the bundled one is used.
     run(program, "generate", sketch, out / "ours-first.png", home=out / "empty-home")
     first = time.perf_counter() - started
     run(program, "train", name, "--budget", f"{seconds:.0f}s", "--seed", 0, "--run-dir", run_dir)
@@ -106,7 +105,7 @@ def ours(name: str, wheel: str, seconds: float, out: Path) -> Peer:
 
 
 def plain_loop(wheel: str, seconds: float, out: Path) -> Peer:
-    """`plain_loop.py`, which needs PyTorch and this program's networks."""
+    """Run `plain_loop.py`, which needs PyTorch and the networks of sketch2img."""
     environment, peer = install("ours", wheel, out)
     photos = out / "plain loop"
     shutil.rmtree(photos, ignore_errors=True)
@@ -123,7 +122,7 @@ def plain_loop(wheel: str, seconds: float, out: Path) -> Peer:
 
 
 def modulaic(seconds: float, out: Path) -> Peer:
-    """Its `train`, its default settings; then its networks on the test sketches."""
+    """Run its `train` with default settings, then its networks on the test sketches."""
     environment, peer = install("modulaic", PEER, out)
     python, folder = environment / "bin" / "python", out / "modulaic-run"
     shutil.rmtree(folder, ignore_errors=True)
@@ -157,7 +156,7 @@ def modulaic(seconds: float, out: Path) -> Peer:
 
 
 def install(title: str, requirement: str, out: Path) -> tuple[Path, Peer]:
-    """A virtual environment with one requirement, and how long and how large it was."""
+    """Make a virtual environment with one requirement; record the time and the size."""
     environment = out / f"venv-{title}"
     record = environment / "install-seconds"
     if not record.exists():
@@ -176,12 +175,12 @@ def install(title: str, requirement: str, out: Path) -> tuple[Path, Peer]:
 
 
 def megabytes(folder: Path) -> int:
-    """Of all files below."""
+    """Return the size of all files in a folder."""
     return round(sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6)
 
 
 def score(name: str, peers: list[Peer], out: Path) -> dict[str, dict[str, float]]:
-    """The figures of each peer's photos, by one `sketch2img eval`."""
+    """Return the scores of each peer's photos, by one `sketch2img eval`."""
     report = run(sys.executable, "-m", "sketchcli", "eval", "--data", name, "--json", "--out",
                  out / "report", *(peer.photos for peer in peers))  # fmt: skip
     return {
@@ -192,15 +191,15 @@ def score(name: str, peers: list[Peer], out: Path) -> dict[str, dict[str, float]
 
 
 def table(peers: list[Peer], scores: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row a quantity, a column a program."""
+    """Return a Markdown table with a row per quantity and a column per program."""
     rows = [
         ("", *(peer.title for peer in peers)),
         ("---", *("---" for _ in peers)),
-        ("installed, MB", *(f"{peer.megabytes[0]}" for peer in peers)),
-        ("without torch and what it brings, MB", *(f"{peer.megabytes[1]}" for peer in peers)),
-        ("installing, s", *(f"{peer.install_seconds:.0f}" for peer in peers)),
-        ("to the first picture, s", *(f"{peer.first_picture_seconds:.1f}" for peer in peers)),
-        ("training, images/s", *(f"{peer.images_per_second:.1f}" for peer in peers)),
+        ("installed size, MB", *(f"{peer.megabytes[0]}" for peer in peers)),
+        ("without torch and its dependencies, MB", *(f"{peer.megabytes[1]}" for peer in peers)),
+        ("installation time, s", *(f"{peer.install_seconds:.0f}" for peer in peers)),
+        ("to the first photo, s", *(f"{peer.first_picture_seconds:.1f}" for peer in peers)),
+        ("training, images per second", *(f"{peer.images_per_second:.1f}" for peer in peers)),
     ]
     rows += [
         (figure, *(f"{scores[peer.photos.name][figure]:.3f}" for peer in peers))
@@ -210,7 +209,7 @@ def table(peers: list[Peer], scores: dict[str, dict[str, float]]) -> str:
 
 
 def show(peers: list[Peer], out: Path) -> None:
-    """A sheet to look at: sketch, each program's photo, the real one."""
+    """Write a sheet to look at: sketch, each program's photo, the real photo."""
     test = out / "pictures" / "test"
     names = sorted(path.name for path in (test / "sketches").glob("*.png"))[:: 100 // SHOWN]
     folders = [test / "sketches", *(peer.photos for peer in peers), test / "photos"]
@@ -219,7 +218,7 @@ def show(peers: list[Peer], out: Path) -> None:
 
 
 def run(*command: object, home: Path | None = None) -> str:
-    """What a command prints; this program stops where it fails."""
+    """Run a command and return what it prints; raise an error if it fails."""
     environment = os.environ | ({"SKETCH2IMG_HOME": str(home)} if home else {})
     words = [str(word) for word in command]
     done = subprocess.run(words, stdout=subprocess.PIPE, env=environment, text=True, check=True)
@@ -227,13 +226,13 @@ def run(*command: object, home: Path | None = None) -> str:
 
 
 def run_for(seconds: float, *command: object) -> None:
-    """Run a command that does not end by itself, and end it."""
+    """Run a command that does not end by itself, and end it after some seconds."""
     process = subprocess.Popen([str(word) for word in command], start_new_session=True)
     try:
         process.wait(seconds)
         raise SystemExit(f"{command[0]} ended early, with code {process.returncode}")
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its workers with it
+        os.killpg(process.pid, signal.SIGKILL)  # with its workers
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Draw a folder of sketches with a checkpoint of `modulaic`, as its `infer` does, by its Python.
+"""Generate photos with a checkpoint of `modulaic`, as its `infer` does, by its own Python.
 
 VENV/bin/python draw_with_modulaic.py CHECKPOINT SKETCHES PHOTOS
 """

@@ -1,12 +1,12 @@
-"""pix2pix as it is commonly trained, in one plain file: fp32, channels first, one pair at a time.
+"""Train pix2pix the common way, in one plain file: fp32, channels first, one pair at a time.
 
     python benchmarks/peers/plain_loop.py PICTURES PHOTOS SECONDS
 
 Isola et al. 2017: U-Net with dropout, 70x70 PatchGAN with batch norm, vanilla GAN loss and 100 x
-L1, Adam 2e-4 (0.5, 0.999), jitter from 143 to 128 pixels and flips; the rate is constant for half
-the time, then falls to zero, as in the authors' code. PICTURES has `train/` and `test/` as
-`compare.py` writes them. Draws the test sketches into PHOTOS, with batch norm in training mode as
-the authors do, and prints its speed as JSON.
+L1, Adam 2e-4 (0.5, 0.999), jitter from 143 to 128 px and flips; the learning rate is constant for
+half the time, then falls to zero, as in the authors' code. PICTURES has `train/` and `test/` as
+`compare.py` writes them. The script generates photos of the test sketches into PHOTOS, with batch
+norm in training mode as the authors do, and prints its speed as JSON.
 """
 
 import json
@@ -25,7 +25,7 @@ SIZE, JITTERED = 128, 143
 
 
 def main() -> None:
-    """Train for the time, then draw."""
+    """Train for the time, then generate."""
     pictures, photos, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
     torch.manual_seed(0)
     model = config.preset("pix2pix").model
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def read_pairs(folder: Path) -> list[tuple[Tensor, Tensor]]:
-    """Sketches (1, H, W) and photos (3, H, W) in [-1, 1]."""
+    """Return sketches `(1, H, W)` and photos `(3, H, W)` in [-1, 1]."""
     names = sorted(path.name for path in (folder / "sketches").glob("*.png"))
     return [
         (to_tensor(folder / "sketches" / name)[:1], to_tensor(folder / "photos" / name))
@@ -45,7 +45,7 @@ def read_pairs(folder: Path) -> list[tuple[Tensor, Tensor]]:
 
 
 def to_tensor(path: Path) -> Tensor:
-    """A picture (3, H, W) in [-1, 1]."""
+    """Return an image `(3, H, W)` in [-1, 1]."""
     return torch.from_numpy(images.read_rgb(path)).permute(2, 0, 1).float() / 127.5 - 1
 
 
@@ -73,7 +73,7 @@ def train(
 
 
 def jitter(sketch: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
-    """Both enlarged, cut at one place, and mirrored or not; with a batch's axis."""
+    """Enlarge, crop and maybe mirror both alike; add a batch axis."""
     both = torch.cat([sketch, photo])[None]
     both = functional.interpolate(both, size=(JITTERED, JITTERED), mode="bicubic").clamp(-1, 1)
     top, left = torch.randint(0, JITTERED - SIZE + 1, (2,)).tolist()
@@ -90,7 +90,7 @@ def step(
     sketch: Tensor,
     photo: Tensor,
 ) -> None:
-    """One step of the discriminator, one of the generator."""
+    """Update the discriminator, then the generator."""
     fake = generator(sketch)
     optimizers[1].zero_grad()
     real_loss = bce(discriminator(sketch, photo).logits, real=True)
@@ -104,13 +104,13 @@ def step(
 
 
 def bce(logits: Tensor, *, real: bool) -> Tensor:
-    """The vanilla GAN loss."""
+    """Return the vanilla GAN loss."""
     return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
 @torch.no_grad()
 def draw(generator: nn.Module, sketches: Path, photos: Path) -> None:
-    """Every sketch of a folder, into another."""
+    """Generate a photo of every sketch of a folder, into another folder."""
     generator.train()
     for path in sorted(sketches.glob("*.png")):
         photo = generator(to_tensor(path)[None, :1])[0]
