@@ -82,7 +82,7 @@ def test_the_official_lists_divide_a_pooled_set(sketch2img, tmp_path, shared):
     outcome = sketch2img("preprocess", tmp_path / "pool", "--splits", "cuhk", "--json")
     data = outcome.json["data"]
     assert data["counts"] == {"train": 88, "test": 100}
-    reasons = {"in neither of the official lists"}
+    reasons = {"in neither of the official CUHK lists"}
     assert len(data["left_out"]) == 2
     assert set(data["left_out"].values()) == reasons
     assert canonical(sketch.stem) == stranger.stem

@@ -189,7 +189,7 @@ def a_file(target):
 def test_what_is_not_ours_is_never_replaced(work, make):
     make(work / "faces")
     before = sorted(work.rglob("*"))
-    said = pytest.raises(DataError, match="faces: holds something else")
+    said = pytest.raises(DataError, match="faces was not made by this command")
     with said as caught, new_folder(work / "faces", overwrite=True):
         pytest.fail("the block must not run")
     assert "another name" in caught.value.hint
@@ -280,7 +280,7 @@ def test_the_lock_of_a_killed_process_is_free(work):
         process.stdout.readline()
         who = "" if os.name == "nt" else rf" \(process {process.pid}\)"
         with (
-            pytest.raises(DataError, match=f"another sketch2img{who}$"),
+            pytest.raises(DataError, match=f"another sketch2img command{who}$"),
             files.locked(work / "faces"),
         ):
             pytest.fail("the block must not run")

@@ -45,10 +45,10 @@ def test_one_process_is_alone_whatever_else_is_set(torchrun):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("RANK", "4", "RANK=4 of WORLD_SIZE=4"),
-        ("RANK", "first", "RANK=first: not a number"),
-        ("WORLD_SIZE", "", "not a number"),
-        ("MASTER_ADDR", "", "MASTER_ADDR not set"),
+        ("RANK", "4", "RANK=4 is out of range for WORLD_SIZE=4"),
+        ("RANK", "first", "RANK must be a whole number, not 'first'"),
+        ("WORLD_SIZE", "", "must be a whole number"),
+        ("MASTER_ADDR", "", "without MASTER_ADDR"),
     ],
 )
 def test_what_contradicts_itself_is_said(torchrun, name, value, said):
@@ -151,8 +151,8 @@ def test_where_all_have_cores_nothing_is_said(threads, processes, usable, cores,
         (2, 1, 2, 2, 7.0, "keep 2 of 2 cores busy", "wait until they have ended"),
         (16, 1, 2, 16, 0.0, "16 threads on the 2 cores", "unset OMP_NUM_THREADS"),
         (2, 1, 1, 8, 0.0, "2 threads on the 1 core that", "set it to 1"),
-        (4, 4, 8, 8, 0.0, "4 processes of 4 threads share 8 cores", "OMP_NUM_THREADS=2"),
-        (1, 4, 2, 2, 0.0, "4 processes of 1 thread share 2 cores", "start fewer"),
+        (4, 4, 8, 8, 0.0, "4 processes of 4 threads each share 8 cores", "OMP_NUM_THREADS=2"),
+        (1, 4, 2, 2, 0.0, "4 processes of 1 thread each share 2 cores", "start fewer"),
     ],
 )
 def test_too_many_threads_are_warned_of_with_a_cure(

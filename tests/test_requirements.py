@@ -1,6 +1,7 @@
 """The packages that the program leans on, and how: what a later version of one may break."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -20,9 +21,10 @@ def modules_of(lines):
     return {MODULES.get(name, name.replace("-", "_")) for name in names}
 
 
+@functools.cache
 def trees():
-    for path in sorted((ROOT / "src").rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+    paths = sorted((ROOT / "src").rglob("*.py"))
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def imported(tree):
@@ -32,12 +34,18 @@ def imported(tree):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and name_of(node.func) == "import_module":
             first = node.args[0]
             if isinstance(first, ast.Constant):
                 yield str(first.value)
 
 
+def name_of(function):
+    """The last part of a called function's name."""
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+@functools.cache
 def of_others(tree):
     ours = sys.stdlib_module_names | {"sketchcli", "__future__"}
     return {name for name in imported(tree) if name.partition(".")[0] not in ours}

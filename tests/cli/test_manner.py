@@ -12,7 +12,7 @@ from sketchcli.errors import ExitCode
 
 DEMO = ("fetch-data", "demo", "--count", 3, "--size", 32)
 ESCAPE = "\x1b"
-RESULT = r"6 pictures in .*/raw/demo\nlicence: .*\nnext: sketch2img preprocess demo\n"
+RESULT = r"6 images in .*/raw/demo\nlicence: .*\nnext: sketch2img preprocess demo\n"
 
 
 def test_quietly_the_result_alone_is_told(sketch2img):
@@ -41,7 +41,7 @@ def test_verbosely_version_home_time_and_traceback_are_told(sketch2img, home):
     outcome = sketch2img(*DEMO, "-v")
     first, *_, last = outcome.stderr.splitlines()
     assert first.startswith("sketch2img 0")
-    assert first.endswith(f"home {home}")
+    assert first.endswith(f"data folder {home}")
     assert re.fullmatch(r"took \d+\.\d s", last)
     assert re.fullmatch(RESULT, outcome.stdout)
     assert "Traceback" in sketch2img("preprocess", "nosuch", "--verbose").stderr

@@ -82,15 +82,15 @@ def swap(root, *places):
 
 # What is done to the set, and what the audit or the ledger calls it.
 FAULTS = {
-    "a sketch without a photo": (lambda r: photo_of(r, 9).unlink(), "1 left out"),
-    "a picture that is none": (lambda r: photo_of(r, 9).write_bytes(b"x"), "2 left out"),
+    "a sketch without a photo": (lambda r: photo_of(r, 9).unlink(), "1 skipped"),
+    "a picture that is none": (lambda r: photo_of(r, 9).write_bytes(b"x"), "2 skipped"),
     "a cut picture": (
         lambda r: os.truncate(sketch_of(r, 9), sketch_of(r, 9).stat().st_size // 2),
-        "2 left out",
+        "2 skipped",
     ),
-    "another file": (lambda r: (r / "notes.txt").write_text("x"), "1 left out"),
-    "the same pair twice": (lambda r: copy(r, 9, 10), "2 left out"),
-    "the same pair in both splits": (lambda r: copy(r, 1, 10), "2 left out"),
+    "another file": (lambda r: (r / "notes.txt").write_text("x"), "1 skipped"),
+    "the same pair twice": (lambda r: copy(r, 9, 10), "2 skipped"),
+    "the same pair in both splits": (lambda r: copy(r, 1, 10), "2 skipped"),
     "two sketches of a photo": (
         lambda r: photo_of(r, 10).write_bytes(photo_of(r, 9).read_bytes()),
         "1 repeated",
@@ -150,14 +150,14 @@ def listed(tmp_path, text):
 
 
 FAILURES = {
-    "no such place": (lambda r: (r / "nowhere",), DATA, "neither a fetched set nor a folder"),
-    "no such folder": (lambda r: ("--photos", r / "nowhere"), DATA, "no such folder"),
-    "a file": (lambda r: ("--photos", sketch_of(r, 9)), DATA, "a file, not a folder"),
-    "no kinds": (lambda r: (r / "train" / "photos",), DATA, "no folders of sketches and of photos"),
+    "no such place": (lambda r: (r / "nowhere",), DATA, "neither a raw dataset nor a folder"),
+    "no such folder": (lambda r: ("--photos", r / "nowhere"), DATA, "does not exist"),
+    "a file": (lambda r: ("--photos", sketch_of(r, 9)), DATA, "is a file, but a folder is needed"),
+    "no kinds": (lambda r: (r / "train" / "photos",), DATA, "both a folder of sketches and"),
     "one in the other": (
         lambda r: ("--sketches", r / "train", "--photos", r / "train" / "photos"),
         DATA,
-        "one lies in the other",
+        "overlap",
     ),
     "strangers": (
         lambda r: ("--sketches", r / "train" / "sketches", "--photos", r / "test" / "photos"),
@@ -165,26 +165,26 @@ FAILURES = {
         "no pair can be used",
     ),
     "no list": (lambda r: ("--manifest", r / "nowhere.csv"), DATA, "No such file"),
-    "an empty list": (lambda r: listed(r, "photo\n"), DATA, "no pictures in it"),
+    "an empty list": (lambda r: listed(r, "photo\n"), DATA, "lists no images"),
     "a list without photos": (lambda r: listed(r, "a,b\n1,2\n"), DATA, "no column 'photo'"),
-    "a list of nothing": (lambda r: listed(r, "photo\nx.png\n"), DATA, "no such file (line 2)"),
+    "a list of nothing": (lambda r: listed(r, "photo\nx.png\n"), DATA, "file not found (line 2)"),
     "an unknown split": (
         lambda r: listed(r, "photo,split\nx.png,monday\n"),
         DATA,
-        "no split is called 'monday'",
+        "unknown split 'monday'",
     ),
     "an open quotation": (lambda r: listed(r, 'photo\n"x.png\n' + "y" * 200_000), DATA, "line"),
-    "no way": (lambda _: (), USAGE, "in one way"),
-    "two ways": (lambda r: (r, "--photos", r), USAGE, "in one way"),
-    "sketches alone": (lambda r: ("--sketches", r), USAGE, "go together"),
+    "no way": (lambda _: (), USAGE, "in exactly one way"),
+    "two ways": (lambda r: (r, "--photos", r), USAGE, "in exactly one way"),
+    "sketches alone": (lambda r: ("--sketches", r), USAGE, "needs --photos"),
     "sketches and a style": (
         lambda r: ("--sketches", r / "test", "--photos", r / "train", "--style", "pen"),
         USAGE,
         "--style",
     ),
-    "an unknown style": (lambda r: (r, "--style", "crayon"), USAGE, "no style is called 'crayon'"),
-    "no size": (lambda r: (r, "--size", "large"), USAGE, "not a size"),
-    "too large a size": (lambda r: (r, "--size", "9000"), USAGE, "out of bounds"),
+    "an unknown style": (lambda r: (r, "--style", "crayon"), USAGE, "unknown style 'crayon'"),
+    "no size": (lambda r: (r, "--size", "large"), USAGE, "'large'"),
+    "too large a size": (lambda r: (r, "--size", "9000"), USAGE, "out of range"),
     "nothing to train on": (lambda r: (r, "--val", ".6", "--test", ".6"), USAGE, "train on"),
     "a direction for nothing": (
         lambda r: ("--photos", r, "--direction", "photo-left"),
@@ -192,7 +192,7 @@ FAILURES = {
         "--direction",
     ),
     "no pattern": (lambda r: (r, "--group-by", "("), USAGE, "--group-by"),
-    "two names": (lambda r: (r, "--out", r / "out"), USAGE, "two ways"),
+    "two names": (lambda r: (r, "--out", r / "out"), USAGE, "cannot be combined"),
     "no detector": (lambda r: (r, "--align", "face"), DATA, "fetch-data yunet"),
 }
 
@@ -215,5 +215,5 @@ def test_a_folder_of_somebody_else_is_left_alone(sketch2img, root, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     call = ("preprocess", root, "--out", tmp_path / "thesis", "--overwrite")
-    assert_fails(sketch2img(*call), DATA, "holds something else")
+    assert_fails(sketch2img(*call), DATA, "was not made by this command")
     assert tree(tmp_path / "thesis") == {"chapter.txt": b"years of work"}

@@ -114,7 +114,7 @@ def test_the_best_measurement_stays_and_is_marked(display):
     assert [row[1] for row in measurements] == ["3", "6", "7"]
     assert measurements[0][2:] == ["0.300", "*", "0.712", "20.1", "0.840", "0.910", "-0.31"]
     assert "*" not in measurements[1] + measurements[2]
-    assert any(line.startswith("held out pairs") for line in lines)
+    assert any(line.startswith("held-out pairs") for line in lines)
 
 
 def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):

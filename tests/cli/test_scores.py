@@ -52,8 +52,8 @@ def test_a_predictor_says_where_it_has_fewer_than_the_others():
     few = {"ssim": METRICS["ssim"]}
     table = render._table(EvalResult("x", 100, (8, 8), few, (model, other), {}, (), {}), " ")
     cells = [list(column.cells) for column in table.columns]
-    assert "(90 pictures)" in cells[1][0]
-    assert "pictures)" not in cells[2][0]
+    assert "(90 images)" in cells[1][0]
+    assert "images)" not in cells[2][0]
 
 
 def test_a_missing_value_is_a_dash(shown):
@@ -71,7 +71,7 @@ def test_models_say_which_weights_they_are_and_the_protocol_is_printed(shown):
 def test_what_several_metrics_share_is_told_once(capsys):
     figures = {"ssim": SSIM, "rank-1": RANK}
     metrics = {
-        name: replace(METRICS[name], protocol=f"{name} of grey. 95 % interval: bootstrap")
+        name: replace(METRICS[name], protocol=f"{name} of grey. 95% confidence interval: bootstrap")
         for name in figures
     }
     model = PredictorScore("m", "model", figures)
@@ -85,7 +85,7 @@ def test_what_several_metrics_share_is_told_once(capsys):
         "protocol:",
         "  ssim: ssim of grey",
         "  rank-1: rank-1 of grey",
-        "  95 % intervals of ssim, rank-1: bootstrap",
+        "  95% confidence intervals of ssim, rank-1: bootstrap",
     ]
 
 

@@ -256,7 +256,7 @@ def test_a_run_goes_on_with_its_own_settings_and_set(train, sketch2img, run, hom
     assert (data["dataset"], data["epochs"], Path(data["run_dir"])) == ("demo-32", 2, run)
     chosen = settings.from_dict(settings.read_file(run / "config.toml"))
     assert (chosen.seed, chosen.model.generator_options["width"]) == (3, 4)
-    assert "going on after epoch 1" in outcome.stderr
+    assert "resuming after epoch 1/2" in outcome.stderr
 
 
 def test_a_run_is_found_by_its_folder_and_its_set_by_its_pairs(train, run, home, asked):
@@ -349,7 +349,7 @@ def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
     assert (process.returncode, stdout) == (ExitCode.INTERRUPTED, "")
     assert "everything is saved" in stderr
     assert "Traceback" not in stderr
-    command = shlex.split(stderr.split("to go on, type: ")[1].split(", or the same")[0])
+    command = shlex.split(stderr.split("to resume, run: ")[1].split(", or the same")[0])
     assert command == ["sketch2img", "train", "--resume", "stopped"]
     done = checkpoint.read_about(Run(folder).state)["epochs_done"]
     outcome = sketch2img(*command[1:], "--epochs", done + 1, "--json")
@@ -363,7 +363,7 @@ def test_changed_pictures_are_refused_and_the_state_stays(train, sketch2img, run
         assert sketch2img(*command.split(), "--overwrite").code == 0
     outcome = train("demo-32", *SMALL, "--epochs", 2, "--seed", 3, "--run-dir", run)
     assert outcome.code == ExitCode.CHECKPOINT
-    assert "trained on other data" in outcome.stderr
+    assert "trained on another dataset" in outcome.stderr
     assert Run(run).state.read_bytes() == before
 
 

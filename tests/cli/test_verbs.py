@@ -59,7 +59,7 @@ def test_a_networks_options_are_numbers_or_words():
         "norm": "batch",
     }
     for text in ("width", "=64"):
-        with pytest.raises(UsageError, match="no setting"):
+        with pytest.raises(UsageError, match="not KEY=VALUE"):
             _options([text])
 
 
@@ -149,13 +149,13 @@ def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
     assert "pictures: " in shown
     assert "size: 32x32 pixels" in shown
     assert "fitted by stretch" in shown
-    assert "95 % intervals of mae, psnr: bias-corrected" in shown
+    assert "95% confidence intervals of mae, psnr: bias-corrected" in shown
 
 
 def test_eval_writes_a_report_at_home(sketch2img, trained, home):
     outcome = sketch2img("eval", "--metric", "mae")
     (report,) = (home / "evaluations").glob("*/report.html")
-    assert f"look at: {report}" in outcome.stdout
+    assert f"report: {report}" in outcome.stdout
 
 
 def test_generate_says_which_model_it_used(sketch2img, trained, home, tmp_path):
@@ -197,4 +197,4 @@ def test_with_nothing_prepared_training_draws_the_demo_set(sketch2img, monkeypat
     small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
     outcome = sketch2img("train", "--epochs", 1, "--config", small)
     assert outcome.code == 0, outcome.stderr
-    assert "demo set" in outcome.stderr
+    assert "demo dataset" in outcome.stderr

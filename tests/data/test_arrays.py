@@ -55,13 +55,13 @@ def test_a_long_array_is_cut_and_reads_as_one(tmp_path, shard_bytes, shards):
 def test_a_missing_shard_is_an_error_that_names_it(tmp_path):
     write(tmp_path, draw(7, 4, 2), shard_bytes=20)
     (tmp_path / "photos-3.npy").unlink()
-    with pytest.raises(DataError, match=r"photos-3\.npy: damaged"):
+    with pytest.raises(DataError, match=r"photos-3\.npy is damaged"):
         prepared.read_array(tmp_path, "photos", row_shape=(4, 2), count=7)
 
 
 def test_too_many_pictures_are_an_error(tmp_path):
     write(tmp_path, draw(7, 4, 2))
-    with pytest.raises(DataError, match="holds 7 pictures, not 6"):
+    with pytest.raises(DataError, match="holds 7 images instead of 6"):
         prepared.read_array(tmp_path, "photos", row_shape=(4, 2), count=6)
 
 

@@ -32,8 +32,8 @@ def test_pairs_of_new_pictures_are_taken_without_a_word(ledger):
 def test_a_pair_that_repeats_both_pictures_goes(ledger, split):
     assert not ledger.takes(sketch("b", 1) | photo("b", 1), split)
     assert ledger.left_out == {
-        "s/b.png": "duplicate: the same picture as s/a.png (test)",
-        "p/b.png": "duplicate: the same picture as p/a.png (test)",
+        "s/b.png": "duplicate: identical to s/a.png (test)",
+        "p/b.png": "duplicate: identical to p/a.png (test)",
     }
     assert ledger.repeated == {}
 
@@ -42,7 +42,7 @@ def test_a_pair_that_repeats_both_pictures_goes(ledger, split):
 def test_a_pair_that_shares_one_picture_with_another_split_goes(ledger, shades, kinds):
     assert not ledger.takes(sketch("b", shades[0]) | photo("b", shades[1]), "train")
     shared, other = kinds
-    reason = f"duplicate: the same picture as {shared}/a.png (test)"
+    reason = f"duplicate: identical to {shared}/a.png (test)"
     assert ledger.left_out == {
         f"{shared}/b.png": reason,
         f"{other}/b.png": f"its partner is a {reason}",
@@ -56,13 +56,13 @@ def test_a_pair_that_shares_one_picture_with_another_split_goes(ledger, shades, 
 def test_a_pair_that_shares_one_picture_with_its_own_split_stays(ledger, shades, named, first):
     assert ledger.takes(sketch("b", shades[0]) | photo("b", shades[1]), "test")
     assert ledger.left_out == {}
-    assert ledger.repeated == {named: f"the same picture as {first}"}
+    assert ledger.repeated == {named: f"identical to {first}"}
 
 
 def test_a_repeated_picture_is_told_by_the_first_file_that_held_it(ledger):
     for name, shade in [("b", 2), ("c", 3)]:
         assert ledger.takes(sketch(name, shade) | photo(name, 1), "test")
-    assert set(ledger.repeated.values()) == {"the same picture as p/a.png"}
+    assert set(ledger.repeated.values()) == {"identical to p/a.png"}
 
 
 def test_a_picture_of_a_pair_that_went_is_not_remembered(ledger):
@@ -89,7 +89,7 @@ def test_a_sketch_that_is_its_own_photo_is_one_picture():
     ledger = Exclusions()
     assert ledger.takes({"same": Path("a.png")}, "test")
     assert not ledger.takes({"same": Path("b.png")}, "test")
-    assert ledger.left_out == {"b.png": "duplicate: the same picture as a.png (test)"}
+    assert ledger.left_out == {"b.png": "duplicate: identical to a.png (test)"}
 
 
 def test_what_was_left_out_before_is_kept():

@@ -72,8 +72,8 @@ def test_missing_files_are_listed_with_their_line(table, tmp_path):
     source = sources.read(table("sketch,photo\ns/1.png,p/1.png\ns/2.png,p/9.png\n"))
     assert len(source.pairs) == 1
     assert source.left_out == {
-        str(tmp_path / "p/9.png"): "no such file (line 3)",
-        str(tmp_path / "s/2.png"): "unpaired: its partner is missing",
+        str(tmp_path / "p/9.png"): "file not found (line 3)",
+        str(tmp_path / "s/2.png"): "unpaired: its partner was not found",
     }
 
 
@@ -81,11 +81,11 @@ def test_missing_files_are_listed_with_their_line(table, tmp_path):
     ("text", "says"),
     [
         ("", "no column 'photo'"),
-        ("sketch,photo\n", "no pictures"),
+        ("sketch,photo\n", "no images"),
         ("a,b\n1,2\n", "no column 'photo'"),
-        ("sketch,photo\ns/1.png,\n", "line 2: no photo"),
-        ("sketch,photo,split\ns/1.png,p/1.png,maybe\n", "no split is called 'maybe'"),
-        ("photo\n.\n", "is no file"),
+        ("sketch,photo\ns/1.png,\n", "line 2: the photo is missing"),
+        ("sketch,photo,split\ns/1.png,p/1.png,maybe\n", "unknown split 'maybe'"),
+        ("photo\n.\n", "is not a file name"),
         ('photo\n"p/1.png' + "x" * 200_000, "field larger"),
     ],
 )

@@ -25,7 +25,7 @@ DESCRIPTION = Description(
     pairing="exact",
     pairs=PAIRS,
     left_out={"s/carl.png": "unpaired"},
-    repeated={"p/bob.jpg": "the same picture as p/anna.jpg"},
+    repeated={"p/bob.jpg": "identical to p/anna.jpg"},
 )
 
 
@@ -88,7 +88,7 @@ def test_taking_keeps_ids_and_pixels_together(folder):
 def test_a_split_that_is_not_there_lists_those_that_are(folder):
     with pytest.raises(DataError, match="'val'") as caught:
         prepared.read(folder).split("val")
-    assert caught.value.hint == "it has: train, test"
+    assert caught.value.hint == "choose from: train, test"
 
 
 def index_without(key):
@@ -134,7 +134,7 @@ def test_a_missing_or_damaged_index_is_an_error_that_names_the_folder(folder, co
     (folder / prepared.INDEX).unlink()
     if content is not None:
         (folder / prepared.INDEX).write_bytes(content)
-    with pytest.raises(DataError, match="faces: not a prepared set") as caught:
+    with pytest.raises(DataError, match="faces is not a prepared dataset") as caught:
         prepared.read(folder)
     assert not prepared.is_prepared(folder)
     assert "sketch2img preprocess" in caught.value.hint

@@ -65,9 +65,9 @@ class Outline(HTMLParser):
 
 def test_a_clean_set_is_called_clean(report):
     page = report()
-    assert "nothing wrong found in 30 pairs" in page
+    assert "no problems found in 30 pairs" in page
     assert 'class="verdict good"' in page
-    assert "no file left out" in page
+    assert "no files skipped" in page
 
 
 def test_the_headline_counts_and_names_what_holds_for_the_whole_set():
@@ -90,7 +90,7 @@ def test_it_needs_nothing_but_itself(report):
 
 def test_facts_checks_and_files_are_shown(report):
     page = report([finding(1)], left_out={"a.txt": "no picture"}, repeated={"b.png": "as c.png"})
-    for text in ("128x128", "MIT &amp; more", "median 5.1", "not judged", "s/1.png", "a.txt"):
+    for text in ("128x128", "MIT &amp; more", "median 5.1", "not checked", "s/1.png", "a.txt"):
         assert text in page
     assert "no picture" in page
     assert "as c.png" in page
@@ -130,4 +130,4 @@ def test_a_name_that_is_no_unicode_is_shown_all_the_same(report):
 
 
 def test_no_pairs_make_a_report_too(report):
-    assert "nothing wrong found in 0 pairs" in report(count=0)
+    assert "no problems found in 0 pairs" in report(count=0)

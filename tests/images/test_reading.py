@@ -354,7 +354,7 @@ def test_what_is_inside_counts_and_not_the_name(tmp_path, inside, outside):
 def test_what_opencv_would_read_wrongly_is_an_error(tmp_path, pixels, tags, reason):
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     (tmp_path / "a.tif").write_bytes(tiff("<", samples, pixels, tags))
-    with pytest.raises(DataError, match=rf"a\.tif: .*{reason}") as caught:
+    with pytest.raises(DataError, match=rf"a\.tif:? .*{reason}") as caught:
         images.read_rgb(tmp_path / "a.tif")
     assert "save it" in caught.value.hint
 
@@ -395,7 +395,7 @@ def test_a_small_file_that_claims_to_be_huge_is_an_error(tmp_path):
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=unlimited())
     assert done.returncode == 1
     assert "DataError" in done.stderr.splitlines()[-1]
-    assert "more pixels than are read" in done.stderr.splitlines()[-1]
+    assert "more pixels than the limit" in done.stderr.splitlines()[-1]
 
 
 def unlimited():

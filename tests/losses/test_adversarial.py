@@ -73,6 +73,6 @@ def test_large_logits_and_bf16_give_a_finite_float32_scalar(kind):
 def test_an_unknown_kind_lists_the_known_ones():
     with pytest.raises(UsageError, match="'wgan'") as caught:
         discriminator_loss("wgan", REAL, FAKE)
-    assert caught.value.hint == "known: vanilla, lsgan, hinge, relativistic"
+    assert caught.value.hint == "choose from: vanilla, lsgan, hinge, relativistic"
     with pytest.raises(UsageError, match="'wgan'"):
         generator_loss("wgan", FAKE, REAL)

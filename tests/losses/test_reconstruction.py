@@ -31,4 +31,4 @@ def test_a_step_along_the_gradient_comes_closer(kind):
 def test_an_unknown_kind_lists_the_known_ones():
     with pytest.raises(UsageError, match="'ssim'") as caught:
         reconstruction_loss("ssim", REAL, REAL)
-    assert caught.value.hint == "known: l1, mse"
+    assert caught.value.hint == "choose from: l1, mse"

@@ -80,7 +80,7 @@ def test_few_pictures_bias_it_upwards():
 
 
 def test_one_picture_has_no_covariance():
-    with pytest.raises(DataError, match="two pictures or more"):
+    with pytest.raises(DataError, match="two or more images"):
         inception.fid(gaussian(1, 4, 0), gaussian(5, 4, 1))
 
 

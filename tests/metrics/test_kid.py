@@ -76,5 +76,5 @@ def test_sets_farther_apart_score_worse(draw):
 
 def test_one_picture_has_no_partner(draw):
     for sizes in ((1, 5), (5, 1)):
-        with pytest.raises(DataError, match="two pictures or more"):
+        with pytest.raises(DataError, match="two or more images"):
             inception.kid(draw(sizes[0]), draw(sizes[1]))

@@ -81,8 +81,8 @@ def test_blocks_say_what_the_whole_says(monkeypatch):
 
 def test_too_few_pictures_have_no_third_neighbour():
     few, enough = normal(3), normal(4, seed=1)
-    with pytest.raises(DataError, match="4 pictures or more"):
+    with pytest.raises(DataError, match="4 or more images"):
         inception.precision(enough, few)
-    with pytest.raises(DataError, match="4 pictures or more"):
+    with pytest.raises(DataError, match="4 or more images"):
         inception.recall(few, enough)
     assert inception.precision(few, enough) in {0, 1 / 3, 2 / 3, 1}

@@ -103,5 +103,5 @@ def test_pictures_of_another_kind_are_further_away(faces):
 
 
 def test_one_picture_has_no_distribution(faces):
-    with pytest.raises(DataError, match="two pictures"):
+    with pytest.raises(DataError, match="two or more images"):
         distance(faces[:1], faces)

@@ -53,7 +53,7 @@ def test_a_set_known_by_content_is_laid_out_by_its_manifest(sketch2img, home, tm
         "training-photos/f-1.png",
         "training-sketches/f-1.png",
     ]
-    assert "1 pictures are not part of the set" in outcome.stderr
+    assert "images that are not part of the dataset: 1" in outcome.stderr
     assert len(sources.tree(folder).pairs) == 2
     assert sources.tree(folder).left_out == {}
 
@@ -153,7 +153,7 @@ def test_links_in_an_archive_that_are_no_pictures_are_left_out(
     arguments = ("--from", tmp_path / "mine.tar", "--name", "mine")
     outcome = sketch2img("fetch-data", "folder", *arguments)
     assert outcome.code == 0, outcome.stderr
-    assert "mine.tar: 1 links" in outcome.stderr
+    assert "encrypted files in mine.tar: 1" in outcome.stderr
     assert sorted(path.name for path in (home / "raw" / "mine").rglob("*.png")) == ["a.png"]
     assert not [path for path in home.rglob("*") if path.is_symlink()]
 
@@ -193,7 +193,7 @@ def test_a_manual_set_is_taken_from_its_archive(sketch2img, home, tmp_path, pict
     (tmp_path / "FS2K.zip").write_bytes(zip_of(members))
     outcome = sketch2img("fetch-data", "fs2k", "--from", tmp_path / "FS2K.zip", ACCEPT)
     assert outcome.code == 0, outcome.stderr
-    assert "2 pictures; the whole set has 4208" in outcome.stderr
+    assert "2 images, but the complete dataset has 4208" in outcome.stderr
     assert {pair.id for pair in sources.tree(home / "raw" / "fs2k").pairs} == {"1-0001"}
     assert sketch_datasets.FS2K.pairs == 2104
 

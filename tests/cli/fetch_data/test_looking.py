@@ -39,7 +39,7 @@ def test_changed_missing_and_extra_files_are_found(sketch2img, demo):
 def test_a_set_from_before_there_were_hashes(sketch2img, demo):
     (demo / "manifest.sha256").unlink()
     outcome = sketch2img("fetch-data", "demo", "--verify")
-    assert_fails(outcome, ExitCode.DATA, "no hashes", "fetch-data demo --overwrite")
+    assert_fails(outcome, ExitCode.DATA, "no recorded hashes", "fetch-data demo --overwrite")
 
 
 def test_the_defaults_of_drawn_pairs_are_in_the_help(sketch2img):

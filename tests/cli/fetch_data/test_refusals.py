@@ -53,7 +53,7 @@ def test_a_set_that_is_there_is_said_to_be_before_anything_is_asked(
     mp.setattr(cuhk, "ASSET", replace(cuhk.ASSET, editions=(edition,)))
     for arguments in ([], [ACCEPT], ["--from", tmp_path / "cuhk.zip"]):
         outcome = sketch2img("fetch-data", "cuhk", *arguments)
-        assert_fails(outcome, ExitCode.DATA, "cuhk exists", "--verify", "--overwrite")
+        assert_fails(outcome, ExitCode.DATA, "cuhk already exists", "--verify", "--overwrite")
         assert "research" not in outcome.stderr
     assert not server.seen
     assert tree(home) == before
@@ -64,7 +64,7 @@ def test_a_manual_set_that_is_there_needs_no_steps(sketch2img, tmp_path, picture
     (tmp_path / "a.zip").write_bytes(zip_of({"photo/a.png": pictures[0]}))
     assert sketch2img("fetch-data", "fs2k", "--from", tmp_path / "a.zip", ACCEPT).code == 0
     outcome = sketch2img("fetch-data", "fs2k")
-    assert_fails(outcome, ExitCode.DATA, "fs2k exists")
+    assert_fails(outcome, ExitCode.DATA, "fs2k already exists")
     assert "1." not in outcome.stderr
 
 
@@ -73,7 +73,7 @@ def test_a_folder_of_somebody_else_is_left_alone(sketch2img, home, server, side_
     (home / "raw" / "facades").mkdir(parents=True)
     for more in ([], ["--overwrite"]):
         outcome = sketch2img("fetch-data", "facades", ACCEPT, *more)
-        assert_fails(outcome, ExitCode.DATA, "holds something else", "another name")
+        assert_fails(outcome, ExitCode.DATA, "was not made by this command", "another name")
     assert not server.seen
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_archive(sketch2img, home, tmp_path, content, text):
 def test_an_archive_without_pictures(sketch2img, home, tmp_path):
     (tmp_path / "x.zip").write_bytes(zip_of({"a.txt": b"x"}))
     outcome = sketch2img("fetch-data", "folder", "--from", tmp_path / "x.zip", "--name", "mine")
-    assert_fails(outcome, ExitCode.DATA, "no pictures")
+    assert_fails(outcome, ExitCode.DATA, "contains no images")
     assert not tree(home)
 
 
@@ -115,24 +115,24 @@ def test_an_archive_without_pictures(sketch2img, home, tmp_path):
     ("arguments", "code", "text"),
     [
         (["folder", "--name", "m"], ExitCode.USAGE, "--from URL"),
-        (["folder", "--name", "m", "--from", "no/such"], ExitCode.DATA, "no such file"),
+        (["folder", "--name", "m", "--from", "no/such"], ExitCode.DATA, "does not exist"),
         (["folder", "--name", "m", "--from", "ftp://x/y"], ExitCode.USAGE, "neither http"),
-        (["folder", "--name", "m", "--from", "."], ExitCode.DATA, "no pictures"),
+        (["folder", "--name", "m", "--from", "."], ExitCode.DATA, "contains no images"),
         (["folder", "--name", "m", "--from", "/dev/null"], ExitCode.DATA, "neither a file"),
-        (["demo", "--from", "x"], ExitCode.USAGE, "is drawn"),
+        (["demo", "--from", "x"], ExitCode.USAGE, "which sketch2img draws"),
         (["facades", "--licence", "CC0", ACCEPT], ExitCode.USAGE, "has its own"),
         (["facades", "--sha256", "12", ACCEPT], ExitCode.USAGE, "64 hexadecimal digits"),
-        (["lpips-alex", "--sha256", "0" * 64], ExitCode.USAGE, "not one file"),
+        (["lpips-alex", "--sha256", "0" * 64], ExitCode.USAGE, "not a single file"),
         (["yunet", "--name", "mine"], ExitCode.USAGE, "keeps its own"),
-        (["facades", "--name", "cuhk"], ExitCode.USAGE, "another name"),
-        (["facades", "--verify"], ExitCode.DATA, "not fetched yet"),
+        (["facades", "--name", "cuhk"], ExitCode.USAGE, "not reserved"),
+        (["facades", "--verify"], ExitCode.DATA, "has not been fetched yet"),
         (["facades", "--verify", "--dry-run"], ExitCode.USAGE, "--verify"),
         (["facades", "--verify", "--seed", "0"], ExitCode.USAGE, "--verify"),
-        (["cuhk", "--count", "3", ACCEPT], ExitCode.USAGE, "--count: 'cuhk' is not drawn"),
-        (["yunet", "--size", "128"], ExitCode.USAGE, "--size: 'yunet' is not drawn"),
-        (["fs2k", "--seed", "0"], ExitCode.USAGE, "--seed: 'fs2k' is not drawn"),
-        (["folder", "--name", "m", "--from", "ftp://me:pw@x/y?z"], ExitCode.USAGE, " ftp://x/y:"),
-        (["../x", "--verify"], ExitCode.USAGE, "cannot be a set's name"),
+        (["cuhk", "--count", "3", ACCEPT], ExitCode.USAGE, "--count applies only to"),
+        (["yunet", "--size", "128"], ExitCode.USAGE, "--size applies only to"),
+        (["fs2k", "--seed", "0"], ExitCode.USAGE, "draws, not to 'fs2k'"),
+        (["folder", "--name", "m", "--from", "ftp://me:pw@x/y?z"], ExitCode.USAGE, " ftp://x/y is"),
+        (["../x", "--verify"], ExitCode.USAGE, "cannot be used as a dataset name"),
     ],
 )
 def test_a_command_that_makes_no_sense(sketch2img, home, tmp_path, mp, arguments, code, text):

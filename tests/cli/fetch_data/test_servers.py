@@ -165,5 +165,5 @@ def test_a_damaged_record_is_not_believed(sketch2img, home, server, side_by_side
     home.mkdir()
     (home / "known-files.json").write_text('{"x": 1}')
     outcome = sketch2img("fetch-data", "facades", ACCEPT)
-    assert_fails(outcome, ExitCode.DATA, "known-files.json", "delete it")
+    assert_fails(outcome, ExitCode.DATA, "known-files.json", "delete this file")
     assert not server.seen

@@ -90,7 +90,7 @@ def test_a_shifted_list_is_called_mispaired(scene, count):
     assert audit.is_spoiled
     assert len(rows(audit, "wrong-pair")) >= 0.8 * count
     assert audit.errors == len(audit.findings)
-    assert "the set looks mis-paired" in notes(audit)
+    assert "the dataset looks mis-paired" in notes(audit)
 
 
 def test_a_strangers_photo_is_doubted(scene, drawn):
@@ -104,7 +104,7 @@ def test_seven_pairs_are_too_few_to_judge(scene):
     pairs.photos = pairs.photos[1:] + pairs.photos[:1]
     audit = pairs.audit()
     assert not rows(audit, "wrong-pair")
-    assert "7 pairs not judged: 8 are needed" in notes(audit)
+    assert "7 pairs not checked: 8 are needed" in notes(audit)
 
 
 def test_where_sketches_were_drawn_no_pair_can_be_wrong(scene):
@@ -112,7 +112,7 @@ def test_where_sketches_were_drawn_no_pair_can_be_wrong(scene):
     pairs.photos = pairs.photos[1:] + pairs.photos[:1]
     audit = pairs.audit(is_drawn=True)
     assert audit.findings == ()
-    assert "24 pairs not judged: the sketches were drawn here" in notes(audit)
+    assert "24 pairs not checked: the sketches were drawn from" in notes(audit)
 
 
 def test_a_shifted_photo_is_measured(scene):

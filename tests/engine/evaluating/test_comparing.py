@@ -17,7 +17,8 @@ def test_fid_of_few_pictures_is_warned_of_and_never_leads():
         }
     )
     (warning,) = evaluate._few(range(100), tools)
-    assert warning.startswith("FID of 100 pictures: biased upwards under 2048")
+    assert warning.startswith("FID on 100 images is biased upwards, because")
+    assert "fewer than 2048" in warning
     assert evaluate._few(range(2048), tools) == []
     assert "fid" not in {*wording.LEADING, *HEADLINE}
     assert "kid" in HEADLINE

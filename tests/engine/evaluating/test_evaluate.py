@@ -154,10 +154,10 @@ def test_what_is_refused_is_refused_before_anything_is_looked_at(
     evaluate, run, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(comparing, "look", lambda *_: pytest.fail("looked"))
-    with pytest.raises(UsageError, match="two predictors"):
+    with pytest.raises(UsageError, match="two methods"):
         evaluate(models=(run.weights, run.weights))
     (tmp_path / "report").touch()
-    with pytest.raises(DataError, match="a file, where a folder is needed"):
+    with pytest.raises(DataError, match="is a file, but a folder is needed"):
         evaluate(dataclasses.replace(FEW, folder=tmp_path / "report"))
     monkeypatch.setattr(references, "nearest_rows", lambda *_: pytest.fail("looked"))
     with pytest.raises(DataError, match="was trained on"):
@@ -226,7 +226,7 @@ def test_a_model_of_another_size_draws_at_its_own_and_is_resized(
     result = evaluate(models=(weights,), folders=(place,))
     scores = by_name(result)
     assert scores["model"].figures["ssim"] == scores["by hand"].figures["ssim"]
-    assert f"draws {width}x{height}: sketches were resized" in result.warnings[0]
+    assert f"generates photos of {width}x{height}: sketches were resized" in result.warnings[0]
 
 
 def test_a_set_that_the_model_was_not_trained_on_is_mentioned(evaluate, dataset):
@@ -235,7 +235,7 @@ def test_a_set_that_the_model_was_not_trained_on_is_mentioned(evaluate, dataset)
     other = dataclasses.replace(dataset.description, pairs=test)
     result = evaluate(data=dataclasses.replace(dataset, description=other))
     assert [score.predictor for score in result.scores] == ["model", "the sketch itself"]
-    assert "another set" in result.warnings[0]
+    assert "another dataset" in result.warnings[0]
     assert "no training split" in result.warnings[1]
 
 
@@ -299,7 +299,7 @@ def test_two_real_photos_of_one_name_are_an_error(folders, tmp_path):
     shutil.copytree(folders / "photos", tmp_path / "generated")
     photo = images.read_rgb(folders / "photos" / "face-3.png")
     images.write(folders / "photos" / "face-3.jpg", 255 - photo)
-    with pytest.raises(DataError, match="two pictures are called 'face-3'"):
+    with pytest.raises(DataError, match="two images named 'face-3'"):
         evaluate_folders(folders / "photos", [tmp_path / "generated"], FEW, size=(32, 32))
 
 
@@ -320,7 +320,7 @@ def test_of_a_set_cut_by_faces_folders_are_doubted(evaluate, dataset, tmp_path):
     about = dataclasses.replace(dataset.description, align="face")
     cut = dataclasses.replace(dataset, description=about)
     result = evaluate(models=(), folders=(tmp_path / "copies",), data=cut)
-    assert any("cut by their faces" in warning for warning in result.warnings)
+    assert any("aligned by their faces" in warning for warning in result.warnings)
     assert "aligned by face" in result.protocol["set"]
 
 
@@ -330,7 +330,7 @@ def test_a_missing_or_extra_file_is_an_error(folders, tmp_path, monkeypatch, sid
     for copy in (real, generated):
         shutil.copytree(folders / "photos", copy)
     (tmp_path / side / "face-3.png").unlink()
-    fault = "belongs to no real photo" if side == "real" else "is missing"
+    fault = "has no matching real photo" if side == "real" else "is missing"
     monkeypatch.chdir(generated)
     for folder in (generated, Path()):  # all relative names are below the folder that one is in
         with pytest.raises(DataError, match=f"face-3.*{fault}"):
@@ -355,7 +355,7 @@ def test_the_folder_holds_the_report_the_plots_and_every_pictures_figures(evalua
     stored = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert stored == json.loads(json.dumps(dataclasses.asdict(result), default=str))
     assert stored["protocol"].keys() >= {"program", "pictures", "size", "resize", "grey", "set"}
-    assert stored["metrics"]["ssim"]["protocol"].startswith("grey = .299")
+    assert stored["metrics"]["ssim"]["protocol"].startswith("grey = 0.299")
     assert stored["scores"][0]["source"].endswith("weights.safetensors")
 
 

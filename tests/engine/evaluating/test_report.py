@@ -77,7 +77,7 @@ def changed(score, **changes):
 def test_the_headline_says_how_a_model_stands_against_the_best_baseline(evaluation, written):
     result, evidence, _ = evaluation()
     said = words(written(result, evidence))
-    beaten = "On 50 pictures, “modern” clearly beats the best baseline on all 3 leading figures"
+    beaten = "On 50 images, “modern” clearly beats the best baseline on all 3 leading metrics"
     assert f"✓ {beaten}: SSIM, LPIPS (AlexNet) and MAE." in said
 
 
@@ -86,9 +86,9 @@ def test_what_overlaps_is_not_called_a_win(evaluation, written):
     model, baseline = result.scores
     close = {"ssim": Figure(0.61, 0.55, 0.67, 50, 1), "mae": Figure(50.0, 45.0, 55.0, 50, 2)}
     said = words(written(replace(result, scores=(changed(model, **close), baseline)), evidence))
-    assert "beats the best baseline on 1 of 3 leading figures: LPIPS (AlexNet)." in said
+    assert "beats the best baseline on 1 of 3 leading metrics: LPIPS (AlexNet)." in said
     assert "On MAE it is clearly worse." in said
-    assert "On SSIM the difference may be chance." in said
+    assert "On SSIM the difference may be due to chance." in said
 
 
 def test_without_an_interval_nothing_is_called_a_win(evaluation, written):
@@ -96,7 +96,7 @@ def test_without_an_interval_nothing_is_called_a_win(evaluation, written):
     unsure = {name: Figure(0.99, None, None, 1, 1) for name in result.metrics}
     scores = (changed(result.scores[0], **unsure), result.scores[1])
     said = words(written(replace(result, scores=scores), evidence))
-    assert "≈ On 50 pictures, “modern” does not clearly beat the best baseline on any of 3" in said
+    assert "≈ On 50 images, “modern” does not clearly beat the best baseline on any of 3" in said
 
 
 def test_the_best_of_several_baselines_counts(evaluation, written):
@@ -113,7 +113,7 @@ def test_what_was_trained_on_is_no_fair_test(evaluation, written):
     result, evidence, _ = evaluation()
     learnt = replace(result.scores[0], trained_on=50)
     page = written(replace(result, scores=(learnt, result.scores[1])), evidence)
-    assert "50 of these pictures were in its training: this is no fair test." in words(page)
+    assert "trained on 50 of these images, so this is not a fair test." in words(page)
     assert 'class="verdict error"' in page
     assert "trained on 50 of 50" in page
 
@@ -121,7 +121,7 @@ def test_what_was_trained_on_is_no_fair_test(evaluation, written):
 def test_two_folders_have_no_baseline_to_be_compared_with(evaluation, written):
     result, evidence, _ = evaluation(kinds={"outputs": "folder"}, has_sketches=False)
     page = written(result, evidence)
-    assert "“outputs” was scored on 50 pictures: SSIM 0.7" in words(page)
+    assert "“outputs” was scored on 50 images: SSIM 0.7" in words(page)
     assert "A baseline is" not in words(page)
     assert {row["sketch"] for row in album(page)["rows"].values()} == {None}
 
@@ -137,7 +137,7 @@ def test_figures_have_intervals_ranks_and_a_mark_for_the_best(evaluation, writte
     scores = (changed(result.scores[0], ssim=ssim), result.scores[1])
     page = written(replace(result, scores=scores), evidence)
     said = words(page)
-    assert "0.741 #1 0.730 to 0.752 of 49 pictures" in said
+    assert "0.741 #1 0.730 to 0.752 on 49 images" in said
     assert "SSIM ↑" in said
     assert "MAE ↓" in said
     assert page.count(" best") >= 3
@@ -153,8 +153,8 @@ def test_warnings_gaps_checks_commands_and_protocol_are_all_there(evaluation, wr
     )
     warned = replace(result, scores=(whole, result.scores[1]), warnings=("few pictures for FID",))
     said = words(written(warned, evidence))
-    assert said.index("few pictures for FID") < said.index("clearly beats") < said.index("Figures")
-    for told in ("0.900", "0.910 0.920 0.930 0.940", "12 % 34 %", "INTER_AREA", "sketch2img eval"):
+    assert said.index("few pictures for FID") < said.index("clearly beats") < said.index("Scores")
+    for told in ("0.900", "0.910 0.920 0.930 0.940", "12% 34%", "INTER_AREA", "sketch2img eval"):
         assert told in said
     assert "kid sketch2img fetch-data fid-inception" in said
     assert "7x7 uniform window" in said

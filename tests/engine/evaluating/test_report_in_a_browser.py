@@ -123,7 +123,7 @@ const place = range.getBoundingClientRect();
     assert "50%" in seen.pop("before")
     assert "80%" in seen.pop("after")
     assert seen == {
-        "told": "20 % generated, 80 % photo",
+        "told": "20% generated photo, 80% real photo",
         "others": True,
         "reachable": True,
         "keyboard": True,

@@ -135,7 +135,7 @@ def test_old_parameters_are_tensors_and_other_kinds_are_left_alone(tmp_path, is_
     }
     path = save(tmp_path / "state.pth", state, is_zip=is_zip)
     assert read_arrays(path, {"weight"})["weight"].tolist() == [[1, 1, 1]] * 2
-    with pytest.raises(DataError, match="LongStorage that is no weight"):
+    with pytest.raises(DataError, match="LongStorage that is not a weight"):
         read_arrays(path, {"count"})
     assert read_arrays(path, {"list", "3", "nothing"}) == {}
 
@@ -180,7 +180,7 @@ def test_strides_do_not_make_more_numbers_than_there_are(tmp_path, shape):
     content = io.BytesIO()
     Pickler(content, 2).dump({"a": Claiming()})
     packed = zipped(content.getvalue(), storages={"0": bytes(16)})
-    with pytest.raises(DataError, match=r"larger than its storage|no weight"):
+    with pytest.raises(DataError, match=r"larger than its storage|not a weight"):
         read_arrays(write(tmp_path / "a.pth", packed), Everything())
 
 
@@ -188,7 +188,7 @@ def test_many_names_for_one_storage_are_refused(tmp_path):
     numbers = torch.zeros(1000)
     path = save(tmp_path / "a.pth", {str(index): numbers for index in range(100)})
     assert path.stat().st_size < 20_000
-    with pytest.raises(DataError, match="many times more numbers"):
+    with pytest.raises(DataError, match="many times larger"):
         read_arrays(path, Everything())
 
 
@@ -278,7 +278,7 @@ def test_a_command_is_refused_and_never_run(tmp_path, wrapped, module):
     target = tmp_path / "was-run"
     command = f"c{module}\nsystem\n(S'touch {target}'\ntR."
     path = write(tmp_path / "alexnet.ckpt", wrapped(command.encode()))
-    with pytest.raises(DataError, match=rf"alexnet.ckpt: asks for '{module}.system'") as error:
+    with pytest.raises(DataError, match=rf"alexnet.ckpt asks for '{module}.system'") as error:
         convert("lpips-alex", [path], tmp_path / "out" / "a.safetensors")
     assert error.value.hint
     assert not target.exists()
@@ -374,7 +374,7 @@ def test_a_compressed_storage_is_refused(tmp_path, alex):
     short = zipped(pickled, storages={"0": numbers[:-4]})
     with pytest.raises(DataError, match="larger than its storage"):
         read_arrays(write(tmp_path / "c.pth", short), Everything())
-    with pytest.raises(DataError, match="not a network"):
+    with pytest.raises(DataError, match="not a readable network"):
         read_arrays(write(tmp_path / "d.pth", zipped(pickled)), Everything())
 
 
@@ -420,7 +420,7 @@ def test_what_is_not_there_is_a_data_error(tmp_path):
 
 def test_another_network_is_refused(tmp_path, alex):
     path = save(tmp_path / "back.pth", alex[0])
-    with pytest.raises(DataError, match=r"back\.pth: not the network lpips-alex: no tensor lin0"):
+    with pytest.raises(DataError, match=r"back\.pth: this is not the network lpips-alex"):
         convert("lpips-alex", [path], tmp_path / "a.safetensors")
     with pytest.raises(DataError, match="not the network fid-inception"):
         convert("fid-inception", [path], tmp_path / "a.safetensors")
@@ -430,9 +430,9 @@ def test_another_network_is_refused(tmp_path, alex):
     ("changed", "said"),
     [
         (torch.zeros(192, 64, 3, 3), "has the shape"),
-        (torch.full((192, 64, 5, 5), torch.nan), "no numbers"),
-        (torch.full((192, 64, 5, 5), torch.inf), "no numbers"),
-        (torch.zeros(192, 64, 5, 5).long(), "no weight"),
+        (torch.full((192, 64, 5, 5), torch.nan), "NaN or infinite"),
+        (torch.full((192, 64, 5, 5), torch.inf), "NaN or infinite"),
+        (torch.zeros(192, 64, 5, 5).long(), "not a weight"),
     ],
 )
 def test_tensors_that_the_graph_cannot_take_are_refused(tmp_path, alex, changed, said):

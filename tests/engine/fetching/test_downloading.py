@@ -411,7 +411,7 @@ def test_the_error_names_every_source_with_its_reason(server, target):
         fetch([*urls, "ftp://example.org/c", "http://[::1/d", "http:///"], target)
     message = caught.value.message
     assert "/a: 404 Not Found; " in message
-    assert "/b: 403 Forbidden; ftp://example.org/c: neither http nor https; " in message
+    assert "/b: 403 Forbidden; ftp://example.org/c: the URL is neither http nor https; " in message
     assert "hidden" not in message
     assert "\n" not in message + caught.value.hint
     assert "--from FILE" in caught.value.hint
@@ -509,7 +509,7 @@ def test_offline_is_said_at_once_for_each_source(target, monkeypatch, failure):
         fetch(["http://a.org/x", "https://b.org/y"], target, patience=Patience(backoff=60))
     reason = "Name or service not known" if failure is no_such_name else "Network is unreachable"
     assert f"http://a.org/x: {reason}; https://b.org/y: {reason}" in caught.value.message
-    assert "no connection" in caught.value.message
+    assert "without a network connection" in caught.value.message
     assert "network" in caught.value.hint
     assert "--from FILE" in caught.value.hint
 
@@ -535,7 +535,7 @@ def test_a_refused_connection_is_tried_again_and_named(target):
     with pytest.raises(DownloadError, match="refused"):
         fetch(f"http://127.0.0.1:{port}/a", target, reporter=notes.append)
     assert len(notes) == QUICK.attempts - 1
-    assert "again in" in notes[0].message
+    assert "retrying in" in notes[0].message
 
 
 def test_an_error_while_another_is_handled_keeps_its_own_reason(server, target):

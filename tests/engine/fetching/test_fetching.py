@@ -61,7 +61,7 @@ def test_a_foreign_folder_is_never_replaced(home):
     other = home / "raw" / "demo"
     other.mkdir(parents=True)
     (other / "source.json").write_text('{"name": "mine"}')
-    with pytest.raises(DataError, match="something else"):
+    with pytest.raises(DataError, match="was not made by"):
         fetch(FetchConfig("demo", count=1, size=32), overwrite=True)
     assert (other / "source.json").exists()
 
@@ -84,7 +84,7 @@ def test_a_failure_half_way_leaves_nothing(home):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "/abs"])
 def test_a_name_cannot_lead_elsewhere(name):
-    with pytest.raises(UsageError, match="cannot be a set's name"):
+    with pytest.raises(UsageError, match="cannot be used as a dataset name"):
         fetch(FetchConfig("demo", name=name, count=1, size=32))
 
 

@@ -109,7 +109,7 @@ def test_variations_of_a_folder_do_not_depend_on_their_neighbours(
 
 
 def test_a_model_without_noise_says_so(convert, folders, tmp_path):
-    with pytest.raises(UsageError, match="no noise") as caught:
+    with pytest.raises(UsageError, match="deterministic") as caught:
         convert(folders / "sketches/face-0.png", tmp_path / "a.png", variations=2)
     assert "--variations" in caught.value.hint
 

@@ -36,7 +36,7 @@ def test_a_tree_is_mirrored_and_names_do_not_collide(convert, folders, tmp_path)
     convert(tmp_path / "tree", tmp_path / "out", reporter=notes.append)
     assert files_below(tmp_path / "out") == ["a_jpg.png", "a_png.png", "deep/er/ü 1.png"]
     said = [note.message for note in notes if isinstance(note, Note)]
-    assert any("a.jpg has a namesake" in message for message in said)
+    assert any("a.jpg: another sketch has the same name" in message for message in said)
 
 
 def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
@@ -138,10 +138,10 @@ def test_a_file_that_is_missing_among_others_is_a_failed_file(convert, folders, 
 @pytest.mark.parametrize(
     ("source", "output", "message"),
     [
-        ("no.png", "out.png", "no such file"),
-        ("sketches/face-0.png", "out.docx", "neither a picture's name"),
-        ("sketches", "taken.png", "where a folder is needed"),
-        ("sketches", "out.png", "one file for several photos"),
+        ("no.png", "out.png", "does not exist"),
+        ("sketches/face-0.png", "out.docx", "no supported image extension"),
+        ("sketches", "taken.png", "is a file, but a folder is needed"),
+        ("sketches", "out.png", "names one file, but"),
     ],
 )
 def test_wrong_paths_are_named(convert, folders, tmp_path, source, output, message):
@@ -153,7 +153,7 @@ def test_wrong_paths_are_named(convert, folders, tmp_path, source, output, messa
 
 def test_an_empty_folder_is_an_error_that_says_so(convert, tmp_path):
     (tmp_path / "in").mkdir()
-    with pytest.raises(DataError, match="no pictures in it"):
+    with pytest.raises(DataError, match="no images found in"):
         convert(tmp_path / "in", tmp_path / "out")
 
 
@@ -211,7 +211,7 @@ def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
     monkeypatch.setattr(raster, "LARGEST_FILE", 2**20)
     endless = Endless()
     result = convert("-", tmp_path / "a.png", streams=Streams(endless, io.BytesIO()))
-    assert "more than 1 MB" in result.files[0].error
+    assert "larger than 1 MB" in result.files[0].error
     assert 2**20 < endless.taken < 2**21
 
 

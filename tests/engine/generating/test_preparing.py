@@ -139,12 +139,12 @@ def test_the_light_on_paper_is_found_under_a_drawing(stroke):
 
 
 def test_a_blank_sheet_and_a_colour_photo_are_warned_of(prepare, model, folders):
-    assert prepare(np.full((40, 40), 255, np.uint8)).warnings == ("nothing is drawn on it",)
+    assert prepare(np.full((40, 40), 255, np.uint8)).warnings == ("the sketch is blank",)
     assert prepare(np.full((40, 40), 0, np.uint8), invert=When.NO).warnings
     rng = np.random.default_rng(0)
     colours = images.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (60, 60))
     warnings = Preparer([model], Drawing()).prepare(colours).warnings
-    assert any("a picture in colour" in warning for warning in warnings)
+    assert any("it is a colour image" in warning for warning in warnings)
 
 
 def test_what_is_like_no_training_sketch_is_said(prepare, looks, folders, noise):
@@ -194,7 +194,7 @@ def test_where_there_is_no_face_the_centre_is_taken_and_said(model, stroke):
     ready = Preparer([model], Drawing(is_aligned=True), detector).prepare(
         images.to_rgb(stroke(100, 100))
     )
-    assert "no face found: its centre was taken" in ready.warnings
+    assert "no face detected: the centre crop is used" in ready.warnings
     assert ready.shown.shape == (40, 32, 3)
 
 

@@ -47,7 +47,7 @@ def test_options_are_those_of_the_command(weights, sketch):
 
 def test_its_warnings_can_be_asked_for(weights):
     blank = np.full((40, 40), 255, np.uint8)
-    assert load_generator(weights).warnings(blank) == ("nothing is drawn on it",)
+    assert load_generator(weights).warnings(blank) == ("the sketch is blank",)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_picture_is_an_error_that_says_what_is(weights, wrong):
 def test_the_newest_run_is_the_default(home, tiny, sketch):
     from generating_fixtures import weights_of
 
-    with pytest.raises(CheckpointError, match="no model comes with"):
+    with pytest.raises(CheckpointError, match="no bundled model"):
         load_generator()
     weights_of(home / "runs" / "mine", tiny)
     (home / "runs" / "mine" / "result.json").write_text("{}")

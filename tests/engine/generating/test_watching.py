@@ -137,5 +137,5 @@ def test_an_older_manifest_is_kept(weights, tmp_path, cpu):
 
 def test_a_folder_that_is_not_there_is_an_error(weights, tmp_path, cpu):
     request = Request((), str(tmp_path / "out"), models=(weights,))
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="not an existing folder"):
         watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)

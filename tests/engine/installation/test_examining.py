@@ -65,7 +65,7 @@ def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
     outcome = sketch2img("doctor")
     assert outcome.code == ExitCode.OK, outcome.stdout
     lines = outcome.stdout.splitlines()
-    assert lines[-1] == "all five verbs can run"
+    assert lines[-1] == "all five main commands can run"
     names = [line[8:20].strip() for line in lines[:-1] if line[:8].strip()]
     assert names == [
         *("sketch2img", "python", "torch", "opencv", "libraries", "device", "threads"),
@@ -153,12 +153,12 @@ def test_every_requirement_says_which_verbs_need_it():
 @pytest.mark.parametrize(
     ("facts", "driver", "says", "state"),
     [
-        ({}, "", "for CPUs alone: computes on the CPU", State.OK),
+        ({}, "", "CPU-only build: computes on the CPU", State.OK),
         ({}, "550.54", "cannot use the GPU of this machine (driver 550.54)", State.NOTE),
         (
             {"cuda": "12.4", "why_no_cuda": "RuntimeError: Found no NVIDIA driver"},
             "",
-            "CUDA 12.4: no GPU can be used: RuntimeError: Found no NVIDIA driver",
+            "CUDA 12.4: no GPU can be used (RuntimeError: Found no NVIDIA driver)",
             State.NOTE,
         ),
         ({"hip": "6.2", "why_no_cuda": "no GPU is visible"}, "", "for ROCm 6.2", State.NOTE),
@@ -194,8 +194,8 @@ def test_gpus_that_the_user_hides_are_told(monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (Answer(error="mps draws another photo than the CPU does"), "another photo"),
-        (Answer(TRIAL | {"spread": 0.2}), "one grey"),
+        (Answer(error="mps generates a different photo from the CPU"), "a different photo"),
+        (Answer(TRIAL | {"spread": 0.2}), "uniform grey"),
     ],
 )
 def test_a_device_that_draws_nonsense_is_a_problem(answer, says):

@@ -160,7 +160,7 @@ def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path):
     again = started(many, target, "--workers", "1", "--style", "hand")
     _, errors = again.communicate()
     assert again.returncode == 0, errors
-    assert f"going on: {finished} of 4 chunks" in errors
+    assert f"resuming: {finished} of 4 chunks" in errors
     assert not work.exists()
     assert not (tmp_path / ".set.lock").exists()
     whole = started(many, tmp_path / "whole", "--style", "hand")
@@ -176,7 +176,9 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
     notes = []
     run(source, target, notes=notes)
     assert made == [2, 3]
-    assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]
+    assert "resuming: 2 of 4 chunks are already done" in [
+        n.message for n in notes if isinstance(n, Note)
+    ]
     assert not (tmp_path / ".set.work").exists()
 
 
@@ -214,8 +216,8 @@ def test_other_work_is_not_taken_up(many, tmp_path, monkeypatch, change):
     notes = []
     run(source, target, notes=notes, size=8 if change == "size" else 16)
     told = [note.message for note in notes if isinstance(note, Note)]
-    assert any("begun anew" in message for message in told) == (change != "nothing")
-    assert any("going on" in message for message in told) == (change == "nothing")
+    assert any("starting over" in message for message in told) == (change != "nothing")
+    assert any("resuming" in message for message in told) == (change == "nothing")
 
 
 def test_old_work_that_cannot_be_cleared_is_not_mixed_with_new(many, tmp_path, monkeypatch):
@@ -243,7 +245,9 @@ def test_a_chunk_that_a_power_cut_damaged_is_made_again(many, tmp_path, monkeypa
         pictures.write_bytes(whole[:-1] + (b"" if damage == "short" else bytes([whole[-1] ^ 1])))
     notes = []
     result = run(source, target, notes=notes)
-    assert "going on: 2 of 4 chunks are made" in [n.message for n in notes if isinstance(n, Note)]
+    assert "resuming: 2 of 4 chunks are already done" in [
+        n.message for n in notes if isinstance(n, Note)
+    ]
     assert arrays_of(result.folder) == arrays_of(run(source, tmp_path / "whole").folder)
 
 
@@ -258,7 +262,7 @@ def test_unfinished_work_of_another_command_is_not_cleared_without_a_word(
     assert work.exists()
     notes = []
     run(sources.tree(many), tmp_path / "set", notes=notes)
-    assert any("begun anew" in n.message for n in notes if isinstance(n, Note))
+    assert any("starting over" in n.message for n in notes if isinstance(n, Note))
 
 
 def test_two_ranks_share_the_work(many, tmp_path):
@@ -279,7 +283,7 @@ def test_two_ranks_share_the_work(many, tmp_path):
 def test_a_rank_that_never_comes_is_an_error(many, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(chunks, "PATIENCE", 0.2)
-    with pytest.raises(DataError, match="2 chunks never came"):
+    with pytest.raises(DataError, match="2 chunks were never made"):
         run(sources.tree(many), tmp_path / "set")
 
 
@@ -291,7 +295,7 @@ def test_a_rank_whose_first_never_begins_gives_up(many, tmp_path, monkeypatch, o
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(chunks, "PATIENCE", 0.2)
-    with pytest.raises(DataError, match="never began"):
+    with pytest.raises(DataError, match="never prepared"):
         run(sources.tree(many), tmp_path / "set")
 
 
@@ -308,7 +312,7 @@ def test_a_dead_worker_is_an_error_that_says_what_to_do(many, tmp_path, monkeypa
     monkeypatch.setattr(chunks, "make_chunk", die)
     with pytest.raises(DataError, match="worker process died") as caught:
         run(sources.tree(many), tmp_path / "set", processes=2)
-    assert "goes on" in caught.value.hint
+    assert "to resume" in caught.value.hint
     monkeypatch.undo()
     assert sum(run(sources.tree(many), tmp_path / "set").counts.values()) == COUNT
 
@@ -423,4 +427,4 @@ def test_a_stopped_run_says_how_to_go_on(many, tmp_path):
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
     assert time.monotonic() - stopped < 3
-    assert "hint: the same command goes on" in errors
+    assert "hint: run the same command again to resume" in errors

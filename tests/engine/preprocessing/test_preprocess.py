@@ -171,7 +171,7 @@ def test_adding_a_pair_that_changes_the_rule_moves_no_other(tmp_path, prepare):
 
 
 def test_a_folder_that_is_no_prepared_set_is_never_replaced(tmp_path, folders):
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="was not made by this command"):
         preprocessing.preprocess(
             sources.tree(folders),
             Provenance("x"),
@@ -218,7 +218,9 @@ def test_a_dot_is_the_working_directory_not_home(folders, home, monkeypatch):
 def test_a_dead_link_is_listed(folders, prepare):
     (folders / "sketches" / "gone.png").symlink_to(folders / "nowhere.png")
     left_out = prepare(sources.tree(folders)).left_out
-    assert left_out == {str(folders / "sketches" / "gone.png"): "a link to nothing, or to a folder"}
+    assert left_out == {
+        str(folders / "sketches" / "gone.png"): "a broken link, or a link to a folder"
+    }
 
 
 def test_an_older_set_of_that_name_stays(folders, prepare):
@@ -349,7 +351,7 @@ def test_a_few_wrong_pairs_are_to_be_looked_at_before_training(tmp_path, sketch2
     outcome = sketch2img("preprocess", *arguments, "--name", "nearly")
     assert outcome.code == 0
     assert "2 wrong-pair" in outcome.stdout
-    assert "next: look at the audit, then sketch2img train nearly" in outcome.stdout
+    assert "next: review the audit, then run: sketch2img train nearly" in outcome.stdout
 
 
 def test_a_prepared_set_inside_the_folder_is_no_source(tmp_path, sketch2img):
@@ -363,16 +365,16 @@ def test_a_prepared_set_inside_the_folder_is_no_source(tmp_path, sketch2img):
 
 def test_groups_are_counted_and_a_pattern_that_finds_nothing_is_a_warning(folders, sketch2img):
     arguments = ("preprocess", folders, "--size", "32", "--group-by")
-    assert "--group-by: 8 groups in 8 of 8" in sketch2img(*arguments, "\\d+").stderr
+    assert "--group-by found 8 groups in 8 of 8" in sketch2img(*arguments, "\\d+").stderr
     outcome = sketch2img(*arguments, "zzz", "--name", "other")
-    assert "warning: --group-by: 0 groups in 0 of 8 names" in outcome.stderr
+    assert "warning: --group-by found 0 groups in 0 of 8 names" in outcome.stderr
 
 
 def test_a_set_that_is_not_side_by_side_is_not_cut(sketch2img):
     assert sketch2img("fetch-data", "demo", "--count", "3", "--size", "32").code == 0
     outcome = sketch2img("preprocess", "demo", "--direction", "photo-left")
     assert outcome.code == 2
-    assert "does not hold side-by-side" in outcome.stderr
+    assert "only to side-by-side" in outcome.stderr
 
 
 def test_a_file_name_cannot_forge_a_line(folders, sketch2img):

@@ -49,7 +49,7 @@ def test_what_fits_is_said(six, dataset, tmp_path, cpu, room_for, room, fits, ac
         train(six, dataset, run_dir=tmp_path / "run", device=cpu)
     error = caught.value
     assert f"out of memory with 6 pairs at a time; {fits} fit" in error.message
-    assert f"--accumulate {accumulate} trains the same batch of 6" in error.hint
+    assert f"--accumulate {accumulate} to keep the batch size of 6" in error.hint
     assert f"--batch-size {fits}" in error.hint
     assert error.exit_code == ExitCode.DEVICE
 
@@ -94,9 +94,9 @@ def test_memory_that_another_program_took_for_a_while_is_told_apart(
         return step(self, parts, number)
 
     monkeypatch.setattr(Trainer, "step", limited)
-    with pytest.raises(DeviceError, match="6 pairs at a time fit into what is free") as caught:
+    with pytest.raises(DeviceError, match="6 pairs at a time fit into the memory") as caught:
         train(six, dataset, run_dir=tmp_path / "run", device=cpu)
-    assert "another program" in caught.value.hint
+    assert "other programs" in caught.value.hint
 
 
 def test_what_the_failed_step_had_computed_is_let_go_before_anything_is_tried(
@@ -166,7 +166,7 @@ def test_a_run_that_has_a_state_is_told_of_checkpointing_where_that_is_enough(
     command = f"sketch2img train {dataset.folder} --resume {tmp_path / 'run'} --checkpointing"
     with pytest.raises(DeviceError, match="not even one pair fits") as caught:
         begun()
-    assert caught.value.hint == f"to go on, type: {command}"
+    assert caught.value.hint == f"to resume, run: {command}"
     with pytest.raises(DeviceError) as caught:
         dry_run(six, dataset, run_dir=tmp_path / "run", device=cpu)
     assert command in caught.value.hint

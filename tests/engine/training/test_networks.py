@@ -82,7 +82,7 @@ def test_frozen_parts_stay_as_they_are(tiny, dataset, earlier, tmp_path, cpu):
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"), [("encoder", "encoder"), ("encode,trunk,decode,output", "nothing")]
+    ("parts", "said"), [("encoder", "encoder"), ("encode,trunk,decode,output", "no parameters")]
 )
 def test_parts_that_are_not_there_or_all_of_them_are_refused(tiny, cpu, parts, said):
     with pytest.raises(UsageError, match=said):

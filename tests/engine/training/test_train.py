@@ -213,7 +213,7 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset
     events = []
     longer = dataclasses.replace(tiny, epochs=3)
     assert train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append).epochs == 3
-    assert any("begun in fp16, going on in fp32" in getattr(e, "message", "") for e in events)
+    assert any("started in fp16; resuming in fp32" in getattr(e, "message", "") for e in events)
     assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
 
 
@@ -240,7 +240,7 @@ def test_a_run_goes_on_with_the_epochs_that_its_budget_came_to(
 
 def test_fewer_epochs_than_done_are_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
-    with pytest.raises(CheckpointError, match="already trained for 2"):
+    with pytest.raises(CheckpointError, match="trained for 2 epochs"):
         train(dataclasses.replace(tiny, epochs=1), dataset, run_dir=run_dir, device=cpu)
     assert settings.from_dict(settings.read_file(Run(run_dir).config)) == tiny
 
@@ -280,7 +280,7 @@ def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, 
 def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
-    with pytest.raises(CheckpointError, match="other data"):
+    with pytest.raises(CheckpointError, match="another dataset"):
         checkpointing.Checkpointer(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
             checkpoint.read_about(Run(run_dir).state)
         )
@@ -341,7 +341,7 @@ def test_a_finished_run_survives_the_loss_of_its_log_and_samples(tiny, dataset, 
 def test_a_config_of_somebody_else_is_not_a_run(tiny, dataset, run_dir, cpu):
     run_dir.mkdir()
     (run_dir / "config.toml").write_text("title = 'my site'")
-    with pytest.raises(DataError, match="no run"):
+    with pytest.raises(DataError, match="not contain a run"):
         train(tiny, dataset, run_dir=run_dir, device=cpu)
     assert (run_dir / "config.toml").read_text() == "title = 'my site'"
 

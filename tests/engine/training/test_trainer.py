@@ -182,8 +182,8 @@ NOTHING = {"reconstruction_weight": 0.0, "adversarial_weight": 0.0}
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"loss": NOTHING}, "nothing to learn"),
-        ({"data": {"grow_from": 32}}, "pictures of one size"),
+        ({"loss": NOTHING}, "nothing to train"),
+        ({"data": {"grow_from": 32}}, "images of one size"),
         ({"data": {"grow_from": 8}}, "cannot grow from 8 pixels"),
     ],
 )
