@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         sketches = draw(root / "in", given.count, load_model(weights, place).size)
-        ways = contestants(weights, place, sketches, root)
+        ways = candidates(weights, place, sketches, root)
         seconds: dict[str, list[float]] = {way.title: [] for way in ways}
         for _ in range(given.rounds):
             for way in ways:
@@ -93,9 +93,7 @@ class Way:
     work: Callable[[], object]
 
 
-def contestants(
-    weights: Path, place: devices.Device, sketches: np.ndarray, root: Path
-) -> list[Way]:
+def candidates(weights: Path, place: devices.Device, sketches: np.ndarray, root: Path) -> list[Way]:
     """Return every way to convert the sketches."""
     request = Request(
         (str(root / "in"),),

@@ -80,7 +80,7 @@ def swap(root, *places):
         path.write_bytes(content)
 
 
-# What is done to the set, and what the audit or the ledger calls it.
+# What is done to the set, and what the audit or the exclusions calls it.
 FAULTS = {
     "a sketch without a photo": (lambda r: photo_of(r, 9).unlink(), "1 skipped"),
     "a picture that is none": (lambda r: photo_of(r, 9).write_bytes(b"x"), "2 skipped"),

@@ -112,7 +112,7 @@ def test_the_last_of_two_assignments_wins():
 def test_what_is_no_assignment_is_said(text):
     with pytest.raises(UsageError, match="--set") as caught:
         parse_assignments([text])
-    assert "KEY=VALUE" in caught.value.hint
+    assert "KEY=VALUE" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_a_set_that_is_gone_is_named(train, run, home, asked):
     (home / "prepared" / "demo-32" / "dataset.json").unlink()
     outcome = train("--resume", run)
     assert outcome.code == ExitCode.DATA
-    assert "'demo-32' is not in" in outcome.stderr
-    assert "train SET --resume RUN" in outcome.stderr
+    assert "('demo-32') was not found in" in outcome.stderr
+    assert "train DATASET --resume RUN" in outcome.stderr
     assert not asked
 
 

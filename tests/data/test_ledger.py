@@ -15,86 +15,86 @@ def photo(name, shade):
 
 
 @pytest.fixture
-def ledger():
-    """A ledger that has taken a pair of shade 1 for testing."""
-    ledger = Exclusions()
-    assert ledger.takes(sketch("a", 1) | photo("a", 1), "test")
-    return ledger
+def exclusions():
+    """A exclusions that has taken a pair of shade 1 for testing."""
+    exclusions = Exclusions()
+    assert exclusions.takes(sketch("a", 1) | photo("a", 1), "test")
+    return exclusions
 
 
-def test_pairs_of_new_pictures_are_taken_without_a_word(ledger):
-    assert ledger.takes(sketch("b", 2) | photo("b", 2), "test")
-    assert ledger.takes(sketch("c", 3) | photo("c", 3), "train")
-    assert ledger.left_out == ledger.repeated == {}
+def test_pairs_of_new_pictures_are_taken_without_a_word(exclusions):
+    assert exclusions.takes(sketch("b", 2) | photo("b", 2), "test")
+    assert exclusions.takes(sketch("c", 3) | photo("c", 3), "train")
+    assert exclusions.left_out == exclusions.repeated == {}
 
 
 @pytest.mark.parametrize("split", ["test", "train"])
-def test_a_pair_that_repeats_both_pictures_goes(ledger, split):
-    assert not ledger.takes(sketch("b", 1) | photo("b", 1), split)
-    assert ledger.left_out == {
+def test_a_pair_that_repeats_both_pictures_goes(exclusions, split):
+    assert not exclusions.takes(sketch("b", 1) | photo("b", 1), split)
+    assert exclusions.left_out == {
         "s/b.png": "duplicate: identical to s/a.png (test)",
         "p/b.png": "duplicate: identical to p/a.png (test)",
     }
-    assert ledger.repeated == {}
+    assert exclusions.repeated == {}
 
 
 @pytest.mark.parametrize(("shades", "kinds"), [((1, 2), "sp"), ((2, 1), "ps")])
-def test_a_pair_that_shares_one_picture_with_another_split_goes(ledger, shades, kinds):
-    assert not ledger.takes(sketch("b", shades[0]) | photo("b", shades[1]), "train")
+def test_a_pair_that_shares_one_picture_with_another_split_goes(exclusions, shades, kinds):
+    assert not exclusions.takes(sketch("b", shades[0]) | photo("b", shades[1]), "train")
     shared, other = kinds
     reason = f"duplicate: identical to {shared}/a.png (test)"
-    assert ledger.left_out == {
+    assert exclusions.left_out == {
         f"{shared}/b.png": reason,
         f"{other}/b.png": f"its partner is a {reason}",
     }
-    assert ledger.repeated == {}
+    assert exclusions.repeated == {}
 
 
 @pytest.mark.parametrize(
     ("shades", "named", "first"), [((1, 2), "s/b.png", "s/a.png"), ((2, 1), "p/b.png", "p/a.png")]
 )
-def test_a_pair_that_shares_one_picture_with_its_own_split_stays(ledger, shades, named, first):
-    assert ledger.takes(sketch("b", shades[0]) | photo("b", shades[1]), "test")
-    assert ledger.left_out == {}
-    assert ledger.repeated == {named: f"identical to {first}"}
+def test_a_pair_that_shares_one_picture_with_its_own_split_stays(exclusions, shades, named, first):
+    assert exclusions.takes(sketch("b", shades[0]) | photo("b", shades[1]), "test")
+    assert exclusions.left_out == {}
+    assert exclusions.repeated == {named: f"identical to {first}"}
 
 
-def test_a_repeated_picture_is_told_by_the_first_file_that_held_it(ledger):
+def test_a_repeated_picture_is_told_by_the_first_file_that_held_it(exclusions):
     for name, shade in [("b", 2), ("c", 3)]:
-        assert ledger.takes(sketch(name, shade) | photo(name, 1), "test")
-    assert set(ledger.repeated.values()) == {"identical to p/a.png"}
+        assert exclusions.takes(sketch(name, shade) | photo(name, 1), "test")
+    assert set(exclusions.repeated.values()) == {"identical to p/a.png"}
 
 
-def test_a_picture_of_a_pair_that_went_is_not_remembered(ledger):
-    assert not ledger.takes(sketch("b", 2) | photo("b", 1), "train")
-    assert ledger.takes(sketch("c", 2) | photo("c", 3), "train")
-    assert ledger.repeated == {}
+def test_a_picture_of_a_pair_that_went_is_not_remembered(exclusions):
+    assert not exclusions.takes(sketch("b", 2) | photo("b", 1), "train")
+    assert exclusions.takes(sketch("c", 2) | photo("c", 3), "train")
+    assert exclusions.repeated == {}
 
 
 def test_of_many_pairs_no_picture_is_in_two_splits():
     random = np.random.default_rng(0)
-    ledger, taken = Exclusions(), []
+    exclusions, taken = Exclusions(), []
     for number in range(300):
         shades, split = random.integers(0, 60, 2), ("test", "train")[number // 150]
-        if ledger.takes(sketch(number, shades[0]) | photo(number, shades[1]), split):
+        if exclusions.takes(sketch(number, shades[0]) | photo(number, shades[1]), split):
             taken.append((split, *shades))
     for column in (1, 2):
         used = [{row[column] for row in taken if row[0] == split} for split in ("test", "train")]
         assert all(used)
         assert not used[0] & used[1]
-    assert len(taken) + len(ledger.left_out) / 2 == 300
+    assert len(taken) + len(exclusions.left_out) / 2 == 300
 
 
 def test_a_sketch_that_is_its_own_photo_is_one_picture():
-    ledger = Exclusions()
-    assert ledger.takes({"same": Path("a.png")}, "test")
-    assert not ledger.takes({"same": Path("b.png")}, "test")
-    assert ledger.left_out == {"b.png": "duplicate: identical to a.png (test)"}
+    exclusions = Exclusions()
+    assert exclusions.takes({"same": Path("a.png")}, "test")
+    assert not exclusions.takes({"same": Path("b.png")}, "test")
+    assert exclusions.left_out == {"b.png": "duplicate: identical to a.png (test)"}
 
 
 def test_what_was_left_out_before_is_kept():
     before = {"s/z.png": "unpaired"}
-    ledger = Exclusions(before)
-    ledger.takes(sketch("a", 1) | photo("a", 1), "test")
-    ledger.takes(sketch("b", 1) | photo("b", 1), "test")
-    assert ledger.left_out.keys() == {"s/z.png", "s/b.png", "p/b.png"}
+    exclusions = Exclusions(before)
+    exclusions.takes(sketch("a", 1) | photo("a", 1), "test")
+    exclusions.takes(sketch("b", 1) | photo("b", 1), "test")
+    assert exclusions.left_out.keys() == {"s/z.png", "s/b.png", "p/b.png"}

@@ -67,7 +67,7 @@ def evaluation():
     def make(count=50, *, size=32, kinds=None, has_sketches=True, ids=None, metrics=METRICS):
         kinds = kinds or {"modern": "model", "mean photo": "baseline"}
         drawn, random = Drawn(count, size), np.random.default_rng(0)
-        truth = Reference(
+        reference = Reference(
             "cuhk (test)",
             tuple(ids or (f"face-{row}" for row in range(count))),
             (size, size),
@@ -97,7 +97,7 @@ def evaluation():
             (),
             {"command": "sketch2img eval", "resize": "INTER_AREA"},
         )
-        evidence = Evidence(truth, tuple(predictors), tuple(measured), rocs)
+        evidence = Evidence(reference, tuple(predictors), tuple(measured), rocs)
         return result, evidence, drawn
 
     return make

@@ -24,7 +24,7 @@ def test_distances_by_hand():
     assert found.usual.tolist() == [90, 55, 110]
     assert found.nearness.tolist() == [10 / 90, 10 / 55, 5 / 110]
     assert distances(real, training).least.tolist() == [14, 40, 5]
-    # Of the truths at 4, 60 and 0, the second alone is farther than a training photo.
+    # Of the references at 4, 60 and 0, the second alone is farther than a training photo.
     assert Examiner(real, training).score(flat(10, 100, 205)).share_nearer == pytest.approx(1 / 3)
 
 
@@ -52,7 +52,7 @@ def test_the_truth_is_no_copy(photos):
 def test_new_pictures_are_no_copies_though_they_are_not_the_truth(photos):
     training, real, others = photos
     found = Examiner(real, training).score(others)
-    assert found.share_nearer > 0.9  # one of 200 is nearer than the one truth, by chance
+    assert found.share_nearer > 0.9  # one of 200 is nearer than the one reference, by chance
     assert found.share_copied < 0.2
 
 

@@ -29,8 +29,8 @@ def seen(photos):
 
     def call(pictures=photos):
         ids, extractor = tuple(map(str, range(len(pictures)))), Counting()
-        truth = Reference("real", ids, (16, 16), lambda rows: pictures[rows.start : rows.stop])
-        return look(truth, Tools({}, {}, {"texture": extractor}), [].append), extractor.shown
+        reference = Reference("real", ids, (16, 16), lambda rows: pictures[rows.start : rows.stop])
+        return look(reference, Tools({}, {}, {"texture": extractor}), [].append), extractor.shown
 
     return call
 

@@ -202,7 +202,7 @@ def test_a_single_picture_makes_a_report(evaluation, written):
     result, evidence, _ = evaluation(1)
     page = written(result, evidence)
     assert shown(page, "modern", "ssim", "best") == shown(page, "modern", "ssim", "worst") == [0]
-    assert "1 picture of 32x32" in words(page)
+    assert "1 image of 32x32" in words(page)
 
 
 def test_a_picture_is_stored_once(evaluation, written):
@@ -255,7 +255,7 @@ def test_large_noisy_pictures_of_many_predictors_stay_under_8_megabytes(evaluati
         replace(result, metrics=metrics, size=(256, 256)),
         replace(
             evidence,
-            truth=replace(evidence.truth, read=noisy, read_sketches=None, size=(256, 256)),
+            reference=replace(evidence.reference, read=noisy, read_sketches=None, size=(256, 256)),
             predictors=tuple(
                 replace(one, read=lambda rows, seed=seed: noisy(rows) ^ np.uint8(seed + 1))
                 for seed, one in enumerate(evidence.predictors)

@@ -1,4 +1,4 @@
-"""Intervals: closed forms, then how often they hold the truth when it is known.
+"""Intervals: closed forms, then how often they hold the reference when it is known.
 
 The simulations are seeded. Their limits leave room for the luck of 300 trials (a standard deviation
 of .013 around .95) and no more.
@@ -46,8 +46,8 @@ def lookalikes(random, count=80, *, blur=1.3):
     return real + blur * random.standard_t(5, (count, 24)), real
 
 
-def coverage(estimates, truth):
-    return np.mean([e.low <= truth <= e.high for e in estimates])
+def coverage(estimates, reference):
+    return np.mean([e.low <= reference <= e.high for e in estimates])
 
 
 # ---- means
@@ -104,11 +104,11 @@ def test_the_same_interval_in_blocks_of_any_size(monkeypatch, block):
 @pytest.mark.parametrize("kind", ["normal", "exponential"])
 def test_intervals_of_means_hold_the_truth(kind):
     random = np.random.default_rng(3)
-    draw, truth = {
+    draw, reference = {
         "normal": (random.standard_normal, 0),
         "exponential": (random.standard_exponential, 1),
     }[kind]
-    assert 0.91 <= coverage([estimate_mean(draw(60)) for _ in range(TRIALS)], truth) <= 0.985
+    assert 0.91 <= coverage([estimate_mean(draw(60)) for _ in range(TRIALS)], reference) <= 0.985
 
 
 def test_wilsons_interval_is_the_published_one():
@@ -207,9 +207,9 @@ def test_no_interval_of_a_rate_leaves_what_a_rate_can_be():
 def test_intervals_of_an_unbiased_distance_hold_the_truth(monkeypatch):
     monkeypatch.setattr(statistics, "HALVES", 50)
     random = np.random.default_rng(0)
-    truth = np.mean([unbiased_distance(*shifted(random)) for _ in range(4000)])
+    reference = np.mean([unbiased_distance(*shifted(random)) for _ in range(4000)])
     found = [estimate_set(unbiased_distance, *shifted(random)) for _ in range(TRIALS)]
-    assert 0.92 <= coverage(found, truth) <= 0.985
+    assert 0.92 <= coverage(found, reference) <= 0.985
 
 
 @pytest.mark.slow
@@ -232,8 +232,8 @@ def test_intervals_of_the_equal_error_rate_hold_the_truth(monkeypatch, blur):
     monkeypatch.setattr(statistics, "HALVES", 50)
     random = np.random.default_rng(1)
     compare = faces.verification_eer
-    truth = np.mean([compare(*lookalikes(random, blur=blur)) for _ in range(1000)])
+    reference = np.mean([compare(*lookalikes(random, blur=blur)) for _ in range(1000)])
     found = [
         estimate_set(compare, *lookalikes(random, blur=blur), is_share=True) for _ in range(TRIALS)
     ]
-    assert coverage(found, truth) >= 0.92
+    assert coverage(found, reference) >= 0.92

@@ -26,10 +26,10 @@ def sketch(folders):
 def drawn(models, rgb, *, batch=8, variation=0, **options):
     """The photo that models draw of one picture."""
     drawing = Drawing(**options)
-    preparer, artist = Preparer(models, drawing), Sampler(models, drawing, batch)
+    preparer, sampler = Preparer(models, drawing), Sampler(models, drawing, batch)
     ready = preparer.prepare(rgb)
-    (parts,) = artist.draw([ready], variation)
-    return artist.finish(ready, parts)
+    (parts,) = sampler.draw([ready], variation)
+    return sampler.finish(ready, parts)
 
 
 def test_a_sketch_is_prepared_as_in_training(weights, cpu, sketch):
@@ -42,11 +42,11 @@ def test_a_sketch_is_prepared_as_in_training(weights, cpu, sketch):
 
 def test_a_batch_draws_what_one_by_one_does(weights, cpu, folders):
     models = [load_model(weights, cpu)]
-    preparer, artist = Preparer(models, Drawing()), Sampler(models, Drawing(), 3)
+    preparer, sampler = Preparer(models, Drawing()), Sampler(models, Drawing(), 3)
     ready = [preparer.prepare(images.read_rgb(p)) for p in sorted((folders / "sketches").iterdir())]
-    together = artist.draw(ready)
+    together = sampler.draw(ready)
     for one, parts in zip(ready, together, strict=True):
-        alone = artist.draw([one])[0][0]
+        alone = sampler.draw([one])[0][0]
         assert np.abs(parts[0].astype(int) - alone).max() <= 1
 
 

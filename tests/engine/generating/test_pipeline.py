@@ -63,13 +63,13 @@ def test_photos_do_not_depend_on_the_number_of_streams(weights, cpu, many, tmp_p
 def test_threads_are_divided_among_a_few_streams(weights, dropping, cpu):
     for threads, streams in ((1, 1), (2, 2), (64, MOST_STREAMS)):
         model = load_model(weights, with_threads(cpu, threads))
-        artist = Sampler([model], Drawing(), 4)
-        assert (artist.streams, artist.threads) == (streams, threads // streams)
-    artist = Sampler([load_model(weights, with_threads(cpu, 8))], Drawing(is_tiled=True), 4)
-    assert (artist.streams, artist.threads) == (1, 8)
+        sampler = Sampler([model], Drawing(), 4)
+        assert (sampler.streams, sampler.threads) == (streams, threads // streams)
+    sampler = Sampler([load_model(weights, with_threads(cpu, 8))], Drawing(is_tiled=True), 4)
+    assert (sampler.streams, sampler.threads) == (1, 8)
     noisy = load_model(dropping, with_threads(cpu, 8))
-    artist = Sampler([noisy], Drawing(variations=2), 4)  # whose noise is of one source
-    assert (artist.streams, artist.threads) == (1, 8)
+    sampler = Sampler([noisy], Drawing(variations=2), 4)  # whose noise is of one source
+    assert (sampler.streams, sampler.threads) == (1, 8)
 
 
 def test_a_stream_that_is_interrupted_tells_of_no_photo_that_is_not_there(

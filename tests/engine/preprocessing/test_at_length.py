@@ -184,13 +184,13 @@ def test_finished_chunks_are_not_made_again(many, tmp_path, monkeypatch):
 
 def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
     jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
-    workshop = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
+    store = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
     told = []
-    workshop.prepare(told.append)
-    numbers = chunks.made_chunks(workshop, workers=1, reporter=told.append)
+    store.prepare(told.append)
+    numbers = chunks.made_chunks(store, workers=1, reporter=told.append)
     assert next(numbers) == 0
-    assert [number for number in workshop.chunks if workshop.is_done(number)] == [0]
-    workshop.folder.joinpath("00002.json").write_text("[]")  # as if another call had made it
+    assert [number for number in store.chunks if store.is_done(number)] == [0]
+    store.folder.joinpath("00002.json").write_text("[]")  # as if another call had made it
     assert list(numbers) == [1, 2, 3]
     assert [event.done for event in told if isinstance(event, Advanced)][-1] == COUNT
 
@@ -198,9 +198,9 @@ def test_a_chunk_is_handed_on_before_the_next_is_made(many, tmp_path):
 @pytest.mark.parametrize("workers_", [1, 3])
 def test_whoever_stops_taking_chunks_leaves_no_process_behind(many, tmp_path, workers_):
     jobs = tuple(Job(p.id, "train", p.sketch, p.photo) for p in sources.tree(many).pairs)
-    workshop = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
-    workshop.prepare(SILENT)
-    numbers = chunks.made_chunks(workshop, workers=workers_, reporter=SILENT)
+    store = ChunkStore(tmp_path / "work", PairOptions((16, 16)), jobs)
+    store.prepare(SILENT)
+    numbers = chunks.made_chunks(store, workers=workers_, reporter=SILENT)
     assert next(numbers) == 0
     numbers.close()
     assert multiprocessing.active_children() == []

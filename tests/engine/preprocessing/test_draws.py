@@ -120,7 +120,7 @@ def test_where_no_face_is_found_the_centre_is_taken_and_said(prepare, portraits)
     dataset = prepare("--style", "pencil", "--align", "face")
     (file,) = dataset.description.unaligned
     assert file.endswith("stripes.png")
-    assert "its centre was taken" in dataset.description.unaligned[file]
+    assert "the centre crop is used" in dataset.description.unaligned[file]
     assert "stripes" in " ".join(pair.id for pair in dataset.description.pairs)
 
 

@@ -93,7 +93,7 @@ def test_a_damaged_state_is_gone_back_from(tiny, dataset, run_dir, cpu, monkeypa
     result = train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
     assert result.epochs == 3
     warnings = [e.message for e in events if isinstance(e, Note) and e.is_warning]
-    assert ["state before" in message for message in warnings] == [True]
+    assert ["previous training state" in message for message in warnings] == [True]
 
 
 def test_a_crash_between_the_two_moves_of_a_save_loses_nothing(tiny, dataset, run_dir, cpu):

@@ -92,7 +92,7 @@ def check(predictors: Sequence[Candidate], config: EvalConfig) -> None:
 
 
 def compare(
-    truth: Reference,
+    reference: Reference,
     predictors: Sequence[Candidate],
     tools: Tools,
     *,
@@ -102,33 +102,33 @@ def compare(
 ) -> EvalResult:
     """Compute the scores of all methods, rank them, and write the report if a folder is given."""
     extras = extras or Extras()
-    real = look(truth, tools, reporter)
+    real = look(reference, tools, reporter)
     measured = [
         statistics.with_pair_values(one, tools.metrics, real.features)
-        for one in measure(predictors, truth, tools, real.places, reporter)
+        for one in measure(predictors, reference, tools, real.places, reporter)
     ]
     scores = _scores(predictors, measured, tools, real, extras)
     result = EvalResult(
-        real=truth.name,
-        count=len(truth),
-        size=truth.size,
+        real=reference.name,
+        count=len(reference),
+        size=reference.size,
         metrics={name: _info(name, metric, scores) for name, metric in tools.metrics.items()},
         scores=tuple(scores),
         unavailable=tools.unavailable,
-        warnings=(*_few(truth, tools), *extras.warnings),
-        protocol=_counted(truth) | PROTOCOL | dict(extras.protocol),
+        warnings=(*_few(reference, tools), *extras.warnings),
+        protocol=_counted(reference) | PROTOCOL | dict(extras.protocol),
         folder=config.folder,
     )
     if config.folder is not None:
-        _write(config.folder, result, _evidence(truth, predictors, measured, real))
+        _write(config.folder, result, _evidence(reference, predictors, measured, real))
     return result
 
 
-def _counted(truth: Reference) -> dict[str, str]:
-    height, width = truth.size
+def _counted(reference: Reference) -> dict[str, str]:
+    height, width = reference.size
     return {
         "program": f"sketch2img {__version__}",
-        "pictures": f"{len(truth)}",
+        "pictures": f"{len(reference)}",
         "size": f"{width}x{height} pixels",
     }
 
@@ -171,18 +171,18 @@ def _scores(
     ]
 
 
-def _few(truth: Reference, tools: Tools) -> list[str]:
+def _few(reference: Reference, tools: Tools) -> list[str]:
     limits = {n: m.FEW for n, m in tools.metrics.items() if hasattr(m, "FEW")}
     return [
-        f"{tools.metrics[name].TITLE} on {len(truth)} images is biased upwards, because there are "
-        f"fewer than {limit}; compare it only with scores on as many images"
+        f"{tools.metrics[name].TITLE} on {len(reference)} images is biased upwards, because there "
+        f"are fewer than {limit}; compare it only with scores on as many images"
         for name, limit in limits.items()
-        if len(truth) < limit
+        if len(reference) < limit
     ]
 
 
 def _evidence(
-    truth: Reference,
+    reference: Reference,
     predictors: Sequence[Candidate],
     measured: Sequence[Measured],
     real: RealSide,
@@ -192,7 +192,7 @@ def _evidence(
         for predictor, own in zip(predictors, measured, strict=True)
         if "faces" in own.features
     }
-    return Evidence(truth, tuple(predictors), tuple(measured), rocs)
+    return Evidence(reference, tuple(predictors), tuple(measured), rocs)
 
 
 def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
@@ -236,26 +236,26 @@ def evaluate_split(
             "there is nothing to evaluate", hint="add --model MODEL or folders of generated photos"
         )
     tools = open_tools(config.metrics, size=dataset.description.size)
-    stored, truth = dataset.split(split), references.truth_of_split(dataset, split)
+    stored, reference = dataset.split(split), references.truth_of_split(dataset, split)
     names = references.of_all(models, folders)
-    contestants = _contestants(models, names, stored, device)
-    seen = _trained_on(contestants, stored, config)
+    candidates = _candidates(models, names, stored, device)
+    seen = _trained_on(candidates, stored, config)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     predictors = (
-        *(contestant.predictor for contestant in contestants),
-        *(references.folder_predictor(f, truth, names[f]) for f in folders),
+        *(candidate.predictor for candidate in candidates),
+        *(references.folder_predictor(f, reference, names[f]) for f in folders),
         *references.baseline_predictors(training, stored),
     )
     check(predictors, config)
     more = {
-        contestant.predictor.name: {"trained_on": count}
-        | _beside(contestant, stored, training, tools, device=device, reporter=reporter)
-        for contestant, count in zip(contestants, seen, strict=True)
+        candidate.predictor.name: {"trained_on": count}
+        | _beside(candidate, stored, training, tools, device=device, reporter=reporter)
+        for candidate, count in zip(candidates, seen, strict=True)
     }
     thumbnails = None if training is None else features.memorisation_thumbnails(training.photos)
-    warnings = tuple(_doubts(contestants, folders, dataset, training is None))
+    warnings = tuple(_doubts(candidates, folders, dataset, training is None))
     extras = Extras(more, thumbnails, warnings, _protocol(dataset, device))
-    return compare(truth, predictors, tools, config=config, reporter=reporter, extras=extras)
+    return compare(reference, predictors, tools, config=config, reporter=reporter, extras=extras)
 
 
 def evaluate_folders(
@@ -268,14 +268,14 @@ def evaluate_folders(
 ) -> EvalResult:
     """Score folders against a folder of real photos, paired by name; `size` is height, width."""
     tools = open_tools(config.metrics, size=size)
-    truth = references.truth_of_folder(real, size)
+    reference = references.truth_of_folder(real, size)
     names = references.of_all((), folders)
-    predictors = [references.folder_predictor(f, truth, names[f]) for f in folders]
+    predictors = [references.folder_predictor(f, reference, names[f]) for f in folders]
     check(predictors, config)
-    return compare(truth, predictors, tools, config=config, reporter=reporter)
+    return compare(reference, predictors, tools, config=config, reporter=reporter)
 
 
-def _contestants(
+def _candidates(
     models: Sequence[Path],
     names: Mapping[Path, str],
     split: StoredSplit,
@@ -290,24 +290,24 @@ def _contestants(
 
 
 def _trained_on(
-    contestants: Sequence[ModelCandidate], split: StoredSplit, config: EvalConfig
+    candidates: Sequence[ModelCandidate], split: StoredSplit, config: EvalConfig
 ) -> list[int]:
     """Count the pairs that each model was trained on; raise DataError unless that is allowed."""
-    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if contestants else []
+    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if candidates else []
     found = []
-    for contestant in contestants:
-        trained_on = marked(contestant.model.trained_on)
+    for candidate in candidates:
+        trained_on = marked(candidate.model.trained_on)
         found.append(sum(mark in trained_on for mark in marks))
         if found[-1] and not config.allows_trained:
             raise DataError(
-                f"{contestant.model.path} was trained on {found[-1]} of these {len(split)} pairs",
+                f"{candidate.model.path} was trained on {found[-1]} of these {len(split)} pairs",
                 hint="evaluate it on other pairs, or add --allow-trained to get marked scores",
             )
     return found
 
 
 def _beside(
-    contestant: ModelCandidate,
+    candidate: ModelCandidate,
     split: StoredSplit,
     training: StoredSplit | None,
     tools: Tools,
@@ -315,10 +315,10 @@ def _beside(
     device: Device,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    model = contestant.model
+    model = candidate.model
     judged = None
     try:
-        judged = score_of_run(model.path, split, contestant.predictor, device)
+        judged = score_of_run(model.path, split, candidate.predictor, device)
     except CheckpointError as error:  # the model itself can still be scored
         reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
     else:
@@ -343,32 +343,32 @@ def _on_training(
     if not rows:
         return {}
     few = StoredSplit.of(training.take(rows))
-    truth = Reference("training pairs", few.ids, few.size, few.photos.take)
+    reference = Reference("training pairs", few.ids, few.size, few.photos.take)
     predictor = references.model_predictor("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     (measured,) = measure(
-        [predictor], truth, replace(tools, scores=quick, extractors={}), {}, reporter
+        [predictor], reference, replace(tools, scores=quick, extractors={}), {}, reporter
     )
     return {name: float(values.mean()) for name, values in measured.values.items()}
 
 
 def _doubts(
-    contestants: Sequence[ModelCandidate],
+    candidates: Sequence[ModelCandidate],
     folders: Sequence[Path],
     dataset: PreparedSet,
     is_untrained: bool,
 ) -> Iterator[str]:
-    for contestant in contestants:
-        model, size = contestant.model, dataset.description.size
+    for candidate in candidates:
+        model, size = candidate.model, dataset.description.size
         if model.size != size:
             yield (
-                f"{contestant.predictor.name} generates photos of {_text(model.size)}: sketches "
+                f"{candidate.predictor.name} generates photos of {_text(model.size)}: sketches "
                 f"were resized to this size, and its photos to {_text(size)}"
             )
         if model.fingerprint != dataset.description.fingerprint:
-            yield f"{contestant.predictor.name} was trained on another dataset ({model.dataset})"
+            yield f"{candidate.predictor.name} was trained on another dataset ({model.dataset})"
         if not model.trained_on:
-            yield f"{contestant.predictor.name} does not record which pairs it was trained on"
+            yield f"{candidate.predictor.name} does not record which pairs it was trained on"
     if folders and dataset.description.align != Align.NONE:
         yield (
             "the real photos were aligned by their faces; the photos in folders are not, so they "

@@ -99,19 +99,19 @@ class Tools:
 
 def measure(
     predictors: Sequence[Candidate],
-    truth: Reference,
+    reference: Reference,
     tools: Tools,
     places: Mapping[str, Places],
     reporter: Reporter,
 ) -> list[Measured]:
     """Compute values, features and thumbnails of all images of all methods, batch by batch."""
     notes = [_Notes(tools) for _ in predictors]
-    for rows in truth.batches():
-        real = truth.read(rows)
+    for rows in reference.batches():
+        real = reference.read(rows)
         here = {name: found[rows.start : rows.stop] for name, found in places.items()}
         for predictor, note in zip(predictors, notes, strict=True):
             note.take(predictor.read(rows), real, tools, here)
-        reporter(Advanced(f"images of {truth.name}", rows.stop, len(truth)))
+        reporter(Advanced(f"images of {reference.name}", rows.stop, len(reference)))
     return [note.whole() for note in notes]
 
 
@@ -178,45 +178,45 @@ class RealSide:
     thumbnails: Pixels  # (N, 16, 16, 3)
 
 
-def look(truth: Reference, tools: Tools, reporter: Reporter) -> RealSide:
+def look(reference: Reference, tools: Tools, reporter: Reporter) -> RealSide:
     """Compute features, places and thumbnails of all real photos, or read them from the cache."""
     digest, thumbnails = hashlib.sha256(), []
-    for rows in truth.batches():
-        photos = truth.read(rows)
+    for rows in reference.batches():
+        photos = reference.read(rows)
         for photo in photos:
             digest.update(picture_hash(photo).encode())
         thumbnails.append(memorisation_thumbnails(photos))
     features, places = {}, {}
     for name in tools.extractors:
-        features[name], places[name] = _cached(name, digest.hexdigest(), truth, tools, reporter)
+        features[name], places[name] = _cached(name, digest.hexdigest(), reference, tools, reporter)
     return RealSide(features, places, np.concatenate(thumbnails))
 
 
 def _cached(
-    name: str, digest: str, truth: Reference, tools: Tools, reporter: Reporter
+    name: str, digest: str, reference: Reference, tools: Tools, reporter: Reporter
 ) -> tuple[Floats, Places]:
     protocol = registry.extractor(name).PROTOCOL
-    key = hashlib.sha256(f"{__version__} {protocol} {truth.size} {digest}".encode()).hexdigest()
+    key = hashlib.sha256(f"{__version__} {protocol} {reference.size} {digest}".encode()).hexdigest()
     stem = paths.cache_home() / "features" / f"{name}-{key[:32]}"
     kept = [stem.with_name(f"{stem.name}-{what}.npy") for what in ("places", "features")]
     try:
         places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
     except (OSError, ValueError, EOFError):  # the file is missing or damaged
-        places, features = _look_through(tools.extractors[name], name, truth, reporter)
+        places, features = _look_through(tools.extractors[name], name, reference, reporter)
         files.write_whole(kept[0], partial(_save, rows=places))
         files.write_whole(kept[1], partial(_save, rows=features))
     return np.asarray(features), np.asarray(places)
 
 
 def _look_through(
-    extractor: Extractor, name: str, truth: Reference, reporter: Reporter
+    extractor: Extractor, name: str, reference: Reference, reporter: Reporter
 ) -> tuple[Places, Floats]:
     features, places = FeatureStore(), []
-    for rows in truth.batches():
-        photos = truth.read(rows)
+    for rows in reference.batches():
+        photos = reference.read(rows)
         places.append(extractor.look(photos))
         features.add(extractor.describe(photos, places[-1]))
-        reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(truth)))
+        reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
     return np.concatenate(places), features.whole()
 
 

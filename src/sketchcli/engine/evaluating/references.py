@@ -75,14 +75,14 @@ def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
     return np.stack([images.resize(picture, size) for picture in pictures])
 
 
-def folder_predictor(folder: Path, truth: Reference, name: str) -> Candidate:
+def folder_predictor(folder: Path, reference: Reference, name: str) -> Candidate:
     """Return a folder as a method, paired by name and fitted to the size like the real photos."""
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
-    theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in truth.ids}
+    theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in reference.ids}
     pairing = pair_by_name(ours, theirs)
     _check_complete(pairing, folder, ours)
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
-    read = _reader([files[i] for i in truth.ids], truth.size, truth.fit)
+    read = _reader([files[i] for i in reference.ids], reference.size, reference.fit)
     return Candidate(name, "folder", read, str(folder))
 
 

@@ -71,9 +71,9 @@ class PhotoGenerator:
         return [photos[index] for index in range(len(prepared))]
 
     def _photos(self, prepared: Sequence[Prepared]) -> list[Pixels]:
-        artist = self._studio.artist
-        drawn = artist.draw(prepared)
-        return [artist.finish(one, parts) for one, parts in zip(prepared, drawn, strict=True)]
+        sampler = self._studio.sampler
+        drawn = sampler.draw(prepared)
+        return [sampler.finish(one, parts) for one, parts in zip(prepared, drawn, strict=True)]
 
 
 def open_generator(

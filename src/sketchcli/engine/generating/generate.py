@@ -135,9 +135,9 @@ class Writer:
 class JobRunner:
     """Turns jobs into files."""
 
-    def __init__(self, preparer: Preparer, artist: Sampler, writer: Writer) -> None:
-        self.preparer, self.artist, self.writer = preparer, artist, writer
-        self.limit = BATCHES_AHEAD * artist.streams * artist.batch
+    def __init__(self, preparer: Preparer, sampler: Sampler, writer: Writer) -> None:
+        self.preparer, self.sampler, self.writer = preparer, sampler, writer
+        self.limit = BATCHES_AHEAD * sampler.streams * sampler.batch
         self._drawing: deque[Future[list[Drawn]]] = deque()
         self._writing: deque[Future[GeneratedFile]] = deque()
 
@@ -146,18 +146,18 @@ class JobRunner:
 
         After Ctrl-C, the files that are being written are finished and no others are started.
         """
-        artist = self.artist
+        sampler = self.sampler
         with (
             ThreadPoolExecutor(WRITERS) as writers,
             ThreadPoolExecutor(
-                artist.streams, initializer=torch.set_num_threads, initargs=(artist.threads,)
+                sampler.streams, initializer=torch.set_num_threads, initargs=(sampler.threads,)
             ) as drawers,
             ThreadPoolExecutor(READERS) as readers,
         ):
             try:
                 for batch in self._batches(self._prepared(readers, jobs)):
                     self._drawing.append(drawers.submit(self._drawn, batch))
-                    yield from self._written(writers, drawing=artist.streams, writing=self.limit)
+                    yield from self._written(writers, drawing=sampler.streams, writing=self.limit)
                 yield from self._written(writers, drawing=0, writing=0)
             finally:
                 for pool in (readers, drawers, writers):
@@ -212,9 +212,9 @@ class JobRunner:
         for one in ready:
             group = groups.setdefault(one.group, [])
             group.append(one)
-            if one.sketch is None or sum(map(_frames, group)) >= self.artist.gathered:
+            if one.sketch is None or sum(map(_frames, group)) >= self.sampler.gathered:
                 yield groups.pop(one.group)
-            elif sum(map(len, groups.values())) > HELD_BATCHES * self.artist.batch:
+            elif sum(map(len, groups.values())) > HELD_BATCHES * self.sampler.batch:
                 yield groups.pop(max(groups, key=lambda key: len(groups[key])))
         yield from groups.values()
 
@@ -225,7 +225,7 @@ class JobRunner:
             return [Drawn(one) for one in batch]
         started = time.perf_counter()
         try:
-            photos = self.artist.draw(sketches, batch[0].job.variation)
+            photos = self.sampler.draw(sketches, batch[0].job.variation)
         except Exception as error:  # noqa: BLE001 - out of memory, most likely
             if len(batch) > 1:  # retry one by one, so that the other sketches are not lost
                 return [drawn for one in batch for drawn in self._drawn([one])]
@@ -243,7 +243,7 @@ class JobRunner:
             return failed(one)
         started = time.perf_counter()
         try:
-            self.writer.write(one.job, sketch, self.artist.finish(sketch, drawn.parts))
+            self.writer.write(one.job, sketch, self.sampler.finish(sketch, drawn.parts))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             spent = one.milliseconds + _since(started)
             return failed(Ready(one.job, spent, error=failure(one.job.source, error)))
@@ -363,7 +363,7 @@ class Pipeline:
     """Loaded models, and what it takes to generate photos with them."""
 
     preparer: Preparer
-    artist: Sampler
+    sampler: Sampler
 
     @classmethod
     def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Pipeline":
@@ -390,7 +390,7 @@ class Pipeline:
         self, jobs: Iterable[Job], writer: Writer, tell: Callable[[GeneratedFile], None]
     ) -> None:
         """Turn jobs into files, and report each, also those that are written after Ctrl-C."""
-        pipeline = JobRunner(self.preparer, self.artist, writer)
+        pipeline = JobRunner(self.preparer, self.sampler, writer)
         try:
             with contextlib.closing(pipeline.run(jobs)) as files:
                 for file in files:

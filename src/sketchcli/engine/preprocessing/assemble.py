@@ -27,7 +27,7 @@ FEATURES_FILE = "features"
 class Assembly:
     """The pairs that were kept, with their audit records."""
 
-    ledger: Exclusions
+    exclusions: Exclusions
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
@@ -35,28 +35,28 @@ class Assembly:
 
 
 def assemble(
-    workshop: ChunkStore,
+    store: ChunkStore,
     chunks: Iterable[int],
     folder: Path,
-    ledger: Exclusions,
+    exclusions: Exclusions,
     reporter: Reporter,
 ) -> Assembly:
     """Write the arrays of all pairs that may be kept into `folder`.
 
     The test pairs come first: an image in both splits is dropped from the training split. `chunks`
-    yields the numbers of all chunks, each as soon as it is finished. The ledger decides which pairs
-    are kept, and records the skipped files.
+    yields the numbers of all chunks, each as soon as it is finished. The exclusions decide which
+    pairs are kept, and record the skipped files.
     """
-    count, path = len(workshop.jobs), workshop.folder / FEATURES_FILE
-    assembly = Assembly(ledger)
+    count, path = len(store.jobs), store.folder / FEATURES_FILE
+    assembly = Assembly(exclusions)
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
         writers: dict[str, ShardedWriter] = {}
-        for done, (job, outcome, made) in enumerate(workshop.outcomes(chunks), 1):
+        for done, (job, outcome, made) in enumerate(store.outcomes(chunks), 1):
             if done % 1000 == 0 or done == count:
                 reporter(Advanced("stored", done, count))
             if made is None:
-                ledger.leave_out(f"unreadable pair: {outcome.error}", *job.files)
+                exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
             if not _is_taken(assembly, job, outcome):
                 continue
@@ -76,7 +76,7 @@ def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
     """Return whether to keep a pair; further sketches of a photo follow the first."""
     if job.draw:
         return assembly.sitting == job.first
-    return assembly.ledger.takes(_pictures(job, outcome), job.split)
+    return assembly.exclusions.takes(_pictures(job, outcome), job.split)
 
 
 def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:

@@ -242,7 +242,7 @@ def most_workers(system: str = sys.platform) -> int:
 
 
 def made_chunks(
-    workshop: ChunkStore, *, workers: int, reporter: Reporter, place: ProcessRank = ALONE
+    store: ChunkStore, *, workers: int, reporter: Reporter, place: ProcessRank = ALONE
 ) -> Generator[int, None, None]:
     """Make the missing chunks; yield each chunk's number once it and all before it are finished.
 
@@ -251,12 +251,12 @@ def made_chunks(
     With one worker, no other process is started.
     """
     if place.count > 1:
-        make_share(workshop, workers=workers, place=place)
-        await_chunks(workshop, reporter=reporter)
-    missing = _missing(workshop, ALONE)
-    ready, total = set(workshop.chunks) - set(missing), len(workshop.jobs)
-    with contextlib.closing(_made(workshop, missing, workers)) as made:
-        for number in workshop.chunks:
+        make_share(store, workers=workers, place=place)
+        await_chunks(store, reporter=reporter)
+    missing = _missing(store, ALONE)
+    ready, total = set(store.chunks) - set(missing), len(store.jobs)
+    with contextlib.closing(_made(store, missing, workers)) as made:
+        for number in store.chunks:
             while number not in ready:
                 ready.add(next(made))
                 reporter(Advanced("pairs", min(len(ready) * CHUNK, total), total))
@@ -264,66 +264,66 @@ def made_chunks(
         next(made, None)  # the pool's workers then end by themselves
 
 
-def make_share(workshop: ChunkStore, *, workers: int, place: ProcessRank) -> int:
+def make_share(store: ChunkStore, *, workers: int, place: ProcessRank) -> int:
     """Make the missing chunks among those of one process; return how many they were."""
-    missing = _missing(workshop, place)
-    for _ in _made(workshop, missing, workers):
+    missing = _missing(store, place)
+    for _ in _made(store, missing, workers):
         pass
     return len(missing)
 
 
-def share_of(workshop: ChunkStore, place: ProcessRank) -> range:
+def share_of(store: ChunkStore, place: ProcessRank) -> range:
     """Return the chunks that one of several processes has to make."""
-    return workshop.chunks[place.rank :: place.count]
+    return store.chunks[place.rank :: place.count]
 
 
-def _missing(workshop: ChunkStore, place: ProcessRank) -> list[int]:
-    return [number for number in share_of(workshop, place) if not workshop.is_done(number)]
+def _missing(store: ChunkStore, place: ProcessRank) -> list[int]:
+    return [number for number in share_of(store, place) if not store.is_done(number)]
 
 
-def await_chunks(workshop: ChunkStore, *, reporter: Reporter) -> None:
+def await_chunks(store: ChunkStore, *, reporter: Reporter) -> None:
     """Wait until all ranks have made their chunks; fail after PATIENCE seconds without progress."""
     done, last = -1, time.monotonic()
-    while done < len(workshop.chunks):
-        found = sum(map(workshop.is_done, workshop.chunks))
+    while done < len(store.chunks):
+        found = sum(map(store.is_done, store.chunks))
         if found > done:
             done, last = found, time.monotonic()
-            total = len(workshop.jobs)
+            total = len(store.jobs)
             reporter(Advanced("pairs", min(done * CHUNK, total), total))
         elif time.monotonic() - last > PATIENCE:
             raise DataError(
-                f"{workshop.folder}: {len(workshop.chunks) - done} chunks were never made",
+                f"{store.folder}: {len(store.chunks) - done} chunks were never made",
                 hint="check whether a process failed, and run the same command again to resume",
             )
         else:
             time.sleep(0.1)
 
 
-def await_workshop(workshop: ChunkStore, is_finished: Callable[[str], bool]) -> None:
+def await_workshop(store: ChunkStore, is_finished: Callable[[str], bool]) -> None:
     """Wait until the main process has prepared the folder, or has finished without this rank.
 
     `is_finished` returns whether the dataset with an identity has been written. The wait ends with
     a DataError after PATIENCE seconds.
     """
-    identity, start = workshop.identity, time.monotonic()
-    while not workshop.belongs_to(identity) and not is_finished(identity):
+    identity, start = store.identity, time.monotonic()
+    while not store.belongs_to(identity) and not is_finished(identity):
         if time.monotonic() - start > PATIENCE:
-            raise DataError(f"{workshop.folder}: the main process never prepared this folder")
+            raise DataError(f"{store.folder}: the main process never prepared this folder")
         time.sleep(0.1)
 
 
-def _made(workshop: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
+def _made(store: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
     workers = min(workers, len(numbers), most_workers())
     if workers <= 1:
         for number in numbers:
-            make_chunk(workshop.folder, workshop.recipe, number, workshop.jobs_of(number))
+            make_chunk(store.folder, store.recipe, number, store.jobs_of(number))
             yield number
         return
     with _pool(workers) as pool:
         queue, running = iter(numbers), dict[Future[None], int]()
         for number in queue:
-            jobs = workshop.jobs_of(number)
-            future = pool.submit(make_chunk, workshop.folder, workshop.recipe, number, jobs)
+            jobs = store.jobs_of(number)
+            future = pool.submit(make_chunk, store.folder, store.recipe, number, jobs)
             running[future] = number
             if len(running) >= AHEAD * workers:
                 yield from _finished(running)

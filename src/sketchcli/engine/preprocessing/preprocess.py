@@ -64,24 +64,24 @@ def preprocess(
     the audit next to the target. By default, the rank of this process is that set by `torchrun`;
     ranks other than the main one only make their chunks.
     """
-    target, ledger = target.resolve(), Exclusions(dict(source.left_out))
-    jobs = _plan(source, config, ledger)
+    target, exclusions = target.resolve(), Exclusions(dict(source.left_out))
+    jobs = _plan(source, config, exclusions)
     if not jobs:
-        raise _nothing_left(ledger.left_out)
-    workshop = ChunkStore(target.parent / f".{target.name}.work", config.recipe, jobs)
+        raise _nothing_left(exclusions.left_out)
+    store = ChunkStore(target.parent / f".{target.name}.work", config.recipe, jobs)
     place = place or _place_in_environment()
     if not place.is_first:  # only the main process assembles the dataset
-        return _make_share(workshop, target, place, processes)
+        return _make_share(store, target, place, processes)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        assembly = _assemble(workshop, ledger, place, processes, reporter)
+        assembly = _assemble(store, exclusions, place, processes, reporter)
         audit = assembling.audit(assembly, config.division, threads=processes)
         about = _describe(
-            assembly, audit, source, origin, config, name=target.name, recipe=workshop.identity
+            assembly, audit, source, origin, config, name=target.name, recipe=store.identity
         )
-        _write(workshop.assembled, about, audit, config, target)
-        files.move_in(workshop.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        workshop.remove()
+        _write(store.assembled, about, audit, config, target)
+        files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
+        store.remove()
     tell(about, audit, source, config.division, reporter)
     return _result(about, target, audit)
 
@@ -92,18 +92,22 @@ def _place_in_environment() -> ProcessRank:
 
 
 def _assemble(
-    workshop: ChunkStore, ledger: Exclusions, place: ProcessRank, processes: int, reporter: Reporter
+    store: ChunkStore,
+    exclusions: Exclusions,
+    place: ProcessRank,
+    processes: int,
+    reporter: Reporter,
 ) -> Assembly:
-    workshop.prepare(reporter)
-    made = chunks.made_chunks(workshop, workers=processes, reporter=reporter, place=place)
+    store.prepare(reporter)
+    made = chunks.made_chunks(store, workers=processes, reporter=reporter, place=place)
     with _interruptible(), contextlib.closing(made):
-        return _put_together(workshop, made, ledger, reporter)
+        return _put_together(store, made, exclusions, reporter)
 
 
-def _plan(source: Source, config: PreprocessConfig, ledger: Exclusions) -> tuple[Job, ...]:
+def _plan(source: Source, config: PreprocessConfig, exclusions: Exclusions) -> tuple[Job, ...]:
     return plan(
         source.pairs,
-        ledger,
+        exclusions,
         rule=config.division,
         styles=config.styles,
         draws=config.draws,
@@ -122,21 +126,19 @@ def _interruptible() -> Iterator[None]:
 
 
 def _put_together(
-    workshop: ChunkStore, made: Iterable[int], ledger: Exclusions, reporter: Reporter
+    store: ChunkStore, made: Iterable[int], exclusions: Exclusions, reporter: Reporter
 ) -> Assembly:
-    with files.writing(workshop.folder, hint=GO_ON):
-        shutil.rmtree(workshop.assembled, ignore_errors=True)
-        workshop.assembled.mkdir()
-        assembly = assemble(workshop, made, workshop.assembled, ledger, reporter)
+    with files.writing(store.folder, hint=GO_ON):
+        shutil.rmtree(store.assembled, ignore_errors=True)
+        store.assembled.mkdir()
+        assembly = assemble(store, made, store.assembled, exclusions, reporter)
     if not assembly.pairs:
-        workshop.remove()
-        raise _nothing_left(ledger.left_out)
+        store.remove()
+        raise _nothing_left(exclusions.left_out)
     return assembly
 
 
-def _make_share(
-    workshop: ChunkStore, target: Path, place: ProcessRank, processes: int
-) -> ShareResult:
+def _make_share(store: ChunkStore, target: Path, place: ProcessRank, processes: int) -> ShareResult:
     def is_finished(identity: str) -> bool:
         try:
             return prepared.read(target).description.recipe == identity
@@ -144,11 +146,11 @@ def _make_share(
             return False
 
     made = 0
-    if chunks.share_of(workshop, place):
-        chunks.await_workshop(workshop, is_finished)
-        if workshop.folder.exists():
+    if chunks.share_of(store, place):
+        chunks.await_workshop(store, is_finished)
+        if store.folder.exists():
             with _interruptible():
-                made = chunks.make_share(workshop, workers=processes, place=place)
+                made = chunks.make_share(store, workers=processes, place=place)
     return ShareResult(place.rank, place.count, made)
 
 
@@ -173,8 +175,8 @@ def _describe(
         command=config.command,
         pairing=source.rule,
         pairs=tuple(assembly.pairs),
-        left_out=assembly.ledger.left_out,
-        repeated=assembly.ledger.repeated,
+        left_out=assembly.exclusions.left_out,
+        repeated=assembly.exclusions.repeated,
         unaligned=assembly.unaligned,
         findings=audit.counts,
         recipe=recipe,
@@ -252,7 +254,7 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
 
 def plan(
     pairs: Sequence[SourcePair],
-    ledger: Exclusions,
+    exclusions: Exclusions,
     *,
     rule: SplitRule,
     styles: Sequence[str],
@@ -261,7 +263,7 @@ def plan(
 ) -> tuple[Job, ...]:
     """Return the jobs, test pairs first, with the sketches of one photo next to each other.
 
-    Pairs that belong to no split are entered in the ledger. For every photo without a sketch,
+    Pairs that belong to no split are entered in the exclusions. For every photo without a sketch,
     `draws` sketches are drawn in the styles in turn; the seed decides which style comes first.
     """
     lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
@@ -271,7 +273,7 @@ def plan(
         split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
         if split is None:
             found = [path for path in (pair.sketch, pair.photo) if path]
-            ledger.leave_out("in neither of the official CUHK lists", *found)
+            exclusions.leave_out("in neither of the official CUHK lists", *found)
             continue
         jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
     jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))

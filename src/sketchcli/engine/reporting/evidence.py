@@ -19,7 +19,7 @@ BINS = 30
 class Evidence:
     """The images and their values, in the order of the result's scores."""
 
-    truth: Reference
+    reference: Reference
     predictors: tuple[Candidate, ...]
     measured: tuple[Measured, ...]  # one per method; a value may be NaN
     rocs: dict[str, Roc]  # name of a method -> its verification curve; may be empty
@@ -61,7 +61,7 @@ def _lines(evidence: Evidence) -> Iterator[list[str]]:
     metrics = evidence.metrics
     yield ["id", "predictor", *metrics]
     for predictor, measured in zip(evidence.predictors, evidence.measured, strict=True):
-        for row, identity in enumerate(evidence.truth.ids):
+        for row, identity in enumerate(evidence.reference.ids):
             cells = (_cell(measured.values.get(name), row) for name in metrics)
             yield [identity, predictor.name, *cells]
 

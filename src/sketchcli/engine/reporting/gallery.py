@@ -55,7 +55,7 @@ class Album:
 
 def compose(result: EvalResult, evidence: Evidence) -> Album:
     """Choose the images, read and encode them."""
-    has_sketches = evidence.truth.read_sketches is not None
+    has_sketches = evidence.reference.read_sketches is not None
 
     def keys(choice: Choice) -> set[Key]:
         return choice.keys(has_sketches=has_sketches)
@@ -126,8 +126,8 @@ def _read(evidence: Evidence, keys: set[Key]) -> dict[Key, str]:
 def _reader(evidence: Evidence, source: int) -> Read:
     if source >= 0:
         return evidence.predictors[source].read
-    sketches = evidence.truth.read_sketches
-    return sketches if source == _SKETCH and sketches is not None else evidence.truth.read
+    sketches = evidence.reference.read_sketches
+    return sketches if source == _SKETCH and sketches is not None else evidence.reference.read
 
 
 def _runs(rows: Sequence[int]) -> Iterator[range]:
@@ -159,14 +159,14 @@ def _data(
     rows = sorted({row for source, row in pictures if source == _PHOTO})
     metrics = dict.fromkeys(choice.metric for choice in kept)
     return {
-        "size": list(evidence.truth.size),
+        "size": list(evidence.reference.size),
         "pictures": list(place),
         "metrics": {
             name: [result.metrics[name].title, result.metrics[name].direction] for name in metrics
         },
         "rows": {
             row: {
-                "id": evidence.truth.ids[row],
+                "id": evidence.reference.ids[row],
                 "sketch": number_of.get((_SKETCH, row)),
                 "photo": number_of[_PHOTO, row],
             }

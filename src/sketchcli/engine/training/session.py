@@ -62,7 +62,7 @@ class Session:
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self.new_trainer()
         trained_on = photo_hashes(self.training.photos[row] for row in self.pairs.trained)
-        self.keeper = Checkpointer(
+        self.checkpointer = Checkpointer(
             run,
             config,
             dataset.description,
@@ -76,7 +76,7 @@ class Session:
         )
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         validator = Validator(config, self.pairs, self.training.take(few), device)
-        self.watch = RunLogger(run, ranks, reporter, validator, self.keeper)
+        self.watch = RunLogger(run, ranks, reporter, validator, self.checkpointer)
         self.progress = Progress(config.epochs)
         self.strength = AdaptiveStrength(config.augmentation)
         self.saved_at = time.monotonic()
@@ -175,7 +175,7 @@ class Session:
 
     def restore(self) -> None:
         """Restore the last good training state."""
-        self.progress = self.keeper.restore(self.trainer, self.watch.report)
+        self.progress = self.checkpointer.restore(self.trainer, self.watch.report)
         self.progress.epochs = self.config.epochs
         self.strength.restore(self.progress.strength)
 
@@ -218,7 +218,7 @@ class Session:
     def save(self, *, is_end: bool = False) -> None:
         """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
-            self.keeper.save(self.trainer, self.progress)
+            self.checkpointer.save(self.trainer, self.progress)
             sample_sheets.write_curves(self.run.curves, self.run.read_log())
         self.saved_at = time.monotonic()
 
@@ -253,7 +253,7 @@ class RunLogger:
     ranks: Ranks
     report: Reporter
     validator: Validator
-    keeper: Checkpointer
+    checkpointer: Checkpointer
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""
@@ -272,7 +272,7 @@ class RunLogger:
         sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
         is_best = self.count(epoch, found, progress)
         if is_best:
-            self.keeper.save_best(trainer, progress)
+            self.checkpointer.save_best(trainer, progress)
         event = Validated(
             epoch + 1,
             progress.epochs,
@@ -307,7 +307,7 @@ class RunLogger:
 
     def treat(self, epoch: int, finding: diagnosis.Finding, progress: Progress) -> None:
         """Report a finding; unless the settings forbid it, apply its treatment."""
-        acts = self.keeper.config.validation.doctor == "act"
+        acts = self.checkpointer.config.validation.doctor == "act"
         treatment = finding.treatment if acts else ""
         if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
             progress.discriminator_scale /= 2

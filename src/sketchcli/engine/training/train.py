@@ -373,7 +373,7 @@ def finish(session: Session, *, command: str) -> TrainResult:
 def tell(session: Session, result: TrainResult, command: str) -> None:
     """Write the report and the model card."""
     run, figures = session.run, compared(session)
-    about = session.keeper.about(session.progress)
+    about = session.checkpointer.about(session.progress)
     height, width = session.dataset.description.size
     story = RunStory(
         name=run.folder.name,
