@@ -115,7 +115,7 @@ $(NETWORKS)/fetched: | $(DEV)
 	&& rm -r $(PACKAGES) && touch $@
 
 test: lint $(NETWORKS)/fetched ## check style and types, and run every test with coverage
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
 
 docs: $(DEV) ## write the pages that come from the program, including the man page
