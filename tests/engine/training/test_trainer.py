@@ -94,7 +94,7 @@ def double(monkeypatch):
     torch.set_default_dtype(torch.float32)
 
 
-def test_one_step_of_paper_is_the_source_s_step_written_out(cpu, double):
+def test_one_step_of_paper_is_the_described_step_written_out(cpu, double):
     """One batch of real and generated photos, one call, both losses, both optimisers."""
     random = torch.Generator().manual_seed(1)
     sketch = torch.rand(6, 1, 64, 64, generator=random) * 2 - 1
