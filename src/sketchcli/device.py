@@ -1,4 +1,7 @@
-"""Device, precision and number of threads, which are resolved once, before any work starts."""
+"""Device, precision and number of threads, which are resolved once, before any work starts.
+
+A device is compared with the CPU on one sketch before it is used.
+"""
 
 import copy
 import os

@@ -16,7 +16,7 @@ def photo(name, shade):
 
 @pytest.fixture
 def exclusions():
-    """A exclusions that has taken a pair of shade 1 for testing."""
+    """An `Exclusions` that has taken a pair of shade 1 for testing."""
     exclusions = Exclusions()
     assert exclusions.takes(sketch("a", 1) | photo("a", 1), "test")
     return exclusions

@@ -40,7 +40,7 @@ CUFSF = Asset(
 )
 
 
-# FS2K has 2,104 faces, each drawn by an sampler in one of three styles.
+# FS2K has 2,104 faces, each drawn by an artist in one of three styles.
 # The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
 # split in two lists; `arrange_fs2k` gives a pair one name and its split a folder.
 

@@ -1,4 +1,4 @@
-"""Pair sketches with photos by name, never by position.
+"""Pair sketches with photos by name, never by position, and record the files left out.
 
 Sorting two folders pairs the wrong people as soon as the names of one have a prefix that the others
 lack: the CUHK training sketches (`F2-005-01-sz1`) sort differently from their photos (`f-005-01`).

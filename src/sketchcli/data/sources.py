@@ -1,4 +1,7 @@
-"""Find the images of a raw dataset: in two folders, side by side, or in a tree of named folders."""
+"""Find the images of a raw dataset.
+
+They are in two folders, side by side in one image, in a tree of named folders, or in a manifest.
+"""
 
 import csv
 import io

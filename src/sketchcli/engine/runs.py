@@ -1,4 +1,7 @@
-"""Run folders: their files, the run or weights that a user refers to, and the newest run."""
+"""Run folders: their files, the run or weights that a user refers to, and the newest run.
+
+The file also reads and writes the provenance of datasets, and lists the models for `models`.
+"""
 
 import contextlib
 import json

@@ -1,4 +1,7 @@
-"""Construction of networks from the names and options in a configuration."""
+"""Construction of networks from the names and options in a configuration.
+
+Generator and discriminator are also combined for training, and batch norms folded for generating.
+"""
 
 from dataclasses import asdict, fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The subject of an image: an sampler leaves a plain background out."""
+"""The subject of an image: an artist leaves a plain background out."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Tones of a drawing: how dark an sampler draws dark areas, soft shadows and small details."""
+"""Tones of a drawing: how dark an artist draws dark areas, soft shadows and small details."""
 
 from dataclasses import dataclass
 

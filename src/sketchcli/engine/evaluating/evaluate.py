@@ -1,4 +1,7 @@
-"""One evaluation: several methods compared with the same real photos, in one table."""
+"""One evaluation: several methods compared with the same real photos, in one table.
+
+The discriminator of a run is scored by how well it tells real from generated photos.
+"""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

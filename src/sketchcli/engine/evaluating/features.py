@@ -1,4 +1,8 @@
-"""What an evaluation computes from images, batch by batch: values, features and thumbnails."""
+"""What an evaluation computes from images, batch by batch: values, features and thumbnails.
+
+The file also opens the metrics and their networks, caches the features of the real photos, and
+checks whether a model has memorised its training photos.
+"""
 
 import hashlib
 import tempfile

@@ -1,4 +1,4 @@
-"""The sides of a comparison: splits, folders, models and baselines as rows of images."""
+"""What an evaluation compares: the real photos, and those of models, folders and baselines."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,7 @@
-"""The SHA-256 of every file in a folder, in the format that `sha256sum -c` reads."""
+"""The SHA-256 of every file in a folder, in the format that `sha256sum -c` reads.
+
+`fetch-data --verify` compares them with the files, and `fetch-data --list` shows what is on disk.
+"""
 
 import hashlib
 import re

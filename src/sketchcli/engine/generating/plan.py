@@ -1,4 +1,8 @@
-"""The output paths of photos: a mirrored tree where no two photos share a name and none is lost."""
+"""The plan of a `generate`: which process makes which photo, and where each is written.
+
+The output paths mirror the input's folders; no two photos share a path, and none is lost. The
+outcome of every sketch is counted, and written as a table.
+"""
 
 import csv
 import datetime as dt

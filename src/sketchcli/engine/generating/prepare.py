@@ -1,4 +1,7 @@
-"""Loading models, and preparing sketches for them: aligning, inverting, evening out the paper."""
+"""Loading models, and preparing sketches for them: aligning, inverting, evening out the paper.
+
+A sketch is framed in the model's size, or cut into overlapping tiles whose photos are blended.
+"""
 
 import itertools
 import threading

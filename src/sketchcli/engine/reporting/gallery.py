@@ -1,4 +1,4 @@
-"""The images in the report: the best and the worst by each metric, each image stored once.
+"""The images and charts in the report: the best and the worst by each metric, each stored once.
 
 For any dataset, few rows are read and the images stay below `BUDGET`. If not all fit, models come
 before baselines, and the leading metrics before the others.

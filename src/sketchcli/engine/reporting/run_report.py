@@ -1,4 +1,4 @@
-"""`report.html`: a run on one self-contained page."""
+"""`report.html`, a run on one self-contained page, and its model card."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

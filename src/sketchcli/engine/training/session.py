@@ -1,4 +1,4 @@
-"""The objects and the progress of one call of `train`."""
+"""The state of a run during one call of `train`: networks, data, progress, log, augmentation."""
 
 import dataclasses
 import math

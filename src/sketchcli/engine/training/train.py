@@ -1,4 +1,7 @@
-"""`train` and `train --dry-run`: start, resume or estimate a run."""
+"""`train` and `train --dry-run`: start, resume, estimate or finish a run.
+
+The epochs are fitted into a time budget; if memory runs out, the error says what would fit.
+"""
 
 import contextlib
 import dataclasses

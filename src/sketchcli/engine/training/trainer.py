@@ -35,7 +35,7 @@ Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-# The outcome of a training step is expressed in numbers.
+# A training step reports its losses and other values, averaged over its batch.
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Figures:
     is_skipped: bool = False  # whether the step was skipped for a NaN or infinite loss or gradient
 
 
-# A batch is cut into the parts that one process trains on at a time.
+# A batch is split into parts that fit into memory; their values are summed.
 
 
 @dataclass(frozen=True)
