@@ -19,6 +19,8 @@ ASSETS = "sketchcli.assets"
 METRICS = "sketchcli.metrics"
 STYLES = "sketchcli.sketching"
 
+_KINDS = {ASSETS: "dataset or network", STYLES: "style"}  # for messages, if not the folder's name
+
 _NAMES = re.compile(r"^NAMES = (\([^)]*\))", re.MULTILINE)
 _EXTRACTOR = re.compile(r"^EXTRACTOR = ", re.MULTILINE)
 
@@ -43,7 +45,7 @@ def load(group: str, name: str) -> Named:
     """Return the module or the entry that a name stands for."""
     modules = _modules(group)
     if name not in modules:
-        kind = group.rpartition(".")[2].removesuffix("s")
+        kind = _KINDS.get(group) or group.rpartition(".")[2].removesuffix("s")
         raise UsageError(f"unknown {kind} '{name}'", hint=did_you_mean(name, sorted(modules)))
     module = importlib.import_module(f"{group}.{modules[name]}")
     entry: Named = module.ENTRIES[name] if hasattr(module, "ENTRIES") else module

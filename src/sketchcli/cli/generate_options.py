@@ -155,7 +155,7 @@ Variations = Annotated[
         min=1,
         max=1000,
         metavar="N",
-        help="Number of photos per sketch; needs a model with noise input.",
+        help="Number of photos per sketch; needs a model with dropout.",
         rich_help_panel=DRAWING,
     ),
 ]

@@ -145,7 +145,9 @@ def has_geometry(config: AugmentationConfig) -> bool:
     return config.flip or any(amounts)
 
 
-# This section holds the random numbers that every augmentation uses.
+# This section samples the random numbers that the augmentations use, one per image.
+
+
 def between(count: int, random: torch.Generator) -> Tensor:
     """Sample from [-1, 1), `(count,)`."""
     return 2 * torch.rand(count, generator=random) - 1
@@ -316,8 +318,6 @@ def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tenso
 
 
 # This section applies the augmentations to whole batches of training pairs.
-
-__all__ = ["DiscriminatorAugmentation", "augment_pairs"]
 
 
 def augment_pairs(

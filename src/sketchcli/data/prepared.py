@@ -237,6 +237,7 @@ def _description(data: dict[str, Any]) -> Description:
 
 # This section stores images of one shape in `.npy` shards, which are written image by image and
 # mapped when read: `train-photos.npy`, `train-photos-1.npy`, `train-photos-2.npy`.
+
 SHARD_BYTES = 2_000_000_000
 _HEADER_BYTES = 128
 

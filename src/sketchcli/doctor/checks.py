@@ -385,7 +385,8 @@ def check_folders() -> Check:
         "evaluation": _folders_in(paths.evaluations_home()),
     }
     facts |= {f"{name}s".replace(" ", "_"): count for name, count in counts.items()}
-    told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n)
+    shown = {name.replace("set", "dataset"): n for name, n in counts.items() if n}
+    told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in shown.items())
     return Check("folders", State.OK, f"{whose}: {told or 'nothing yet'}", facts=facts)
 
 

@@ -13,8 +13,7 @@ from sketchcli.config import Fit
 from sketchcli.data import sources
 from sketchcli.data.prepared import Rows, StoredSplit
 from sketchcli.data.splits import SplitRule
-from sketchcli.engine.evaluating import evaluate as comparing
-from sketchcli.engine.evaluating import evaluate as discriminators
+from sketchcli.engine.evaluating import evaluate as evaluate_module
 from sketchcli.engine.evaluating import features, references
 from sketchcli.engine.evaluating.evaluate import EvalConfig, evaluate_folders, evaluate_split
 from sketchcli.engine.evaluating.features import BATCH, HEADLINE
@@ -153,7 +152,7 @@ def test_an_unknown_metric_lists_the_known_ones(evaluate):
 def test_what_is_refused_is_refused_before_anything_is_looked_at(
     evaluate, run, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(comparing, "look", lambda *_: pytest.fail("looked"))
+    monkeypatch.setattr(evaluate_module, "look", lambda *_: pytest.fail("looked"))
     with pytest.raises(UsageError, match="two methods"):
         evaluate(models=(run.weights, run.weights))
     (tmp_path / "report").touch()
@@ -199,7 +198,7 @@ def test_the_discriminator_is_scored_where_the_run_has_it(evaluate, run):
 
 
 def test_accuracy_precision_recall_and_f1_by_hand():
-    score = discriminators.score(np.array([0.9, 0.8, 0.4, 0.7]), np.array([0.6, 0.1, 0.2, 0.3]))
+    score = evaluate_module.score(np.array([0.9, 0.8, 0.4, 0.7]), np.array([0.6, 0.1, 0.2, 0.3]))
     assert score.accuracy == 6 / 8
     assert score.precision == 3 / 4
     assert score.recall == 3 / 4
@@ -207,7 +206,7 @@ def test_accuracy_precision_recall_and_f1_by_hand():
 
 
 def test_a_discriminator_that_calls_all_fake_has_no_precision():
-    score = discriminators.score(np.zeros(3), np.zeros(3))
+    score = evaluate_module.score(np.zeros(3), np.zeros(3))
     assert (score.accuracy, score.precision, score.recall, score.f1) == (0.5, 0, 0, 0)
 
 

@@ -16,7 +16,7 @@ import pytest
 from engine.fetching.packing import tarred, zipped
 
 from sketchcli.engine.events import Note, Transferred
-from sketchcli.engine.fetching import archive as archive_names
+from sketchcli.engine.fetching import archive as archive_module
 from sketchcli.engine.fetching.archive import Limits, is_archive, read_member, unpack
 from sketchcli.errors import DataError
 
@@ -359,10 +359,10 @@ def test_a_disk_that_cannot_hold_both_is_noticed(archive, folder, names):
 @pytest.mark.parametrize("name", ["a/b:c.jpg", "12:30.jpg", "a/C:/d.jpg"])
 def test_a_colon_is_a_letter_like_others_but_on_windows(archive, folder, monkeypatch, name):
     path = archive(zipped([(name, b"x")]))
-    monkeypatch.setattr(archive_names, "IS_WINDOWS", True)
+    monkeypatch.setattr(archive_module, "IS_WINDOWS", True)
     assert_refused(path, folder, "has a colon")
     if os.name != "nt":
-        monkeypatch.setattr(archive_names, "IS_WINDOWS", False)
+        monkeypatch.setattr(archive_module, "IS_WINDOWS", False)
         unpack_all(path, folder)
         assert tree(folder) == {name: b"x"}
 

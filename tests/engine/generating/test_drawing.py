@@ -10,7 +10,7 @@ from generating_fixtures import weights_of
 from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.evaluating.references import model_predictor
-from sketchcli.engine.generating import sample as drawing_module
+from sketchcli.engine.generating import sample as sample_module
 from sketchcli.engine.generating.inputs import Drawing, Scale
 from sketchcli.engine.generating.prepare import Preparer, Tiled, load_model, natural_size
 from sketchcli.engine.generating.sample import Sampler
@@ -169,7 +169,7 @@ def test_a_large_sketch_is_drawn_at_its_own_size_in_tiles(weights, cpu, folders,
         shown.append(sketches.shape)
         return np.repeat(sketches[..., None], 3, axis=3)
 
-    monkeypatch.setattr(drawing_module, "generate_batch", echo)
+    monkeypatch.setattr(sample_module, "generate_batch", echo)
     models = [load_model(weights, cpu)]
     tiled = drawn(models, big, is_tiled=True, batch=16)
     assert np.abs(tiled.astype(int) - images.to_rgb(images.luma(big))).max() <= 1
@@ -189,14 +189,14 @@ def test_the_natural_size_is_the_models_in_the_sketchs_shape():
 
 
 def test_a_batch_that_fails_is_drawn_one_by_one(convert, folders, tmp_path, monkeypatch):
-    real = drawing_module.generate_batch
+    real = sample_module.generate_batch
 
     def short_of_memory(generator, sketches, device):
         if len(sketches) > 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return real(generator, sketches, device)
 
-    monkeypatch.setattr(drawing_module, "generate_batch", short_of_memory)
+    monkeypatch.setattr(sample_module, "generate_batch", short_of_memory)
     assert convert(folders / "sketches", tmp_path / "out").count("made") == 8
 
 
@@ -213,7 +213,7 @@ def room_for(monkeypatch):
     """Let batches of more than so many frames run out of memory; a list of all that were tried."""
 
     def limit(frames, error=OUT_OF_MEMORY[0]):
-        real, tried = drawing_module.generate_batch, []
+        real, tried = sample_module.generate_batch, []
 
         def limited(generator, sketches, device):
             tried.append(len(sketches))
@@ -221,7 +221,7 @@ def room_for(monkeypatch):
                 raise error
             return real(generator, sketches, device)
 
-        monkeypatch.setattr(drawing_module, "generate_batch", limited)
+        monkeypatch.setattr(sample_module, "generate_batch", limited)
         return tried
 
     return limit
@@ -267,7 +267,7 @@ def test_what_is_too_large_alone_is_a_failed_file(convert, folders, tmp_path, mo
     def broken(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(drawing_module, "generate_batch", broken)
+    monkeypatch.setattr(sample_module, "generate_batch", broken)
     result = convert(folders / "sketches", tmp_path / "out")
     assert len(result.failed) == 8
     assert "memory" in result.failed[0].error

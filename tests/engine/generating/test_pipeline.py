@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sketchcli import images
-from sketchcli.engine.generating import sample as drawing_module
+from sketchcli.engine.generating import sample as sample_module
 from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Drawing, Naming, Request
 from sketchcli.engine.generating.prepare import load_model
@@ -35,14 +35,14 @@ def converted(weights, many, output, device):
 def test_batches_are_drawn_at_the_same_time(weights, cpu, many, tmp_path, monkeypatch):
     meeting = threading.Barrier(2, timeout=30)  # that nobody passes alone
     threads = set()
-    real = drawing_module.generate_batch
+    real = sample_module.generate_batch
 
     def together(*arguments):
         meeting.wait()
         threads.add(torch.get_num_threads())
         return real(*arguments)
 
-    monkeypatch.setattr(drawing_module, "generate_batch", together)
+    monkeypatch.setattr(sample_module, "generate_batch", together)
     result = converted(weights, many, tmp_path / "out", with_threads(cpu, 2))
     assert result.count("made") == 4 * BATCH["cpu"]
     assert threads == {1}

@@ -10,7 +10,7 @@ from sketchcli import images
 from sketchcli.config import Fit
 from sketchcli.data import appearance
 from sketchcli.data.appearance import find_paper, on_even_paper
-from sketchcli.engine.generating import prepare as preparing
+from sketchcli.engine.generating import prepare as prepare_module
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
 from sketchcli.engine.generating.prepare import Preparer, load_model
 from sketchcli.errors import CheckpointError, DataError
@@ -67,7 +67,7 @@ def test_a_strip_is_refused(prepare, shape):
 
 
 def test_a_photo_of_absurd_size_is_refused(prepare, monkeypatch):
-    monkeypatch.setattr(preparing, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(prepare_module, "MOST_PIXELS", 10_000)
     with pytest.raises(DataError, match="200x100") as caught:
         prepare(np.full((100, 200), 255, np.uint8), size=Scale.INPUT)
     assert "--size" in caught.value.hint

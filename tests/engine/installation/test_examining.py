@@ -270,7 +270,7 @@ def test_what_is_in_the_folders_is_counted_not_named(home):
     for folder in ("prepared/secret-client", "runs/a", "runs/.a.new"):
         (home / folder).mkdir(parents=True)
     check = checks.check_folders()
-    assert check.summary.endswith(": 1 prepared set, 1 run")
+    assert check.summary.endswith(": 1 prepared dataset, 1 run")
     assert "secret" not in str(check)
 
 

@@ -16,7 +16,7 @@ from sketchcli import config as settings
 from sketchcli.engine.events import BatchTrained, Note
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import loop
-from sketchcli.engine.training import train as planning
+from sketchcli.engine.training import train as train_module
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError, TrainingError
@@ -161,9 +161,9 @@ def test_a_run_goes_back_where_its_budget_has_changed_its_epochs(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
     monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0)
-    monkeypatch.setattr(planning, "epochs_that_fit", lambda *_: 1)
+    monkeypatch.setattr(train_module, "epochs_that_fit", lambda *_: 1)
     monkeypatch.setattr(loop, "replanned", lambda *_, **__: 6)
-    first = planning.STEPS + 7  # in the third epoch
+    first = train_module.STEPS + 7  # in the third epoch
     spoil(monkeypatch, *range(first, first + loop.SKIPPED_AT_MOST))
     result = train(tiny, dataset, run_dir=run_dir, device=cpu, budget=600.0)
     assert (result.epochs, result.skipped) == (6, loop.SKIPPED_AT_MOST)

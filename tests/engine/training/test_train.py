@@ -16,7 +16,7 @@ from sketchcli.device import Device
 from sketchcli.engine.events import BatchTrained, EpochTrained, Found
 from sketchcli.engine.runs import Run, find_weights
 from sketchcli.engine.training import checkpointing, diagnosis, loop, validation
-from sketchcli.engine.training import train as planning
+from sketchcli.engine.training import train as train_module
 from sketchcli.engine.training.networks import rate_factor
 from sketchcli.engine.training.session import finite
 from sketchcli.engine.training.train import train
@@ -226,7 +226,7 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_c
 def test_a_run_goes_on_with_the_epochs_that_its_budget_came_to(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
-    monkeypatch.setattr(planning, "epochs_that_fit", lambda *_: 1)
+    monkeypatch.setattr(train_module, "epochs_that_fit", lambda *_: 1)
     monkeypatch.setattr(loop, "replanned", lambda *_, **__: 5)  # the machine is quicker
     with pytest.raises(InterruptedRunError):
         train(

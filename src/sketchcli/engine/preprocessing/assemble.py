@@ -93,6 +93,8 @@ def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
 
 
 # This section audits the pairs of a new dataset and writes the report.
+
+
 def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
     """Look for wrong pairs, bad images and leakage among the pairs that were kept.
 
