@@ -16,12 +16,8 @@ from rich.text import Text
 from sketchcli.cli import generate_options as options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.progress import print_plain, reporting
-from sketchcli.cli.render import emit, file_line, show_failures
 from sketchcli.cli.verbosity import quick_imports
 from sketchcli.engine.events import Converted, Event, Note, Reporter
-from sketchcli.engine.generating import inputs
-from sketchcli.engine.generating.inputs import STREAM, Existing, Request, Scale, When
-from sketchcli.engine.generating.plan import FORMATS, exit_code, make_plan, nothing_to_do
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights
 from sketchcli.errors import DataError, ExitCode, UsageError
@@ -29,6 +25,7 @@ from sketchcli.files import WRITABLE
 
 if TYPE_CHECKING:
     from sketchcli.device import Device
+    from sketchcli.engine.generating.inputs import Existing, Request, Scale, When
 
 
 def generate(
@@ -125,9 +122,13 @@ class Machine:
 
 
 def carry_out(
-    request: Request, models: Sequence[Path] | None, machine: Machine, watched: Path | None
+    request: "Request", models: Sequence[Path] | None, machine: Machine, watched: Path | None
 ) -> ExitCode:
     """Carry out a request, show its result and return the exit code."""
+    from sketchcli.cli.render import emit, show_failures
+    from sketchcli.engine.generating.inputs import STREAM
+    from sketchcli.engine.generating.plan import exit_code
+
     if watched is None:
         result = run(request, models, machine)
     else:
@@ -141,8 +142,10 @@ def carry_out(
     return exit_code(result)
 
 
-def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
+def run(request: "Request", models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
     """Generate the photos of a request; its errors are raised before anything heavy is imported."""
+    from sketchcli.engine.generating.plan import make_plan, nothing_to_do
+
     plan = make_plan(request)
     tell = _telling(print_plain, as_lines=machine.as_lines)
     if (idle := nothing_to_do(request, plan, tell)) is not None:
@@ -160,7 +163,7 @@ def run(request: Request, models: Sequence[Path] | None, machine: Machine) -> Ge
 
 
 def run_watch(
-    request: Request, folder: Path, models: Sequence[Path] | None, machine: Machine
+    request: "Request", folder: Path, models: Sequence[Path] | None, machine: Machine
 ) -> GenerateResult:
     """Convert the sketches in a folder until Ctrl-C."""
     if not request.share.is_whole:
@@ -183,7 +186,7 @@ def _weights(models: Sequence[Path] | None) -> tuple[Path, ...]:
     return tuple(find_weights(name) for name in names)
 
 
-def _say_models(request: Request, tell: Reporter) -> None:
+def _say_models(request: "Request", tell: Reporter) -> None:
     for path in request.models:
         tell(Note(f"model: {path}"))
     if len(set(request.models)) < len(request.models):
@@ -210,9 +213,13 @@ def _device(machine: Machine, *, is_many: bool) -> "Device":
 
 def _telling(report: Reporter, *, as_lines: bool) -> Reporter:
     """Return a reporter that, for `--jsonl`, also prints a line of JSON per file."""
+    if not as_lines:
+        return report
+
+    from sketchcli.cli.render import file_line
 
     def tell(event: Event) -> None:
-        if as_lines and isinstance(event, Converted):
+        if isinstance(event, Converted):
             typer.echo(file_line(event.file))
         report(event)
 
@@ -238,6 +245,8 @@ def places(
     paths: Sequence[str], out: str | None, list_file: str | None, *, is_watching: bool
 ) -> Places:
     """Separate the inputs from the output."""
+    from sketchcli.engine.generating.inputs import STREAM, read_list
+
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
         raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
@@ -250,11 +259,13 @@ def places(
         )
     _check_streams(sources, output, list_file)
     stdin = sys.stdin.buffer if list_file == STREAM else None
-    listed = inputs.read_list(list_file, stdin) if list_file else ()
+    listed = read_list(list_file, stdin) if list_file else ()
     return Places(tuple(sources), listed, output)
 
 
 def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -> None:
+    from sketchcli.engine.generating.inputs import STREAM
+
     if STREAM in sources and list_file == STREAM:
         raise UsageError("- cannot be both the sketch and the list", hint="use a file for the list")
     if (STREAM in sources or list_file == STREAM) and sys.stdin.isatty():
@@ -271,6 +282,8 @@ def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -
 
 def check_output(output: str, *, uses_stdout: bool, is_shown: bool) -> None:
     """Refuse options that cannot be combined with a photo on standard output."""
+    from sketchcli.engine.generating.inputs import STREAM
+
     if output == STREAM and uses_stdout:
         raise UsageError(
             "--json and --jsonl cannot be combined with a photo on standard output",
@@ -315,6 +328,8 @@ def pasting(*, is_asked: bool, align: str) -> bool:
 
 def photo_format(text: str | None) -> str:
     """Return the format of photos in a folder; empty if none is given."""
+    from sketchcli.engine.generating.plan import FORMATS
+
     if text is not None and text not in FORMATS:
         raise UsageError(f"unknown --format '{text}'", hint=f"choose one of {', '.join(FORMATS)}")
     return text or ""
@@ -327,8 +342,10 @@ def name_suffix(text: str) -> str:
     return text
 
 
-def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
+def existing(*, is_skipped: bool, is_replaced: bool) -> "Existing":
     """Return what happens to existing photos."""
+    from sketchcli.engine.generating.inputs import Existing
+
     if is_skipped and is_replaced:
         raise UsageError("--skip-existing and --overwrite contradict each other", hint="remove one")
     if is_skipped:
@@ -336,15 +353,19 @@ def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
     return Existing.OVERWRITE if is_replaced else Existing.REFUSE
 
 
-def photo_size(text: str | None) -> Scale | tuple[int, int]:
+def photo_size(text: str | None) -> "Scale | tuple[int, int]":
     """Parse `--size`: `model`, `input`, or height and width in pixels."""
+    from sketchcli.engine.generating.inputs import Scale
+
     if text is None or text in set(Scale):
         return Scale(text or Scale.MODEL)
     return parse_size(text, largest=LARGEST_SIDE)
 
 
-def when(option: str, text: str) -> When:
+def when(option: str, text: str) -> "When":
     """Parse an option that is auto, yes or no."""
+    from sketchcli.engine.generating.inputs import When
+
     return choice(When, option, text)
 
 

@@ -14,7 +14,6 @@ import typer
 
 from sketchcli.cli.app import app
 from sketchcli.cli.progress import printable
-from sketchcli.cli.render import error_envelope
 from sketchcli.cli.verbosity import is_verbose
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import ProcessRank
@@ -64,8 +63,14 @@ def _after_typer(arguments: Sequence[str], code: int) -> int:
     # Without --json, the message that Typer has printed is enough.
     if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
         message = "the command line is not valid; stderr says why"
-        typer.echo(error_envelope(_verb(arguments), code, message, "add --help"))
+        _print_envelope(arguments, code, message, "add --help")
     return code
+
+
+def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
+    from sketchcli.cli.render import error_envelope
+
+    typer.echo(error_envelope(_verb(arguments), code, message, hint))
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
@@ -80,7 +85,7 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
         steps = map(printable, hint.split("\n"))  # a hint may hold steps, one per line
         typer.echo("hint: " + "\n".join(steps), err=True)
     if "--json" in arguments and not rank:
-        typer.echo(error_envelope(_verb(arguments), code, message, hint))
+        _print_envelope(arguments, code, message, hint)
     return code
 
 

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.cli.progress import printable
-from sketchcli.doctor.checks import Check, Installation
 from sketchcli.engine.results import (
     AssetListing,
+    Check,
     EvalResult,
     ExportResult,
     FetchPlan,
@@ -29,6 +29,7 @@ from sketchcli.engine.results import (
     GeneratedFile,
     GenerateResult,
     ImportResult,
+    Installation,
     ModelsResult,
     PredictorScore,
     PreprocessResult,

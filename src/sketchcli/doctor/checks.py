@@ -5,8 +5,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,50 +15,11 @@ from sketchcli.doctor import probes
 from sketchcli.doctor.probes import Answer, Facts, ask
 from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.engine.fetching.inventory import list_assets
-from sketchcli.engine.results import AssetListing
+from sketchcli.engine.results import AssetListing, Check, Installation, State
 from sketchcli.engine.runs import finished_runs
 from sketchcli.errors import CheckpointError, ExitCode, SketchError
 
 STEPS = 13
-
-
-class State(StrEnum):
-    """Severity of a check's outcome."""
-
-    OK = "ok"
-    NOTE = "note"  # worth knowing; every command still runs
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Check:
-    """Outcome of one check."""
-
-    name: str
-    state: State
-    summary: str
-    hint: str = ""
-    stops: tuple[str, ...] = ()  # commands that cannot run because of it
-    exit_code: int = ExitCode.OK  # exit code of `doctor` if this is the first problem
-    facts: dict[str, Any] = field(default_factory=dict)  # the finding in machine-readable form
-
-
-@dataclass(frozen=True)
-class Installation:
-    """All checks, in the order of `sketch2img doctor`, and which commands can run."""
-
-    checks: tuple[Check, ...]
-    can_run: dict[str, bool]
-
-    @property
-    def problems(self) -> tuple[Check, ...]:
-        """The checks that found a problem."""
-        return tuple(check for check in self.checks if check.state is State.PROBLEM)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 if nothing is broken, else the exit code of the first problem."""
-        return ExitCode(self.problems[0].exit_code) if self.problems else ExitCode.OK
 
 
 def examine(reporter: Reporter = SILENT) -> Installation:

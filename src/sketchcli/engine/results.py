@@ -1,7 +1,11 @@
 """The results of the commands: immutable, and rendered once, for people or as JSON."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from sketchcli.errors import ExitCode
 
 
 @dataclass(frozen=True)
@@ -276,3 +280,42 @@ class EvalResult:
     warnings: tuple[str, ...]
     protocol: dict[str, str]
     folder: Path | None = None  # holds report.html, figures.csv and plots
+
+
+class State(StrEnum):
+    """Severity of a check's outcome."""
+
+    OK = "ok"
+    NOTE = "note"  # worth knowing; every command still runs
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Outcome of one check."""
+
+    name: str
+    state: State
+    summary: str
+    hint: str = ""
+    stops: tuple[str, ...] = ()  # commands that cannot run because of it
+    exit_code: int = ExitCode.OK  # exit code of `doctor` if this is the first problem
+    facts: dict[str, Any] = field(default_factory=dict)  # the finding in machine-readable form
+
+
+@dataclass(frozen=True)
+class Installation:
+    """All checks, in the order of `sketch2img doctor`, and which commands can run."""
+
+    checks: tuple[Check, ...]
+    can_run: dict[str, bool]
+
+    @property
+    def problems(self) -> tuple[Check, ...]:
+        """The checks that found a problem."""
+        return tuple(check for check in self.checks if check.state is State.PROBLEM)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 if nothing is broken, else the exit code of the first problem."""
+        return ExitCode(self.problems[0].exit_code) if self.problems else ExitCode.OK

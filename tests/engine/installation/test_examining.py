@@ -13,8 +13,9 @@ from packaging.requirements import Requirement
 
 from sketchcli import weights
 from sketchcli.doctor import checks, probes
-from sketchcli.doctor.checks import VERBS, Check, State, installation
+from sketchcli.doctor.checks import VERBS, installation
 from sketchcli.doctor.probes import Answer, ask
+from sketchcli.engine.results import Check, State
 from sketchcli.errors import ExitCode
 
 TRIAL = {"model": "m", "milliseconds": {"cpu": 70.0}, "spread": 60.0}
