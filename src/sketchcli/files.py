@@ -82,7 +82,9 @@ def new_folder(
 def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
     """Check that a folder of this name may be made; an existing one must be replaceable."""
     if target.exists() and not overwrite:
-        hint = "choose another name" if target.is_file() else "use --overwrite, or another name"
+        hint = "choose another name"
+        if not target.is_file():
+            hint = f"add --overwrite to replace it, or {hint}"
         raise DataError(f"{target} already exists", hint=hint)
     if target.exists() and not is_ours(target):
         raise DataError(f"{target} was not made by this command", hint="choose another name")

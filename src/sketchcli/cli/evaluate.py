@@ -81,7 +81,7 @@ def evaluate(
     if split not in splits.SPLITS:
         raise UsageError(
             f"unknown split '{split}'",
-            hint=errors.did_you_mean(split, splits.SPLITS, label="one of"),
+            hint=errors.did_you_mean(split, splits.SPLITS, label="choose from"),
         )
     pixels = options.parse_size(size)
 

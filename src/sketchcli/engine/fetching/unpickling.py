@@ -42,11 +42,11 @@ _ITEM_SIZES = {
 Float32 = NDArray[np.float32]
 
 
-def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
+def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict[str, Float32]:
     """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
     A file that is missing, too large, damaged or of another format, or that asks for something
-    that no network needs, is an error.
+    that no network needs, is an error with the `hint`.
     """
     try:
         with path.open("rb") as file:
@@ -55,12 +55,12 @@ def read_arrays(path: Path, wanted: Container[str]) -> dict[str, Float32]:
             most = MOST_TIMES * file.seek(0, os.SEEK_END)
             return dict(_within(most, ((name, leaf.read(read_bytes)) for name, leaf in leaves)))
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}", hint=HINT) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error
     except RefusedError as error:
-        raise DataError(f"{path} {error}", hint=HINT) from error
+        raise DataError(f"{path} {error}", hint=hint) from error
     except Exception as error:  # a damaged pickle can make any operation fail in any way
         fault = type(error).__name__
-        raise DataError(f"{path} is not a readable network file ({fault})", hint=HINT) from error
+        raise DataError(f"{path} is not a readable network file ({fault})", hint=hint) from error
 
 
 class _Module:

@@ -20,6 +20,7 @@ from sketchcli.errors import CheckpointError, DataError
 from sketchcli.models.building import build_generator
 
 COUNTER = "num_batches_tracked"  # a batch norm's counter, of no use to a trained network
+HINT = "give a state dict that torch.save wrote, and check that the file is complete"
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -55,7 +56,7 @@ def import_weights(
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
     with torch.device("meta"):
         generator = build_generator(model)
-    tensors = _named(read_arrays(source, _AllButCounters()), generator, source)
+    tensors = _named(read_arrays(source, _AllButCounters(), hint=HINT), generator, source)
     about = _about(source, model, size=size, fit=fit, licence=licence)
     checkpoint.save(target, tensors, about)
     return ImportResult(source, target, model.generator, len(tensors))

@@ -222,7 +222,9 @@ def _refuse(folder: Path, description: Description, report: Path) -> None:
     } | description.findings
     if found := ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count):
         (folder / AUDIT).replace(report)
-        raise DataError(f"dataset is not clean: {found}", hint=f"review {report} or omit --strict")
+        raise DataError(
+            f"the dataset is not clean: {found}", hint=f"review {report} or omit --strict"
+        )
 
 
 def _write_contact_sheet(dataset: PreparedSet) -> None:
