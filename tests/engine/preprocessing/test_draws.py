@@ -10,7 +10,7 @@ from conftest import network_file
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data import prepared
-from sketchcli.engine.preprocessing.pair_builder import Job, PairMaker, PairOptions
+from sketchcli.engine.preprocessing.pair_builder import Job, PairBuilder, PairOptions
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 STYLES = ("--style", "pencil", "--style", "sobel", "--style", "sobel")
@@ -147,10 +147,10 @@ def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
 def test_a_photo_is_read_once_for_all_its_sketches(portraits, monkeypatch):
     read, count = images.read, []
     monkeypatch.setattr(images, "read", lambda path: count.append(path) or read(path))
-    maker = PairMaker(PairOptions(size=(48, 48)))
+    builder = PairBuilder(PairOptions(size=(48, 48)))
     first = Job("face-0", "train", None, portraits / "face-0.png", style="pencil")
     for draw in range(3):
-        maker.make(replace(first, draw=draw))
+        builder.make(replace(first, draw=draw))
     assert len(count) == 1
 
 

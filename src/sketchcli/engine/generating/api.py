@@ -30,7 +30,7 @@ class PhotoGenerator:
 
     models: tuple[Path, ...]
     size: tuple[int, int]  # height and width that the first model was trained at
-    _studio: Pipeline = field(repr=False)
+    _pipeline: Pipeline = field(repr=False)
 
     @overload
     def __call__(self, sketch: Sketch) -> Pixels: ...  # type: ignore[overload-overlap]
@@ -57,11 +57,11 @@ class PhotoGenerator:
 
     def warnings(self, sketch: Sketch) -> tuple[str, ...]:
         """Return the warnings of `generate`, such as that no face was detected."""
-        return self._studio.preparer.prepare(_pixels(sketch)).warnings
+        return self._pipeline.preparer.prepare(_pixels(sketch)).warnings
 
     def _draw(self, sketches: Sequence[Sketch]) -> list[Pixels]:
         """Generate one photo per sketch; sketches with frames of the same shapes form a batch."""
-        prepared = [self._studio.preparer.prepare(_pixels(sketch)) for sketch in sketches]
+        prepared = [self._pipeline.preparer.prepare(_pixels(sketch)) for sketch in sketches]
         groups: dict[object, list[int]] = {}
         for index, one in enumerate(prepared):
             groups.setdefault(one.shapes, []).append(index)
@@ -71,7 +71,7 @@ class PhotoGenerator:
         return [photos[index] for index in range(len(prepared))]
 
     def _photos(self, prepared: Sequence[Prepared]) -> list[Pixels]:
-        sampler = self._studio.sampler
+        sampler = self._pipeline.sampler
         drawn = sampler.draw(prepared)
         return [sampler.finish(one, parts) for one, parts in zip(prepared, drawn, strict=True)]
 

@@ -39,22 +39,22 @@ def watch(
     after which an unchanged file counts as complete.
     """
     target = _checked(request, folder)
-    studio = Pipeline.open(request, device, reporter)
+    pipeline = Pipeline.open(request, device, reporter)
     # The watcher checks which photos may be overwritten, so the writer need not check again.
     writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
-    desk = FolderWatcher(request, folder, settled, reporter)
+    watcher = FolderWatcher(request, folder, settled, reporter)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
-            studio.convert(desk.ready(time.monotonic()), writer, desk.note)
+            pipeline.convert(watcher.ready(time.monotonic()), writer, watcher.note)
             if is_over():
                 break
             time.sleep(pause)
     except KeyboardInterrupt:
         reporter(Note(f"stopped watching {folder}"))
     finally:
-        manifest = write_manifest(request, desk.done)
-    return GenerateResult(request.models, tuple(desk.done), manifest)
+        manifest = write_manifest(request, watcher.done)
+    return GenerateResult(request.models, tuple(watcher.done), manifest)
 
 
 def _checked(request: Request, folder: Path) -> Path:

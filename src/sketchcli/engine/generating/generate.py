@@ -346,13 +346,13 @@ def generate(
     plan = plan or make_plan(request)
     for note in plan.notes:
         reporter(Note(note))
-    studio = Pipeline.open(request, device, reporter)
+    pipeline = Pipeline.open(request, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(of_share(request.grid, request.share), jobs) if request.grid else None
     writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
     done = Tally(plan.jobs, reporter)
     try:
-        studio.convert(jobs, writer, done.add)
+        pipeline.convert(jobs, writer, done.add)
     finally:  # the manifest lists what was written, also after Ctrl-C
         manifest = write_manifest(request, done.files)
     return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)

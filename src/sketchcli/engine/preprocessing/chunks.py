@@ -29,7 +29,7 @@ from sketchcli import __version__, files, images, machine
 from sketchcli.data import prepared
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
-from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairMaker, PairOptions
+from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairBuilder, PairOptions
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.machine import ProcessRank
@@ -186,14 +186,14 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Job]) -> None:
     """Make the pairs of one chunk and write its three files."""
-    maker = _maker(recipe)
+    builder = _builder(recipe)
     outcomes: list[Outcome] = []
     features = []
     stem = folder / f"{number:05d}"
     with files.writing(folder, hint=GO_ON), stem.with_suffix(".pictures").open("wb") as pictures:
         for job in jobs:
             try:
-                pair = maker.make(job)
+                pair = builder.make(job)
             except DataError as error:
                 outcomes.append(Outcome(error.message))
                 continue
@@ -213,9 +213,9 @@ def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 @cache
-def _maker(recipe: PairOptions) -> PairMaker:
-    """Return the one pair maker of this process; its face detector is slow to load."""
-    return PairMaker(recipe)
+def _builder(recipe: PairOptions) -> PairBuilder:
+    """Return the one pair builder of this process; its face detector is slow to load."""
+    return PairBuilder(recipe)
 
 
 def _outcome(pair: MadePair) -> Outcome:
@@ -299,7 +299,7 @@ def await_chunks(store: ChunkStore, *, reporter: Reporter) -> None:
             time.sleep(0.1)
 
 
-def await_workshop(store: ChunkStore, is_finished: Callable[[str], bool]) -> None:
+def await_store(store: ChunkStore, is_finished: Callable[[str], bool]) -> None:
     """Wait until the main process has prepared the folder, or has finished without this rank.
 
     `is_finished` returns whether the dataset with an identity has been written. The wait ends with

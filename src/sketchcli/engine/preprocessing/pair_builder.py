@@ -81,8 +81,8 @@ class Sitting:
     keeps_background: bool  # whether a requested replacement of the background failed
 
 
-class PairMaker:
-    """A maker of pairs by one recipe; the same job gives the same pixels in any process."""
+class PairBuilder:
+    """A builder of pairs by one recipe; the same job gives the same pixels in any process."""
 
     def __init__(self, recipe: PairOptions) -> None:
         self.recipe = recipe

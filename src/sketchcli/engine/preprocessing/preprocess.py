@@ -147,7 +147,7 @@ def _make_share(store: ChunkStore, target: Path, place: ProcessRank, processes: 
 
     made = 0
     if chunks.share_of(store, place):
-        chunks.await_workshop(store, is_finished)
+        chunks.await_store(store, is_finished)
         if store.folder.exists():
             with _interruptible():
                 made = chunks.make_share(store, workers=processes, place=place)

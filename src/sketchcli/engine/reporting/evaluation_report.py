@@ -75,7 +75,7 @@ def _verdicts(result: EvalResult) -> str:
     )
 
 
-def _gallery(found: gallery.Album) -> str:
+def _gallery(found: gallery.Gallery) -> str:
     if not found.shown:
         return ""
     left_out = (

@@ -45,7 +45,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Album:
+class Gallery:
     """The images and values that the page's script shows."""
 
     data: dict[str, Any]  # JSON data, which `report.js` describes
@@ -53,7 +53,7 @@ class Album:
     wanted: int  # number of combinations without the limits on the size
 
 
-def compose(result: EvalResult, evidence: Evidence) -> Album:
+def compose(result: EvalResult, evidence: Evidence) -> Gallery:
     """Choose the images, read and encode them."""
     has_sketches = evidence.reference.read_sketches is not None
 
@@ -65,7 +65,7 @@ def compose(result: EvalResult, evidence: Evidence) -> Album:
     pictures = _read(evidence, {key for choice in planned for key in keys(choice)})
     kept = _affordable(planned, lambda choice: {pictures[key] for key in keys(choice)}, len, BUDGET)
     shown = {key: pictures[key] for choice in kept for key in sorted(keys(choice))}
-    return Album(_data(result, evidence, kept, shown), len(kept), len(wanted))
+    return Gallery(_data(result, evidence, kept, shown), len(kept), len(wanted))
 
 
 def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
