@@ -5,6 +5,7 @@ moved into place.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -197,3 +198,9 @@ READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
 def is_picture(path: Path) -> bool:
     """Return whether a file name has an image extension and is not hidden."""
     return path.suffix.lower() in READABLE and not path.name.startswith(".")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,6 +5,7 @@ The file also reads and writes the provenance of datasets, and lists the models 
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,10 @@ class Run:
         for part in self.folder.glob(".*.part*"):
             part.unlink(missing_ok=True)
 
-    def append_log(self, **values: Any) -> None:  # noqa: ANN401 - any JSON value
+    def append_log(self, line: Mapping[str, Any]) -> None:
         """Append a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(values, allow_nan=False) + "\n")
+            log.write(json.dumps(line, allow_nan=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """Return the complete lines of the log, without lines that a crash cut short."""
@@ -106,10 +107,14 @@ class Run:
                 found.append(json.loads(line))
         return found
 
-    def cut_log(self, images_seen: int) -> None:
-        """Drop the lines after a training state, because their steps will be trained again."""
+    def cut_log(self, images_seen: int) -> list[dict[str, Any]]:
+        """Drop the lines after a training state, because their steps will be trained again.
+
+        Return the lines that are left, without those of single batches.
+        """
         kept = [line for line in self.read_log() if line["images_seen"] <= images_seen]
         files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
+        return [line for line in kept if line["kind"] != "batch"]
 
 
 def find_weights(model: Path | None) -> Path:

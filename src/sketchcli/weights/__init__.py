@@ -1,8 +1,8 @@
 """The bundled model, which an installation may lack."""
 
-import hashlib
 from pathlib import Path
 
+from sketchcli import files
 from sketchcli.errors import CheckpointError
 
 NAME = "bundled"
@@ -43,8 +43,7 @@ def recorded_hash() -> str:
 
 def check(weights: Path) -> None:
     """Check the weights against the hash that was recorded when they were made."""
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if found != recorded_hash():
+    if files.sha256_of(weights) != recorded_hash():
         raise CheckpointError(
             f"{weights} differs from the bundled model that was shipped",
             hint="reinstall sketch2img",

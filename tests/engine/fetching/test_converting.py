@@ -15,10 +15,9 @@ import torchmetrics
 from metrics.published import published
 from torch import nn
 
-from sketchcli import checkpoint
+from sketchcli import checkpoint, files
 from sketchcli.engine.fetching import unpickling
 from sketchcli.engine.fetching.convert import CONVERTED, PUBLISHED, convert
-from sketchcli.engine.fetching.inventory import sha256_of
 from sketchcli.engine.fetching.unpickling import read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
@@ -100,7 +99,7 @@ def test_the_official_files_of_lpips(tmp_path, alex, is_zip):
     assert torch.equal(tensors["stages.4.0.bias"], backbone["features.10.bias"])
     assert torch.equal(tensors["heads.2"], heads["lin2.model.1.weight"].flatten())
     assert about["network"] == "lpips-alex"
-    assert about["sources"] == [{"file": s.name, "sha256": sha256_of(s)} for s in sources]
+    assert about["sources"] == [{"file": s.name, "sha256": files.sha256_of(s)} for s in sources]
 
 
 def test_every_edition_of_lpips_gives_the_same_in_any_order(tmp_path, alex):

@@ -62,6 +62,19 @@ def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu)
         assert epoch[name] == pytest.approx(statistics.fmean(line[name] for line in first))
 
 
+def test_the_log_is_read_once_however_often_a_run_validates_and_saves(
+    tiny, dataset, run_dir, cpu, monkeypatch
+):
+    read, reads = Run.read_log, []
+    monkeypatch.setattr(Run, "read_log", lambda run: reads.append(run) or read(run))
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
+    config = settings.merge(tiny, {"epochs": 3, "validation": {"every": 1}})
+    train(config, dataset, run_dir=run_dir, device=cpu)
+    assert len(reads) == 1
+    train(settings.merge(config, {"epochs": 4}), dataset, run_dir=run_dir, device=cpu)
+    assert len(reads) == 2
+
+
 def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
     config = dataclasses.replace(tiny, epochs=12, validation=settings.ValidationConfig(every=1))
     train(config, dataset, run_dir=run_dir, device=cpu)

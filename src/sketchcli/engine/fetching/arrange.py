@@ -101,7 +101,7 @@ def _place_by_content(
     found = inventory.listed(stage)
     strangers = []
     for done, (name, path) in enumerate(found.items(), start=1):
-        place = names.pop(inventory.sha256_of(path), None)
+        place = names.pop(files.sha256_of(path), None)
         if place is None:
             strangers.append(Path(name).name.lower())
         else:

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sketchcli import checkpoint
+from sketchcli import checkpoint, files
 from sketchcli.assets import Asset, Edition, RemoteFile
-from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, read_member
-from sketchcli.engine.fetching.inventory import sha256_of
 from sketchcli.engine.fetching.obtaining import Obtained
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
 from sketchcli.errors import DataError
@@ -91,7 +89,7 @@ def _candidates(
     if path.is_dir():
         for inner in sorted(path.rglob(file.name)):
             if inner.is_file():
-                yield inventory.sha256_of(inner), partial(shutil.copyfile, inner)
+                yield files.sha256_of(inner), partial(shutil.copyfile, inner)
     elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips too
         yield found.sha256, partial(shutil.copyfile, path)
     elif is_archive(path):
@@ -266,7 +264,7 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     _check(made, network, where)
     about = {
         "network": name,
-        "sources": [{"file": source.name, "sha256": sha256_of(source)} for source in sources],
+        "sources": [{"file": source.name, "sha256": files.sha256_of(source)} for source in sources],
     }
     checkpoint.save(target, {n: torch.from_numpy(array) for n, array in made.items()}, about)
 

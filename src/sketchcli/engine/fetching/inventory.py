@@ -3,7 +3,6 @@
 `fetch-data --verify` compares them with the files, and `fetch-data --list` shows what is on disk.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,12 +47,6 @@ def first_of(names: tuple[str, ...]) -> str:
     return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def listed(folder: Path) -> dict[str, Path]:
     """Return a dataset's own files by relative path, sorted, without hidden files and ours."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
@@ -69,7 +62,7 @@ def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
     found = listed(folder)
     hashes = {}
     for done, (name, path) in enumerate(found.items(), start=1):
-        hashes[name] = sha256_of(path)
+        hashes[name] = files.sha256_of(path)
         if len(found) > SOON_DONE:
             reporter(Advanced("hashes", done, len(found)))
     return hashes

@@ -12,7 +12,6 @@ from typing import Any
 from sketchcli import files, paths
 from sketchcli.assets import RemoteFile
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.download import address_key, download, shown
 from sketchcli.errors import DataError, DownloadError, UsageError
 
@@ -65,7 +64,7 @@ def from_disk(source: str, *, sha256: str = "") -> Obtained:
                 hint="omit --sha256, or give a file with --from",
             )
         return Obtained(path, str(path.resolve()))
-    found = inventory.sha256_of(path)
+    found = files.sha256_of(path)
     if sha256 not in {"", found}:
         raise DataError(
             f"{path}: its SHA-256 is {found}, not {sha256}", hint="download the file again"
@@ -134,7 +133,7 @@ def _recorded(file: RemoteFile) -> str | None:
 
 def _left_over(path: Path, expected: str | None) -> str:
     """Return the SHA-256 of a file that an earlier run downloaded but could not unpack, or ''."""
-    found = inventory.sha256_of(path) if path.is_file() else ""
+    found = files.sha256_of(path) if path.is_file() else ""
     return found if expected in {None, found} else ""
 
 

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sketchcli import __version__, checkpoint
+from sketchcli import __version__, checkpoint, files
 from sketchcli import config as settings
 from sketchcli.config import Align, Fit, ModelConfig, TrainConfig
-from sketchcli.engine.fetching.inventory import sha256_of
 from sketchcli.engine.fetching.unpickling import read_arrays
 from sketchcli.engine.results import ImportResult
 from sketchcli.errors import CheckpointError, DataError
@@ -105,7 +104,7 @@ def _about(
         "align": Align.NONE,
         "dataset": {
             "name": f"imported from {source.name}",
-            "fingerprint": sha256_of(source),
+            "fingerprint": files.sha256_of(source),
             "licence": licence,
         },
         "scores": {},

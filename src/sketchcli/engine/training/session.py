@@ -170,7 +170,7 @@ class Session:
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
         # The log comes first because a folder with a log counts as a run.
-        self.run.cut_log(self.progress.images_seen)
+        self.watch.lines[:] = self.run.cut_log(self.progress.images_seen)
         files.write_text(self.run.config, settings.to_toml(self.config))
 
     def restore(self) -> None:
@@ -208,7 +208,7 @@ class Session:
         self.progress.rate_scale = tried.rate_scale / 2
         self.progress.skipped = tried.skipped
         if self.ranks.is_first:
-            self.run.cut_log(self.progress.images_seen)
+            self.watch.lines[:] = self.run.cut_log(self.progress.images_seen)
         self.watch.note(
             "too many consecutive steps had NaN or infinite values; returning to epoch "
             f"{self.epochs_done + 1} with half the learning rate",
@@ -219,7 +219,7 @@ class Session:
         """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.checkpointer.save(self.trainer, self.progress)
-            sample_sheets.write_curves(self.run.curves, self.run.read_log())
+            sample_sheets.write_curves(self.run.curves, self.watch.lines)
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:
@@ -247,13 +247,18 @@ class Session:
 
 @dataclasses.dataclass(frozen=True)
 class RunLogger:
-    """Logs, reports and validates a run, in the main process only."""
+    """Logs, reports and validates a run, in the main process only.
+
+    The log file is for people and for resuming. What the run itself looks up is in `lines`, which
+    leaves out single batches: neither a validation nor a save takes longer as the run grows.
+    """
 
     run: Run
     ranks: Ranks
     report: Reporter
     validator: Validator
     checkpointer: Checkpointer
+    lines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""
@@ -263,7 +268,10 @@ class RunLogger:
         """Log and report an event."""
         if self.ranks.is_first:
             values = finite(dataclasses.asdict(event))
-            self.run.append_log(kind=kind, images_seen=progress.images_seen, **values)
+            line = {"kind": kind, "images_seen": progress.images_seen, **values}
+            self.run.append_log(line)
+            if kind != "batch":
+                self.lines.append(line)
             self.report(event)
 
     def take_in(self, epoch: int, found: Validation, trainer: Trainer, progress: Progress) -> None:
@@ -288,7 +296,7 @@ class RunLogger:
             f"samples/{sample.name}",
         )
         self.tell(progress, "validation", event)
-        for finding in diagnosis.diagnose(self.run.read_log()):
+        for finding in diagnosis.diagnose(self.lines):
             self.treat(epoch, finding, progress)
 
     def count(self, epoch: int, found: Validation, progress: Progress) -> bool:

@@ -390,7 +390,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         command=command,
         settings=settings.to_toml(session.config),
         environment=environment(session),
-        log=run.read_log(),
+        log=session.watch.lines,
         samples=run.sampled(),
         figures=figures,
     )
@@ -432,8 +432,8 @@ def environment(session: Session) -> dict[str, str]:
 def summary(session: Session) -> TrainResult:
     """Return the result of a finished run."""
     run, progress = session.run, session.progress
-    epochs = [line for line in run.read_log() if line["kind"] == "epoch"]
-    last = epochs[-1] if epochs else {}  # the user may have deleted the log
+    epochs = [line for line in session.watch.lines if line["kind"] == "epoch"]
+    last = epochs[-1] if epochs else {}  # the user may have deleted the log of a finished run
     return TrainResult(
         run_dir=run.folder,
         weights=run.weights,
