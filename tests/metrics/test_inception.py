@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import extract
-from metrics.published import converted, cuhk, published
+from metrics.published import converted, published
 from metrics.references import drawn, spoiled
 from torch import nn
 
@@ -94,14 +94,3 @@ def test_the_pictures_are_left_as_they_were(network, photos):
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
         inception.load_inception(converted("lpips-alex", tmp_path))
-
-
-@pytest.mark.slow
-@pytest.mark.shared
-def test_the_figures_of_the_design(shared, network):
-    pictures = cuhk(shared)
-    real = inception.describe(pictures["real"], network)
-    for predictor, expected in (("mean training photo", 214), ("the sketch itself", 283)):
-        generated = inception.describe(pictures[predictor], network)
-        assert inception.kid(generated, real) == pytest.approx(expected, rel=0.05)
-        assert inception.fid(generated, real) > 100

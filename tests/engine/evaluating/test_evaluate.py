@@ -388,7 +388,7 @@ def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu):
-    """Section 8 of the design: two predictors that anybody can make again."""
+    """Section 8 of the design: two baselines that anybody can compute again."""
     if not (NETWORKS / "assets").is_dir():
         pytest.skip(f"no networks in {NETWORKS}")
     home.mkdir()
