@@ -308,6 +308,20 @@ def test_a_state_of_an_older_version_is_gone_on_with(old_run, dataset, cpu):
     assert result.images_seen > about["images_seen"]
 
 
+def test_a_state_of_other_networks_is_a_clear_error_and_stays(old_run, dataset, cpu):
+    """Such as a run of `paper` whose discriminator had its batch norm after the activation."""
+    tensors, about = checkpoint.load(old_run.state)
+    name = next(name for name in tensors if name.startswith("discriminator."))
+    tensors[f"{name}.moved"] = tensors.pop(name)
+    del about["format"]
+    checkpoint.save(old_run.state, tensors, about)
+    before = old_run.state.read_bytes()
+    with pytest.raises(CheckpointError, match="does not fit its settings") as caught:
+        train(settings.from_dict(about["config"]), dataset, run_dir=old_run.folder, device=cpu)
+    assert "start a new run" in caught.value.hint
+    assert old_run.state.read_bytes() == before
+
+
 def test_a_state_of_a_newer_version_is_a_clear_error_and_stays(old_run, dataset, cpu, monkeypatch):
     with monkeypatch.context() as patch:
         tensors, about = checkpoint.load(old_run.state)

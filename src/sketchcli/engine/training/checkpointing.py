@@ -165,8 +165,11 @@ class Checkpointer:
             progress = Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
         except (CheckpointError, LookupError, TypeError) as error:
             reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
-            hint = f"sketch2img {about.get('version')} saved it; start a new run in another folder"
-            raise CheckpointError(f"{state}: {reason}", hint=hint) from error
+            raise CheckpointError(
+                f"{state}: {reason}",
+                hint="a version of sketch2img with other networks saved it, or it is damaged; "
+                "start a new run with another --run-dir",
+            ) from error
         begun = settings.from_dict(about["config"]).validation
         # The best value of one score says nothing about another score.
         if begun.score != self.config.validation.score:
