@@ -5,7 +5,7 @@ import shlex
 import pytest
 import typer
 
-from sketchcli.cli.app import EXAMPLES, VERBS, app
+from sketchcli.cli.app import EXAMPLES, REMOVED, VERBS, app
 from sketchcli.errors import ExitCode
 
 
@@ -71,3 +71,45 @@ def test_a_mistyped_name_gets_a_suggestion(sketch2img, home, folders, arguments,
     outcome = sketch2img(*words)
     assert outcome.code == code
     assert meant in outcome.stderr
+
+
+MOST_SHOWN = {"train": 18, "generate": 24}  # options in --help
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_shows_common_options_and_help_all_shows_every_option(sketch2img, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = typer.main.get_command(app).commands[name]
+    with command.make_context(name, [], resilient_parsing=True) as context:
+        options = [p for p in command.get_params(context) if p.opts[0].startswith("-")]
+    rare = {option.opts[0] for option in options if option.hidden} - {"--help-all"}
+    shown, everything = (sketch2img(name, word).stdout for word in ("--help", "--help-all"))
+    rows = [line for line in shown.splitlines() if line.startswith("│ -")]
+    assert len(rows) == len(options) - len(rare) - (not rare) <= MOST_SHOWN.get(name, 99)
+    assert not any(f" {option} " in shown for option in rare)
+    assert all(f" {option} " in everything for option in rare)
+
+
+@pytest.mark.parametrize(("name", "option"), [(n, o) for n in REMOVED for o in REMOVED[n]])
+@pytest.mark.parametrize("value", ["", "=7"])
+def test_a_removed_option_says_what_to_type_instead(sketch2img, name, option, value):
+    outcome = sketch2img(name, f"{option}{value}", "x")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.stderr == (
+        f"error: {name} has no {option} any more\nhint: {REMOVED[name][option]}\n"
+    )
+
+
+def test_a_file_may_have_the_name_of_a_removed_option(sketch2img):
+    outcome = sketch2img("generate", "--", "--raw", "x.png")
+    assert outcome.code == ExitCode.DATA
+    assert "--raw" in outcome.stderr
+    assert "any more" not in outcome.stderr
+
+
+def test_rare_options_are_completed():
+    command = typer.main.get_command(app).commands["train"]
+    with command.make_context("train", [], resilient_parsing=True) as context:
+        command.params[1].hidden = True
+        found = {item.value for item in command.shell_complete(context, "--")}
+    assert command.params[1].opts[0] in found

@@ -1,5 +1,6 @@
 """The program `sketch2img`: its commands, their examples and the look of their help."""
 
+import itertools
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ from sketchcli.cli.import_weights import import_weights
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
-from sketchcli.cli.verbosity import with_manner
+from sketchcli.cli.verbosity import show_all, with_manner
+from sketchcli.errors import UsageError
 
 
 class _Help:
@@ -33,9 +35,12 @@ class _Help:
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
         """Return the parameters, `--help` included; flags take no value and show no type."""
         parameters = super().get_params(ctx)  # type: ignore[misc]
-        for each in parameters:
-            if isinstance(each, TyperOption) and each.is_flag:
-                each.metavar = ""
+        options = [each for each in parameters if isinstance(each, TyperOption)]
+        for option in options:
+            if option.is_flag:
+                option.metavar = ""
+            if option.name == "help_all":  # shown where it shows more than --help
+                option.hidden = not any(other.hidden for other in options if other is not option)
         return parameters
 
 
@@ -95,8 +100,35 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 
 
+# What to type instead of an option that is no more.
+REMOVED: dict[str, dict[str, str]] = {
+    "train": {
+        "--grow-from": "train at one size: `preprocess --size` sets it",
+    },
+    "generate": {
+        "--raw": "every run keeps its averaged weights only for `generate`",
+        "--show": "open the photo that was written",
+        "--tta": "repeat --model to average several models",
+    },
+}
+
+
 class Command(_Help, TyperCommand):
-    """One command of the program."""
+    """One command of the program. Its rare options are hidden from `--help`, not `--help-all`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Parse the arguments; answer an option that was removed with what to type instead."""
+        for word in itertools.takewhile(lambda word: word != "--", args):
+            option = word.partition("=")[0]
+            instead = REMOVED.get(str(self.name), {}).get(option)
+            if instead:
+                raise UsageError(f"{self.name} has no {option} any more", hint=instead)
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Complete rare options, too."""
+        show_all(ctx)
+        return super().shell_complete(ctx, incomplete)
 
 
 # The examples are shown in each command's help and in the man page; a test parses every one.

@@ -13,9 +13,26 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperOption
 
 from sketchcli import __version__, paths
 from sketchcli.errors import UsageError
+
+
+def show_all(context: typer.Context) -> None:
+    """Let a command's help and completion show its rare options, too."""
+    for parameter in context.command.params:
+        if isinstance(parameter, TyperOption):
+            parameter.hidden = False
+
+
+def print_all(context: typer.Context, is_asked: bool) -> None:
+    """Print the whole help and exit, if `--help-all` was given."""
+    if is_asked:
+        show_all(context)
+        typer.echo(context.get_help())
+        raise typer.Exit
+
 
 PANEL = "Messages and progress"
 VERBOSE = ("--verbose", "-v")
@@ -41,7 +58,21 @@ NoProgress = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-SHARED: dict[str, Any] = {"quiet": Quiet, "verbose": Verbose, "no_progress": NoProgress}
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        callback=print_all,
+        is_eager=True,
+        help="Show this message with the rarer options, too, and exit.",
+    ),
+]
+SHARED: dict[str, Any] = {
+    "quiet": Quiet,
+    "verbose": Verbose,
+    "no_progress": NoProgress,
+    "help_all": HelpAll,
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +107,10 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(verb)
-    def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
+    def telling(
+        *, quiet: bool, verbose: bool, no_progress: bool, help_all: bool, **options: object
+    ) -> None:
+        del help_all  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
         with _spoken(Verbosity(quiet, verbose, not no_progress)):
