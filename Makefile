@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs site clean distclean
+.PHONY: help demo test lint package docs site clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -117,6 +117,11 @@ $(NETWORKS)/fetched: | $(DEV)
 test: lint $(NETWORKS)/fetched ## check style and types, and run every test with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
+
+package: $(DEV) ## build the wheel, install it as a new user does, and type the first commands (needs a network)
+	rm -rf build/dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist
+	PIPX='$(abspath $(BIN))/python -m pipx' PYTHON='$(abspath $(BIN))/python' tests/e2e/fresh_install.sh build/dist/*.whl
 
 docs: $(DEV) ## write the pages that come from the program, including the man page
 	$(BIN)/python scripts/write_reference.py

@@ -3,7 +3,6 @@
 import email
 import os
 import re
-import shlex
 import subprocess
 import sys
 import sysconfig
@@ -171,30 +170,6 @@ def test_the_installed_program_starts_from_the_wheel(environment, tmp_path):
     assert sketchcli.__version__ in run(command, "--version", SKETCH2IMG_HOME=tmp_path)
     shown = run(command, "--help", SKETCH2IMG_HOME=tmp_path)
     assert all(verb in shown for verb in ["fetch-data", "preprocess", "train", "generate", "eval"])
-
-
-def is_registry_reachable(folder):
-    """Whether pip can fetch one tiny package that hardly any machine has on its own disk."""
-    quick = ["--timeout", "5", "--retries", "0", "--no-cache-dir", "--dest", str(folder)]
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", *quick, "userpath"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
-
-
-@pytest.mark.network
-@pytest.mark.slow
-def test_a_new_user_installs_the_wheel_and_types_the_first_three_commands(wheel, tmp_path):
-    if not is_registry_reachable(tmp_path / "probe"):
-        pytest.skip("pip reaches no package registry from here")
-    run(
-        *("bash", ROOT / "tests" / "e2e" / "fresh_install.sh", wheel, tmp_path),
-        timeout=1200,
-        PIPX=shlex.join([sys.executable, "-m", "pipx"]),
-        PYTHON=sys.executable,
-    )
 
 
 # ------------------------------------------------------------------ the pins
