@@ -61,8 +61,6 @@ def section(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - a class
             yield from [".PP"] * (number > 0)
             yield text(" ".join(paragraph.split()))
         for parameter in command.get_params(context):
-            if parameter.name == "help_all" and parameter.hidden:  # shows nothing that --help lacks
-                continue
             yield ".TP"
             yield label(parameter)
             yield text(plain(parameter.help or ""))

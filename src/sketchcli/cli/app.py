@@ -17,7 +17,7 @@ from sketchcli.cli.import_weights import import_weights
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
-from sketchcli.cli.verbosity import show_all, with_manner
+from sketchcli.cli.verbosity import HELP_ALL, with_manner
 from sketchcli.errors import UsageError
 
 
@@ -35,12 +35,9 @@ class _Help:
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401
         """Return the parameters, `--help` included; flags take no value and show no type."""
         parameters = super().get_params(ctx)  # type: ignore[misc]
-        options = [each for each in parameters if isinstance(each, TyperOption)]
-        for option in options:
-            if option.is_flag:
-                option.metavar = ""
-            if option.name == "help_all":  # shown where it shows more than --help
-                option.hidden = not any(other.hidden for other in options if other is not option)
+        for each in parameters:
+            if isinstance(each, TyperOption) and each.is_flag:
+                each.metavar = ""
         return parameters
 
 
@@ -114,7 +111,26 @@ REMOVED: dict[str, dict[str, str]] = {
 
 
 class Command(_Help, TyperCommand):
-    """One command of the program. Its rare options are hidden from `--help`, not `--help-all`."""
+    """One command. Options declared as hidden are the rare ones: only `--help` leaves them out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        options = [each for each in self.params if isinstance(each, TyperOption)]
+        rare = [each for each in options if each.hidden]
+        # Without rare options, --help-all shows nothing more, and is rare itself.
+        self.rare = rare or [each for each in options if HELP_ALL in each.opts]
+        self.hide_rare(is_hidden=False)
+
+    def hide_rare(self, *, is_hidden: bool) -> None:
+        """Hide the rare options, or show them."""
+        for option in self.rare:
+            option.hidden = is_hidden
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Show the help; the rare options are in it only with `--help-all`."""
+        self.hide_rare(is_hidden=not ctx.meta.get(HELP_ALL))
+        super().format_help(ctx, formatter)
+        self.hide_rare(is_hidden=False)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Parse the arguments; answer an option that was removed with what to type instead."""
@@ -124,11 +140,6 @@ class Command(_Help, TyperCommand):
             if instead:
                 raise UsageError(f"{self.name} has no {option} any more", hint=instead)
         return super().parse_args(ctx, args)
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
-        """Complete rare options, too."""
-        show_all(ctx)
-        return super().shell_complete(ctx, incomplete)
 
 
 # The examples are shown in each command's help and in the man page; a test parses every one.

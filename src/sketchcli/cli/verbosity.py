@@ -13,27 +13,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperOption
 
 from sketchcli import __version__, paths
 from sketchcli.errors import UsageError
 
 
-def show_all(context: typer.Context) -> None:
-    """Let a command's help and completion show its rare options, too."""
-    for parameter in context.command.params:
-        if isinstance(parameter, TyperOption):
-            parameter.hidden = False
-
-
 def print_all(context: typer.Context, is_asked: bool) -> None:
-    """Print the whole help and exit, if `--help-all` was given."""
+    """Print the help with the rare options and exit, if `--help-all` was given."""
     if is_asked:
-        show_all(context)
+        context.meta[HELP_ALL] = True
         typer.echo(context.get_help())
         raise typer.Exit
 
 
+HELP_ALL = "--help-all"
 PANEL = "Messages and progress"
 VERBOSE = ("--verbose", "-v")
 Quiet = Annotated[
@@ -58,10 +51,10 @@ NoProgress = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-HelpAll = Annotated[
+ShowAll = Annotated[
     bool,
     typer.Option(
-        "--help-all",
+        HELP_ALL,
         callback=print_all,
         is_eager=True,
         help="Show this message with the rarer options, too, and exit.",
@@ -71,7 +64,7 @@ SHARED: dict[str, Any] = {
     "quiet": Quiet,
     "verbose": Verbose,
     "no_progress": NoProgress,
-    "help_all": HelpAll,
+    "help_all": ShowAll,
 }
 
 
@@ -107,10 +100,8 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(verb)
-    def telling(
-        *, quiet: bool, verbose: bool, no_progress: bool, help_all: bool, **options: object
-    ) -> None:
-        del help_all  # its callback has printed the help
+    def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
+        del options["help_all"]  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
         with _spoken(Verbosity(quiet, verbose, not no_progress)):
