@@ -101,7 +101,7 @@ def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
-        del options["help_all"]  # its callback has printed the help
+        options.pop("help_all", None)  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
         with _spoken(Verbosity(quiet, verbose, not no_progress)):
