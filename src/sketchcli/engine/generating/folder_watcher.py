@@ -8,7 +8,7 @@ from pathlib import Path
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import inputs, plan
-from sketchcli.engine.generating.generate import Pipeline, Writer
+from sketchcli.engine.generating.generate import Pipeline, Writer, open_models
 from sketchcli.engine.generating.inputs import Existing, Request
 from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
@@ -38,15 +38,16 @@ def watch(
     stop. `pause` is the number of seconds between two polls, and `settled` the number of seconds
     after which an unchanged file counts as complete.
     """
-    target = _checked(request, folder)
-    pipeline = Pipeline.open(request, device, reporter)
+    _check(request, folder)
+    preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     # The watcher checks which photos may be overwritten, so the writer need not check again.
-    writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
+    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
+    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output)))
     watcher = FolderWatcher(request, folder, settled, reporter)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
-            pipeline.convert(watcher.ready(time.monotonic()), writer, watcher.note)
+            pipeline.convert(watcher.ready(time.monotonic()), watcher.note)
             if is_over():
                 break
             time.sleep(pause)
@@ -57,17 +58,14 @@ def watch(
     return GenerateResult(request.models, tuple(watcher.done), manifest)
 
 
-def _checked(request: Request, folder: Path) -> Path:
-    """Check the folders, and return the one for the photos."""
+def _check(request: Request, folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
     if request.selection.root is not None:
         inputs.check_below(folder, request.selection.root)
-    target = Path(request.output)
-    plan.check_folder([folder], target)
+    plan.check_folder([folder], Path(request.output))
     if request.manifest is not None:
-        plan.check_older([request.manifest], request.naming.existing)
-    return target
+        plan.check_beside([request.manifest], request.naming.existing)
 
 
 @dataclass
@@ -95,7 +93,7 @@ class FolderWatcher:
                 self.waiting[job.source] = (found, now)
             elif now - since >= self.settled:
                 jobs.append((job, found))
-        for job, found in jobs:
+        for job, found in jobs:  # only now, as a sketch with variations has several jobs
             self.handled[job.source] = found
             self.waiting.pop(job.source, None)
         return [job for job, _ in jobs if self._may_write(job.output)]
@@ -114,9 +112,7 @@ class FolderWatcher:
         except DataError:  # the folder is still empty
             return ()
         naming = replace(request.naming, existing=Existing.OVERWRITE)
-        return plan.plan_outputs(
-            found, request.output, naming, variations=request.drawing.variations
-        ).jobs
+        return plan.plan_outputs(found, replace(request, naming=naming, manifest=None)).jobs
 
     def _may_write(self, output: Path) -> bool:
         is_asked = self.request.naming.existing is Existing.OVERWRITE
