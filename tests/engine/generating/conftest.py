@@ -8,7 +8,7 @@ from generating_fixtures import weights_of
 
 from sketchcli.data import appearance
 from sketchcli.engine.generating.generate import generate
-from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection, Share
+from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection, Shard
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def convert(weights, cpu):
             tuple(map(str, many)),
             str(output),
             models=tuple(models or [weights]),
-            share=given.pop("share", Share()),
+            shard=given.pop("shard", Shard()),
             **parts,
             **given,
         )
