@@ -38,7 +38,7 @@ def looks(folders):
 def convert(weights, cpu):
     """Run `generate`: fields of the request's parts may be given by name."""
 
-    def run(sources, output, *, models=None, reporter=None, streams=None, **given):
+    def run(sources, output, *, models=None, reporter=None, **given):
         parts = {}
         for name, kind in (("selection", Selection), ("naming", Naming), ("drawing", Drawing)):
             known = {f.name for f in dataclasses.fields(kind)} & given.keys()
@@ -53,7 +53,7 @@ def convert(weights, cpu):
             **given,
         )
         reporting = {} if reporter is None else {"reporter": reporter}
-        return generate(request, device=cpu, streams=streams, **reporting)
+        return generate(request, device=cpu, **reporting)
 
     return run
 

@@ -1,7 +1,7 @@
 """Watching a folder: each sketch that appears in it is converted once it is complete."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,41 +24,13 @@ def watch(
     *,
     device: Device,
     reporter: Reporter = SILENT,
-    is_over: Callable[[], bool] = lambda: False,
-    pause: float = PAUSE,
-    settled: float = SETTLED,
 ) -> GenerateResult:
     """Convert the sketches in a folder, and those that appear in it, until Ctrl-C.
 
     A file that is still being written waits until its size and date have not changed for a while.
     A file that changes later is converted again. Existing photos are kept, unless the request
-    overwrites them.
-
-    The request's sources are ignored. `is_over` is called after each poll and returns whether to
-    stop. `pause` is the number of seconds between two polls, and `settled` the number of seconds
-    after which an unchanged file counts as complete.
+    overwrites them. The request's sources are ignored.
     """
-    _check(request, folder)
-    preparer, sampler = open_models(request.models, request.drawing, device, reporter)
-    # The watcher checks which photos may be overwritten, so the writer need not check again.
-    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
-    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output)))
-    watcher = FolderWatcher(request, folder, settled, reporter)
-    reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
-    try:
-        while True:
-            pipeline.convert(watcher.ready(time.monotonic()), watcher.note)
-            if is_over():
-                break
-            time.sleep(pause)
-    except KeyboardInterrupt:
-        reporter(Note(f"stopped watching {folder}"))
-    finally:
-        manifest = write_manifest(request, watcher.done)
-    return GenerateResult(request.models, tuple(watcher.done), manifest)
-
-
-def _check(request: Request, folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
     if request.selection.root is not None:
@@ -66,6 +38,21 @@ def _check(request: Request, folder: Path) -> None:
     plan.check_folder([folder], Path(request.output))
     if request.manifest is not None:
         plan.check_beside([request.manifest], request.naming.existing)
+    preparer, sampler = open_models(request.models, request.drawing, device, reporter)
+    # The watcher checks which photos may be overwritten, so the writer need not check again.
+    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
+    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output)))
+    watcher = FolderWatcher(request, folder, reporter)
+    reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
+    try:
+        while True:
+            pipeline.convert(watcher.ready(time.monotonic()), watcher.note)
+            time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        reporter(Note(f"stopped watching {folder}"))
+    finally:
+        manifest = write_manifest(request, watcher.done)
+    return GenerateResult(request.models, tuple(watcher.done), manifest)
 
 
 @dataclass
@@ -74,7 +61,6 @@ class FolderWatcher:
 
     request: Request
     folder: Path
-    settled: float
     reporter: Reporter
     done: list[GeneratedFile] = field(default_factory=list)
     handled: dict[Path, Signature] = field(default_factory=dict)
@@ -91,7 +77,7 @@ class FolderWatcher:
             signature, since = self.waiting.get(job.source, (None, now))
             if signature != found:
                 self.waiting[job.source] = (found, now)
-            elif now - since >= self.settled:
+            elif now - since >= SETTLED:
                 jobs.append((job, found))
         for job, found in jobs:  # only now, as a sketch with variations has several jobs
             self.handled[job.source] = found

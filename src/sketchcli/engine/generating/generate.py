@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 
@@ -33,12 +32,11 @@ def generate(
     device: Device,
     reporter: Reporter = SILENT,
     plan: Plan | None = None,
-    streams: "Streams | None" = None,
 ) -> GenerateResult:
     """Turn sketches into photos.
 
     A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
-    `make_plan(request)`, if it is known already. `streams` are the streams behind `-`.
+    `make_plan(request)`, if it is known already.
     """
     plan = plan or make_plan(request)
     for note in plan.notes:
@@ -46,7 +44,7 @@ def generate(
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
-    writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
+    writer = Writer(request.naming, plan.folder, grid.add if grid else None)
     done = Tally(plan.jobs, reporter)
     try:
         Pipeline(preparer, sampler, writer).convert(jobs, done.add)
@@ -122,38 +120,6 @@ def _since(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-# Images come from files or standard input.
-
-
-@dataclass
-class Streams:
-    """The streams behind `-`; several threads may use them at once."""
-
-    read: BinaryIO | None = None  # default: standard input, which may be closed until it is read
-    write: BinaryIO | None = None  # default: standard output
-    _picture: Pixels | None = field(default=None, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-
-    def picture(self) -> Pixels:
-        """Return the image on standard input, which is read once for all its photos."""
-        with self._lock:
-            if self._picture is None:
-                stream = sys.stdin.buffer if self.read is None else self.read
-                self._picture = images.read_stream(stream, name="standard input")
-            return self._picture
-
-    def put(self, photo: bytes) -> None:
-        """Write an encoded photo to the output stream."""
-        stream = sys.stdout.buffer if self.write is None else self.write
-        stream.write(photo)
-        stream.flush()
-
-
-def read(source: Path, streams: Streams) -> Pixels:
-    """Read a file, or standard input for `-`, as RGB `(H, W, 3)` or grey `(H, W)`."""
-    return streams.picture() if str(source) == STREAM else images.read(source)
-
-
 # Photos are written whole or not at all, and never outside their folder.
 
 
@@ -163,7 +129,6 @@ class Writer:
     Args:
         naming: Format, quality, and what to do with existing photos.
         folder: The folder that no photo may leave; None for a single file.
-        streams: The streams behind `-`.
         on_written: Called with each written photo and its sketch.
     """
 
@@ -171,10 +136,9 @@ class Writer:
         self,
         naming: Naming,
         folder: Path | None,
-        streams: Streams | None = None,
         on_written: Callable[[Job, Prepared, Pixels], None] | None = None,
     ) -> None:
-        self.naming, self.streams, self.on_written = naming, streams or Streams(), on_written
+        self.naming, self.on_written = naming, on_written
         self.folder = folder and folder.resolve()
 
     def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
@@ -182,7 +146,8 @@ class Writer:
         quality = self.naming.quality
         if str(job.output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
-            self.streams.put(images.encode(photo, suffix, quality=quality))
+            sys.stdout.buffer.write(images.encode(photo, suffix, quality=quality))
+            sys.stdout.buffer.flush()
         else:
             self._check_place(job.output)
             images.write(job.output, photo, quality=quality)
@@ -220,6 +185,8 @@ class Pipeline:
         self.limit = BATCHES_AHEAD * sampler.streams * sampler.batch
         self._drawing: deque[Future[list[Item]]] = deque()
         self._writing: deque[Future[GeneratedFile]] = deque()
+        self._input: Pixels | None = None
+        self._lock = threading.Lock()
 
     def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
         """Turn jobs into files, and report each once it is written or has failed.
@@ -285,10 +252,19 @@ class Pipeline:
     def _prepare(self, job: Job) -> Item:
         started = time.perf_counter()
         try:
-            sketch = self.preparer.prepare(read(job.source, self.writer.streams))
+            sketch = self.preparer.prepare(self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
         return Item(job, _since(started), sketch)
+
+    def _read(self, source: Path) -> Pixels:
+        """Read a file; standard input is read once for all photos of its sketch."""
+        if str(source) != STREAM:
+            return images.read(source)
+        with self._lock:
+            if self._input is None:
+                self._input = images.read_stream(sys.stdin.buffer, name="standard input")
+            return self._input
 
     def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Group sketches by shape; if too many sketches wait, yield the largest group."""
