@@ -1,14 +1,14 @@
 """`generate`: carry out a request, with several sketches at a time."""
 
-import contextlib
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -174,6 +174,8 @@ class Writer:
 READERS, WRITERS = 2, 2  # threads; reading an image takes a tenth of the time of generating one
 BATCHES_AHEAD = 3  # batches per stream that may wait to be generated, and to be written
 HELD_BATCHES = 4  # batches of sketches that wait for others of their shape
+In = TypeVar("In")
+Out = TypeVar("Out")
 BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames per batch
 
 
@@ -182,9 +184,6 @@ class Pipeline:
 
     def __init__(self, preparer: Preparer, sampler: Sampler, writer: Writer) -> None:
         self.preparer, self.sampler, self.writer = preparer, sampler, writer
-        self.limit = BATCHES_AHEAD * sampler.streams * sampler.batch
-        self._drawing: deque[Future[list[Item]]] = deque()
-        self._writing: deque[Future[GeneratedFile]] = deque()
         self._input: Pixels | None = None
         self._lock = threading.Lock()
 
@@ -193,61 +192,30 @@ class Pipeline:
 
         After Ctrl-C, the files that are being written are finished, and no others are started.
         """
+        streams, threads = self.sampler.streams, self.sampler.threads
+        limit = BATCHES_AHEAD * streams * self.sampler.batch
+        writing: deque[Future[GeneratedFile]] = deque()
         try:
-            with contextlib.closing(self._run(jobs)) as files:
-                for file in files:
-                    tell(file)
+            with (
+                ThreadPoolExecutor(WRITERS) as writers,
+                ThreadPoolExecutor(
+                    streams, initializer=torch.set_num_threads, initargs=(threads,)
+                ) as drawers,
+                ThreadPoolExecutor(READERS) as readers,
+            ):
+                try:
+                    prepared = _ahead(readers, self._prepare, jobs, limit, is_prompt=False)
+                    batches = _ahead(drawers, self._drawn, self._batches(prepared), streams)
+                    drawn = (item for batch in batches for item in batch)
+                    for file in _ahead(writers, self._write, drawn, limit, writing):
+                        tell(file)
+                finally:
+                    for pool in (readers, drawers, writers):
+                        pool.shutdown(wait=False, cancel_futures=True)
         finally:
-            while self._writing:  # only after an interruption
-                late = self._writing.popleft()
+            for late in writing:  # only after an interruption
                 if not late.cancelled():
                     tell(late.result())
-
-    def _run(self, jobs: Iterable[Job]) -> Generator[GeneratedFile]:
-        sampler = self.sampler
-        with (
-            ThreadPoolExecutor(WRITERS) as writers,
-            ThreadPoolExecutor(
-                sampler.streams, initializer=torch.set_num_threads, initargs=(sampler.threads,)
-            ) as drawers,
-            ThreadPoolExecutor(READERS) as readers,
-        ):
-            try:
-                for batch in self._batches(self._prepared(readers, jobs)):
-                    self._drawing.append(drawers.submit(self._drawn, batch))
-                    yield from self._written(writers, drawing=sampler.streams, writing=self.limit)
-                yield from self._written(writers, drawing=0, writing=0)
-            finally:
-                for pool in (readers, drawers, writers):
-                    pool.shutdown(wait=False, cancel_futures=True)
-
-    def _written(
-        self, writers: ThreadPoolExecutor, *, drawing: int, writing: int
-    ) -> Iterator[GeneratedFile]:
-        """Submit generated photos and yield written files until no more than so many wait."""
-        while self._drawing and (self._drawing[0].done() or len(self._drawing) > drawing):
-            for item in self._drawing[0].result():
-                self._writing.append(writers.submit(self._write, item))
-            self._drawing.popleft()
-            while self._writing and (self._writing[0].done() or len(self._writing) > writing):
-                yield self._landed()
-        while len(self._writing) > writing:
-            yield self._landed()
-
-    def _landed(self) -> GeneratedFile:
-        file = self._writing[0].result()  # still in the queue if Ctrl-C interrupts the wait
-        self._writing.popleft()
-        return file
-
-    def _prepared(self, readers: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[Item]:
-        """Yield every job in order, prepared a few jobs ahead of time."""
-        reading: deque[Future[Item]] = deque()
-        for job in jobs:
-            reading.append(readers.submit(self._prepare, job))
-            if len(reading) > self.limit:
-                yield reading.popleft().result()
-        while reading:
-            yield reading.popleft().result()
 
     def _prepare(self, job: Job) -> Item:
         started = time.perf_counter()
@@ -305,6 +273,34 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(item.job, item.milliseconds + _since(started), error).file()
         return replace(item, milliseconds=item.milliseconds + _since(started)).file()
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[In], Out],
+    items: Iterable[In],
+    limit: int,
+    waiting: deque[Future[Out]] | None = None,
+    *,
+    is_prompt: bool = True,
+) -> Iterator[Out]:
+    """Yield the results of some work on each item in order, of which at most `limit` may wait.
+
+    Prompt results are yielded as soon as they are there, others once `limit` items wait.
+    """
+    waiting = deque() if waiting is None else waiting
+
+    def first() -> Out:
+        result = waiting[0].result()  # still in the queue if Ctrl-C interrupts the wait
+        waiting.popleft()
+        return result
+
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        while waiting and (len(waiting) > limit or (is_prompt and waiting[0].done())):
+            yield first()
+    while waiting:
+        yield first()
 
 
 # One contact sheet shows the first sketches, each next to its photo.

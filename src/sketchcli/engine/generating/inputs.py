@@ -5,7 +5,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -208,31 +208,22 @@ class _Search:
 
     def add_path(self, path: Path) -> None:
         """Add the images of a folder, or a file, whether it exists or not."""
-        if not os.path.isdir(path):  # noqa: PTH112 - see `_exists`
+        if os.path.isdir(path):  # noqa: PTH112 - see `_exists`
+            self.folders.append(path)
+            self._add_images(path, self._walk(path))
+        else:
             self.missing += not _exists(path)
             self.starts.append(_absolute(path).parent)
             self._add(path)
-            return
-        self.folders.append(path)
-        self.starts.append(_absolute(path))
-        for file in self._walk(path):
-            if not is_picture(file):
-                self.unnamed += not file.name.startswith(".")
-            elif self._is_wanted(file, path):
-                self._add(file)
 
     def add_glob(self, pattern: str) -> None:
         """Add the images that match a pattern which no shell has expanded."""
-        start = _fixed_part(pattern)
-        matches = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
-        pictures = sorted(path for path in matches if path.is_file() and is_picture(path))
-        if not pictures:
+        paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+        found = [path for path in paths if path.is_file() and is_picture(path)]
+        if not found:
             raise DataError(f"no image matches {pattern}", hint="check the pattern")
         self.globs.append(pattern)
-        self.starts.append(_absolute(start))
-        for path in pictures:
-            if self._is_wanted(path, start):
-                self._add(path)
+        self._add_images(_fixed_part(pattern), found)
 
     def found(self, *, is_one_file: bool) -> Found:
         """Return all files, and where each lies in the tree."""
@@ -265,15 +256,16 @@ class _Search:
             paths = (Path(place, name) for name in sorted(files))
             yield from (path for path in paths if path.is_file())  # no pipes, no broken links
 
-    def _is_wanted(self, path: Path, start: Path) -> bool:
-        """Return whether the patterns select a file; one with a slash is matched with its path."""
-
-        def matches(pattern: str) -> bool:
-            place = path.relative_to(start).as_posix() if "/" in pattern else path.name
-            return fnmatch.fnmatchcase(place, pattern)
-
+    def _add_images(self, start: Path, paths: Iterable[Path]) -> None:
+        """Add the images that the patterns select."""
+        self.starts.append(_absolute(start))
         include, exclude = self.selection.include, self.selection.exclude
-        return (not include or any(map(matches, include))) and not any(map(matches, exclude))
+        for path in paths:
+            place = path.relative_to(start).as_posix()
+            if not is_picture(path):
+                self.unnamed += not path.name.startswith(".")
+            elif (not include or _matches(place, include)) and not _matches(place, exclude):
+                self._add(path)
 
     def _add(self, path: Path) -> None:
         if path == Path(STREAM):  # a file named "-", given as ./-
@@ -289,6 +281,12 @@ class _Search:
         if root in self.files:
             raise DataError(f"{root} is a sketch", hint="choose a folder as --root")
         return root
+
+
+def _matches(place: str, patterns: Iterable[str]) -> bool:
+    """Return whether a pattern matches a path, or its name if the pattern has no slash."""
+    name = place.rpartition("/")[2]
+    return any(fnmatch.fnmatchcase(place if "/" in each else name, each) for each in patterns)
 
 
 def _exists(path: str | Path) -> bool:

@@ -58,10 +58,11 @@ def plan_outputs(found: Found, request: Request) -> Plan:
     Only the photos of the request's shard are planned; their names do not depend on the shard.
     """
     naming, shard, variations = request.naming, request.shard, request.drawing.variations
+    is_folder = Path(request.output).is_dir() or request.output.endswith(("/", "\\"))
     folder = None
     if request.output == STREAM:
         jobs = [_to_stream(found, variations)]
-    elif found.is_one_file and not _is_folder(request.output):
+    elif found.is_one_file and not is_folder:
         jobs = [_to_file(found.sketches[0], Path(request.output), naming)]
     else:
         folder = Path(request.output)
@@ -103,10 +104,6 @@ def check_beside(paths: Sequence[Path], existing: Existing, jobs: Sequence[Job] 
     if existing is Existing.REFUSE:
         there = [path for path in paths if os.path.lexists(path)]
         _refuse(there, "choose another file, or add --overwrite to replace it")
-
-
-def _is_folder(output: str) -> bool:
-    return Path(output).is_dir() or output.endswith(("/", "\\"))
 
 
 def _to_stream(found: Found, variations: int) -> Job:
@@ -216,8 +213,9 @@ class Tally:
     """The outcome of each job so far; jobs that are done already count at once."""
 
     def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
-        self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
-        self.failing = {job.source: i for i, job in enumerate(jobs)}
+        self.places: dict[tuple[Path, Path | None], int] = {}
+        for place, job in enumerate(jobs):
+            self.places[job.source, job.output] = self.places[job.source, None] = place
         self.total, self.reporter = len(jobs), reporter
         self.found: list[tuple[int, GeneratedFile]] = []
         for job in jobs:
@@ -226,8 +224,7 @@ class Tally:
 
     def add(self, file: GeneratedFile) -> None:
         """Record a file's outcome, and report it."""
-        place = self.places[file.source, file.output] if file.output else self.failing[file.source]
-        self.found.append((place, file))
+        self.found.append((self.places[file.source, file.output], file))
         report_file(file, self.reporter)
         self.reporter(Advanced("sketches", len(self.found), self.total))
 

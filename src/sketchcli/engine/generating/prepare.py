@@ -158,6 +158,8 @@ class Preparer:
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
+        self.looks = self.models[0].looks
+        self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
 
     def prepare(self, picture: Pixels) -> Prepared:
@@ -200,11 +202,9 @@ class Preparer:
 
     def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
         """Return the sketch, inverted if its polarity differs from the training sketches'."""
-        looks = self.models[0].looks
-        should_be_dark = looks is not None and looks.is_dark
-        is_wrong = appearance.is_on_dark(_reduced(sketch)) != should_be_dark
+        is_wrong = appearance.is_on_dark(_reduced(sketch)) != self.is_dark
         if self.drawing.invert is When.AUTO and is_wrong and not _is_blank(sketch):
-            colours = "dark on white" if should_be_dark else "white on black"
+            colours = "dark on white" if self.is_dark else "white on black"
             warnings.append(f"{colours}: inverted (use --invert no to keep it as it is)")
         elif self.drawing.invert is not When.YES:
             return sketch
@@ -212,33 +212,29 @@ class Preparer:
 
     def _evened(self, sketch: Pixels, warnings: list[str]) -> tuple[Pixels, Paper | None]:
         """Return the sketch on paper like the training sketches', and that paper, if any."""
-        looks = self.models[0].looks
-        is_dark = looks is not None and looks.is_dark
-        if self.drawing.paper is When.NO or is_dark or appearance.is_on_dark(_reduced(sketch)):
+        reduced = _reduced(sketch)
+        if self.drawing.paper is When.NO or self.is_dark or appearance.is_on_dark(reduced):
             return sketch, None
-        paper = find_paper(_reduced(sketch))
-        is_usual = _is_usual(looks, paper.level, paper.unevenness)
-        if self.drawing.paper is When.AUTO and is_usual:
-            return sketch, paper
+        paper = find_paper(reduced)
         if self.drawing.paper is When.AUTO:
+            if _is_usual(self.looks, paper.level, paper.unevenness):
+                return sketch, paper
             warnings.append("uneven or tinted paper: evened out (use --paper no to keep it)")
-        level = looks.paper if looks else EVENED_LEVEL
+        level = self.looks.paper if self.looks else EVENED_LEVEL
         return on_even_paper(sketch, paper, level), Paper.even(level)
 
     def _judge(
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
         """Warn if a sketch is unlikely to give a sensible photo."""
-        looks = self.models[0].looks
         if _is_blank(sketch):
             warnings.append("the sketch is blank")
         elif _colour(shown) > MOST_COLOUR:
             warnings.append("does not look like the training sketches: it is a colour image")
-        elif looks is not None:
-            height, width = natural_size(sketch.shape, self.models[0].size)
-            seen = images.resize(sketch, (height, width))
-            seen = np.uint8(255) - seen if looks.is_dark else seen
-            differences = looks.describe_differences(appearance.measure(seen, paper))
+        elif self.looks is not None:
+            seen = images.resize(sketch, natural_size(sketch.shape, self.models[0].size))
+            seen = np.uint8(255) - seen if self.is_dark else seen
+            differences = self.looks.describe_differences(appearance.measure(seen, paper))
             if differences:
                 warnings.append(f"does not look like the training sketches: {differences}")
 
