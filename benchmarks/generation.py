@@ -31,11 +31,12 @@ from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data.batches import sketches_to_tensor
-from sketchcli.engine.generating.generate import BATCH, generate, open_models
+from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Existing, Naming, Request
 from sketchcli.engine.generating.onnx import export
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.runs import find_weights
+from sketchcli.models.building import fold_batch_norms
 
 DRAWN = 64  # different sketches; the others are copies
 STARTS = 9  # starts of the program, for the time of one photo
@@ -101,7 +102,8 @@ def candidates(weights: Path, place: devices.Device, sketches: np.ndarray, root:
         models=(weights,),
         naming=Naming(existing=Existing.OVERWRITE),
     )
-    (model,) = open_models((weights,), place)
+    model = load_model(weights, place)
+    fold_batch_norms(model.generator)  # as `generate` does
     plain = load_model(weights, devices.resolve(place.name, precision="fp32"))
     batch, count = BATCH[place.torch.type], len(sketches)
     few = max(1, count // SLOWER)

@@ -59,9 +59,7 @@ STORED = (
 FINISHED = ("config.toml", "log.jsonl", "result.json", "weights.safetensors")
 PHOTOS = {
     "modern": "sketches --model modern",
-    "modern-raw": "sketches/grey.png --model half-modern --raw",
     "modern-inverted": "sketches/grey.png --model modern --invert yes --paper no",
-    "modern-flipped": "sketches/grey.png --model modern --tta flip",
     "modern-tiled": "sketches/wide.png --model modern --tile",
     "modern-compared": "sketches/wide.png --model modern --compare",
     "modern-resized": "sketches/wide.png --model modern --size input",

@@ -60,6 +60,8 @@ def test_every_option_in_the_docs_exists():
         "--gpus-per-node",
         "--cpus-per-task",
         "--nodes",
+        "--array",
+        "--wrap",
         "--signal",
         "--kill-on-bad-exit",
         "--value",

@@ -1,4 +1,4 @@
-"""`generate` for thousands of files, and by several processes."""
+"""`generate` for thousands of files."""
 
 import os
 import subprocess
@@ -7,9 +7,6 @@ import sys
 import pytest
 from generating_fixtures import weights_of
 
-from sketchcli.errors import ExitCode
-
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 PEAK = r"""
 import re, sys
@@ -61,31 +58,3 @@ def peak(sketches, photos, weights):
 def test_memory_does_not_grow_with_the_number_of_files(named, weights, tmp_path):
     peaks = [peak(named(n), tmp_path / f"out-{n}", weights) for n in (FEW, MANY)]
     assert peaks[1] - peaks[0] < MOST_A_FILE * (MANY - FEW)
-
-
-def torchrun(*arguments):
-    command = [*TORCHRUN, "-m", "sketchcli", "generate", *map(str, arguments), "--device", "cpu"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
-
-
-@pytest.mark.slow
-def test_two_ranks_take_their_shares_and_together_the_whole(named, weights, tmp_path):
-    sketches, out = named(20), tmp_path / "out"
-    outcome = torchrun(sketches, out, "--model", weights, "--manifest", tmp_path / "m.csv")
-    assert outcome.returncode == 0, outcome.stderr
-    assert len(list(out.iterdir())) == 20
-    shares = [(tmp_path / f"m-{n}-of-2.csv").read_text().count(",made,") for n in (1, 2)]
-    assert shares == [10, 10]
-
-
-@pytest.mark.slow
-def test_a_share_that_has_failed_does_not_stop_the_other(named, weights, tmp_path):
-    """The second rank's sketches are all bad, and soon done: it waits for the first one's."""
-    sketches, out = named(600), tmp_path / "out"
-    for index in range(1, 600, 2):
-        (sketches / f"{index:04d}.png").unlink()
-        (sketches / f"{index:04d}.png").write_bytes(b"no picture")
-    outcome = torchrun(sketches, out, "--model", weights)
-    assert outcome.returncode != 0
-    assert f"exitcode  : {ExitCode.SOME_FILES_FAILED}" in outcome.stderr
-    assert len(list(out.iterdir())) == 300

@@ -1,252 +1,236 @@
 """The command `sketch2img generate`."""
 
-import os
+import contextlib
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.style import Style
-from rich.text import Text
 
-from sketchcli.cli import generate_options as options
+from sketchcli.cli import completing, options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.progress import print_plain, reporting
 from sketchcli.cli.verbosity import quick_imports
 from sketchcli.engine.events import Converted, Event, Note, Reporter
+from sketchcli.engine.generating.inputs import (
+    STREAM,
+    Drawing,
+    Existing,
+    Format,
+    Naming,
+    Request,
+    Scale,
+    Selection,
+    Shard,
+    When,
+    read_list,
+)
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.files import WRITABLE
 
-if TYPE_CHECKING:
-    from sketchcli.device import Device
-    from sketchcli.engine.generating.inputs import Existing, Request, Scale, When
+FILES, DRAWING, PHOTOS = map(
+    options.panel, ("Input files", "How photos are generated", "Output photos")
+)
+MACHINE, OUTPUT = map(options.panel, ("Machine", "Output"))
+LARGEST_SIDE = 8192  # pixels, of a photo
+MANY = 64  # photos; from this number on, a probe of the precision pays off
 
 
 def generate(
-    paths: options.Paths = None,
-    out: options.Out = None,
-    list_file: options.ListFile = None,
-    watch: options.Watch = None,
-    recursive: options.Recursive = True,
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    root: options.Root = None,
-    shard: options.Shard = None,
-    model: options.Models = None,
-    raw: options.Raw = False,
-    invert: options.Invert = "auto",
-    paper: options.Paper = "auto",
-    align: options.Align = "none",
-    paste: options.Paste = False,
-    tile: options.Tile = False,
-    tta: options.Tta = "none",
-    variations: options.Variations = 1,
-    seed: options.Seed = 0,
-    size: options.Size = None,
-    image_format: options.Format = None,
-    quality: options.Quality = None,
-    suffix: options.Suffix = "",
-    skip_existing: options.SkipExisting = False,
-    overwrite: options.Overwrite = False,
-    compare: options.Compare = False,
-    grid: options.Grid = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    show: options.Show = False,
-    manifest: options.Manifest = None,
-    as_json: options.Json = False,
-    as_lines: options.JsonLines = False,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IN... OUT",
+            help="Sketches (files, folders, globs, or - for standard input), then the output: a "
+            "photo, a folder for photos, or - for standard output.",
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        FILES(
+            "--out", "-o", help="Output file or folder; every positional argument is then an input."
+        ),
+    ] = None,
+    list_file: Annotated[
+        str | None,
+        FILES(
+            "--list",
+            metavar="FILE",
+            help="File of sketch paths, one per line or separated by zero bytes; - for standard "
+            "input.",
+        ),
+    ] = None,
+    watch: Annotated[
+        Path | None,
+        FILES(
+            metavar="FOLDER",
+            help="Convert the sketches in a folder, and every new one, until Ctrl-C.",
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, FILES("--recursive/--no-recursive", help="Search subfolders, too.")
+    ] = True,
+    include: Annotated[
+        list[str] | None,
+        FILES(
+            metavar="GLOB",
+            help="Filter the files found in folders: keep those that match GLOB (against the "
+            "relative path if it contains /). Repeatable.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, FILES(metavar="GLOB", help="Skip files that match GLOB. Repeatable.")
+    ] = None,
+    root: Annotated[
+        Path | None,
+        FILES(
+            metavar="FOLDER",
+            help="Base of the folder tree that is mirrored in OUT.  "
+            "\\[default: the nearest folder that contains every input]",
+        ),
+    ] = None,
+    shard: Annotated[str, FILES(metavar="I/N", help="Generate only shard I of N.")] = "1/1",
+    model: Annotated[
+        list[Path] | None,
+        DRAWING(
+            metavar="MODEL",
+            help="Model to use: a weights file, a run (name or folder) or bundled. Repeat to "
+            "average several models.  \\[default: the newest finished run, else bundled]",
+            autocompletion=completing.models,
+        ),
+    ] = None,
+    invert: Annotated[
+        When,
+        DRAWING(
+            help="Invert the sketch; auto: only if its polarity differs from the training sketches."
+        ),
+    ] = When.AUTO,
+    paper: Annotated[
+        When,
+        DRAWING(
+            help="Even out shadows and tint of the paper; auto: if unlike the training sketches'."
+        ),
+    ] = When.AUTO,
+    align: Annotated[
+        Literal["none", "face"],
+        DRAWING(help="Align and crop faces as `preprocess --align face` does."),
+    ] = "none",
+    paste: Annotated[
+        bool, DRAWING("--paste", help="Paste an aligned face back into its sketch.")
+    ] = False,
+    tile: Annotated[
+        bool,
+        DRAWING(
+            "--tile",
+            help="Generate at the sketch's own size, in overlapping tiles. Implies --size input.",
+        ),
+    ] = False,
+    variations: Annotated[
+        int,
+        DRAWING(
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Number of photos per sketch; needs a model with dropout.",
+        ),
+    ] = 1,
+    seed: Annotated[int, DRAWING(min=0, metavar="N", help="Seed of the variations.")] = 0,
+    size: Annotated[
+        str,
+        PHOTOS(
+            metavar="model|input|N|WxH",
+            help="Photo size: the model's, the sketch's, or the largest that fits into W by H.",
+        ),
+    ] = "model",
+    image_format: Annotated[
+        Format | None,
+        PHOTOS("--format", help="Image format of photos in a folder.  \\[default: png]"),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        PHOTOS(min=1, max=100, metavar="N", help="Compression quality for JPEG and WebP."),
+    ] = None,
+    suffix: Annotated[str, PHOTOS(help="Text to append to each name, such as _photo.")] = "",
+    skip_existing: Annotated[
+        bool, PHOTOS("--skip-existing", help="Skip sketches whose photo exists.")
+    ] = False,
+    overwrite: Annotated[bool, PHOTOS("--overwrite", help="Overwrite existing files.")] = False,
+    compare: Annotated[
+        bool, PHOTOS("--compare", help="Save sketch and photo side by side.")
+    ] = False,
+    grid: Annotated[Path | None, PHOTOS(metavar="FILE", help="Also save a contact sheet.")] = None,
+    device: Annotated[
+        str, MACHINE(help=options.DEVICE_HELP, autocompletion=options.DEVICES)
+    ] = "auto",
+    precision: Annotated[
+        str,
+        MACHINE(
+            metavar="auto|fp32|bf16",
+            help="Numeric precision; auto: the faster one for 64 or more photos, else fp32.",
+        ),
+    ] = "auto",
+    manifest: Annotated[
+        Path | None, OUTPUT(metavar="FILE", help="Write a CSV file with the result of each file.")
+    ] = None,
+    as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
+    as_lines: Annotated[
+        bool, OUTPUT("--jsonl", help="Print one line of JSON per finished file.")
+    ] = False,
 ) -> None:
     """Generate photos from sketches: from files, folders, globs or standard input.
 
     A folder's tree is mirrored in OUT. Existing files are not overwritten by default.
     """
-    from sketchcli.engine.generating import plan
-    from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection
-
-    where = places(paths or [], out, list_file, is_watching=watch is not None)
-    check_output(where.output, uses_stdout=as_json or as_lines, is_shown=show)
-    check_picture_name("--grid", grid)
+    sources, output = split_paths(paths or [], out, list_file, is_watching=watch is not None)
+    check_streams(sources, output, list_file, is_json=as_json or as_lines)
     request = Request(
-        sources=where.sources,
-        output=where.output,
-        listed=where.listed,
-        is_raw=raw,
+        sources=sources,
+        output=output,
+        listed=read_list(list_file) if list_file else (),
         selection=Selection(recursive, tuple(include or ()), tuple(exclude or ()), root),
         naming=Naming(
-            photo_format(image_format),
-            quality,
-            name_suffix(suffix),
-            existing(is_skipped=skip_existing, is_replaced=overwrite),
+            image_format, quality, suffix, existing(is_skipped=skip_existing, is_replaced=overwrite)
         ),
         drawing=Drawing(
-            size=photo_size(size),
+            size=Scale(size) if size in set(Scale) else parse_size(size, largest=LARGEST_SIDE),
             is_tiled=tile,
-            invert=when("--invert", invert),
-            paper=when("--paper", paper),
-            is_aligned=flag("--align", align, "face"),
-            is_pasted=pasting(is_asked=paste, align=align),
+            invert=invert,
+            paper=paper,
+            is_aligned=align == "face",
+            is_pasted=paste,
             is_compared=compare,
-            is_flipped_too=flag("--tta", tta, "flip"),
             variations=variations,
             seed=seed,
         ),
-        share=plan.parse_share(shard),
+        shard=Shard.parse(shard),
         manifest=manifest,
         grid=grid,
     )
-    code = carry_out(request, model, Machine(device, precision, as_json, as_lines, show), watch)
-    raise typer.Exit(code)
+    check(request, watch)
+    result = run(request, watch, model or [], device, precision, as_lines=as_lines)
 
-
-# Once the options are parsed, `generate` does what is light first and then loads the models.
-
-MANY = 64  # photos; from this number on, a probe of the precision pays off
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where to compute and how to report, as the user typed it."""
-
-    device: str
-    precision: str
-    as_json: bool
-    as_lines: bool
-    is_shown: bool
-
-
-def carry_out(
-    request: "Request", models: Sequence[Path] | None, machine: Machine, watched: Path | None
-) -> ExitCode:
-    """Carry out a request, show its result and return the exit code."""
     from sketchcli.cli.render import emit, show_failures
-    from sketchcli.engine.generating.inputs import STREAM
-    from sketchcli.engine.generating.plan import exit_code
 
-    if watched is None:
-        result = run(request, models, machine)
-    else:
-        result = run_watch(request, watched, models, machine)
-    if not machine.as_lines and request.output != STREAM:
-        emit("generate", result, as_json=machine.as_json)
-    elif request.output == STREAM:
+    if output == STREAM:
         show_failures(result)
-    if machine.is_shown:
-        preview(result)
-    return exit_code(result)
+    elif not as_lines:
+        emit("generate", result, as_json=as_json)
+    if result.failed:
+        is_all = len(result.failed) == len(result.files)
+        raise typer.Exit(ExitCode.DATA if is_all else ExitCode.SOME_FILES_FAILED)
 
 
-def run(request: "Request", models: Sequence[Path] | None, machine: Machine) -> GenerateResult:
-    """Generate the photos of a request; its errors are raised before anything heavy is imported."""
-    from sketchcli.engine.generating.plan import make_plan, nothing_to_do
-
-    plan = make_plan(request)
-    tell = _telling(print_plain, as_lines=machine.as_lines)
-    if (idle := nothing_to_do(request, plan, tell)) is not None:
-        return idle
-    request = replace(request, models=_weights(models))
-
-    with quick_imports():
-        from sketchcli.engine.generating.generate import generate
-
-    with reporting() as report:
-        tell = _telling(report, as_lines=machine.as_lines)
-        _say_models(request, tell)
-        place = _device(machine, is_many=len(plan.jobs) >= MANY)
-        return generate(request, device=place, reporter=tell, plan=plan)
+# All checks of the options that need no model happen first.
 
 
-def run_watch(
-    request: "Request", folder: Path, models: Sequence[Path] | None, machine: Machine
-) -> GenerateResult:
-    """Convert the sketches in a folder until Ctrl-C."""
-    if not request.share.is_whole:
-        raise UsageError("--watch cannot be combined with --shard", hint="remove --shard")
-    if request.grid is not None:
-        raise UsageError("--grid cannot be combined with --watch", hint="remove one of them")
-    request = replace(request, models=_weights(models))
-
-    with quick_imports():
-        from sketchcli.engine.generating.folder_watcher import watch
-
-    tell = _telling(print_plain, as_lines=machine.as_lines)
-    _say_models(request, tell)
-    place = _device(machine, is_many=False)
-    return watch(request, folder, device=place, reporter=tell)
-
-
-def _weights(models: Sequence[Path] | None) -> tuple[Path, ...]:
-    names: list[Path | None] = [*(models or ())] or [None]
-    return tuple(find_weights(name) for name in names)
-
-
-def _say_models(request: "Request", tell: Reporter) -> None:
-    for path in request.models:
-        tell(Note(f"model: {path}"))
-    if len(set(request.models)) < len(request.models):
-        tell(Note("a model that is given twice counts twice", is_warning=True))
-    share = request.share
-    if not share.is_whole:
-        tell(Note(f"shard {share.number} of {share.count}"))
-
-
-def _device(machine: Machine, *, is_many: bool) -> "Device":
-    import torch
-
-    from sketchcli import device as devices
-
-    name, rank = machine.device, os.environ.get("LOCAL_RANK", "")
-    if name == "auto" and rank.isdigit() and torch.cuda.is_available():  # one GPU per rank
-        name = f"cuda:{int(rank) % torch.cuda.device_count()}"
-    # A probe takes as long as generating some photos.
-    precision = "fp32" if machine.precision == "auto" and not is_many else machine.precision
-    place = devices.resolve(name, precision=precision)
-    torch.set_num_threads(1)  # enough for loading; workers set their own
-    return place
-
-
-def _telling(report: Reporter, *, as_lines: bool) -> Reporter:
-    """Return a reporter that, for `--jsonl`, also prints a line of JSON per file."""
-    if not as_lines:
-        return report
-
-    from sketchcli.cli.render import file_line
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Converted):
-            typer.echo(file_line(event.file))
-        report(event)
-
-    return tell
-
-
-# The options of `generate` become one request; all checks that need no model happen here.
-
-LARGEST_SIDE = 8192  # pixels, of a photo
-Choice = TypeVar("Choice", bound=StrEnum)
-
-
-@dataclass(frozen=True)
-class Places:
-    """The inputs and the output."""
-
-    sources: tuple[str, ...]
-    listed: tuple[str, ...]
-    output: str
-
-
-def places(
+def split_paths(
     paths: Sequence[str], out: str | None, list_file: str | None, *, is_watching: bool
-) -> Places:
+) -> tuple[tuple[str, ...], str]:
     """Separate the inputs from the output."""
-    from sketchcli.engine.generating.inputs import STREAM, read_list
-
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
         raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
@@ -257,15 +241,13 @@ def places(
             f"only one path was given ({output}); an input and an output are needed",
             hint="run: sketch2img generate IN OUT",
         )
-    _check_streams(sources, output, list_file)
-    stdin = sys.stdin.buffer if list_file == STREAM else None
-    listed = read_list(list_file, stdin) if list_file else ()
-    return Places(tuple(sources), listed, output)
+    return tuple(sources), output
 
 
-def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -> None:
-    from sketchcli.engine.generating.inputs import STREAM
-
+def check_streams(
+    sources: Sequence[str], output: str, list_file: str | None, *, is_json: bool
+) -> None:
+    """Check that standard input and output are no terminals, and each used for one thing."""
     if STREAM in sources and list_file == STREAM:
         raise UsageError("- cannot be both the sketch and the list", hint="use a file for the list")
     if (STREAM in sources or list_file == STREAM) and sys.stdin.isatty():
@@ -278,74 +260,15 @@ def _check_streams(sources: Sequence[str], output: str, list_file: str | None) -
             "standard output (-) is a terminal",
             hint="redirect it, for example: sketch2img generate sketch.png - > photo.png",
         )
-
-
-def check_output(output: str, *, uses_stdout: bool, is_shown: bool) -> None:
-    """Refuse options that cannot be combined with a photo on standard output."""
-    from sketchcli.engine.generating.inputs import STREAM
-
-    if output == STREAM and uses_stdout:
+    if output == STREAM and is_json:
         raise UsageError(
             "--json and --jsonl cannot be combined with a photo on standard output",
             hint="remove --json and --jsonl",
         )
-    if output == STREAM and is_shown:
-        raise UsageError("--show needs a photo in a file", hint="name an output file instead of -")
 
 
-def check_picture_name(option: str, file: Path | None) -> None:
-    """Refuse a file whose extension is not that of a format that images are written in."""
-    if file is not None and file.suffix.lower() not in WRITABLE:
-        raise DataError(
-            f"{option} {file} has an unsupported image extension", hint="use .png, .jpg or .webp"
-        )
-
-
-def choice(kind: type[Choice], option: str, text: str) -> Choice:
-    """Convert an option's value to its enum member."""
-    try:
-        return kind(text)
-    except ValueError:
-        known = ", ".join(kind)
-        raise UsageError(
-            f"invalid value for {option}: '{text}'", hint=f"choose one of {known}"
-        ) from None
-
-
-def flag(option: str, text: str, word: str) -> bool:
-    """Return whether an option that allows only `none` and `word` has the value `word`."""
-    if text not in {"none", word}:
-        raise UsageError(f"invalid value for {option}: '{text}'", hint=f"choose none or {word}")
-    return text == word
-
-
-def pasting(*, is_asked: bool, align: str) -> bool:
-    """Return whether faces are pasted back, which needs faces that were cropped."""
-    if is_asked and align == "none":
-        raise UsageError("--paste needs an aligned face", hint="add --align face")
-    return is_asked
-
-
-def photo_format(text: str | None) -> str:
-    """Return the format of photos in a folder; empty if none is given."""
-    from sketchcli.engine.generating.plan import FORMATS
-
-    if text is not None and text not in FORMATS:
-        raise UsageError(f"unknown --format '{text}'", hint=f"choose one of {', '.join(FORMATS)}")
-    return text or ""
-
-
-def name_suffix(text: str) -> str:
-    """Return the text to append to each name; it must not lead to another folder."""
-    if set(text) & set("/\\\0"):
-        raise UsageError(f"--suffix {text!r} cannot be in a file name", hint="remove the slashes")
-    return text
-
-
-def existing(*, is_skipped: bool, is_replaced: bool) -> "Existing":
+def existing(*, is_skipped: bool, is_replaced: bool) -> Existing:
     """Return what happens to existing photos."""
-    from sketchcli.engine.generating.inputs import Existing
-
     if is_skipped and is_replaced:
         raise UsageError("--skip-existing and --overwrite contradict each other", hint="remove one")
     if is_skipped:
@@ -353,58 +276,79 @@ def existing(*, is_skipped: bool, is_replaced: bool) -> "Existing":
     return Existing.OVERWRITE if is_replaced else Existing.REFUSE
 
 
-def photo_size(text: str | None) -> "Scale | tuple[int, int]":
-    """Parse `--size`: `model`, `input`, or height and width in pixels."""
-    from sketchcli.engine.generating.inputs import Scale
-
-    if text is None or text in set(Scale):
-        return Scale(text or Scale.MODEL)
-    return parse_size(text, largest=LARGEST_SIDE)
-
-
-def when(option: str, text: str) -> "When":
-    """Parse an option that is auto, yes or no."""
-    from sketchcli.engine.generating.inputs import When
-
-    return choice(When, option, text)
-
-
-# In a terminal preview, each cell is a half block that shows two pixels, one above the other.
-
-HALF_BLOCK = "\u2580"
-MOST_SHOWN = 8  # photos
-WIDEST = 64  # cells
+def check(request: Request, watched: Path | None) -> None:
+    """Refuse options that contradict each other, or names that no file can have."""
+    if request.drawing.is_pasted and not request.drawing.is_aligned:
+        raise UsageError("--paste needs an aligned face", hint="add --align face")
+    if set(request.naming.suffix) & set("/\\\0"):
+        raise UsageError(
+            f"--suffix {request.naming.suffix!r} cannot be in a file name",
+            hint="remove the slashes",
+        )
+    if request.grid is not None and request.grid.suffix.lower() not in WRITABLE:
+        raise DataError(
+            f"--grid {request.grid} has an unsupported image extension",
+            hint="use .png, .jpg or .webp",
+        )
+    for option, is_given in (("--shard", request.shard.count > 1), ("--grid", request.grid)):
+        if watched is not None and is_given:
+            raise UsageError(f"{option} cannot be combined with --watch", hint=f"remove {option}")
 
 
-def preview(result: GenerateResult) -> None:
-    """Show the first photos on stderr, if it is a terminal with enough colours."""
-    console = Console(stderr=True)
-    has_colours = console.color_system in {"256", "truecolor"}
-    if not (sys.stderr.isatty() and has_colours and not console.no_color):
-        typer.echo("--show needs a terminal with colours; open the files instead", err=True)
-        return
-    photos = [file.output for file in result.files if file.output is not None]
-    for path in photos[:MOST_SHOWN]:
-        for line in cells(path, min(WIDEST, console.width)):
-            console.print(line)
-        console.print(Text(str(path), style="dim"))
-    if len(photos) > MOST_SHOWN:
-        console.print(f"photos not shown: {len(photos) - MOST_SHOWN}")
+def run(
+    request: Request,
+    watched: Path | None,
+    models: Sequence[Path],
+    device: str,
+    precision: str,
+    *,
+    as_lines: bool,
+) -> GenerateResult:
+    """Carry out a request; its errors are raised before anything heavy is imported."""
+    from sketchcli.engine.generating.plan import make_plan, nothing_to_do
+
+    plan = make_plan(request) if watched is None else None
+    if plan is not None:
+        idle = nothing_to_do(request, plan, telling(print_plain, as_lines=as_lines))
+        if idle is not None:
+            return idle
+    weights = tuple(map(find_weights, models)) or (find_weights(None),)
+    request = replace(request, models=weights)
+
+    with quick_imports():
+        import torch
+
+        from sketchcli import device as devices
+        from sketchcli.engine.generating.folder_watcher import watch
+        from sketchcli.engine.generating.generate import generate as generate_photos
+
+    # A probe of the precision takes as long as generating some photos.
+    is_probed = precision != "auto" or (plan is not None and len(plan.jobs) >= MANY)
+    with reporting() if plan is not None else contextlib.nullcontext(print_plain) as report:
+        tell = telling(report, as_lines=as_lines)
+        for path in request.models:
+            tell(Note(f"model: {path}"))
+        if len(set(request.models)) < len(request.models):
+            tell(Note("a model that is given twice counts twice", is_warning=True))
+        if request.shard.count > 1:
+            tell(Note(f"shard {request.shard.number} of {request.shard.count}"))
+        place = devices.resolve(device, precision=precision if is_probed else "fp32")
+        torch.set_num_threads(1)  # enough for loading; workers set their own
+        if watched is not None:
+            return watch(request, watched, device=place, reporter=tell)
+        return generate_photos(request, device=place, reporter=tell, plan=plan)
 
 
-def cells(path: Path, width: int) -> Iterator[Text]:
-    """Yield the lines of an image, at most `width` cells wide."""
-    from sketchcli import images
+def telling(report: Reporter, *, as_lines: bool) -> Reporter:
+    """Return a reporter that, for `--jsonl`, also prints a line of JSON per file."""
+    if not as_lines:
+        return report
 
-    photo = images.read_rgb(path)
-    height, width = images.inner_size(photo.shape, (2 * WIDEST, width))
-    pixels = images.resize(photo, (max(2, height - height % 2), width)).tolist()
-    for above, below in zip(pixels[::2], pixels[1::2], strict=True):
-        line = Text()
-        for top, bottom in zip(above, below, strict=True):
-            line.append(HALF_BLOCK, Style(color=_rgb(top), bgcolor=_rgb(bottom)))
-        yield line
+    from sketchcli.cli.render import file_line
 
+    def tell(event: Event) -> None:
+        if isinstance(event, Converted):
+            typer.echo(file_line(event.file))
+        report(event)
 
-def _rgb(pixel: list[int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*pixel)
+    return tell

@@ -1,7 +1,9 @@
 """Options that several commands share."""
 
+import functools
 import re
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +22,11 @@ DEVICES = completing.among(("auto", "cpu", "cuda", "mps"))
 DeviceName = Annotated[str, typer.Option("--device", help=DEVICE_HELP, autocompletion=DEVICES)]
 Seed = Annotated[int, typer.Option(metavar="N", help=SEED_HELP, min=0)]
 Size = Annotated[str, typer.Option(metavar="N|WxH", help="Image size in pixels, such as 160x200.")]
+
+
+def panel(title: str) -> Callable[..., Any]:
+    """Return `typer.Option` for the options of one panel of a command's help."""
+    return functools.partial(typer.Option, rich_help_panel=title)
 
 
 def parse_size(text: str, *, largest: int = LARGEST_SIDE) -> tuple[int, int]:

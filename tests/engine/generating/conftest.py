@@ -8,7 +8,7 @@ from generating_fixtures import weights_of
 
 from sketchcli.data import appearance
 from sketchcli.engine.generating.generate import generate
-from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection, Share
+from sketchcli.engine.generating.inputs import Drawing, Naming, Request, Selection, Shard
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def looks(folders):
 def convert(weights, cpu):
     """Run `generate`: fields of the request's parts may be given by name."""
 
-    def run(sources, output, *, models=None, reporter=None, streams=None, **given):
+    def run(sources, output, *, models=None, reporter=None, **given):
         parts = {}
         for name, kind in (("selection", Selection), ("naming", Naming), ("drawing", Drawing)):
             known = {f.name for f in dataclasses.fields(kind)} & given.keys()
@@ -48,12 +48,12 @@ def convert(weights, cpu):
             tuple(map(str, many)),
             str(output),
             models=tuple(models or [weights]),
-            share=given.pop("share", Share()),
+            shard=given.pop("shard", Shard()),
             **parts,
             **given,
         )
         reporting = {} if reporter is None else {"reporter": reporter}
-        return generate(request, device=cpu, streams=streams, **reporting)
+        return generate(request, device=cpu, **reporting)
 
     return run
 

@@ -1,4 +1,4 @@
-"""Networks, alone and together: as they are, mirrored, varied, in tiles."""
+"""Networks, alone and together: as they are, varied, in tiles."""
 
 import copy
 
@@ -63,23 +63,6 @@ def test_models_of_other_sizes_agree_on_the_first_ones(weights, tiny, tmp_path, 
     models = [load_model(path, cpu) for path in (weights, larger)]
     assert drawn(models, sketch).shape == (32, 32, 3)
     assert drawn(models[::-1], sketch).shape == (64, 64, 3)
-
-
-def test_the_mirror_image_is_drawn_too(weights, cpu, sketch):
-    models = [load_model(weights, cpu)]
-    mirrored = np.ascontiguousarray(sketch[:, ::-1])
-    both = drawn(models, sketch, is_flipped_too=True)
-    expected = (
-        drawn(models, sketch).astype(float) + drawn(models, mirrored)[:, ::-1].astype(float)
-    ) / 2
-    assert np.abs(both - expected).max() <= 0.5
-    assert np.array_equal(both, drawn(models, mirrored, is_flipped_too=True)[:, ::-1])
-
-
-def test_the_weights_as_trained_are_another_photo(weights, cpu, sketch):
-    averaged, raw = load_model(weights, cpu), load_model(weights, cpu, is_raw=True)
-    assert averaged.size == raw.size
-    assert not np.array_equal(drawn([averaged], sketch), drawn([raw], sketch))
 
 
 def test_variations_differ_and_come_again_with_their_seed(dropping, cpu, sketch):

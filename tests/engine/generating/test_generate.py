@@ -3,15 +3,15 @@
 import io
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
-from sketchcli.engine.generating import generate
 from sketchcli.engine.generating import generate as generating
-from sketchcli.engine.generating.generate import Streams, Writer, read
+from sketchcli.engine.generating.generate import Writer
 from sketchcli.engine.generating.inputs import Existing
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.errors import DataError
@@ -45,15 +45,15 @@ def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
     sketch = images.read_luma(folders / "sketches/face-0.png")
     for index in range(150):
         images.write(tmp_path / "in" / f"{index}.png", sketch)
-    loaded, opened, written = [], [], []
+    loaded, opened, written, read = [], [], [], images.read
 
     def load(*arguments, **options):
         loaded.append(arguments)
         return load_model(*arguments, **options)
 
-    def read_one(source, streams):
+    def read_one(source):
         opened.append(len(opened) + 1 - len(written))
-        return read(source, streams)
+        return read(source)
 
     class Slow(Writer):
         def write(self, job, sketch, photo):
@@ -64,7 +64,7 @@ def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
     monkeypatch.setitem(generating.BATCH, "cpu", 2)
     monkeypatch.setattr(generating, "load_model", load)
     monkeypatch.setattr(generating, "Writer", Slow)
-    monkeypatch.setattr(generate, "read", read_one)
+    monkeypatch.setattr(images, "read", read_one)
     assert convert(tmp_path / "in", tmp_path / "out").count("made") == 150
     assert len(loaded) == 1
     assert len(opened) == 150
@@ -169,10 +169,17 @@ def test_format_quality_and_suffix(convert, folders, tmp_path, kind, magic):
     assert sizes[0] < sizes[1]
 
 
-def test_standard_input_to_standard_output(convert, folders):
-    data = io.BytesIO((folders / "sketches/face-0.png").read_bytes())
+@pytest.fixture
+def stdin(monkeypatch):
+    """Put a stream of bytes on standard input."""
+    return lambda stream: monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+
+
+def test_standard_input_to_standard_output(convert, folders, stdin, monkeypatch):
+    stdin(io.BytesIO((folders / "sketches/face-0.png").read_bytes()))
     made = io.BytesIO()
-    result = convert("-", "-", streams=Streams(data, made))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=made))
+    result = convert("-", "-")
     assert made.getvalue().startswith(b"\x89PNG")
     assert result.files[0].status == "made"
     photo = images.decode(made.getvalue(), name="made")
@@ -186,19 +193,19 @@ def test_standard_input_may_be_closed(convert, folders, tmp_path, monkeypatch):
 
 
 def test_variations_of_standard_input_are_of_the_one_picture_that_it_holds(
-    convert, dropping, folders, tmp_path
+    convert, dropping, folders, tmp_path, stdin
 ):
     one = folders / "sketches/face-0.png"
     options = {"models": [dropping], "variations": 3}
     convert(one, tmp_path / "a.png", **options)
-    streams = Streams(io.BytesIO(one.read_bytes()), io.BytesIO())
-    convert("-", tmp_path / "b.png", streams=streams, **options)
+    stdin(io.BytesIO(one.read_bytes()))
+    convert("-", tmp_path / "b.png", **options)
     for number in (1, 2, 3):
         photo = (tmp_path / f"a-{number}.png").read_bytes()
         assert (tmp_path / f"b-{number}.png").read_bytes() == photo
 
 
-def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
+def test_standard_input_is_bounded(convert, monkeypatch, tmp_path, stdin):
     from sketchcli.images import raster
 
     class Endless(io.RawIOBase):
@@ -210,7 +217,8 @@ def test_standard_input_is_bounded(convert, monkeypatch, tmp_path):
 
     monkeypatch.setattr(raster, "LARGEST_FILE", 2**20)
     endless = Endless()
-    result = convert("-", tmp_path / "a.png", streams=Streams(endless, io.BytesIO()))
+    stdin(endless)
+    result = convert("-", tmp_path / "a.png")
     assert "larger than 1 MB" in result.files[0].error
     assert 2**20 < endless.taken < 2**21
 

@@ -61,12 +61,6 @@ def test_the_state_is_not_taken_for_weights(weights, cpu):
     assert "weights.safetensors" in caught.value.hint
 
 
-def test_raw_weights_need_the_state(weights, cpu):
-    Run(weights.parent).state.unlink()
-    with pytest.raises(CheckpointError, match="no training state"):
-        load_model(weights, cpu, is_raw=True)
-
-
 def test_half_precision_weights_are_read(weights, cpu):
     tensors, about = checkpoint.load(weights)
     halves = {name: tensor.half() for name, tensor in tensors.items()}

@@ -1,17 +1,12 @@
 """Three hundred odd pictures through one folder run."""
 
-import json
-import os
-import subprocess
-import sys
-
 from odd_pictures import COUNT, odd_pictures
 
 from sketchcli import images
 from sketchcli.errors import ExitCode
 
 
-def test_all_good_ones_are_converted_and_all_bad_ones_reported(weights, tmp_path):
+def test_all_good_ones_are_converted_and_all_bad_ones_reported(sketch2img, weights, tmp_path):
     made = list(odd_pictures())
     assert len(made) == COUNT
     assert [odd.data for odd in odd_pictures()] == [odd.data for odd in made]
@@ -19,24 +14,10 @@ def test_all_good_ones_are_converted_and_all_bad_ones_reported(weights, tmp_path
     folder.mkdir()
     for odd in made:
         (folder / odd.name).write_bytes(odd.data)
-    command = [
-        "generate",
-        folder,
-        out,
-        "--model",
-        weights,
-        "--json",
-    ]
-    outcome = subprocess.run(
-        [sys.executable, "-m", "sketchcli", *map(str, command)],
-        capture_output=True,
-        check=False,
-        env=os.environ,
-    )
-    errors = outcome.stderr.decode()
-    assert outcome.returncode == ExitCode.SOME_FILES_FAILED, errors[-2000:]
-    assert "Traceback" not in errors
-    files = {file["source"]: file for file in json.loads(outcome.stdout)["data"]["files"]}
+    outcome = sketch2img("generate", folder, out, "--model", weights, "--json")
+    assert outcome.code == ExitCode.SOME_FILES_FAILED, outcome.stderr[-2000:]
+    assert "Traceback" not in outcome.stderr
+    files = {file["source"]: file for file in outcome.json["data"]["files"]}
     assert len(files) == COUNT
     surprises = []
     for odd in made:

@@ -1,5 +1,7 @@
 """Which sketches are meant, and where their photos go: planned without a model."""
 
+import io
+
 import pytest
 
 from sketchcli.engine.generating.inputs import (
@@ -7,7 +9,7 @@ from sketchcli.engine.generating.inputs import (
     Naming,
     Request,
     Selection,
-    Share,
+    Shard,
     find,
     read_list,
 )
@@ -26,7 +28,7 @@ def tree(root, *names):
 
 def planned(sources, output, *, naming=None, selection=None, **options):
     found = find([str(s) for s in sources], (), selection or Selection())
-    return plan_outputs(found, str(output), naming or Naming(), **options)
+    return plan_outputs(found, Request((), str(output), naming=naming or Naming(), **options))
 
 
 def outputs(sources, output, **options):
@@ -136,13 +138,14 @@ def test_contradictions_are_usage_errors(folders, tmp_path, naming, output, mess
         planned([folders / "sketches/face-0.png"], f"{tmp_path}/{output}", naming=naming)
 
 
-def test_a_list_of_paths(tmp_path):
+def test_a_list_of_paths(tmp_path, monkeypatch):
     lines = tmp_path / "lines"
     lines.write_bytes("a b.png\n\nü.png\n".encode())
     assert read_list(str(lines)) == ("a b.png", "ü.png")
     lines.write_bytes(b"new\nline.png\0b.png\0")  # find -print0
     assert read_list(str(lines)) == ("new\nline.png", "b.png")
-    assert read_list("-", [b"a.png\n", b"b.png"]) == ("a.png", "b.png")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.png\nb.png")))
+    assert read_list("-") == ("a.png", "b.png")
     lines.write_bytes(b"\n")
     with pytest.raises(DataError, match="names no files"):
         read_list(str(lines))
@@ -151,7 +154,7 @@ def test_a_list_of_paths(tmp_path):
 def test_shares_are_disjoint_and_together_everything(tmp_path):
     root = tree(tmp_path / "in", *(f"{i}.png" for i in range(10)), "1.jpg")
     whole = set(outputs([root], tmp_path / "out"))
-    parts = [outputs([root], tmp_path / "out", share=Share(i, 4)) for i in (1, 2, 3, 4)]
+    parts = [outputs([root], tmp_path / "out", shard=Shard(i, 4)) for i in (1, 2, 3, 4)]
     assert sum(map(len, parts)) == len(whole) == 11
     assert set().union(*parts) == whole
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -1,31 +1,49 @@
 """A folder under watch."""
 
+import itertools
+from functools import partial
+from types import SimpleNamespace
+
 import pytest
 
 from sketchcli import images
+from sketchcli.engine.generating import folder_watcher
 from sketchcli.engine.generating.folder_watcher import watch
 from sketchcli.engine.generating.inputs import Existing, Naming, Request, Selection
 from sketchcli.errors import DataError
 
 
 @pytest.fixture
-def watched(weights, tmp_path, cpu):
+def on_each_poll(monkeypatch):
+    """Let a second pass and an action run instead of each pause; in the end, press Ctrl-C."""
+
+    def patch(*actions):
+        todo, seconds = iter(actions), itertools.count()
+
+        def sleep(_):
+            action = next(todo, None)
+            if action is None:
+                raise KeyboardInterrupt
+            action()
+
+        clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=sleep)
+        monkeypatch.setattr(folder_watcher, "time", clock)
+
+    return patch
+
+
+@pytest.fixture
+def watched(weights, tmp_path, cpu, on_each_poll):
     """Watch a folder while a script of actions runs, one before each look."""
 
-    def run(*actions, settled=0.0, **naming):
+    def run(*actions, **naming):
         folder = tmp_path / "in"
         folder.mkdir(exist_ok=True)
-        todo = iter(actions)
-        next(todo)(folder)
-
-        def is_over():
-            action = next(todo, None)
-            if action is not None:
-                action(folder)
-            return action is None
-
+        first, *others = [partial(action, folder) for action in actions]
+        first()
+        on_each_poll(*others)
         request = Request((), str(tmp_path / "out"), models=(weights,), naming=Naming(**naming))
-        return watch(request, folder, device=cpu, is_over=is_over, pause=0.01, settled=settled)
+        return watch(request, folder, device=cpu)
 
     return run
 
@@ -108,7 +126,7 @@ def test_photos_do_not_go_where_sketches_come(weights, tmp_path, cpu, output):
     (tmp_path / "in").mkdir()
     request = Request((), str(tmp_path / output), models=(weights,))
     with pytest.raises(DataError, match="mixed"):
-        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+        watch(request, tmp_path / "in", device=cpu)
 
 
 def test_a_folder_outside_the_tree_is_an_error_and_not_an_endless_wait(weights, tmp_path, cpu):
@@ -116,14 +134,15 @@ def test_a_folder_outside_the_tree_is_an_error_and_not_an_endless_wait(weights, 
     selection = Selection(root=tmp_path / "elsewhere")
     request = Request((), str(tmp_path / "out"), models=(weights,), selection=selection)
     with pytest.raises(DataError, match="not below"):
-        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+        watch(request, tmp_path / "in", device=cpu)
 
 
-def test_the_tree_may_begin_at_the_folder(weights, tmp_path, cpu):
+def test_the_tree_may_begin_at_the_folder(weights, tmp_path, cpu, on_each_poll):
+    on_each_poll()
     (tmp_path / "in").mkdir()
     selection = Selection(root=tmp_path / "in")
     request = Request((), str(tmp_path / "out"), models=(weights,), selection=selection)
-    assert watch(request, tmp_path / "in", device=cpu, is_over=lambda: True).files == ()
+    assert watch(request, tmp_path / "in", device=cpu).files == ()
 
 
 def test_an_older_manifest_is_kept(weights, tmp_path, cpu):
@@ -131,11 +150,11 @@ def test_an_older_manifest_is_kept(weights, tmp_path, cpu):
     (tmp_path / "made.csv").write_text("old")
     request = Request((), str(tmp_path / "out"), models=(weights,), manifest=tmp_path / "made.csv")
     with pytest.raises(DataError, match="exists"):
-        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+        watch(request, tmp_path / "in", device=cpu)
     assert (tmp_path / "made.csv").read_text() == "old"
 
 
 def test_a_folder_that_is_not_there_is_an_error(weights, tmp_path, cpu):
     request = Request((), str(tmp_path / "out"), models=(weights,))
     with pytest.raises(DataError, match="not an existing folder"):
-        watch(request, tmp_path / "in", device=cpu, is_over=lambda: True)
+        watch(request, tmp_path / "in", device=cpu)

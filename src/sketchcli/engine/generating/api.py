@@ -1,4 +1,4 @@
-"""The Python API for generating: a model that is called with sketches and returns photos."""
+"""The Python API: `sketchcli.load_generator`, and the photo generator that it returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.config import Align
-from sketchcli.engine.generating.generate import Pipeline, open_models
+from sketchcli.engine.generating.generate import open_models
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
-from sketchcli.engine.generating.prepare import Prepared
+from sketchcli.engine.generating.prepare import Prepared, Preparer
+from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.runs import find_weights
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, UsageError
 from sketchcli.images import Pixels
 
 Sketch = str | Path | NDArray[np.uint8]
+
+# Arguments of earlier versions, and what to use instead.
+REMOVED = {
+    "raw": "omit raw: the EMA weights are used, which gave the better photos",
+    "tta": "omit tta; to average photos, generate those of the sketch and of its mirror image",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class PhotoGenerator:
 
     models: tuple[Path, ...]
     size: tuple[int, int]  # height and width that the first model was trained at
-    _pipeline: Pipeline = field(repr=False)
+    _preparer: Preparer = field(repr=False)
+    _sampler: Sampler = field(repr=False)
 
     @overload
     def __call__(self, sketch: Sketch) -> Pixels: ...  # type: ignore[overload-overlap]
@@ -57,26 +65,35 @@ class PhotoGenerator:
 
     def warnings(self, sketch: Sketch) -> tuple[str, ...]:
         """Return the warnings of `generate`, such as that no face was detected."""
-        return self._pipeline.preparer.prepare(_pixels(sketch)).warnings
+        return self._prepare(sketch).warnings
 
     def _draw(self, sketches: Sequence[Sketch]) -> list[Pixels]:
         """Generate one photo per sketch; sketches with frames of the same shapes form a batch."""
-        prepared = [self._pipeline.preparer.prepare(_pixels(sketch)) for sketch in sketches]
+        prepared = [self._prepare(sketch) for sketch in sketches]
         groups: dict[object, list[int]] = {}
         for index, one in enumerate(prepared):
             groups.setdefault(one.shapes, []).append(index)
         photos: dict[int, Pixels] = {}
         for rows in groups.values():
-            photos |= zip(rows, self._photos([prepared[row] for row in rows]), strict=True)
-        return [photos[index] for index in range(len(prepared))]
+            drawn = self._sampler.draw([prepared[row] for row in rows])
+            for row, parts in zip(rows, drawn, strict=True):
+                photos[row] = self._sampler.finish(prepared[row], parts)
+        return [photos[row] for row in range(len(prepared))]
 
-    def _photos(self, prepared: Sequence[Prepared]) -> list[Pixels]:
-        sampler = self._pipeline.sampler
-        drawn = sampler.draw(prepared)
-        return [sampler.finish(one, parts) for one, parts in zip(prepared, drawn, strict=True)]
+    def _prepare(self, sketch: Sketch) -> Prepared:
+        if isinstance(sketch, str | Path):
+            return self._preparer.prepare(images.read(Path(sketch)))
+        pixels = np.asarray(sketch)
+        is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+        if not is_one or pixels.dtype != np.uint8 or not pixels.size:
+            raise DataError(
+                f"a sketch cannot be an array of type {pixels.dtype} and shape {pixels.shape}",
+                hint="use uint8 values in [0, 255] of shape (H, W) or (H, W, 3), or a list of them",
+            )
+        return self._preparer.prepare(pixels)
 
 
-def open_generator(
+def load_generator(
     *models: str | Path,
     device: str = "auto",
     precision: str = "fp32",
@@ -85,25 +102,45 @@ def open_generator(
     invert: str = "auto",
     paper: str = "auto",
     align: str = "none",
-    tta: str = "none",
-    raw: bool = False,
+    **removed: object,
 ) -> PhotoGenerator:
-    """Do what `sketchcli.load_generator` documents."""
-    if tta not in {"none", "flip"}:
-        raise ValueError(f"tta must be 'none' or 'flip', not {tta!r}")
+    """Load a model that turns sketches into photos when it is called.
+
+    Args:
+        models: Weights files, run folders, names of runs, or `bundled`; the photos of several
+            models are averaged. By default the newest finished run, else `bundled`.
+        device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1` or `mps`.
+        precision: `fp32`, `bf16`, or `auto` for the faster one.
+        size: `model`, `input`, or the height and width that photos must fit into.
+        tile: Generate at the sketch's own size, in overlapping tiles.
+        invert: `auto`, `yes` or `no`: whether to invert the sketch. `auto` inverts it if its
+            polarity differs from that of the training sketches.
+        paper: `auto`, `yes` or `no`: whether to even out the paper. `auto` does so if it is darker
+            or less even than the paper of the training sketches.
+        align: `none`, or `face` to align and crop faces as in preprocessing.
+        removed: Catches arguments of earlier versions, to say what to use instead.
+
+    Raises:
+        CheckpointError: If there is no such model, or it cannot be used.
+        DeviceError: If this machine has no such device.
+        UsageError: If an argument was removed.
+        ValueError: If an option has an invalid value.
+    """
+    for name in removed:
+        if name not in REMOVED:
+            raise TypeError(f"load_generator() got an unexpected keyword argument '{name}'")
+        raise UsageError(f"load_generator() no longer takes {name}", hint=REMOVED[name])
     drawing = Drawing(
         size=_size(size),
         is_tiled=tile,
         invert=When(invert),
         paper=When(paper),
         is_aligned=Align(align) is Align.FACE,
-        is_flipped_too=tta == "flip",
     )
-    names: list[Path | None] = [Path(model) for model in models] or [None]
-    weights = tuple(find_weights(name) for name in names)
+    weights = tuple(find_weights(Path(model)) for model in models) or (find_weights(None),)
     place = devices.resolve(device, precision=precision)
-    loaded = open_models(weights, place, is_raw=raw)
-    return PhotoGenerator(weights, loaded[0].size, Pipeline.of(loaded, drawing))
+    preparer, sampler = open_models(weights, drawing, place)
+    return PhotoGenerator(weights, preparer.models[0].size, preparer, sampler)
 
 
 def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:
@@ -113,16 +150,3 @@ def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:
     if min(height, width) < 1:
         raise ValueError(f"size must be 'model', 'input' or (height, width) in pixels, not {given}")
     return height, width
-
-
-def _pixels(sketch: Sketch) -> Pixels:
-    if isinstance(sketch, str | Path):
-        return images.read(Path(sketch))
-    pixels = np.asarray(sketch)
-    is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if not is_one or pixels.dtype != np.uint8 or not pixels.size:
-        raise DataError(
-            f"a sketch cannot be an array of type {pixels.dtype} and shape {pixels.shape}",
-            hint="use uint8 values in [0, 255] of shape (H, W) or (H, W, 3), or a list of them",
-        )
-    return pixels

@@ -1,14 +1,14 @@
 """Watching a folder: each sketch that appears in it is converted once it is complete."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sketchcli.device import Device
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating import inputs, plan
-from sketchcli.engine.generating.generate import Pipeline, Writer
+from sketchcli.engine.generating.generate import Pipeline, Writer, open_models
 from sketchcli.engine.generating.inputs import Existing, Request
 from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
@@ -24,50 +24,35 @@ def watch(
     *,
     device: Device,
     reporter: Reporter = SILENT,
-    is_over: Callable[[], bool] = lambda: False,
-    pause: float = PAUSE,
-    settled: float = SETTLED,
 ) -> GenerateResult:
     """Convert the sketches in a folder, and those that appear in it, until Ctrl-C.
 
     A file that is still being written waits until its size and date have not changed for a while.
     A file that changes later is converted again. Existing photos are kept, unless the request
-    overwrites them.
-
-    The request's sources are ignored. `is_over` is called after each poll and returns whether to
-    stop. `pause` is the number of seconds between two polls, and `settled` the number of seconds
-    after which an unchanged file counts as complete.
+    overwrites them. The request's sources are ignored.
     """
-    target = _checked(request, folder)
-    pipeline = Pipeline.open(request, device, reporter)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
+    if request.selection.root is not None:
+        inputs.check_below(folder, request.selection.root)
+    plan.check_folder([folder], Path(request.output))
+    if request.manifest is not None:
+        plan.check_beside([request.manifest], request.naming.existing)
+    preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     # The watcher checks which photos may be overwritten, so the writer need not check again.
-    writer = Writer(replace(request.naming, existing=Existing.OVERWRITE), target)
-    watcher = FolderWatcher(request, folder, settled, reporter)
+    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
+    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output)))
+    watcher = FolderWatcher(request, folder, reporter)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
-            pipeline.convert(watcher.ready(time.monotonic()), writer, watcher.note)
-            if is_over():
-                break
-            time.sleep(pause)
+            pipeline.convert(watcher.ready(time.monotonic()), watcher.note)
+            time.sleep(PAUSE)
     except KeyboardInterrupt:
         reporter(Note(f"stopped watching {folder}"))
     finally:
         manifest = write_manifest(request, watcher.done)
     return GenerateResult(request.models, tuple(watcher.done), manifest)
-
-
-def _checked(request: Request, folder: Path) -> Path:
-    """Check the folders, and return the one for the photos."""
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
-    if request.selection.root is not None:
-        inputs.check_below(folder, request.selection.root)
-    target = Path(request.output)
-    plan.check_folder([folder], target)
-    if request.manifest is not None:
-        plan.check_older([request.manifest], request.naming.existing)
-    return target
 
 
 @dataclass
@@ -76,7 +61,6 @@ class FolderWatcher:
 
     request: Request
     folder: Path
-    settled: float
     reporter: Reporter
     done: list[GeneratedFile] = field(default_factory=list)
     handled: dict[Path, Signature] = field(default_factory=dict)
@@ -93,9 +77,9 @@ class FolderWatcher:
             signature, since = self.waiting.get(job.source, (None, now))
             if signature != found:
                 self.waiting[job.source] = (found, now)
-            elif now - since >= self.settled:
+            elif now - since >= SETTLED:
                 jobs.append((job, found))
-        for job, found in jobs:
+        for job, found in jobs:  # only now, as a sketch with variations has several jobs
             self.handled[job.source] = found
             self.waiting.pop(job.source, None)
         return [job for job, _ in jobs if self._may_write(job.output)]
@@ -114,9 +98,7 @@ class FolderWatcher:
         except DataError:  # the folder is still empty
             return ()
         naming = replace(request.naming, existing=Existing.OVERWRITE)
-        return plan.plan_outputs(
-            found, request.output, naming, variations=request.drawing.variations
-        ).jobs
+        return plan.plan_outputs(found, replace(request, naming=naming, manifest=None)).jobs
 
     def _may_write(self, output: Path) -> bool:
         is_asked = self.request.naming.existing is Existing.OVERWRITE

@@ -1,15 +1,14 @@
 """`generate`: carry out a request, with several sketches at a time."""
 
-import contextlib
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 
 import torch
 
@@ -18,31 +17,70 @@ from sketchcli.config import Align, Fit
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.inputs import STREAM, Drawing, Existing, Naming, Request
-from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, of_share, write_manifest
-from sketchcli.engine.generating.prepare import LoadedModel, Prepared, Preparer, load_model
+from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, write_manifest
+from sketchcli.engine.generating.prepare import Prepared, Preparer, load_model
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.images import Pixels
 from sketchcli.models.building import fold_batch_norms
 
-# Reading, generating and writing run at the same time, in threads: OpenCV, the networks and the
-# disk release Python's lock. On a CPU several batches are generated at once, each on threads of its
-# own: one batch on all cores would wait at every layer for the cores that read and write images.
-# Only a few batches are in memory at any time.
 
-READERS, WRITERS = 2, 2  # threads; reading an image takes a tenth of the time of generating one
-BATCHES_AHEAD = 3  # batches per stream that may wait to be generated, and to be written
-HELD_BATCHES = 4  # batches of sketches that wait for others of their shape
+def generate(
+    request: Request,
+    *,
+    device: Device,
+    reporter: Reporter = SILENT,
+    plan: Plan | None = None,
+) -> GenerateResult:
+    """Turn sketches into photos.
+
+    A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
+    `make_plan(request)`, if it is known already.
+    """
+    plan = plan or make_plan(request)
+    for note in plan.notes:
+        reporter(Note(note))
+    preparer, sampler = open_models(request.models, request.drawing, device, reporter)
+    jobs = [job for job in plan.jobs if not job.is_done]
+    grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
+    writer = Writer(request.naming, plan.folder, grid.add if grid else None)
+    done = Tally(plan.jobs, reporter)
+    try:
+        Pipeline(preparer, sampler, writer).convert(jobs, done.add)
+    finally:  # the manifest lists what was written, also after Ctrl-C
+        manifest = write_manifest(request, done.files)
+    return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)
+
+
+def open_models(
+    paths: Sequence[Path], drawing: Drawing, device: Device, reporter: Reporter = SILENT
+) -> tuple[Preparer, Sampler]:
+    """Load models, and return what prepares sketches for them and what generates photos."""
+    if not paths:
+        raise CheckpointError("no model was given", hint="choose a model with --model")
+    models = [load_model(path, device) for path in paths]
+    for model in models:
+        fold_batch_norms(model.generator)
+    detector = None
+    if drawing.is_aligned:
+        from sketchcli.engine.lookup import find_detector  # noqa: PLC0415 - loads all datasets
+
+        detector = find_detector(Align.FACE)
+    elif models[0].align is Align.FACE:
+        reporter(Note("this model was trained on aligned faces; to align yours, add --align face"))
+    sampler = Sampler(models, drawing, BATCH[device.torch.type])
+    return Preparer(models, drawing, detector), sampler
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A sketch that was prepared, or that failed."""
+class Item:
+    """A job on its way to a file; without a sketch, it has failed."""
 
     job: Job
     milliseconds: float
     sketch: Prepared | None = field(default=None, repr=False)
+    photos: Sequence[Pixels] = field(default=(), repr=False)  # of its frames, one per model
     error: str = ""
 
     @property
@@ -50,40 +88,36 @@ class Ready:
         """The key that the sketches of one batch share."""
         return () if self.sketch is None else (self.job.variation, self.sketch.shapes)
 
+    @property
+    def frames(self) -> int:
+        """The number of frames."""
+        return 0 if self.sketch is None else len(self.sketch.frames[0])
 
-@dataclass(frozen=True)
-class Drawn:
-    """A sketch and the generated photos of its frames; there are none if the sketch failed."""
-
-    ready: Ready
-    parts: Sequence[Pixels] = field(default=(), repr=False)
-
-
-# Images come from files or standard input; a failed file gets its reason in words.
+    def file(self) -> GeneratedFile:
+        """Return the outcome: a written photo, or the reason for the failure."""
+        spent = round(self.milliseconds, 1)
+        if self.sketch is None:
+            return GeneratedFile(self.job.source, None, spent, status="failed", error=self.error)
+        warnings = self.sketch.warnings
+        return GeneratedFile(self.job.source, self.job.output, spent, "made", warnings)
 
 
-@dataclass
-class Streams:
-    """The streams behind `-`; several threads may use them at once."""
+def _failed(job: Job, milliseconds: float, error: Exception) -> Item:
+    """Return the item of a job that failed: the reason in one line, and the hint."""
+    source = str(job.source)
+    if isinstance(error, SketchError):
+        reason = error.message if source in error.message else f"{source}: {error.message}"
+        reason += f" ({error.hint})" if error.hint else ""
+    elif is_out_of_memory(error):
+        reason = f"{source} is too large for this machine's memory"
+    else:
+        first, _, _ = str(error).partition("\n")
+        reason = f"{source}: {type(error).__name__}: {first}"
+    return Item(job, milliseconds, error=reason)
 
-    read: BinaryIO | None = None  # default: standard input, which may be closed until it is read
-    write: BinaryIO | None = None  # default: standard output
-    _picture: Pixels | None = field(default=None, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def picture(self) -> Pixels:
-        """Return the image on standard input, which is read once for all its photos."""
-        with self._lock:
-            if self._picture is None:
-                stream = sys.stdin.buffer if self.read is None else self.read
-                self._picture = images.read_stream(stream, name="standard input")
-            return self._picture
-
-    def put(self, photo: bytes) -> None:
-        """Write an encoded photo to the output stream."""
-        stream = sys.stdout.buffer if self.write is None else self.write
-        stream.write(photo)
-        stream.flush()
+def _since(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)
 
 
 # Photos are written whole or not at all, and never outside their folder.
@@ -95,7 +129,6 @@ class Writer:
     Args:
         naming: Format, quality, and what to do with existing photos.
         folder: The folder that no photo may leave; None for a single file.
-        streams: The streams behind `-`.
         on_written: Called with each written photo and its sketch.
     """
 
@@ -103,20 +136,21 @@ class Writer:
         self,
         naming: Naming,
         folder: Path | None,
-        streams: Streams | None = None,
         on_written: Callable[[Job, Prepared, Pixels], None] | None = None,
     ) -> None:
-        self.naming, self.streams, self.on_written = naming, streams or Streams(), on_written
+        self.naming, self.on_written = naming, on_written
         self.folder = folder and folder.resolve()
 
     def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Write one photo, unless a link leads elsewhere or the file appeared in the meantime."""
+        quality = self.naming.quality
         if str(job.output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
-            self.streams.put(images.encode(photo, suffix, quality=self.naming.quality))
+            sys.stdout.buffer.write(images.encode(photo, suffix, quality=quality))
+            sys.stdout.buffer.flush()
         else:
             self._check_place(job.output)
-            images.write(job.output, photo, quality=self.naming.quality)
+            images.write(job.output, photo, quality=quality)
         if self.on_written is not None:
             self.on_written(job, sketch, photo)
 
@@ -132,160 +166,141 @@ class Writer:
             )
 
 
-class JobRunner:
+# Reading, generating and writing run at the same time, in threads: OpenCV, the networks and the
+# disk release Python's lock. On a CPU several batches are generated at once, each on threads of its
+# own: one batch on all cores would wait at every layer for the cores that read and write images.
+# Only a few batches are in memory at any time.
+
+READERS, WRITERS = 2, 2  # threads; reading an image takes a tenth of the time of generating one
+BATCHES_AHEAD = 3  # batches per stream that may wait to be generated, and to be written
+HELD_BATCHES = 4  # batches of sketches that wait for others of their shape
+In = TypeVar("In")
+Out = TypeVar("Out")
+BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames per batch
+
+
+class Pipeline:
     """Turns jobs into files."""
 
     def __init__(self, preparer: Preparer, sampler: Sampler, writer: Writer) -> None:
         self.preparer, self.sampler, self.writer = preparer, sampler, writer
-        self.limit = BATCHES_AHEAD * sampler.streams * sampler.batch
-        self._drawing: deque[Future[list[Drawn]]] = deque()
-        self._writing: deque[Future[GeneratedFile]] = deque()
+        self._input: Pixels | None = None
+        self._lock = threading.Lock()
 
-    def run(self, jobs: Iterable[Job]) -> Generator[GeneratedFile]:
-        """Convert all jobs, and yield each file once it is written or has failed.
+    def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
+        """Turn jobs into files, and report each once it is written or has failed.
 
-        After Ctrl-C, the files that are being written are finished and no others are started.
+        After Ctrl-C, the files that are being written are finished, and no others are started.
         """
-        sampler = self.sampler
-        with (
-            ThreadPoolExecutor(WRITERS) as writers,
-            ThreadPoolExecutor(
-                sampler.streams, initializer=torch.set_num_threads, initargs=(sampler.threads,)
-            ) as drawers,
-            ThreadPoolExecutor(READERS) as readers,
-        ):
-            try:
-                for batch in self._batches(self._prepared(readers, jobs)):
-                    self._drawing.append(drawers.submit(self._drawn, batch))
-                    yield from self._written(writers, drawing=sampler.streams, writing=self.limit)
-                yield from self._written(writers, drawing=0, writing=0)
-            finally:
-                for pool in (readers, drawers, writers):
-                    pool.shutdown(wait=False, cancel_futures=True)
+        streams, threads = self.sampler.streams, self.sampler.threads
+        limit = BATCHES_AHEAD * streams * self.sampler.batch
+        writing: deque[Future[GeneratedFile]] = deque()
+        try:
+            with (
+                ThreadPoolExecutor(WRITERS) as writers,
+                ThreadPoolExecutor(
+                    streams, initializer=torch.set_num_threads, initargs=(threads,)
+                ) as drawers,
+                ThreadPoolExecutor(READERS) as readers,
+            ):
+                try:
+                    prepared = _ahead(readers, self._prepare, jobs, limit, is_prompt=False)
+                    batches = _ahead(drawers, self._drawn, self._batches(prepared), streams)
+                    drawn = (item for batch in batches for item in batch)
+                    for file in _ahead(writers, self._write, drawn, limit, writing):
+                        tell(file)
+                finally:
+                    for pool in (readers, drawers, writers):
+                        pool.shutdown(wait=False, cancel_futures=True)
+        finally:
+            for late in writing:  # only after an interruption
+                if not late.cancelled():
+                    tell(late.result())
 
-    def _written(
-        self, writers: ThreadPoolExecutor, *, drawing: int, writing: int
-    ) -> Iterator[GeneratedFile]:
-        """Submit generated photos and yield written files until no more than so many wait."""
-        while self._drawing and (self._drawing[0].done() or len(self._drawing) > drawing):
-            for one in self._drawing[0].result():
-                self._writing.append(writers.submit(self._write, one))
-            self._drawing.popleft()
-            while self._writing and (self._writing[0].done() or len(self._writing) > writing):
-                yield self._landed()
-        while len(self._writing) > writing:
-            yield self._landed()
-
-    def _landed(self) -> GeneratedFile:
-        file = self._writing[0].result()  # still in the queue if Ctrl-C interrupts the wait
-        self._writing.popleft()
-        return file
-
-    def late(self) -> Iterator[GeneratedFile]:
-        """Yield the files that were still written after an interruption."""
-        while self._writing:
-            file = self._writing.popleft()
-            if not file.cancelled():
-                yield file.result()
-
-    def _prepared(self, readers: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[Ready]:
-        """Yield every job in order, prepared a few jobs ahead of time."""
-        reading: deque[Future[Ready]] = deque()
-        for job in jobs:
-            reading.append(readers.submit(self._prepare, job))
-            if len(reading) > self.limit:
-                yield reading.popleft().result()
-        while reading:
-            yield reading.popleft().result()
-
-    def _prepare(self, job: Job) -> Ready:
+    def _prepare(self, job: Job) -> Item:
         started = time.perf_counter()
         try:
-            sketch = self.preparer.prepare(read(job.source, self.writer.streams))
+            sketch = self.preparer.prepare(self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
-            return Ready(job, _since(started), error=failure(job.source, error))
-        return Ready(job, _since(started), sketch)
+            return _failed(job, _since(started), error)
+        return Item(job, _since(started), sketch)
 
-    def _batches(self, ready: Iterable[Ready]) -> Iterator[list[Ready]]:
+    def _read(self, source: Path) -> Pixels:
+        """Read a file; standard input is read once for all photos of its sketch."""
+        if str(source) != STREAM:
+            return images.read(source)
+        with self._lock:
+            if self._input is None:
+                self._input = images.read_stream(sys.stdin.buffer, name="standard input")
+            return self._input
+
+    def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
         """Group sketches by shape; if too many sketches wait, yield the largest group."""
-        groups: dict[tuple[object, ...], list[Ready]] = {}
-        for one in ready:
-            group = groups.setdefault(one.group, [])
-            group.append(one)
-            if one.sketch is None or sum(map(_frames, group)) >= self.sampler.gathered:
-                yield groups.pop(one.group)
+        groups: dict[tuple[object, ...], list[Item]] = {}
+        for item in items:
+            group = groups.setdefault(item.group, [])
+            group.append(item)
+            if item.sketch is None or sum(i.frames for i in group) >= self.sampler.gathered:
+                yield groups.pop(item.group)
             elif sum(map(len, groups.values())) > HELD_BATCHES * self.sampler.batch:
                 yield groups.pop(max(groups, key=lambda key: len(groups[key])))
         yield from groups.values()
 
-    def _drawn(self, batch: Sequence[Ready]) -> list[Drawn]:
-        """Run a batch through the networks."""
-        sketches = [one.sketch for one in batch if one.sketch is not None]
+    def _drawn(self, batch: Sequence[Item]) -> list[Item]:
+        """Run a batch through the networks; a failed item is a batch of its own."""
+        sketches = [item.sketch for item in batch if item.sketch is not None]
         if not sketches:
-            return [Drawn(one) for one in batch]
+            return list(batch)
         started = time.perf_counter()
         try:
             photos = self.sampler.draw(sketches, batch[0].job.variation)
         except Exception as error:  # noqa: BLE001 - out of memory, most likely
             if len(batch) > 1:  # retry one by one, so that the other sketches are not lost
-                return [drawn for one in batch for drawn in self._drawn([one])]
-            reason = failure(batch[0].job.source, error)
-            return [Drawn(Ready(batch[0].job, _since(started), error=reason))]
-        share = _since(started) / len(batch)
+                return [drawn for item in batch for drawn in self._drawn([item])]
+            return [_failed(batch[0].job, _since(started), error)]
+        spent = _since(started) / len(batch)
         return [
-            Drawn(replace(one, milliseconds=one.milliseconds + share), parts)
-            for one, parts in zip(batch, photos, strict=True)
+            replace(item, milliseconds=item.milliseconds + spent, photos=parts)
+            for item, parts in zip(batch, photos, strict=True)
         ]
 
-    def _write(self, drawn: Drawn) -> GeneratedFile:
-        one, sketch = drawn.ready, drawn.ready.sketch
-        if sketch is None:
-            return failed(one)
+    def _write(self, item: Item) -> GeneratedFile:
         started = time.perf_counter()
         try:
-            self.writer.write(one.job, sketch, self.sampler.finish(sketch, drawn.parts))
+            if item.sketch is not None:
+                photo = self.sampler.finish(item.sketch, item.photos)
+                self.writer.write(item.job, item.sketch, photo)
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
-            spent = one.milliseconds + _since(started)
-            return failed(Ready(one.job, spent, error=failure(one.job.source, error)))
-        return GeneratedFile(
-            source=one.job.source,
-            output=one.job.output,
-            milliseconds=round(one.milliseconds + _since(started), 1),
-            status="made",
-            warnings=sketch.warnings,
-        )
+            return _failed(item.job, item.milliseconds + _since(started), error).file()
+        return replace(item, milliseconds=item.milliseconds + _since(started)).file()
 
 
-def failed(one: Ready) -> GeneratedFile:
-    """Return the outcome of a sketch that failed."""
-    spent = round(one.milliseconds, 1)
-    return GeneratedFile(one.job.source, None, spent, status="failed", error=one.error)
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[In], Out],
+    items: Iterable[In],
+    limit: int,
+    waiting: deque[Future[Out]] | None = None,
+    *,
+    is_prompt: bool = True,
+) -> Iterator[Out]:
+    """Yield the results of some work on each item in order, of which at most `limit` may wait.
 
+    Prompt results are yielded as soon as they are there, others once `limit` items wait.
+    """
+    waiting = deque() if waiting is None else waiting
 
-def _frames(one: Ready) -> int:
-    return len(one.sketch.frames[0]) if one.sketch else 0
+    def first() -> Out:
+        result = waiting[0].result()  # still in the queue if Ctrl-C interrupts the wait
+        waiting.popleft()
+        return result
 
-
-def _since(started: float) -> float:
-    return 1000 * (time.perf_counter() - started)
-
-
-def read(source: Path, streams: Streams) -> Pixels:
-    """Read a file, or standard input for `-`, as RGB `(H, W, 3)` or grey `(H, W)`."""
-    if str(source) == STREAM:
-        return streams.picture()
-    return images.read(source)
-
-
-def failure(source: Path, error: Exception) -> str:
-    """Return in one line why a sketch failed, and the hint."""
-    if isinstance(error, SketchError):
-        reason = error.message if str(source) in error.message else f"{source}: {error.message}"
-        return f"{reason} ({error.hint})" if error.hint else reason
-    if is_out_of_memory(error):
-        return f"{source} is too large for this machine's memory"
-    reason = str(error).partition("\n")[0]
-    return f"{source}: {type(error).__name__}: {reason}"
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        while waiting and (len(waiting) > limit or (is_prompt and waiting[0].done())):
+            yield first()
+    while waiting:
+        yield first()
 
 
 # One contact sheet shows the first sketches, each next to its photo.
@@ -301,16 +316,14 @@ class Grid:
     def __init__(self, path: Path, jobs: Sequence[Job]) -> None:
         self.path = path
         self._places = {job.output: place for place, job in enumerate(jobs[:MOST_PAIRS])}
-        self._cells: dict[int, tuple[Pixels, Pixels]] = {}
-        self._lock = threading.Lock()
+        self._cells: dict[int, list[Pixels]] = {}
 
     def add(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Keep thumbnails of a sketch and its photo."""
         place = self._places.get(job.output)
         if place is not None:
-            pair = _cell(sketch.shown), _cell(photo)
-            with self._lock:
-                self._cells[place] = pair
+            pair = (sketch.shown, photo)
+            self._cells[place] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
 
     def write(self) -> Path | None:
         """Write the sheet and return its path, or None if there are no photos to show."""
@@ -318,95 +331,5 @@ class Grid:
             return None
         flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
         row = 2 * PAIRS_A_ROW
-        rows = [flat[i : i + row] for i in range(0, len(flat), row)]
-        images.write(self.path, images.sheet(rows))
+        images.write(self.path, images.sheet([flat[i : i + row] for i in range(0, len(flat), row)]))
         return self.path
-
-
-def _cell(picture: Pixels) -> Pixels:
-    return images.to_rgb(images.fit(picture, (CELL, CELL), Fit.PAD))
-
-
-BATCH = {"cpu": 4, "mps": 16, "cuda": 32}  # frames per batch
-
-
-def generate(
-    request: Request,
-    *,
-    device: Device,
-    reporter: Reporter = SILENT,
-    plan: Plan | None = None,
-    streams: Streams | None = None,
-) -> GenerateResult:
-    """Turn sketches into photos.
-
-    A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
-    `make_plan(request)`, if it is known already. `streams` are the streams behind `-`.
-    """
-    plan = plan or make_plan(request)
-    for note in plan.notes:
-        reporter(Note(note))
-    pipeline = Pipeline.open(request, device, reporter)
-    jobs = [job for job in plan.jobs if not job.is_done]
-    grid = Grid(of_share(request.grid, request.share), jobs) if request.grid else None
-    writer = Writer(request.naming, plan.folder, streams, grid.add if grid else None)
-    done = Tally(plan.jobs, reporter)
-    try:
-        pipeline.convert(jobs, writer, done.add)
-    finally:  # the manifest lists what was written, also after Ctrl-C
-        manifest = write_manifest(request, done.files)
-    return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """Loaded models, and what it takes to generate photos with them."""
-
-    preparer: Preparer
-    sampler: Sampler
-
-    @classmethod
-    def open(cls, request: Request, device: Device, reporter: Reporter = SILENT) -> "Pipeline":
-        """Load the models of a request."""
-        models = open_models(request.models, device, is_raw=request.is_raw)
-        if models[0].align is Align.FACE and not request.drawing.is_aligned:
-            reporter(
-                Note("this model was trained on aligned faces; to align yours, add --align face")
-            )
-        return cls.of(models, request.drawing)
-
-    @classmethod
-    def of(cls, models: Sequence[LoadedModel], drawing: Drawing) -> "Pipeline":
-        """Wrap models that are loaded already."""
-        detector = None
-        if drawing.is_aligned:
-            from sketchcli.engine.lookup import find_detector  # noqa: PLC0415 - loads all datasets
-
-            detector = find_detector(Align.FACE)
-        batch = BATCH[models[0].device.torch.type]
-        return cls(Preparer(models, drawing, detector), Sampler(models, drawing, batch))
-
-    def convert(
-        self, jobs: Iterable[Job], writer: Writer, tell: Callable[[GeneratedFile], None]
-    ) -> None:
-        """Turn jobs into files, and report each, also those that are written after Ctrl-C."""
-        pipeline = JobRunner(self.preparer, self.sampler, writer)
-        try:
-            with contextlib.closing(pipeline.run(jobs)) as files:
-                for file in files:
-                    tell(file)
-        finally:
-            for file in pipeline.late():
-                tell(file)
-
-
-def open_models(
-    paths: Sequence[Path], device: Device, *, is_raw: bool = False
-) -> tuple[LoadedModel, ...]:
-    """Load models for generating, with their batch norms folded into the convolutions."""
-    if not paths:
-        raise CheckpointError("no model was given", hint="choose a model with --model")
-    models = [load_model(path, device, is_raw=is_raw) for path in paths]
-    for model in models:
-        fold_batch_norms(model.generator)
-    return tuple(models)

@@ -3,15 +3,20 @@
 import fnmatch
 import glob
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import is_picture
 
 # A request to `generate`, as data.
+
+Format = Literal["png", "jpg", "webp"]
 
 
 class Existing(StrEnum):
@@ -51,7 +56,7 @@ class Selection:
 class Naming:
     """The names and the file format of photos."""
 
-    format: str = ""  # png | jpg | webp; empty: the output's extension, or png if it has none
+    format: Format | None = None  # None: the output's extension, or png if it has none
     quality: int | None = None  # 1 to 100, for JPEG and WebP
     suffix: str = ""  # appended to the name, before the dot
     existing: Existing = Existing.REFUSE
@@ -68,22 +73,35 @@ class Drawing:
     is_aligned: bool = False  # crop the face, aligned by its eyes
     is_pasted: bool = False  # paste the photo back where the face was in the sketch
     is_compared: bool = False  # put sketch and photo side by side
-    is_flipped_too: bool = False  # average the photos of the sketch and of its mirror image
     variations: int = 1
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class Share:
-    """One of several equal shards of the work; numbers count from 1."""
+class Shard:
+    """One of several equal parts of the work; numbers count from 1."""
 
     number: int = 1
     count: int = 1
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether this shard is all of the work."""
-        return self.count == 1
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Parse a shard such as `2/8`."""
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        shard = cls(int(match[1]), int(match[2])) if match else cls(0, 0)
+        if not 1 <= shard.number <= shard.count:
+            raise UsageError(f"invalid shard '{text}'", hint="write I/N, for example --shard 2/8")
+        return shard
+
+    def name(self, path: Path) -> Path:
+        """Add the shard to a file's name, so that several shards can write side by side.
+
+        >>> Shard(2, 8).name(Path("a.csv")).name
+        'a-2-of-8.csv'
+        """
+        if self.count == 1:
+            return path
+        return path.with_stem(f"{path.stem}-{self.number}-of-{self.count}")
 
 
 @dataclass(frozen=True)
@@ -94,11 +112,10 @@ class Request:
     output: str  # a file, a folder, or `-` for standard output
     listed: tuple[str, ...] = ()  # paths from a list; a missing one is a failed file, not an error
     models: tuple[Path, ...] = ()  # weights; the photos of several models are averaged
-    is_raw: bool = False  # use the raw weights instead of the EMA weights
     selection: Selection = field(default_factory=Selection)
     naming: Naming = field(default_factory=Naming)
     drawing: Drawing = field(default_factory=Drawing)
-    share: Share = field(default_factory=Share)
+    shard: Shard = field(default_factory=Shard)
     manifest: Path | None = None
     grid: Path | None = None
 
@@ -139,21 +156,24 @@ def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) ->
         return Found((Sketch(Path(STREAM), Path("stdin.png")),), is_one_file=True)
     search = _Search(selection)
     for source in sources:
-        search.take(source)
+        if glob.has_magic(source) and not _exists(source):
+            search.add_glob(source)
+        else:
+            search.add_path(Path(source))
     for source in listed:
-        search.take_path(Path(source))
+        search.add_path(Path(source))
     if sources and not listed and search.missing == len(search.starts):
         raise DataError(f"{sources[0]} does not exist", hint="check the path")
     return search.found(is_one_file=len(sources) == 1 and not listed)
 
 
-def read_list(file: str, stream: Iterable[bytes] | None = None) -> tuple[str, ...]:
+def read_list(file: str) -> tuple[str, ...]:
     """Read the paths of a list: one per line, or separated by NUL bytes if it has any.
 
-    If `file` is `-`, the list is read from `stream`, the standard input.
+    If `file` is `-`, the list is read from the standard input.
     """
-    if file == STREAM and stream is not None:
-        content = b"".join(stream)
+    if file == STREAM:
+        content = sys.stdin.buffer.read(LARGEST_LIST + 1)
     else:
         path = Path(file)
         if not path.exists():
@@ -184,53 +204,47 @@ class _Search:
         self.starts: list[Path] = []  # absolute folders that the tree could begin at
         self.folders: list[Path] = []
         self.globs: list[str] = []
-        self.links = self.strangers = self.missing = 0
+        self.links = self.unnamed = self.missing = 0
 
-    def take(self, source: str) -> None:
-        if glob.has_magic(source) and not _exists(source):
-            self._take_glob(source)
-        else:
-            self.take_path(Path(source))
-
-    def take_path(self, path: Path) -> None:
+    def add_path(self, path: Path) -> None:
         """Add the images of a folder, or a file, whether it exists or not."""
         if os.path.isdir(path):  # noqa: PTH112 - see `_exists`
-            self._take_folder(path)
+            self.folders.append(path)
+            self._add_images(path, self._walk(path))
         else:
             self.missing += not _exists(path)
-            self._add(path)
             self.starts.append(_absolute(path).parent)
+            self._add(path)
+
+    def add_glob(self, pattern: str) -> None:
+        """Add the images that match a pattern which no shell has expanded."""
+        paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+        found = [path for path in paths if path.is_file() and is_picture(path)]
+        if not found:
+            raise DataError(f"no image matches {pattern}", hint="check the pattern")
+        self.globs.append(pattern)
+        self._add_images(_fixed_part(pattern), found)
 
     def found(self, *, is_one_file: bool) -> Found:
+        """Return all files, and where each lies in the tree."""
+        chosen = self.selection
         if not self.files:
-            where = ", ".join([*map(str, self.folders), *self.globs])
-            raise DataError(f"no images found in {where}", hint=self._hint())
+            is_filtered = chosen.include or chosen.exclude or not chosen.is_recursive
+            raise DataError(
+                f"no images found in {', '.join([*map(str, self.folders), *self.globs])}",
+                hint="check --include, --exclude and --no-recursive"
+                if is_filtered
+                else "supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
+            )
         root = self._root()
-        sketches = [Sketch(path, at.relative_to(root)) for at, path in self.files.items()]
-        is_tree = bool(self.folders or self.globs) or self.selection.root is not None
-        is_one = is_one_file and not is_tree
-        return Found(tuple(sketches), tuple(self.folders), is_one, tuple(self._notes()))
-
-    def _take_folder(self, folder: Path) -> None:
-        self.folders.append(folder)
-        self.starts.append(_absolute(folder))
-        for path in self._walk(folder):
-            if not is_picture(path):
-                self.strangers += not path.name.startswith(".")
-            elif self._is_wanted(path, path.relative_to(folder).as_posix()):
-                self._add(path)
-
-    def _take_glob(self, pattern: str) -> None:
-        self.globs.append(pattern)
-        start = _fixed_part(pattern)
-        matches = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
-        pictures = sorted(path for path in matches if path.is_file() and is_picture(path))
-        if not pictures:
-            raise DataError(f"no image matches {pattern}", hint="check the pattern")
-        self.starts.append(_absolute(start))
-        for path in pictures:
-            if self._is_wanted(path, path.relative_to(start).as_posix()):
-                self._add(path)
+        sketches = tuple(Sketch(path, at.relative_to(root)) for at, path in self.files.items())
+        counts = {
+            "skipped files without an image extension": self.unnamed,
+            "skipped links to folders": self.links,
+        }
+        notes = tuple(f"{what}: {count}" for what, count in counts.items() if count)
+        is_tree = bool(self.folders or self.globs) or chosen.root is not None
+        return Found(sketches, tuple(self.folders), is_one_file and not is_tree, notes)
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         """Yield the files folder by folder, sorted by name, without those in hidden folders."""
@@ -242,14 +256,16 @@ class _Search:
             paths = (Path(place, name) for name in sorted(files))
             yield from (path for path in paths if path.is_file())  # no pipes, no broken links
 
-    def _is_wanted(self, path: Path, place: str) -> bool:
-        """Return whether the patterns select a file; one with a slash is matched with its path."""
-
-        def matches(pattern: str) -> bool:
-            return fnmatch.fnmatchcase(place if "/" in pattern else path.name, pattern)
-
+    def _add_images(self, start: Path, paths: Iterable[Path]) -> None:
+        """Add the images that the patterns select."""
+        self.starts.append(_absolute(start))
         include, exclude = self.selection.include, self.selection.exclude
-        return (not include or any(map(matches, include))) and not any(map(matches, exclude))
+        for path in paths:
+            place = path.relative_to(start).as_posix()
+            if not is_picture(path):
+                self.unnamed += not path.name.startswith(".")
+            elif (not include or _matches(place, include)) and not _matches(place, exclude):
+                self._add(path)
 
     def _add(self, path: Path) -> None:
         if path == Path(STREAM):  # a file named "-", given as ./-
@@ -266,17 +282,11 @@ class _Search:
             raise DataError(f"{root} is a sketch", hint="choose a folder as --root")
         return root
 
-    def _hint(self) -> str:
-        is_filtered = self.selection.include or self.selection.exclude
-        if is_filtered or not self.selection.is_recursive:
-            return "check --include, --exclude and --no-recursive"
-        return "supported formats: PNG, JPEG, WebP, BMP, TIFF, ..."
 
-    def _notes(self) -> Iterator[str]:
-        if self.strangers:
-            yield f"skipped files without an image extension: {self.strangers}"
-        if self.links:
-            yield f"skipped links to folders: {self.links}"
+def _matches(place: str, patterns: Iterable[str]) -> bool:
+    """Return whether a pattern matches a path, or its name if the pattern has no slash."""
+    name = place.rpartition("/")[2]
+    return any(fnmatch.fnmatchcase(place if "/" in each else name, each) for each in patterns)
 
 
 def _exists(path: str | Path) -> bool:

@@ -1,15 +1,13 @@
-"""The plan of a `generate`: which process makes which photo, and where each is written.
+"""The plan of a `generate`: which photos to generate, and where each is written.
 
 The output paths mirror the input's folders; no two photos share a path, and none is lost. The
-outcome of every sketch is counted, and written as a table.
+outcome of every sketch is counted, and written as a table. Nothing heavy is imported, so that a
+wrong path fails at once.
 """
 
 import csv
-import datetime as dt
 import io
 import os
-import re
-import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,22 +17,11 @@ from pathlib import Path
 from sketchcli import files
 from sketchcli.engine.events import Advanced, Converted, Note, Reporter
 from sketchcli.engine.generating import inputs
-from sketchcli.engine.generating.inputs import (
-    STREAM,
-    Existing,
-    Found,
-    Naming,
-    Request,
-    Share,
-    Sketch,
-)
+from sketchcli.engine.generating.inputs import STREAM, Existing, Found, Naming, Request, Sketch
 from sketchcli.engine.results import GeneratedFile, GenerateResult
-from sketchcli.errors import DataError, ExitCode, LostProcessError, UsageError
+from sketchcli.errors import DataError, UsageError
 from sketchcli.files import WRITABLE
-from sketchcli.machine import number
 
-FORMATS = ("png", "jpg", "webp")
-WHOLE = Share()
 WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
 
 
@@ -59,51 +46,64 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_outputs(
-    found: Found, output: str, naming: Naming, share: Share = WHOLE, variations: int = 1
-) -> Plan:
-    """Give each sketch the output path of its photo.
+def make_plan(request: Request) -> Plan:
+    """Plan all photos of a request, and check that nothing would be overwritten."""
+    found = inputs.find(request.sources, request.listed, request.selection)
+    return plan_outputs(found, request)
 
-    `output` is a file, a folder, or `-`. Only the photos of one shard are planned, whose names do
-    not depend on the shard. `variations` is the number of photos per sketch.
+
+def plan_outputs(found: Found, request: Request) -> Plan:
+    """Give each sketch that was found the output path of its photo.
+
+    Only the photos of the request's shard are planned; their names do not depend on the shard.
     """
-    if output == STREAM:
-        jobs, folder = [_to_stream(found, variations)], None
-    elif found.is_one_file and not _is_folder(output):
-        jobs, folder = [_to_file(found.sketches[0], Path(output), naming)], None
+    naming, shard, variations = request.naming, request.shard, request.drawing.variations
+    is_folder = Path(request.output).is_dir() or request.output.endswith(("/", "\\"))
+    folder = None
+    if request.output == STREAM:
+        jobs = [_to_stream(found, variations)]
+    elif found.is_one_file and not is_folder:
+        jobs = [_to_file(found.sketches[0], Path(request.output), naming)]
     else:
-        folder = Path(output)
+        folder = Path(request.output)
         check_folder(found.folders, folder)
         jobs = list(_to_folder(found.sketches, folder, naming))
     jobs = [each for job in jobs for each in _variations(job, variations)]
+    beside = [shard.name(path) for path in (request.manifest, request.grid) if path is not None]
     _check_quality(jobs, naming)
-    _spare_sketches(found, [job.output for job in jobs])
-    jobs = jobs[share.number - 1 :: share.count]
+    _spare_sketches(found, [*(job.output for job in jobs), *beside])
+    jobs = _heed_existing(jobs[shard.number - 1 :: shard.count], naming.existing)
+    check_beside(beside, naming.existing, jobs)
     notes = [*found.notes, *(job.note for job in jobs if job.note and not job.variation)]
-    return Plan(tuple(_heed_existing(jobs, naming.existing)), folder, tuple(notes))
+    return Plan(tuple(jobs), folder, tuple(notes))
 
 
-def check_beside(found: Found, plan: Plan, files: Sequence[Path], existing: Existing) -> None:
-    """Check that a manifest and a contact sheet would overwrite no sketch, photo or older file."""
-    _spare_sketches(found, files)
-    check_older(files, existing)
-    for file in files:
-        if file.resolve() in {job.output.resolve() for job in plan.jobs}:
-            raise DataError(f"{file} is also the output path of a photo", hint="use another name")
+def check_folder(sources: Sequence[Path], folder: Path) -> None:
+    """Check that a folder can hold the photos: it is no file and lies in no searched folder."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file, but a folder is needed", hint="choose a folder")
+    if not folder.exists() and folder.suffix.lower() in WRITABLE:
+        raise DataError(
+            f"{folder} names one file, but there are several photos", hint="choose a folder"
+        )
+    for source in sources:
+        if folder.resolve().is_relative_to(source.resolve()):
+            raise DataError(
+                f"{folder} is inside {source}, so photos and sketches would be mixed",
+                hint="choose a folder outside the sketches' folder",
+            )
 
 
-def check_older(files: Sequence[Path], existing: Existing) -> None:
-    """Check that a manifest and a contact sheet can be written under their names."""
-    for file in files:
-        if file.is_dir():
-            raise DataError(f"{file} is a folder, but a file is needed", hint="choose another file")
+def check_beside(paths: Sequence[Path], existing: Existing, jobs: Sequence[Job] = ()) -> None:
+    """Check that a manifest and a contact sheet can be written, and are no photo's output."""
+    for path in paths:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, but a file is needed", hint="choose another file")
+        if path.resolve() in {job.output.resolve() for job in jobs}:
+            raise DataError(f"{path} is also the output path of a photo", hint="use another name")
     if existing is Existing.REFUSE:
-        there = [file for file in files if os.path.lexists(file)]
+        there = [path for path in paths if os.path.lexists(path)]
         _refuse(there, "choose another file, or add --overwrite to replace it")
-
-
-def _is_folder(output: str) -> bool:
-    return Path(output).is_dir() or output.endswith(("/", "\\"))
 
 
 def _to_stream(found: Found, variations: int) -> Job:
@@ -121,29 +121,12 @@ def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
             f"{output} has no supported image extension and is not an existing folder",
             hint=f"use .png, .jpg or .webp; for a new folder, write {output}/",
         )
-    wanted = {".jpeg": "jpg"}.get(suffix, suffix[1:])
-    if naming.format and naming.format != wanted:
+    if naming.format not in {None, suffix[1:].replace("jpeg", "jpg")}:
         raise UsageError(
             f"--format {naming.format} contradicts the extension of {output}",
             hint="omit --format, or change the extension",
         )
     return Job(sketch.path, output.with_stem(output.stem + naming.suffix), sketch.place)
-
-
-def check_folder(sources: Sequence[Path], folder: Path) -> None:
-    """Check that a folder can hold the photos: it is no file and lies in no searched folder."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file, but a folder is needed", hint="choose a folder")
-    if not folder.exists() and folder.suffix.lower() in WRITABLE:
-        raise DataError(
-            f"{folder} names one file, but there are several photos", hint="choose a folder"
-        )
-    for source in sources:
-        if folder.resolve().is_relative_to(source.resolve()):
-            raise DataError(
-                f"{folder} is inside {source}, so photos and sketches would be mixed",
-                hint="choose a folder outside the sketches' folder",
-            )
 
 
 def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iterator[Job]:
@@ -179,9 +162,11 @@ def _key(place: Path) -> str:
 
 
 def _variations(job: Job, count: int) -> Iterator[Job]:
+    if count == 1:
+        yield job
+        return
     for index in range(count):
-        stem = f"{job.output.stem}-{index + 1}" if count > 1 else job.output.stem
-        output = job.output if job.output == Path(STREAM) else job.output.with_stem(stem)
+        output = job.output.with_stem(f"{job.output.stem}-{index + 1}")
         yield replace(job, output=output, variation=index)
 
 
@@ -219,49 +204,6 @@ def _refuse(there: Sequence[Path], hint: str) -> None:
         raise DataError(f"{there[0]} exists{more}", hint=hint)
 
 
-# Planning a whole request imports nothing heavy, so that a wrong path fails at once.
-
-
-def make_plan(request: Request) -> Plan:
-    """Plan all photos of a request, and check that nothing would be overwritten."""
-    found = inputs.find(request.sources, request.listed, request.selection)
-    variations = request.drawing.variations
-    planned = plan_outputs(found, request.output, request.naming, request.share, variations)
-    beside = [path for path in (request.manifest, request.grid) if path is not None]
-    files = [of_share(path, request.share) for path in beside]
-    check_beside(found, planned, files, request.naming.existing)
-    return planned
-
-
-def parse_share(text: str | None) -> Share:
-    """Parse a shard such as `2/8`. By default, take it from torchrun's rank and world size.
-
-    Raises:
-        UsageError: If the text is not a valid shard, or torchrun's variables are not numbers.
-
-    >>> parse_share("2/8")
-    Share(number=2, count=8)
-    """
-    if text is None:
-        text = f"{number('RANK', 0) + 1}/{number('WORLD_SIZE', 1)}"
-    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    share = Share(int(match[1]), int(match[2])) if match else Share(0, 0)
-    if not 1 <= share.number <= share.count:
-        raise UsageError(f"invalid shard '{text}'", hint="write I/N, for example --shard 2/8")
-    return share
-
-
-def of_share(path: Path, share: Share) -> Path:
-    """Add the shard to a file's name, so that several shards can write side by side.
-
-    >>> of_share(Path("a.csv"), Share(2, 8)).name
-    'a-2-of-8.csv'
-    """
-    if share.is_whole:
-        return path
-    return path.with_stem(f"{path.stem}-{share.number}-of-{share.count}")
-
-
 # The outcome of every sketch is reported as it happens, and written as a table.
 
 COLUMNS = ("source", "output", "status", "milliseconds", "warnings", "error")
@@ -271,8 +213,9 @@ class Tally:
     """The outcome of each job so far; jobs that are done already count at once."""
 
     def __init__(self, jobs: Sequence[Job], reporter: Reporter) -> None:
-        self.places = {(job.source, job.output): i for i, job in enumerate(jobs)}
-        self.failing = {job.source: i for i, job in enumerate(jobs)}
+        self.places: dict[tuple[Path, Path | None], int] = {}
+        for place, job in enumerate(jobs):
+            self.places[job.source, job.output] = self.places[job.source, None] = place
         self.total, self.reporter = len(jobs), reporter
         self.found: list[tuple[int, GeneratedFile]] = []
         for job in jobs:
@@ -281,8 +224,7 @@ class Tally:
 
     def add(self, file: GeneratedFile) -> None:
         """Record a file's outcome, and report it."""
-        place = self.places[file.source, file.output] if file.output else self.failing[file.source]
-        self.found.append((place, file))
+        self.found.append((self.places[file.source, file.output], file))
         report_file(file, self.reporter)
         self.reporter(Advanced("sketches", len(self.found), self.total))
 
@@ -317,50 +259,6 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
     for file in done:
         told = ("; ".join(file.warnings), file.error or "")
         table.writerow([file.source, file.output or "", file.status, file.milliseconds, *told])
-    path = of_share(request.manifest, request.share)
+    path = request.shard.name(request.manifest)
     files.write_text(path, text.getvalue())
     return path
-
-
-# Under torchrun, no process of a `generate` ends before the others. torchrun stops all of them as
-# soon as one ends with a code other than 0: a bad file in one shard would cut off the other shards.
-
-STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets for its processes
-LONGEST = dt.timedelta(days=7)  # time limit for waiting for the other shards
-PAUSE = 0.1  # seconds between two polls; Ctrl-C is handled in between
-
-
-def exit_code(result: GenerateResult) -> ExitCode:
-    """Return 0, 7 if some files failed, or 3 if all did; under torchrun, over all processes.
-
-    Raises:
-        LostProcessError: If another process ended before its shard was done.
-    """
-    failed, count = len(result.failed), len(result.files)
-    if STARTED_BY_TORCHRUN in os.environ and number("WORLD_SIZE", 1) > 1:
-        failed, count = _of_all(failed, count)
-    if not failed:
-        return ExitCode.OK
-    return ExitCode.DATA if failed == count else ExitCode.SOME_FILES_FAILED
-
-
-def _of_all(*counts: int) -> list[int]:
-    """Return the sum of each count over all processes, once all of them are done."""
-    import torch  # noqa: PLC0415 - heavy, and needed only under torchrun
-    from torch import distributed as dist  # noqa: PLC0415
-
-    sums = torch.tensor(counts)
-    try:
-        dist.init_process_group("gloo", timeout=LONGEST)
-        work = dist.all_reduce(sums, async_op=True)
-        while not work.is_completed():
-            time.sleep(PAUSE)
-        work.wait()
-        dist.destroy_process_group()
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise LostProcessError(
-            f"another torchrun process ended before its shard was done: {reason}",
-            hint="run the command again with --skip-existing and without torchrun to finish",
-        ) from error
-    return [int(total) for total in sums]

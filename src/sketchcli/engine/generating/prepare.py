@@ -5,15 +5,15 @@ A sketch is framed in the model's size, or cut into overlapping tiles whose phot
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from sketchcli import checkpoint, images
 from sketchcli import config as settings
@@ -22,7 +22,6 @@ from sketchcli.data import appearance
 from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.device import Device, check_device
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
-from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, DataError, UsageError
 from sketchcli.images import Pixels
 from sketchcli.models.building import build_generator
@@ -35,7 +34,6 @@ from sketchcli.weights_header import Header, about_of, read_header
 LARGEST_SIDE = 8192  # limit for a model's height and width, pixels
 LARGEST_OPTION = 2048  # limit for a network's options, such as its width or number of blocks
 FLOATS = frozenset({"F32", "F16", "BF16"})  # data types in which weights may be stored
-RAW = "generator"  # prefix of the raw weights in a training state
 
 
 @dataclass(frozen=True)
@@ -54,45 +52,31 @@ class LoadedModel:
     device: Device
 
 
-def load_model(path: Path, device: Device, *, is_raw: bool = False) -> LoadedModel:
+def load_model(path: Path, device: Device) -> LoadedModel:
     """Read a generator from its weights.
 
-    The tensors are checked against the file's own settings, and the device against the CPU. With
-    `is_raw`, the raw weights are read from the training state next to the file.
+    The tensors are checked against the file's own settings, and the device against the CPU.
     """
-    file = _state_beside(path) if is_raw else path
-    header = read_header(file)
-    about = about_of(file, header)
-    prefix = f"{RAW}." if is_raw else ""
+    header = read_header(path)
+    about = about_of(path, header)
     try:
         model = settings.from_dict(about["config"]).model
         described = _described(about)
         generator = _empty_generator(model)
-        _check_fits(generator, header, prefix)
-        tensors, _ = checkpoint.load(file, only=(prefix,))
+        expected = generator.state_dict()
+        _check_fits(expected, header)
+        tensors, _ = checkpoint.load(path)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
-            f"{file} does not contain the weights of a generator ({reason})",
+            f"{path} does not contain the weights of a generator ({reason})",
             hint="a run's generator is in its weights.safetensors",
         ) from error
-    expected = generator.state_dict()
-    filled = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    cast = {name: tensor.to(expected[name].dtype) for name, tensor in filled.items()}
+    cast = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     generator.load_state_dict(cast, assign=True)
     placed = device.place(generator).eval()
     check_device(placed, device, described["size"])
     return LoadedModel(path=path, generator=placed, device=device, **described)
-
-
-def _state_beside(path: Path) -> Path:
-    state = Run(path.parent).state
-    if not state.is_file():
-        raise CheckpointError(
-            f"{path}: there is no training state next to it, so its raw weights are not available",
-            hint="omit --raw, or choose a run that you trained",
-        )
-    return state
 
 
 def _described(about: dict[str, Any]) -> dict[str, Any]:
@@ -122,16 +106,14 @@ def _empty_generator(model: ModelConfig) -> nn.Module:
         return build_generator(model)
 
 
-def _check_fits(generator: nn.Module, header: Header, prefix: str) -> None:
+def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
     """Compare the tensors that the file lists with those that its settings need."""
-    wanted = generator.state_dict()
-    found = {name.removeprefix(prefix): n for n in header.shapes if (name := n).startswith(prefix)}
-    strangers = sorted(found.keys() ^ wanted.keys())
-    if strangers:
-        which = "has no" if strangers[0] in wanted else "has an unknown"
-        raise ValueError(f"{which} tensor {strangers[0]}")
+    unmatched = sorted(header.shapes.keys() ^ wanted.keys())
+    if unmatched:
+        which = "has no" if unmatched[0] in wanted else "has an unknown"
+        raise ValueError(f"{which} tensor {unmatched[0]}")
     for name, tensor in wanted.items():
-        shape, kind = header.shapes[found[name]], header.kinds[found[name]]
+        shape, kind = header.shapes[name], header.kinds[name]
         if shape != tuple(tensor.shape):
             raise ValueError(f"{name} is {shape}, not {tuple(tensor.shape)}")
         if kind not in (FLOATS if tensor.is_floating_point() else {"I64"}):
@@ -147,22 +129,12 @@ LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
 USUAL_LEVEL, USUAL_UNEVENNESS, EVENED_LEVEL = 200.0, 0.35, 250.0
 
 
-class Framing(Protocol):
-    """Cuts a sketch into frames for a model, and joins the photos of the frames."""
-
-    def cut(self, sketch: Pixels) -> Pixels:
-        """Return uint8 frames `(K, h, w)` of a sketch `(H, W)`."""
-
-    def join(self, photos: Pixels) -> Pixels:
-        """Return the photo `(H', W', 3)`, in the sketch's aspect ratio, from `(K, h, w, 3)`."""
-
-
 @dataclass(frozen=True)
 class Prepared:
     """A sketch, ready for the models."""
 
     frames: tuple[Pixels, ...]  # one per model, uint8 (K, h, w)
-    framings: tuple[Framing, ...]  # one per model: how its photos are joined
+    framings: tuple["Whole | Tiled", ...]  # one per model: how its photos are joined
     size: tuple[int, int]  # height and width of the photo
     original: Pixels = field(repr=False)  # the image as read, uint8 (H, W, 3) or (H, W)
     shown: Pixels = field(repr=False)  # the part of it that is converted: all, or the aligned face
@@ -176,18 +148,18 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares images for some models; several threads may use it at once.
+    """Prepares images for some models, of which the first decides on size and corrections.
 
-    Args:
-        models: The models; the first one decides on the size and on the corrections.
-        drawing: How to turn sketches into photos.
-        detector: The face detector's file, if faces are to be aligned.
+    `detector` is the face detector's file, if faces are to be aligned. Several threads may use one
+    preparer at once.
     """
 
     def __init__(
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
+        self.looks = self.models[0].looks
+        self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
 
     def prepare(self, picture: Pixels) -> Prepared:
@@ -199,9 +171,12 @@ class Preparer:
         sketch, paper = self._evened(upright, warnings)
         self._judge(sketch, paper, shown, warnings)
         size = self._photo_size(shown, eyes)
-        framings = tuple(self._framing(model, sketch.shape, size) for model in self.models)
+        framings: tuple[Whole | Tiled, ...]
         if self.drawing.is_tiled:
+            framings = tuple(Tiled(model.size, size) for model in self.models)
             sketch = images.resize(sketch, size)
+        else:
+            framings = tuple(Whole(m.size, m.fit, sketch.shape[:2]) for m in self.models)
         return Prepared(
             frames=tuple(framing.cut(sketch) for framing in framings),
             framings=framings,
@@ -227,11 +202,9 @@ class Preparer:
 
     def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
         """Return the sketch, inverted if its polarity differs from the training sketches'."""
-        looks = self.models[0].looks
-        should_be_dark = looks is not None and looks.is_dark
-        is_wrong = appearance.is_on_dark(_reduced(sketch)) != should_be_dark
+        is_wrong = appearance.is_on_dark(_reduced(sketch)) != self.is_dark
         if self.drawing.invert is When.AUTO and is_wrong and not _is_blank(sketch):
-            colours = "dark on white" if should_be_dark else "white on black"
+            colours = "dark on white" if self.is_dark else "white on black"
             warnings.append(f"{colours}: inverted (use --invert no to keep it as it is)")
         elif self.drawing.invert is not When.YES:
             return sketch
@@ -239,33 +212,29 @@ class Preparer:
 
     def _evened(self, sketch: Pixels, warnings: list[str]) -> tuple[Pixels, Paper | None]:
         """Return the sketch on paper like the training sketches', and that paper, if any."""
-        looks = self.models[0].looks
-        is_dark = looks is not None and looks.is_dark
-        if self.drawing.paper is When.NO or is_dark or appearance.is_on_dark(_reduced(sketch)):
+        reduced = _reduced(sketch)
+        if self.drawing.paper is When.NO or self.is_dark or appearance.is_on_dark(reduced):
             return sketch, None
-        paper = find_paper(_reduced(sketch))
-        is_usual = _is_usual(looks, paper.level, paper.unevenness)
-        if self.drawing.paper is When.AUTO and is_usual:
-            return sketch, paper
+        paper = find_paper(reduced)
         if self.drawing.paper is When.AUTO:
+            if _is_usual(self.looks, paper.level, paper.unevenness):
+                return sketch, paper
             warnings.append("uneven or tinted paper: evened out (use --paper no to keep it)")
-        level = looks.paper if looks else EVENED_LEVEL
+        level = self.looks.paper if self.looks else EVENED_LEVEL
         return on_even_paper(sketch, paper, level), Paper.even(level)
 
     def _judge(
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
         """Warn if a sketch is unlikely to give a sensible photo."""
-        looks = self.models[0].looks
         if _is_blank(sketch):
             warnings.append("the sketch is blank")
         elif _colour(shown) > MOST_COLOUR:
             warnings.append("does not look like the training sketches: it is a colour image")
-        elif looks is not None:
-            height, width = natural_size(sketch.shape, self.models[0].size)
-            seen = images.resize(sketch, (height, width))
-            seen = np.uint8(255) - seen if looks.is_dark else seen
-            differences = looks.describe_differences(appearance.measure(seen, paper))
+        elif self.looks is not None:
+            seen = images.resize(sketch, natural_size(sketch.shape, self.models[0].size))
+            seen = np.uint8(255) - seen if self.is_dark else seen
+            differences = self.looks.describe_differences(appearance.measure(seen, paper))
             if differences:
                 warnings.append(f"does not look like the training sketches: {differences}")
 
@@ -276,9 +245,8 @@ class Preparer:
         elif wanted is Scale.INPUT or self.drawing.is_tiled:
             if eyes is not None:  # keep the face at its size in the image
                 distance = float(np.linalg.norm(eyes[1] - eyes[0]))
-                tall = max(
-                    1, round(distance * finding_faces.CROP_HEIGHT / finding_faces.CROP_EYE_DISTANCE)
-                )
+                crop = finding_faces.CROP_HEIGHT / finding_faces.CROP_EYE_DISTANCE
+                tall = max(1, round(distance * crop))
                 wide = max(1, round(tall * finding_faces.ASPECT))
             size = (tall, wide)
         else:
@@ -289,20 +257,12 @@ class Preparer:
             )
         return size
 
-    def _framing(
-        self, model: LoadedModel, shape: tuple[int, ...], size: tuple[int, int]
-    ) -> Framing:
-        if self.drawing.is_tiled:
-            return Tiled(model.size, size)
-        return Whole(model.size, model.fit, (shape[0], shape[1]))
-
 
 def _is_usual(looks: SketchStats | None, level: float, unevenness: float) -> bool:
     if looks is None:
         return level >= USUAL_LEVEL and unevenness <= USUAL_UNEVENNESS
-    is_even = unevenness <= looks.ranges["unevenness"][2] or looks.is_usual(
-        "unevenness", unevenness
-    )
+    highest = looks.ranges["unevenness"][2]
+    is_even = unevenness <= highest or looks.is_usual("unevenness", unevenness)
     return is_even and looks.is_usual("paper", level)
 
 
@@ -335,22 +295,21 @@ MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter 
 class Whole:
     """The whole sketch in one frame, resized as the training sketches were.
 
-    The sketch is stretched or padded or, if the training sketches were cropped, shown whole at the
-    same scale. The shorter side of the photo is that of the model.
+    If the training sketches were cropped, the sketch is shown whole at the same scale.
     """
 
     size: tuple[int, int]  # height and width of the model
     fit: Fit  # how the training sketches were resized
-    shape: tuple[int, int]  # height and width of the sketch
+    shape: tuple[int, ...]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """Return one frame."""
+        """Return one frame, uint8 `(1, h, w)`, of a sketch `(H, W)`."""
         if self.fit is Fit.CROP:
             return images.resize(sketch, natural_size(self.shape, self.size))[None]
         return images.fit(sketch, self.size, self.fit)[None]
 
     def join(self, photos: Pixels) -> Pixels:
-        """Return the frame's photo without the padding."""
+        """Return the photo `(H', W', 3)`, in the sketch's aspect ratio, from `(1, h, w, 3)`."""
         if self.fit is Fit.STRETCH:
             return images.resize(photos[0], natural_size(self.shape, self.size))
         if self.fit is Fit.PAD:
@@ -394,14 +353,14 @@ class Tiled:
     shape: tuple[int, int]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """Return the tiles; a sketch that is smaller than a tile is padded with white."""
+        """Return the tiles `(K, h, w)`; a sketch that is smaller than one is padded with white."""
         height, width = self.size
         sheet = np.full(self._sheet, 255, np.uint8)
         sheet[: self.shape[0], : self.shape[1]] = sketch
         return np.stack([sheet[y : y + height, x : x + width] for y, x in self._corners()])
 
     def join(self, photos: Pixels) -> Pixels:
-        """Return the blended photos of the tiles."""
+        """Return the blended photos `(K, h, w, 3)` of the tiles as one photo `(H, W, 3)`."""
         height, width = self.size
         weight = np.outer(_hill(height), _hill(width))[:, :, None]
         total = np.zeros((*self._sheet, 1), np.float32)

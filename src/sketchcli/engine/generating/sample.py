@@ -1,4 +1,4 @@
-"""Generating photos from prepared sketches: with one model or several, mirrored, or varied."""
+"""Generating photos from prepared sketches: with one model or several, or varied."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,8 @@ def generate_in_parts(
 ) -> tuple[Pixels, int]:
     """Generate any number of photos, `most` at a time, or fewer if memory runs out.
 
-    Returns:
-        The photos, and the number that fitted into memory at a time.
-
-    Raises:
-        RuntimeError: If not even one photo fits, or the network fails for another reason.
+    Return the photos, and the number that fitted into memory at a time. If not even one fits, the
+    error is raised.
     """
     photos: list[Pixels] = []
     row = 0
@@ -55,20 +52,13 @@ def generate_in_parts(
 
 
 class Sampler:
-    """Generates the mean photo of several models and, if requested, of a sketch's mirror image.
-
-    Args:
-        models: The models; their photos are averaged.
-        drawing: How to turn sketches into photos.
-        batch: Frames per batch; reduced once memory runs out.
+    """Generates photos, each the mean of several models' photos.
 
     Attributes:
+        batch: Frames per batch; reduced once memory runs out.
         gathered: Frames to collect for a batch.
         streams: Threads that may generate at the same time.
         threads: Threads that torch computes with in each stream.
-
-    Raises:
-        UsageError: If variations are requested from a model that is deterministic.
     """
 
     def __init__(self, models: Sequence[LoadedModel], drawing: Drawing, batch: int) -> None:
@@ -82,43 +72,44 @@ class Sampler:
         is_single = is_alone or drawing.is_tiled or device.torch.type != "cpu"
         self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
         self.threads = device.threads // self.streams
-        if is_alone:
-            for model in models:
-                check_has_noise(model)
+        for model in self.models if is_alone else ():
+            if not _noisy_layers(model.generator):
+                raise UsageError(
+                    f"{model.path}: this model is deterministic and generates only one photo per "
+                    "sketch",
+                    hint="omit --variations, or train a model with dropout: "
+                    "--generator unet, or --set model.generator_options.dropout=0.2",
+                )
 
     def draw(self, sketches: Sequence[Prepared], variation: int = 0) -> list[tuple[Pixels, ...]]:
-        """Return, for each sketch, the photos of its frames `(K, h, w, 3)`: one array per way.
+        """Return, for each sketch, the photos of its frames: one array `(K, h, w, 3)` per model.
 
-        The ways are the models and, with flipping, their mirrored results. All sketches must have
-        frames of the same shapes. `variation` counts from 0; each variation has its own noise.
+        All sketches must have frames of the same shapes. `variation` counts from 0; each variation
+        has its own noise.
         """
-        counts = [len(sketch.frames[0]) for sketch in sketches]
-        ends = np.cumsum(counts)[:-1].tolist()
-        ways = []
+        ends = np.cumsum([len(sketch.frames[0]) for sketch in sketches])[:-1].tolist()
+        parts = []
         for index, model in enumerate(self.models):
             frames = np.concatenate([sketch.frames[index] for sketch in sketches])
-            for is_mirrored in (False, True)[: 1 + self.drawing.is_flipped_too]:
-                with self._noise(model, variation):
-                    photos = self._photos(model, frames[:, :, ::-1] if is_mirrored else frames)
-                ways.append(np.split(photos[:, :, ::-1] if is_mirrored else photos, ends))
-        return list(zip(*ways, strict=True))
+            with self._noise(model, variation):
+                photos, fitting = generate_in_parts(
+                    model.generator, frames, model.device, self.batch
+                )
+            self.batch = min(self.batch, fitting)  # batches that did not fit are not tried again
+            parts.append(np.split(photos, ends))
+        return list(zip(*parts, strict=True))
 
-    def finish(self, sketch: Prepared, photos: Sequence[Pixels]) -> Pixels:
-        """Return the finished photo `(H, W, 3)` from the result of `draw`."""
-        ways = len(photos) // len(self.models)
-        framings = [framing for framing in sketch.framings for _ in range(ways)]
-        whole = [framing.join(part) for framing, part in zip(framings, photos, strict=True)]
-        photo = images.resize(_mean(whole), sketch.size)
+    def finish(self, sketch: Prepared, parts: Sequence[Pixels]) -> Pixels:
+        """Return the finished photo `(H, W, 3)` from the photos of its frames, one per model."""
+        photos = [framing.join(part) for framing, part in zip(sketch.framings, parts, strict=True)]
+        photo = images.resize(_mean(photos), sketch.size)
         if sketch.eyes is not None:
             photo = finding_faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
         if self.drawing.is_compared:
-            return beside(sketch.original if sketch.eyes is not None else sketch.shown, photo)
+            beside = sketch.original if sketch.eyes is not None else sketch.shown
+            height, width = photo.shape[:2]
+            return np.hstack([images.to_rgb(images.resize(beside, (height, width))), photo])
         return photo
-
-    def _photos(self, model: LoadedModel, frames: Pixels) -> Pixels:
-        photos, fitting = generate_in_parts(model.generator, frames, model.device, self.batch)
-        self.batch = min(self.batch, fitting)  # batches that did not fit are not tried again
-        return photos
 
     @contextlib.contextmanager
     def _noise(self, model: LoadedModel, variation: int) -> Iterator[None]:
@@ -139,27 +130,11 @@ class Sampler:
                     layer.training = False
 
 
-def check_has_noise(model: LoadedModel) -> None:
-    """Check that a model can generate several different photos of a sketch.
+def _noisy_layers(network: nn.Module) -> list[nn.Module]:
+    """Return torch's dropout modules, and the project's blocks that have a dropout fraction.
 
     pix2pix's noise is its dropout (Isola et al. 2017, section 3.1); other models have none.
     """
-    if not _noisy_layers(model.generator):
-        raise UsageError(
-            f"{model.path}: this model is deterministic and generates only one photo per sketch",
-            hint="omit --variations, or train a model with dropout: "
-            "--generator unet, or --set model.generator_options.dropout=0.2",
-        )
-
-
-def beside(sketch: Pixels, photo: Pixels) -> Pixels:
-    """Return sketch and photo side by side, both in the photo's size."""
-    size = (photo.shape[0], photo.shape[1])
-    return np.hstack([images.to_rgb(images.resize(sketch, size)), photo])
-
-
-def _noisy_layers(network: nn.Module) -> list[nn.Module]:
-    """Return torch's dropout modules, and the project's blocks that have a dropout fraction."""
     return [
         module
         for module in network.modules()
