@@ -10,7 +10,7 @@ from typing import Any
 from sketchcli import config as settings
 from sketchcli import errors
 from sketchcli.config import TrainConfig
-from sketchcli.engine.runs import Run, find_weights
+from sketchcli.engine.runs import Run, check_can_resume, find_weights
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.weights_header import read_about
 
@@ -38,6 +38,8 @@ def resolve_config(
     """
     from_file = {} if file is None else settings.read_file(file)
     typed = overlay(parse_assignments(assignments), given(flags))
+    _refuse_removed([*settings.removed_in(typed), *settings.removed_in_use(from_file)])
+    from_file = settings.without_removed(from_file)
     start = _base(preset or typed.get("preset"), from_file, run)
     if run is None:  # a resumed run keeps its preset
         typed["preset"] = start.preset
@@ -128,8 +130,17 @@ def generator_of(weights: str) -> Changes:
 
 def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # noqa: ANN401
     if run is not None:
-        return settings.from_dict(settings.read_file(run.config))
+        values = settings.read_file(run.config)
+        check_can_resume(run, values)
+        return settings.from_dict(values)
     return settings.preset(str(preset or from_file.get("preset", TrainConfig.preset)))
+
+
+def _refuse_removed(names: Sequence[str]) -> None:
+    for name in names:
+        raise UsageError(
+            f"the setting '{name}' no longer exists", hint=settings.REMOVED[name].instead
+        )
 
 
 def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:

@@ -4,7 +4,17 @@ Presets, a settings file and options are merged into one frozen `TrainConfig`, w
 run's folder and inside the weights.
 """
 
-from sketchcli.config.merging import from_dict, merge, read_file, to_dict, to_toml
+from sketchcli.config.merging import (
+    REMOVED,
+    from_dict,
+    merge,
+    read_file,
+    removed_in,
+    removed_in_use,
+    to_dict,
+    to_toml,
+    without_removed,
+)
 from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
@@ -34,6 +44,7 @@ __all__ = [
     "OPTIMIZERS",
     "PRESETS",
     "RECONSTRUCTION_LOSSES",
+    "REMOVED",
     "SCHEDULES",
     "Align",
     "AugmentationConfig",
@@ -54,6 +65,9 @@ __all__ = [
     "merge",
     "preset",
     "read_file",
+    "removed_in",
+    "removed_in_use",
     "to_dict",
     "to_toml",
+    "without_removed",
 ]

@@ -407,10 +407,8 @@ def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
 def test_the_doctor_acts_only_if_the_settings_let_it(
     tiny, dataset, run_dir, cpu, monkeypatch, setting, halved
 ):
-    won = diagnosis.Finding(
-        "won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR, "; its rate is halved"
-    )
-    too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE, "; both are halved")
+    won = diagnosis.Finding("won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR)
+    too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE)
     monkeypatch.setattr(diagnosis, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
     config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
     events = []
@@ -420,8 +418,8 @@ def test_the_doctor_acts_only_if_the_settings_let_it(
     found = [event for event in events if isinstance(event, Found)]
     acted = setting == "act"
     assert [event.message for event in found] == [
-        "it has won; its rate is halved" if acted else "it has won",
-        "too high; both are halved" if acted else "too high",
+        f"it has won{diagnosis.DONE[won.treatment] if acted else ''}",
+        f"too high{diagnosis.DONE[too_high.treatment] if acted else ''}",
     ]
     assert [bool(event.treatment) for event in found] == [acted, acted]
     assert settings.preset("paper").validation.doctor == "tell"
