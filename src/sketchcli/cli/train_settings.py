@@ -36,10 +36,12 @@ def resolve_config(
     to existing ones. If a run starts from weights, it takes their generator, unless the file,
     `--set` or an option names a generator or its options. Flags that are None were not given.
     """
-    from_file = {} if file is None else settings.read_file(file)
+    from_file, old = settings.without_removed({} if file is None else settings.read_file(file))
     typed = overlay(parse_assignments(assignments), given(flags))
-    _refuse_removed([*settings.removed_in(typed), *settings.removed_in_use(from_file)])
-    from_file = settings.without_removed(from_file)
+    typed, removed = settings.without_removed(typed)
+    for name in (*removed, *settings.had_effect(old)):
+        hint = settings.REMOVED[name].instead
+        raise UsageError(f"the setting '{name}' no longer exists", hint=hint)
     start = _base(preset or typed.get("preset"), from_file, run)
     if run is None:  # a resumed run keeps its preset
         typed["preset"] = start.preset
@@ -134,13 +136,6 @@ def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # n
         check_can_resume(run, values)
         return settings.from_dict(values)
     return settings.preset(str(preset or from_file.get("preset", TrainConfig.preset)))
-
-
-def _refuse_removed(names: Sequence[str]) -> None:
-    for name in names:
-        raise UsageError(
-            f"the setting '{name}' no longer exists", hint=settings.REMOVED[name].instead
-        )
 
 
 def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:

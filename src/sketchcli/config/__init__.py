@@ -7,15 +7,14 @@ run's folder and inside the weights.
 from sketchcli.config.merging import (
     REMOVED,
     from_dict,
+    had_effect,
     merge,
     read_file,
-    removed_in,
-    removed_in_use,
     to_dict,
     to_toml,
     without_removed,
 )
-from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
+from sketchcli.config.presets import PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
     OPTIMIZERS,
@@ -40,7 +39,6 @@ from sketchcli.config.settings import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
-    "NO_AUGMENTATION",
     "OPTIMIZERS",
     "PRESETS",
     "RECONSTRUCTION_LOSSES",
@@ -62,11 +60,10 @@ __all__ = [
     "TrainConfig",
     "ValidationConfig",
     "from_dict",
+    "had_effect",
     "merge",
     "preset",
     "read_file",
-    "removed_in",
-    "removed_in_use",
     "to_dict",
     "to_toml",
     "without_removed",

@@ -36,7 +36,7 @@ def from_dict(data: Mapping[str, Any]) -> TrainConfig:
     Removed settings, which older files contain, are dropped whatever their value: the weights
     still generate photos.
     """
-    return merge(TrainConfig(), without_removed(data))
+    return merge(TrainConfig(), without_removed(data)[0])
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
@@ -77,34 +77,24 @@ REMOVED = {
 }
 
 
-def without_removed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings without removed ones."""
-    removed, kept = removed_in(values), dict(values)
-    for name in removed:
-        section, _, key = name.partition(".")
-        kept[section] = {k: v for k, v in kept[section].items() if k != key}
-    return kept
+def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return nested settings without removed ones, and the removed ones by their dotted names.
 
-
-def removed_in(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the removed settings among nested ones, by their dotted names."""
-    found = {}
+    >>> without_removed({"epochs": 3, "data": {"grow_from": 64, "accumulate": 2}})
+    ({'epochs': 3, 'data': {'accumulate': 2}}, {'data.grow_from': 64})
+    """
+    kept, removed = dict(values), {}
     for name in REMOVED:
         section, _, key = name.partition(".")
-        table = values.get(section)
-        if isinstance(table, Mapping) and key in table:
-            found[name] = table[key]
-    return found
+        if isinstance(kept.get(section), Mapping) and key in kept[section]:
+            kept[section] = dict(kept[section])
+            removed[name] = kept[section].pop(key)
+    return kept, removed
 
 
-def removed_in_use(values: Mapping[str, Any]) -> list[str]:
-    """Return the names of the removed settings whose values had an effect.
-
-    >>> removed_in_use({"data": {"grow_from": 64, "grow_share": 0.5}})
-    ['data.grow_from']
-    """
-    found = removed_in(values)
-    return [name for name, value in found.items() if REMOVED[name].off not in (None, value)]
+def had_effect(removed: Mapping[str, Any]) -> list[str]:
+    """Return the names of the removed settings whose values had an effect."""
+    return [name for name, value in removed.items() if REMOVED[name].off not in (None, value)]
 
 
 def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:

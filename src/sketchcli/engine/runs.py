@@ -134,7 +134,8 @@ def open_run(folder: Path) -> Run:
 
 def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
     """Raise an error if a run's settings contain a removed one that had an effect."""
-    used = settings.removed_in_use(values)
+    _, removed = settings.without_removed(values)
+    used = settings.had_effect(removed)
     if used:
         raise CheckpointError(
             f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",

@@ -293,10 +293,10 @@ def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, 
 def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
+    about = checkpoint.read_about(Run(run_dir).state)
+    pairs, changed = hold_out(dataset, 2, seed=0), dataclasses.replace(dataset, description=fewer)
     with pytest.raises(CheckpointError, match="another dataset"):
-        checkpointing.Checkpointer(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
-            checkpoint.read_about(Run(run_dir).state)
-        )
+        checkpointing.Checkpointer(Run(run_dir), tiny, changed, pairs, "fp32").check_is_ours(about)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tiny, dataset, run_dir, cpu):

@@ -11,9 +11,9 @@ from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared, splits
-from sketchcli.data.appearance import SketchStats, look, spread
+from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
-from sketchcli.data.prepared import MARK, Description, Division, PreparedSet, photo_hashes
+from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
@@ -84,41 +84,25 @@ class Progress:
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
-@dataclass(frozen=True)
 class Checkpointer:
-    """Saves a run's weights and training state, and restores the training state."""
+    """Saves the weights and training state of a run, and restores the training state.
 
-    run: Run
-    config: TrainConfig
-    description: Description  # description of the prepared dataset
-    trained_on: str  # hashes of the training photos
-    batches: int  # batches per epoch
-    precision: str
-    learnt_before: str = ""  # hashes of the photos that the initial weights were trained on
-    looks: SketchStats | None = None  # appearance of the training sketches
+    The run trains on `pairs`, some of those of the dataset.
+    """
 
-    @classmethod
-    def of(
-        cls, run: Run, config: TrainConfig, dataset: PreparedSet, pairs: Division, precision: str
-    ) -> "Checkpointer":
-        """Return the checkpointer of a run that trains on some of a dataset's pairs."""
-        training = dataset.split(splits.TRAIN)
-        trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
-        if run.states:  # it lists the run's own photos first
+    def __init__(
+        self, run: Run, config: TrainConfig, dataset: PreparedSet, pairs: Division, precision: str
+    ) -> None:
+        self.run, self.config, self.precision = run, config, precision
+        self.description, training = dataset.description, dataset.split(splits.TRAIN)
+        self.batches = batches_per_epoch(len(pairs.trained), config.data.batch_size)
+        self.looks = look(training.sketches[row] for row in spread(pairs.trained))
+        self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
+        if run.states:  # it lists the run's own photos, then those of its initial weights
             marks: str = about_run(run).get("dataset", {}).get("trained_on", "")
-            learnt_before = marks.removeprefix(trained_on)
+            self.learnt_before = marks.removeprefix(self.trained_on)
         else:
-            learnt_before = networks.learnt_from(config.init_from)
-        return cls(
-            run,
-            config,
-            dataset.description,
-            trained_on,
-            batches_per_epoch(len(pairs.trained), config.data.batch_size),
-            precision,
-            learnt_before,
-            look(training.sketches[row] for row in spread(pairs.trained)),
-        )
+            self.learnt_before = networks.learnt_from(config.init_from)
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the training state, to resume from, then the weights, to generate with.
@@ -172,7 +156,7 @@ class Checkpointer:
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
-            "looks": self.looks.to_dict() if self.looks else None,
+            "looks": self.looks.to_dict(),
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,

@@ -60,7 +60,7 @@ class Session:
             )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
         self.trainer = self._new_trainer(compiles=config.run.compile)
-        self.checkpointer = Checkpointer.of(run, config, dataset, self.pairs, device.precision)
+        self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         self.validator = Validator(config, self.pairs, self.training.take(few), device)
         self.lines: list[dict[str, Any]] = []

@@ -1,13 +1,12 @@
 """The two networks, their optimisers, and one step of each."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 
 from sketchcli import checkpoint
@@ -35,9 +34,15 @@ from sketchcli.models.building import CombinedModel, build_discriminator, build_
 
 Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
-
-
-# A training step reports its losses and other values, averaged over its batch.
+SCALER = {"scale": "scale", "held": "_growth_tracker"}  # saved name -> name in GradScaler's state
+WEIGHTED = (
+    "adversarial",
+    "reconstruction",
+    "structure",
+    "gradient",
+    "feature_matching",
+    "perceptual",
+)
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,9 @@ class Figures:
     is_skipped: bool = False  # whether the step was skipped for a NaN or infinite loss or gradient
 
 
-# A batch is split into parts that fit into memory; their values are summed.
-
-
 @dataclass(frozen=True)
 class Part:
-    """Pairs that go through the networks together."""
+    """Pairs that go through the networks together; a batch is split into parts to save memory."""
 
     sketch: Tensor  # `(B, 1, H, W) in [-1, 1]`
     photo: Tensor  # the real photos, `(B, 3, H, W) in [-1, 1]`
@@ -152,9 +154,7 @@ class Trainer:
         # The steps call these wrappers, through which the processes share gradients.
         self._draw: Callable[..., Tensor] = ranks.wrap(generator)
         self._tell: Judge = ranks.wrap(discriminator)
-        self._tell_twice: Judge = (
-            self._tell
-        )  # never compiled: the gradient penalty derives it twice
+        self._tell_twice = self._tell  # never compiled, as the gradient penalty derives it twice
         self._awaits_compiler = self.compiles
 
     @property
@@ -273,8 +273,7 @@ class Trainer:
         `scale` is a factor of both learning rates, `discriminator` one of its learning rate alone.
         """
         optimizer = self.config.optimizer
-        rate = scale * optimizer.lr
-        rate *= rate_factor(optimizer, epoch=done, epochs=epochs)
+        rate = scale * optimizer.lr * rate_factor(optimizer, epoch=done, epochs=epochs)
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.discriminator_optimizer.param_groups:
@@ -287,7 +286,11 @@ class Trainer:
             tensors |= checkpoint.with_prefix(name, network.state_dict())
         for name, optimizer in self._optimizers().items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
-        return tensors | checkpoint.with_prefix("scaler", scaler_tensors(self.scaler))
+        if self.scaler.is_enabled():
+            scaler = self.scaler.state_dict()
+            for name, key in SCALER.items():
+                tensors[f"scaler.{name}"] = torch.tensor(float(scaler[key]), dtype=torch.float64)
+        return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state` returned.
@@ -301,7 +304,10 @@ class Trainer:
             for name, optimizer in self._optimizers().items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
-            restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
+            if self.scaler.is_enabled() and "scaler.scale" in tensors:
+                found = {key: tensors[f"scaler.{name}"].item() for name, key in SCALER.items()}
+                found["_growth_tracker"] = int(found["_growth_tracker"])
+                self.scaler.load_state_dict(self.scaler.state_dict() | found)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("the training state does not fit its settings") from error
 
@@ -312,9 +318,8 @@ class Trainer:
     def _judge_both(self, part: Part, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discriminator's logits of the real and of the generated photos."""
         if not self.config.loss.joint_batch:
-            photos = (part.photo, fake)
-            real, generated = (self._judge(self._tell, part, photo).logits for photo in photos)
-            return real, generated
+            real = self._judge(self._tell, part, part.photo)
+            return real.logits, self._judge(self._tell, part, fake).logits
         pairs = zip(part.seen(part.photo), part.seen(fake), strict=True)
         sketches, both = (torch.cat(halves) for halves in pairs)
         with self.device.autocast():
@@ -324,8 +329,8 @@ class Trainer:
     def _compile(self, parts: Sequence[Part], number: int) -> None:
         """Compile both networks, unless a first step with them fails; undo that step.
 
-        Much of what torch.compile cannot do shows only in the first backward pass. The trial takes
-        no part in the exchange between processes, which then decide together.
+        Much of what torch.compile cannot do shows only in the first backward pass. In the trial no
+        gradients are exchanged between processes, which then decide together.
         """
         self._awaits_compiler = False
         before = {name: tensor.to("cpu", copy=True) for name, tensor in self.state().items()}
@@ -399,15 +404,8 @@ def _sharing(
 
 def _weights(loss: LossConfig) -> dict[str, float]:
     """Return the weights of the generator's losses that are not zero."""
-    named = {
-        "adversarial": loss.adversarial_weight,
-        "reconstruction": loss.reconstruction_weight,
-        "structure": loss.structure_weight,
-        "gradient": loss.gradient_weight,
-        "feature_matching": loss.feature_matching_weight,
-        "perceptual": loss.perceptual_weight,
-    }
-    found = {name: weight for name, weight in named.items() if weight}
+    weights = {name: float(getattr(loss, f"{name}_weight")) for name in WEIGHTED}
+    found = {name: weight for name, weight in weights.items() if weight}
     if not found:
         raise UsageError(
             "all losses of the generator have weight 0, so there is nothing to train",
@@ -423,21 +421,3 @@ def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         "fake_accuracy": (fake < 0).float().mean(),
         "real_sign": real.float().sign().mean(),
     }
-
-
-def scaler_tensors(scaler: GradScaler) -> dict[str, Tensor]:
-    """Return the loss scale and its age in steps; nothing if the loss is not scaled."""
-    state = scaler.state_dict()
-    names = {"scale": "scale", "held": "_growth_tracker"}
-    return {
-        name: torch.tensor(float(state[key]), dtype=torch.float64)
-        for name, key in names.items()
-        if key in state
-    }
-
-
-def restore_scaler(scaler: GradScaler, tensors: Mapping[str, Tensor]) -> None:
-    """Restore what `scaler_tensors` returned; if that is empty, keep the initial scale."""
-    if scaler.is_enabled() and tensors:
-        found = {"scale": tensors["scale"].item(), "_growth_tracker": int(tensors["held"].item())}
-        scaler.load_state_dict(scaler.state_dict() | found)
