@@ -26,11 +26,12 @@ def _option(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: A
     return typer.Option(*names, help=about, rich_help_panel=panel, **more)
 
 
-def _whole(panel: str, about: str, *, least: int = 1) -> Any:  # noqa: ANN401 - Typer's own
-    return _option(panel, about, min=least, metavar="N")
+def _whole(panel: str, about: str, *, least: int = 1, **more: Any) -> Any:  # noqa: ANN401
+    return _option(panel, about, min=least, metavar="N", **more)
 
 
-# An option that is not given has the value None, and the setting keeps its value.
+# An option that is not given has the value None, and the setting keeps its value. Hidden options
+# are rare: `--help-all` shows them.
 
 
 def train(
@@ -51,7 +52,8 @@ def train(
         ),
     ] = None,
     config: Annotated[
-        Path | None, _option(WHAT, "Settings file (.toml, .json), on top of the preset.")
+        Path | None,
+        _option(WHAT, "Settings file (.toml, .json), on top of the preset.", hidden=True),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -88,6 +90,7 @@ def train(
             NETWORKS,
             f"Generator architecture: {GENERATORS}.",
             autocompletion=completing.of(registry.GENERATORS),
+            hidden=True,
         ),
     ] = None,
     freeze: Annotated[
@@ -96,6 +99,7 @@ def train(
             NETWORKS,
             "Parts of the generator to freeze, such as encode,trunk.0.",
             metavar="PARTS",
+            hidden=True,
         ),
     ] = None,
     loss: Annotated[
@@ -104,6 +108,7 @@ def train(
             NETWORKS,
             f"Adversarial loss: {LOSSES}.",
             autocompletion=completing.among(settings.ADVERSARIAL_LOSSES),
+            hidden=True,
         ),
     ] = None,
     epochs: Annotated[int | None, _whole(LEARNING, "Passes over training pairs.")] = None,
@@ -117,6 +122,7 @@ def train(
             LEARNING,
             f"Optimiser of both networks: {OPTIMIZERS}.",
             autocompletion=completing.among(settings.OPTIMIZERS),
+            hidden=True,
         ),
     ] = None,
     schedule: Annotated[
@@ -125,6 +131,7 @@ def train(
             LEARNING,
             f"Learning rate schedule: {SCHEDULES}.",
             autocompletion=completing.among(settings.SCHEDULES),
+            hidden=True,
         ),
     ] = None,
     seed: Annotated[int | None, _whole(LEARNING, options.SEED_HELP, least=0)] = None,
@@ -141,11 +148,16 @@ def train(
         ),
     ] = None,
     validate_every: Annotated[
-        int | None, _whole(WHERE, "Epochs between two validations on held-out pairs.")
+        int | None, _whole(WHERE, "Epochs between two validations on held-out pairs.", hidden=True)
     ] = None,
     patience: Annotated[
         int | None,
-        _whole(WHERE, "Stop after N validations without a better score; 0: never.", least=0),
+        _whole(
+            WHERE,
+            "Stop after N validations without a better score; 0: never.",
+            least=0,
+            hidden=True,
+        ),
     ] = None,
     device: Annotated[
         str, _option(MACHINE, options.DEVICE_HELP, autocompletion=options.DEVICES)
@@ -157,22 +169,30 @@ def train(
             "Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
             "\\[default: that of the preset: auto, but fp32 for paper]",
             autocompletion=completing.among(machine.PRECISIONS),
+            hidden=True,
         ),
     ] = None,
     compile_: Annotated[
         bool | None,
-        _option(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile"),
+        _option(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile", hidden=True),
     ] = None,
     checkpointing: Annotated[
         bool | None,
-        _option(MACHINE, "Recompute activations (gradient checkpointing), to save memory."),
+        _option(
+            MACHINE, "Recompute activations (gradient checkpointing), to save memory.", hidden=True
+        ),
     ] = None,
     accumulate: Annotated[
         int | None,
-        _whole(MACHINE, "Split each batch into N parts and accumulate gradients, to save memory."),
+        _whole(
+            MACHINE,
+            "Split each batch into N parts and accumulate gradients, to save memory.",
+            hidden=True,
+        ),
     ] = None,
     tensorboard: Annotated[
-        bool | None, _option(OUTPUT, "Write TensorBoard event files into the run's folder.")
+        bool | None,
+        _option(OUTPUT, "Write TensorBoard event files into the run's folder.", hidden=True),
     ] = None,
     is_dry: Annotated[
         bool,

@@ -89,6 +89,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
     if preset == "paper":  # its batch norm; its discriminator is too large for these pictures
         narrow = {"generator": "resnet", "generator_options": {"width": 4, "blocks": 1}}
         tiny = settings.merge(tiny, {"model": narrow})
+    before = signal.getsignal(signal.SIGINT)
     whole = train(tiny, dataset, run_dir=tmp_path / "whole", device=cpu)
     with pytest.raises(InterruptedRunError) as caught:
         train(
@@ -99,7 +100,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
             reporter=interrupt_after(batches),
         )
     assert "--run-dir" in caught.value.hint
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     halves = train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu)
     for name in ("weights.safetensors", "state.safetensors"):
         expected, _ = checkpoint.load(tmp_path / "whole" / name)

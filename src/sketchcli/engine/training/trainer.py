@@ -154,7 +154,7 @@ class Trainer:
         # The steps call these wrappers, through which the processes share gradients.
         self._draw: Callable[..., Tensor] = ranks.wrap(generator)
         self._tell: Judge = ranks.wrap(discriminator)
-        self._tell_twice = self._tell  # never compiled, as the gradient penalty derives it twice
+        self._tell_twice: Judge = self._tell  # not compiled: the penalty derives it twice
         self._awaits_compiler = self.compiles
 
     @property
@@ -318,8 +318,8 @@ class Trainer:
     def _judge_both(self, part: Part, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discriminator's logits of the real and of the generated photos."""
         if not self.config.loss.joint_batch:
-            real = self._judge(self._tell, part, part.photo)
-            return real.logits, self._judge(self._tell, part, fake).logits
+            of_real = self._judge(self._tell, part, part.photo)
+            return of_real.logits, self._judge(self._tell, part, fake).logits
         pairs = zip(part.seen(part.photo), part.seen(fake), strict=True)
         sketches, both = (torch.cat(halves) for halves in pairs)
         with self.device.autocast():
