@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,21 +102,33 @@ def folders(tmp_path):
     return draw_folders(tmp_path / "drawn")
 
 
-@pytest.fixture
-def dataset(tmp_path) -> PreparedSet:
-    """Twelve drawn pairs of 32 pixels, prepared."""
+@pytest.fixture(scope="session")
+def drawn_and_prepared(tmp_path_factory) -> Path:
+    """Twelve drawn pairs of 32 pixels and the set prepared of them, made once."""
     from sketchcli.data import sources
     from sketchcli.data.splits import SplitRule
-    from sketchcli.engine.lookup import find_prepared
     from sketchcli.engine.preprocessing.pair_builder import PairOptions
     from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preprocess
     from sketchcli.engine.runs import Provenance
 
-    root = draw_folders(tmp_path / "drawn", count=12)
-    target = tmp_path / "prepared"
+    folder = tmp_path_factory.mktemp("made-once")
+    root = draw_folders(folder / "drawn", count=12)
     config = PreprocessConfig(PairOptions((32, 32)), SplitRule(test=0.3))
-    preprocess(sources.tree(root), Provenance("drawn", "MIT", "us"), config, target=target)
-    return find_prepared(target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKETCH2IMG_HOME", str(folder / "home"))
+        source, provenance = sources.tree(root), Provenance("drawn", "MIT", "us")
+        preprocess(source, provenance, config, target=folder / "prepared")
+    return folder
+
+
+@pytest.fixture
+def dataset(tmp_path, drawn_and_prepared) -> PreparedSet:
+    """Twelve drawn pairs of 32 pixels, prepared."""
+    from sketchcli.engine.lookup import find_prepared
+
+    for name in ("drawn", "prepared"):
+        shutil.copytree(drawn_and_prepared / name, tmp_path / name)
+    return find_prepared(tmp_path / "prepared")
 
 
 @pytest.fixture

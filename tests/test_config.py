@@ -46,7 +46,7 @@ def test_a_preset_knows_its_own_name():
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(UsageError, match="'classic'") as caught:
         settings.preset("classic")
-    assert caught.value.hint == "known: modern, paper, pix2pix"
+    assert caught.value.hint == "choose from: modern, paper, pix2pix"
 
 
 def test_configs_cannot_be_changed(preset):
@@ -98,12 +98,12 @@ def test_all_mistakes_are_listed_in_one_message():
         settings.merge(TrainConfig(), mistakes)
     assert caught.value.message.split("; ") == [
         "settings: unknown key 'epoch'",
-        "'seed' must be int, not 'zero'",
+        "'seed' must be a whole number, not 'zero'",
         "'model' must be a table",
-        "'loss.adversarial' must be str, not 1",
+        "'loss.adversarial' must be text, not 1",
         "unknown key 'loss.l1'",
-        "'optimizer.lr' must be float, not 'fast'",
-        "'data.batch_size' must be int, not 8.0",
+        "'optimizer.lr' must be a number, not 'fast'",
+        "'data.batch_size' must be a whole number, not 8.0",
     ]
 
 

@@ -56,7 +56,7 @@ def test_a_file_may_hold_several_names(room, tmp_path):
 def test_an_unknown_name_lists_the_known_ones(room, name):
     with pytest.raises(UsageError, match=f"'{name}'") as caught:
         registry.load(room, name)
-    assert caught.value.hint.endswith("known: apple, heavy")
+    assert caught.value.hint.endswith("choose from: apple, heavy")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import math
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +24,6 @@ class ProcessRank:
     local_rank: int = 0
     local_count: int = 1
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.rank < self.count:
-            raise UsageError(
-                f"RANK={self.rank} is out of range for WORLD_SIZE={self.count}",
-                hint="start the processes with torchrun, which sets both",
-            )
-
     @property
     def is_first(self) -> bool:
         """Whether this is the main process, which writes and reports."""
@@ -40,18 +32,21 @@ class ProcessRank:
     @classmethod
     def from_environment(cls) -> "ProcessRank":
         """Return the rank that torchrun set; without torchrun, that of the only process."""
-        count = number("WORLD_SIZE", 1)
+        rank, count = number("RANK", 0), number("WORLD_SIZE", 1)
         if count <= 1:
             return cls()
-        local_count = number("LOCAL_WORLD_SIZE", 1)
-        place = cls(number("RANK", 0), count, number("LOCAL_RANK", 0), local_count)
+        if not 0 <= rank < count:
+            raise UsageError(
+                f"RANK={rank} is out of range for WORLD_SIZE={count}",
+                hint="start the processes with torchrun, which sets both",
+            )
         missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
         if missing:
             raise UsageError(
                 f"WORLD_SIZE={count} is set without {' and '.join(missing)}",
                 hint="start the processes with torchrun, which sets them, or unset WORLD_SIZE",
             )
-        return place
+        return cls(rank, count, number("LOCAL_RANK", 0), number("LOCAL_WORLD_SIZE", 1))
 
 
 def number(variable: str, default: int) -> int:
@@ -68,13 +63,9 @@ def number(variable: str, default: int) -> int:
 
 def usable_cores() -> int:
     """Return the number of cores that the process's affinity and control groups allow."""
-    return max(1, math.floor(min(_offered_cores(), cpu_quota())))
-
-
-def _offered_cores() -> int:
-    if sys.platform == "linux":  # other systems cannot be asked for a process's affinity
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    # Only Linux can be asked for a process's affinity.
+    offered = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, math.floor(min(offered, cpu_quota())))
 
 
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
@@ -87,34 +78,28 @@ def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:  # this is not Linux
         return math.inf
-    return min(_quotas(root, lines), default=math.inf)
-
-
-def _quotas(root: Path, lines: list[str]) -> Iterator[float]:
+    quotas = [math.inf]
     for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
         mount = root / controllers if controllers else root  # cgroup version 1, or else 2
         group = mount / path.strip("/")
-        for folder in (group, *group.parents):
-            if folder == root.parent:
-                break
-            yield from _quota_of(folder)
+        quotas += [_quota_of(f) for f in (group, *group.parents) if f.is_relative_to(root)]
+    return min(quotas)
 
 
-def _quota_of(folder: Path) -> Iterator[float]:
+def _quota_of(folder: Path) -> float:
     try:
         if (folder / "cpu.max").is_file():
             limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
         else:
             limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
             period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
-        if limit.strip() != "max" and int(limit) > 0:
-            yield int(limit) / int(period)
+        is_limited = limit.strip() != "max" and int(limit) > 0
+        return int(limit) / int(period) if is_limited else math.inf
     except (OSError, ValueError):  # this folder sets no quota
-        return
+        return math.inf
 
 
 def busy_elsewhere(load: Path = LOAD) -> float:
@@ -140,30 +125,23 @@ def crowding(
 ) -> str:
     """Return a warning with its remedy if more threads than cores would compute, else nothing.
 
-    The threads of a program wait for each other at every step: two programs that share two cores
-    each take about five times as long, not twice as long.
-
-    Args:
-        threads: Number of threads per process.
-        processes: Number of this program's processes on this machine.
-        usable: Number of cores that they may use; measured by default.
-        cores: Number of cores of the machine.
-        others: Number of cores that other programs keep busy; measured by default.
-
-    >>> crowding(2, usable=2, cores=2, others=0.0)
-    ''
+    `threads` counts those of each of this program's `processes` on this machine, `usable` the cores
+    that they may use, `others` the cores that other programs keep busy; the last two are measured
+    by default. The threads of a program wait for each other at every step: two programs that share
+    two cores each take about five times as long, not twice as long.
     """
     usable = usable_cores() if usable is None else usable
-    cores = os.cpu_count() or usable if cores is None else cores
     others = busy_elsewhere() if others is None else others
-    fitting = max(1, usable // processes)
+    cores, fitting = cores or os.cpu_count() or usable, max(1, usable // processes)
     if threads * processes > usable and processes > 1:
         cure = f"set {THREADS_VARIABLE}={fitting}" if threads > fitting else "start fewer processes"
-        return f"{processes} processes of {_threads(threads)} each share {_cores(usable)}: {cure}"
+        each = f"{processes} processes of {_count(threads, 'thread')} each"
+        return f"{each} share {_count(usable, 'core')}: {cure}"
     if threads > usable:
         return (
-            f"running {_threads(threads)} on the {_cores(usable)} that this process may use makes "
-            f"training several times slower: unset {THREADS_VARIABLE}, or set it to {usable}"
+            f"running {_count(threads, 'thread')} on the {_count(usable, 'core')} that this "
+            f"process may use makes training several times slower: unset {THREADS_VARIABLE}, or "
+            f"set it to {usable}"
         )
     if others < A_CORE or others + threads * processes < cores + A_CORE:
         return ""
@@ -171,14 +149,10 @@ def crowding(
     fewer = f", or set {THREADS_VARIABLE}={free} to use only idle cores" if free >= 1 else ""
     busy = min(others, cores)  # the load also counts processes that wait for a core
     return (
-        f"other programs keep {busy:.0f} of {_cores(cores)} busy; sharing cores makes training "
-        f"several times slower: wait until they have ended{fewer}"
+        f"other programs keep {busy:.0f} of {_count(cores, 'core')} busy; sharing cores makes "
+        f"training several times slower: wait until they have ended{fewer}"
     )
 
 
-def _cores(count: int) -> str:
-    return f"{count} core{'s' if count > 1 else ''}"
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"

@@ -28,7 +28,7 @@ def batch(number, epoch=3, **values):
 
 
 def epoch(number):
-    more = {"lr": 2e-4, "memory_mb": 1843.0, "size": (32, 48), "strength": 1.0}
+    more = {"lr": 2e-4, "memory_mb": 1843.0, "strength": 1.0}
     more |= {"last_generator_loss": 4.25, "last_discriminator_loss": 0.625}
     return EpochTrained(number, 10, 5, 4.5, 1.75, 14.2, 65.0, PARTS, JUDGING, **more)
 
@@ -77,7 +77,7 @@ def test_the_live_display_shows_epochs_batch_and_how_the_discriminator_did(displ
     ]
     assert line_of(lines, "3/10") == ["3/10", "4/5", "5.000", "0.500", "85%", "80%", "+0.70"]
     assert "14/50" in line_of(lines, "batches")
-    now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   size 48x32   memory 1.8 GB"
+    now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   memory 1.8 GB"
     assert now in [line.rstrip() for line in lines]
     assert "987" not in "".join(lines)
 

@@ -2,6 +2,7 @@
 
 import functools
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from sketchcli import checkpoint, files
 from sketchcli import config as settings
 from sketchcli.cli import train_settings
+from sketchcli.cli.main import main
 from sketchcli.cli.train_run import invocation
 from sketchcli.cli.train_settings import parse_assignments, resolve_config
 from sketchcli.engine.results import TrainResult
@@ -27,12 +29,24 @@ SMALL = (
 )
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """A data folder with the prepared set `demo-32` and a run of one epoch on it, `first`."""
+    home = tmp_path_factory.mktemp("made-once")
+    fetch, prepare = "fetch-data demo --count 12 --size 32", "preprocess demo --size 32 --test 0.3"
+    learn = ["train", "--precision", "fp32", "--epochs", "1", "--seed", "3", "--run-dir"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKETCH2IMG_HOME", str(home))
+        for words in (fetch.split(), prepare.split(), [*learn, str(home / "runs/first"), *SMALL]):
+            assert main(words) == ExitCode.OK
+    return home
+
+
 @pytest.fixture
-def prepared(sketch2img):
+def prepared(made_once, home):
     """A prepared set at home, `demo-32`."""
-    for command in ("fetch-data demo --count 12 --size 32", "preprocess demo --size 32 --test 0.3"):
-        outcome = sketch2img(*command.split())
-        assert outcome.code == 0, outcome.stderr
+    for name in ("raw", "prepared"):
+        shutil.copytree(made_once / name, home / name)
 
 
 @pytest.fixture
@@ -42,12 +56,9 @@ def train(sketch2img):
 
 
 @pytest.fixture
-def run(train, prepared, home):
+def run(made_once, prepared, home):
     """A run of one epoch, `first`."""
-    folder = home / "runs" / "first"
-    outcome = train(*SMALL, "--epochs", 1, "--seed", 3, "--run-dir", folder)
-    assert outcome.code == 0, outcome.stderr
-    return folder
+    return shutil.copytree(made_once / "runs", home / "runs") / "first"
 
 
 @pytest.fixture
@@ -167,6 +178,23 @@ def test_what_is_like_no_setting_has_no_suggestion():
     assert caught.value.hint == "see docs/reference/settings.md"
 
 
+@pytest.mark.parametrize("value", ["64", "0"])
+def test_a_removed_setting_that_is_typed_is_answered_with_what_to_do_instead(value):
+    with pytest.raises(UsageError, match=r"'data.grow_from' no longer exists") as caught:
+        resolve_config(None, None, {}, assignments=[f"data.grow_from={value}"])
+    assert "--init-from" in caught.value.hint
+
+
+def test_a_file_of_an_older_version_is_read_where_its_removed_settings_are_off(tmp_path):
+    file = tmp_path / "old.toml"
+    file.write_text("epochs = 3\n[data]\nbatch_size = 2\ngrow_from = 0\ngrow_share = 0.3\n")
+    chosen = resolve_config(None, file, {})
+    assert (chosen.epochs, chosen.data.batch_size) == (3, 2)
+    file.write_text("[data]\ngrow_from = 64\n")
+    with pytest.raises(UsageError, match=r"'data.grow_from' no longer exists"):
+        resolve_config(None, file, {})
+
+
 def test_options_are_added_to_those_of_the_preset():
     chosen = resolve_config(
         "pix2pix", None, {}, assignments=["model.discriminator_options.width=8"]
@@ -188,14 +216,16 @@ def test_a_presets_options_go_with_its_network(tmp_path):
 
 
 def test_the_command_names_set_and_seed(home):
-    at_home = home / "prepared" / "faces"
-    plain = invocation(["train", "--epochs", "3"], seed=5, unnamed=at_home)
+    at_home, elsewhere = home / "prepared" / "faces", Path("/data/my faces")
+    plain = invocation(["train", "--epochs", "3"], None, at_home, 5, is_named=False)
     assert plain == "sketch2img train faces --epochs 3 --seed 5"
-    elsewhere = invocation(["train"], seed=0, unnamed=Path("/data/my faces"))
-    assert elsewhere == "sketch2img train '/data/my faces' --seed 0"
+    outside = invocation(["train"], None, elsewhere, 0, is_named=False)
+    assert outside == "sketch2img train '/data/my faces' --seed 0"
     for said in (["--seed", "7"], ["--seed=7"]):
-        named = invocation(["train", "faces", *said], seed=7, unnamed=None)
+        named = invocation(["train", "faces", *said], None, at_home, 7, is_named=True)
         assert shlex.split(named) == ["sketch2img", "train", "faces", *said]
+    resumed = invocation(["train", "--resume", "x"], Run(Path("x")), at_home, 7, is_named=False)
+    assert resumed == f"sketch2img train faces --config {Path('x') / 'config.toml'}"
 
 
 # -- through the entry point
@@ -223,7 +253,7 @@ def test_flags_reach_the_engine(train, prepared, asked):
     outcome = train(
         *shlex.split(
             "--optimizer adamw --schedule cosine --loss lsgan --patience 3 --accumulate 2 "
-            "--validate-every 4 --grow-from 16 --compile --checkpointing --no-tensorboard "
+            "--validate-every 4 --compile --checkpointing --no-tensorboard "
             "--freeze trunk --set loss.r1_weight=0.5"
         )
     )
@@ -233,7 +263,7 @@ def test_flags_reach_the_engine(train, prepared, asked):
         "optimizer": {"name": "adamw", "schedule": "cosine"},
         "loss": {"adversarial": "lsgan", "r1_weight": 0.5},
         "validation": {"patience": 3, "every": 4},
-        "data": {"accumulate": 2, "grow_from": 16},
+        "data": {"accumulate": 2},
         "run": {"precision": "fp32", "compile": True, "checkpointing": True},
     }
     assert asked[0]["config"] == settings.merge(settings.preset("modern"), changes)
@@ -296,6 +326,38 @@ def test_resume_contradicts_another_folder_and_other_settings(train, other, aske
     outcome = train("--resume", "mine", *other)
     assert outcome.code == ExitCode.USAGE
     assert f"--resume and {other[0]} contradict" in outcome.stderr
+
+
+def as_older_versions_wrote(run, **data):
+    """A run's settings file, weights and state with removed settings."""
+    for name in ("state.safetensors", "weights.safetensors"):
+        tensors, about = checkpoint.load(run / name)
+        about["config"]["data"] |= data
+        checkpoint.save(run / name, tensors, about)
+    lines = [f"{name} = {value}" for name, value in data.items()]
+    text = (run / "config.toml").read_text().replace("[data]", "\n".join(["[data]", *lines]))
+    (run / "config.toml").write_text(text)
+
+
+def test_a_run_of_an_older_version_is_resumed(train, run):
+    as_older_versions_wrote(run, grow_from=0, grow_share=0.5)
+    outcome = train("--resume", "first", "--epochs", 2, "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json["data"]["epochs"] == 2
+    assert "grow" not in (run / "config.toml").read_text()
+
+
+def test_a_run_that_grew_is_not_resumed_but_its_weights_are_used(train, sketch2img, run, home):
+    as_older_versions_wrote(run, grow_from=16, grow_share=0.5)
+    for words in (("--resume", "first"), (*SMALL, "--seed", 3, "--run-dir", run)):
+        outcome = train(*words, "--epochs", 2)
+        assert outcome.code == ExitCode.CHECKPOINT
+        assert "was trained with data.grow_from, which no longer exists" in outcome.stderr
+        assert f"--init-from {run}" in outcome.stderr
+    sketch = next((home / "raw" / "demo" / "sketches").iterdir())
+    assert sketch2img("generate", sketch, home / "out.png", "--model", "first").code == 0
+    assert sketch2img("eval", "--model", "first", "--metric", "mae", "--no-report").code == 0
+    assert train("--init-from", "first", "--dry-run").code == 0
 
 
 def test_weights_bring_their_generator_unless_one_is_asked_for(train, run, asked):

@@ -303,14 +303,13 @@ class TrainingView:
         return table
 
     def now(self, names: Sequence[str]) -> Text:
-        """Return one line: parts of the loss, learning rate, size, memory and skipped steps."""
+        """Return one line: parts of the loss, learning rate, memory and skipped steps."""
         found = {}
         if self.batch:
             found = {SHORT.get(n, n): number(self.batch.parts.get(n)) for n in names}
         if self.epochs:
             last = self.epochs[-1]
             found["lr"] = f"{last.lr:.1e}".replace("e-0", "e-")
-            found["size"] = f"{last.size[1]}x{last.size[0]}"
             if last.memory_mb:
                 found["memory"] = memory(last.memory_mb)
         if self.batch and self.batch.strength != 1:

@@ -14,252 +14,193 @@ from sketchcli.engine.runs import Run, find_run
 from sketchcli.engine.training.budget import parse_duration
 from sketchcli.errors import UsageError
 
-WHERE, MACHINE, OUTPUT = "Run folder and duration", "Machine", "Output"
-Accumulate = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Split each batch into N parts and accumulate gradients, to save memory.",
-        rich_help_panel=MACHINE,
-    ),
-]
-
-
-# The options of `sketch2img train` have the value None if they are not given.
-
 WHAT, NETWORKS, LEARNING = "What to train", "Networks", "Learning"
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override any setting, for example loss.r1_weight=1. Repeatable.",
-        autocompletion=completing.assignments,
-        rich_help_panel=WHAT,
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Pairs per training step.", rich_help_panel=LEARNING),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Time limit, such as 1h30m; epochs and schedule are fitted to it.",
-        rich_help_panel=WHERE,
-    ),
-]
-Checkpointing = Annotated[
-    bool | None,
-    typer.Option(
-        "--checkpointing/--no-checkpointing",
-        help="Recompute activations (gradient checkpointing), to save memory.",
-        rich_help_panel=MACHINE,
-    ),
-]
-Compile = Annotated[
-    bool | None,
-    typer.Option(
-        "--compile/--no-compile", help="Use torch.compile for networks.", rich_help_panel=MACHINE
-    ),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(help="Settings file (.toml, .json), on top of the preset.", rich_help_panel=WHAT),
-]
-Data = Annotated[
-    Path | None,
-    typer.Argument(
-        help="Prepared dataset (name or folder).  \\[default: the newest, or the demo dataset]",
-        autocompletion=completing.prepared_sets,
-    ),
-]
-DeviceName = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        help=options.DEVICE_HELP,
-        autocompletion=options.DEVICES,
-        rich_help_panel=MACHINE,
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Print settings, parameters, memory and time, without training.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Passes over training pairs.", rich_help_panel=LEARNING),
-]
-Freeze = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PARTS",
-        help="Parts of the generator to freeze, such as encode,trunk.0.",
-        rich_help_panel=NETWORKS,
-    ),
-]
-GENERATORS = ", ".join(registry.names(registry.GENERATORS))
-Generator = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Generator architecture: {GENERATORS}.",
-        autocompletion=completing.of(registry.GENERATORS),
-        rich_help_panel=NETWORKS,
-    ),
-]
-GrowFrom = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        metavar="PIXELS",
-        help="Image size to start with, doubled up to that of the dataset; 0: off.",
-        rich_help_panel=LEARNING,
-    ),
-]
-InitFrom = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WEIGHTS",
-        help="Start from existing weights (a file, or a run's name or folder) and their generator "
-        "architecture.",
-        autocompletion=completing.models,
-        rich_help_panel=WHAT,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help=options.JSON_HELP, rich_help_panel=OUTPUT)]
-Loss = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Adversarial loss: {', '.join(settings.ADVERSARIAL_LOSSES)}.",
-        autocompletion=completing.among(settings.ADVERSARIAL_LOSSES),
-        rich_help_panel=NETWORKS,
-    ),
-]
-Optimizer = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Optimiser of both networks: {', '.join(settings.OPTIMIZERS)}.",
-        autocompletion=completing.among(settings.OPTIMIZERS),
-        rich_help_panel=LEARNING,
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Stop after N validations without a better score; 0: never.",
-        rich_help_panel=WHERE,
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        help="Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
-        "\\[default: that of the preset: auto, but fp32 for paper]",
-        autocompletion=completing.among(machine.PRECISIONS),
-        rich_help_panel=MACHINE,
-    ),
-]
-PRESETS = ", ".join(settings.PRESETS)
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Preset to start from: {PRESETS}.  \\[default: that of --config, or modern]",
-        autocompletion=completing.presets,
-        rich_help_panel=WHAT,
-    ),
-]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        min=0, metavar="RATE", help="Generator's learning rate.", rich_help_panel=LEARNING
-    ),
-]
-Resume = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="RUN",
-        help="Resume a run (name or folder) with its settings and dataset.",
-        autocompletion=completing.runs,
-        rich_help_panel=WHAT,
-    ),
-]
-RunDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the run; an existing run is resumed.  \\[default: a new one]",
-        rich_help_panel=WHERE,
-    ),
-]
-Schedule = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Learning rate schedule: {', '.join(settings.SCHEDULES)}.",
-        autocompletion=completing.among(settings.SCHEDULES),
-        rich_help_panel=LEARNING,
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, metavar="N", help=options.SEED_HELP, rich_help_panel=LEARNING),
-]
-TensorBoard = Annotated[
-    bool | None,
-    typer.Option(
-        "--tensorboard/--no-tensorboard",
-        help="Write TensorBoard event files into the run's folder.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-ValidateEvery = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Epochs between two validations on held-out pairs.",
-        rich_help_panel=WHERE,
-    ),
-]
+WHERE, MACHINE, OUTPUT = "Run folder and duration", "Machine", "Output"
+GENERATORS, PRESETS = ", ".join(registry.names(registry.GENERATORS)), ", ".join(settings.PRESETS)
+LOSSES, OPTIMIZERS, SCHEDULES = map(
+    ", ".join, (settings.ADVERSARIAL_LOSSES, settings.OPTIMIZERS, settings.SCHEDULES)
+)
+
+
+def _option(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own
+    return typer.Option(*names, help=about, rich_help_panel=panel, **more)
+
+
+def _whole(panel: str, about: str, *, least: int = 1, **more: Any) -> Any:  # noqa: ANN401
+    return _option(panel, about, min=least, metavar="N", **more)
+
+
+# An option that is not given has the value None, and the setting keeps its value. Hidden options
+# are rare: `--help-all` shows them.
 
 
 def train(
     context: typer.Context,
-    data: Data = None,
-    preset: Preset = None,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    init_from: InitFrom = None,
-    resume: Resume = None,
-    generator: Generator = None,
-    freeze: Freeze = None,
-    loss: Loss = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    lr: Rate = None,
-    optimizer: Optimizer = None,
-    schedule: Schedule = None,
-    grow_from: GrowFrom = None,
-    seed: Seed = None,
-    run_dir: RunDir = None,
-    budget: Budget = None,
-    validate_every: ValidateEvery = None,
-    patience: Patience = None,
-    device: DeviceName = "auto",
-    precision: Precision = None,
-    compile_: Compile = None,
-    checkpointing: Checkpointing = None,
-    accumulate: Accumulate = None,
-    tensorboard: TensorBoard = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Prepared dataset (name or folder).  \\[default: the newest, or the demo dataset]",
+            autocompletion=completing.prepared_sets,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        _option(
+            WHAT,
+            f"Preset to start from: {PRESETS}.  \\[default: that of --config, or modern]",
+            autocompletion=completing.presets,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        _option(WHAT, "Settings file (.toml, .json), on top of the preset.", hidden=True),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        _option(
+            WHAT,
+            "Override any setting, for example loss.r1_weight=1. Repeatable.",
+            "--set",
+            metavar="KEY=VALUE",
+            autocompletion=completing.assignments,
+        ),
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        _option(
+            WHAT,
+            "Start from existing weights (a file, or a run's name or folder) and their generator "
+            "architecture.",
+            metavar="WEIGHTS",
+            autocompletion=completing.models,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        _option(
+            WHAT,
+            "Resume a run (name or folder) with its settings and dataset.",
+            metavar="RUN",
+            autocompletion=completing.runs,
+        ),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        _option(
+            NETWORKS,
+            f"Generator architecture: {GENERATORS}.",
+            autocompletion=completing.of(registry.GENERATORS),
+            hidden=True,
+        ),
+    ] = None,
+    freeze: Annotated[
+        str | None,
+        _option(
+            NETWORKS,
+            "Parts of the generator to freeze, such as encode,trunk.0.",
+            metavar="PARTS",
+            hidden=True,
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        _option(
+            NETWORKS,
+            f"Adversarial loss: {LOSSES}.",
+            autocompletion=completing.among(settings.ADVERSARIAL_LOSSES),
+            hidden=True,
+        ),
+    ] = None,
+    epochs: Annotated[int | None, _whole(LEARNING, "Passes over training pairs.")] = None,
+    batch_size: Annotated[int | None, _whole(LEARNING, "Pairs per training step.")] = None,
+    lr: Annotated[
+        float | None, _option(LEARNING, "Generator's learning rate.", min=0, metavar="RATE")
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        _option(
+            LEARNING,
+            f"Optimiser of both networks: {OPTIMIZERS}.",
+            autocompletion=completing.among(settings.OPTIMIZERS),
+            hidden=True,
+        ),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        _option(
+            LEARNING,
+            f"Learning rate schedule: {SCHEDULES}.",
+            autocompletion=completing.among(settings.SCHEDULES),
+            hidden=True,
+        ),
+    ] = None,
+    seed: Annotated[int | None, _whole(LEARNING, options.SEED_HELP, least=0)] = None,
+    run_dir: Annotated[
+        Path | None,
+        _option(WHERE, "Folder of the run; an existing run is resumed.  \\[default: a new one]"),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        _option(
+            WHERE,
+            "Time limit, such as 1h30m; epochs and schedule are fitted to it.",
+            metavar="TIME",
+        ),
+    ] = None,
+    validate_every: Annotated[
+        int | None, _whole(WHERE, "Epochs between two validations on held-out pairs.", hidden=True)
+    ] = None,
+    patience: Annotated[
+        int | None,
+        _whole(
+            WHERE,
+            "Stop after N validations without a better score; 0: never.",
+            least=0,
+            hidden=True,
+        ),
+    ] = None,
+    device: Annotated[
+        str, _option(MACHINE, options.DEVICE_HELP, autocompletion=options.DEVICES)
+    ] = "auto",
+    precision: Annotated[
+        str | None,
+        _option(
+            MACHINE,
+            "Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
+            "\\[default: that of the preset: auto, but fp32 for paper]",
+            autocompletion=completing.among(machine.PRECISIONS),
+            hidden=True,
+        ),
+    ] = None,
+    compile_: Annotated[
+        bool | None,
+        _option(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile", hidden=True),
+    ] = None,
+    checkpointing: Annotated[
+        bool | None,
+        _option(
+            MACHINE, "Recompute activations (gradient checkpointing), to save memory.", hidden=True
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None,
+        _whole(
+            MACHINE,
+            "Split each batch into N parts and accumulate gradients, to save memory.",
+            hidden=True,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool | None,
+        _option(OUTPUT, "Write TensorBoard event files into the run's folder.", hidden=True),
+    ] = None,
+    is_dry: Annotated[
+        bool,
+        _option(
+            OUTPUT, "Print settings, parameters, memory and time, without training.", "--dry-run"
+        ),
+    ] = False,
+    as_json: Annotated[bool, _option(OUTPUT, options.JSON_HELP, "--json")] = False,
 ) -> None:
     """Train a model on a prepared dataset, or resume a run (--resume, or the same --run-dir)."""
     changes: dict[str, Any] = {
@@ -270,7 +211,7 @@ def train(
         "model": {"generator": generator},
         "loss": {"adversarial": loss},
         "optimizer": {"name": optimizer, "lr": lr, "schedule": schedule},
-        "data": {"batch_size": batch_size, "accumulate": accumulate, "grow_from": grow_from},
+        "data": {"batch_size": batch_size, "accumulate": accumulate},
         "validation": {"every": validate_every, "patience": patience},
         "run": {
             "precision": precision,
@@ -284,19 +225,18 @@ def train(
     chosen = resolve_config(preset, config, changes, assignments=assignments or (), run=run)
 
     with quick_imports():
-        from sketchcli.cli.train_run import Request, carry_out
+        from sketchcli.cli.train_run import train_together
 
-    request = Request(
+    result = train_together(
         chosen,
-        data=data,
+        data,
         run=run,
         run_dir=run_dir,
         arguments=context.obj,
-        device=device,
+        device_name=device,
         budget=seconds,
-        is_dry=dry_run,
+        is_dry=is_dry,
     )
-    result = carry_out(request)
     if result is not None:
         from sketchcli.cli.render import emit
 
@@ -307,8 +247,7 @@ def run_to_resume(name: Path | None, run_dir: Path | None, preset: str | None) -
     """Return the run that `--resume` names; refuse options for another folder or preset."""
     if name is None:
         return None
-    other = {"--run-dir": run_dir, "--preset": preset}
-    for option, value in other.items():
+    for option, value in {"--run-dir": run_dir, "--preset": preset}.items():
         if value is not None:
             raise UsageError(
                 f"--resume and {option} contradict each other",

@@ -10,7 +10,7 @@ from typing import Any
 from sketchcli import config as settings
 from sketchcli import errors
 from sketchcli.config import TrainConfig
-from sketchcli.engine.runs import Run, find_weights
+from sketchcli.engine.runs import Run, check_can_resume, find_weights
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.weights_header import read_about
 
@@ -36,8 +36,12 @@ def resolve_config(
     to existing ones. If a run starts from weights, it takes their generator, unless the file,
     `--set` or an option names a generator or its options. Flags that are None were not given.
     """
-    from_file = {} if file is None else settings.read_file(file)
+    from_file, old = settings.without_removed({} if file is None else settings.read_file(file))
     typed = overlay(parse_assignments(assignments), given(flags))
+    typed, removed = settings.without_removed(typed)
+    for name in (*removed, *settings.had_effect(old)):
+        hint = settings.REMOVED[name].instead
+        raise UsageError(f"the setting '{name}' no longer exists", hint=hint)
     start = _base(preset or typed.get("preset"), from_file, run)
     if run is None:  # a resumed run keeps its preset
         typed["preset"] = start.preset
@@ -128,7 +132,9 @@ def generator_of(weights: str) -> Changes:
 
 def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # noqa: ANN401
     if run is not None:
-        return settings.from_dict(settings.read_file(run.config))
+        values = settings.read_file(run.config)
+        check_can_resume(run, values)
+        return settings.from_dict(values)
     return settings.preset(str(preset or from_file.get("preset", TrainConfig.preset)))
 
 

@@ -4,8 +4,17 @@ Presets, a settings file and options are merged into one frozen `TrainConfig`, w
 run's folder and inside the weights.
 """
 
-from sketchcli.config.merging import from_dict, merge, read_file, to_dict, to_toml
-from sketchcli.config.presets import NO_AUGMENTATION, PRESETS, preset
+from sketchcli.config.merging import (
+    REMOVED,
+    from_dict,
+    had_effect,
+    merge,
+    read_file,
+    to_dict,
+    to_toml,
+    without_removed,
+)
+from sketchcli.config.presets import PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
     OPTIMIZERS,
@@ -30,10 +39,10 @@ from sketchcli.config.settings import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
-    "NO_AUGMENTATION",
     "OPTIMIZERS",
     "PRESETS",
     "RECONSTRUCTION_LOSSES",
+    "REMOVED",
     "SCHEDULES",
     "Align",
     "AugmentationConfig",
@@ -51,9 +60,11 @@ __all__ = [
     "TrainConfig",
     "ValidationConfig",
     "from_dict",
+    "had_effect",
     "merge",
     "preset",
     "read_file",
     "to_dict",
     "to_toml",
+    "without_removed",
 ]

@@ -4,13 +4,15 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from sketchcli import errors
 from sketchcli.config.settings import LARGEST, Options, TrainConfig
 from sketchcli.errors import UsageError
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
@@ -29,8 +31,12 @@ def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def from_dict(data: Mapping[str, Any]) -> TrainConfig:
-    """Return the config that `to_dict` was given; missing settings take their defaults."""
-    return merge(TrainConfig(), data)
+    """Return the config that `to_dict` was given; missing settings take their defaults.
+
+    Removed settings, which older files contain, are dropped whatever their value: the weights
+    still generate photos.
+    """
+    return merge(TrainConfig(), without_removed(data)[0])
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
@@ -51,6 +57,46 @@ def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
     return type(config)(**values)
 
 
+# A removed setting still stands in the files that older versions wrote.
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A setting of older versions."""
+
+    off: object  # the value at which it had no effect; None: it had none by itself
+    instead: str  # what to do instead
+
+
+GROW_INSTEAD = (
+    "train on a smaller prepared dataset first, and start from that run's weights (--init-from RUN)"
+)
+REMOVED = {
+    "data.grow_from": Removed(0, GROW_INSTEAD),
+    "data.grow_share": Removed(None, GROW_INSTEAD),
+}
+
+
+def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return nested settings without removed ones, and the removed ones by their dotted names.
+
+    >>> without_removed({"epochs": 3, "data": {"grow_from": 64, "accumulate": 2}})
+    ({'epochs': 3, 'data': {'accumulate': 2}}, {'data.grow_from': 64})
+    """
+    kept, removed = dict(values), {}
+    for name in REMOVED:
+        section, _, key = name.partition(".")
+        if isinstance(kept.get(section), Mapping) and key in kept[section]:
+            kept[section] = dict(kept[section])
+            removed[name] = kept[section].pop(key)
+    return kept, removed
+
+
+def had_effect(removed: Mapping[str, Any]) -> list[str]:
+    """Return the names of the removed settings whose values had an effect."""
+    return [name for name, value in removed.items() if REMOVED[name].off not in (None, value)]
+
+
 def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:
     hints = get_type_hints(kind)
     limits = {item.name: item.metadata for item in fields(kind)}
@@ -64,7 +110,7 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
             elif isinstance(hint, type) and is_dataclass(hint):
                 yield from _problems(hint, value, f"{name}.")
         elif not _fits(value, hint):
-            yield f"'{name}' must be {hint.__name__}, not {value!r}"
+            yield f"'{name}' must be {KINDS[hint]}, not {value!r}"
         else:
             yield from _out_of_bounds(name, value, limits[key])
 

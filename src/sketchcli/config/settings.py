@@ -106,13 +106,11 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Batches, held-out pairs and image sizes."""
+    """Batches and held-out pairs."""
 
     batch_size: int = bounded(1, 8, "pairs per training step over all processes")
     accumulate: int = bounded(1, 1, "gradient accumulation: parts per batch")
     validation_pairs: int = bounded(0, 4, "pairs held out if there is no `val` split")
-    grow_from: int = bounded(0, 0, "shorter side to start with, in px, then doubled; 0: off")
-    grow_share: float = bounded(0, 0.5, "fraction of the run before the full size", most=1)
 
 
 @dataclass(frozen=True)

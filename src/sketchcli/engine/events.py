@@ -70,7 +70,6 @@ class EpochTrained(Event):
     strength: float = 0.0
     lr: float = 0.0  # learning rate of the generator
     memory_mb: float = 0.0  # peak so far
-    size: tuple[int, int] = (0, 0)  # height and width of the images
     last_generator_loss: float = 0.0
     last_discriminator_loss: float = 0.0
 

@@ -17,75 +17,32 @@ from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.weights_header import read_about
 
 
-@dataclass(frozen=True)
 class Run:
-    """The folder of one training run."""
+    """The folder of one training run, and the files in it."""
 
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        """Settings that `--config` can read."""
-        return self.folder / "config.toml"
-
-    @property
-    def log(self) -> Path:
-        """One JSON object per line: every batch, epoch, validation and finding."""
-        return self.folder / "log.jsonl"
-
-    @property
-    def weights(self) -> Path:
-        """The weights, which are all that `generate` needs."""
-        return self.folder / "weights.safetensors"
-
-    @property
-    def state(self) -> Path:
-        """The training state, which resuming needs."""
-        return self.folder / "state.safetensors"
-
-    @property
-    def previous_state(self) -> Path:
-        """The previous training state, in case a crash or the disk damages the latest one."""
-        return self.folder / "state-before.safetensors"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"  # settings that `--config` can read
+        self.log = folder / "log.jsonl"  # an object per batch, epoch, validation and finding
+        self.weights = folder / "weights.safetensors"  # all that `generate` needs
+        self.best = folder / "best.safetensors"  # weights with the best score on held-out pairs
+        self.state = folder / "state.safetensors"  # the training state, to resume from
+        # The previous training state, in case a crash or the disk damages the latest one.
+        self.previous_state = folder / "state-before.safetensors"
+        self.samples = folder / "samples"  # a sheet of the held-out pairs for each validation
+        self.curves = folder / "losses.png"  # a plot of the losses
+        self.report = folder / "report.html"  # a page with everything about the run
+        self.card = folder / "model-card.md"  # for the people who receive the model
+        self.result = folder / "result.json"  # written last: a run that has one is finished
 
     @property
     def states(self) -> tuple[Path, ...]:
         """The existing training states, the newest first."""
         return tuple(path for path in (self.state, self.previous_state) if path.exists())
 
-    @property
-    def best(self) -> Path:
-        """The weights with the best score on the held-out pairs."""
-        return self.folder / "best.safetensors"
-
-    @property
-    def report(self) -> Path:
-        """A page with everything about the run."""
-        return self.folder / "report.html"
-
-    @property
-    def card(self) -> Path:
-        """A model card for the people who receive the model."""
-        return self.folder / "model-card.md"
-
-    @property
-    def samples(self) -> Path:
-        """The folder of sample sheets of the held-out pairs, one file per validation."""
-        return self.folder / "samples"
-
     def sampled(self) -> list[Path]:
         """Return the sample sheets in the order of their epochs (four digits or more)."""
         return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
-
-    @property
-    def curves(self) -> Path:
-        """A plot of the losses."""
-        return self.folder / "losses.png"
-
-    @property
-    def result(self) -> Path:
-        """The result, which is written last: a run that has one is finished."""
-        return self.folder / "result.json"
 
     def clear_parts(self) -> None:
         """Remove half-written files of a killed process; the caller must hold the lock."""
@@ -173,6 +130,18 @@ def open_run(folder: Path) -> Run:
             f"{folder} is not empty and does not contain a run", hint="choose another --run-dir"
         )
     return run
+
+
+def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
+    """Raise an error if a run's settings contain a removed one that had an effect."""
+    _, removed = settings.without_removed(values)
+    used = settings.had_effect(removed)
+    if used:
+        raise CheckpointError(
+            f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",
+            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
+            "another --run-dir",
+        )
 
 
 # A dataset's provenance is a small file in its folder, which is copied into everything made of it.

@@ -40,7 +40,6 @@ def test_it_goes_on_between_two_adjustments():
     signs = [0.9, 0.2, 0.8, 0.7, 0.9, 0.9]
     feed(whole, signs)
     feed(half, signs[:2])
-    other = AdaptiveStrength(CONFIG)
-    other.restore(half.state())
+    other = AdaptiveStrength(CONFIG, **half.state())
     feed(other, signs[2:])
     assert other.state() == whole.state()

@@ -13,7 +13,7 @@ from sketchcli import config as settings
 from sketchcli.data.batches import DiscriminatorAugmentation, augment_pairs
 from sketchcli.device import Device
 from sketchcli.engine.training.trainer import Part, Trainer
-from sketchcli.losses import PerceptualLoss
+from sketchcli.losses import PerceptualLoss, r1_penalty
 from sketchcli.metrics import lpips
 
 META = torch.device("meta")
@@ -48,7 +48,8 @@ def test_everything_of_a_step_is_where_the_device_is(kind, strength):
     part = Part(sketch, photo, DiscriminatorAugmentation(photo.shape, random, strength=strength))
 
     losses = trainer.generator_losses(part, trainer.generate(sketch, photo))
-    losses["r1"] = trainer._gradient_penalty(part)
+    seen = photo.detach().requires_grad_()
+    losses["r1"] = r1_penalty(trainer.discriminator(*part.seen(seen)).logits, seen)
     assert {loss.device for loss in losses.values()} == {META}
     assert len(losses) == 7
     torch.stack(list(losses.values())).sum().backward()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from engine.training.interrupting import wait_for
+from torch import nn
 
 from sketchcli import config as settings
 from sketchcli.engine.runs import Run
@@ -65,7 +66,7 @@ def test_two_processes_lose_what_one_does(command, config, dataset, tmp_path, cp
 
 
 @pytest.mark.slow
-def test_figures_and_batch_norms_are_those_of_all_processes():
+def test_figures_are_those_of_all_processes():
     script = Path(__file__).with_name("together.py")
     outcome = subprocess.run(
         [*TORCHRUN, str(script)], env=ENVIRONMENT, capture_output=True, text=True, check=False
@@ -160,6 +161,25 @@ def test_a_batch_that_is_too_small_to_be_shared_is_refused(tiny, dataset, tmp_pa
         train(tiny, dataset, run_dir=tmp_path / "run", device=cpu, ranks=Ranks(0, 3))
     assert "--batch-size of at least 3" in caught.value.hint
     assert not (tmp_path / "run").exists()
+
+
+def test_batch_norm_over_processes_is_refused_on_a_cpu(dataset, tmp_path, cpu):
+    narrow = {"model": {"generator_options": {"width": 4, "depth": 4}}, "data": {"batch_size": 2}}
+    config = settings.merge(settings.preset("pix2pix"), narrow)
+    with pytest.raises(UsageError, match="GPUs only") as caught:
+        train(config, dataset, run_dir=tmp_path / "run", device=cpu, ranks=Ranks(0, 2))
+    assert "--preset modern" in caught.value.hint
+    assert not (tmp_path / "run").exists()
+
+
+def test_on_gpus_it_is_pytorchs_with_the_same_names_and_has_no_penalty():
+    network, gpu = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.device("cuda:0")
+    names = network.state_dict().keys()
+    shared = Ranks(0, 2, gpu).share_batch_norms(network)
+    assert isinstance(shared[1], nn.SyncBatchNorm)
+    assert shared.state_dict().keys() == names
+    with pytest.raises(UsageError, match="r1_weight"):
+        Ranks(0, 2, gpu).share_batch_norms(nn.BatchNorm2d(2), has_penalty=True)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

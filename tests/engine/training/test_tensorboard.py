@@ -104,7 +104,7 @@ def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
     for step in range(1, 5):
         write(batch(step, loss=float(step)))
         if step == BATCHES:
-            write(EpochTrained(1, 4, BATCHES, 2.0, 0.5, 14.0, 60.0, lr=0.25, size=(32, 48)))
+            write(EpochTrained(1, 4, BATCHES, 2.0, 0.5, 14.0, 60.0, lr=0.25))
             write(measurement(1))
     write(Note("nothing to write"))
     write.close()

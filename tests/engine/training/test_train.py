@@ -89,6 +89,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
     if preset == "paper":  # its batch norm; its discriminator is too large for these pictures
         narrow = {"generator": "resnet", "generator_options": {"width": 4, "blocks": 1}}
         tiny = settings.merge(tiny, {"model": narrow})
+    before = signal.getsignal(signal.SIGINT)
     whole = train(tiny, dataset, run_dir=tmp_path / "whole", device=cpu)
     with pytest.raises(InterruptedRunError) as caught:
         train(
@@ -99,7 +100,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
             reporter=interrupt_after(batches),
         )
     assert "--run-dir" in caught.value.hint
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     halves = train(tiny, dataset, run_dir=tmp_path / "halves", device=cpu)
     for name in ("weights.safetensors", "state.safetensors"):
         expected, _ = checkpoint.load(tmp_path / "whole" / name)
@@ -293,10 +294,10 @@ def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, 
 def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
+    about = checkpoint.read_about(Run(run_dir).state)
+    pairs, changed = hold_out(dataset, 2, seed=0), dataclasses.replace(dataset, description=fewer)
     with pytest.raises(CheckpointError, match="another dataset"):
-        checkpointing.Checkpointer(Run(run_dir), tiny, fewer, "", 1, "fp32").check_is_ours(
-            checkpoint.read_about(Run(run_dir).state)
-        )
+        checkpointing.Checkpointer(Run(run_dir), tiny, changed, pairs, "fp32").check_is_ours(about)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tiny, dataset, run_dir, cpu):
@@ -407,10 +408,8 @@ def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
 def test_the_doctor_acts_only_if_the_settings_let_it(
     tiny, dataset, run_dir, cpu, monkeypatch, setting, halved
 ):
-    won = diagnosis.Finding(
-        "won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR, "; its rate is halved"
-    )
-    too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE, "; both are halved")
+    won = diagnosis.Finding("won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR)
+    too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE)
     monkeypatch.setattr(diagnosis, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
     config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
     events = []
@@ -420,8 +419,8 @@ def test_the_doctor_acts_only_if_the_settings_let_it(
     found = [event for event in events if isinstance(event, Found)]
     acted = setting == "act"
     assert [event.message for event in found] == [
-        "it has won; its rate is halved" if acted else "it has won",
-        "too high; both are halved" if acted else "too high",
+        f"it has won{diagnosis.DONE[won.treatment] if acted else ''}",
+        f"too high{diagnosis.DONE[too_high.treatment] if acted else ''}",
     ]
     assert [bool(event.treatment) for event in found] == [acted, acted]
     assert settings.preset("paper").validation.doctor == "tell"

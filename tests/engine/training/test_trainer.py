@@ -176,20 +176,10 @@ def test_the_generators_step_judges_real_photos_only_where_its_loss_looks_at_the
     assert len(seen) == looks
 
 
-NOTHING = {"reconstruction_weight": 0.0, "adversarial_weight": 0.0}
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"loss": NOTHING}, "nothing to train"),
-        ({"data": {"grow_from": 32}}, "images of one size"),
-        ({"data": {"grow_from": 8}}, "cannot grow from 8 pixels"),
-    ],
-)
-def test_settings_that_cannot_be_trained_are_refused_before_anything_is(cpu, changes, said):
-    config = settings.merge(settings.preset("paper"), changes)
-    with pytest.raises(UsageError, match=said):
+def test_settings_that_leave_nothing_to_train_are_refused_before_anything_is(cpu):
+    nothing = {"loss": {"reconstruction_weight": 0.0, "adversarial_weight": 0.0}}
+    config = settings.merge(settings.preset("paper"), nothing)
+    with pytest.raises(UsageError, match="nothing to train"):
         Trainer(config, image_size=(48, 48), device=cpu)
 
 

@@ -70,7 +70,7 @@ class EventsWriter:
             losses = {"generator": event.generator_loss, "discriminator": event.discriminator_loss}
             self.write("epoch loss", losses)
             about = {"img per s": event.images_per_second, "rate": event.lr}
-            self.write("epoch", about | {"memory in MB": event.memory_mb, "height": event.size[0]})
+            self.write("epoch", about | {"memory in MB": event.memory_mb})
             self.flush()
         elif isinstance(event, Validated):
             self.write_measurement(event)

@@ -10,14 +10,17 @@ from typing import Any
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
-from sketchcli.data import prepared
-from sketchcli.data.appearance import SketchStats
-from sketchcli.data.prepared import MARK, Description, PreparedSet
+from sketchcli.data import prepared, splits
+from sketchcli.data.appearance import look, spread
+from sketchcli.data.batches import batches_per_epoch
+from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import Run, check_can_resume
+from sketchcli.engine.training import networks
 from sketchcli.engine.training.trainer import Trainer
+from sketchcli.engine.training.validation import Validation
 from sketchcli.errors import CheckpointError, DataError
 from sketchcli.models.building import spelled_out
 
@@ -65,29 +68,41 @@ class Progress:
         self.sums, self.counts = {}, {}
         return means
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+    def take_score(self, epoch: int, found: Validation) -> bool:
+        """Record a validation on held-out pairs; return whether its score is the best so far."""
+        self.scores = found.scores
+        is_best = self.best_score is None or found.score > self.best_score
+        if is_best:
+            self.best_score, self.best_epoch = found.score, epoch + 1
+        self.waited = 0 if is_best else self.waited + 1
+        return is_best
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Progress":
-        """Create an instance from what `to_dict` returned; ignore keys of other versions."""
+        """Create an instance from saved values; ignore keys of other versions."""
         known = {item.name for item in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
-@dataclass(frozen=True)
 class Checkpointer:
-    """Saves a run's weights and training state, and restores the training state."""
+    """Saves the weights and training state of a run, and restores the training state.
 
-    run: Run
-    config: TrainConfig
-    description: Description  # description of the prepared dataset
-    trained_on: str  # hashes of the training photos
-    batches: int  # batches per epoch
-    precision: str
-    learnt_before: str = ""  # hashes of the photos that the initial weights were trained on
-    looks: SketchStats | None = None  # appearance of the training sketches
+    The run trains on `pairs`, some of those of the dataset.
+    """
+
+    def __init__(
+        self, run: Run, config: TrainConfig, dataset: PreparedSet, pairs: Division, precision: str
+    ) -> None:
+        self.run, self.config, self.precision = run, config, precision
+        self.description, training = dataset.description, dataset.split(splits.TRAIN)
+        self.batches = batches_per_epoch(len(pairs.trained), config.data.batch_size)
+        self.looks = look(training.sketches[row] for row in spread(pairs.trained))
+        self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
+        if run.states:  # it lists the run's own photos, then those of its initial weights
+            marks: str = about_run(run).get("dataset", {}).get("trained_on", "")
+            self.learnt_before = marks.removeprefix(self.trained_on)
+        else:
+            self.learnt_before = networks.learnt_from(config.init_from)
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the training state, to resume from, then the weights, to generate with.
@@ -96,7 +111,7 @@ class Checkpointer:
         the disk is full or not writable, the last good training state remains.
         """
         about = self.about(progress)
-        state = about | {"progress": progress.to_dict()}
+        state = about | {"progress": dataclasses.asdict(progress)}
         checkpoint.save(self.run.state, trainer.state(), state, previous=self.run.previous_state)
         checkpoint.save(self.run.weights, trainer.average.network.state_dict(), about)
 
@@ -141,7 +156,7 @@ class Checkpointer:
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
-            "looks": self.looks.to_dict() if self.looks else None,
+            "looks": self.looks.to_dict(),
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,
@@ -184,21 +199,17 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
     ['seed']
     """
-    old, new = dict(_flat(_whole(saved))), dict(_flat(_whole(wanted)))
+    old, new = (_flat(dataclasses.replace(c, model=spelled_out(c.model))) for c in (saved, wanted))
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
 
 
-def _whole(config: TrainConfig) -> dict[str, Any]:
-    return settings.to_dict(dataclasses.replace(config, model=spelled_out(config.model)))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        is_options = name.endswith("_options")
-        nested = isinstance(value, dict) and not is_options
-        found += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any config class
+    """Return the value of every setting by its dotted name."""
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(config):
+        name, value = prefix + item.name, getattr(config, item.name)
+        found |= _flat(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
     return found
 
 
@@ -210,7 +221,7 @@ def set_of(run: Run) -> PreparedSet:
 
     It cannot be recognised if the run stopped before its first training state was saved.
     """
-    about = _about(run).get("dataset", {})
+    about = about_run(run).get("dataset", {})
     name = about.get("name", "")
     folders = sorted(prepared_folders(), key=lambda folder: folder.name != name)
     for folder in folders:
@@ -231,9 +242,10 @@ def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
 
     A run that was started without the perceptual loss, for lack of its network, stays without it.
     """
-    about = _about(run)
+    about = about_run(run)
     if "config" not in about:
         return None
+    check_can_resume(run, about["config"])
     if settings.from_dict(about["config"]).loss.perceptual_weight:
         return config
     return settings.merge(config, {"loss": {"perceptual_weight": 0.0}})
@@ -241,7 +253,7 @@ def settings_as_begun(run: Run, config: TrainConfig) -> TrainConfig | None:
 
 def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
     """Return a device in the precision of the run, which it needs to resume bit for bit."""
-    begun = _about(run).get("precision", device.precision)
+    begun = about_run(run).get("precision", device.precision)
     if begun == "fp16" != device.precision and device.torch.type != "cuda":
         reporter(
             Note(f"this run was started in fp16; resuming in {device.precision} on {device.name}")
@@ -252,27 +264,7 @@ def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
     return dataclasses.replace(device, precision=begun)
 
 
-def seconds_spent(run: Run) -> float:
-    """Return the seconds that a run has spent in training steps so far; 0 for a new run."""
-    return float(_about(run).get("progress", {}).get("seconds", 0.0))
-
-
-def epochs_planned(run: Run) -> int | None:
-    """Return the planned epochs of a run; None for a new run."""
-    epochs: int | None = _about(run).get("progress", {}).get("epochs")
-    return epochs
-
-
-def hashes_learnt_before(run: Run, trained_on: str) -> str:
-    """Return the hashes of the photos that a run's initial weights were trained on.
-
-    `trained_on` holds the hashes of the run's own training photos, which its state lists first.
-    """
-    marks: str = _about(run).get("dataset", {}).get("trained_on", "")
-    return marks.removeprefix(trained_on)
-
-
-def _about(run: Run) -> dict[str, Any]:
+def about_run(run: Run) -> dict[str, Any]:
     """Return the metadata of a run's newest readable training state; empty if there is none."""
     for state in run.states:
         with contextlib.suppress(CheckpointError):

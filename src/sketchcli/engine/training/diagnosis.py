@@ -11,6 +11,10 @@ from typing import Any
 
 WEAKEN_DISCRIMINATOR = "weaken-discriminator"  # halves the discriminator's learning rate
 LOWER_RATE = "lower-rate"  # halves both networks' learning rates
+DONE = {  # appended to the message once the treatment has been applied
+    WEAKEN_DISCRIMINATOR: "; the discriminator's learning rate has been halved",
+    LOWER_RATE: "; both learning rates have been halved",
+}
 
 WINDOW = 5  # latest epochs in which a sign is looked for
 WON = 0.98  # accuracy, on real and on generated photos, of a discriminator that cannot be fooled
@@ -33,7 +37,6 @@ class Finding:
     name: str
     message: str
     treatment: str = ""  # the run's own reaction, if its settings let the doctor act
-    done: str = ""  # the reaction in words, appended to the message once it has happened
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ def diagnose(log: Lines) -> tuple[Finding, ...]:
 
     The newest line of the log must be the last validation.
     """
-    before = {finding.name for finding in _present(_until_last_measurement(log))}
+    validated = [index for index, line in enumerate(log) if line["kind"] == "validation"]
+    until_previous = log[: validated[-2] + 1] if len(validated) > 1 else []
+    before = {finding.name for finding in _present(until_previous)}
     return tuple(finding for finding in _present(log) if finding.name not in before)
 
 
@@ -68,20 +73,9 @@ def _present(log: Lines) -> Iterator[Finding]:
     epochs = [line for line in log if line["kind"] == "epoch"]
     if not epochs:
         return
-    measured = [line for line in log if line["kind"] == "validation"]
-    record = Record(epochs[-WINDOW:], measured)
+    record = Record(epochs[-WINDOW:], [line for line in log if line["kind"] == "validation"])
     is_early = epochs[-1]["epoch"] < PATIENT_UNTIL * epochs[-1]["epochs"]
-    signs = SIGNS[:1] if is_early else SIGNS
-    for sign in signs:
-        finding = sign(record)
-        if finding:
-            yield finding
-
-
-def _until_last_measurement(log: Lines) -> Lines:
-    """Return the log up to the previous validation."""
-    places = [index for index, line in enumerate(log) if line["kind"] == "validation"]
-    return log[: places[-2] + 1] if len(places) > 1 else []
+    yield from filter(None, (sign(record) for sign in (SIGNS[:1] if is_early else SIGNS)))
 
 
 def _is_rate_too_high(record: Record) -> Finding | None:
@@ -92,7 +86,6 @@ def _is_rate_too_high(record: Record) -> Finding | None:
         "learning-rate-too-high",
         "the generator's loss is rising; use a lower --lr",
         LOWER_RATE,
-        "; both learning rates have been halved",
     )
 
 
@@ -105,7 +98,6 @@ def _has_discriminator_won(record: Record) -> Finding | None:
         "the discriminator classifies almost every photo correctly (at least "
         f"{min(real, fake):.0%}), so the generator learns nothing from it",
         WEAKEN_DISCRIMINATOR,
-        "; the discriminator's learning rate has been halved",
     )
 
 

@@ -20,7 +20,6 @@ from sketchcli.data.batches import (
 )
 from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
-from sketchcli.engine.training import networks
 from sketchcli.engine.training.budget import replanned
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.trainer import Figures, Part
@@ -100,9 +99,7 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> Batch
         discriminator=progress.discriminator_scale,
     )
 
-    part = prepare(session, pairs, done / progress.epochs)
-    share = part.rows(*session.ranks.rows(len(part)))
-    parts = list(share.split(session.config.data.accumulate))
+    parts = prepare(session, pairs)
     judged, drawn = trainer.step(parts, progress.step)
 
     progress.step += 1
@@ -113,18 +110,18 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> Batch
     return take_in(session, epoch, batch, judged, drawn)
 
 
-def prepare(session: Session, pairs: Split, done: float) -> Part:
-    """Augment a whole batch of pairs and resize it to the size at `done`, a fraction of the run."""
+def prepare(session: Session, pairs: Split) -> list[Part]:
+    """Augment a whole batch of pairs and return the parts that this process trains on."""
     random = _draws(session.config.seed, session.progress.step, session.ranks.rank)
     sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
     real = photos_to_tensor(pairs.photos, session.device.torch)
     sketch, real = augment_pairs(sketch, real, session.config.augmentation, random)
-    size = networks.size_at(done, session.config.data, session.dataset.description.size)
-    sketch, real = networks.resize_batch(sketch, real, size)
     view = None
     if session.config.augmentation.discriminator:
         view = DiscriminatorAugmentation(real.shape, random, strength=session.strength.value)
-    return Part(sketch, real, view)
+    whole = Part(sketch, real, view)
+    share = whole.rows(*session.ranks.rows(len(whole)))
+    return list(share.split(session.config.data.accumulate))
 
 
 def take_in(
@@ -148,7 +145,7 @@ def take_in(
         session.strength.value,
         tuple(name for name, is_skipped in skipped.items() if is_skipped),
     )
-    session.watch.tell(progress, "batch", event)
+    session.tell("batch", event)
     if event.skipped:
         progress.skipped += 1
         progress.skipped_in_a_row += 1
@@ -181,15 +178,10 @@ def end_epoch(session: Session, last: BatchTrained, images_per_second: float) ->
         session.strength.value,
         session.trainer.generator_optimizer.param_groups[0]["lr"],
         session.device.memory_megabytes(),
-        networks.size_at(
-            (progress.step - 1) / session.batches / progress.epochs,
-            session.config.data,
-            session.dataset.description.size,
-        ),
-        last.generator_loss,
-        last.discriminator_loss,
+        last_generator_loss=last.generator_loss,
+        last_discriminator_loss=last.discriminator_loss,
     )
-    session.watch.tell(progress, "epoch", event)
+    session.tell("epoch", event)
     keep_in_time(session, session.batch_size / images_per_second)
     if (epoch + 1) % session.config.validation.every == 0 or epoch + 1 == progress.epochs:
         validate(session, epoch)
@@ -208,26 +200,24 @@ def keep_in_time(session: Session, step: float) -> None:
         session.costs(),
         is_free=session.epochs_done < session.config.optimizer.decay_from * progress.epochs,
     )
-    session.plan(int(session.ranks.as_first({"epochs": wanted})["epochs"]))
+    agreed = int(session.ranks.as_first({"epochs": wanted})["epochs"])
+    if agreed != progress.epochs:
+        session.plan(agreed)
+        session.write_config()
 
 
 def validate(session: Session, epoch: int) -> None:
     """Score the model on the held-out pairs and note if the run stops early."""
     progress = session.progress
     if session.ranks.is_first:
-        session.watch.take_in(epoch, session.measure(), session.trainer, progress)
-    agreed = session.ranks.as_first(
-        {
-            "waited": progress.waited,
-            "rate_scale": progress.rate_scale,
-            "discriminator_scale": progress.discriminator_scale,
-        }
-    )
+        session.validate(epoch)
+    names = ("waited", "rate_scale", "discriminator_scale")
+    agreed = session.ranks.as_first({name: getattr(progress, name) for name in names})
     progress.waited = int(agreed["waited"])
     progress.rate_scale = agreed["rate_scale"]
     progress.discriminator_scale = agreed["discriminator_scale"]
     if session.has_waited_enough:
-        session.watch.note(f"stopping early: no improvement since epoch {progress.best_epoch}")
+        session.note(f"stopping early: no improvement since epoch {progress.best_epoch}")
 
 
 def _draws(seed: int, step: int, rank: int) -> torch.Generator:

@@ -1,21 +1,19 @@
-"""The networks of a run: initial weights, freezing, optimisers, schedules, EMA and growth."""
+"""The networks of a run: initial weights, freezing, optimisers, schedules and EMA."""
 
 import contextlib
 import copy
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from sketchcli import checkpoint, errors, registry
 from sketchcli import config as settings
-from sketchcli.config import OPTIMIZERS, SCHEDULES, DataConfig, OptimizerConfig, TrainConfig
+from sketchcli.config import OPTIMIZERS, SCHEDULES, OptimizerConfig, TrainConfig
 from sketchcli.device import Device
 from sketchcli.engine.evaluating.features import file_of
 from sketchcli.engine.events import Note, Reporter
@@ -23,7 +21,7 @@ from sketchcli.engine.runs import Run, find_weights
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.losses import PerceptualLoss
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
 def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -45,7 +43,8 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
     with contextlib.suppress(CheckpointError):  # the training state is optional
         found, _ = checkpoint.load(Run(file.parent).state, only=("discriminator.",))
         judge = checkpoint.without_prefix("discriminator", found)
-        if _shapes(judge) == _shapes(discriminator.state_dict()):
+        shapes = {name: tensor.shape for name, tensor in judge.items()}
+        if shapes == {name: tensor.shape for name, tensor in discriminator.state_dict().items()}:
             discriminator.load_state_dict(judge)
 
 
@@ -120,20 +119,8 @@ def recompute_activations(generator: nn.Module) -> None:
     Layers with batch norm are excluded: their running statistics would count a batch twice.
     """
     for layer in _layers(generator):
-        if not _counts_batches(layer):
+        if not any(isinstance(module, BATCH_NORMS) for module in layer.modules()):
             layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
-
-
-def compiled(config: TrainConfig, network: nn.Module) -> Callable[..., Any]:
-    """Return the network, compiled by torch.compile if the settings say so."""
-    if not config.run.compile:
-        return network
-    function: Callable[..., Any] = torch.compile(network)
-    return function
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
@@ -145,10 +132,6 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
             yield from child
         elif any(True for _ in child.parameters()):
             yield child
-
-
-def _counts_batches(layer: nn.Module) -> bool:
-    return any(isinstance(module, BATCH_NORMS) for module in layer.modules())
 
 
 # Optimisers are built from their names in the settings.
@@ -182,11 +165,9 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     learning = [p for p in network.parameters() if p.requires_grad]
     if not weight_decay:
         return [{"params": learning, "weight_decay": 0.0}]
-    decaying = [p for p in learning if p.ndim > 1]
-    other = [p for p in learning if p.ndim <= 1]
     return [
-        {"params": decaying, "weight_decay": weight_decay},
-        {"params": other, "weight_decay": 0.0},
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
     ]
 
 
@@ -256,70 +237,3 @@ class WeightAverage:
         statistics = zip(self.network.buffers(), network.buffers(), strict=True)
         for mean, now in statistics:
             mean.copy_(now)
-
-
-# The image size can grow during a run (Karras et al. 2018).
-#
-# Small images come first: they train faster, and what is learned from them also holds for larger
-# ones. The networks are fully convolutional, so no layers are added or faded in when the size
-# doubles. A network that is not fully convolutional cannot grow.
-
-SMALLEST = 32  # pixels
-MULTIPLE = 8  # pixels; divides the sides of images below the full size
-Size = tuple[int, int]
-
-
-def stages(size: Size, grow_from: int) -> list[Size]:
-    """Return the image sizes, height and width, that a run goes through; `size` is the last.
-
-    The first size has a shorter side of `grow_from` pixels; 0: there is only the last size.
-
-    >>> stages((128, 128), 32)
-    [(32, 32), (64, 64), (128, 128)]
-    >>> stages((250, 200), 64)
-    [(80, 64), (160, 128), (250, 200)]
-    """
-    if not grow_from:
-        return [size]
-    if grow_from < SMALLEST:
-        raise UsageError(
-            f"cannot grow from {grow_from} pixels", hint=f"start from at least {SMALLEST} pixels"
-        )
-    found, side = [], grow_from
-    while side < min(size):
-        scale = side / min(size)
-        height, width = (round(edge * scale / MULTIPLE) * MULTIPLE for edge in size)
-        found.append((height, width))
-        side *= 2
-    return [*found, size]
-
-
-def check_can_grow(discriminator: nn.Module, size: Size, grow_from: int) -> None:
-    """Raise an error if the first size is too small or the discriminator accepts only one size."""
-    if len(stages(size, grow_from)) > 1 and getattr(discriminator, "is_of_one_size", False):
-        raise UsageError(
-            "--grow-from: this discriminator accepts only images of one size",
-            hint="choose another discriminator: --set model.discriminator=patch",
-        )
-
-
-def size_at(done: float, config: DataConfig, size: Size) -> Size:
-    """Return the image size, height and width, after a fraction `done` of the run, in [0, 1].
-
-    The sizes below the full one take equal parts of the first `grow_share` of the run.
-
-    >>> config = DataConfig(grow_from=32, grow_share=0.5)
-    >>> [size_at(done, config, (128, 128))[0] for done in (0, 0.3, 0.5, 1)]
-    [32, 64, 128, 128]
-    """
-    sizes = stages(size, config.grow_from)
-    if done >= config.grow_share or len(sizes) == 1:
-        return size
-    return sizes[int(done / config.grow_share * (len(sizes) - 1))]
-
-
-def resize_batch(sketch: Tensor, photo: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """Reduce sketches `(B, 1, H, W)` and photos `(B, 3, H, W)` to a size by averaging pixels."""
-    if sketch.shape[-2:] == size:
-        return sketch, photo
-    return functional.adaptive_avg_pool2d(sketch, size), functional.adaptive_avg_pool2d(photo, size)

@@ -4,23 +4,21 @@ import dataclasses
 import math
 import shlex
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from sketchcli import config as settings
 from sketchcli import files, paths
 from sketchcli.config import AugmentationConfig, TrainConfig
 from sketchcli.data import splits
-from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
-from sketchcli.data.prepared import PreparedSet, hold_out, photo_hashes
+from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
 from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
-from sketchcli.engine.training.checkpointing import Checkpointer, Progress, hashes_learnt_before
+from sketchcli.engine.training.checkpointing import Checkpointer, Progress
 from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation, Validator
@@ -34,7 +32,9 @@ FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its
 class Session:
     """The objects and the progress of one call of `train`.
 
-    `ends_at` is the time limit in seconds of the monotonic clock; None: there is no limit.
+    Only the main process writes and reports. The log file is for people and for resuming; what the
+    run itself looks up is in `lines`, without single batches, so that neither a validation nor a
+    save takes longer as the run grows.
     """
 
     def __init__(
@@ -46,10 +46,9 @@ class Session:
         device: Device,
         ranks: Ranks,
         reporter: Reporter,
-        ends_at: float | None = None,
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
-        self.device, self.ranks = device, ranks
+        self.device, self.ranks, self.report = device, ranks, ranks.first_report(reporter)
         self.training = dataset.split(splits.TRAIN)
         self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
         self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
@@ -60,44 +59,35 @@ class Session:
                 hint=f"use a --batch-size of at least {ranks.count}, or start fewer processes",
             )
         self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
-        self.trainer = self.new_trainer()
-        trained_on = photo_hashes(self.training.photos[row] for row in self.pairs.trained)
-        self.checkpointer = Checkpointer(
-            run,
-            config,
-            dataset.description,
-            trained_on=trained_on,
-            batches=self.batches,
-            precision=device.precision,
-            looks=look(self.training.sketches[row] for row in spread(self.pairs.trained)),
-            learnt_before=hashes_learnt_before(run, trained_on)
-            if run.states
-            else networks.learnt_from(config.init_from),
-        )
+        self.trainer = self._new_trainer(compiles=config.run.compile)
+        self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
-        validator = Validator(config, self.pairs, self.training.take(few), device)
-        self.watch = RunLogger(run, ranks, reporter, validator, self.checkpointer)
+        self.validator = Validator(config, self.pairs, self.training.take(few), device)
+        self.lines: list[dict[str, Any]] = []
         self.progress = Progress(config.epochs)
         self.strength = AdaptiveStrength(config.augmentation)
         self.saved_at = time.monotonic()
-        self.ends_at, self.step_seconds, self.measurement_seconds = ends_at, 0.0, 0.0
+        self.ends_at: float | None = None  # time limit on the monotonic clock
+        self.step_seconds = self.validation_seconds = 0.0
 
-    def new_trainer(self, ranks: Ranks | None = None) -> Trainer:
-        """Return a trainer before its first step, for all processes by default."""
-        config = self.config
+    def _new_trainer(self, *, compiles: bool) -> Trainer:
+        config = settings.merge(self.config, {"run": {"compile": compiles}})
         if self.run.states:  # the initial weights are not needed and may have been deleted
             config = dataclasses.replace(config, init_from="")
         return Trainer(
             config,
             image_size=self.dataset.description.size,
             device=self.device,
-            ranks=ranks or self.ranks,
+            ranks=self.ranks,
             perceptual=self.perceptual,
+            report=self.report,
         )
 
-    def release(self) -> None:
-        """Release the memory of networks and optimisers, after which no training is possible."""
-        self.__dict__.pop("trainer", None)
+    def renew_trainer(self) -> None:
+        """Replace the trainer by one before its first step."""
+        compiles = self.trainer.compiles
+        del self.trainer  # a GPU need not hold both
+        self.trainer = self._new_trainer(compiles=compiles)
 
     @property
     def epochs_done(self) -> int:
@@ -120,34 +110,31 @@ class Session:
         return Costs(
             self.step_seconds,
             self.batches,
-            self.measurement_seconds,
+            self.validation_seconds,
             self.config.validation.every,
-            FINISH_SECONDS + 2 * self.measurement_seconds,
+            FINISH_SECONDS + 2 * self.validation_seconds,
         )
 
-    def measure(self) -> Validation:
-        """Validate and record how long that takes."""
-        started = time.monotonic()
-        found = self.watch.validator.measure(
-            self.trainer.average.network, self.trainer.discriminator
-        )
-        self.measurement_seconds = time.monotonic() - started
-        return found
+    def plan(self, epochs: int) -> None:
+        """Set the epochs of the whole run, for this call and for every later one that resumes."""
+        self.config = dataclasses.replace(self.config, epochs=epochs)
+        self.progress.epochs = epochs
+
+    # A run begins, or resumes from its training state.
 
     def begin(self) -> None:
         """Resume the run if its folder holds a training state; prepare the folder for the rest."""
         check_device(self.trainer.average.network, self.device, self.dataset.description.size)
         model = self.config.model
-        self.watch.note(
+        self.note(
             f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
             f"parameters), discriminator {model.discriminator} "
             f"({count_parameters(self.trainer.discriminator):,}); "
             f"{self.ranks.describe()}{self.device.describe()}"
         )
         if self.ranks.count > 1 and self.config.loss.adversarial == "relativistic":
-            self.watch.note(
-                "the relativistic loss compares photos only within each process",
-                is_warning=True,
+            self.note(
+                "the relativistic loss compares photos only within each process", is_warning=True
             )
         if self.run.states:
             self.restore()
@@ -156,7 +143,7 @@ class Session:
                     f"{self.run.folder}: the run was already trained for {self.epochs_done} epochs",
                     hint="set --epochs to at least that number, or choose another --run-dir",
                 )
-            self.watch.note(f"resuming after epoch {self.epochs_done}/{self.progress.epochs}")
+            self.note(f"resuming after epoch {self.epochs_done}/{self.progress.epochs}")
         if not self.ranks.is_same(self.progress.step):
             raise CheckpointError(
                 f"{self.run.folder}: the processes find different training states",
@@ -170,23 +157,14 @@ class Session:
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
         # The log comes first because a folder with a log counts as a run.
-        self.watch.lines[:] = self.run.cut_log(self.progress.images_seen)
-        files.write_text(self.run.config, settings.to_toml(self.config))
+        self.lines = self.run.cut_log(self.progress.images_seen)
+        self.write_config()
 
     def restore(self) -> None:
         """Restore the last good training state."""
-        self.progress = self.checkpointer.restore(self.trainer, self.watch.report)
+        self.progress = self.checkpointer.restore(self.trainer, self.report)
         self.progress.epochs = self.config.epochs
-        self.strength.restore(self.progress.strength)
-
-    def plan(self, epochs: int) -> None:
-        """Set the epochs of the whole run, for this call and for every later one that resumes."""
-        if epochs == self.config.epochs:
-            return
-        self.config = dataclasses.replace(self.config, epochs=epochs)
-        self.progress.epochs = epochs
-        if self.ranks.is_first:
-            files.write_text(self.run.config, settings.to_toml(self.config))
+        self.strength = AdaptiveStrength(self.config.augmentation, **self.progress.strength)
 
     def roll_back(self) -> None:
         """Return to the last good training state with half the learning rate, at most 3 times."""
@@ -198,7 +176,7 @@ class Session:
                 "kept",
                 hint="use a lower --lr, or check the dataset for unusual images",
             )
-        self.trainer = self.new_trainer()
+        self.renew_trainer()
         if self.run.states:
             self.restore()
         else:
@@ -208,79 +186,72 @@ class Session:
         self.progress.rate_scale = tried.rate_scale / 2
         self.progress.skipped = tried.skipped
         if self.ranks.is_first:
-            self.watch.lines[:] = self.run.cut_log(self.progress.images_seen)
-        self.watch.note(
+            self.lines = self.run.cut_log(self.progress.images_seen)
+        self.note(
             "too many consecutive steps had NaN or infinite values; returning to epoch "
             f"{self.epochs_done + 1} with half the learning rate",
             is_warning=True,
         )
 
+    # It writes its settings and checkpoints, and can be stopped.
+
+    def write_config(self) -> None:
+        """Write the settings, in which `--config` and resuming find the planned epochs."""
+        if self.ranks.is_first:
+            files.write_text(self.run.config, settings.to_toml(self.config))
+
     def save(self, *, is_end: bool = False) -> None:
         """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.checkpointer.save(self.trainer, self.progress)
-            sample_sheets.write_curves(self.run.curves, self.watch.lines)
+            sample_sheets.write_curves(self.run.curves, self.lines)
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:
         """Save a checkpoint and raise InterruptedRunError with instructions to resume."""
         self.save()
         self.ranks.wait()  # if one process ended early, torchrun would stop the writing process
+        folder, home = self.dataset.folder, paths.prepared_home()
+        # A dataset in the data folder need not be named: it is recognised by its pairs.
+        named = [] if paths.is_in_room(home, folder) else [str(folder)]
+        run = paths.named(paths.runs_home(), self.run.folder)
         raise InterruptedRunError(
             f"stopped in epoch {epoch + 1}/{self.progress.epochs}; everything is saved",
-            hint=f"to resume, run: {self.command_to_go_on()}, or the same command again with "
-            f"--run-dir {shlex.quote(str(self.run.folder))}",
+            hint=f"to resume, run: {shlex.join(['sketch2img', 'train', *named, '--resume', run])}, "
+            f"or the same command again with --run-dir {shlex.quote(str(self.run.folder))}",
         )
 
-    def command_to_go_on(self) -> str:
-        """Return the command that resumes this run."""
-        folder, run = self.dataset.folder, self.run.folder
-        # A dataset in the data folder need not be named: it is recognised by its pairs.
-        is_at_home = paths.is_in_room(paths.prepared_home(), folder)
-        named = [] if is_at_home else [str(folder)]
-        name = paths.named(paths.runs_home(), run)
-        return shlex.join(["sketch2img", "train", *named, "--resume", name])
-
-
-# A run writes its log, reports to the user, and records its validations and diagnoses.
-
-
-@dataclasses.dataclass(frozen=True)
-class RunLogger:
-    """Logs, reports and validates a run, in the main process only.
-
-    The log file is for people and for resuming. What the run itself looks up is in `lines`, which
-    leaves out single batches: neither a validation nor a save takes longer as the run grows.
-    """
-
-    run: Run
-    ranks: Ranks
-    report: Reporter
-    validator: Validator
-    checkpointer: Checkpointer
-    lines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    # It reports to the user, writes its log, and records its validations and diagnoses.
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""
-        self.ranks.first_report(self.report)(Note(message, is_warning))
+        self.report(Note(message, is_warning))
 
-    def tell(self, progress: Progress, kind: str, event: Event) -> None:
+    def tell(self, kind: str, event: Event) -> None:
         """Log and report an event."""
         if self.ranks.is_first:
             values = finite(dataclasses.asdict(event))
-            line = {"kind": kind, "images_seen": progress.images_seen, **values}
+            line = {"kind": kind, "images_seen": self.progress.images_seen, **values}
             self.run.append_log(line)
             if kind != "batch":
                 self.lines.append(line)
             self.report(event)
 
-    def take_in(self, epoch: int, found: Validation, trainer: Trainer, progress: Progress) -> None:
-        """Record a validation, save the best weights and act on the training doctor's findings."""
+    def measure(self) -> Validation:
+        """Score the model on the held-out pairs and note how long that takes."""
+        started = time.monotonic()
+        found = self.validator.measure(self.trainer.average.network, self.trainer.discriminator)
+        self.validation_seconds = time.monotonic() - started
+        return found
+
+    def validate(self, epoch: int) -> None:
+        """Score the model, save the best weights and act on the training doctor's findings."""
+        found, progress = self.measure(), self.progress
         sample = self.run.samples / f"epoch-{epoch + 1:04d}.png"
         sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
-        is_best = self.count(epoch, found, progress)
+        is_best = self.validator.is_held_out and progress.take_score(epoch, found)
         if is_best:
-            self.checkpointer.save_best(trainer, progress)
+            self.checkpointer.save_best(self.trainer, progress)
         event = Validated(
             epoch + 1,
             progress.epochs,
@@ -295,34 +266,19 @@ class RunLogger:
             found.real_sign_held_out,
             f"samples/{sample.name}",
         )
-        self.tell(progress, "validation", event)
+        self.tell("validation", event)
         for finding in diagnosis.diagnose(self.lines):
-            self.treat(epoch, finding, progress)
+            self._treat(epoch, finding)
 
-    def count(self, epoch: int, found: Validation, progress: Progress) -> bool:
-        """Add a validation to the run's progress; return whether it is the best so far.
-
-        A validation on training pairs says nothing about quality and is never the best.
-        """
-        if not self.validator.is_held_out:
-            return False
-        progress.scores = found.scores
-        is_best = progress.best_score is None or found.score > progress.best_score
-        if is_best:
-            progress.best_score, progress.best_epoch = found.score, epoch + 1
-        progress.waited = 0 if is_best else progress.waited + 1
-        return is_best
-
-    def treat(self, epoch: int, finding: diagnosis.Finding, progress: Progress) -> None:
+    def _treat(self, epoch: int, finding: diagnosis.Finding) -> None:
         """Report a finding; unless the settings forbid it, apply its treatment."""
-        acts = self.checkpointer.config.validation.doctor == "act"
-        treatment = finding.treatment if acts else ""
+        treatment = finding.treatment if self.config.validation.doctor == "act" else ""
         if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
-            progress.discriminator_scale /= 2
+            self.progress.discriminator_scale /= 2
         elif treatment == diagnosis.LOWER_RATE:
-            progress.rate_scale /= 2
-        message = finding.message + finding.done if treatment else finding.message
-        self.tell(progress, "finding", Found(epoch + 1, finding.name, message, treatment))
+            self.progress.rate_scale /= 2
+        message = finding.message + diagnosis.DONE.get(treatment, "")
+        self.tell("finding", Found(epoch + 1, finding.name, message, treatment))
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
@@ -349,10 +305,22 @@ BATCHES = 4  # batches between two adjustments
 class AdaptiveStrength:
     """The probability of each augmentation of the discriminator's inputs; 1 if not adaptive."""
 
-    def __init__(self, config: AugmentationConfig) -> None:
-        self.config = config
-        self.value = 0.0 if config.adaptive else 1.0
-        self.signs, self.images, self.batches = 0.0, 0, 0
+    def __init__(
+        self,
+        config: AugmentationConfig,
+        *,
+        value: float = 0.0,
+        signs: float = 0.0,
+        images: float = 0,
+        batches: float = 0,
+    ) -> None:
+        self.config, self.value = config, value if config.adaptive else 1.0
+        self.signs, self.images, self.batches = signs, images, batches  # since the last adjustment
+
+    def state(self) -> dict[str, float]:
+        """Return the keywords that create an equal instance."""
+        names = ("value", "signs", "images", "batches")
+        return {name: getattr(self, name) for name in names}
 
     def update(self, real_sign: float, images: int) -> None:
         """Add a batch of `images` photos; adjust the probability after every fourth batch.
@@ -370,18 +338,3 @@ class AdaptiveStrength:
             moved = self.value + (change if is_overfitting else -change)
             self.value = min(1.0, max(0.0, moved))
             self.signs, self.images, self.batches = 0.0, 0, 0
-
-    def state(self) -> dict[str, float]:
-        """Return all that `restore` needs."""
-        return {
-            "value": self.value,
-            "signs": self.signs,
-            "images": self.images,
-            "batches": self.batches,
-        }
-
-    def restore(self, state: Mapping[str, float]) -> None:
-        """Restore what `state` returned; keep the initial values if it is empty."""
-        if state and self.config.adaptive:
-            self.value, self.signs = state["value"], state["signs"]
-            self.images, self.batches = int(state["images"]), int(state["batches"])

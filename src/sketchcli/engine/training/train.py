@@ -1,18 +1,12 @@
-"""`train` and `train --dry-run`: start, resume, estimate or finish a run.
-
-The epochs are fitted into a time budget; if memory runs out, the error says what would fit.
-"""
+"""`train` and `train --dry-run`: start, resume, estimate or finish a run, within a time budget."""
 
 import contextlib
 import dataclasses
-import gc
 import os
 import platform
 import shlex
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,7 +25,6 @@ from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, open_run
 from sketchcli.engine.training import checkpointing, loop
 from sketchcli.engine.training.budget import duration, epochs_that_fit
-from sketchcli.engine.training.checkpointing import epochs_planned
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
 from sketchcli.engine.training.networks import what_can_be_had
@@ -51,11 +44,10 @@ def dry_run(
     reporter: Reporter = SILENT,
 ) -> TrainEstimate:
     """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing."""
-    run = Run(run_dir)
-    chosen = _begun(run, config, dataset, reporter)
-    device = checkpointing.precision_as_begun(run, device, reporter)
-    session = Session(chosen, dataset, run=run, device=device, ranks=ALONE, reporter=reporter)
-    with telling_what_fits(session):
+    session = open_session(
+        config, dataset, run=Run(run_dir), device=device, ranks=ALONE, reporter=reporter
+    )
+    with explaining_lack_of_memory(session):
         return estimate(session)
 
 
@@ -85,38 +77,50 @@ def train(
         ranks.first_only(files.locked(run_dir, doing="trained")),
         also_written(reporter, run.folder, is_wanted=is_followed) as report,
     ):
-        open_session = partial(
-            Session,
-            dataset=dataset,
-            run=run,
-            device=checkpointing.precision_as_begun(run, device, report),
-            ranks=ranks,
-            reporter=report,
-            ends_at=None if budget is None else started + budget - checkpointing.seconds_spent(run),
+        session = open_session(
+            config, dataset, run=run, device=device, ranks=ranks, reporter=report
         )
-        begun = _begun(run, config, dataset, ranks.first_report(report))
-        return _trained(open_session, begun, command, is_timed=budget is not None)
+        with explaining_lack_of_memory(session):
+            if budget is not None:
+                fit_into_budget(session, started + budget)
+            session.begin()
+            train_epochs(session)
+        return finish(session, command=command)
 
 
-def _begun(run: Run, config: TrainConfig, dataset: PreparedSet, report: Reporter) -> TrainConfig:
-    """Return the settings to resume a run with, or to start a new run with."""
-    size = dataset.description.size
-    return checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
-
-
-def _trained(
-    open_session: Callable[[TrainConfig], Session],
+def open_session(
     config: TrainConfig,
-    command: str,
+    dataset: PreparedSet,
     *,
-    is_timed: bool,
-) -> TrainResult:
-    config = dataclasses.replace(config, model=spelled_out(config.model))
-    session = open_in_time(open_session, config) if is_timed else open_session(config)
-    session.begin()
-    with telling_what_fits(session):
-        train_epochs(session)
-    return finish(session, command=command)
+    run: Run,
+    device: Device,
+    ranks: Ranks,
+    reporter: Reporter,
+) -> Session:
+    """Open a session with the settings to resume a run with, or to start a new run with."""
+    device = checkpointing.precision_as_begun(run, device, reporter)
+    size, report = dataset.description.size, ranks.first_report(reporter)
+    begun = checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
+    chosen = dataclasses.replace(begun, model=spelled_out(begun.model))
+    return Session(chosen, dataset, run=run, device=device, ranks=ranks, reporter=reporter)
+
+
+@contextlib.contextmanager
+def explaining_lack_of_memory(session: Session) -> Iterator[None]:
+    """If memory runs out in the block, raise DeviceError with a hint at what needs less of it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        cures = ["use a smaller --batch-size", "add --accumulate 2 (or 4, 8)"]
+        if session.run.states:  # which fixes the batch size and its parts
+            weights = shlex.quote(str(session.run.folder))
+            cures = [f"start a new run with --init-from {weights} and a smaller --batch-size"]
+        if not session.config.run.checkpointing:
+            cures.append("add --checkpointing")
+        message = f"{session.device.name}: out of memory with a batch of {session.batch_size} pairs"
+        raise DeviceError(message, hint=", or ".join(cures)) from error
 
 
 # Before a run with a time budget starts, its epochs are fitted into the budget.
@@ -124,29 +128,26 @@ def _trained(
 STEPS = 4  # timed steps; the first one warms up the device and does not count
 
 
-def open_in_time(open_session: Callable[[TrainConfig], Session], config: TrainConfig) -> Session:
-    """Open a session whose epochs fit into its time limit; a resumed run keeps its plan.
+def fit_into_budget(session: Session, ends_at: float) -> None:
+    """Plan the epochs that fit into the time until `ends_at`; a resumed run keeps its plan.
 
-    A first session is used to time a few steps and then discarded.
+    A few steps are timed and undone. The time that earlier calls spent on the run counts, too.
     """
-    trial = open_session(config)
-    with telling_what_fits(trial):
-        trial.step_seconds = seconds_a_step(trial)
-        trial.measure()
-    planned = epochs_planned(trial.run)
-    if planned is None:
-        left = (trial.ends_at or 0.0) - time.monotonic()
-        agreed = trial.ranks.as_first({"epochs": epochs_that_fit(left, trial.costs())})
-        planned = int(agreed["epochs"])
-        trial.watch.note(
+    session.step_seconds = seconds_a_step(session)
+    session.measure()
+    begun = checkpointing.about_run(session.run).get("progress", {})
+    session.ends_at = ends_at - float(begun.get("seconds", 0.0))
+    if "epochs" in begun:
+        planned = int(begun["epochs"])
+    else:
+        fitting = epochs_that_fit(session.ends_at - time.monotonic(), session.costs())
+        planned = int(session.ranks.as_first({"epochs": fitting})["epochs"])
+        session.note(
             f"{planned} {'epochs fit' if planned > 1 else 'epoch fits'} in the remaining time "
-            f"({trial.step_seconds:.2f} s per step of {trial.batch_size} pairs)"
+            f"({session.step_seconds:.2f} s per step of {session.batch_size} pairs)"
         )
-    trial.release()  # the GPU need not hold both sessions
-    session = open_session(dataclasses.replace(config, epochs=planned))
-    session.step_seconds = trial.step_seconds
-    session.measurement_seconds = trial.measurement_seconds
-    return session
+    session.plan(planned)
+    session.renew_trainer()
 
 
 def seconds_a_step(session: Session) -> float:
@@ -155,9 +156,7 @@ def seconds_a_step(session: Session) -> float:
     took = []
     for number in range(STEPS):
         started = time.monotonic()
-        part = loop.prepare(session, pairs, 1.0)
-        share = part.rows(*session.ranks.rows(len(part)))
-        session.trainer.step(list(share.split(session.config.data.accumulate)), number)
+        session.trainer.step(loop.prepare(session, pairs), number)
         took.append(time.monotonic() - started)
     return min(took[1:])
 
@@ -194,7 +193,7 @@ def estimate(session: Session) -> TrainEstimate:
         steps=steps,
         seconds_a_step=round(step, 3),
         seconds=round(
-            steps * step + config.epochs / config.validation.every * session.measurement_seconds
+            steps * step + config.epochs / config.validation.every * session.validation_seconds
         ),
         memory_megabytes=round((of_weights + activations) / 2**20),
         device=session.device.name,
@@ -205,9 +204,8 @@ def estimate(session: Session) -> TrainEstimate:
 
 def _activations(session: Session) -> int:
     """Return the bytes that the networks store for one part of a batch until the backward pass."""
-    rows = session.pairs.trained[: session.batch_size]
-    whole = loop.prepare(session, session.training.take(rows), 1.0)
-    part = next(whole.split(session.config.data.accumulate))
+    pairs = session.training.take(session.pairs.trained[: session.batch_size])
+    part = loop.prepare(session, pairs)[0]
     trainer = session.trainer
     drawing = kept_bytes(trainer.generator, lambda: trainer.generate(part.sketch, part.photo))
     judging = kept_bytes(
@@ -233,119 +231,6 @@ def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
     return sum(sizes.values())
 
 
-# If a device's memory is full, trial steps show which settings would fit.
-
-
-@contextlib.contextmanager
-def telling_what_fits(session: Session) -> Iterator[None]:
-    """If memory runs out in the block, raise DeviceError with how much of a batch would fit.
-
-    The session is unusable afterwards; its last training state is on the disk.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        traceback.clear_frames(error.__traceback__)  # the frames keep the step's tensors alive
-        cause = error
-    else:
-        return
-    share = len(range(*session.ranks.rows(session.batch_size)))
-    count = min(session.config.data.accumulate, share)
-    fitting = first_that_fits(share, count, lambda parts: _fits(session, parts))
-    raise _explained(session, share, count, fitting) from cause
-
-
-def first_that_fits(share: int, start: int, fits: Callable[[int], bool]) -> int | None:
-    """Return the first number of parts that fits; None if not even single pairs fit.
-
-    The first number tried is `start`, which is then doubled; `share` is the number of pairs.
-
-    >>> first_that_fits(12, 1, lambda parts: parts >= 3)
-    4
-    >>> first_that_fits(3, 1, lambda parts: parts >= 3)
-    3
-    """
-    count = start
-    while True:
-        if fits(count):
-            return count
-        if count >= share:
-            return None
-        count = min(2 * count, share)
-
-
-def _fits(session: Session, count: int) -> bool:
-    """Return whether two steps in `count` parts fit; optimisers allocate memory in the first.
-
-    Other processes are not waited for, as they may have had enough memory.
-    """
-    session.release()
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    try:
-        trainer = session.new_trainer(ALONE)
-        pairs = session.training.take(session.pairs.trained[: session.batch_size])
-        share = loop.prepare(session, pairs, 1.0).rows(*session.ranks.rows(len(pairs)))
-        for number in range(2):
-            trainer.step(list(share.split(count)), number * session.config.loss.r1_every)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
-    return True
-
-
-def _explained(session: Session, share: int, count: int, fitting: int | None) -> DeviceError:
-    """Return an error that states what does not fit and what to do.
-
-    The process took its `share` pairs of a batch in `count` parts; `fitting` parts would fit, or
-    not even single pairs if `fitting` is None.
-    """
-    name, tried = session.device.name, -(-share // count)
-    if fitting == count:
-        again = session.command_to_go_on() if session.run.states else "the same command again"
-        return DeviceError(
-            f"{name}: out of memory, although {tried} pairs at a time fit into the memory now free",
-            hint=f"close other programs that use this device, then run: {again}",
-        )
-    message = f"{name}: out of memory with {tried} pairs at a time; "
-    message += "not even one pair fits" if fitting is None else f"{-(-share // fitting)} fit"
-    if session.run.states:
-        return DeviceError(message, hint=_cure_of_begun(session, count, fitting))
-    return DeviceError(message, hint=_cure(session, share, fitting))
-
-
-def _cure(session: Session, share: int, fitting: int | None) -> str:
-    """Return a hint for a run without a training state, all of whose settings may change."""
-    if fitting is not None:
-        return (
-            f"add --accumulate {fitting} to keep the batch size of {session.batch_size}, or "
-            f"reduce it with --batch-size {-(-share // fitting) * session.ranks.count}"
-        )
-    cures = ["prepare smaller images", "choose narrower networks"]
-    if not session.config.run.checkpointing:
-        cures.insert(0, "add --checkpointing")
-    return ", or ".join(cures)
-
-
-def _cure_of_begun(session: Session, count: int, fitting: int | None) -> str:
-    """Return a hint for a run with a training state, which fixes its batch size and networks."""
-    begun, run = session.config, session.config.run
-    session.config = dataclasses.replace(begun, run=dataclasses.replace(run, checkpointing=True))
-    if not run.checkpointing and _fits(session, count):
-        return f"to resume, run: {session.command_to_go_on()} --checkpointing"
-    if fitting is None:
-        return "start a new run with smaller images or narrower networks"
-    weights = shlex.quote(str(session.run.folder))
-    return (
-        "the batch size of an existing run cannot change; start a new run in another folder with "
-        f"--init-from {weights} --accumulate {fitting}"
-    )
-
-
 # A run ends by writing its checkpoint, its report, its model card and its result.
 
 MODEL = "this model"
@@ -357,11 +242,10 @@ def finish(session: Session, *, command: str) -> TrainResult:
 
     `command` is the command that reproduces the run.
     """
-    run, progress = session.run, session.progress
+    run = session.run
     if session.ranks.is_first:
         if not any(run.samples.iterdir()):  # the user may have deleted them
-            epoch = session.epochs_done - 1
-            session.watch.take_in(epoch, session.measure(), session.trainer, progress)
+            session.validate(session.epochs_done - 1)
         session.save(is_end=True)
     session.ranks.wait()
     result = summary(session)
@@ -390,7 +274,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         command=command,
         settings=settings.to_toml(session.config),
         environment=environment(session),
-        log=session.watch.lines,
+        log=session.lines,
         samples=run.sampled(),
         figures=figures,
     )
@@ -402,7 +286,7 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
     """Return the scores of the model and of the baselines on the held-out pairs."""
     if not session.progress.scores:
         return {}
-    validator = session.watch.validator
+    validator = session.validator
     held_out = StoredSplit.of(validator.pairs)
     training = StoredSplit.of(session.training.take(session.pairs.trained[:BASELINE_PAIRS]))
     rows = range(len(held_out))
@@ -432,7 +316,7 @@ def environment(session: Session) -> dict[str, str]:
 def summary(session: Session) -> TrainResult:
     """Return the result of a finished run."""
     run, progress = session.run, session.progress
-    epochs = [line for line in session.watch.lines if line["kind"] == "epoch"]
+    epochs = [line for line in session.lines if line["kind"] == "epoch"]
     last = epochs[-1] if epochs else {}  # the user may have deleted the log of a finished run
     return TrainResult(
         run_dir=run.folder,

@@ -1,25 +1,26 @@
 """The two networks, their optimisers, and one step of each."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 
 from sketchcli import checkpoint
 from sketchcli.config import LossConfig, TrainConfig
 from sketchcli.data.batches import DiscriminatorAugmentation
-from sketchcli.device import Device
+from sketchcli.device import Device, is_out_of_memory
+from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.training import networks
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
-from sketchcli.errors import CheckpointError, UsageError
+from sketchcli.errors import CheckpointError, SketchError, UsageError
 from sketchcli.losses import (
     RELATIVE,
+    PerceptualLoss,
     discriminator_loss,
     feature_matching_loss,
     generator_loss,
@@ -32,10 +33,16 @@ from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.models.building import CombinedModel, build_discriminator, build_generator
 
 Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
-PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
-
-
-# A training step reports its losses and other values, averaged over its batch.
+SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
+SCALER = {"scale": "scale", "held": "_growth_tracker"}  # saved name -> name in GradScaler's state
+WEIGHTED = (
+    "adversarial",
+    "reconstruction",
+    "structure",
+    "gradient",
+    "feature_matching",
+    "perceptual",
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,9 @@ class Figures:
     is_skipped: bool = False  # whether the step was skipped for a NaN or infinite loss or gradient
 
 
-# A batch is split into parts that fit into memory; their values are summed.
-
-
 @dataclass(frozen=True)
 class Part:
-    """Pairs that go through the networks together."""
+    """Pairs that go through the networks together; a batch is split into parts to save memory."""
 
     sketch: Tensor  # `(B, 1, H, W) in [-1, 1]`
     photo: Tensor  # the real photos, `(B, 3, H, W) in [-1, 1]`
@@ -107,7 +111,7 @@ class Trainer:
     """Everything that changes while a model is trained.
 
     `image_size` is the height and width; `perceptual` is needed only if the settings give it a
-    weight.
+    weight. `compiles` is False once compiling the networks has failed, which is reported.
 
     Raises:
         UsageError: If the settings do not fit the networks, or leave nothing to train.
@@ -122,14 +126,17 @@ class Trainer:
         device: Device,
         ranks: Ranks = ALONE,
         perceptual: PerceptualLoss | None = None,
+        report: Reporter = SILENT,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
+        self.report, self.compiles = report, config.run.compile
         self._weights = _weights(config.loss)
-        generator = device.place(ranks.prepare(build_generator(config.model)))
-        discriminator = build_discriminator(config.model, image_size)
-        networks.check_can_grow(discriminator, image_size, config.data.grow_from)
-        discriminator = device.place(ranks.prepare(discriminator))
+        generator = ranks.share_batch_norms(build_generator(config.model))
+        discriminator = ranks.share_batch_norms(
+            build_discriminator(config.model, image_size), has_penalty=config.loss.r1_weight > 0
+        )
+        generator, discriminator = device.place(generator), device.place(discriminator)
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
         networks.freeze(generator, config.freeze)
@@ -145,8 +152,10 @@ class Trainer:
         if config.run.checkpointing:
             networks.recompute_activations(generator)
         # The steps call these wrappers, through which the processes share gradients.
-        self._draw = networks.compiled(config, ranks.wrap(generator))
-        self._tell = networks.compiled(config, ranks.wrap(discriminator))
+        self._draw: Callable[..., Tensor] = ranks.wrap(generator)
+        self._tell: Judge = ranks.wrap(discriminator)
+        self._tell_twice: Judge = self._tell  # not compiled: the penalty derives it twice
+        self._awaits_compiler = self.compiles
 
     @property
     def generator(self) -> nn.Module:
@@ -164,6 +173,11 @@ class Trainer:
         A batch in several parts takes less memory but more time, because the photos are generated
         twice. The number of the step decides whether the gradient penalty applies.
         """
+        if self._awaits_compiler:
+            self._compile(parts, number)
+        return self._step(parts, number)
+
+    def _step(self, parts: Sequence[Part], number: int) -> tuple[Figures, Figures]:
         if len(parts) == 1:
             drawn = [self.generate(parts[0].sketch, parts[0].photo)]
         else:
@@ -177,7 +191,7 @@ class Trainer:
     def generate(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """Generate photos `(B, 3, H, W) in [-1, 1]` from sketches, in the real photos' size."""
         with self.device.autocast():
-            fake: Tensor = self._draw(sketch)
+            fake = self._draw(sketch)
         if fake.shape[-2:] != photo.shape[-2:]:
             fake = functional.interpolate(fake, photo.shape[-2:], mode="bilinear", antialias=True)
         return fake
@@ -190,12 +204,13 @@ class Trainer:
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
             share = self.ranks.count * part.weight  # gradients are averaged over all processes
-            with self._sharing(self._tell, is_last=index == len(parts) - 1):
+            with _sharing(self._tell, is_last=index == len(parts) - 1):
                 real_logits, fake_logits = self._judge_both(part, fake.detach())
                 total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
                 figures.add(share, loss=total, **signs(real_logits, fake_logits))
                 if loss.r1_weight and number % loss.r1_every == 0:
-                    penalty = self._gradient_penalty(part)
+                    photo = part.photo.detach().requires_grad_()
+                    penalty = r1_penalty(self._tell_twice(*part.seen(photo)).logits, photo)
                     figures.add(share, r1=penalty)
                     total = total + loss.r1_every * loss.r1_weight * penalty
                 self.scaler.scale(share * total).backward()  # type: ignore[no-untyped-call]
@@ -213,7 +228,7 @@ class Trainer:
         self.generator_optimizer.zero_grad(set_to_none=True)
         for index, part in enumerate(parts):
             share = self.ranks.count * part.weight  # gradients are averaged over all processes
-            with self._sharing(self._draw, is_last=index == len(parts) - 1):
+            with _sharing(self._draw, is_last=index == len(parts) - 1):
                 fake = drawn[index] if drawn else self.generate(part.sketch, part.photo)
                 losses = self.generator_losses(part, fake)
                 total = torch.stack([self._weights[n] * v for n, v in losses.items()]).sum()
@@ -258,8 +273,7 @@ class Trainer:
         `scale` is a factor of both learning rates, `discriminator` one of its learning rate alone.
         """
         optimizer = self.config.optimizer
-        rate = scale * optimizer.lr
-        rate *= rate_factor(optimizer, epoch=done, epochs=epochs)
+        rate = scale * optimizer.lr * rate_factor(optimizer, epoch=done, epochs=epochs)
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.discriminator_optimizer.param_groups:
@@ -272,7 +286,11 @@ class Trainer:
             tensors |= checkpoint.with_prefix(name, network.state_dict())
         for name, optimizer in self._optimizers().items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
-        return tensors | checkpoint.with_prefix("scaler", scaler_tensors(self.scaler))
+        if self.scaler.is_enabled():
+            scaler = self.scaler.state_dict()
+            for name, key in SCALER.items():
+                tensors[f"scaler.{name}"] = torch.tensor(float(scaler[key]), dtype=torch.float64)
+        return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state` returned.
@@ -286,7 +304,10 @@ class Trainer:
             for name, optimizer in self._optimizers().items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
-            restore_scaler(self.scaler, checkpoint.without_prefix("scaler", tensors))
+            if self.scaler.is_enabled() and "scaler.scale" in tensors:
+                found = {key: tensors[f"scaler.{name}"].item() for name, key in SCALER.items()}
+                found["_growth_tracker"] = int(found["_growth_tracker"])
+                self.scaler.load_state_dict(self.scaler.state_dict() | found)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             raise CheckpointError("the training state does not fit its settings") from error
 
@@ -297,27 +318,67 @@ class Trainer:
     def _judge_both(self, part: Part, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discriminator's logits of the real and of the generated photos."""
         if not self.config.loss.joint_batch:
-            photos = (part.photo, fake)
-            real, generated = (self._judge(self._tell, part, photo).logits for photo in photos)
-            return real, generated
+            of_real = self._judge(self._tell, part, part.photo)
+            return of_real.logits, self._judge(self._tell, part, fake).logits
         pairs = zip(part.seen(part.photo), part.seen(fake), strict=True)
         sketches, both = (torch.cat(halves) for halves in pairs)
         with self.device.autocast():
             real, generated = self._tell(sketches, both).logits.chunk(2)
         return real, generated
 
-    def _gradient_penalty(self, part: Part) -> Tensor:
-        photo = part.photo.detach().requires_grad_()
-        return r1_penalty(self._tell(*part.seen(photo)).logits, photo)
+    def _compile(self, parts: Sequence[Part], number: int) -> None:
+        """Compile both networks, unless a first step with them fails; undo that step.
 
-    def _sharing(
-        self, network: Callable[..., object], *, is_last: bool
-    ) -> contextlib.AbstractContextManager[object]:
-        """Let the processes exchange gradients once per step, after its last part."""
-        return contextlib.nullcontext() if is_last else self.ranks.not_sharing(network)
+        Much of what torch.compile cannot do shows only in the first backward pass. In the trial no
+        gradients are exchanged between processes, which then decide together.
+        """
+        self._awaits_compiler = False
+        before = {name: tensor.to("cpu", copy=True) for name, tensor in self.state().items()}
+        eager, ranks = (self._draw, self._tell), self.ranks
+        self._draw, self._tell = torch.compile(self.generator), torch.compile(self.discriminator)
+        self._tell_twice, self.ranks = self.discriminator, ALONE
+        gpus, failure = [self.device.torch] if self.device.torch.type == "cuda" else [], ""
+        with torch.random.fork_rng(gpus):
+            try:
+                self._step(parts, number)
+            except Exception as error:  # the compiler and its back ends raise errors of any kind
+                if isinstance(error, SketchError) or is_out_of_memory(error):
+                    raise
+                failure = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        (self._draw, self._tell), self._tell_twice, self.ranks = eager, eager[1], ranks
+        self.scaler = self.device.scaler()  # a failed step leaves it in the middle of one
+        self.restore(before)
+        self.compiles = ranks.all(not failure)
+        if self.compiles:
+            self._draw, self._tell = torch.compile(self._draw), torch.compile(self._tell)
+        else:
+            reason = failure or "it failed in another process"
+            self.report(Note(f"training without torch.compile: {reason}", is_warning=True))
 
     def _update(self, optimizer: torch.optim.Optimizer, network: nn.Module, figures: Sums) -> bool:
-        return update(optimizer, network, figures, scaler=self.scaler, ranks=self.ranks)
+        """Take an optimiser's step if loss and gradient are finite, in every process.
+
+        In fp16 the loss is scaled up so that small gradients do not vanish (Micikevicius et al.
+        2018, section 3.2). If the scale was too high, the gradient overflows, the step is skipped
+        and the scale halved. That is how the scale is found, and nothing is wrong with the run.
+
+        The gradients' norm is added to `figures`, which hold the loss.
+
+        Returns:
+            False if the step was skipped for another reason than the scale.
+        """
+        scaler, ranks = self.scaler, self.ranks
+        scaler.unscale_(optimizer)
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        figures.add(1.0, gradient_norm=norm)
+        finite = torch.isfinite(torch.stack([norm, figures.loss.to(norm.device)]))
+        has_gradient, has_loss = finite.tolist()  # waits for the device once
+        if ranks.all(has_gradient and has_loss):
+            scaler.step(optimizer)
+            return True
+        is_scaled = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
+        return ranks.all(has_loss) and is_scaled
 
     def _networks(self) -> dict[str, nn.Module]:
         return {
@@ -333,17 +394,18 @@ class Trainer:
         }
 
 
+def _sharing(
+    network: Callable[..., object], *, is_last: bool
+) -> contextlib.AbstractContextManager[object]:
+    """Let the processes exchange a network's gradients once per step, after its last part."""
+    keeping = getattr(network, "no_sync", contextlib.nullcontext)
+    return contextlib.nullcontext() if is_last else keeping()
+
+
 def _weights(loss: LossConfig) -> dict[str, float]:
     """Return the weights of the generator's losses that are not zero."""
-    named = {
-        "adversarial": loss.adversarial_weight,
-        "reconstruction": loss.reconstruction_weight,
-        "structure": loss.structure_weight,
-        "gradient": loss.gradient_weight,
-        "feature_matching": loss.feature_matching_weight,
-        "perceptual": loss.perceptual_weight,
-    }
-    found = {name: weight for name, weight in named.items() if weight}
+    weights = {name: float(getattr(loss, f"{name}_weight")) for name in WEIGHTED}
+    found = {name: weight for name, weight in weights.items() if weight}
     if not found:
         raise UsageError(
             "all losses of the generator have weight 0, so there is nothing to train",
@@ -359,59 +421,3 @@ def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         "fake_accuracy": (fake < 0).float().mean(),
         "real_sign": real.float().sign().mean(),
     }
-
-
-# An optimiser's step is taken only if loss and gradient are finite, also in fp16.
-
-SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
-
-
-def update(
-    optimizer: torch.optim.Optimizer,
-    network: nn.Module,
-    figures: Sums,
-    *,
-    scaler: GradScaler,
-    ranks: Ranks,
-) -> bool:
-    """Take an optimiser's step if loss and gradient are finite.
-
-    In fp16 the loss is scaled up so that small gradients do not vanish (Micikevicius et al. 2018,
-    section 3.2). If the scale was too high, the gradient overflows, the step is skipped and the
-    scale halved. That is how the scale is found, and nothing is wrong with the run.
-
-    The gradients are still scaled; their norm is added to `figures`, which hold the loss. The
-    scaler's `update` is left to the caller. No process skips a step that the others take.
-
-    Returns:
-        False if the step was skipped for another reason than the scale.
-    """
-    scaler.unscale_(optimizer)
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    figures.add(1.0, gradient_norm=norm)
-    finite = torch.isfinite(torch.stack([norm, figures.loss.to(norm.device)]))
-    has_gradient, has_loss = finite.tolist()  # waits for the device once
-    if ranks.all(has_gradient and has_loss):
-        scaler.step(optimizer)
-        return True
-    is_scaled = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
-    return ranks.all(has_loss) and is_scaled
-
-
-def scaler_tensors(scaler: GradScaler) -> dict[str, Tensor]:
-    """Return the loss scale and its age in steps; nothing if the loss is not scaled."""
-    state = scaler.state_dict()
-    names = {"scale": "scale", "held": "_growth_tracker"}
-    return {
-        name: torch.tensor(float(state[key]), dtype=torch.float64)
-        for name, key in names.items()
-        if key in state
-    }
-
-
-def restore_scaler(scaler: GradScaler, tensors: Mapping[str, Tensor]) -> None:
-    """Restore what `scaler_tensors` returned; if that is empty, keep the initial scale."""
-    if scaler.is_enabled() and tensors:
-        found = {"scale": tensors["scale"].item(), "_growth_tracker": int(tensors["held"].item())}
-        scaler.load_state_dict(scaler.state_dict() | found)
