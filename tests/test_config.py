@@ -46,7 +46,7 @@ def test_a_preset_knows_its_own_name():
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(UsageError, match="'classic'") as caught:
         settings.preset("classic")
-    assert caught.value.hint == "known: modern, paper, pix2pix"
+    assert caught.value.hint == "choose from: modern, paper, pix2pix"
 
 
 def test_configs_cannot_be_changed(preset):

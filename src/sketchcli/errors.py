@@ -89,11 +89,11 @@ SIMILAR = 0.6  # fraction of letters in common, from which on a name may be mean
 MOST = 3
 
 
-def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "known") -> str:
-    """Return a hint: the names that may be meant, then all known names after a label.
+def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "choose from") -> str:
+    """Return a hint: the names that may be meant, then all names after a label.
 
     >>> did_you_mean("cukh", ["cuhk", "demo"])
-    "did you mean 'cuhk'? known: cuhk, demo"
+    "did you mean 'cuhk'? choose from: cuhk, demo"
     >>> did_you_mean("mine", [], label="runs")
     'runs: none yet'
     """

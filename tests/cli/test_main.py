@@ -32,10 +32,10 @@ def test_no_arguments_show_the_help(sketch2img):
     [
         (["draw"], ExitCode.USAGE, "draw"),
         (["train", "--epochs", "0"], ExitCode.USAGE, "epochs"),
-        (["train", "--preset", "best"], ExitCode.USAGE, "known: modern, paper"),
+        (["train", "--preset", "best"], ExitCode.USAGE, "choose from: modern, paper"),
         (["train", "nosuch"], ExitCode.DATA, "nosuch"),
         (["fetch-data"], ExitCode.USAGE, "no dataset or network"),
-        (["fetch-data", "nosuch"], ExitCode.USAGE, "known: cityscapes"),
+        (["fetch-data", "nosuch"], ExitCode.USAGE, "choose from: cityscapes"),
         (["preprocess"], ExitCode.USAGE, "exactly one way"),
         (["preprocess", "nosuch"], ExitCode.DATA, "nosuch"),
         (["preprocess", "--sketches", "here"], ExitCode.USAGE, "--sketches needs --photos"),

@@ -185,7 +185,7 @@ def test_the_exact_command_is_kept(sketch2img, home, monkeypatch):
 def test_an_unknown_generator_is_named_with_the_known_ones(sketch2img, trained):
     outcome = sketch2img("train", "--generator", "vae")
     assert outcome.code == ExitCode.USAGE
-    assert "known: cnn, resnet, resunet" in outcome.stderr
+    assert "choose from: cnn, resnet, resunet" in outcome.stderr
 
 
 def test_with_nothing_prepared_training_draws_the_demo_set(sketch2img, monkeypatch, tmp_path):

@@ -89,7 +89,7 @@ def test_features_of_real_faces(shared, networks):
 
 def test_places_put_the_points_where_sface_wants_them(shared, networks):
     real = three(shared, (250, 200))
-    for place in faces.open_faces(networks).look(real):
+    for place in faces.Faces(networks).look(real):
         # CUHK's crops have the eyes at (75, 125) and (125, 125) of 200x250.
         eyes = np.array([[75, 125], [125, 125]]) * faces.LONGER_SIDE / 250
         moved = eyes @ place[:, :2].T + place[:, 2]
@@ -104,6 +104,6 @@ def test_places_put_the_points_where_sface_wants_them(shared, networks):
 def test_rows_of_the_design(shared, networks, predictor, similarity, rate, first):
     pictures = cuhk(shared)
     ours, theirs = extract(faces.EXTRACTOR, pictures[predictor], pictures["real"], networks)
-    assert faces.face_similarity(ours, theirs).mean() == pytest.approx(similarity, abs=TOLERANCE)
+    assert faces.cosines(ours, theirs).mean() == pytest.approx(similarity, abs=TOLERANCE)
     assert faces.verification_eer(ours, theirs) == pytest.approx(rate, abs=TOLERANCE)
-    assert faces.rank_1(ours, theirs).mean() == pytest.approx(first, abs=TOLERANCE)
+    assert faces.rank(ours, theirs, among=1).mean() == pytest.approx(first, abs=TOLERANCE)

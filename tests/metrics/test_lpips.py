@@ -120,7 +120,7 @@ def test_the_formula_in_plain_numpy():
         ((features(a) - features(b)) ** 2 @ head).mean() for a, b in zip(*pictures, strict=True)
     ]
     np.testing.assert_allclose(
-        lpips.lpips_alex(pictures[0], pictures[1], network), expected, rtol=1e-5
+        lpips.distances(pictures[0], pictures[1], network), expected, rtol=1e-5
     )
 
 
@@ -194,5 +194,5 @@ def test_the_tensors_of_another_network_are_refused(tmp_path):
 def test_the_figures_of_the_design(shared, tmp_path, predictor, expected):
     network = lpips.load_lpips_alex(converted("lpips-alex", tmp_path))
     pictures = cuhk(shared)
-    scores = lpips.lpips_alex(pictures[predictor], pictures["real"], network)
+    scores = lpips.distances(pictures[predictor], pictures["real"], network)
     assert scores.mean() == pytest.approx(expected, abs=0.005)

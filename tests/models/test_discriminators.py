@@ -103,4 +103,4 @@ def test_wrong_options_are_all_listed_in_one_error(name):
 def test_an_unknown_discriminator_lists_the_known_ones():
     with pytest.raises(UsageError, match="unknown discriminator 'pixel'") as caught:
         build_discriminator(ModelConfig(discriminator="pixel"), SIZE)
-    assert caught.value.hint == "known: dense, patch"
+    assert caught.value.hint == "choose from: dense, patch"

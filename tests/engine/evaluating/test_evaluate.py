@@ -84,7 +84,7 @@ def test_a_model_stands_beside_every_baseline(evaluate, dataset):
 
 def test_all_metrics_without_a_network_are_the_default(evaluate):
     result = evaluate(EvalConfig())
-    assert {"ssim", "fsim", "texture-distance"} <= result.metrics.keys()
+    assert {"ssim", "fsim", "colour-shift"} <= result.metrics.keys()
     assert result.unavailable["lpips-alex"] == "sketch2img fetch-data lpips-alex"
     assert (
         result.unavailable["rank-1"] == "sketch2img fetch-data yunet; sketch2img fetch-data sface"

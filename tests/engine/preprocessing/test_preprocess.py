@@ -260,7 +260,7 @@ def test_the_newest_set_is_found(folders, home):
     assert find_prepared(home / "prepared" / "first").description.name == "first"
     with pytest.raises(DataError) as caught:
         find_prepared(home / "third")
-    assert caught.value.hint == "known: first, second"
+    assert caught.value.hint == "choose from: first, second"
 
 
 def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
