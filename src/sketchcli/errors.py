@@ -90,7 +90,7 @@ MOST = 3
 
 
 def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "choose from") -> str:
-    """Return a hint: the names that may be meant, then all names after a label.
+    """Return a hint: the names that may be meant, then all known names after a label.
 
     >>> did_you_mean("cukh", ["cuhk", "demo"])
     "did you mean 'cuhk'? choose from: cuhk, demo"

@@ -44,7 +44,7 @@ class Lpips(nn.Module):
         self.title, self.smallest = title, smallest
         self.stages = nn.ModuleList(stages)
         self.heads = nn.ParameterList(nn.Parameter(torch.empty(count)) for count in channels)
-        self.last: tuple[Pixels, int, list[Tensor]] | None = None
+        self.last: tuple[Pixels, slice, list[Tensor]] | None = None
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distances `(B,)`, in float64, of images `(B, 3, H, W)` in [0, 255]."""
@@ -66,13 +66,13 @@ class Lpips(nn.Module):
             distances += squares @ head.double()
         return distances
 
-    def real_directions(self, real: Pixels, start: int) -> list[Tensor]:
-        """Return the `directions` of a batch of real photos; those of the last call are cached.
+    def real_directions(self, real: Pixels, part: slice) -> list[Tensor]:
+        """Return the `directions` of some of the real photos; those of the last call are cached.
 
         `eval` compares one method after the other with the same array.
         """
-        if self.last is None or self.last[0] is not real or self.last[1] != start:
-            self.last = real, start, self.directions(_planes(real[start : start + BATCH]))
+        if self.last is None or self.last[0] is not real or self.last[1] != part:
+            self.last = real, part, self.directions(_planes(real[part]))
         return self.last[2]
 
 
@@ -95,7 +95,7 @@ def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.flo
     for start in range(0, len(real), BATCH):
         part = slice(start, start + BATCH)
         ours = network.directions(_planes(generated[:1] if is_one else generated[part]))
-        found[part] = network.between(ours, network.real_directions(real, start)).numpy()
+        found[part] = network.between(ours, network.real_directions(real, part)).numpy()
     return found
 
 
