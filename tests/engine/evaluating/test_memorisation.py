@@ -4,7 +4,6 @@ import pytest
 from sketchcli.engine.evaluating import features
 from sketchcli.engine.evaluating.features import (
     SIDE,
-    copy_limit,
     distances,
     memorisation,
     memorisation_thumbnails,
@@ -17,7 +16,7 @@ def flat(*values):
 
 
 def examined(generated, real, training):
-    return memorisation(generated, real, training, copy_limit(real, training))
+    return memorisation([generated], real, training)[0]
 
 
 @pytest.fixture

@@ -71,10 +71,9 @@ def evaluate_split(
         raise UsageError(
             "there is nothing to evaluate", hint="add --model MODEL or folders of generated photos"
         )
-    about = dataset.description
-    tools = features.open_tools(config.metrics, size=about.size)
+    tools = features.open_tools(config.metrics, size=dataset.description.size)
     stored, reference = dataset.split(split), references.reference_of_split(dataset, split)
-    training = dataset.split(splits.TRAIN) if splits.TRAIN in about.counts else None
+    training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     names = references.of_all(models, folders)
     loaded = [load_model(weights, device) for weights in models]
     drawing = [references.model_candidate(names[model.path], model, stored) for model in loaded]
@@ -88,24 +87,19 @@ def evaluate_split(
     more = {
         candidate.name: {
             "trained_on": count,
-            "discriminator": references.discriminator_score(
-                model, stored, candidate, device, reporter
-            ),
+            "discriminator": references.discriminator_score(model, stored, candidate, reporter),
             "on_training": _on_training(model, training, tools, reporter),
         }
         for model, candidate, count in zip(loaded, drawing, seen, strict=True)
     }
-    warnings = list(_doubts(loaded, names, folders, dataset, is_untrained=training is None))
-    protocol = {
-        "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
-        f"fingerprint {about.fingerprint[:MARK]}",
-        "models": f"photos generated in {device.precision} on {device.torch.type}",
-    }
     result, evidence = _compare(
         reference, candidates, tools, training, more=more, reporter=reporter
     )
+    doubts = _doubts(loaded, names, folders, dataset, is_untrained=training is None)
     result = replace(
-        result, warnings=(*result.warnings, *warnings), protocol=result.protocol | protocol
+        result,
+        warnings=(*result.warnings, *doubts),
+        protocol=result.protocol | _protocol(dataset, device),
     )
     return _written(result, evidence, config.folder)
 
@@ -149,28 +143,25 @@ def _compare(
     reporter: Reporter,
 ) -> tuple[EvalResult, Evidence]:
     """Compute and rank the scores of all methods; `more` has further fields of some, by name."""
-    small = None if training is None else features.memorisation_thumbnails(training.photos)
     real = features.look(reference, tools, reporter)
     measured = features.measure(candidates, reference, tools, real, reporter)
     figures = {
         name: _ranked([_figure_of(metric, name, m, real) for m in measured], metric.DIRECTION)
         for name, metric in tools.metrics.items()
     }
-    limit = 0.0 if small is None else features.copy_limit(real.thumbnails, small)
+    photos = None if training is None else training.photos
+    copied = features.memorisation([m.thumbnails for m in measured], real.thumbnails, photos)
     scores = tuple(
         PredictorScore(
             candidate.name,
             candidate.kind,
             {name: row[index] for name, row in figures.items()},
             source=candidate.source,
-            memorisation=None
-            if small is None
-            else features.memorisation(own.thumbnails, real.thumbnails, small, limit),
+            memorisation=copied[index],
             **more.get(candidate.name, {}),
         )
-        for index, (candidate, own) in enumerate(zip(candidates, measured, strict=True))
+        for index, candidate in enumerate(candidates)
     )
-    height, width = reference.size
     result = EvalResult(
         real=reference.name,
         count=len(reference),
@@ -182,7 +173,7 @@ def _compare(
         protocol={
             "program": f"sketch2img {__version__}",
             "pictures": f"{len(reference)}",
-            "size": f"{width}x{height} pixels",
+            "size": f"{reference.size[1]}x{reference.size[0]} pixels",
             **PROTOCOL,
         },
     )
@@ -262,6 +253,15 @@ def _on_training(
     quick_tools, no_features = replace(tools, scores=quick, extractors={}), Measured({}, {})
     (measured,) = features.measure([candidate], reference, quick_tools, no_features, reporter)
     return {name: float(values.mean()) for name, values in measured.values.items()}
+
+
+def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
+    about = dataset.description
+    return {
+        "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
+        f"fingerprint {about.fingerprint[:MARK]}",
+        "models": f"photos generated in {device.precision} on {device.torch.type}",
+    }
 
 
 def _doubts(

@@ -319,24 +319,25 @@ def memorisation_thumbnails(photos: Iterable[Pixels]) -> Pixels:
     return np.stack([images.resize(photo, (SIDE, SIDE)) for photo in photos])
 
 
-def copy_limit(real: Pixels, training: Pixels) -> float:
-    """Return the nearness below which a photo counts as a copy, from thumbnails of both.
-
-    If 5% of the real test photos are training photos themselves, no photo can count as a copy.
-    """
-    _, nearness = distances(real, training)
-    return float(np.quantile(nearness, BY_CHANCE))
-
-
 def memorisation(
-    generated: Pixels, real: Pixels, training: Pixels, limit: float
-) -> MemorisationScore:
-    """Score the thumbnails of generated photos, in the order of the real photos."""
-    least, nearness = distances(generated, training)
-    to_real = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
-    return MemorisationScore(
-        share_copied=float((nearness < limit).mean()), share_nearer=float((least < to_real).mean())
-    )
+    generated: Sequence[Pixels], real: Pixels, training: Iterable[Pixels] | None
+) -> list[MemorisationScore | None]:
+    """Score the thumbnails of each method's photos, in the order of the real photos.
+
+    There are no scores without training photos. If 5% of the real test photos are training photos
+    themselves, no photo can count as a copy.
+    """
+    if training is None:
+        return [None for _ in generated]
+    small = memorisation_thumbnails(training)
+    limit = np.quantile(distances(real, small)[1], BY_CHANCE)
+    found: list[MemorisationScore | None] = []
+    for pictures in generated:
+        least, nearness = distances(pictures, small)
+        to_real = np.abs(pictures.astype(np.float64) - real).mean(axis=(1, 2, 3))
+        copied, nearer = (nearness < limit).mean(), (least < to_real).mean()
+        found.append(MemorisationScore(share_copied=float(copied), share_nearer=float(nearer)))
+    return found
 
 
 def distances(pictures: Pixels, training: Pixels) -> tuple[Values, Values]:

@@ -212,11 +212,7 @@ def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:
 
 
 def discriminator_score(
-    model: LoadedModel,
-    split: StoredSplit,
-    candidate: Candidate,
-    device: Device,
-    reporter: Reporter,
+    model: LoadedModel, split: StoredSplit, candidate: Candidate, reporter: Reporter
 ) -> DiscriminatorScore | None:
     """Score the discriminator next to a model's weights; note why if it cannot be scored."""
     try:
@@ -228,10 +224,10 @@ def discriminator_score(
         message = "discriminator not scored; there is no training state for this image size"
         reporter(Note(f"{model.path}: {message} next to the weights"))
         return None
-    judge = device.place(discriminator).eval()
+    judge = model.device.place(discriminator).eval()
     return rates(
-        _probabilities(judge, split, split.photos.take, device),
-        _probabilities(judge, split, candidate.read, device),
+        _probabilities(judge, split, split.photos.take, model.device),
+        _probabilities(judge, split, candidate.read, model.device),
     )
 
 
