@@ -31,7 +31,6 @@ from sketchcli.images import Floats
 from sketchcli.metrics import faces
 from sketchcli.registry import Named
 
-RESULT = "result.json"
 PROTOCOL = {
     "aggregation": "mean over images of the values per image, in float64",
     "data range": "255 (uint8 RGB)",
@@ -193,7 +192,7 @@ def _written(result: EvalResult, evidence: Evidence, folder: Path | None) -> Eva
         folder.mkdir(parents=True, exist_ok=True)
     charts.write(folder, result, evidence)
     write_csv(folder / CSV_NAME, evidence)
-    files.write_json(folder / RESULT, asdict(result) | {"folder": str(folder)})
+    files.write_json(folder / "result.json", asdict(result) | {"folder": str(folder)})
     evaluation_report.write(folder, result, evidence)
     return result
 
@@ -203,20 +202,17 @@ def _info(name: str, metric: Named, scores: Sequence[PredictorScore]) -> MetricI
     title = metric.TITLE
     if getattr(metric, "IS_OF_A_NUMBER", False):
         title += f" of {max(score.figures[name].count for score in scores)}"
-    is_of_set, is_share = hasattr(metric, "compare"), getattr(metric, "IS_SHARE", False)
-    interval = INTERVALS[is_of_set, is_share]
-    return MetricInfo(
-        title, metric.DIRECTION, f"{features.protocol_of(metric)}. {INTERVAL}: {interval}"
-    )
+    interval = INTERVALS[hasattr(metric, "compare"), getattr(metric, "IS_SHARE", False)]
+    protocol = f"{features.protocol_of(metric)}. 95% confidence interval: {interval}"
+    return MetricInfo(title, metric.DIRECTION, protocol)
 
 
 def _few(reference: Reference, tools: Tools) -> list[str]:
-    limits = {n: m.FEW for n, m in tools.metrics.items() if hasattr(m, "FEW")}
     return [
-        f"{tools.metrics[name].TITLE} on {len(reference)} images is biased upwards, because there "
-        f"are fewer than {limit}; compare it only with scores on as many images"
-        for name, limit in limits.items()
-        if len(reference) < limit
+        f"{metric.TITLE} on {len(reference)} images is biased upwards, because there are fewer "
+        f"than {metric.FEW}; compare it only with scores on as many images"
+        for metric in tools.metrics.values()
+        if len(reference) < getattr(metric, "FEW", 0)
     ]
 
 
@@ -327,8 +323,6 @@ def _ranked(figures: Sequence[Figure], direction: str) -> list[Figure]:
 # other than any two images are (KID's kernel matrix gets its diagonal back, the EER's impostors
 # contain genuine pairs). Such a score gets its interval from random halves without repetition.
 
-Compare = Callable[[Floats, Floats], float]
-INTERVAL = "95% confidence interval"
 # (whether the score is of two whole sets, whether it is a fraction) -> its interval
 INTERVALS = {
     (False, False): "bias-corrected, accelerated bootstrap, 5,000 resamples of images",
@@ -398,7 +392,11 @@ def estimate_share(values: Values) -> Figure:
 
 
 def estimate_set(
-    compare: Compare, generated: Floats, real: Floats, *, is_share: bool = False
+    compare: Callable[[Floats, Floats], float],
+    generated: Floats,
+    real: Floats,
+    *,
+    is_share: bool = False,
 ) -> Figure:
     """Return a score of two sets of features, whose rows are paired.
 
@@ -446,7 +444,7 @@ def _wilson(share: float, effective: float, count: int) -> Figure:
 
 
 def _figure(value: float, low: float, high: float, count: int) -> Figure:
-    value_, low_, high_ = (
-        float(number) if math.isfinite(number) else None for number in (value, low, high)
-    )
-    return Figure(value_, low_, high_, count, rank=None)
+    def known(number: float) -> float | None:
+        return float(number) if math.isfinite(number) else None
+
+    return Figure(known(value), known(low), known(high), count, rank=None)

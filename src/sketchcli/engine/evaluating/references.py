@@ -36,9 +36,6 @@ from sketchcli.images import Pixels
 from sketchcli.models.building import build_discriminator
 
 KEPT_BYTES = 500_000_000  # bytes of generated photos that are kept in memory per model
-WHOLE = (
-    "provide exactly one generated photo for every real photo; partial scores are not comparable"
-)
 
 
 def reference_of_split(dataset: PreparedSet, name: str) -> Reference:
@@ -123,7 +120,11 @@ def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> N
     ):
         if files:
             more = f", and {len(files) - 1} more" if len(files) > 1 else ""
-            raise DataError(f"{folder}: {files[0].name} {fault}{more}", hint=WHOLE)
+            raise DataError(
+                f"{folder}: {files[0].name} {fault}{more}",
+                hint="provide exactly one generated photo for every real photo; partial scores are "
+                "not comparable",
+            )
 
 
 def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
@@ -171,10 +172,7 @@ def _flat(split: StoredSplit) -> Iterator[Values]:
     for rows in batches(len(split), max(1, BLOCK // (height * width))):
         yield split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
 
-
-# This section names the methods of one table.
-
-ALONE = "model"
+    # This section names the methods of one table.
 
 
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
@@ -186,7 +184,7 @@ def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     parts = {path: _of_model(path) for path in models}
     parts |= {path: path.resolve().parts for path in folders}
     names = {path: _shortest(path, parts) for path in parts}
-    return names | dict.fromkeys(models, ALONE) if len(models) == 1 else names
+    return names | dict.fromkeys(models, "model") if len(models) == 1 else names
 
 
 def _of_model(weights: Path) -> tuple[str, ...]:
