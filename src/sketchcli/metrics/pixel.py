@@ -28,8 +28,7 @@ def mse(generated: Pixels, real: Pixels) -> Values:
     >>> mse(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
     [40000.0]
     """
-    squares = np.square(generated.astype(np.float64) - real)
-    scores: Values = squares.mean(axis=(1, 2, 3))
+    scores: Values = np.square(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
 

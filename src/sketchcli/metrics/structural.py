@@ -17,7 +17,7 @@ NAMES = ("ssim", "ms-ssim", "gradient", "fsim")
 # The window is 7x7 and uniform, the data range 255, and the mean is taken over all pixels, with
 # mirrored borders. Implementations that exclude the border (scikit-image's) score up to 0.02 lower
 # on portraits with plain backgrounds. The values agree with those of torchmetrics up to rounding;
-# its convolution takes twenty times as long.
+# its convolution takes far longer.
 
 WINDOW = 7
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2

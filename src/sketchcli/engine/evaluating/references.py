@@ -111,11 +111,11 @@ def baselines(training: StoredSplit | None, split: StoredSplit) -> tuple[Candida
 
 
 def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> None:
-    strangers = [file for file in pairing.unpaired if file in ours]
+    extra = [file for file in pairing.unpaired if file in ours]
     missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
     for files, fault in (
         (missing, "is missing"),
-        (strangers, "has no matching real photo"),
+        (extra, "has no matching real photo"),
         (pairing.duplicates, "has the same name as another image"),
     ):
         if files:
