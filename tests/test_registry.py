@@ -83,9 +83,9 @@ NAMES = {
         "sface", "yunet",
     ],
     registry.METRICS: [
-        "colour-shift", "edges", "face-similarity", "fid", "fsim", "gradient", "kid",
-        "lpips-alex", "lpips-vgg", "mae", "ms-ssim", "mse", "precision", "psnr", "rank-1",
-        "rank-5", "recall", "sharpness", "ssim", "texture-distance", "verification-eer",
+        "colour-shift", "face-similarity", "fid", "fsim", "gradient", "kid", "lpips-alex",
+        "lpips-vgg", "mae", "ms-ssim", "mse", "precision", "psnr", "rank-1", "rank-5", "recall",
+        "sharpness", "ssim", "verification-eer",
     ],
 }
 # fmt: on
@@ -106,13 +106,15 @@ def test_a_file_of_several_names_has_an_entry_for_each(group):
         assert sorted(getattr(module, "ENTRIES", ())) == sorted(getattr(module, "NAMES", ()))
 
 
-def test_the_extractors_are_those_that_metrics_ask_for():
-    asked = {
-        getattr(registry.load(registry.METRICS, n), "FEATURES", "") for n in NAMES[registry.METRICS]
-    }
-    assert set(registry.extractors()) == asked - {""}
-
-
 def test_the_error_says_what_kind_of_name_it_is():
     with pytest.raises(UsageError, match="unknown generator 'vnet'"):
         registry.load(registry.GENERATORS, "vnet")
+
+
+@pytest.mark.parametrize(("name", "instead"), [("texture-distance", "kid"), ("edges", "fsim")])
+def test_a_removed_metric_names_what_to_choose_instead(name, instead):
+    with pytest.raises(UsageError, match=f"the metric '{name}' has been removed") as caught:
+        registry.load(registry.METRICS, name)
+    assert instead in caught.value.hint
+    assert instead in NAMES[registry.METRICS]
+    assert name not in registry.names(registry.METRICS)

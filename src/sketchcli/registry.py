@@ -21,8 +21,15 @@ STYLES = "sketchcli.sketching"
 
 _KINDS = {ASSETS: "dataset or network", STYLES: "style"}  # for messages, if not the folder's name
 
+# Names that older versions had -> what to choose instead.
+_REMOVED = {
+    METRICS: {
+        "texture-distance": "kid (sets of images) or lpips-alex (pairs)",
+        "edges": "fsim or ssim",
+    }
+}
+
 _NAMES = re.compile(r"^NAMES = (\([^)]*\))", re.MULTILINE)
-_EXTRACTOR = re.compile(r"^EXTRACTOR = ", re.MULTILINE)
 
 
 class Entry(SimpleNamespace):
@@ -46,15 +53,12 @@ def load(group: str, name: str) -> Named:
     modules = _modules(group)
     if name not in modules:
         kind = _KINDS.get(group) or group.rpartition(".")[2].removesuffix("s")
+        if instead := _REMOVED.get(group, {}).get(name):
+            raise UsageError(f"the {kind} '{name}' has been removed", hint=f"choose {instead}")
         raise UsageError(f"unknown {kind} '{name}'", hint=did_you_mean(name, sorted(modules)))
     module = importlib.import_module(f"{group}.{modules[name]}")
     entry: Named = module.ENTRIES[name] if hasattr(module, "ENTRIES") else module
     return entry
-
-
-def extractors() -> list[str]:
-    """Return the metric modules with an `EXTRACTOR` of the features that their metrics compare."""
-    return [path.stem for path in _files(METRICS) if _EXTRACTOR.search(_text(path))]
 
 
 def extractor(name: str) -> Entry:

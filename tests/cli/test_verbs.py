@@ -1,6 +1,7 @@
 """What reaches the engine, and what reaches the user."""
 
 import json
+import shutil
 
 import pytest
 
@@ -11,9 +12,18 @@ from sketchcli.cli.train import resolve_config
 from sketchcli.errors import ExitCode, UsageError
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The home of the first test that asks for a model, and what `train` said."""
+    return {"home": tmp_path_factory.mktemp("trained") / "home"}
+
+
 @pytest.fixture
-def trained(sketch2img, tmp_path):
+def trained(sketch2img, tmp_path, home, kept):
     """A drawn set, fetched and prepared, and a model of one epoch."""
+    if "outcome" in kept:
+        shutil.copytree(kept["home"], home)
+        return kept["outcome"]
     small = tmp_path / "small.toml"
     small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
     for command in (
@@ -23,6 +33,8 @@ def trained(sketch2img, tmp_path):
     ):
         outcome = sketch2img(*command.split())
         assert outcome.code == 0, outcome.stderr
+    shutil.copytree(home, kept["home"])
+    kept["outcome"] = outcome
     return outcome
 
 

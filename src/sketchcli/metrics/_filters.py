@@ -1,7 +1,9 @@
-"""Small linear filters over grey images, and the loading of converted networks."""
+"""What several metrics share: grey images, gradients, and the loading of converted networks."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,95 +13,54 @@ from sketchcli import checkpoint
 from sketchcli.device import channels_last
 from sketchcli.errors import CheckpointError
 from sketchcli.images import LUMA, Pixels
+from sketchcli.images.opencv import cv2
 
 Values = NDArray[np.float64]
-Border = Literal["zero", "mirror", "repeat"]  # padding; "repeat" continues a b c as c b a | a b c
-_PAD: dict[Border, Literal["constant", "reflect", "symmetric"]] = {
-    "zero": "constant",
-    "mirror": "reflect",
-    "repeat": "symmetric",
-}
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def correlate(pictures: Values, kernel: Values) -> Values:
-    """Return the weighted sum of each pixel's neighbours, where the kernel fits into the image.
-
-    Images `(..., H, W)` and a kernel `(h, w)` give `(..., H - h + 1, W - w + 1)`.
-    """
-    rows = pictures.shape[-2] - kernel.shape[0] + 1
-    columns = pictures.shape[-1] - kernel.shape[1] + 1
-    total = np.zeros((*pictures.shape[:-2], rows, columns))
-    for (y, x), weight in np.ndenumerate(kernel):
-        if weight:
-            total += weight * pictures[..., y : y + rows, x : x + columns]
-    return total
-
-
-def pad(
-    pictures: Values, rows: tuple[int, int], columns: tuple[int, int], border: Border
-) -> Values:
-    """Pad images `(..., H, W)` with rows above and below, and columns left and right."""
-    around = [(0, 0)] * (pictures.ndim - 2) + [rows, columns]
-    return np.pad(pictures, around, mode=_PAD[border])
-
-
-def gaussian(radius: int, sigma: float) -> Values:
-    """Return the weights of a sampled Gaussian, `(2 radius + 1,)`, with sum 1."""
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights /= weights.sum()
-    return np.asarray(weights, np.float64)
-
-
-def smooth(pictures: Values, weights: Values) -> Values:
-    """Correlate rows, then columns, with the same weights, where these fit into the image."""
-    return correlate(correlate(pictures, weights[:, None]), weights[None, :])
-
-
-def slopes(
-    pictures: Values, side: tuple[float, float, float], border: Border
-) -> tuple[Values, Values]:
-    """Return the differences downwards and to the right over three pixels, `(..., H, W)` each.
-
-    `side` holds the weights across the difference: Sobel's are (1, 2, 1), Prewitt's (1, 1, 1).
-    """
-    padded = pad(pictures, (1, 1), (1, 1), border)
-    kernel = np.outer([-1.0, 0.0, 1.0], side)
-    return correlate(padded, kernel), correlate(padded, kernel.T)
-
-
-def slope(pictures: Values, side: tuple[float, float, float], border: Border) -> Values:
-    """Return the magnitude of the gradient, `(..., H, W)`; for the arguments see `slopes`."""
-    return np.hypot(*slopes(pictures, side, border))
-
-
-def reduce(pictures: Values, factor: int) -> Values:
-    """Return every `factor`-th pixel of the running mean over `factor` x `factor` pixels.
-
-    As in the reference programs of FSIM and GMSD, images `(..., H, W)` are padded with zeros, and
-    the mean is aligned as by Matlab's `conv2(..., 'same')`. A factor of 1 changes nothing.
-    """
-    around = ((factor - 1) // 2, factor // 2)
-    weights = np.full((factor, 1), 1 / factor)
-    padded = pad(pictures, around, around, "zero")
-    return correlate(correlate(padded, weights), weights.T)[..., ::factor, ::factor]
-
-
-# Grey images are unrounded floats.
-
-
-def grey(photos: Pixels) -> NDArray[np.float64]:
-    """Return 0.299 R + 0.587 G + 0.114 B in [0, 255], `(..., H, W)`, of uint8 `(..., H, W, 3)`.
+def grey(photos: Pixels) -> Values:
+    """Return 0.299 R + 0.587 G + 0.114 B in [0, 255], unrounded, of uint8 `(..., 3)`.
 
     >>> grey(np.full((1, 1, 1, 3), 200, np.uint8)).round(4).tolist()
     [[[200.0]]]
     """
-    values: NDArray[np.float64] = photos.astype(np.float64) @ LUMA.astype(np.float64)
+    values: Values = photos.astype(np.float64) @ LUMA.astype(np.float64)
     return values
 
 
-# The tensors of evaluation networks are loaded from converted files into our own graphs.
+def per_image(compare: Callable[[Pixels, Pixels], float]) -> Callable[[Pixels, Pixels], Values]:
+    """Turn a value of two images `(H, W, 3)` into the values `(N,)` of images `(N, H, W, 3)`."""
 
-Network = TypeVar("Network", bound=nn.Module)
+    @wraps(compare)
+    def score(generated: Pixels, real: Pixels) -> Values:
+        pairs = zip(generated, real, strict=True)
+        return np.array([compare(ours, theirs) for ours, theirs in pairs], np.float64)
+
+    return score
+
+
+def slope(picture: Values, across: tuple[float, float, float]) -> Values:
+    """Return the magnitude of the gradient of an image `(H, W)`, which is 0 beyond its border.
+
+    It comes from differences over three pixels, with the weights `across` them: Scharr's are
+    proportional to (3, 10, 3), Prewitt's to (1, 1, 1).
+    """
+    along, border = np.array([-1.0, 0.0, 1.0]), cv2.BORDER_CONSTANT
+    right = cv2.sepFilter2D(picture, -1, along, np.array(across), borderType=border)
+    down = cv2.sepFilter2D(picture, -1, np.array(across), along, borderType=border)
+    return np.hypot(down, right)
+
+
+def reduce(picture: Values, factor: int, border: int = cv2.BORDER_CONSTANT) -> Values:
+    """Return every `factor`-th pixel of the running mean over `factor` x `factor` pixels.
+
+    As in the reference programs of FSIM and GMSD, an image `(H, W)` is 0 beyond its border unless
+    `border` says otherwise, and the mean is aligned as by Matlab's `conv2(..., 'same')`.
+    """
+    anchor = (factor - 1) // 2
+    means = cv2.blur(picture, (factor, factor), anchor=(anchor, anchor), borderType=border)
+    return np.asarray(means, np.float64)[::factor, ::factor]
 
 
 def filled(network: Network, file: Path) -> Network:

@@ -5,6 +5,8 @@ torchvision: the average pools exclude the padding, and the last block has a max
 conversion folds the batch normalisations into the convolutions.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,19 +16,19 @@ FEATURES = 2048
 
 
 class Convolution(nn.Conv2d):
-    """Convolution with a ReLU, padded so that only the stride changes the size."""
+    """Convolution with a ReLU, padded so that it keeps height and width unless told otherwise."""
 
     def __init__(
         self,
         before: int,
         after: int,
         size: int | tuple[int, int] = 1,
-        *,
         stride: int = 1,
+        *,
         is_padded: bool = True,
     ) -> None:
         height, width = (size, size) if isinstance(size, int) else size
-        padding = (height // 2, width // 2) if is_padded else 0
+        padding = (height // 2, width // 2) if is_padded and stride == 1 else 0
         super().__init__(before, after, (height, width), stride=stride, padding=padding)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ class InceptionNetwork(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            Convolution(3, 32, 3, stride=2, is_padded=False),
+            Convolution(3, 32, 3, 2),
             Convolution(32, 32, 3, is_padded=False),
             Convolution(32, 64, 3),
             nn.MaxPool2d(3, 2),
@@ -68,23 +70,30 @@ class InceptionNetwork(nn.Sequential):
         )
 
 
+ACROSS, DOWN = (1, 7), (7, 1)  # height and width of long, thin kernels
+
+
+def _chain(before: int, *layers: tuple[Any, ...]) -> nn.Sequential:
+    """Return convolutions in a row, each from its number of channels, size and stride."""
+    channels = [before, *(layer[0] for layer in layers)]
+    return nn.Sequential(
+        *(Convolution(ours, *layer) for ours, layer in zip(channels, layers, strict=False))
+    )
+
+
 def _block_a(before: int, pooled: int) -> Parallel:
     return Parallel(
         Convolution(before, 64),
-        nn.Sequential(Convolution(before, 48), Convolution(48, 64, 5)),
-        nn.Sequential(Convolution(before, 64), Convolution(64, 96, 3), Convolution(96, 96, 3)),
+        _chain(before, (48, 1), (64, 5)),
+        _chain(before, (64, 1), (96, 3), (96, 3)),
         nn.Sequential(_mean_pool(), Convolution(before, pooled)),
     )
 
 
 def _block_b() -> Parallel:
     return Parallel(
-        Convolution(288, 384, 3, stride=2, is_padded=False),
-        nn.Sequential(
-            Convolution(288, 64),
-            Convolution(64, 96, 3),
-            Convolution(96, 96, 3, stride=2, is_padded=False),
-        ),
+        Convolution(288, 384, 3, 2),
+        _chain(288, (64, 1), (96, 3), (96, 3, 2)),
         nn.MaxPool2d(3, 2),
     )
 
@@ -92,31 +101,16 @@ def _block_b() -> Parallel:
 def _block_c(width: int) -> Parallel:
     return Parallel(
         Convolution(768, 192),
-        nn.Sequential(
-            Convolution(768, width),
-            Convolution(width, width, (1, 7)),
-            Convolution(width, 192, (7, 1)),
-        ),
-        nn.Sequential(
-            Convolution(768, width),
-            Convolution(width, width, (7, 1)),
-            Convolution(width, width, (1, 7)),
-            Convolution(width, width, (7, 1)),
-            Convolution(width, 192, (1, 7)),
-        ),
+        _chain(768, (width, 1), (width, ACROSS), (192, DOWN)),
+        _chain(768, (width, 1), (width, DOWN), (width, ACROSS), (width, DOWN), (192, ACROSS)),
         nn.Sequential(_mean_pool(), Convolution(768, 192)),
     )
 
 
 def _block_d() -> Parallel:
     return Parallel(
-        nn.Sequential(Convolution(768, 192), Convolution(192, 320, 3, stride=2, is_padded=False)),
-        nn.Sequential(
-            Convolution(768, 192),
-            Convolution(192, 192, (1, 7)),
-            Convolution(192, 192, (7, 1)),
-            Convolution(192, 192, 3, stride=2, is_padded=False),
-        ),
+        _chain(768, (192, 1), (320, 3, 2)),
+        _chain(768, (192, 1), (192, ACROSS), (192, DOWN), (192, 3, 2)),
         nn.MaxPool2d(3, 2),
     )
 

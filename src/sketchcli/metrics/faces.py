@@ -8,30 +8,21 @@ photo is cropped at the same place, so that it neither gains nor suffers from th
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.errors import DataError
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
+from sketchcli.metrics._filters import Values
 from sketchcli.portraits.finding_faces import FaceFinder
 from sketchcli.registry import Entry
 
-NAMES = (
-    "face-similarity",
-    "rank-1",
-    "rank-5",
-    "verification-eer",
-)
+NAMES = ("face-similarity", "rank-1", "rank-5", "verification-eer")
 
-FACES_PROTOCOL = (
-    "SFace (2021-12, 8 bits), 128 features; images resized to a longer side of 320 px; the same "
-    "112x112 px crop from both images, by the five points that YuNet (2023-03, 8 bits) finds on "
-    "the real photo; pairs without a face on the real photo are skipped"
-)
 FEATURES = 128
 LONGER_SIDE = 320
 # Size in pixels of the crop that SFace was trained on, and x and y of the two eyes, the nose and
@@ -51,10 +42,10 @@ CUT_POINTS = np.array(
 class Faces:
     """Extractor that locates faces on the real photos and describes images at these places."""
 
-    def __init__(self, detector: Path, network: Path) -> None:
-        self.finder, self.network = FaceFinder(detector), load_faces(network)
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.finder, self.network = FaceFinder(files["yunet"]), load_faces(files["sface"])
 
-    def look(self, real: Pixels) -> NDArray[np.float64]:
+    def look(self, real: Pixels) -> Values:
         """Return the maps `(N, 2, 3)` from photos at 320 px to SFace's crop; NaN: no face."""
         places = np.full((len(real), 2, 3), np.nan)
         for index, photo in enumerate(real):
@@ -63,7 +54,7 @@ class Faces:
                 places[index] = similarity(face.points.astype(np.float64), CUT_POINTS)
         return places
 
-    def describe(self, pictures: Pixels, places: NDArray[np.float64]) -> Floats:
+    def describe(self, pictures: Pixels, places: Values) -> Floats:
         """Return the features `(N, 128)` of uint8 images `(N, H, W, 3)`, cropped at the places."""
         features = np.full((len(pictures), FEATURES), np.nan, np.float32)
         for index in np.flatnonzero(np.isfinite(places).all(axis=(1, 2))):
@@ -72,18 +63,10 @@ class Faces:
         return features
 
 
-def open_faces(files: Mapping[str, Path]) -> Faces:
-    """Return the extractor, from the ONNX files of `yunet` and `sface`."""
-    return Faces(files["yunet"], files["sface"])
-
-
 def load_faces(file: Path) -> cv2.dnn.Net:
     """Return SFace, from its ONNX file.
 
     `cv2.FaceRecognizerSF` fails on the 8-bit file because it does not name the input.
-
-    Raises:
-        DataError: If the file is missing, damaged, or belongs to another network.
     """
     hint = "run: sketch2img fetch-data sface"
     try:
@@ -98,7 +81,7 @@ def load_faces(file: Path) -> cv2.dnn.Net:
     return network
 
 
-def similarity(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def similarity(start: Values, end: Values) -> Values:
     """Return the `(2, 3)` matrix that best rotates, scales and shifts points `(P, 2)` onto others.
 
     The fit is least squares without reflection (Umeyama 1991, equations 40 to 42): in two
@@ -117,7 +100,7 @@ def _resized(picture: Pixels) -> Pixels:
     return images.resize(picture, (height, width))
 
 
-def _cut(picture: Pixels, place: NDArray[np.float64]) -> Pixels:
+def _cut(picture: Pixels, place: Values) -> Pixels:
     """Return the crop `(112, 112, 3)`, black beyond the image, as FaceRecognizerSF makes it."""
     cut = cv2.warpAffine(_resized(picture), place, (CUT, CUT), flags=cv2.INTER_LINEAR)
     return cut.astype(np.uint8, copy=False)
@@ -129,56 +112,10 @@ def _read(network: cv2.dnn.Net, cut: Pixels) -> Floats:
     return features
 
 
-# Face similarity is the cosine of the SFace features of a generated and a real face, in [-1, 1].
-# OpenCV's model zoo attributes two photos to the same person from 0.363 upwards.
-
-
-def face_similarity(generated: Floats, real: Floats) -> NDArray[np.float64]:
-    """Return one value per pair, `(N,)`, of features `(N, D)`; NaN if there are none."""
-    return cosines(generated, real)
-
-
-# Rank-1 and rank-5 identification: how often a generated photo's own real photo is the most similar
-# one of the gallery, or among the five most similar ones, in [0, 1].
-# The larger the gallery, the harder the task: a score means little without the gallery's size.
-
-
-def rank_1(generated: Floats, real: Floats) -> NDArray[np.float64]:
-    """Return one value per pair, `(N,)`, as `rank` does, with the real photos as the gallery."""
-    return rank(generated, real, among=1)
-
-
-RANK_5_PROTOCOL = (
-    "fraction of the generated photos whose own real photo is among the five most similar ones "
-    "(SFace cosine); the gallery has one real photo per generated photo compared"
-)
-
-
-def rank_5(generated: Floats, real: Floats) -> NDArray[np.float64]:
-    """Return one value per pair, `(N,)`, as `rank` does, with the real photos as the gallery."""
-    return rank(generated, real, among=5)
-
-
-# Equal error rate (EER) of deciding whether two photos show the same person, in [0, 1].
-# The cosine of the SFace features is compared with the threshold at which the rejected fraction of
-# genuine pairs equals the accepted fraction of impostors. 0 is perfect, 0.5 is guessing.
-
-VERIFICATION_EER_PROTOCOL = (
-    "equal error rate of the SFace cosine; genuine: a generated photo and its own real photo, "
-    "impostors: a generated photo and any other real photo of the split"
-)
-
-
-def verification_eer(generated: Floats, real: Floats) -> float:
-    """Return one value of features `(N, D)` and `(N, D)`; rows with NaN are skipped."""
-    return roc(generated, real).equal_error_rate
-
-
 # Every generated photo is compared with every real photo of the split, the gallery.
 # The pair (i, i) is genuine: the generated photo should show the person of its own real photo. The
 # pairs (i, j) are impostors. A person who is in the split under two names counts as two people.
 
-Values = NDArray[np.float64]
 BLOCK = 4_000_000  # similarities computed at once
 
 
@@ -210,26 +147,24 @@ class Roc:
         return float(rates[0] + weight * (rates[1] - rates[0]))
 
 
-def usable(generated: Floats, real: Floats) -> NDArray[np.bool_]:
-    """Return which pairs `(N,)` have features on both sides: `(N, D)` and `(N, D)`."""
-    return np.isfinite(cosines(generated, real))
-
-
 def cosines(generated: Floats, real: Floats) -> Values:
-    """Return the cosine of each pair, `(N,)`; NaN if a side has no features."""
+    """Return the cosine of each pair of features `(N, D)`, `(N,)`; NaN if a side has none.
+
+    OpenCV's model zoo attributes two photos to the same person from 0.363 upwards.
+    """
     return _rounded(np.einsum("nd,nd->n", _unit(generated), _unit(real)))
 
 
 def rank(generated: Floats, real: Floats, *, among: int) -> Values:
     """Return whether the own real photo is among the `among` most similar ones: `(N,)` in [0, 1].
 
-    The real features `(N, D)` are the gallery. Photos exactly as similar as the own one share the
-    remaining places as fractions, so that a network that sees no difference scores what guessing
-    does, instead of everything or nothing. The value is NaN if a side has no features; such photos
-    are not in the gallery.
+    The real features `(N, D)` are the gallery: the larger it is, the harder the task. Photos
+    exactly as similar as the own one share the remaining places as fractions, so that a network
+    that sees no difference scores what guessing does, instead of everything or nothing. The value
+    is NaN if a side has no features; such photos are not in the gallery.
     """
     scores = np.full(len(real), np.nan)
-    kept = usable(generated, real)
+    kept = np.isfinite(cosines(generated, real))
     found = []
     for rows, block in _similarities(generated[kept], real[kept]):
         mine = block[np.arange(len(block)), np.arange(rows.start, rows.stop)][:, None]
@@ -246,7 +181,7 @@ def roc(generated: Floats, real: Floats) -> Roc:
     They are exact, from all N (N - 1) impostors, in blocks. Rows with NaN on either side are
     skipped. Without an impostor the curve has no points.
     """
-    kept = usable(generated, real)
+    kept = np.isfinite(cosines(generated, real))
     generated, real = generated[kept], real[kept]
     if len(real) < 2:
         return Roc(np.empty(0), np.empty(0), np.empty(0))
@@ -264,19 +199,14 @@ def roc(generated: Floats, real: Floats) -> Roc:
 
 def _impostors(generated: Floats, real: Floats, levels: Values) -> tuple[Values, Values]:
     """Return the fractions `(L,)` of impostors at or above each level, and above it."""
-    at, above = (np.zeros(len(levels) + 1, np.int64) for _ in range(2))
+    at, above = (np.zeros(len(levels), np.int64) for _ in range(2))
     for rows, block in _similarities(generated, real):
         is_other = np.arange(len(real)) != np.arange(rows.start, rows.stop)[:, None]
-        impostors = np.sort(block[is_other])  # sorted values are looked up several times faster
-        at += _passed(np.searchsorted(levels, impostors, side="right"), len(levels))
-        above += _passed(np.searchsorted(levels, impostors, side="left"), len(levels))
+        impostors = np.sort(block[is_other])
+        at += len(impostors) - np.searchsorted(impostors, levels, side="left")
+        above += len(impostors) - np.searchsorted(impostors, levels, side="right")
     impostor_count = len(real) * (len(real) - 1)
-    return at[1:] / impostor_count, above[1:] / impostor_count
-
-
-def _passed(levels: NDArray[np.intp], most: int) -> NDArray[np.int64]:
-    """Count those that pass at least 0, 1, ... `most` levels, from how many each one passes."""
-    return np.cumsum(np.bincount(levels, minlength=most + 1)[::-1])[::-1]
+    return at / impostor_count, above / impostor_count
 
 
 def _similarities(generated: Floats, real: Floats) -> Iterator[tuple[slice, Values]]:
@@ -301,13 +231,18 @@ def _rounded(values: Values) -> Values:
     return values.astype(np.float32).astype(np.float64)
 
 
+def verification_eer(generated: Floats, real: Floats) -> float:
+    """Return the equal error rate (EER) of `roc`, in [0, 1]: 0 is perfect, 0.5 is guessing."""
+    return roc(generated, real).equal_error_rate
+
+
 ENTRIES = {
     "face-similarity": Entry(
         TITLE="face similarity",
         DIRECTION="higher",
         PROTOCOL="cosine of the SFace features of each pair, at the real photo's alignment",
         FEATURES="faces",
-        compare_pairs=face_similarity,
+        compare_pairs=cosines,
     ),
     "rank-1": Entry(
         TITLE="rank-1",
@@ -317,21 +252,23 @@ ENTRIES = {
         FEATURES="faces",
         IS_SHARE=True,
         IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
-        compare_pairs=rank_1,
+        compare_pairs=partial(rank, among=1),
     ),
     "rank-5": Entry(
         TITLE="rank-5",
         DIRECTION="higher",
-        PROTOCOL=RANK_5_PROTOCOL,
+        PROTOCOL="fraction of the generated photos whose own real photo is among the five most "
+        "similar ones (SFace cosine); the gallery has one real photo per generated photo compared",
         FEATURES="faces",
         IS_SHARE=True,
         IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
-        compare_pairs=rank_5,
+        compare_pairs=partial(rank, among=5),
     ),
     "verification-eer": Entry(
         TITLE="verification EER",
         DIRECTION="lower",
-        PROTOCOL=VERIFICATION_EER_PROTOCOL,
+        PROTOCOL="equal error rate of the SFace cosine; genuine: a generated photo and its own "
+        "real photo, impostors: a generated photo and any other real photo of the split",
         FEATURES="faces",
         IS_SHARE=True,
         compare=verification_eer,
@@ -340,8 +277,9 @@ ENTRIES = {
 
 EXTRACTOR = Entry(
     TITLE="SFace",
-    PROTOCOL=FACES_PROTOCOL,
+    PROTOCOL="SFace (2021-12, 8 bits), 128 features; images resized to a longer side of 320 px; "
+    "the same 112x112 px crop from both images, by the five points that YuNet (2023-03, 8 bits) "
+    "finds on the real photo; pairs without a face on the real photo are skipped",
     NETWORKS=("yunet", "sface"),
-    open_extractor=open_faces,
-    load=load_faces,
+    open_extractor=Faces,
 )

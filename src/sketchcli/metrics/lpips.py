@@ -21,10 +21,7 @@ from sketchcli.images import Pixels
 from sketchcli.metrics._filters import filled
 from sketchcli.registry import Entry
 
-NAMES = (
-    "lpips-alex",
-    "lpips-vgg",
-)
+NAMES = ("lpips-alex", "lpips-vgg")
 
 # ImageNet's mean and standard deviation, for images in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
@@ -47,7 +44,7 @@ class Lpips(nn.Module):
         self.title, self.smallest = title, smallest
         self.stages = nn.ModuleList(stages)
         self.heads = nn.ParameterList(nn.Parameter(torch.empty(count)) for count in channels)
-        self.last: tuple[Pixels, list[Tensor]] | None = None
+        self.last: tuple[Pixels, slice, list[Tensor]] | None = None
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distances `(B,)`, in float64, of images `(B, 3, H, W)` in [0, 255]."""
@@ -69,11 +66,14 @@ class Lpips(nn.Module):
             distances += squares @ head.double()
         return distances
 
-    def real_directions(self, real: Pixels) -> list[Tensor]:
-        """Return the `directions` of real photos, cached for the array of the last call."""
-        if self.last is None or self.last[0] is not real:
-            self.last = real, self.directions(_planes(real))
-        return self.last[1]
+    def real_directions(self, real: Pixels, part: slice) -> list[Tensor]:
+        """Return the `directions` of some of the real photos; those of the last call are cached.
+
+        `eval` compares one method after the other with the same array.
+        """
+        if self.last is None or self.last[0] is not real or self.last[1] != part:
+            self.last = real, part, self.directions(_planes(real[part]))
+        return self.last[2]
 
 
 @torch.inference_mode()
@@ -90,16 +90,12 @@ def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.flo
             f"these images have {width}x{height}",
             hint="evaluate larger images, or choose other metrics with --metric",
         )
-    if len(real) <= BATCH:  # `eval` calls it in batches, for one method after the other
-        is_one = generated.strides[0] == 0  # a broadcast image, such as the mean training photo
-        ours = network.directions(_planes(generated[:1] if is_one else generated))
-        theirs = network.real_directions(real)
-        found: NDArray[np.float64] = network.between(ours, theirs).numpy()
-        return found
     found = np.empty(len(real))
+    is_one = generated.strides[0] == 0  # a broadcast image, such as the mean training photo
     for start in range(0, len(real), BATCH):
         part = slice(start, start + BATCH)
-        found[part] = network(_planes(generated[part]), _planes(real[part])).numpy()
+        ours = network.directions(_planes(generated[:1] if is_one else generated[part]))
+        found[part] = network.between(ours, network.real_directions(real, part)).numpy()
     return found
 
 
@@ -121,11 +117,11 @@ def _standardised(pictures: Tensor) -> Tensor:
     return (pictures / 127.5 - 1 - shift) / scale
 
 
-# LPIPS on AlexNet is the perceptual distance that most papers report, in [0, about 1.5].
+# Two backbones: LPIPS on AlexNet is the perceptual distance that most papers report, in [0, about
+# 1.5]; LPIPS on VGG16 is the one closest to the objective of a VGG loss.
 
-LPIPS_ALEX_TITLE = "LPIPS (AlexNet)"
-ALEX_CHANNELS = (64, 192, 384, 256, 256)
-LPIPS_ALEX_SMALLEST_SIDE = 31
+LPIPS_ALEX_TITLE, LPIPS_VGG_TITLE = "LPIPS (AlexNet)", "LPIPS (VGG)"
+LPIPS_ALEX_SMALLEST_SIDE, LPIPS_VGG_SMALLEST_SIDE = 31, 16
 
 
 def build_alex() -> Lpips:
@@ -138,24 +134,8 @@ def build_alex() -> Lpips:
             convolutions(384, 256),
             convolutions(256, 256),
         )
-        return Lpips(LPIPS_ALEX_TITLE, stages, ALEX_CHANNELS, LPIPS_ALEX_SMALLEST_SIDE)
-
-
-def load_lpips_alex(file: Path) -> Lpips:
-    """Return the network, from the file that `fetch-data lpips-alex` wrote; see `filled`."""
-    return filled(build_alex(), file)
-
-
-def lpips_alex(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """Return the `distances` of images of 31 or more pixels."""
-    return distances(generated, real, network)
-
-
-# LPIPS on VGG16 is the perceptual distance closest to the objective of a VGG loss.
-
-LPIPS_VGG_TITLE = "LPIPS (VGG)"
-VGG_CHANNELS = (64, 128, 256, 512, 512)
-LPIPS_VGG_SMALLEST_SIDE = 16
+        channels = (64, 192, 384, 256, 256)
+        return Lpips(LPIPS_ALEX_TITLE, stages, channels, LPIPS_ALEX_SMALLEST_SIDE)
 
 
 def build_vgg() -> Lpips:
@@ -168,17 +148,18 @@ def build_vgg() -> Lpips:
             nn.Sequential(nn.MaxPool2d(2), convolutions(256, 512, 512, 512)),
             nn.Sequential(nn.MaxPool2d(2), convolutions(512, 512, 512, 512)),
         )
-        return Lpips(LPIPS_VGG_TITLE, stages, VGG_CHANNELS, LPIPS_VGG_SMALLEST_SIDE)
+        channels = (64, 128, 256, 512, 512)
+        return Lpips(LPIPS_VGG_TITLE, stages, channels, LPIPS_VGG_SMALLEST_SIDE)
+
+
+def load_lpips_alex(file: Path) -> Lpips:
+    """Return the network, from the file that `fetch-data lpips-alex` wrote; see `filled`."""
+    return filled(build_alex(), file)
 
 
 def load_lpips_vgg(file: Path) -> Lpips:
     """Return the network, from the file that `fetch-data lpips-vgg` wrote; see `filled`."""
     return filled(build_vgg(), file)
-
-
-def lpips_vgg(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """Return the `distances` of images of 16 or more pixels."""
-    return distances(generated, real, network)
 
 
 ENTRIES = {
@@ -189,7 +170,7 @@ ENTRIES = {
         NETWORKS=("lpips-alex",),
         SMALLEST_SIDE=LPIPS_ALEX_SMALLEST_SIDE,
         load=load_lpips_alex,
-        score=lpips_alex,
+        score=distances,
     ),
     "lpips-vgg": Entry(
         TITLE=LPIPS_VGG_TITLE,
@@ -198,6 +179,6 @@ ENTRIES = {
         NETWORKS=("lpips-vgg",),
         SMALLEST_SIDE=LPIPS_VGG_SMALLEST_SIDE,
         load=load_lpips_vgg,
-        score=lpips_vgg,
+        score=distances,
     ),
 }

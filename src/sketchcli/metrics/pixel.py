@@ -4,44 +4,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.images import Pixels
-from sketchcli.metrics._filters import Values, correlate, grey, pad
+from sketchcli.images.opencv import cv2
+from sketchcli.metrics._filters import Values, grey, per_image
 from sketchcli.registry import Entry
 
-NAMES = (
-    "mae",
-    "mse",
-    "psnr",
-    "colour-shift",
-    "sharpness",
-)
+NAMES = ("mae", "mse", "psnr", "colour-shift", "sharpness")
 
 
-def mae(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+def mae(generated: Pixels, real: Pixels) -> Values:
     """Return the mean absolute error in [0, 255] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     >>> mae(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
     [200.0]
     """
     # Differences of uint8 wrap around; those of floats do not.
-    scores: NDArray[np.float64] = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
+    scores: Values = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
 
-def mse(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+def mse(generated: Pixels, real: Pixels) -> Values:
     """Return the mean squared error in [0, 65025] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     >>> mse(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
     [40000.0]
     """
-    squares = np.square(generated.astype(np.float64) - real)
-    scores: NDArray[np.float64] = squares.mean(axis=(1, 2, 3))
+    scores: Values = np.square(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
 
 IDENTICAL = 100.0  # dB; PSNR of two equal images, whose ratio is infinite
 
 
-def psnr(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
+def psnr(generated: Pixels, real: Pixels) -> Values:
     """Return the peak signal-to-noise ratio in dB per image, `(N,)`, of uint8 `(N, H, W, 3)`.
 
     It is 10 log10(255² / mean squared error). The score to quote is the mean of these values, not
@@ -55,30 +49,23 @@ def psnr(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
 # This variance is the focus measure LAPV of Pech-Pacheco et al. 2000. The metric detects neither
 # where the detail is nor whether it is right: noise sharpens an image.
 
-SHARPNESS_PROTOCOL = (
-    "|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored border, grey), "
-    "5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its variance"
-)
-LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
-# Variance caused by rounding to whole levels: 1/12 level² times the sum of squared weights.
-ROUNDING = (LAPLACIAN**2).sum() / 12
+# Variance caused by rounding to whole levels: 1/12 level² times the sum of the squared weights.
+ROUNDING = 20 / 12
 
 
-def sharpness_ratio(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """Return one non-negative value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
-    pairs = zip(generated, real, strict=True)
-    return np.array([abs(np.log2(sharpness(ours) / sharpness(theirs))) for ours, theirs in pairs])
+@per_image
+def sharpness_ratio(generated: Pixels, real: Pixels) -> float:
+    """Return the non-negative logarithm of the ratio."""
+    return float(abs(np.log2(sharpness(generated) / sharpness(real))))
 
 
 def sharpness(photo: Pixels) -> float:
     """Return the variance of the Laplacian of a photo `(H, W, 3)`, plus that of rounding."""
-    values: Values = correlate(pad(grey(photo), (1, 1), (1, 1), "mirror"), LAPLACIAN)
-    return float(values.var() + ROUNDING)
+    return float(cv2.Laplacian(grey(photo), cv2.CV_64F).var() + ROUNDING)
 
 
-# Perceived colours are CIELAB, and their differences CIEDE2000.
+# Perceived colours are CIELAB, and their differences CIEDE2000; arrays of either are `(..., 3)`.
 
-Colours = NDArray[np.float64]
 # Matrix from linear sRGB to XYZ under D65 (IEC 61966-2-1).
 TO_XYZ = np.array(
     [
@@ -88,17 +75,12 @@ TO_XYZ = np.array(
     ]
 )
 WHITE = TO_XYZ.sum(axis=1)
+_LEVELS = np.arange(256) / 255
+# The linear light of each uint8 level.
+LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)
 
 
-def _linear() -> Colours:
-    levels = np.arange(256) / 255
-    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-
-
-LINEAR = _linear()  # linear light of each uint8 level
-
-
-def cielab(photos: Pixels) -> Colours:
+def cielab(photos: Pixels) -> Values:
     """Return L* in [0, 100], a* and b*, `(..., 3)`, of sRGB uint8 `(..., 3)`.
 
     >>> cielab(np.full((1, 3), 255, np.uint8)).round(3).tolist()
@@ -111,7 +93,7 @@ def cielab(photos: Pixels) -> Colours:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def ciede2000(first: Colours, second: Colours) -> Colours:
+def ciede2000(first: Values, second: Values) -> Values:
     """Return the differences `(...)` of CIELAB colours `(..., 3)`; about 1 is just noticeable.
 
     The formula is that of Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula",
@@ -131,27 +113,27 @@ def ciede2000(first: Colours, second: Colours) -> Colours:
     rotation = -np.sin(np.radians(60 * np.exp(-(((mean_hue - 275) / 25) ** 2))))
     rotation *= 2 * _saturation(mean_chroma)
     squares = by_light**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
-    difference: Colours = np.sqrt(np.maximum(squares, 0))
+    difference: Values = np.sqrt(np.maximum(squares, 0))
     return difference
 
 
-def _polar(first: Colours, second: Colours) -> tuple[Colours, Colours, Colours]:
+def _polar(first: Values, second: Values) -> tuple[Values, Values, Values]:
     """Return lightness, chroma and hue (degrees) of both, `(2, ...)` each: equations 2 to 7."""
     light, a, b = np.moveaxis(np.stack([first, second]), -1, 0)
     a = a * (1.5 - 0.5 * _saturation(np.hypot(a, b).mean(axis=0)))
     return light, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
 
 
-def _mean_hue(hue: Colours, has_hue: NDArray[np.bool_]) -> Colours:
+def _mean_hue(hue: Values, has_hue: NDArray[np.bool_]) -> Values:
     """Return the middle hue on the shorter arc (equation 14); without one hue, the other's."""
     mean = hue.mean(axis=0)
     is_far = np.abs(hue[1] - hue[0]) > 180
-    halfway: Colours = np.where(is_far, (mean + 180) % 360, mean)
+    halfway: Values = np.where(is_far, (mean + 180) % 360, mean)
     return np.where(has_hue, halfway, hue.sum(axis=0))
 
 
-def _hue_weight(mean_hue: Colours) -> Colours:
-    weights: Colours = (
+def _hue_weight(mean_hue: Values) -> Values:
+    weights: Values = (
         1
         - 0.17 * np.cos(np.radians(mean_hue - 30))
         + 0.24 * np.cos(np.radians(2 * mean_hue))
@@ -161,28 +143,22 @@ def _hue_weight(mean_hue: Colours) -> Colours:
     return weights
 
 
-def _saturation(chroma: Colours) -> Colours:
+def _saturation(chroma: Values) -> Values:
     """Return a weight near 0 for greys and 1 for vivid colours."""
     seventh = chroma**7
-    found: Colours = np.sqrt(seventh / (seventh + 25.0**7))
+    found: Values = np.sqrt(seventh / (seventh + 25.0**7))
     return found
 
 
 # The colour shift is the CIEDE2000 difference of the two images' mean CIELAB colours.
 # A haze or tint over a whole image changes it, detail and noise hardly do.
 
-COLOUR_SHIFT_PROTOCOL = (
-    "CIEDE2000 of the images' mean CIELAB colours (sRGB, D65); about 1 is just noticeable"
-)
 
-
-def colour_shift(generated: Pixels, real: Pixels) -> NDArray[np.float64]:
-    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
-    return ciede2000(_mean_colours(generated), _mean_colours(real))
-
-
-def _mean_colours(photos: Pixels) -> NDArray[np.float64]:
-    return np.array([cielab(photo).mean(axis=(0, 1)) for photo in photos])
+@per_image
+def colour_shift(generated: Pixels, real: Pixels) -> float:
+    """Return the difference of the mean colours."""
+    ours, theirs = (cielab(photo).mean(axis=(0, 1)) for photo in (generated, real))
+    return float(ciede2000(ours, theirs))
 
 
 ENTRIES = {
@@ -207,13 +183,16 @@ ENTRIES = {
     "colour-shift": Entry(
         TITLE="colour shift",
         DIRECTION="lower",
-        PROTOCOL=COLOUR_SHIFT_PROTOCOL,
+        PROTOCOL="CIEDE2000 of the images' mean CIELAB colours (sRGB, D65); about 1 is just "
+        "noticeable",
         score=colour_shift,
     ),
     "sharpness": Entry(
         TITLE="sharpness ratio",
         DIRECTION="lower",
-        PROTOCOL=SHARPNESS_PROTOCOL,
+        PROTOCOL="|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored "
+        "border, grey), 5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its "
+        "variance",
         score=sharpness_ratio,
     ),
 }

@@ -1,7 +1,18 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating.features import BATCH, Reference, Tools, look
+from sketchcli import registry
+from sketchcli.engine.evaluating import features
+from sketchcli.engine.evaluating.features import (
+    BATCH,
+    Candidate,
+    Reference,
+    Tools,
+    look,
+    measure,
+)
 
 
 class Counting:
@@ -24,13 +35,16 @@ def photos(noise):
 
 
 @pytest.fixture
-def seen(photos):
+def seen(photos, monkeypatch):
     """Look at photos, theirs by default: what was found, and how many had to be shown."""
 
     def call(pictures=photos):
         ids, extractor = tuple(map(str, range(len(pictures)))), Counting()
+        monkeypatch.setattr(
+            registry, "extractor", lambda _: SimpleNamespace(PROTOCOL="five shades")
+        )
         reference = Reference("real", ids, (16, 16), lambda rows: pictures[rows.start : rows.stop])
-        return look(reference, Tools({}, {}, {"texture": extractor}), [].append), extractor.shown
+        return look(reference, Tools({}, {}, {"shades": extractor}), [].append), extractor.shown
 
     return call
 
@@ -40,8 +54,8 @@ def test_what_was_seen_of_the_real_photos_is_kept(photos, seen):
     assert (shown, shown_again) == (len(photos), 0)
     expected = photos.reshape(len(photos), -1)[:, :5] + photos[:, :1, 0, 0].astype(np.float32)
     for found in (first, again):
-        np.testing.assert_array_equal(found.features["texture"], expected)
-        np.testing.assert_array_equal(found.places["texture"], photos[:, :2, 0, 0])
+        np.testing.assert_array_equal(found.features["shades"], expected)
+        np.testing.assert_array_equal(found.places["shades"], photos[:, :2, 0, 0])
     np.testing.assert_array_equal(first.thumbnails, photos)  # they are as large as that
 
 
@@ -63,4 +77,20 @@ def test_what_is_damaged_is_looked_for_again(photos, seen, home, left):
         file.write_bytes(whole[:left])
     after, shown = seen()
     assert shown == len(photos)
-    np.testing.assert_array_equal(after.features["texture"], before.features["texture"])
+    np.testing.assert_array_equal(after.features["shades"], before.features["shades"])
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_generated_photos_are_looked_at_where_the_real_ones_say(photos, noise, monkeypatch, batch):
+    monkeypatch.setattr(features, "BATCH", batch)
+    monkeypatch.setattr(registry, "extractor", lambda _: SimpleNamespace(PROTOCOL="five shades"))
+    generated, extractor = noise(len(photos), seed=1), Counting()
+    ids = tuple(map(str, range(len(photos))))
+    reference = Reference("real", ids, (16, 16), lambda rows: photos[rows.start : rows.stop])
+    candidate = Candidate("drawn", "model", lambda rows: generated[rows.start : rows.stop])
+    tools = Tools({}, {}, {"shades": extractor})
+    real = look(reference, tools, [].append)
+    (found,) = measure([candidate], reference, tools, real, [].append)
+    expected = extractor.describe(generated, real.places["shades"])
+    np.testing.assert_array_equal(found.features["shades"], expected)
+    np.testing.assert_array_equal(found.thumbnails, generated)

@@ -7,12 +7,8 @@ of .013 around .95) and no more.
 import numpy as np
 import pytest
 
-from sketchcli.engine.evaluating import statistics
-from sketchcli.engine.evaluating.statistics import (
-    estimate_mean,
-    estimate_set,
-    estimate_share,
-)
+from sketchcli.engine.evaluating import evaluate
+from sketchcli.engine.evaluating.evaluate import estimate_mean, estimate_set, estimate_share
 from sketchcli.metrics import faces
 
 TRIALS = 300
@@ -74,10 +70,10 @@ def test_the_interval_of_skewed_values_leans_to_their_tail():
 
 def test_nothing_is_said_where_there_is_nothing_to_say():
     assert estimate_mean(np.array([])).count == 0
-    assert np.isnan(estimate_mean(np.array([np.nan])).value)
+    assert estimate_mean(np.array([np.nan])).value is None
     single = estimate_mean(np.array([4.0]))
     assert single.value == 4
-    assert np.isnan([single.low, single.high]).all()
+    assert (single.low, single.high) == (None, None)
 
 
 def test_equal_values_have_an_interval_of_no_width():
@@ -97,7 +93,7 @@ def test_the_same_interval_in_blocks_of_any_size(monkeypatch, block):
     values = np.random.default_rng(0).exponential(size=30)
     whole = estimate_mean(values)
     assert estimate_mean(values) == whole
-    monkeypatch.setattr(statistics, "BLOCK", block)
+    monkeypatch.setattr(evaluate, "BLOCK", block)
     assert estimate_mean(values) == whole
 
 
@@ -128,7 +124,7 @@ def test_a_share_of_none_or_all_is_not_certain(share, low, high):
 
 
 def test_no_share_of_no_picture():
-    assert np.isnan(estimate_share(np.array([np.nan])).low)
+    assert estimate_share(np.array([np.nan])).low is None
 
 
 # ---- figures of sets
@@ -145,7 +141,7 @@ def test_halves_know_the_spread_of_a_mean():
 
 
 def test_smaller_parts_of_a_large_set_know_it_too(monkeypatch):
-    monkeypatch.setattr(statistics, "LARGEST_HALF", 20)
+    monkeypatch.setattr(evaluate, "LARGEST_HALF", 20)
     test_halves_know_the_spread_of_a_mean()
 
 
@@ -174,17 +170,17 @@ def test_a_pair_without_features_is_left_out():
 
 
 def test_of_few_pairs_there_is_a_figure_and_no_interval():
-    generated, real = shifted(np.random.default_rng(0), statistics.FEWEST - 1)
+    generated, real = shifted(np.random.default_rng(0), evaluate.FEWEST - 1)
     for is_share in (False, True):
         estimate = estimate_set(mean_of_first_column, generated, real, is_share=is_share)
         assert np.isfinite(estimate.value)
-        assert np.isnan([estimate.low, estimate.high]).all()
-    assert np.isnan(estimate_set(mean_of_first_column, generated[:0], real[:0]).value)
+        assert (estimate.low, estimate.high) == (None, None)
+    assert estimate_set(mean_of_first_column, generated[:0], real[:0]).value is None
 
 
 def test_where_all_halves_agree_nothing_is_said_of_a_distance():
     real = np.random.default_rng(0).normal(size=(30, 4))
-    assert np.isnan(estimate_set(mean_of_first_column, real, real).high)
+    assert estimate_set(mean_of_first_column, real, real).high is None
 
 
 def test_a_perfect_rate_is_not_certain():
@@ -205,7 +201,7 @@ def test_no_interval_of_a_rate_leaves_what_a_rate_can_be():
 
 @pytest.mark.slow
 def test_intervals_of_an_unbiased_distance_hold_the_truth(monkeypatch):
-    monkeypatch.setattr(statistics, "HALVES", 50)
+    monkeypatch.setattr(evaluate, "HALVES", 50)
     random = np.random.default_rng(0)
     reference = np.mean([unbiased_distance(*shifted(random)) for _ in range(4000)])
     found = [estimate_set(unbiased_distance, *shifted(random)) for _ in range(TRIALS)]
@@ -229,11 +225,10 @@ def test_a_bootstrap_would_not_hold_it():
 @pytest.mark.slow
 @pytest.mark.parametrize("blur", [0.9, 1.6, 4.0])
 def test_intervals_of_the_equal_error_rate_hold_the_truth(monkeypatch, blur):
-    monkeypatch.setattr(statistics, "HALVES", 50)
+    monkeypatch.setattr(evaluate, "HALVES", 50)
     random = np.random.default_rng(1)
     compare = faces.verification_eer
     reference = np.mean([compare(*lookalikes(random, blur=blur)) for _ in range(1000)])
-    found = [
-        estimate_set(compare, *lookalikes(random, blur=blur), is_share=True) for _ in range(TRIALS)
-    ]
+    trials = range(TRIALS // 2)
+    found = [estimate_set(compare, *lookalikes(random, blur=blur), is_share=True) for _ in trials]
     assert coverage(found, reference) >= 0.92

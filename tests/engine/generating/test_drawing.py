@@ -9,7 +9,7 @@ from generating_fixtures import weights_of
 
 from sketchcli import config as settings
 from sketchcli import images
-from sketchcli.engine.evaluating.references import model_predictor
+from sketchcli.engine.evaluating.references import model_candidate
 from sketchcli.engine.generating import sample as sample_module
 from sketchcli.engine.generating.inputs import Drawing, Scale
 from sketchcli.engine.generating.prepare import Preparer, Tiled, load_model, natural_size
@@ -237,10 +237,10 @@ def test_pictures_to_be_scored_are_drawn_in_parts_where_memory_is_short(
 ):
     training = dataset.split("train")
     rows = range(len(training))
-    read = model_predictor("model", load_model(weights, cpu), training).read
+    read = model_candidate("model", load_model(weights, cpu), training).read
     expected = np.concatenate([read(range(row, row + 1)) for row in rows])
     tried = room_for(2)
-    found = model_predictor("model", load_model(weights, cpu), training).read(rows)
+    found = model_candidate("model", load_model(weights, cpu), training).read(rows)
     assert np.abs(found.astype(int) - expected).max() <= 1
     assert tried[0] == len(training)
     assert tried[-1] <= 2

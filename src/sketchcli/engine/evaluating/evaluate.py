@@ -1,60 +1,36 @@
 """One evaluation: several methods compared with the same real photos, in one table.
 
-The discriminator of a run is scored by how well it tells real from generated photos.
+The second half of the file has the confidence intervals of the scores.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sketchcli import __version__, checkpoint, files
-from sketchcli import config as settings
+from sketchcli import __version__, files
 from sketchcli.config import Align
 from sketchcli.data import splits
-from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
-from sketchcli.device import Device, exactly
-from sketchcli.engine.evaluating import features, references, statistics
-from sketchcli.engine.evaluating.features import (
-    Candidate,
-    Measured,
-    Read,
-    RealSide,
-    Reference,
-    Tools,
-    batches,
-    look,
-    measure,
-    open_tools,
-    protocol_of,
-)
-from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.device import Device
+from sketchcli.engine.evaluating import features, references
+from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Tools, Values
+from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.reporting import charts, evaluation_report
 from sketchcli.engine.reporting.evidence import CSV_NAME, Evidence, write_csv
-from sketchcli.engine.results import (
-    DiscriminatorScore,
-    EvalResult,
-    Figure,
-    MemorisationScore,
-    MetricInfo,
-    PredictorScore,
-)
-from sketchcli.engine.runs import Run
-from sketchcli.errors import CheckpointError, DataError, UsageError
-from sketchcli.images import Pixels
+from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
+from sketchcli.errors import DataError, UsageError
+from sketchcli.images import Floats
 from sketchcli.metrics import faces
-from sketchcli.models.building import build_discriminator
+from sketchcli.registry import Named
 
-# This section ranks the scores of every method and records the protocol.
-
-RESULT = "result.json"
 PROTOCOL = {
     "aggregation": "mean over images of the values per image, in float64",
     "data range": "255 (uint8 RGB)",
@@ -62,6 +38,8 @@ PROTOCOL = {
     "grey": "0.299 R + 0.587 G + 0.114 B",
     "memorisation": features.PROTOCOL,
 }
+SLOW = frozenset({"lpips-vgg"})  # skipped on training pairs: it takes half the evaluation's time
+GAP_PAIRS = 100  # maximum number of training pairs that a model is scored on, for comparison
 
 
 @dataclass(frozen=True)
@@ -71,152 +49,6 @@ class EvalConfig:
     metrics: tuple[str, ...] = ()  # empty: all available metrics
     allows_trained: bool = False  # whether pairs that a model was trained on may be scored
     folder: Path | None = None  # output folder of the report, the charts and the per-image scores
-
-
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """What an evaluation records in addition to the scores."""
-
-    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # method -> its fields
-    training: Pixels | None = None  # thumbnails of the training photos
-    warnings: tuple[str, ...] = ()
-    protocol: Mapping[str, str] = field(default_factory=dict)
-
-
-def check(predictors: Sequence[Candidate], config: EvalConfig) -> None:
-    """Raise an error if the evaluation cannot be made or written, before it computes anything."""
-    names = [predictor.name for predictor in predictors]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"two methods are named '{twice[0]}'", hint="rename a folder or a run")
-    if config.folder is not None and config.folder.is_file():
-        raise DataError(
-            f"{config.folder} is a file, but a folder is needed", hint="choose a folder with --out"
-        )
-
-
-def compare(
-    reference: Reference,
-    predictors: Sequence[Candidate],
-    tools: Tools,
-    *,
-    config: EvalConfig,
-    reporter: Reporter,
-    extras: Extras | None = None,
-) -> EvalResult:
-    """Compute the scores of all methods, rank them, and write the report if a folder is given."""
-    extras = extras or Extras()
-    real = look(reference, tools, reporter)
-    measured = [
-        statistics.with_pair_values(one, tools.metrics, real.features)
-        for one in measure(predictors, reference, tools, real.places, reporter)
-    ]
-    scores = _scores(predictors, measured, tools, real, extras)
-    result = EvalResult(
-        real=reference.name,
-        count=len(reference),
-        size=reference.size,
-        metrics={name: _info(name, metric, scores) for name, metric in tools.metrics.items()},
-        scores=tuple(scores),
-        unavailable=tools.unavailable,
-        warnings=(*_few(reference, tools), *extras.warnings),
-        protocol=_counted(reference) | PROTOCOL | dict(extras.protocol),
-        folder=config.folder,
-    )
-    if config.folder is not None:
-        _write(config.folder, result, _evidence(reference, predictors, measured, real))
-    return result
-
-
-def _counted(reference: Reference) -> dict[str, str]:
-    height, width = reference.size
-    return {
-        "program": f"sketch2img {__version__}",
-        "pictures": f"{len(reference)}",
-        "size": f"{width}x{height} pixels",
-    }
-
-
-def _info(name: str, metric: Any, scores: Sequence[PredictorScore]) -> MetricInfo:  # noqa: ANN401 - a module
-    """Return the metric's info; if its value depends on the number of images, its title says it."""
-    protocol = f"{protocol_of(metric)}. {statistics.interval_of(metric)}"
-    title = metric.TITLE
-    if getattr(metric, "IS_OF_A_NUMBER", False):
-        title += f" of {max(score.figures[name].count for score in scores)}"
-    return MetricInfo(title, metric.DIRECTION, protocol)
-
-
-def _scores(
-    predictors: Sequence[Candidate],
-    measured: Sequence[Measured],
-    tools: Tools,
-    real: RealSide,
-    extras: Extras,
-) -> list[PredictorScore]:
-    found: list[dict[str, Figure]] = [{} for _ in predictors]
-    for name, metric in tools.metrics.items():
-        row = [statistics.figure_of(metric, name, m, real.features) for m in measured]
-        for figure, into in zip(statistics.ranked(row, metric.DIRECTION), found, strict=True):
-            into[name] = figure
-    copies: list[MemorisationScore | None] = [None for _ in predictors]
-    if extras.training is not None:
-        examiner = features.Examiner(real.thumbnails, extras.training)
-        copies = [examiner.score(one.thumbnails) for one in measured]
-    return [
-        PredictorScore(
-            predictor.name,
-            predictor.kind,
-            own,
-            source=predictor.source,
-            memorisation=copied,
-            **extras.more.get(predictor.name, {}),
-        )
-        for predictor, own, copied in zip(predictors, found, copies, strict=True)
-    ]
-
-
-def _few(reference: Reference, tools: Tools) -> list[str]:
-    limits = {n: m.FEW for n, m in tools.metrics.items() if hasattr(m, "FEW")}
-    return [
-        f"{tools.metrics[name].TITLE} on {len(reference)} images is biased upwards, because there "
-        f"are fewer than {limit}; compare it only with scores on as many images"
-        for name, limit in limits.items()
-        if len(reference) < limit
-    ]
-
-
-def _evidence(
-    reference: Reference,
-    predictors: Sequence[Candidate],
-    measured: Sequence[Measured],
-    real: RealSide,
-) -> Evidence:
-    rocs = {
-        predictor.name: faces.roc(own.features["faces"], real.features["faces"])
-        for predictor, own in zip(predictors, measured, strict=True)
-        if "faces" in own.features
-    }
-    return Evidence(reference, tuple(predictors), tuple(measured), rocs)
-
-
-def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
-    with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    charts.write(folder, result, evidence)
-    write_csv(folder / CSV_NAME, evidence)
-    files.write_json(folder / RESULT, asdict(result) | {"folder": str(folder)})
-    evaluation_report.write(folder, result, evidence)
-
-
-SLOW = frozenset({"lpips-vgg"})  # skipped on training pairs: it takes half the evaluation's time
-GAP_PAIRS = 100  # maximum number of training pairs that a model is scored on, for comparison
-
-
-@dataclass(frozen=True)
-class ModelCandidate:
-    """A loaded model with its generated photos."""
-
-    model: LoadedModel
-    predictor: Candidate
 
 
 def evaluate_split(
@@ -238,27 +70,37 @@ def evaluate_split(
         raise UsageError(
             "there is nothing to evaluate", hint="add --model MODEL or folders of generated photos"
         )
-    tools = open_tools(config.metrics, size=dataset.description.size)
-    stored, reference = dataset.split(split), references.truth_of_split(dataset, split)
-    names = references.of_all(models, folders)
-    candidates = _candidates(models, names, stored, device)
-    seen = _trained_on(candidates, stored, config)
+    tools = features.open_tools(config.metrics, size=dataset.description.size)
+    stored, reference = dataset.split(split), references.reference_of_split(dataset, split)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
-    predictors = (
-        *(candidate.predictor for candidate in candidates),
-        *(references.folder_predictor(f, reference, names[f]) for f in folders),
-        *references.baseline_predictors(training, stored),
+    names = references.of_all(models, folders)
+    loaded = [load_model(weights, device) for weights in models]
+    drawing = [references.model_candidate(names[model.path], model, stored) for model in loaded]
+    seen = _trained_on(loaded, stored, config)
+    candidates = (
+        *drawing,
+        *(references.folder_candidate(f, reference, names[f]) for f in folders),
+        *references.baselines(training, stored),
     )
-    check(predictors, config)
+    _check(candidates, config)
     more = {
-        candidate.predictor.name: {"trained_on": count}
-        | _beside(candidate, stored, training, tools, device=device, reporter=reporter)
-        for candidate, count in zip(candidates, seen, strict=True)
+        candidate.name: {
+            "trained_on": count,
+            "discriminator": references.discriminator_score(model, stored, candidate, reporter),
+            "on_training": _on_training(model, training, tools, reporter),
+        }
+        for model, candidate, count in zip(loaded, drawing, seen, strict=True)
     }
-    thumbnails = None if training is None else features.memorisation_thumbnails(training.photos)
-    warnings = tuple(_doubts(candidates, folders, dataset, training is None))
-    extras = Extras(more, thumbnails, warnings, _protocol(dataset, device))
-    return compare(reference, predictors, tools, config=config, reporter=reporter, extras=extras)
+    result, evidence = _compare(
+        reference, candidates, tools, training, more=more, reporter=reporter
+    )
+    doubts = _doubts(loaded, names, folders, dataset, is_untrained=training is None)
+    result = replace(
+        result,
+        warnings=(*result.warnings, *doubts),
+        protocol=result.protocol | _protocol(dataset, device),
+    )
+    return _written(result, evidence, config.folder)
 
 
 def evaluate_folders(
@@ -270,68 +112,123 @@ def evaluate_folders(
     reporter: Reporter = SILENT,
 ) -> EvalResult:
     """Score folders against a folder of real photos, paired by name; `size` is height, width."""
-    tools = open_tools(config.metrics, size=size)
-    reference = references.truth_of_folder(real, size)
+    tools = features.open_tools(config.metrics, size=size)
+    reference = references.reference_of_folder(real, size)
     names = references.of_all((), folders)
-    predictors = [references.folder_predictor(f, reference, names[f]) for f in folders]
-    check(predictors, config)
-    return compare(reference, predictors, tools, config=config, reporter=reporter)
+    candidates = [references.folder_candidate(f, reference, names[f]) for f in folders]
+    _check(candidates, config)
+    result, evidence = _compare(reference, candidates, tools, None, more={}, reporter=reporter)
+    return _written(result, evidence, config.folder)
 
 
-def _candidates(
-    models: Sequence[Path],
-    names: Mapping[Path, str],
-    split: StoredSplit,
-    device: Device,
-) -> list[ModelCandidate]:
-    found = []
-    for weights in models:
-        model = load_model(weights, device)
-        predictor = references.model_predictor(names[weights], model, split)
-        found.append(ModelCandidate(model, predictor))
-    return found
+def _check(candidates: Sequence[Candidate], config: EvalConfig) -> None:
+    """Raise an error if the evaluation cannot be made or written, before it computes anything."""
+    names = [candidate.name for candidate in candidates]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"two methods are named '{twice[0]}'", hint="rename a folder or a run")
+    if config.folder is not None and config.folder.is_file():
+        raise DataError(
+            f"{config.folder} is a file, but a folder is needed", hint="choose a folder with --out"
+        )
 
 
-def _trained_on(
-    candidates: Sequence[ModelCandidate], split: StoredSplit, config: EvalConfig
-) -> list[int]:
+def _compare(
+    reference: Reference,
+    candidates: Sequence[Candidate],
+    tools: Tools,
+    training: StoredSplit | None,
+    *,
+    more: Mapping[str, dict[str, Any]],
+    reporter: Reporter,
+) -> tuple[EvalResult, Evidence]:
+    """Compute and rank the scores of all methods; `more` has further fields of some, by name."""
+    real = features.look(reference, tools, reporter)
+    measured = features.measure(candidates, reference, tools, real, reporter)
+    figures = {
+        name: _ranked([_figure_of(metric, name, m, real) for m in measured], metric.DIRECTION)
+        for name, metric in tools.metrics.items()
+    }
+    photos = None if training is None else training.photos
+    copied = features.memorisation([m.thumbnails for m in measured], real.thumbnails, photos)
+    scores = tuple(
+        PredictorScore(
+            candidate.name,
+            candidate.kind,
+            {name: row[index] for name, row in figures.items()},
+            source=candidate.source,
+            memorisation=copied[index],
+            **more.get(candidate.name, {}),
+        )
+        for index, candidate in enumerate(candidates)
+    )
+    result = EvalResult(
+        real=reference.name,
+        count=len(reference),
+        size=reference.size,
+        metrics={name: _info(name, metric, scores) for name, metric in tools.metrics.items()},
+        scores=scores,
+        unavailable=tools.unavailable,
+        warnings=tuple(_few(reference, tools)),
+        protocol={
+            "program": f"sketch2img {__version__}",
+            "pictures": f"{len(reference)}",
+            "size": f"{reference.size[1]}x{reference.size[0]} pixels",
+            **PROTOCOL,
+        },
+    )
+    rocs = {
+        candidate.name: faces.roc(own.features["faces"], real.features["faces"])
+        for candidate, own in zip(candidates, measured, strict=True)
+        if "faces" in own.features
+    }
+    return result, Evidence(reference, tuple(candidates), tuple(measured), rocs)
+
+
+def _written(result: EvalResult, evidence: Evidence, folder: Path | None) -> EvalResult:
+    if folder is None:
+        return result
+    result = replace(result, folder=folder)
+    with files.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    charts.write(folder, result, evidence)
+    write_csv(folder / CSV_NAME, evidence)
+    files.write_json(folder / "result.json", asdict(result) | {"folder": str(folder)})
+    evaluation_report.write(folder, result, evidence)
+    return result
+
+
+def _info(name: str, metric: Named, scores: Sequence[PredictorScore]) -> MetricInfo:
+    """Return the metric's info; if its value depends on the number of images, its title says it."""
+    title = metric.TITLE
+    if getattr(metric, "IS_OF_A_NUMBER", False):
+        title += f" of {max(score.figures[name].count for score in scores)}"
+    interval = INTERVALS[hasattr(metric, "compare"), getattr(metric, "IS_SHARE", False)]
+    protocol = f"{features.protocol_of(metric)}. 95% confidence interval: {interval}"
+    return MetricInfo(title, metric.DIRECTION, protocol)
+
+
+def _few(reference: Reference, tools: Tools) -> list[str]:
+    return [
+        f"{metric.TITLE} on {len(reference)} images is biased upwards, because there are fewer "
+        f"than {metric.FEW}; compare it only with scores on as many images"
+        for metric in tools.metrics.values()
+        if len(reference) < getattr(metric, "FEW", 0)
+    ]
+
+
+def _trained_on(models: Sequence[LoadedModel], split: StoredSplit, config: EvalConfig) -> list[int]:
     """Count the pairs that each model was trained on; raise DataError unless that is allowed."""
-    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if candidates else []
+    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if models else []
     found = []
-    for candidate in candidates:
-        trained_on = marked(candidate.model.trained_on)
+    for model in models:
+        trained_on = marked(model.trained_on)
         found.append(sum(mark in trained_on for mark in marks))
         if found[-1] and not config.allows_trained:
             raise DataError(
-                f"{candidate.model.path} was trained on {found[-1]} of these {len(split)} pairs",
+                f"{model.path} was trained on {found[-1]} of these {len(split)} pairs",
                 hint="evaluate it on other pairs, or add --allow-trained to get marked scores",
             )
     return found
-
-
-def _beside(
-    candidate: ModelCandidate,
-    split: StoredSplit,
-    training: StoredSplit | None,
-    tools: Tools,
-    *,
-    device: Device,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    model = candidate.model
-    judged = None
-    try:
-        judged = score_of_run(model.path, split, candidate.predictor, device)
-    except CheckpointError as error:  # the model itself can still be scored
-        reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
-    else:
-        if judged is None:
-            message = "discriminator not scored; there is no training state for this image size"
-            reporter(Note(f"{model.path}: {message} next to the weights"))
-    return {
-        "discriminator": judged,
-        "on_training": _on_training(model, training, tools, reporter),
-    }
 
 
 def _on_training(
@@ -347,38 +244,11 @@ def _on_training(
         return {}
     few = StoredSplit.of(training.take(rows))
     reference = Reference("training pairs", few.ids, few.size, few.photos.take)
-    predictor = references.model_predictor("training pairs", model, few)
+    candidate = references.model_candidate("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
-    (measured,) = measure(
-        [predictor], reference, replace(tools, scores=quick, extractors={}), {}, reporter
-    )
+    quick_tools, no_features = replace(tools, scores=quick, extractors={}), Measured({}, {})
+    (measured,) = features.measure([candidate], reference, quick_tools, no_features, reporter)
     return {name: float(values.mean()) for name, values in measured.values.items()}
-
-
-def _doubts(
-    candidates: Sequence[ModelCandidate],
-    folders: Sequence[Path],
-    dataset: PreparedSet,
-    is_untrained: bool,
-) -> Iterator[str]:
-    for candidate in candidates:
-        model, size = candidate.model, dataset.description.size
-        if model.size != size:
-            yield (
-                f"{candidate.predictor.name} generates photos of {_text(model.size)}: sketches "
-                f"were resized to this size, and its photos to {_text(size)}"
-            )
-        if model.fingerprint != dataset.description.fingerprint:
-            yield f"{candidate.predictor.name} was trained on another dataset ({model.dataset})"
-        if not model.trained_on:
-            yield f"{candidate.predictor.name} does not record which pairs it was trained on"
-    if folders and dataset.description.align != Align.NONE:
-        yield (
-            "the real photos were aligned by their faces; the photos in folders are not, so they "
-            "must already be aligned in the same way"
-        )
-    if is_untrained:
-        yield "there is no training split, so two baselines and the memorisation check are missing"
 
 
 def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
@@ -390,64 +260,191 @@ def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
     }
 
 
-def _text(size: tuple[int, int]) -> str:
-    return f"{size[1]}x{size[0]}"
+def _doubts(
+    models: Sequence[LoadedModel],
+    names: Mapping[Path, str],
+    folders: Sequence[Path],
+    dataset: PreparedSet,
+    *,
+    is_untrained: bool,
+) -> Iterator[str]:
+    height, width = dataset.description.size
+    for model in models:
+        name = names[model.path]
+        if model.size != (height, width):
+            yield (
+                f"{name} generates photos of {model.size[1]}x{model.size[0]}: sketches were "
+                f"resized to this size, and its photos to {width}x{height}"
+            )
+        if model.fingerprint != dataset.description.fingerprint:
+            yield f"{name} was trained on another dataset ({model.dataset})"
+        if not model.trained_on:
+            yield f"{name} does not record which pairs it was trained on"
+    if folders and dataset.description.align != Align.NONE:
+        yield (
+            "the real photos were aligned by their faces; the photos in folders are not, so they "
+            "must already be aligned in the same way"
+        )
+    if is_untrained:
+        yield "there is no training split, so two baselines and the memorisation check are missing"
 
 
-# This section scores a run's discriminator as the article of the source system does.
-
-Probabilities = NDArray[np.float64]
-
-
-def score_of_run(
-    weights: Path, split: StoredSplit, predictor: Candidate, device: Device
-) -> DiscriminatorScore | None:
-    """Score the discriminator next to a model's weights; return None if none has this size.
-
-    Raises:
-        CheckpointError: If the training state cannot be used.
-    """
-    state = Run(weights.parent).state
-    if not state.is_file():
-        return None
-    tensors, about = checkpoint.load(state, only=("discriminator.",))
+def _figure_of(metric: Named, name: str, measured: Measured, real: Measured) -> Figure:
+    """Return a metric's score of one method; it has no value if there are too few images."""
+    is_share = getattr(metric, "IS_SHARE", False)
+    if name in measured.values:
+        return (estimate_share if is_share else estimate_mean)(measured.values[name])
+    ours, theirs = measured.features[metric.FEATURES], real.features[metric.FEATURES]
     try:
-        height, width = about["size"]
-        if (height, width) != split.size:
-            return None
-        config = settings.from_dict(about["config"])
-        discriminator = build_discriminator(config.model, (height, width))
-        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
-        raise CheckpointError(f"{state} holds the discriminator of another version") from error
-    judge = device.place(discriminator).eval()
-    return score(
-        _probabilities(judge, split, split.photos.take, device),
-        _probabilities(judge, split, predictor.read, device),
-    )
+        return estimate_set(metric.compare, ours, theirs, is_share=is_share)
+    except DataError:
+        return _figure(math.nan, math.nan, math.nan, len(ours))
 
 
-def score(real: Probabilities, fake: Probabilities) -> DiscriminatorScore:
-    """Return accuracy, precision, recall and F1 of probabilities `(N,)` of being real.
+def _ranked(figures: Sequence[Figure], direction: str) -> list[Figure]:
+    """Rank the scores of several methods: 1 is the best, and equal scores share a rank."""
+    sign = -1 if direction == "higher" else 1
+    known = [sign * figure.value for figure in figures if figure.value is not None]
+    return [
+        figure
+        if figure.value is None
+        else replace(figure, rank=1 + sum(other < sign * figure.value for other in known))
+        for figure in figures
+    ]
 
-    A real photo that is classified as real (above 0.5) is a true positive.
+
+# 95% confidence intervals of scores over the images of a split, with a fixed random seed.
+#
+# Images are resampled: an interval says how much the score would vary with other images of the same
+# kind, not with another training run.
+#
+# The mean of one value per image gets a bootstrap interval. A score of two whole sets (KID, FID,
+# EER) must not: a resample contains images twice, and two copies of one image are closer to each
+# other than any two images are (KID's kernel matrix gets its diagonal back, the EER's impostors
+# contain genuine pairs). Such a score gets its interval from random halves without repetition.
+
+# (whether the score is of two whole sets, whether it is a fraction) -> its interval
+INTERVALS = {
+    (False, False): "bias-corrected, accelerated bootstrap, 5,000 resamples of images",
+    (False, True): "Wilson's, for a fraction",
+    (True, False): "1.96 standard deviations of the score over 200 random halves of the pairs",
+    (True, True): "Wilson's, for the number of images that has the score's spread over 200 "
+    "random halves of the pairs",
+}
+
+SEED = 0
+RESAMPLES = 5000
+HALVES = 200
+LARGEST_HALF = 500  # pairs; larger halves would cost time and not be more accurate
+FEWEST = 10  # pairs; with fewer, a half does not represent the whole
+# Upper limit on the effective sample size of a rate, in yes/no observations per image. The EER's
+# curves cross where both errors have about half of the weight, and (1/2)² of the variance; few
+# errors make it look more certain (in a simulation with an EER of 0.008 on 100 pairs, 73% of the
+# intervals cover it without this limit, and 95% with it).
+MOST_SURE = 4
+BLOCK = 2_000_000  # random numbers that are drawn at a time
+TAILS = (0.025, 0.975)
+NORMAL = NormalDist()
+WIDTH = NORMAL.inv_cdf(TAILS[1])
+
+
+def estimate_mean(values: Values) -> Figure:
+    """Return the mean of one value per image, `(N,)`; NaN values are ignored.
+
+    The interval is Efron's BCa (1987, "Better bootstrap confidence intervals", section 6).
     """
-    hits, false_alarms = int((real > 0.5).sum()), int((fake > 0.5).sum())
-    correct = hits + len(fake) - false_alarms
-    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
-    recall = hits / len(real)
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return DiscriminatorScore(correct / (len(real) + len(fake)), precision, recall, f1)
+    values = values[np.isfinite(values)]
+    count = len(values)
+    mean = float(values.mean()) if count else math.nan
+    if count < 2:
+        return _figure(mean, math.nan, math.nan, count)
+    if np.ptp(values) == 0:
+        return _figure(mean, mean, mean, count)
+    random = np.random.default_rng(SEED)
+    means = [
+        values[random.integers(0, count, (len(part), count))].mean(axis=1)
+        for part in features.batches(RESAMPLES, max(1, BLOCK // count))
+    ]
+    low, high = np.quantile(np.concatenate(means), _corrected_tails(values))
+    return _figure(mean, low, high, count)
 
 
-@torch.inference_mode()
-def _probabilities(
-    judge: torch.nn.Module, split: StoredSplit, read: Read, device: Device
-) -> Probabilities:
-    found = []
-    for rows in batches(len(split)):
-        sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
-        photo = photos_to_tensor(read(rows), device.torch)
-        with exactly():
-            found.append(judge(sketch, photo).probability.cpu().double().numpy())
-    return np.concatenate(found)
+def _corrected_tails(values: Values) -> list[float]:
+    """Return the quantiles of the resampled means that bound the interval, corrected for skew."""
+    deviations = values - values.mean()
+    # This is the jackknife's acceleration. For a mean, the bias correction is the same number (to
+    # second order; an estimate from the resamples would add noise).
+    skew = float((deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5))
+    shifted = [skew + NORMAL.inv_cdf(tail) for tail in TAILS]
+    return [NORMAL.cdf(skew + shift / (1 - skew * shift)) for shift in shifted]
+
+
+def estimate_share(values: Values) -> Figure:
+    """Return the mean of one yes (1) or no (0) per image, `(N,)`; NaN values are ignored.
+
+    The interval is Wilson's (1927, "Probable inference", equation 1), which also holds for a
+    fraction of 0 or 1, of which all resamples would be the same.
+    """
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return _figure(math.nan, math.nan, math.nan, 0)
+    return _wilson(float(values.mean()), len(values), len(values))
+
+
+def estimate_set(
+    compare: Callable[[Floats, Floats], float],
+    generated: Floats,
+    real: Floats,
+    *,
+    is_share: bool = False,
+) -> Figure:
+    """Return a score of two sets of features, whose rows are paired.
+
+    The spread over halves is that of the delete-half jackknife (Shao and Wu 1989, "A general theory
+    for jackknife variance estimation"). It is right for a mean; for an unbiased score such as KID
+    it is right or too wide, never too narrow, because n times the variance of a U-statistic falls
+    with n (Hoeffding 1948). The interval applies to this number of pairs: FID falls as pairs are
+    added, and lies elsewhere with more of them.
+
+    Pairs of features `(N, D)` with a NaN are ignored. If the score is a fraction or a rate in
+    [0, 1] (`is_share`), the interval is Wilson's, which is asymmetric near 0 and 1.
+    """
+    # A sum is finite if all its terms are; a mask of the terms would be as large as the features.
+    sums = [rows.sum(axis=1, dtype=np.float64) for rows in (generated, real)]
+    kept = np.isfinite(sums).all(axis=0)
+    ours, theirs = (generated, real) if kept.all() else (generated[kept], real[kept])
+    count = len(ours)
+    value = compare(ours, theirs) if count else math.nan
+    spread = _spread(lambda rows: compare(ours[rows], theirs[rows]), count)
+    if not is_share or math.isnan(spread):
+        reach = WIDTH * spread if spread > 0 else math.nan
+        return _figure(value, value - reach, value + reach, count)
+    variance = value * (1 - value)
+    # Without a single error there is no spread; each image then counts as one yes or no.
+    effective = variance / spread**2 if variance > 0 and spread > 0 else count
+    return _wilson(value, min(effective, MOST_SURE * count), count)
+
+
+def _spread(score_of: Callable[[NDArray[np.intp]], float], count: int) -> float:
+    """Return the standard deviation of a score of `count` rows; NaN if there are too few rows."""
+    if count < FEWEST:
+        return math.nan
+    part = min(count // 2, LARGEST_HALF)
+    random = np.random.default_rng(SEED)
+    drawn = [score_of(random.permutation(count)[:part]) for _ in range(HALVES)]
+    # Up to this factor, a part varies around the whole as the whole does around the population.
+    return float(np.std(drawn) * np.sqrt(part / (count - part)))
+
+
+def _wilson(share: float, effective: float, count: int) -> Figure:
+    square = WIDTH**2 / effective
+    centre = (share + square / 2) / (1 + square)
+    reach = math.sqrt(share * (1 - share) * square + square**2 / 4) / (1 + square)
+    return _figure(share, max(0.0, centre - reach), min(1.0, centre + reach), count)
+
+
+def _figure(value: float, low: float, high: float, count: int) -> Figure:
+    def known(number: float) -> float | None:
+        return float(number) if math.isfinite(number) else None
+
+    return Figure(known(value), known(low), known(high), count, rank=None)

@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sketchcli import __version__, errors, files, images, paths, registry
+from sketchcli import __version__, files, images, paths, registry
 from sketchcli.config import Fit
 from sketchcli.data.prepared import picture_hash
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.fetching.convert import CONVERTED, convert
 from sketchcli.engine.results import MemorisationScore
-from sketchcli.errors import UsageError
 from sketchcli.images import Floats, Pixels
 from sketchcli.registry import Named
 
@@ -47,13 +46,13 @@ class Reference:
 
     def batches(self) -> Iterator[range]:
         """Yield the ranges of rows of all batches."""
-        return batches(len(self))
+        return batches(len(self), BATCH)
 
 
-def batches(count: int) -> Iterator[range]:
-    """Yield the ranges of rows that make up `count` rows in batches."""
-    for start in range(0, count, BATCH):
-        yield range(start, min(start + BATCH, count))
+def batches(count: int, size: int) -> Iterator[range]:
+    """Yield the ranges of at most `size` rows that make up `count` rows."""
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,21 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What is stored about the images of a method."""
+    """What is stored about the images of a method, or about the real photos."""
 
-    values: dict[str, Values]  # metric -> (N,)
+    values: dict[str, Values]  # metric -> (N,); empty for the real photos
     features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
-    thumbnails: Pixels  # (N, 16, 16, 3)
-
-
-Places = NDArray[np.float64]
+    thumbnails: Pixels = field(default_factory=lambda: np.empty((0, SIDE, SIDE, 3), np.uint8))
+    places: dict[str, Values] = field(default_factory=dict)  # where to look on the real photos
 
 
 class Extractor(Protocol):
     """What the `open_extractor(files)` of a metric's feature extractor returns."""
 
-    def look(self, real: Pixels) -> Places:
+    def look(self, real: Pixels) -> Values:
         """Return where to look on real photos `(N, H, W, 3)`, such as alignments: `(N, ...)`."""
 
-    def describe(self, pictures: Pixels, places: Places) -> Floats:
+    def describe(self, pictures: Pixels, places: Values) -> Floats:
         """Return the features `(N, D)` of images `(N, H, W, 3)` at the places from `look`."""
 
 
@@ -102,44 +99,38 @@ class Tools:
 
 
 def measure(
-    predictors: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     reference: Reference,
     tools: Tools,
-    places: Mapping[str, Places],
+    real: Measured,
     reporter: Reporter,
 ) -> list[Measured]:
     """Compute values, features and thumbnails of all images of all methods, batch by batch."""
-    notes = [_Notes(tools) for _ in predictors]
+    values: list[dict[str, list[Values]]] = [{n: [] for n in tools.scores} for _ in candidates]
+    stores = [{name: FeatureStore() for name in tools.extractors} for _ in candidates]
+    thumbnails: list[list[Pixels]] = [[] for _ in candidates]
     for rows in reference.batches():
-        real = reference.read(rows)
-        here = {name: found[rows.start : rows.stop] for name, found in places.items()}
-        for predictor, note in zip(predictors, notes, strict=True):
-            note.take(predictor.read(rows), real, tools, here)
+        photos = reference.read(rows)
+        for index, candidate in enumerate(candidates):
+            generated = candidate.read(rows)
+            for name, score in tools.scores.items():
+                values[index][name].append(score(generated, photos))
+            for name, extractor in tools.extractors.items():
+                places = real.places[name][rows.start : rows.stop]
+                stores[index][name].add(extractor.describe(generated, places))
+            thumbnails[index].append(memorisation_thumbnails(generated))
         reporter(Advanced(f"images of {reference.name}", rows.stop, len(reference)))
-    return [note.whole() for note in notes]
-
-
-class _Notes:
-    def __init__(self, tools: Tools) -> None:
-        self.values: dict[str, list[Values]] = {name: [] for name in tools.scores}
-        self.features = {name: FeatureStore() for name in tools.extractors}
-        self.thumbnails: list[Pixels] = []
-
-    def take(
-        self, generated: Pixels, real: Pixels, tools: Tools, places: Mapping[str, Places]
-    ) -> None:
-        for name, score in tools.scores.items():
-            self.values[name].append(score(generated, real))
-        for name, extractor in tools.extractors.items():
-            self.features[name].add(extractor.describe(generated, places[name]))
-        self.thumbnails.append(memorisation_thumbnails(generated))
-
-    def whole(self) -> Measured:
-        return Measured(
-            {name: np.concatenate(parts) for name, parts in self.values.items()},
-            {name: pile.whole() for name, pile in self.features.items()},
-            np.concatenate(self.thumbnails),
-        )
+    found = []
+    for own, kept, small in zip(values, stores, thumbnails, strict=True):
+        features = {name: store.whole() for name, store in kept.items()}
+        arrays = {name: np.concatenate(parts) for name, parts in own.items()} | {
+            name: metric.compare_pairs(features[metric.FEATURES], real.features[metric.FEATURES])
+            for name, metric in tools.metrics.items()
+            if hasattr(metric, "compare_pairs") and metric.FEATURES in features
+        }
+        in_order = {name: arrays[name] for name in tools.metrics if name in arrays}
+        found.append(Measured(in_order, features, np.concatenate(small)))
+    return found
 
 
 # Features are appended to a file, so memory stays constant: 50,000 images with 2048 numbers each
@@ -173,16 +164,7 @@ class FeatureStore:
 # The features of the real photos are computed once and cached for later evaluations.
 
 
-@dataclass(frozen=True, eq=False)
-class RealSide:
-    """The real photos' features, and the places where the extractors look on them."""
-
-    features: dict[str, Floats]  # extractor -> (N, D), mapped from a file
-    places: dict[str, Places]  # extractor -> (N, ...)
-    thumbnails: Pixels  # (N, 16, 16, 3)
-
-
-def look(reference: Reference, tools: Tools, reporter: Reporter) -> RealSide:
+def look(reference: Reference, tools: Tools, reporter: Reporter) -> Measured:
     """Compute features, places and thumbnails of all real photos, or read them from the cache."""
     digest, thumbnails = hashlib.sha256(), []
     for rows in reference.batches():
@@ -193,35 +175,29 @@ def look(reference: Reference, tools: Tools, reporter: Reporter) -> RealSide:
     features, places = {}, {}
     for name in tools.extractors:
         features[name], places[name] = _cached(name, digest.hexdigest(), reference, tools, reporter)
-    return RealSide(features, places, np.concatenate(thumbnails))
+    return Measured({}, features, np.concatenate(thumbnails), places)
 
 
 def _cached(
     name: str, digest: str, reference: Reference, tools: Tools, reporter: Reporter
-) -> tuple[Floats, Places]:
-    protocol = registry.extractor(name).PROTOCOL
+) -> tuple[Floats, Values]:
+    extractor, protocol = tools.extractors[name], registry.extractor(name).PROTOCOL
     key = hashlib.sha256(f"{__version__} {protocol} {reference.size} {digest}".encode()).hexdigest()
     stem = paths.cache_home() / "features" / f"{name}-{key[:32]}"
     kept = [stem.with_name(f"{stem.name}-{what}.npy") for what in ("places", "features")]
     try:
         places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
     except (OSError, ValueError, EOFError):  # the file is missing or damaged
-        places, features = _look_through(tools.extractors[name], name, reference, reporter)
+        store, parts = FeatureStore(), []
+        for rows in reference.batches():
+            photos = reference.read(rows)
+            parts.append(extractor.look(photos))
+            store.add(extractor.describe(photos, parts[-1]))
+            reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
+        places, features = np.concatenate(parts), store.whole()
         files.write_whole(kept[0], partial(_save, rows=places))
         files.write_whole(kept[1], partial(_save, rows=features))
     return np.asarray(features), np.asarray(places)
-
-
-def _look_through(
-    extractor: Extractor, name: str, reference: Reference, reporter: Reporter
-) -> tuple[Places, Floats]:
-    features, places = FeatureStore(), []
-    for rows in reference.batches():
-        photos = reference.read(rows)
-        places.append(extractor.look(photos))
-        features.add(extractor.describe(photos, places[-1]))
-        reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
-    return np.concatenate(places), features.whole()
 
 
 def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
@@ -245,11 +221,9 @@ HEADLINE = (
 
 def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
     """Open the chosen metrics (default: all) and their networks for images of `size` (H, W)."""
-    known = registry.names(registry.METRICS)
-    if strangers := [name for name in chosen if name not in known]:
-        hint = errors.did_you_mean(strangers[0], known)
-        raise UsageError(f"there is no metric named '{strangers[0]}'", hint=hint)
-    modules = {name: registry.load(registry.METRICS, name) for name in chosen or _ordered(known)}
+    others = (name for name in registry.names(registry.METRICS) if name not in HEADLINE)
+    wanted = chosen or [*HEADLINE, *others]
+    modules = {name: registry.load(registry.METRICS, name) for name in wanted}
     needs = {name: networks_of(module) for name, module in modules.items()}
     found = {name: file_of(name) for names in needs.values() for name in names}
     here = {name: path for name, path in found.items() if path is not None}
@@ -272,34 +246,23 @@ def open_tools(chosen: Sequence[str] = (), *, size: tuple[int, int]) -> Tools:
     )
 
 
-def _ordered(names: Sequence[str]) -> list[str]:
-    return [*HEADLINE, *(name for name in names if name not in HEADLINE)]
+def _score(metric: Named, here: Mapping[str, Path]) -> Score:
+    loaded = [metric.load(here[name]) for name in networks_of(metric)]
+    return partial(metric.score, network=loaded[0]) if loaded else cast("Score", metric.score)
 
 
 def networks_of(metric: Named) -> tuple[str, ...]:
-    """Return the names of the networks that a metric and its feature extractor need."""
-    own: tuple[str, ...] = getattr(metric, "NETWORKS", ())
-    return own + (
-        registry.extractor(metric.FEATURES).NETWORKS if hasattr(metric, "FEATURES") else ()
-    )
+    """Return the names of the networks that a metric or its feature extractor needs."""
+    holder = registry.extractor(metric.FEATURES) if hasattr(metric, "FEATURES") else metric
+    names: tuple[str, ...] = getattr(holder, "NETWORKS", ())
+    return names
 
 
 def protocol_of(metric: Named) -> str:
     """Return the protocol of a metric, followed by that of the features that it compares."""
-    features = (
-        f"; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
-        if hasattr(metric, "FEATURES")
-        else ""
-    )
-    return f"{metric.PROTOCOL}{features}"
-
-
-def _score(metric: Named, files: Mapping[str, Path]) -> Score:
-    if not networks_of(metric):
-        score: Score = metric.score
-        return score
-    (name,) = metric.NETWORKS
-    return partial(metric.score, network=metric.load(files[name]))
+    if not hasattr(metric, "FEATURES"):
+        return str(metric.PROTOCOL)
+    return f"{metric.PROTOCOL}; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
 
 
 # This section finds downloaded evaluation networks and converts them for the metrics.
@@ -351,65 +314,51 @@ BY_CHANCE = 0.05  # fraction of the real test photos that count as copies
 ROWS, COLUMNS = 2048, 1024  # images and training photos that are compared at a time
 
 
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """The distances of N images from the training photos."""
-
-    least: NDArray[np.float64]  # (N,), from the nearest training photo
-    usual: NDArray[np.float64]  # (N,), mean over all training photos
-
-    @property
-    def nearness(self) -> NDArray[np.float64]:
-        """The least distance divided by the mean distance, `(N,)`: 0 for a copy, at most 1."""
-        ratios = np.ones(len(self.usual))
-        np.divide(self.least, self.usual, out=ratios, where=self.usual > 0)
-        return ratios
-
-
-class Examiner:
-    """The training photos, and the nearness below which a photo counts as a copy of one of them.
-
-    Args:
-        real: Thumbnails of the real test photos, `(N, 16, 16, 3)`.
-        training: Thumbnails of all training photos, `(M, 16, 16, 3)`.
-    """
-
-    def __init__(self, real: Pixels, training: Pixels) -> None:
-        self.real, self.training = real, training
-        self.limit = np.quantile(distances(real, training).nearness, BY_CHANCE)
-
-    def score(self, generated: Pixels) -> MemorisationScore:
-        """Score thumbnails `(N, 16, 16, 3)` in the order of the real photos.
-
-        If 5% of the test photos are training photos themselves, no photo can count as a copy.
-        """
-        found = distances(generated, self.training)
-        to_truth = np.abs(generated.astype(np.float64) - self.real).mean(axis=(1, 2, 3))
-        return MemorisationScore(
-            share_copied=float((found.nearness < self.limit).mean()),
-            share_nearer=float((found.least < to_truth).mean()),
-        )
-
-
 def memorisation_thumbnails(photos: Iterable[Pixels]) -> Pixels:
     """Return thumbnails (uint8, `(N, 16, 16, 3)`) of photos: 77 MB for 100,000 photos."""
     return np.stack([images.resize(photo, (SIDE, SIDE)) for photo in photos])
 
 
-def distances(pictures: Pixels, training: Pixels) -> Distances:
-    """Compare thumbnails `(N, 16, 16, 3)` with those of all training photos, `(M, 16, 16, 3)`."""
+def memorisation(
+    generated: Sequence[Pixels], real: Pixels, training: Iterable[Pixels] | None
+) -> list[MemorisationScore | None]:
+    """Score the thumbnails of each method's photos, in the order of the real photos.
+
+    There are no scores without training photos. If 5% of the real test photos are training photos
+    themselves, no photo can count as a copy.
+    """
+    if training is None:
+        return [None for _ in generated]
+    small = memorisation_thumbnails(training)
+    limit = np.quantile(distances(real, small)[1], BY_CHANCE)
+    found: list[MemorisationScore | None] = []
+    for pictures in generated:
+        least, nearness = distances(pictures, small)
+        to_real = np.abs(pictures.astype(np.float64) - real).mean(axis=(1, 2, 3))
+        copied, nearer = (nearness < limit).mean(), (least < to_real).mean()
+        found.append(MemorisationScore(share_copied=float(copied), share_nearer=float(nearer)))
+    return found
+
+
+def distances(pictures: Pixels, training: Pixels) -> tuple[Values, Values]:
+    """Return the distance to the nearest training photo, and the nearness: `(N,)` each.
+
+    Both are of thumbnails, `(N, 16, 16, 3)` and `(M, 16, 16, 3)`. The nearness is the least
+    distance divided by the mean distance to all training photos: 0 for a copy, at most 1.
+    """
     least, total = np.full(len(pictures), np.inf), np.zeros(len(pictures))
-    for start in range(0, len(pictures), ROWS):
-        part = slice(start, start + ROWS)
-        ours = _flat(pictures[part])
-        for first in range(0, len(training), COLUMNS):
+    for part in batches(len(pictures), ROWS):
+        ours = _flat(pictures, part)
+        for columns in batches(len(training), COLUMNS):
             # Sums of integers below 2^24 are exact in float32, in any order.
-            found = torch.cdist(ours, _flat(training[first : first + COLUMNS]), p=1)
+            found = torch.cdist(ours, _flat(training, columns), p=1)
             least[part] = np.minimum(least[part], found.amin(dim=1).numpy())
             total[part] += found.double().sum(dim=1).numpy()
     values = pictures[0].size
-    return Distances(least / values, total / (values * len(training)))
+    least, usual = least / values, total / (values * len(training))
+    return least, np.divide(least, usual, out=np.ones(len(usual)), where=usual > 0)
 
 
-def _flat(pictures: Pixels) -> torch.Tensor:
-    return torch.from_numpy(pictures.astype(np.float32)).flatten(1)
+def _flat(pictures: Pixels, rows: range) -> torch.Tensor:
+    part = pictures[rows.start : rows.stop].astype(np.float32)
+    return torch.from_numpy(part).flatten(1)

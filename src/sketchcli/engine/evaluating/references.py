@@ -1,32 +1,44 @@
-"""What an evaluation compares: the real photos, and those of models, folders and baselines."""
+"""What an evaluation compares: the real photos, and those of models, folders and baselines.
+
+It also scores a model's discriminator, by how well it tells the real photos from the model's.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from sketchcli import images
+from sketchcli import checkpoint, images
+from sketchcli import config as settings
 from sketchcli.config import Fit
+from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
-from sketchcli.device import exactly
-from sketchcli.engine.evaluating.features import Candidate, Read, Reference
+from sketchcli.device import Device, exactly
+from sketchcli.engine.evaluating.features import (
+    BATCH,
+    Candidate,
+    Read,
+    Reference,
+    Values,
+    batches,
+)
+from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel
 from sketchcli.engine.generating.sample import generate_in_parts
+from sketchcli.engine.results import DiscriminatorScore
 from sketchcli.engine.runs import Run
-from sketchcli.errors import DataError
+from sketchcli.errors import CheckpointError, DataError, UsageError
 from sketchcli.images import Pixels
+from sketchcli.models.building import build_discriminator
 
 KEPT_BYTES = 500_000_000  # bytes of generated photos that are kept in memory per model
-WHOLE = (
-    "provide exactly one generated photo for every real photo; partial scores are not comparable"
-)
 
 
-def truth_of_split(dataset: PreparedSet, name: str) -> Reference:
+def reference_of_split(dataset: PreparedSet, name: str) -> Reference:
     """Return the photos of a prepared dataset's split as a reference."""
     split = dataset.split(name)
     return Reference(
@@ -34,12 +46,12 @@ def truth_of_split(dataset: PreparedSet, name: str) -> Reference:
         split.ids,
         dataset.description.size,
         split.photos.take,
-        lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows]),
+        sketch_itself(split),
         Fit(dataset.description.fit),
     )
 
 
-def truth_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
+def reference_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
     """Return the photos of a folder as a reference, resized to `size` (height, width)."""
     found = pictures(folder)
     ids = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in found)
@@ -50,7 +62,7 @@ def truth_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
     return Reference(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
 
 
-def model_predictor(name: str, model: LoadedModel, split: StoredSplit) -> Candidate:
+def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candidate:
     """Return a model as a method: its photos are generated at its size, then resized."""
     kept: dict[int, Pixels] = {}  # the table, the discriminator and the report use the same photos
 
@@ -75,7 +87,7 @@ def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
     return np.stack([images.resize(picture, size) for picture in pictures])
 
 
-def folder_predictor(folder: Path, reference: Reference, name: str) -> Candidate:
+def folder_candidate(folder: Path, reference: Reference, name: str) -> Candidate:
     """Return a folder as a method, paired by name and fitted to the size like the real photos."""
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
     theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in reference.ids}
@@ -86,7 +98,7 @@ def folder_predictor(folder: Path, reference: Reference, name: str) -> Candidate
     return Candidate(name, "folder", read, str(folder))
 
 
-def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
+def baselines(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
     """Return the baselines; two of them need training pairs."""
     itself = Candidate("the sketch itself", "baseline", sketch_itself(split))
     if training is None:
@@ -99,16 +111,20 @@ def baseline_predictors(training: StoredSplit | None, split: StoredSplit) -> tup
 
 
 def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> None:
-    strangers = [file for file in pairing.unpaired if file in ours]
+    extra = [file for file in pairing.unpaired if file in ours]
     missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
     for files, fault in (
         (missing, "is missing"),
-        (strangers, "has no matching real photo"),
+        (extra, "has no matching real photo"),
         (pairing.duplicates, "has the same name as another image"),
     ):
         if files:
             more = f", and {len(files) - 1} more" if len(files) > 1 else ""
-            raise DataError(f"{folder}: {files[0].name} {fault}{more}", hint=WHOLE)
+            raise DataError(
+                f"{folder}: {files[0].name} {fault}{more}",
+                hint="provide exactly one generated photo for every real photo; partial scores are "
+                "not comparable",
+            )
 
 
 def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
@@ -143,35 +159,20 @@ def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
 def nearest_rows(training: StoredSplit, split: StoredSplit) -> list[int]:
     """Return the row of the nearest training sketch of each sketch; the first one if tied."""
     found: list[int] = []
-    for part in _blocks(split):
-        ours = _flat(split, part)
-        nearest, least = np.zeros(len(part), np.int64), np.full(len(part), np.inf)
-        for others in _blocks(training):
-            theirs = _flat(training, others)
-            # This is the squared difference without |ours|²; integers make it exact.
-            distances = np.square(theirs).sum(axis=1) - 2 * ours @ theirs.T
-            best = distances.argmin(axis=1)
-            lowest = distances.min(axis=1)
-            is_nearer = lowest < least
-            nearest[is_nearer], least[is_nearer] = others.start + best[is_nearer], lowest[is_nearer]
-        found += nearest.tolist()
+    for ours in _flat(split):
+        # This is the squared difference without |ours|²; integers make it exact.
+        distances = [np.square(t).sum(axis=1) - 2 * ours @ t.T for t in _flat(training)]
+        found += np.concatenate(distances, axis=1).argmin(axis=1).tolist()
     return found
 
 
-def _blocks(split: StoredSplit) -> Iterator[range]:
+def _flat(split: StoredSplit) -> Iterator[Values]:
+    """Yield the sketches, some at a time, as rows of pixels."""
     height, width = split.sketches.shape[1:3]
-    step = max(1, BLOCK // (height * width))
-    for start in range(0, len(split), step):
-        yield range(start, min(start + step, len(split)))
+    for rows in batches(len(split), max(1, BLOCK // (height * width))):
+        yield split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
 
-
-def _flat(split: StoredSplit, rows: range) -> NDArray[np.float64]:
-    return split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
-
-
-# This section names the methods of one table.
-
-ALONE = "model"
+    # This section names the methods of one table.
 
 
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
@@ -183,7 +184,7 @@ def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     parts = {path: _of_model(path) for path in models}
     parts |= {path: path.resolve().parts for path in folders}
     names = {path: _shortest(path, parts) for path in parts}
-    return names | dict.fromkeys(models, ALONE) if len(models) == 1 else names
+    return names | dict.fromkeys(models, "model") if len(models) == 1 else names
 
 
 def _of_model(weights: Path) -> tuple[str, ...]:
@@ -203,3 +204,70 @@ def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:
         if all(found[-length:] != end for found in others):
             return "/".join(end)
     return mine[-1]
+
+
+# The discriminator of a run is scored as the article of the source system does.
+
+
+def discriminator_score(
+    model: LoadedModel, split: StoredSplit, candidate: Candidate, reporter: Reporter
+) -> DiscriminatorScore | None:
+    """Score the discriminator next to a model's weights; note why if it cannot be scored."""
+    try:
+        discriminator = _discriminator_of(model.path, split.size)
+    except CheckpointError as error:  # the model itself can still be scored
+        reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
+        return None
+    if discriminator is None:
+        message = "discriminator not scored; there is no training state for this image size"
+        reporter(Note(f"{model.path}: {message} next to the weights"))
+        return None
+    judge = model.device.place(discriminator).eval()
+    return rates(
+        _probabilities(judge, split, split.photos.take, model.device),
+        _probabilities(judge, split, candidate.read, model.device),
+    )
+
+
+def _discriminator_of(weights: Path, size: tuple[int, int]) -> torch.nn.Module | None:
+    """Return the discriminator next to a model's weights, or None if none has this size."""
+    state = Run(weights.parent).state
+    if not state.is_file():
+        return None
+    tensors, about = checkpoint.load(state, only=("discriminator.",))
+    try:
+        height, width = about["size"]
+        if (height, width) != size:
+            return None
+        config = settings.from_dict(about["config"])
+        discriminator = build_discriminator(config.model, size)
+        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
+        raise CheckpointError(f"{state} holds the discriminator of another version") from error
+    return discriminator
+
+
+def rates(real: Values, fake: Values) -> DiscriminatorScore:
+    """Return accuracy, precision, recall and F1 of probabilities `(N,)` of being real.
+
+    A real photo that is classified as real (above 0.5) is a true positive.
+    """
+    hits, false_alarms = int((real > 0.5).sum()), int((fake > 0.5).sum())
+    correct = hits + len(fake) - false_alarms
+    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
+    recall = hits / len(real)
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return DiscriminatorScore(correct / (len(real) + len(fake)), precision, recall, f1)
+
+
+@torch.inference_mode()
+def _probabilities(
+    judge: torch.nn.Module, split: StoredSplit, read: Read, device: Device
+) -> Values:
+    found = []
+    for rows in batches(len(split), BATCH):
+        sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
+        photo = photos_to_tensor(read(rows), device.torch)
+        with exactly():
+            found.append(judge(sketch, photo).probability.cpu().double().numpy())
+    return np.concatenate(found)

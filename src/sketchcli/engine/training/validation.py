@@ -160,7 +160,7 @@ def _lpips(
     file = features.file_of(LPIPS) if is_seen else None
     if file is not None:
         network = lpips.load_lpips_alex(file)
-        return lambda generated, real: lpips.lpips_alex(generated, real, network)
+        return lambda generated, real: lpips.distances(generated, real, network)
     if is_needed:
         raise UsageError(
             f"the score {LPIPS} needs its network, which was not found",
