@@ -127,12 +127,11 @@ def preprocess(
     _check_portraits(*sitting, align)
     styles = _styles(style)
 
-    from sketchcli import paths
+    from sketchcli import machine, paths
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
     from sketchcli.engine import lookup
     from sketchcli.engine.preprocessing import preprocess as preprocessing
-    from sketchcli.engine.preprocessing.chunks import available_cores
     from sketchcli.engine.preprocessing.pair_builder import PairOptions
 
     found, origin = lookup.find_source(
@@ -155,7 +154,7 @@ def preprocess(
             config,
             target=out,
             overwrite=overwrite,
-            processes=workers or available_cores(),
+            processes=workers or machine.usable_cores(),
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)

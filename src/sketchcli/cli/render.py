@@ -33,7 +33,6 @@ from sketchcli.engine.results import (
     ModelsResult,
     PredictorScore,
     PreprocessResult,
-    ShareResult,
     TrainEstimate,
     TrainResult,
     VerifyResult,
@@ -158,14 +157,6 @@ def _(result: PreprocessResult) -> None:
         before = "review the audit, then run: " if result.errors else ""
         name = paths.named(paths.prepared_home(), result.folder)
         typer.echo(f"next: {before}sketch2img train {shlex.quote(name)}")
-
-
-@render.register
-def _(result: ShareResult) -> None:
-    typer.echo(
-        f"rank {result.rank} of {result.ranks} made {result.chunks} chunks; "
-        "rank 0 assembles the dataset"
-    )
 
 
 @render.register
