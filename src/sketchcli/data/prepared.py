@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -208,7 +208,11 @@ def read(folder: Path) -> PreparedSet:
                 f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
             )
-        return PreparedSet(folder, _description(data))
+        names = {f.name for f in fields(Description)}
+        about = {name: value for name, value in data.items() if name in names}
+        height, width = data["size"]
+        about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
+        return PreparedSet(folder, Description(**about))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder} is not a prepared dataset, or is damaged",
@@ -218,19 +222,8 @@ def read(folder: Path) -> PreparedSet:
 
 def write_index(folder: Path, description: Description) -> None:
     """Write `dataset.json`, the last file of a prepared dataset."""
-    data = asdict(description) | {
-        "counts": description.counts,
-        "fingerprint": description.fingerprint,
-    }
-    files.write_json(folder / INDEX, data)
-
-
-def _description(data: dict[str, Any]) -> Description:
-    names = {f.name for f in fields(Description)}
-    about = {name: value for name, value in data.items() if name in names}
-    pairs = tuple(Pair(**pair) for pair in data["pairs"])
-    height, width = data["size"]
-    return Description(**about | {"size": (height, width), "pairs": pairs})
+    more = {"counts": description.counts, "fingerprint": description.fingerprint}
+    files.write_json(folder / INDEX, asdict(description) | more)
 
 
 # This section stores images of one shape in `.npy` shards, which are written image by image and
@@ -299,17 +292,18 @@ class ShardedWriter:
 
     def close(self) -> None:
         """Write the header of the current shard, now that its length is known, and sync."""
-        if self._file is None:
+        file, self._file = self._file, None
+        if file is None:
             return
         header = {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self.shape)}
-        with self._file as file:
+        self._count = 0
+        with file:
             file.seek(0)
             np.lib.format.write_array_header_1_0(file, header)
             if file.tell() != _HEADER_BYTES:
                 raise DataError(f"{self.stem}: the header cannot hold the shape {self.shape}")
             file.flush()
             os.fsync(file.fileno())
-        self._file, self._count = None, 0
 
 
 # This section divides the pairs into those to train on and those to validate on.

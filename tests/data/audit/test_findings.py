@@ -160,7 +160,7 @@ def test_a_copied_sketch_is_found_but_not_among_drawn_ones(scene):
     assert not rows(pairs.audit(is_drawn=True), "near-duplicate")
 
 
-def test_equal_pictures_of_one_split_are_the_ledgers_business(scene):
+def test_equal_pictures_of_one_split_are_left_to_the_exclusions(scene):
     pairs = scene()
     pairs.photos[8] = pairs.photos[1]
     assert not rows(pairs.audit(is_drawn=True), "near-duplicate")

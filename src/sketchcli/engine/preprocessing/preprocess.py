@@ -70,26 +70,19 @@ def preprocess(
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
         assembly = _assemble(store, exclusions, processes, reporter)
         audit = assembling.audit(assembly, config.division)
-        about = _describe(assembly, audit, source, origin, config, name=target.name)
-        _write(store.assembled, about, audit, config, target)
+        about = _write(
+            store.assembled,
+            assembly,
+            audit,
+            source=source,
+            origin=origin,
+            config=config,
+            target=target,
+        )
         files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         store.remove()
     tell(about, audit, source, config.division, reporter)
-    return PreprocessResult(
-        name=about.name,
-        folder=target,
-        size=about.size,
-        counts=about.counts,
-        pairing=about.pairing,
-        left_out=about.left_out,
-        repeated=about.repeated,
-        unaligned=about.unaligned,
-        findings=about.findings,
-        errors=audit.errors,
-        is_spoiled=audit.is_spoiled,
-        contact_sheet=target / CONTACT_SHEET,
-        audit=target / AUDIT,
-    )
+    return _result(about, audit, target)
 
 
 def _assemble(
@@ -112,17 +105,19 @@ def _assemble(
     return assembly
 
 
-def _describe(
+def _write(
+    folder: Path,
     assembly: Assembly,
     audit: Audit,
+    *,
     source: Source,
     origin: Provenance,
     config: PreprocessConfig,
-    *,
-    name: str,
+    target: Path,
 ) -> Description:
-    return Description(
-        name=name,
+    """Write index, contact sheet and report; refuse a dataset that is not clean if strict."""
+    description = Description(
+        name=target.name,
         size=config.options.size,
         fit=config.options.fit,
         align=config.options.align,
@@ -137,12 +132,6 @@ def _describe(
         unaligned=assembly.unaligned,
         findings=audit.counts,
     )
-
-
-def _write(
-    folder: Path, description: Description, audit: Audit, config: PreprocessConfig, target: Path
-) -> None:
-    """Write index, contact sheet and report; refuse a dataset that is not clean if strict."""
     dataset = PreparedSet(folder, description)
     prepared.write_index(folder, description)
     _write_contact_sheet(dataset)
@@ -160,6 +149,25 @@ def _write(
             f"the dataset is not clean: {found}", hint=f"review {refusal} or omit --strict"
         )
     refusal.unlink(missing_ok=True)  # an earlier strict call may have left it
+    return description
+
+
+def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
+    return PreprocessResult(
+        name=about.name,
+        folder=target,
+        size=about.size,
+        counts=about.counts,
+        pairing=about.pairing,
+        left_out=about.left_out,
+        repeated=about.repeated,
+        unaligned=about.unaligned,
+        findings=about.findings,
+        errors=audit.errors,
+        is_spoiled=audit.is_spoiled,
+        contact_sheet=target / CONTACT_SHEET,
+        audit=target / AUDIT,
+    )
 
 
 def _write_contact_sheet(dataset: PreparedSet) -> None:
