@@ -113,7 +113,7 @@ def preprocess(
 
     If it is interrupted, run the same command again to resume.
     """
-    pixels = options.parse_size(size)
+    pixels, styles = options.parse_size(size), _styles(style or ["hand"])
     rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
@@ -143,7 +143,7 @@ def preprocess(
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
         rule,
-        _styles(style or ["hand"]),
+        styles,
         draws,
         strict,
         command=shlex.join(["sketch2img", *context.obj]),
