@@ -25,7 +25,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sketchcli.engine.preprocessing.chunks import available_cores
+from sketchcli.machine import usable_cores
 
 SIZE = (128, 128)
 ROUNDS = 3
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=1)
     given = parser.parse_args()
     source, count, scale = given.photos, given.count, given.scale
-    cores = available_cores()
+    cores = usable_cores()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         pairs = draw_pairs(source, root, count, scale)

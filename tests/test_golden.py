@@ -134,7 +134,8 @@ def test_the_dataset_is_drawn_and_prepared_as_it_was_recorded(tmp_path, call):
 
 def comparable(about):
     """A dataset's description without what depends on its folder, or on one value of a pixel."""
-    about = json.loads(json.dumps(about).replace("/golden", "<TMP>")) | {"recipe": ""}
+    about = json.loads(json.dumps(about).replace("/golden", "<TMP>"))
+    about.pop("recipe", None)  # older versions wrote a hash of options and files
     if golden.is_recording_machine():
         return about
     pairs = [{**pair, "sha256": ""} for pair in about["pairs"]]

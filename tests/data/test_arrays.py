@@ -1,8 +1,10 @@
+import contextlib
+
 import numpy as np
 import pytest
 
 from sketchcli.data import prepared
-from sketchcli.data.prepared import ArrayWriter, ShardedWriter
+from sketchcli.data.prepared import ShardedWriter
 from sketchcli.errors import DataError
 
 
@@ -11,7 +13,7 @@ def draw(*shape):
 
 
 def write(folder, pixels, *, shard_bytes=prepared.SHARD_BYTES):
-    with ShardedWriter(folder, "photos", shard_bytes=shard_bytes) as writer:
+    with contextlib.closing(ShardedWriter(folder, "photos", shard_bytes=shard_bytes)) as writer:
         for picture in pixels:
             writer.append(picture)
 
@@ -66,7 +68,7 @@ def test_too_many_pictures_are_an_error(tmp_path):
 
 
 def test_a_writer_takes_one_shape_and_uint8_only(tmp_path):
-    writer = ArrayWriter(tmp_path / "a.npy")
+    writer = ShardedWriter(tmp_path, "a")
     writer.append(np.zeros((5, 4), np.uint8))
     with pytest.raises(DataError):
         writer.append(np.zeros((4, 5), np.uint8))

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 
@@ -46,7 +47,7 @@ def draw(*shape):
 
 
 def write(folder, stem, pixels):
-    with ShardedWriter(folder, stem) as writer:
+    with contextlib.closing(ShardedWriter(folder, stem)) as writer:
         for picture in pixels:
             writer.append(picture)
 

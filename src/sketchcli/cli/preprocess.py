@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sketchcli import errors, registry
+from sketchcli import registry
 from sketchcli.cli import completing, options
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.splits import SplitBy, SplitRule
@@ -113,26 +113,25 @@ def preprocess(
 
     If it is interrupted, run the same command again to resume.
     """
-    pixels = options.parse_size(size)
-    rule = SplitRule(splits, val, test, seed, _pattern(group_by))
-    if val + test >= 1:
-        raise UsageError(
-            "--val and --test leave nothing to train on", hint="choose smaller fractions"
-        )
+    pixels, styles = options.parse_size(size), _styles(style or ["hand"])
+    rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction needs side-by-side images", hint="remove --direction")
-    sitting = backdrop, light, likeness
-    _check_portraits(*sitting, align)
-    styles = _styles(style)
+    for option, is_given in (
+        ("--backdrop studio", backdrop is Backdrop.STUDIO),
+        ("--light even", light is Light.EVEN),
+        ("--likeness free", likeness is Likeness.FREE),
+    ):
+        if is_given and align is Align.NONE:
+            raise UsageError(f"{option} needs face alignment", hint="add --align face")
 
-    from sketchcli import paths
+    from sketchcli import machine, paths
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
     from sketchcli.engine import lookup
     from sketchcli.engine.preprocessing import preprocess as preprocessing
-    from sketchcli.engine.preprocessing.chunks import available_cores
     from sketchcli.engine.preprocessing.pair_builder import PairOptions
 
     found, origin = lookup.find_source(
@@ -140,8 +139,9 @@ def preprocess(
     )
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
+    detector, is_loose = lookup.find_detector(align), align is Align.LOOSE
     config = preprocessing.PreprocessConfig(
-        PairOptions(pixels, fit, lookup.find_detector(align), seed, align is Align.LOOSE, *sitting),
+        PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
         rule,
         styles,
         draws,
@@ -155,37 +155,27 @@ def preprocess(
             config,
             target=out,
             overwrite=overwrite,
-            processes=workers or available_cores(),
+            processes=workers or machine.usable_cores(),
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)
 
 
-def _check_portraits(backdrop: Backdrop, light: Light, likeness: Likeness, align: Align) -> None:
-    if align is not Align.NONE:
-        return
-    for option, wants_face in (
-        ("--backdrop studio", backdrop is Backdrop.STUDIO),
-        ("--light even", light is Light.EVEN),
-        ("--likeness free", likeness is Likeness.FREE),
-    ):
-        if wants_face:
-            raise UsageError(f"{option} needs face alignment", hint="add --align face")
+def _styles(chosen: list[str]) -> tuple[str, ...]:
+    for style in chosen:
+        registry.load(registry.STYLES, style)  # refuses an unknown name
+    return tuple(sorted(chosen))
 
 
-def _styles(chosen: list[str] | None) -> tuple[str, ...]:
-    known = registry.names(registry.STYLES)
-    for style in chosen or ():
-        if style not in known:
-            raise UsageError(f"unknown style '{style}'", hint=errors.did_you_mean(style, known))
-    return tuple(sorted(chosen or ("hand",)))
-
-
-def _pattern(text: str) -> re.Pattern[str] | None:
+def _split_rule(by: SplitBy, val: float, test: float, seed: int, pattern: str) -> SplitRule:
+    if val + test >= 1:
+        raise UsageError(
+            "--val and --test leave nothing to train on", hint="choose smaller fractions"
+        )
     try:
-        return re.compile(text) if text else None
+        return SplitRule(by, val, test, seed, re.compile(pattern) if pattern else None)
     except re.error as error:
         raise UsageError(
-            f"--group-by '{text}' is not a regular expression: {error}",
+            f"--group-by '{pattern}' is not a regular expression: {error}",
             hint="write a Python regular expression",
         ) from error

@@ -18,31 +18,16 @@ from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.cli.progress import printable
-from sketchcli.engine.results import (
-    AssetListing,
-    Check,
-    EvalResult,
-    ExportResult,
-    FetchPlan,
-    FetchResult,
-    Figure,
-    GeneratedFile,
-    GenerateResult,
-    ImportResult,
-    Installation,
-    ModelsResult,
-    PredictorScore,
-    PreprocessResult,
-    ShareResult,
-    TrainEstimate,
-    TrainResult,
-    VerifyResult,
-)
+from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
 WIDE = 160
+WIDEST = 100  # columns at most of what `doctor` prints, so that it can be pasted
+NARROW = 120  # columns; with fewer, an interval stands below its value
+BASELINE = "baseline"
+INTERVAL = ". 95% confidence interval: "  # separates a protocol from its interval's method
 
 
 def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any result
@@ -51,31 +36,65 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
         render(result)
         return
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
-    errors = _errors(result)
+    errors: list[dict[str, Any]] = []
+    if isinstance(result, results.GenerateResult):
+        errors = [_error(ExitCode.DATA, str(file.error), "") for file in result.failed]
+    elif isinstance(result, results.Installation):
+        errors = [_error(p.exit_code, f"{p.name}: {p.summary}", p.hint) for p in result.problems]
     typer.echo(envelope(command, status="error" if errors else "ok", data=data, errors=errors))
 
 
-def _errors(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any result
-    """Return the errors that a result reports."""
-    if isinstance(result, GenerateResult):
-        code = int(ExitCode.DATA)
-        return [{"code": code, "message": file.error, "hint": ""} for file in result.failed]
-    problems = result.problems if isinstance(result, Installation) else ()
-    return [
-        {"code": int(p.exit_code), "message": f"{p.name}: {p.summary}", "hint": p.hint}
-        for p in problems
-    ]
+def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
+    """Return the JSON that every command prints with `--json`."""
+    content = {
+        "version": __version__,
+        "command": command,
+        "status": status,
+        "data": data,
+        "errors": list(errors),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
 
 
-def file_line(file: GeneratedFile) -> str:
+def error_envelope(command: str, code: int, message: str, hint: str) -> str:
+    """Return the JSON of a failed command."""
+    return envelope(command, status="error", errors=[_error(code, message, hint)])
+
+
+def file_line(file: results.GeneratedFile) -> str:
     """Return a file of `generate` as one line of JSON."""
-    return json.dumps(asdict(file), ensure_ascii=False, default=plain)
+    return json.dumps(asdict(file), ensure_ascii=False, default=_plain)
+
+
+def _error(code: int, message: str, hint: str) -> dict[str, Any]:
+    return {"code": int(code), "message": message, "hint": hint}
+
+
+def _plain(value: object) -> str:
+    """Convert a path to text for JSON; raise an error for any other type."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(value)
+
+
+# This section prints each kind of result for people.
 
 
 @singledispatch
 def render(result: object) -> None:
     """Print a result for people."""
     raise TypeError(result)
+
+
+def _say(*lines: str) -> None:
+    """Print the lines that are not empty."""
+    for line in filter(None, lines):
+        typer.echo(line)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
 
 
 @render.register
@@ -88,127 +107,118 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
     for name in ("state", "what", "licence", "citation") if is_wide else ("state", "what, licence"):
         table.add_column(name)
     for listing in listings:
-        if not isinstance(listing, AssetListing):
-            raise TypeError(listing)
         title, licence = Text(listing.title), Text(listing.licence)
         narrow = Text("\n").join([title, Text(listing.licence, style="dim")])
         about = (title, licence, Text(listing.citation)) if is_wide else (narrow,)
         pairs = "" if listing.pairs is None else f"{listing.pairs:,}"
         table.add_row(escape(listing.name), pairs, _megabytes(listing), listing.state, *about)
     console.print(table)
-    typer.echo("MB: on disk, or (of the download).  Details: --list --json")
+    _say("MB: on disk, or (of the download).  Details: --list --json")
+
+
+def _megabytes(listing: results.AssetListing) -> str:
+    if listing.megabytes is not None:
+        return f"{listing.megabytes:,.1f}"
+    return f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
 
 
 @render.register
-def _(result: FetchPlan) -> None:
+def _(result: results.FetchPlan) -> None:
     fates = {
         "absent": "would be created",
         "ready": "exists; --overwrite would replace it",
         "taken": "contains other files; choose another --name",
     }
-    typer.echo(f"{result.folder}: {fates[result.state]}")
-    for source in result.sources:
-        typer.echo(f"source: {source}")
-    for number, step in enumerate(result.steps, start=1):
-        typer.echo(f"step {number}: {step}")
-    if result.download_megabytes is not None:
-        typer.echo(f"download: {result.download_megabytes:,} MB")
-    typer.echo(f"free disk space: {result.free_megabytes:,} MB")
-    typer.echo(f"licence: {result.licence}")
-    if result.notice:
-        typer.echo(f"notice (accept it with --accept-licence): {result.notice}")
-    if result.next:
-        typer.echo(f"next: {result.next}")
+    megabytes, notice = result.download_megabytes, result.notice
+    _say(
+        f"{result.folder}: {fates[result.state]}",
+        *(f"source: {source}" for source in result.sources),
+        *(f"step {number}: {step}" for number, step in enumerate(result.steps, start=1)),
+        f"download: {megabytes:,} MB" if megabytes is not None else "",
+        f"free disk space: {result.free_megabytes:,} MB",
+        f"licence: {result.licence}",
+        f"notice (accept it with --accept-licence): {notice}" if notice else "",
+        f"next: {result.next}" if result.next else "",
+    )
 
 
 @render.register
-def _(result: FetchResult) -> None:
+def _(result: results.FetchResult) -> None:
     count = f"{result.pictures} images in " if result.pictures else ""
-    typer.echo(f"{count}{result.folder}")
-    typer.echo(f"licence: {result.licence}")
-    if result.next:
-        typer.echo(f"next: {result.next}")
+    following = f"next: {result.next}" if result.next else ""
+    _say(f"{count}{result.folder}", f"licence: {result.licence}", following)
 
 
 @render.register
-def _(result: VerifyResult) -> None:
-    typer.echo(f"{result.name}: all {result.files} files match their recorded hashes")
+def _(result: results.VerifyResult) -> None:
+    _say(f"{result.name}: all {result.files} files match their recorded hashes")
 
 
 @render.register
-def _(result: PreprocessResult) -> None:
+def _(result: results.PreprocessResult) -> None:
     counts = ", ".join(f"{count} {split}" for split, count in result.counts.items())
     height, width = result.size
-    typer.echo(f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'")
     fates = {
         "files skipped": result.left_out,
         "repeated": result.repeated,
         "not aligned or cut out as requested": result.unaligned,
     }
-    for fate, files in fates.items():
-        if files:
-            typer.echo(f"{fate}: {len(files)} (listed in the audit)")
     found = ", ".join(f"{count} {kind}" for kind, count in result.findings.items())
-    typer.echo(f"audit: {found or 'nothing found'}: {result.audit}")
-    typer.echo(f"dataset: {result.folder}")
-    typer.echo(f"contact sheet: {result.contact_sheet}")
+    name = paths.named(paths.prepared_home(), result.folder)
+    following = f"{'review the audit, then run: ' if result.errors else ''}sketch2img train "
+    following += shlex.quote(name)
     if result.is_spoiled:
-        typer.echo("next: review the audit; this dataset is not fit for training as it is")
-    else:
-        before = "review the audit, then run: " if result.errors else ""
-        name = paths.named(paths.prepared_home(), result.folder)
-        typer.echo(f"next: {before}sketch2img train {shlex.quote(name)}")
-
-
-@render.register
-def _(result: ShareResult) -> None:
-    typer.echo(
-        f"rank {result.rank} of {result.ranks} made {result.chunks} chunks; "
-        "rank 0 assembles the dataset"
+        following = "review the audit; this dataset is not fit for training as it is"
+    _say(
+        f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'",
+        *(f"{fate}: {len(f)} (listed in the audit)" for fate, f in fates.items() if f),
+        f"audit: {found or 'nothing found'}: {result.audit}",
+        f"dataset: {result.folder}",
+        f"contact sheet: {result.contact_sheet}",
+        f"next: {following}",
     )
 
 
 @render.register
-def _(result: TrainEstimate) -> None:
+def _(result: results.TrainEstimate) -> None:
     height, width = result.size
     held_out = f", {result.held_out} held-out pairs" if result.held_out else ""
-    typer.echo(result.settings)
-    typer.echo(f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}")
-    typer.echo(
+    _say(
+        result.settings,
+        f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}",
         f"parameters: {result.generator_parameters:,} in the generator, "
-        f"{result.discriminator_parameters:,} in the discriminator"
-    )
-    typer.echo(f"device:     {result.device}, {result.precision}")
-    typer.echo(f"memory:     {result.memory_megabytes:,} MB plus library overhead")
-    typer.echo(
+        f"{result.discriminator_parameters:,} in the discriminator",
+        f"device:     {result.device}, {result.precision}",
+        f"memory:     {result.memory_megabytes:,} MB plus library overhead",
         f"time:       {duration(result.seconds)}: {result.steps:,} steps of "
-        f"{result.seconds_a_step:.2f} s, plus validation"
+        f"{result.seconds_a_step:.2f} s, plus validation",
     )
 
 
 @render.register
-def _(result: TrainResult) -> None:
-    typer.echo(
-        f"trained {result.epochs} epochs on {result.dataset} ({result.images_seen:,} images) in "
-        f"{duration(result.seconds)}"
-    )
+def _(result: results.TrainResult) -> None:
+    scores = ""
     if result.scores:
-        typer.echo(
+        scores = (
             f"held-out pairs: SSIM {result.scores['ssim']:.3f}, mean absolute error "
             f"{result.scores['mae']:.1f} of 255; best score in epoch {result.best_epoch}"
         )
-    if result.skipped:
-        typer.echo(f"skipped steps (NaN or infinite values): {result.skipped}")
-    typer.echo(f"weights: {result.weights}")
-    typer.echo(f"samples: {result.samples}")
-    typer.echo(f"report:  {result.report}")
     is_at_home = paths.is_in_room(paths.runs_home(), result.run_dir)
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
-    typer.echo(f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}")
+    _say(
+        f"trained {result.epochs} epochs on {result.dataset} ({result.images_seen:,} images) in "
+        f"{duration(result.seconds)}",
+        scores,
+        f"skipped steps (NaN or infinite values): {result.skipped}" if result.skipped else "",
+        f"weights: {result.weights}",
+        f"samples: {result.samples}",
+        f"report:  {result.report}",
+        f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}",
+    )
 
 
 @render.register
-def _(result: GenerateResult) -> None:
+def _(result: results.GenerateResult) -> None:
     for file in result.files:
         if file.output is not None:
             typer.echo(os.fsencode(file.output))  # a file name need not be valid text
@@ -222,88 +232,114 @@ def _(result: GenerateResult) -> None:
             typer.echo(f"{what}: {path}", err=True)
 
 
-def show_failures(result: GenerateResult) -> None:
+def show_failures(result: results.GenerateResult) -> None:
     """Print the errors of failed files to stderr."""
     for file in result.failed:
         typer.echo(f"failed: {printable(str(file.error))}", err=True)
 
 
 @render.register
-def _(result: Installation) -> None:
-    show_checkup(result, _console().width)
+def _(result: results.ModelsResult) -> None:
+    if not result.models:
+        _say("no models found; next: sketch2img train")
+        return
+    table = Table("", "model", "trained on", box=None, pad_edge=False)
+    for name in ("size", "epochs", "SSIM", "MAE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("network")
+    for model in result.models:
+        ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
+        table.add_row(
+            "*" if model.is_default else "",
+            escape(model.name) if model.is_finished else f"{escape(model.name)} (not finished)",
+            escape(model.dataset),
+            f"{model.size[1]}x{model.size[0]}",
+            str(model.epochs),
+            "" if ssim is None else f"{ssim:.3f}",
+            "" if mae is None else f"{mae:.1f}",
+            model.generator,
+        )
+    _console().print(table)
+    _say("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
 
 
 @render.register
-def _(result: ModelsResult) -> None:
-    show_models(result, _console())
-
-
-@render.register
-def _(result: ExportResult) -> None:
-    typer.echo(result.output)
-    typer.echo(
+def _(result: results.ExportResult) -> None:
+    _say(
+        str(result.output),
         f"for {result.compared} sketches, torch and ONNX Runtime differ by at most "
         f"{result.largest_difference:.2g}, and by {result.mean_difference:.2g} on average, "
-        "with values in [-1, 1]"
+        "with values in [-1, 1]",
+        f"width and height must be multiples of {result.multiple}; see the ONNX metadata",
     )
-    typer.echo(f"width and height must be multiples of {result.multiple}; see the ONNX metadata")
 
 
 @render.register
-def _(result: ImportResult) -> None:
-    typer.echo(f"imported {result.tensors} tensors of {result.generator}: {result.weights}")
-    typer.echo(f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}")
+def _(result: results.ImportResult) -> None:
+    _say(
+        f"imported {result.tensors} tensors of {result.generator}: {result.weights}",
+        f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}",
+    )
+
+
+# This section prints the result of `doctor`.
 
 
 @render.register
-def _(result: EvalResult) -> None:
+def _(found: results.Installation) -> None:
+    columns = min(WIDEST, _console().width)
+    for check in found.checks:
+        _say(
+            _filled(f"{check.state.value:8}{check.name:12}", check.summary, columns),
+            _filled(f"{'':20}-> ", check.hint, columns) if check.hint else "",
+        )
+    unable = [verb for verb, can_run in found.can_run.items() if not can_run]
+    _say(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
+
+
+def _filled(start: str, text: str, columns: int) -> str:
+    """Wrap text with the home directory as `~` and nothing that moves the cursor."""
+    return textwrap.fill(
+        printable(text.replace(str(Path.home()), "~")),
+        columns,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_on_hyphens=False,
+    )
+
+
+# This section prints everything but the images of an evaluation.
+
+
+@render.register
+def _(result: results.EvalResult) -> None:
     show_scores(result, _console())
 
 
-def _megabytes(listing: AssetListing) -> str:
-    if listing.megabytes is not None:
-        return f"{listing.megabytes:,.1f}"
-    return f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
-
-
-BASELINE = "baseline"
-INTERVAL = ". 95% confidence interval: "  # separates a protocol from its interval's method
-NARROW = 120  # columns; with fewer, an interval stands below its value
-
-
-def show_scores(result: EvalResult, console: Console) -> None:
-    """Print everything but the images of an evaluation."""
+def show_scores(result: results.EvalResult, console: Console) -> None:
+    """Print an evaluation."""
     height, width = result.size
     noun = "image" if result.count == 1 else "images"
-    typer.echo(f"{result.count} {noun} of {width}x{height}: {result.real}")
+    _say(f"{result.count} {noun} of {width}x{height}: {result.real}")
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     console.print(_table(result, " " if console.width >= NARROW else "\n"))
-    for score in result.scores:
-        for line in _more(score, result):
-            _tell(line, console)
+    lines = [line for score in result.scores for line in _more(score, result)]
     for command, names in _grouped(result.unavailable).items():
-        _tell(f"not available: {', '.join(names)}: {command}", console)
-    typer.echo("protocol:")
-    for line in _protocol(result):
-        _tell(f"  {line}", console)
+        lines.append(f"not available: {', '.join(names)}: {command}")
+    lines += ["protocol:", *(f"  {line}" for line in _protocol(result))]
+    for line in lines:
+        _say(_wrapped(line, console.width) if console.is_terminal else line)
     if result.folder is not None:
-        typer.echo(f"report: {result.folder / 'report.html'}")
+        _say(f"report: {result.folder / 'report.html'}")
 
 
-def _tell(line: str, console: Console) -> None:
-    """Print a line; on a terminal, wrap it between words."""
-    if console.is_terminal:
-        begin = " " * (len(line) - len(line.lstrip()) + 2)
-        wrap = textwrap.TextWrapper(console.width, subsequent_indent=begin)
-        wrap.break_long_words = wrap.break_on_hyphens = False
-        line = wrap.fill(line)
-    typer.echo(line)
+def _wrapped(line: str, columns: int) -> str:
+    """Wrap a line between words."""
+    begin = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, columns, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
@@ -314,7 +350,7 @@ def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def _table(result: EvalResult, before_interval: str) -> Table:
+def _table(result: results.EvalResult, before_interval: str) -> Table:
     table = Table("", box=None, pad_edge=False)
     for score in result.scores:
         marked = " (trained on some pairs)" if score.trained_on else ""
@@ -333,7 +369,9 @@ def _table(result: EvalResult, before_interval: str) -> Table:
     return table
 
 
-def _cell(figure: Figure, score: PredictorScore, count: int, before_interval: str) -> str:
+def _cell(
+    figure: results.Figure, score: results.PredictorScore, count: int, before_interval: str
+) -> str:
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
     if figure.value is None:
         return "-"
@@ -357,7 +395,7 @@ def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
-def _more(score: PredictorScore, result: EvalResult) -> list[str]:
+def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str]:
     lines = [f"{score.predictor}: {score.source}"] if score.source else []
     if score.trained_on:
         lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
@@ -382,7 +420,7 @@ def _more(score: PredictorScore, result: EvalResult) -> list[str]:
     return lines
 
 
-def _protocol(result: EvalResult) -> Iterator[str]:
+def _protocol(result: results.EvalResult) -> Iterator[str]:
     """Yield how everything was measured; a description that intervals share is given once."""
     measured = {name: m.protocol.partition(INTERVAL) for name, m in result.metrics.items()}
     for name, text in result.protocol.items():
@@ -392,86 +430,3 @@ def _protocol(result: EvalResult) -> Iterator[str]:
     intervals = {name: text for name, (_, _, text) in measured.items() if text}
     for text, names in _grouped(intervals).items():
         yield f"95% confidence intervals of {', '.join(names)}: {text}"
-
-
-WIDEST = 100  # columns at most, so that the output can be pasted
-INDENT = " " * 20
-
-
-def show_checkup(found: Installation, columns: int) -> None:
-    """Print the result of `doctor`."""
-    for check in found.checks:
-        typer.echo(lines(check, min(WIDEST, columns)))
-    unable = [verb for verb, can_run in found.can_run.items() if not can_run]
-    typer.echo(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
-
-
-def lines(check: Check, columns: int) -> str:
-    """Return the lines of a check: state, name, what was found and what to do."""
-    told = _filled(f"{check.state.value:8}{check.name:12}", check.summary, columns)
-    return f"{told}\n{_filled(INDENT + '-> ', check.hint, columns)}" if check.hint else told
-
-
-def _filled(start: str, text: str, columns: int) -> str:
-    return textwrap.fill(
-        without_home(text),
-        columns,
-        initial_indent=start,
-        subsequent_indent=" " * len(start),
-        break_on_hyphens=False,
-    )
-
-
-def without_home(text: str) -> str:
-    """Return text with the home directory as `~` and nothing that moves the cursor."""
-    return printable(text.replace(str(Path.home()), "~"))
-
-
-def show_models(result: ModelsResult, console: Console) -> None:
-    """Print one line per model."""
-    if not result.models:
-        typer.echo("no models found; next: sketch2img train")
-        return
-    table = Table("", "model", "trained on", box=None, pad_edge=False)
-    for name in ("size", "epochs", "SSIM", "MAE"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("network")
-    for model in result.models:
-        ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
-        table.add_row(
-            "*" if model.is_default else "",
-            escape(model.name) if model.is_finished else f"{escape(model.name)} (not finished)",
-            escape(model.dataset),
-            f"{model.size[1]}x{model.size[0]}",
-            str(model.epochs),
-            "" if ssim is None else f"{ssim:.3f}",
-            "" if mae is None else f"{mae:.1f}",
-            model.generator,
-        )
-    console.print(table)
-    typer.echo("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
-
-
-def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
-    """Return the JSON that every command prints with `--json`."""
-    content = {
-        "version": __version__,
-        "command": command,
-        "status": status,
-        "data": data,
-        "errors": list(errors),
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=plain)
-
-
-def error_envelope(command: str, code: int, message: str, hint: str) -> str:
-    """Return the JSON of a failed command."""
-    about = {"code": int(code), "message": message, "hint": hint}
-    return envelope(command, status="error", errors=[about])
-
-
-def plain(value: object) -> str:
-    """Convert a path to text for JSON; raise an error for any other type."""
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(value)

@@ -7,7 +7,7 @@ sketches, and warns if a sketch is unlike all training sketches.
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,14 @@ INKED = 0.7  # fraction of the paper's level; darker pixels count as drawn
 MARGIN = 0.5  # tolerance beyond the range of the training sketches, as a fraction of that range
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """Measures of one sketch."""
-
-    paper: float  # mean level of the paper, 0-255
-    unevenness: float  # range of the light on the paper, as a fraction of its mean level
-    lightness: float  # mean luma, 0-255
-    ink: float  # fraction of pixels that are clearly darker than the paper
-    edges: float  # mean difference of neighbouring pixels, in grey levels
-
-
-_LEAST_MARGINS = Appearance(paper=8, unevenness=0.05, lightness=12, ink=0.05, edges=2)
+Measures = dict[str, float]  # by the keys of _LEAST_MARGINS
+_LEAST_MARGINS = {
+    "paper": 8.0,  # mean level of the paper, 0-255
+    "unevenness": 0.05,  # range of the light on the paper, as a fraction of its mean level
+    "lightness": 12.0,  # mean luma, 0-255
+    "ink": 0.05,  # fraction of pixels that are clearly darker than the paper
+    "edges": 2.0,  # mean difference of neighbouring pixels, in grey levels
+}
 _WORDS = {
     "lightness": ("darker", "lighter"),
     "ink": ("much less densely drawn", "much more densely drawn"),
@@ -58,9 +54,9 @@ class SketchStats:
         """Return whether a measure lies in or near the range of the training sketches."""
         return self._side(name, value) == 0
 
-    def describe_differences(self, appearance: Appearance) -> str:
+    def describe_differences(self, measures: Measures) -> str:
         """Describe how a sketch differs from all training sketches; empty if it does not."""
-        sides = {name: self._side(name, getattr(appearance, name)) for name in _WORDS}
+        sides = {name: self._side(name, measures[name]) for name in _WORDS}
         return ", ".join(_WORDS[name][side > 0] for name, side in sides.items() if side)
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +65,7 @@ class SketchStats:
 
     def _side(self, name: str, value: float) -> int:
         low, _, high = self.ranges[name]
-        margin = max(MARGIN * (high - low), getattr(_LEAST_MARGINS, name))
+        margin = max(MARGIN * (high - low), _LEAST_MARGINS[name])
         return int(value > high + margin) - int(value < low - margin)
 
 
@@ -86,23 +82,23 @@ class Paper:
         """Return paper that is equally light everywhere."""
         return cls((level, 0.0, 0.0, 0.0, 0.0, 0.0), level, 0.0)
 
-    def surface(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def surface(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return the light at every pixel, `(H, W)`."""
         return _surface(np.asarray(self.terms, np.float32), shape)
 
 
-def measure(sketch: Pixels, paper: Paper | None = None) -> Appearance:
+def measure(sketch: Pixels, paper: Paper | None = None) -> Measures:
     """Return the measures of a sketch `(H, W)` on light paper, which is estimated if not given."""
     paper = paper or find_paper(sketch)
     values = sketch.astype(np.float32)
     steps = [np.abs(np.diff(values, axis=axis)) for axis in (0, 1) if sketch.shape[axis] > 1]
-    return Appearance(
-        paper=paper.level,
-        unevenness=paper.unevenness,
-        lightness=float(values.mean()),
-        ink=float((values < INKED * paper.level).mean()),
-        edges=float(np.mean([step.mean() for step in steps])) if steps else 0.0,
-    )
+    return {
+        "paper": paper.level,
+        "unevenness": paper.unevenness,
+        "lightness": float(values.mean()),
+        "ink": float((values < INKED * paper.level).mean()),
+        "edges": float(np.mean([step.mean() for step in steps])) if steps else 0.0,
+    }
 
 
 def is_on_dark(sketch: Pixels) -> bool:
@@ -120,9 +116,9 @@ def look(sketches: Iterable[Pixels]) -> SketchStats:
     """Return the statistics of sketches `(H, W)`."""
     some = list(sketches)
     is_dark = sum(map(is_on_dark, some)) > len(some) / 2
-    measured = [asdict(measure(255 - s if is_dark else s)) for s in some]
+    measured = [measure(255 - s if is_dark else s) for s in some]
     ranges = {}
-    for name in measured[0]:
+    for name in _LEAST_MARGINS:
         low, middle, high = np.percentile([m[name] for m in measured], (1, 50, 99)).round(4)
         ranges[name] = (float(low), float(middle), float(high))
     return SketchStats(ranges, is_dark)
@@ -136,9 +132,7 @@ def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
         ranges = {
             str(n): (float(a), float(b), float(c)) for n, (a, b, c) in values["ranges"].items()
         }
-        is_whole = ranges.keys() == asdict(_LEAST_MARGINS).keys()
-        is_finite = bool(np.isfinite([v for r in ranges.values() for v in r]).all())
-        if is_whole and is_finite:
+        if ranges.keys() == _LEAST_MARGINS.keys() and np.isfinite([*ranges.values()]).all():
             return SketchStats(ranges, bool(values["is_dark"]))
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
@@ -178,8 +172,7 @@ def find_paper(grey: Pixels) -> Paper:
 
 def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
     """Return a sketch `(H, W)` as if its paper had the given level everywhere."""
-    light = paper.surface((grey.shape[0], grey.shape[1]))
-    scaled = grey * (np.float32(level) / light)
+    scaled = grey * (np.float32(level) / paper.surface(grey.shape))
     evened: Pixels = np.rint(scaled).clip(0, 255).astype(np.uint8)
     return evened
 
@@ -199,7 +192,7 @@ def _basis() -> NDArray[np.float64]:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
-def _surface(terms: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _surface(terms: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
     a, b, c, d, e, f = terms
     down, along = a + y * (c + y * f), x * (b + x * d)

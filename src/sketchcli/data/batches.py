@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -68,7 +68,8 @@ def warp(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Flip, rotate, scale, shift, crop and bend pairs as images of four channels."""
-    if not has_geometry(config):
+    amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
+    if not (config.flip or any(amounts)):
         return sketch, photo
     grid = warp_grid(sketch.shape, config, random).to(sketch.device)
     both = torch.cat([sketch, photo], dim=1)
@@ -87,10 +88,7 @@ def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Gener
     if config.flip:
         mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
     cosine, sine, aspect = zoom * angle.cos(), zoom * angle.sin(), height / width
-    shift_x, shift_y = (
-        2 * config.shift * between(count, random),
-        2 * config.shift * between(count, random),
-    )
+    shift_x, shift_y = (2 * config.shift * between(count, random) for _ in range(2))
     rows = [mirror * cosine, -mirror * sine * aspect, shift_x, sine / aspect, cosine, shift_y]
     matrix = torch.stack(rows, dim=1).view(count, 2, 3)
     if config.jitter:
@@ -104,8 +102,7 @@ def bend(count: int, size: tuple[int, int], strength: float, random: torch.Gener
 
     The strength is the standard deviation at a grid point, as a fraction of the image size.
     """
-    points = torch.randn(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=random)
-    smooth = functional.interpolate(points, size, mode="bicubic", align_corners=True)
+    smooth = field(count, size, ELASTIC_POINTS, random, channels=2)
     return 2 * strength * smooth.permute(0, 2, 3, 1)
 
 
@@ -132,17 +129,10 @@ def mix(
     """
     count = len(sketch)
     other = torch.randperm(count, generator=random)
-    points = torch.randn(count, 1, MIXING_POINTS, MIXING_POINTS, generator=random)
-    smooth = functional.interpolate(points, sketch.shape[-2:], mode="bicubic", align_corners=True)
-    is_mixed = (share(count, random) < amount).float().view(-1, 1, 1, 1)
+    smooth = field(count, sketch.shape[-2:], MIXING_POINTS, random)
+    is_mixed = (torch.rand(count, generator=random) < amount).float().view(-1, 1, 1, 1)
     mask = ((MIXING_SLOPE * smooth).sigmoid() * is_mixed).to(sketch.device)
     return torch.lerp(sketch, sketch[other], mask), torch.lerp(photo, photo[other], mask)
-
-
-def has_geometry(config: AugmentationConfig) -> bool:
-    """Return whether any setting moves pixels."""
-    amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
-    return config.flip or any(amounts)
 
 
 # This section samples the random numbers that the augmentations use, one per image.
@@ -153,9 +143,12 @@ def between(count: int, random: torch.Generator) -> Tensor:
     return 2 * torch.rand(count, generator=random) - 1
 
 
-def share(count: int, random: torch.Generator) -> Tensor:
-    """Sample from [0, 1), `(count,)`."""
-    return torch.rand(count, generator=random)
+def field(
+    count: int, size: Sequence[int], points: int, random: torch.Generator, *, channels: int = 1
+) -> Tensor:
+    """Return smooth normal values `(B, channels, H, W)`, sampled on a grid and enlarged."""
+    sampled = torch.randn(count, channels, points, points, generator=random)
+    return functional.interpolate(sampled, tuple(size), mode="bicubic", align_corners=True)
 
 
 def each(values: Tensor, pixels: Tensor) -> Tensor:
@@ -168,7 +161,6 @@ def each(values: Tensor, pixels: Tensor) -> Tensor:
 TONE_POINTS, ERASURE_POINTS = 4, 16  # grid points per side
 ERASED_ABOVE = 1.6  # standard deviations of a smooth field; 5% of its grid points are above
 DARKEST_MIDTONE = 1e-4  # least darkness, which avoids powers of zero
-Change = Callable[[Tensor, float, torch.Generator], Tensor]
 
 
 def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator) -> Tensor:
@@ -176,7 +168,7 @@ def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator)
 
     A change whose amount is 0 samples no random numbers; the generator is on the CPU.
     """
-    changes: tuple[tuple[Change, float], ...] = (
+    changes = (
         (vary_strokes, config.sketch_stroke),
         (vary_pencil, config.sketch_contrast),
         (vary_midtones, config.sketch_gamma),
@@ -216,29 +208,23 @@ def vary_midtones(sketch: Tensor, strength: float, random: torch.Generator) -> T
 
 def tint_paper(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
     """Lighten and darken the sheet unevenly, as a scanner or a lamp does."""
-    return (sketch + strength * _field(sketch, TONE_POINTS, random)).clamp(-1, 1)
+    tone = field(len(sketch), sketch.shape[-2:], TONE_POINTS, random).to(sketch.device)
+    return (sketch + strength * tone).clamp(-1, 1)
 
 
 def rub_out(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
     """Leave soft spots of white paper in a fraction `strength` of the sketches."""
-    spots = 4 * (_field(sketch, ERASURE_POINTS, random) - ERASED_ABOVE)
-    is_rubbed = each((share(len(sketch), random) < strength).float(), sketch)
+    smooth = field(len(sketch), sketch.shape[-2:], ERASURE_POINTS, random).to(sketch.device)
+    spots = 4 * (smooth - ERASED_ABOVE)
+    is_rubbed = each((torch.rand(len(sketch), generator=random) < strength).float(), sketch)
     return torch.lerp(sketch, torch.ones_like(sketch), spots.clamp(0, 1) * is_rubbed)
 
 
 def add_grain(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
     """Add normal noise with a deviation of up to `strength` of the range from black to white."""
-    amount = each(2 * strength * share(len(sketch), random), sketch)
+    amount = each(2 * strength * torch.rand(len(sketch), generator=random), sketch)
     grain = torch.randn(sketch.shape, generator=random).to(sketch.device)
     return (sketch + amount * grain).clamp(-1, 1)
-
-
-def _field(sketch: Tensor, points: int, random: torch.Generator) -> Tensor:
-    """Return smooth normal values `(B, 1, H, W)`, sampled on a grid and enlarged."""
-    drawn = torch.randn(len(sketch), 1, points, points, generator=random)
-    size = sketch.shape[-2:]
-    enlarged = functional.interpolate(drawn, size, mode="bicubic", align_corners=True)
-    return enlarged.to(sketch.device)
 
 
 # This section augments the photos that the discriminator sees.

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 Rule = Callable[[str], str]
 _WORDS = re.compile(r"(?<![a-z])(sketch|photo|image|drawing|fake|real|generated)(es|s)?(?![a-z])")
@@ -49,8 +50,7 @@ def canonical(pair_id: str) -> str:
     return folder + slash + cuhk(words(stem))
 
 
-@dataclass(frozen=True)
-class NamedPair:
+class NamedPair(NamedTuple):
     """Two files that belong together, and their shared name."""
 
     id: str
@@ -134,20 +134,13 @@ class Exclusions:
         is_elsewhere = any(where != split for where, _ in before.values())
         if before and (is_elsewhere or len(before) == len(pictures)):
             for key, path in pictures.items():
-                self.leave_out(_reason(before.get(key), before), path)
+                where, first = before.get(key) or next(iter(before.values()))
+                what = "duplicate" if key in before else "its partner is a duplicate"
+                self.leave_out(f"{what}: identical to {first} ({where})", path)
             return False
-        self._remember(pictures, split)
-        return True
-
-    def _remember(self, pictures: Mapping[str, Path], split: str) -> None:
         for key, path in pictures.items():
-            if key in self._seen:
-                self.repeated[str(path)] = f"identical to {self._seen[key][1]}"
-            self._seen.setdefault(key, (split, path))
-
-
-def _reason(own: tuple[str, Path] | None, before: Mapping[str, tuple[str, Path]]) -> str:
-    if own is not None:
-        return f"duplicate: identical to {own[1]} ({own[0]})"
-    where, first = next(iter(before.values()))
-    return f"its partner is a duplicate: identical to {first} ({where})"
+            if key in before:
+                self.repeated[str(path)] = f"identical to {before[key][1]}"
+            else:
+                self._seen[key] = (split, path)
+        return True

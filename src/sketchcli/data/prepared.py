@@ -11,8 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import BinaryIO
 
 import numpy as np
 
@@ -56,7 +55,6 @@ class Description:
     repeated: dict[str, str] = field(default_factory=dict)  # kept, but identical to another file
     unaligned: dict[str, str] = field(default_factory=dict)  # kept, but e.g. no face was detected
     findings: dict[str, int] = field(default_factory=dict)  # number of audit findings per kind
-    recipe: str = ""  # hash of the options and files from which it was made
     schema: int = SCHEMA
 
     @property
@@ -210,7 +208,11 @@ def read(folder: Path) -> PreparedSet:
                 f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
             )
-        return PreparedSet(folder, _description(data))
+        names = {f.name for f in fields(Description)}
+        about = {name: value for name, value in data.items() if name in names}
+        height, width = data["size"]
+        about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
+        return PreparedSet(folder, Description(**about))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder} is not a prepared dataset, or is damaged",
@@ -220,19 +222,8 @@ def read(folder: Path) -> PreparedSet:
 
 def write_index(folder: Path, description: Description) -> None:
     """Write `dataset.json`, the last file of a prepared dataset."""
-    data = asdict(description) | {
-        "counts": description.counts,
-        "fingerprint": description.fingerprint,
-    }
-    files.write_json(folder / INDEX, data)
-
-
-def _description(data: dict[str, Any]) -> Description:
-    names = {f.name for f in fields(Description)}
-    about = {name: value for name, value in data.items() if name in names}
-    pairs = tuple(Pair(**pair) for pair in data["pairs"])
-    height, width = data["size"]
-    return Description(**about | {"size": (height, width), "pairs": pairs})
+    more = {"counts": description.counts, "fingerprint": description.fingerprint}
+    files.write_json(folder / INDEX, asdict(description) | more)
 
 
 # This section stores images of one shape in `.npy` shards, which are written image by image and
@@ -270,68 +261,49 @@ def _map(path: Path, row_shape: tuple[int, ...]) -> Pixels:
     return pixels
 
 
-class ArrayWriter:
-    """A writer of images of one shape to a .npy file whose length is known only at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self.shape: tuple[int, ...] = ()
-        self.file = path.open("wb")
-        self.file.write(b" " * _HEADER_BYTES)
-
-    def append(self, pixels: Pixels) -> None:
-        """Append an image, which must be uint8 and have the first one's shape."""
-        self.shape = self.shape or pixels.shape
-        if pixels.shape != self.shape or pixels.dtype != np.uint8:
-            raise DataError(f"{self.path}: {pixels.dtype} {pixels.shape}, not uint8 {self.shape}")
-        self.file.write(np.ascontiguousarray(pixels).data)
-        self.count += 1
-
-    def close(self) -> None:
-        """Write the header, now that the length is known, and sync."""
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
-        with self.file:
-            self.file.seek(0)
-            np.lib.format.write_array_header_1_0(self.file, header)
-            if self.file.tell() != _HEADER_BYTES:
-                raise DataError(f"{self.path}: the header cannot hold the shape {self.shape}")
-            self.file.flush()
-            os.fsync(self.file.fileno())
-
-
 class ShardedWriter:
     """A writer of images of one shape to the shards of an array `stem`.
 
-    No shard exceeds `shard_bytes`, unless it holds a single image.
+    No shard exceeds `shard_bytes`, unless it holds a single image. A shard's length is known only
+    at its end, so that its header is written last.
     """
 
     def __init__(self, folder: Path, stem: str, *, shard_bytes: int = SHARD_BYTES) -> None:
         self.folder, self.stem, self.shard_bytes = folder, stem, shard_bytes
         self.shards = 0
-        self.writer: ArrayWriter | None = None
+        self.shape: tuple[int, ...] = ()
+        self._count = 0  # images in the current shard
+        self._file: BinaryIO | None = None
 
     def append(self, pixels: Pixels) -> None:
         """Append an image, which must be uint8 and have the first one's shape."""
-        if self.writer and (self.writer.count + 1) * pixels.nbytes > self.shard_bytes:
-            self.writer.close()
-            self.writer = None
-        if self.writer is None:
-            self.writer = ArrayWriter(_shard(self.folder, self.stem, self.shards))
+        self.shape = self.shape or pixels.shape
+        if pixels.shape != self.shape or pixels.dtype != np.uint8:
+            wrong = f"{pixels.dtype} {pixels.shape}"
+            raise DataError(f"{self.folder / self.stem}: {wrong}, not uint8 {self.shape}")
+        if (self._count + 1) * pixels.nbytes > self.shard_bytes:
+            self.close()
+        if self._file is None:
+            self._file = _shard(self.folder, self.stem, self.shards).open("wb")
+            self._file.write(b" " * _HEADER_BYTES)
             self.shards += 1
-        self.writer.append(pixels)
+        self._file.write(np.ascontiguousarray(pixels).data)
+        self._count += 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.writer:
-            self.writer.close()
+    def close(self) -> None:
+        """Write the header of the current shard, now that its length is known, and sync."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self.shape)}
+        self._count = 0
+        with file:
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, header)
+            if file.tell() != _HEADER_BYTES:
+                raise DataError(f"{self.stem}: the header cannot hold the shape {self.shape}")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 # This section divides the pairs into those to train on and those to validate on.

@@ -15,10 +15,11 @@ from pathlib import Path
 from sketchcli import files
 from sketchcli.config import Direction
 from sketchcli.data import prepared, splits
-from sketchcli.data.pairing import Pairing, pair_by_name
+from sketchcli.data.pairing import pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of the same kind has this name"
+UNPAIRED = "unpaired: no file of the other kind has a matching name"
 OURS = frozenset({"source.json", "manifest.sha256"})  # files that `fetch-data` adds to the images
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
@@ -71,8 +72,8 @@ def two_folders(sketches: Path, photos: Path) -> Source:
     source = _pair_each_split(
         dict.fromkeys(pictures(sketches), sketches), dict.fromkeys(pictures(photos), photos)
     )
-    strangers = _not_pictures(sketches) | _not_pictures(photos)
-    return replace(source, left_out=source.left_out | strangers)
+    others = _not_pictures(sketches) | _not_pictures(photos)
+    return replace(source, left_out=source.left_out | others)
 
 
 def tree(root: Path) -> Source:
@@ -95,15 +96,7 @@ def tree(root: Path) -> Source:
 
 def side_by_side(root: Path, *, direction: Direction) -> Source:
     """Return the pairs of side-by-side images, in the layout of the pix2pix datasets."""
-    pairs: dict[str, SourcePair] = {}
-    left_out = _not_pictures(root)
-    for path in pictures(root):
-        name = path.relative_to(root).with_suffix("").as_posix()
-        if name in pairs:
-            left_out[str(path)] = DUPLICATE
-        else:
-            pairs[name] = SourcePair(name, path, path, _split_of(path, root), direction)
-    return Source(tuple(pairs.values()), "side-by-side", left_out)
+    return _by_path(root, pictures(root), "side-by-side", _not_pictures(root), direction)
 
 
 def photographs(root: Path) -> Source:
@@ -111,22 +104,33 @@ def photographs(root: Path) -> Source:
 
     If the tree has folders of photos, only the images in those count.
     """
-    found = pictures(root)
-    kinds = {path: _kind_of(path, root) for path in found}
-    has_photos = "photo" in kinds.values()
+    kinds = {path: _kind_of(path, root) for path in pictures(root)}
     left_out = _not_pictures(root)
+    if "photo" in kinds.values():
+        left_out |= {str(p): "not in a folder of photos" for p, kind in kinds.items() if not kind}
+        kinds = {path: kind for path, kind in kinds.items() if kind}
+    # The user asked for new sketches, so existing ones need no mention.
+    photos = [path for path, kind in kinds.items() if kind != "sketch"]
+    return _by_path(root, photos, "photographs", left_out)
+
+
+def _by_path(
+    root: Path,
+    found: Iterable[Path],
+    rule: str,
+    left_out: dict[str, str],
+    direction: Direction | None = None,
+) -> Source:
+    """Return one pair per image, named after its path below the root."""
     pairs: dict[str, SourcePair] = {}
-    for path, kind in kinds.items():
+    for path in found:
         name = path.relative_to(root).with_suffix("").as_posix()
-        if kind == "sketch":
-            continue  # the user asked for new sketches, so existing ones need no mention
-        if has_photos and kind is None:
-            left_out[str(path)] = "not in a folder of photos"
-        elif name in pairs:
+        if name in pairs:
             left_out[str(path)] = DUPLICATE
         else:
-            pairs[name] = SourcePair(name, None, path, _split_of(path, root))
-    return Source(tuple(pairs.values()), "photographs", left_out)
+            sketch = path if direction else None
+            pairs[name] = SourcePair(name, sketch, path, _split_of(path, root), direction)
+    return Source(tuple(pairs.values()), rule, left_out)
 
 
 def inner_folder(path: Path, root: Path) -> str:
@@ -149,23 +153,17 @@ def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path])
         drawn, shot = (
             {
                 path: inner_folder(path, root)
-                for path, root in files.items()
+                for path, root in kind.items()
                 if split_of[path] == split
             }
-            for files in (sketches, photos)
+            for kind in (sketches, photos)
         )
         pairing = pair_by_name(drawn, shot)
         rules += [pairing.rule] if pairing.pairs else []
-        pairs += [SourcePair(p.id, p.sketch, p.photo, split) for p in pairing.pairs]
-        left_out |= _reasons(pairing)
+        pairs += [SourcePair(*pair, split) for pair in pairing.pairs]
+        left_out |= dict.fromkeys(map(str, pairing.unpaired), UNPAIRED)
+        left_out |= dict.fromkeys(map(str, pairing.duplicates), DUPLICATE)
     return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out)
-
-
-def _reasons(pairing: Pairing) -> dict[str, str]:
-    alone = "unpaired: no file of the other kind has a matching name"
-    return {str(p): alone for p in pairing.unpaired} | {
-        str(p): DUPLICATE for p in pairing.duplicates
-    }
 
 
 def _entries(folder: Path) -> list[Path]:

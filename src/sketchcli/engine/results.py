@@ -88,15 +88,6 @@ class PreprocessResult:
 
 
 @dataclass(frozen=True)
-class ShareResult:
-    """The result of one of several processes; the main process assembles the dataset."""
-
-    rank: int
-    ranks: int
-    chunks: int
-
-
-@dataclass(frozen=True)
 class TrainEstimate:
     """The estimate that `train --dry-run` shows."""
 

@@ -1,3 +1,4 @@
+import functools
 import os
 import shutil
 import unicodedata
@@ -27,11 +28,16 @@ def draw_photos(folder, count):
     return folder
 
 
+@functools.cache
+def drawn(index):
+    return draw_pair(index, size=48)
+
+
 def draw_pairs(root, others):
     """Folders of sketches and photos, each photo with the sketch of another face or its own."""
     for index, other in enumerate(others):
-        images.write(root / "s" / f"{index}.png", draw_pair(other, size=48)[0])
-        images.write(root / "p" / f"{index}.png", draw_pair(index, size=48)[1])
+        images.write(root / "s" / f"{index}.png", drawn(other)[0])
+        images.write(root / "p" / f"{index}.png", drawn(index)[1])
     return "--sketches", root / "s", "--photos", root / "p", "--size", "48"
 
 
@@ -39,9 +45,9 @@ def draw_pairs(root, others):
 def prepare(tmp_path):
     """Prepare a source at 32 pixels."""
 
-    def run(source, *, reporter=SILENT, recipe=None, **division):
+    def run(source, *, reporter=SILENT, options=None, **division):
         config = PreprocessConfig(
-            recipe or PairOptions((32, 32)), SplitRule(**{"test": 0.0} | division)
+            options or PairOptions((32, 32)), SplitRule(**{"test": 0.0} | division)
         )
         target = tmp_path / "prepared"
         return preprocessing.preprocess(
@@ -269,7 +275,7 @@ def test_one_drawn_line_does_not_silence_the_audit(tmp_path, prepare):
     images.write(tmp_path / "p" / "alone.png", draw_pair(99, size=48)[1])
     lines = ["sketch,photo", *(f"s/{i}.png,p/{i}.png" for i in range(40)), ",p/alone.png"]
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
-    result = prepare(sources.read(tmp_path / "pairs.csv"), recipe=PairOptions((48, 48)))
+    result = prepare(sources.read(tmp_path / "pairs.csv"), options=PairOptions((48, 48)))
     assert result.counts == {"train": 41}
     assert result.findings["wrong-pair"] > 20
     assert "mispaired-set" in result.findings
@@ -322,7 +328,7 @@ def test_a_name_written_with_its_accents_apart_is_drawn_alike(tmp_path, prepare)
 def test_a_padded_photo_has_no_frame_in_its_drawn_sketch(tmp_path, prepare):
     images.write(tmp_path / "p" / "dark.png", np.full((32, 64, 3), 40, np.uint8))
     for fit in (Fit.PAD, Fit.CROP, Fit.STRETCH):
-        result = prepare(sources.photographs(tmp_path / "p"), recipe=PairOptions((64, 64), fit))
+        result = prepare(sources.photographs(tmp_path / "p"), options=PairOptions((64, 64), fit))
         assert prepared.read(result.folder).split("train").sketches[0].min() > 150, fit
         shutil.rmtree(result.folder)
 

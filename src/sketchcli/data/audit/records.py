@@ -44,7 +44,7 @@ def describe(
     record["sketch_source"] = sketch_source.shape[:2]
     record["photo_source"] = photo_source.shape[:2]
     sample = _sample(sketch_source)
-    record["chroma"] = _chroma(sample) if sample.ndim == 3 else 0
+    record["chroma"] = np.ptp(sample, axis=2).mean() if sample.ndim == 3 else 0
     luma = images.luma(sample)
     border = np.concatenate([luma[0], luma[-1], luma[:, 0], luma[:, -1]])
     record["paper"], record["middle"] = _median(border), _median(luma)
@@ -67,16 +67,10 @@ def _sample(source: Pixels) -> Pixels:
     return np.ascontiguousarray(source[down // 2 :: down, right // 2 :: right])
 
 
-def _chroma(rgb: Pixels) -> float:
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    highest = np.maximum(np.maximum(red, green), blue)
-    return float((highest - np.minimum(np.minimum(red, green), blue)).mean())
-
-
 def _median(values: Pixels) -> int:
-    """Return the median by counting, since sorting takes ten times as long."""
-    counts = np.bincount(values.ravel(), minlength=256).cumsum()
-    return int(np.searchsorted(counts, values.size // 2, side="right"))
+    """Return the median, and of an even number of values the upper one of the middle two."""
+    middle = values.size // 2
+    return int(np.partition(values, middle, axis=None)[middle])
 
 
 # This section describes the position and direction of outlines, which sketch and photo share.

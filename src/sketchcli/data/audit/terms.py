@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli import machine
+
 MISPAIRED_SET = "mispaired-set"
 WRONG_PAIR = "wrong-pair"
 SAME_PICTURE = "same-picture"
@@ -133,9 +135,9 @@ def blocks(count: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
-def each_block(count: int, look: Callable[[slice], Result], *, threads: int) -> Iterator[Result]:
+def each_block(count: int, look: Callable[[slice], Result]) -> Iterator[Result]:
     """Yield a function's result for each block, in order; NumPy lets several threads compute."""
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(machine.usable_cores()) as pool:
         yield from pool.map(look, blocks(count))
 
 

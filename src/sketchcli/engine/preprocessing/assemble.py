@@ -1,7 +1,7 @@
 """Assemble the made pairs: decide which to keep, write their arrays, and audit them."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Finding, Severity
+from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Check, Finding, Severity
 from sketchcli.data.pairing import Exclusions
-from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter
+from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
 from sketchcli.data.splits import SPLITS, SplitRule
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
 from sketchcli.engine.preprocessing.pair_builder import Job
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
-
-FEATURES_FILE = "features"
 
 
 @dataclass
@@ -31,112 +29,114 @@ class Assembly:
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
-    sitting: str = ""  # id of the first sketch of the photo that was kept last
+    kept: str = ""  # id of the first sketch of the photo that was kept last
+
+    def takes(self, job: Job, outcome: Outcome) -> bool:
+        """Return whether to keep a pair; further sketches of a photo follow the first."""
+        if job.draw:
+            return self.kept == job.first
+        pictures = {} if job.sketch is None else {outcome.sketch_hash: job.sketch}
+        return self.exclusions.takes(pictures | {outcome.photo_hash: job.photo}, job.split)
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """Record a pair that was kept."""
+        hashed = pair_hash(outcome.sketch_hash, outcome.photo_hash)
+        sketch = "" if job.sketch is None else str(job.sketch)
+        self.pairs.append(Pair(job.id, job.split, hashed, sketch, str(job.photo), job.style))
+        self.unaligned |= outcome.unaligned
+        self.kept = job.first
 
 
 def assemble(
-    store: ChunkStore,
-    chunks: Iterable[int],
-    folder: Path,
-    exclusions: Exclusions,
-    reporter: Reporter,
+    store: ChunkStore, chunks: Iterable[int], exclusions: Exclusions, reporter: Reporter
 ) -> Assembly:
-    """Write the arrays of all pairs that may be kept into `folder`.
+    """Write the arrays of all pairs that may be kept into the store's folder `assembled`.
 
     The test pairs come first: an image in both splits is dropped from the training split. `chunks`
     yields the numbers of all chunks, each as soon as it is finished. The exclusions decide which
     pairs are kept, and record the skipped files.
     """
-    count, path = len(store.jobs), store.folder / FEATURES_FILE
+    done, count, path = 0, len(store.jobs), store.folder / "features"
     assembly = Assembly(exclusions)
+    writers: dict[str, ShardedWriter] = {}
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
-        writers: dict[str, ShardedWriter] = {}
-        for done, (job, outcome, made) in enumerate(store.outcomes(chunks), 1):
+        for job, outcome, pair in (found for number in chunks for found in store.read(number)):
+            done += 1
             if done % 1000 == 0 or done == count:
                 reporter(Advanced("stored", done, count))
-            if made is None:
+            if pair is None:
                 exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
-            if not _is_taken(assembly, job, outcome):
+            if not assembly.takes(job, outcome):
                 continue
-            for kind, pixels in (("sketches", made.sketch), ("photos", made.photo)):
+            for kind, pixels in (("sketches", pair.sketch), ("photos", pair.photo)):
                 stem = f"{job.split}-{kind}"
                 if stem not in writers:
-                    writers[stem] = stack.enter_context(ShardedWriter(folder, stem))
+                    writers[stem] = ShardedWriter(store.assembled, stem)
+                    stack.callback(writers[stem].close)
                 writers[stem].append(pixels)
-            features.write(made.features.tobytes())
-            _keep(assembly, job, outcome)
+            features.write(pair.features.tobytes())
+            assembly.keep(job, outcome)
     if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
 
 
-def _is_taken(assembly: Assembly, job: Job, outcome: Outcome) -> bool:
-    """Return whether to keep a pair; further sketches of a photo follow the first."""
-    if job.draw:
-        return assembly.sitting == job.first
-    return assembly.exclusions.takes(_pictures(job, outcome), job.split)
-
-
-def _pictures(job: Job, outcome: Outcome) -> dict[str, Path]:
-    photo = {outcome.photo_hash: job.photo}
-    return photo if job.sketch is None else {outcome.sketch_hash: job.sketch} | photo
-
-
-def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
-    sketch = "" if job.sketch is None else str(job.sketch)
-    pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
-    assembly.pairs.append(pair)
-    assembly.sitting = job.first
-    assembly.unaligned |= outcome.unaligned
-
-
 # This section audits the pairs of a new dataset and writes the report.
 
 
-def audit(assembly: Assembly, rule: SplitRule, *, threads: int = 1) -> Audit:
+def audit(assembly: Assembly, rule: SplitRule) -> Audit:
     """Look for wrong pairs, bad images and leakage among the pairs that were kept.
 
-    Splits that the source has chosen may tear apart the groups of `rule`; this is found as well.
+    Pairs with drawn sketches, which cannot be wrong, are examined separately from all others; of
+    each photo only the first drawn pair, as its other sketches are similar on purpose. Splits that
+    the source has chosen may tear apart the groups of `rule`; this is found as well.
     """
-    drawn = _first_drawn(assembly.pairs)
-    found = _examine(assembly, drawn, threads)
-    torn = _torn_groups(assembly.pairs, rule)
-    return replace(found, findings=(*torn, *found.findings)) if torn else found
-
-
-def _examine(assembly: Assembly, drawn: Sequence[int], threads: int) -> Audit:
-    """Examine pairs with drawn sketches, which cannot be wrong, separately from all others."""
     names, features = _names(assembly.pairs), assembly.features
-    came = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
-    if len(drawn) in {0, len(names)}:
-        return examine(features, names, is_drawn=bool(drawn), threads=threads)
-    parts = [
-        (
-            rows,
-            examine(features[rows], [names[r] for r in rows], is_drawn=is_drawn, threads=threads),
-        )
-        for rows, is_drawn in ((came, False), (list(drawn), True))
-        if rows
-    ]
-    return Audit(
-        len(names),
-        tuple(_at(finding, rows) for rows, part in parts for finding in part.findings),
-        tuple(check for _, part in parts for check in part.checks),
-    )
-
-
-def _first_drawn(pairs: Sequence[Pair]) -> list[int]:
-    """Return the first drawn pair of each photo, as its other sketches are similar on purpose."""
-    first = {pair.photo: row for row, pair in reversed(list(enumerate(pairs))) if pair.style}
-    return sorted(first.values())
+    own = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
+    first = {p.photo: row for row, p in reversed([*enumerate(assembly.pairs)]) if p.style}
+    found = _torn_groups(assembly.pairs, rule)
+    checks: list[Check] = []
+    for rows, is_drawn in ((own, False), (sorted(first.values()), True)):
+        is_all = len(rows) == len(names)
+        if rows:
+            examined = features if is_all else features[rows]
+            part = examine(examined, [names[row] for row in rows], is_drawn=is_drawn)
+            found += [_at(finding, rows) for finding in part.findings]
+            checks += part.checks
+    return Audit(len(names), tuple(found), tuple(checks))
 
 
 def _at(finding: Finding, rows: Sequence[int]) -> Finding:
     """Return a finding about some of the pairs with its rows among all pairs."""
     pair, other = (None if r is None else rows[r] for r in (finding.pair, finding.other))
     return replace(finding, pair=pair, other=other)
+
+
+def _names(pairs: Iterable[Pair]) -> list[AuditedPair]:
+    return [AuditedPair(p.id, p.split, p.sketch or p.photo, p.photo) for p in pairs]
+
+
+def _torn_groups(pairs: Sequence[Pair], rule: SplitRule) -> list[Finding]:
+    """Return one finding per group, such as a person, whose pairs are in several splits."""
+    homes: dict[str, dict[str, int]] = {}
+    for row, pair in enumerate(pairs):
+        if group := rule.group_of(pair.id):
+            homes.setdefault(group, {}).setdefault(pair.split, row)
+    return [
+        Finding(
+            TORN_GROUP,
+            Severity.ERROR,
+            tuple(pairs[row].photo for row in rows.values()),
+            f"the group '{group}' is in several splits: {', '.join(rows)}",
+            score=float(len(rows)),
+            pair=min(rows.values()),
+            other=max(rows.values()),
+        )
+        for group, rows in homes.items()
+        if len(rows) > 1
+    ]
 
 
 def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
@@ -161,46 +161,20 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         names=_names(description.pairs),
         left_out=description.left_out,
         repeated=description.repeated | description.unaligned,
-        pair_pictures=_Pictures(dataset),
+        pair_pictures=_pictures(dataset),
     )
 
 
-class _Pictures:
-    """A lookup of a pair's sketch and photo by its position among all pairs."""
+def _pictures(dataset: PreparedSet) -> Callable[[int], tuple[Pixels, Pixels]]:
+    """Return a function that returns a pair's sketch and photo by its position among all pairs."""
+    splits = {name: dataset.split(name) for name in dataset.description.counts}
+    places, seen = [], dict.fromkeys(SPLITS, 0)
+    for pair in dataset.description.pairs:
+        places.append((splits[pair.split], seen[pair.split]))
+        seen[pair.split] += 1
 
-    def __init__(self, dataset: PreparedSet) -> None:
-        self.splits = {name: dataset.split(name) for name in dataset.description.counts}
-        seen = dict.fromkeys(SPLITS, 0)
-        self.places: list[tuple[str, int]] = []
-        for pair in dataset.description.pairs:
-            self.places.append((pair.split, seen[pair.split]))
-            seen[pair.split] += 1
+    def look(position: int) -> tuple[Pixels, Pixels]:
+        split, row = places[position]
+        return split.sketches[row], split.photos[row]
 
-    def __call__(self, position: int) -> tuple[Pixels, Pixels]:
-        split, row = self.places[position]
-        return self.splits[split].sketches[row], self.splits[split].photos[row]
-
-
-def _names(pairs: list[Pair] | tuple[Pair, ...]) -> list[AuditedPair]:
-    return [AuditedPair(p.id, p.split, p.sketch or p.photo, p.photo) for p in pairs]
-
-
-def _torn_groups(pairs: list[Pair], rule: SplitRule) -> tuple[Finding, ...]:
-    """Return one finding per group, such as a person, whose pairs are in several splits."""
-    homes: dict[str, dict[str, int]] = {}
-    for row, pair in enumerate(pairs):
-        if group := rule.group_of(pair.id):
-            homes.setdefault(group, {}).setdefault(pair.split, row)
-    return tuple(
-        Finding(
-            TORN_GROUP,
-            Severity.ERROR,
-            tuple(pairs[row].photo for row in rows.values()),
-            f"the group '{group}' is in several splits: {', '.join(rows)}",
-            score=float(len(rows)),
-            pair=min(rows.values()),
-            other=max(rows.values()),
-        )
-        for group, rows in homes.items()
-        if len(rows) > 1
-    )
+    return look

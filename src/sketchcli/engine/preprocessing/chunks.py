@@ -1,6 +1,6 @@
 """The work folder, where pairs are made in chunks so that an interrupted `preprocess` can resume.
 
-recipe.json      identifies the work, so that a different command does not resume it
+work.json        identifies the work, so that a different command does not resume it
 `00012.pictures` the pixels of a chunk's pairs, sketch and photo in turn
 00012.npy        the audit records of these pairs
 00012.json       the outcome of each job; written last, so a chunk that has this file is done
@@ -16,26 +16,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from sketchcli import __version__, files, images, machine
+from sketchcli import __version__, files, images
 from sketchcli.data import prepared
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
 from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairBuilder, PairOptions
 from sketchcli.errors import DataError
-from sketchcli.images import Pixels
-from sketchcli.machine import ProcessRank
 
 CHUNK = 32  # pairs; each process loses at most this many if it is killed
-IDENTITY = "recipe.json"
 GO_ON = "free up disk space and run the same command again to resume, or delete this work folder"
 
 
@@ -46,22 +43,12 @@ class Outcome:
     error: str = ""
     sketch_hash: str = ""
     photo_hash: str = ""
-    pair_hash: str = ""
     unaligned: dict[str, str] = field(default_factory=dict)
 
-    def matches(self, made: "Made") -> bool:
+    def matches(self, pair: MadePair) -> bool:
         """Return whether the pixels are those that were written."""
-        found = prepared.picture_hash(made.sketch), prepared.picture_hash(made.photo)
+        found = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
         return found == (self.sketch_hash, self.photo_hash)
-
-
-@dataclass(frozen=True)
-class Made:
-    """A pair, memory-mapped from a finished chunk."""
-
-    sketch: Pixels
-    photo: Pixels
-    features: "np.ndarray[tuple[()], np.dtype[np.void]]"
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class ChunkStore:
     """The work folder, and all jobs to do in it."""
 
     folder: Path
-    recipe: PairOptions
+    options: PairOptions
     jobs: tuple[Job, ...]
 
     @property
@@ -82,50 +69,24 @@ class ChunkStore:
         """The folder in which the dataset is assembled."""
         return self.folder / "set"
 
-    @cached_property
-    def identity(self) -> str:
-        """A hash of the recipe and of every file's name, size and modification time."""
-        digest = hashlib.sha256(repr((__version__, CHUNK, self.recipe)).encode())
-        for job in self.jobs:
-            digest.update(repr((job, [_state(path) for path in job.files])).encode())
-        return digest.hexdigest()
-
     def prepare(self, reporter: Reporter) -> None:
         """Keep the finished chunks of an earlier call; clear the folder if its work was different.
 
         Chunks that a power cut has damaged are made again.
         """
-        identity = self.identity
-        if not self.belongs_to(identity):
+        about = {"identity": self._identity()}
+        if _read_json(self.folder / "work.json") != about:
             if self.folder.exists():
                 message = "starting over: the command or its images have changed since"
                 reporter(Note(f"{message} {self.folder} was left unfinished"))
                 with files.writing(self.folder, hint="delete the folder yourself"):
                     shutil.rmtree(self.folder)  # a remaining chunk would pass for one of this work
-            files.write_json(self.folder / IDENTITY, {"identity": identity})
+            files.write_json(self.folder / "work.json", about)
         for number in filter(self.is_done, self.chunks):
             if not self._is_whole(number):
                 self._file(number, "json").unlink()
         if done := sum(map(self.is_done, self.chunks)):
             reporter(Note(f"resuming: {done} of {len(self.chunks)} chunks are already done"))
-
-    def _is_whole(self, number: int) -> bool:
-        try:
-            outcomes = self._outcomes_of(number)
-            made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
-            return all(
-                outcome.error or outcome.matches(next(made)) for outcome in outcomes
-            ) and len(outcomes) == len(self.jobs_of(number))
-        except (DataError, OSError, ValueError, TypeError, StopIteration):
-            return False
-
-    def belongs_to(self, identity: str) -> bool:
-        """Return whether the folder was prepared for the work with this identity."""
-        try:
-            about = json.loads((self.folder / IDENTITY).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return bool(about == {"identity": identity})
 
     def is_done(self, number: int) -> bool:
         """Return whether a chunk is finished."""
@@ -135,44 +96,63 @@ class ChunkStore:
         """Return the jobs of a chunk."""
         return self.jobs[number * CHUNK : (number + 1) * CHUNK]
 
-    def outcomes(self, numbers: Iterable[int]) -> Iterator[tuple[Job, Outcome, Made | None]]:
-        """Yield every job of some chunks with its outcome and, unless it failed, its pair.
-
-        Only one chunk is open at a time.
-        """
-        for number in numbers:
-            outcomes = self._outcomes_of(number)
-            made = self._made(number, count=sum(not outcome.error for outcome in outcomes))
-            for job, outcome in zip(self.jobs_of(number), outcomes, strict=True):
-                yield job, outcome, None if outcome.error else next(made)
+    def read(self, number: int) -> list[tuple[Job, Outcome, MadePair | None]]:
+        """Return every job of a finished chunk with its outcome and, unless it failed, its pair."""
+        found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
+        outcomes = [Outcome(**outcome) for outcome in found]
+        pairs = iter(self._pairs(number, sum(not outcome.error for outcome in outcomes)))
+        return [
+            (job, outcome, None if outcome.error else next(pairs))
+            for job, outcome in zip(self.jobs_of(number), outcomes, strict=True)
+        ]
 
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _outcomes_of(self, number: int) -> list[Outcome]:
-        found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
-        return [Outcome(**outcome) for outcome in found]
+    def _identity(self) -> str:
+        """Return a hash of the options and of every file's name, size and modification time."""
+        digest = hashlib.sha256(repr((__version__, CHUNK, self.options)).encode())
+        for job in self.jobs:
+            digest.update(repr((job, [_state(path) for path in job.files])).encode())
+        return digest.hexdigest()
 
-    def _made(self, number: int, *, count: int) -> Iterator[Made]:
+    def _is_whole(self, number: int) -> bool:
+        try:
+            chunk = self.read(number)
+        except (DataError, OSError, ValueError, TypeError):
+            return False
+        return all(pair is None or outcome.matches(pair) for _, outcome, pair in chunk)
+
+    def _pairs(self, number: int, count: int) -> list[MadePair]:
+        """Map the pairs of a chunk."""
         if not count:
-            return
-        height, width = self.recipe.size
-        area = height * width
-        path = self._file(number, "pictures")
+            return []
+        height, width = self.options.size
+        area, path = height * width, self._file(number, "pictures")
         try:
             pixels = np.memmap(path, np.uint8, "r", shape=(count, 4 * area))
             features = np.load(self._file(number, "npy"), mmap_mode="r")
+            return [
+                MadePair(
+                    pair[:area].reshape(height, width), pair[area:].reshape(height, width, 3), about
+                )
+                for pair, about in zip(pixels, features, strict=True)
+            ]
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path} is damaged ({error})", hint="run the same command again to repair it"
             ) from error
-        for pair, about in zip(pixels, features, strict=True):
-            sketch, photo = pair[:area], pair[area:]
-            yield Made(sketch.reshape(height, width), photo.reshape(height, width, 3), about)
 
     def _file(self, number: int, suffix: str) -> Path:
         return self.folder / f"{number:05d}.{suffix}"
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -184,11 +164,9 @@ def _state(path: Path) -> tuple[int, int] | None:
     return about.st_size, about.st_mtime_ns
 
 
-def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Job]) -> None:
+def make_chunk(folder: Path, options: PairOptions, number: int, jobs: Sequence[Job]) -> None:
     """Make the pairs of one chunk and write its three files."""
-    builder = _builder(recipe)
-    outcomes: list[Outcome] = []
-    features = []
+    builder, outcomes, features = _builder(options), [], []
     stem = folder / f"{number:05d}"
     with files.writing(folder, hint=GO_ON), stem.with_suffix(".pictures").open("wb") as pictures:
         for job in jobs:
@@ -200,60 +178,35 @@ def make_chunk(folder: Path, recipe: PairOptions, number: int, jobs: Sequence[Jo
             pictures.write(np.ascontiguousarray(pair.sketch).data)
             pictures.write(np.ascontiguousarray(pair.photo).data)
             features.append(pair.features)
-            outcomes.append(_outcome(pair))
+            hashes = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
+            outcomes.append(Outcome("", *hashes, pair.unaligned))
         np.save(stem.with_suffix(".npy"), np.array(features, FEATURES))
-        _write_down(stem.with_suffix(".json"), outcomes)
-
-
-def _write_down(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write the outcomes whole or not at all; unsynced, since `prepare` finds damaged chunks."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
-    part.replace(path)
+        part = stem.with_suffix(".part")  # unsynced, since `prepare` finds damaged chunks
+        part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
+        part.replace(stem.with_suffix(".json"))
 
 
 @cache
-def _builder(recipe: PairOptions) -> PairBuilder:
+def _builder(options: PairOptions) -> PairBuilder:
     """Return the one pair builder of this process; its face detector is slow to load."""
-    return PairBuilder(recipe)
+    return PairBuilder(options)
 
 
-def _outcome(pair: MadePair) -> Outcome:
-    sketch, photo = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
-    return Outcome("", sketch, photo, prepared.pair_hash(sketch, photo), pair.unaligned)
+# This section makes the chunks on all cores.
 
-
-# This section makes the chunks on all cores, and on all ranks if `torchrun` started several.
-
-PATIENCE = 600.0  # seconds to wait without progress by another rank
-WINDOWS_LIMIT = 61  # processes; Windows refuses to wait for more
+MOST_WORKERS = 61 if sys.platform == "win32" else 2**16  # processes that the system can wait for
 AHEAD = 2  # chunks submitted per worker, so that none waits for its next one
-ALONE = ProcessRank()
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use if the ranks of the machine share them."""
-    return max(1, machine.usable_cores() // max(1, machine.number("LOCAL_WORLD_SIZE", 1)))
-
-
-def most_workers(system: str = sys.platform) -> int:
-    """Return how many worker processes an operating system can wait for."""
-    return WINDOWS_LIMIT if system == "win32" else 2**16
 
 
 def made_chunks(
-    store: ChunkStore, *, workers: int, reporter: Reporter, place: ProcessRank = ALONE
+    store: ChunkStore, *, workers: int, reporter: Reporter
 ) -> Generator[int, None, None]:
     """Make the missing chunks; yield each chunk's number once it and all before it are finished.
 
-    The consumer works on finished chunks while the next ones are being made. If there are several
-    ranks, `place` is the main process, and the others make their own chunks with `make_share`.
-    With one worker, no other process is started.
+    The consumer works on finished chunks while the next ones are being made. With one worker, no
+    other process is started.
     """
-    if place.count > 1:
-        make_share(store, workers=workers, place=place)
-        await_chunks(store, reporter=reporter)
-    missing = _missing(store, ALONE)
+    missing = [number for number in store.chunks if not store.is_done(number)]
     ready, total = set(store.chunks) - set(missing), len(store.jobs)
     with contextlib.closing(_made(store, missing, workers)) as made:
         for number in store.chunks:
@@ -264,66 +217,18 @@ def made_chunks(
         next(made, None)  # the pool's workers then end by themselves
 
 
-def make_share(store: ChunkStore, *, workers: int, place: ProcessRank) -> int:
-    """Make the missing chunks among those of one process; return how many they were."""
-    missing = _missing(store, place)
-    for _ in _made(store, missing, workers):
-        pass
-    return len(missing)
-
-
-def share_of(store: ChunkStore, place: ProcessRank) -> range:
-    """Return the chunks that one of several processes has to make."""
-    return store.chunks[place.rank :: place.count]
-
-
-def _missing(store: ChunkStore, place: ProcessRank) -> list[int]:
-    return [number for number in share_of(store, place) if not store.is_done(number)]
-
-
-def await_chunks(store: ChunkStore, *, reporter: Reporter) -> None:
-    """Wait until all ranks have made their chunks; fail after PATIENCE seconds without progress."""
-    done, last = -1, time.monotonic()
-    while done < len(store.chunks):
-        found = sum(map(store.is_done, store.chunks))
-        if found > done:
-            done, last = found, time.monotonic()
-            total = len(store.jobs)
-            reporter(Advanced("pairs", min(done * CHUNK, total), total))
-        elif time.monotonic() - last > PATIENCE:
-            raise DataError(
-                f"{store.folder}: {len(store.chunks) - done} chunks were never made",
-                hint="check whether a process failed, and run the same command again to resume",
-            )
-        else:
-            time.sleep(0.1)
-
-
-def await_store(store: ChunkStore, is_finished: Callable[[str], bool]) -> None:
-    """Wait until the main process has prepared the folder, or has finished without this rank.
-
-    `is_finished` returns whether the dataset with an identity has been written. The wait ends with
-    a DataError after PATIENCE seconds.
-    """
-    identity, start = store.identity, time.monotonic()
-    while not store.belongs_to(identity) and not is_finished(identity):
-        if time.monotonic() - start > PATIENCE:
-            raise DataError(f"{store.folder}: the main process never prepared this folder")
-        time.sleep(0.1)
-
-
 def _made(store: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
-    workers = min(workers, len(numbers), most_workers())
+    workers = min(workers, len(numbers), MOST_WORKERS)
     if workers <= 1:
         for number in numbers:
-            make_chunk(store.folder, store.recipe, number, store.jobs_of(number))
+            make_chunk(store.folder, store.options, number, store.jobs_of(number))
             yield number
         return
     with _pool(workers) as pool:
         queue, running = iter(numbers), dict[Future[None], int]()
         for number in queue:
             jobs = store.jobs_of(number)
-            future = pool.submit(make_chunk, store.folder, store.recipe, number, jobs)
+            future = pool.submit(make_chunk, store.folder, store.options, number, jobs)
             running[future] = number
             if len(running) >= AHEAD * workers:
                 yield from _finished(running)

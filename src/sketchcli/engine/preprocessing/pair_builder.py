@@ -82,11 +82,11 @@ class Sitting:
 
 
 class PairBuilder:
-    """A builder of pairs by one recipe; the same job gives the same pixels in any process."""
+    """A builder of pairs; the same job gives the same pixels in any process."""
 
-    def __init__(self, recipe: PairOptions) -> None:
-        self.recipe = recipe
-        self.finder = FaceFinder(recipe.detector) if recipe.detector else None
+    def __init__(self, options: PairOptions) -> None:
+        self.options = options
+        self.finder = FaceFinder(options.detector) if options.detector else None
         self._sitting: Sitting | None = None
 
     def make(self, job: Job) -> MadePair:
@@ -104,7 +104,11 @@ class PairBuilder:
             sketch, photo = self._draw(job, sitting, unaligned)
             sketch_source, photo_source = sketch, sitting.photo
         else:
-            sketch_source, photo_source = _read_pair(job, job.sketch)
+            photo_source = images.read(job.photo)
+            if job.direction:
+                sketch_source, photo_source = _sides(photo_source, job)
+            else:
+                sketch_source = images.read(job.sketch)
             photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
             drawn_face = self._find(sketch_source)
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
@@ -116,11 +120,13 @@ class PairBuilder:
     def _sit(self, job: Job) -> Sitting:
         """Return the photo to draw from; all sketches of a photo share one reading."""
         if not job.draw or self._sitting is None or self._sitting.file != job.photo:
-            photo = _read_photo(job)
+            photo = images.read(job.photo)
+            if job.direction:
+                _, photo = _sides(photo, job)
             face, keeps_background = self._find(photo), False
-            if self.recipe.light is Light.EVEN and face is not None:
+            if self.options.light is Light.EVEN and face is not None:
                 photo = backdrop.evened(images.to_rgb(photo), face.eyes)
-            if self.recipe.backdrop is Backdrop.STUDIO and face is not None:
+            if self.options.backdrop is Backdrop.STUDIO and face is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
                 studio = backdrop.studio(images.to_rgb(photo), face.eyes, chance)
                 keeps_background = studio is None
@@ -134,10 +140,13 @@ class PairBuilder:
 
         def cut_as_photo(pixels: Pixels) -> Pixels:
             cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
-            return images.to_rgb(self._fit_inside(cut))
+            if self.options.fit is Fit.PAD:  # padding comes later, as it is not to be drawn
+                inner = images.inner_size(cut.shape, self.options.size)
+                return images.to_rgb(images.resize(cut, inner))
+            return images.to_rgb(self._fit(cut))
 
         photo = model = cut_as_photo(sitting.photo)
-        if self.recipe.likeness is Likeness.FREE and sitting.face is not None:
+        if self.options.likeness is Likeness.FREE and sitting.face is not None:
             chance = self._chance("likeness of", job.id)
             whole = images.to_rgb(sitting.photo)
             model = cut_as_photo(caricature.free(whole, sitting.face.landmarks, chance))
@@ -156,39 +165,21 @@ class PairBuilder:
         eyes = None if face is None else face.eyes
         if eyes is None:
             unaligned[str(file)] = "no face detected: the centre crop is used"
-        elif self.recipe.is_loose:  # sketch and photo of a pair share the random variation
+        elif self.options.is_loose:  # sketch and photo of a pair share the random variation
             eyes = loosened(eyes, self._chance("cut of", job.id))
-        return cut(pixels, eyes, self.recipe.size)
+        return cut(pixels, eyes, self.options.size)
 
     def _fit(self, pixels: Pixels) -> Pixels:
-        return images.fit(pixels, self.recipe.size, self.recipe.fit)
-
-    def _fit_inside(self, photo: Pixels) -> Pixels:
-        """Return the photo at its final scale but without padding, since it is drawn from."""
-        if self.recipe.fit is not Fit.PAD:
-            return self._fit(photo)
-        return images.resize(photo, images.inner_size(photo.shape, self.recipe.size))
+        return images.fit(pixels, self.options.size, self.options.fit)
 
     def _chance(self, what: str, name: str) -> np.random.Generator:
         """Return a generator whose state depends only on the pair's name, the use and the seed."""
         name = unicodedata.normalize("NFC", name)  # file systems encode accents in two ways
-        return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.recipe.seed) * 2**53))
-
-
-def _read_pair(job: Job, sketch: Path) -> tuple[Pixels, Pixels]:
-    """Return sketch and photo, each grey (H, W) or RGB (H, W, 3) and of any size."""
-    photo = images.read(job.photo)
-    if job.direction is None:
-        return images.read(sketch), photo
-    return _sides(photo, job)
-
-
-def _read_photo(job: Job) -> Pixels:
-    photo = images.read(job.photo)
-    return photo if job.direction is None else _sides(photo, job)[1]
+        return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.options.seed) * 2**53))
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
+    """Return sketch and photo of a side-by-side image."""
     half = both.shape[1] // 2
     if not half:
         raise DataError(f"{job.photo} is too narrow to hold two images")

@@ -2,11 +2,11 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sketchcli import files, machine, paths
+from sketchcli import files, paths
 from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
@@ -19,14 +19,13 @@ from sketchcli.engine.fetching.fetch import FetchConfig, fetch
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing import assemble as assembling
 from sketchcli.engine.preprocessing import chunks
-from sketchcli.engine.preprocessing.assemble import Assembly, assemble
-from sketchcli.engine.preprocessing.chunks import GO_ON, ChunkStore
+from sketchcli.engine.preprocessing.assemble import Assembly
+from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
 from sketchcli.engine.reporting import audit_report, sample_sheets
-from sketchcli.engine.results import PreprocessResult, ShareResult
+from sketchcli.engine.results import PreprocessResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
-from sketchcli.machine import ProcessRank
 
 CONTACT_SHEET = "contact-sheet.png"
 AUDIT = audit_report.NAME
@@ -37,7 +36,7 @@ CONTACT_PAIRS = 24
 class PreprocessConfig:
     """How image files become a prepared dataset."""
 
-    recipe: PairOptions = field(default_factory=PairOptions)
+    options: PairOptions = field(default_factory=PairOptions)
     division: SplitRule = field(default_factory=SplitRule)
     styles: tuple[str, ...] = ("hand",)  # photos without a sketch start with a random one of these
     draws: int = 1  # sketches per such photo, in the styles in turn
@@ -54,121 +53,74 @@ def preprocess(
     overwrite: bool = False,
     processes: int = 1,
     reporter: Reporter = SILENT,
-    place: ProcessRank | None = None,
-) -> PreprocessResult | ShareResult:
+) -> PreprocessResult:
     """Make, audit and store every pair of a source in `target`; report every skipped file.
 
     The target appears whole or not at all, and an existing dataset is replaced only if `overwrite`
     is set. If it is interrupted, the same call resumes. Any number of `processes` gives the same
     pixels. If the config is strict and the dataset is not clean, it raises a DataError and saves
-    the audit next to the target. By default, the rank of this process is that set by `torchrun`;
-    ranks other than the main one only make their chunks.
+    the audit next to the target.
     """
     target, exclusions = target.resolve(), Exclusions(dict(source.left_out))
-    jobs = _plan(source, config, exclusions)
+    jobs = plan(source.pairs, exclusions, config)
     if not jobs:
         raise _nothing_left(exclusions.left_out)
-    store = ChunkStore(target.parent / f".{target.name}.work", config.recipe, jobs)
-    place = place or _place_in_environment()
-    if not place.is_first:  # only the main process assembles the dataset
-        return _make_share(store, target, place, processes)
+    store = ChunkStore(target.parent / f".{target.name}.work", config.options, jobs)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        assembly = _assemble(store, exclusions, place, processes, reporter)
-        audit = assembling.audit(assembly, config.division, threads=processes)
-        about = _describe(
-            assembly, audit, source, origin, config, name=target.name, recipe=store.identity
+        assembly = _assemble(store, exclusions, processes, reporter)
+        audit = assembling.audit(assembly, config.division)
+        about = _write(
+            store.assembled,
+            assembly,
+            audit,
+            source=source,
+            origin=origin,
+            config=config,
+            target=target,
         )
-        _write(store.assembled, about, audit, config, target)
         files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         store.remove()
     tell(about, audit, source, config.division, reporter)
-    return _result(about, target, audit)
-
-
-def _place_in_environment() -> ProcessRank:
-    """Return the rank that `torchrun` set; no address is needed, as ranks meet on the disk."""
-    return ProcessRank(machine.number("RANK", 0), machine.number("WORLD_SIZE", 1))
+    return _result(about, audit, target)
 
 
 def _assemble(
-    store: ChunkStore,
-    exclusions: Exclusions,
-    place: ProcessRank,
-    processes: int,
-    reporter: Reporter,
+    store: ChunkStore, exclusions: Exclusions, processes: int, reporter: Reporter
 ) -> Assembly:
     store.prepare(reporter)
-    made = chunks.made_chunks(store, workers=processes, reporter=reporter, place=place)
-    with _interruptible(), contextlib.closing(made):
-        return _put_together(store, made, exclusions, reporter)
-
-
-def _plan(source: Source, config: PreprocessConfig, exclusions: Exclusions) -> tuple[Job, ...]:
-    return plan(
-        source.pairs,
-        exclusions,
-        rule=config.division,
-        styles=config.styles,
-        draws=config.draws,
-        seed=config.recipe.seed,
-    )
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+    made = chunks.made_chunks(store, workers=processes, reporter=reporter)
     try:
-        yield
+        with contextlib.closing(made), files.writing(store.folder, hint=chunks.GO_ON):
+            shutil.rmtree(store.assembled, ignore_errors=True)
+            store.assembled.mkdir()
+            assembly = assembling.assemble(store, made, exclusions, reporter)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             "interrupted", hint="run the same command again to resume"
         ) from None
-
-
-def _put_together(
-    store: ChunkStore, made: Iterable[int], exclusions: Exclusions, reporter: Reporter
-) -> Assembly:
-    with files.writing(store.folder, hint=GO_ON):
-        shutil.rmtree(store.assembled, ignore_errors=True)
-        store.assembled.mkdir()
-        assembly = assemble(store, made, store.assembled, exclusions, reporter)
     if not assembly.pairs:
         store.remove()
         raise _nothing_left(exclusions.left_out)
     return assembly
 
 
-def _make_share(store: ChunkStore, target: Path, place: ProcessRank, processes: int) -> ShareResult:
-    def is_finished(identity: str) -> bool:
-        try:
-            return prepared.read(target).description.recipe == identity
-        except DataError:  # missing, or made by another version and about to be replaced
-            return False
-
-    made = 0
-    if chunks.share_of(store, place):
-        chunks.await_store(store, is_finished)
-        if store.folder.exists():
-            with _interruptible():
-                made = chunks.make_share(store, workers=processes, place=place)
-    return ShareResult(place.rank, place.count, made)
-
-
-def _describe(
+def _write(
+    folder: Path,
     assembly: Assembly,
     audit: Audit,
+    *,
     source: Source,
     origin: Provenance,
     config: PreprocessConfig,
-    *,
-    name: str,
-    recipe: str,
+    target: Path,
 ) -> Description:
-    return Description(
-        name=name,
-        size=config.recipe.size,
-        fit=config.recipe.fit,
-        align=config.recipe.align,
+    """Write index, contact sheet and report; refuse a dataset that is not clean if strict."""
+    description = Description(
+        name=target.name,
+        size=config.options.size,
+        fit=config.options.fit,
+        align=config.options.align,
         licence=origin.licence,
         notice=origin.notice,
         citation=origin.citation,
@@ -179,34 +131,38 @@ def _describe(
         repeated=assembly.exclusions.repeated,
         unaligned=assembly.unaligned,
         findings=audit.counts,
-        recipe=recipe,
     )
-
-
-def _write(
-    folder: Path, description: Description, audit: Audit, config: PreprocessConfig, target: Path
-) -> None:
     dataset = PreparedSet(folder, description)
     prepared.write_index(folder, description)
     _write_contact_sheet(dataset)
     assembling.write_report(folder / AUDIT, dataset, audit)
     refusal = target.with_name(f"{target.name}.{AUDIT}")
-    if config.is_strict:
-        _refuse(folder, description, refusal)
+    troubles = {
+        "skipped": len(description.left_out),
+        "repeated": len(description.repeated),
+        "unaligned": len(description.unaligned),
+    } | description.findings
+    found = ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count)
+    if config.is_strict and found:
+        (folder / AUDIT).replace(refusal)
+        raise DataError(
+            f"the dataset is not clean: {found}", hint=f"review {refusal} or omit --strict"
+        )
     refusal.unlink(missing_ok=True)  # an earlier strict call may have left it
+    return description
 
 
-def _result(description: Description, target: Path, audit: Audit) -> PreprocessResult:
+def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
     return PreprocessResult(
-        name=description.name,
+        name=about.name,
         folder=target,
-        size=description.size,
-        counts=description.counts,
-        pairing=description.pairing,
-        left_out=description.left_out,
-        repeated=description.repeated,
-        unaligned=description.unaligned,
-        findings=description.findings,
+        size=about.size,
+        counts=about.counts,
+        pairing=about.pairing,
+        left_out=about.left_out,
+        repeated=about.repeated,
+        unaligned=about.unaligned,
+        findings=about.findings,
         errors=audit.errors,
         is_spoiled=audit.is_spoiled,
         contact_sheet=target / CONTACT_SHEET,
@@ -214,23 +170,10 @@ def _result(description: Description, target: Path, audit: Audit) -> PreprocessR
     )
 
 
-def _refuse(folder: Path, description: Description, report: Path) -> None:
-    troubles = {
-        "skipped": len(description.left_out),
-        "repeated": len(description.repeated),
-        "unaligned": len(description.unaligned),
-    } | description.findings
-    if found := ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count):
-        (folder / AUDIT).replace(report)
-        raise DataError(
-            f"the dataset is not clean: {found}", hint=f"review {report} or omit --strict"
-        )
-
-
 def _write_contact_sheet(dataset: PreparedSet) -> None:
-    shares = len(dataset.description.counts)
-    stored = [dataset.split(name) for name in dataset.description.counts]
-    few = [split.take(_evenly(len(split), CONTACT_PAIRS // shares)) for split in stored]
+    counts = dataset.description.counts
+    most = CONTACT_PAIRS // len(counts)
+    few = [dataset.split(name).take(_evenly(count, most)) for name, count in counts.items()]
     pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
     sample_sheets.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
 
@@ -255,19 +198,14 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
 
 
 def plan(
-    pairs: Sequence[SourcePair],
-    exclusions: Exclusions,
-    *,
-    rule: SplitRule,
-    styles: Sequence[str],
-    draws: int,
-    seed: int,
+    pairs: Sequence[SourcePair], exclusions: Exclusions, config: PreprocessConfig
 ) -> tuple[Job, ...]:
     """Return the jobs, test pairs first, with the sketches of one photo next to each other.
 
-    Pairs that belong to no split are entered in the exclusions. For every photo without a sketch,
-    `draws` sketches are drawn in the styles in turn; the seed decides which style comes first.
+    Pairs that belong to no split are entered in the exclusions. Every photo without a sketch is
+    drawn several times, in the styles in turn; the seed decides which style comes first.
     """
+    rule = config.division
     lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
     jobs = []
     for pair in pairs:
@@ -279,16 +217,13 @@ def plan(
             continue
         jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
     jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))
-    return tuple(
-        drawn
-        for job in jobs
-        for drawn in ([job] if job.sketch else _drawn(job, styles, draws=draws, seed=seed))
-    )
+    return tuple(drawn for job in jobs for drawn in ([job] if job.sketch else _drawn(job, config)))
 
 
-def _drawn(job: Job, styles: Sequence[str], *, draws: int, seed: int) -> list[Job]:
+def _drawn(job: Job, config: PreprocessConfig) -> list[Job]:
     """Return the jobs for all sketches of one photo; the styles alternate from a random one on."""
-    first = int(uniform_hash(f"style of {canonical(job.id)}", seed) * len(styles))
+    styles = config.styles
+    first = int(uniform_hash(f"style of {canonical(job.id)}", config.options.seed) * len(styles))
     return [
         replace(
             job,
@@ -296,7 +231,7 @@ def _drawn(job: Job, styles: Sequence[str], *, draws: int, seed: int) -> list[Jo
             style=styles[(first + draw) % len(styles)],
             draw=draw,
         )
-        for draw in range(draws)
+        for draw in range(config.draws)
     ]
 
 
@@ -359,6 +294,5 @@ def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
     config = PreprocessConfig(
         PairOptions((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
     )
-    alone = ProcessRank()  # if several processes train, the main one makes the dataset by itself
-    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter, place=alone)
+    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter)
     return find_prepared(target)
