@@ -22,9 +22,9 @@ STEPS = 12
 VERBS = ("fetch-data", "preprocess", "train", "generate", "eval")
 COMPUTING = ("train", "generate", "eval")
 WRITING = ("fetch-data", "preprocess", "train", "eval")
-STOPPED_WITHOUT = {
-    "requests": ("fetch-data",),
-    "urllib3": ("fetch-data",),
+STOPPED_WITHOUT = {  # any other library stops them all
+    **dict.fromkeys(("requests", "urllib3"), ("fetch-data",)),
+    "matplotlib": ("train", "eval"),
     "safetensors": COMPUTING,
 }
 CHECKED_ALONE = ("torch", "opencv-python")
@@ -62,18 +62,17 @@ def _look() -> Iterator[Check]:
     opencv, imports = ask(probes.ask_opencv, probes.ask_imports)
     torch, device, trial = ask(probes.ask_torch, probes.ask_device, probes.ask_trial)
     needed = [check_torch(torch), check_opencv(opencv)]
-    yield from needed
-    # Libraries that fail only because OpenCV crashed are not reported again.
-    yield check_libraries({} if opencv["error"] else imports)
+    # Libraries are not reported again if only OpenCV crashed the process that imports them.
+    needed.append(check_libraries({} if opencv["error"] and imports["error"] else imports))
     needed.append(_skipped("device") if torch["error"] else check_device(device))
-    yield needed[-1]
+    yield from needed
     yield check_threads(device.get("threads", machine.usable_cores()))
     yield check_memory()
     yield check_folders()
     yield check_disk()
     yield check_assets()
-    can_generate = all(check.state is not State.PROBLEM for check in needed)
-    yield check_trial(trial) if can_generate else _skipped("trial")
+    is_stopped = any("generate" in check.stops for check in needed)
+    yield _skipped("trial") if is_stopped else check_trial(trial)
 
 
 def _skipped(name: str) -> Check:
@@ -112,16 +111,14 @@ def check_python() -> Check:
 
 def check_libraries(imports: Facts) -> Check:
     """Check the other libraries that are required, by the answer to `ask_imports`."""
-    declared = metadata.requires("sketch2img") or ()
+    try:
+        declared = metadata.requires("sketch2img") or []
+    except metadata.PackageNotFoundError:  # run from its source, without an installation
+        declared = []
     names = {re.split(r"[^\w.-]", text)[0]: "extra" in text for text in declared}
-    versions, extras = (
-        {
-            name: version(name)
-            for name in names
-            if names[name] is is_extra and name not in CHECKED_ALONE
-        }
-        for is_extra in (False, True)
-    )
+    installed = {name: version(name) for name in names if name not in CHECKED_ALONE}
+    versions = {name: number for name, number in installed.items() if not names[name]}
+    extras = {name: number for name, number in installed.items() if names[name]}
     errors = {name: "missing" for name, found in versions.items() if not found}
     errors |= imports.get("errors", {})
     if imports.get("error"):  # the import crashed the process, so the library is not known

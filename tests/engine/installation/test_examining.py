@@ -93,13 +93,13 @@ def test_a_library_that_cannot_be_imported_is_told(
 def test_after_a_problem_the_photo_is_not_tried(monkeypatch):
     answers = iter(
         [
-            ({"error": "ImportError: no"}, {"errors": {}, "error": ""}),
+            ({"error": "ImportError: no"}, {"errors": {"requests": "no"}, "error": ""}),
             ({"error": "OSError: no"}, {"error": "OSError: no"}, {"error": "OSError: no"}),
         ]
     )
     monkeypatch.setattr(checks, "ask", lambda *_: next(answers))
     found = checks.examine()
-    assert [check.name for check in found.problems] == ["torch", "opencv"]
+    assert [check.name for check in found.problems] == ["torch", "opencv", "libraries"]
     skipped = [check.name for check in found.checks if check.summary.startswith("skipped")]
     assert skipped == ["device", "trial"]
 
