@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -48,22 +44,16 @@ def test_probing_leaves_the_users_seed_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def threads_in_a_new_process(environment):
-    script = "from sketchcli.device import resolve; print(resolve('cpu', precision='fp32').threads)"
-    result = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
-    return int(result.stdout)
-
-
-def test_the_users_thread_count_is_respected():
-    assert threads_in_a_new_process(os.environ | {"OMP_NUM_THREADS": "1"}) == 1
-
-
-def test_otherwise_all_usable_cores_are_used():
-    environment = dict(os.environ)
-    environment.pop("OMP_NUM_THREADS", None)
-    assert threads_in_a_new_process(environment) == device.usable_cores()
+@pytest.mark.parametrize(("setting", "set_to"), [("1", []), (None, [5])])
+def test_all_usable_cores_are_used_unless_the_user_sets_the_threads(monkeypatch, setting, set_to):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if setting:
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    monkeypatch.setattr(device, "usable_cores", lambda: 5)
+    calls = []
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    device.resolve("cpu", precision="fp32")
+    assert calls == set_to
 
 
 @pytest.mark.parametrize(

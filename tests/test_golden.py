@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import record_golden
 from golden import GOLDEN, PRESETS
+from PIL import Image
 
 
 @pytest.fixture
@@ -114,10 +115,20 @@ def test_photos_are_those_that_were_recorded(name, workspace, call):
         assert np.abs(after - before).max() <= golden.PIXEL_TOLERANCE, new.name
 
 
-def test_the_dataset_is_drawn_and_prepared_as_it_was_recorded(tmp_path, call):
+def test_the_dataset_is_prepared_as_it_was_recorded(tmp_path, call):
+    """The recorded images are put in the place of the drawn ones, which later versions changed."""
     with golden.workspace(tmp_path / "workspace", is_empty=True) as root:
-        for line in (record_golden.FETCH, record_golden.PREPROCESS):
-            assert call(line.split())[0] == 0
+        assert call(record_golden.FETCH.split())[0] == 0
+        for split in ("train", "val", "test"):
+            pairs = read_json(GOLDEN / "dataset" / "dataset.json")["pairs"]
+            names = [f"{pair['id']}.png" for pair in pairs if pair["split"] == split]
+            for kind in ("sketches", "photos"):
+                stored = np.load(GOLDEN / "dataset" / f"{split}-{kind}.npy")
+                for name, pixels in zip(names, stored, strict=True):
+                    Image.fromarray(pixels.squeeze()).save(
+                        root / "home/raw" / golden.DATASET / kind / name
+                    )
+        assert call(record_golden.PREPROCESS.split())[0] == 0
         prepared = root / "home" / "prepared" / golden.DATASET
         about = golden.normalise(read_json(prepared / "dataset.json"), root)
     expected = golden.normalise(read_json(GOLDEN / "dataset" / "dataset.json"), root)

@@ -7,7 +7,6 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from sketchcli import errors
-from sketchcli.errors import DeviceError, UsageError
+from sketchcli.errors import DeviceError, UsageError, did_you_mean
 from sketchcli.machine import PRECISIONS, THREADS_VARIABLE, ProcessRank, usable_cores
 
 if sys.platform != "win32":
@@ -25,7 +23,6 @@ if sys.platform != "win32":
 Network = TypeVar("Network", bound=nn.Module)
 KINDS = ("cpu", "cuda", "mps")
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
-PROBE_FLOPS = 3 * 2 * 8 * 32 * 32 * 128 * 128 * 9  # one convolution, forward and backward
 AMPERE, VOLTA = 8, 7  # major compute capability from which matrix units compute bf16, and fp16
 
 
@@ -53,9 +50,7 @@ class Device:
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context that runs networks in this precision; weights and losses stay fp32."""
         dtype = REDUCED.get(self.precision)
-        return torch.autocast(
-            self.torch.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None
-        )
+        return torch.autocast(self.torch.type, dtype=dtype, enabled=dtype is not None)
 
     def scaler(self) -> GradScaler:
         """Return a scaler that keeps small fp16 gradients from vanishing; it is off otherwise."""
@@ -65,7 +60,10 @@ class Device:
         """Return the peak memory use so far, of the GPU or of this process."""
         if self.torch.type == "cuda":
             return torch.cuda.max_memory_allocated(self.torch) / 2**20
-        return _process_megabytes()
+        if sys.platform == "win32":
+            return 0.0  # the standard library cannot tell on Windows
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def resolve(
@@ -75,16 +73,13 @@ def resolve(
 
     Args:
         name: `auto` (CUDA if there is one, else the CPU) or a torch device's name.
-        precision: `fp32`, `bf16`, `fp16` or `auto`, the fastest: on a GPU according to its
-            generation, on a CPU according to a short probe.
-        place: Rank of this process under torchrun; each process takes its own GPU, or an equal
-            part of the cores.
+        precision: `fp32`, `bf16`, `fp16` or `auto`, the fastest (see `quickest_precision`).
+        place: Rank of this process under torchrun; each takes a GPU, or its part of the cores.
     """
     place = place or ProcessRank()
     if precision not in PRECISIONS:
-        raise UsageError(
-            f"unknown precision '{precision}'", hint=errors.did_you_mean(precision, PRECISIONS)
-        )
+        hint = did_you_mean(precision, PRECISIONS)
+        raise UsageError(f"unknown precision '{precision}'", hint=hint)
     if THREADS_VARIABLE not in os.environ:  # otherwise the user has set the number of threads
         torch.set_num_threads(max(1, usable_cores() // place.local_count))
     if name == "auto":
@@ -108,6 +103,16 @@ def channels_last(network: Network) -> Network:
     return placed
 
 
+def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
+    """Make the gradient of an instance norm contiguous if the batch holds a single image.
+
+    PyTorch (2.13 on a CPU) misreads a channels-last gradient and computes wrong values.
+    """
+    del module, inputs
+    if len(output) == 1 and output.requires_grad:
+        output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
+
+
 def exactly() -> AbstractContextManager[None]:
     """Return a context with full float32 convolutions; GPUs default to TF32 (10-bit fraction)."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
@@ -122,27 +127,6 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "allocate" in str(error) or "out of memory" in str(error)  # wording of CPU, OpenCV, MPS
-
-
-def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
-    """Make the gradient of an instance norm contiguous if the batch holds a single image.
-
-    PyTorch (2.13 on a CPU) misreads a channels-last gradient and computes wrong values.
-    """
-    del module, inputs
-    if len(output) == 1 and output.requires_grad:
-        output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
-
-
-if sys.platform == "win32":
-
-    def _process_megabytes() -> float:
-        return 0.0  # the standard library cannot tell on Windows
-else:
-
-    def _process_megabytes() -> float:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _check_exists(name: str) -> None:
@@ -168,42 +152,23 @@ def quickest_precision(device: torch.device) -> str:
         return "bf16" if major >= AMPERE else "fp16" if major >= VOLTA else "fp32"
     if device.type != "cpu":
         return "fp32"
-    seconds = probe_seconds(device, ("bf16", "fp32"))
-    return "bf16" if 1.2 * seconds["bf16"] < seconds["fp32"] else "fp32"
-
-
-def probe_seconds(device: torch.device, precisions: Sequence[str]) -> dict[str, float]:
-    """Return the seconds that `PROBE_FLOPS` take in each precision: the best of five rounds."""
-    rounds = [[_probe_seconds(device, name) for name in precisions] for _ in range(6)]
-    return {
-        name: min(seconds[1:])  # the first round is a warm-up
-        for name, seconds in zip(precisions, zip(*rounds, strict=True), strict=True)
-    }
-
-
-def _probe_seconds(device: torch.device, precision: str) -> float:
-    here = Device(str(device), precision, torch.get_num_threads())
     with torch.random.fork_rng(devices=[]):  # the probe must not change the results of a seed
-        layer = here.place(nn.Conv2d(128, 128, 3, padding=1))
-    pixels = torch.zeros(8, 128, 32, 32, device=device).to(memory_format=torch.channels_last)
-    _wait_for(device)
-    start = time.perf_counter()
-    with here.autocast():
-        output = layer(pixels)
-    output.float().sum().backward()
-    _wait_for(device)
-    return time.perf_counter() - start
+        layer = channels_last(nn.Conv2d(128, 128, 3, padding=1))
+    pixels = torch.zeros(8, 128, 32, 32).to(memory_format=torch.channels_last)
+    seconds: dict[str, list[float]] = {"bf16": [], "fp32": []}
+    for _ in range(6):
+        for precision, rounds in seconds.items():
+            start = time.perf_counter()
+            with Device("cpu", precision, 1).autocast():
+                output = layer(pixels)
+            output.float().sum().backward()
+            rounds.append(time.perf_counter() - start)
+    bf16, fp32 = (min(rounds[1:]) for rounds in seconds.values())  # the first is a warm-up
+    return "bf16" if 1.2 * bf16 < fp32 else "fp32"
 
 
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-# A device is tested on one sketch before it is used, because a wrong photo is worse than none.
-
-# Limit for the mean difference, as a fraction of the photo's mean magnitude. bf16 differs by at
-# most 0.02; a device that returns its input unchanged, or zeros, differs by 1 or more.
+# Limit for the mean difference from the CPU's photo, as a fraction of the photo's mean magnitude.
+# bf16 differs by at most 0.02; a device that returns its input unchanged, or zeros, by 1 or more.
 MOST_OFF = 0.1
 LARGEST_SIDE = 256  # pixels, so that the CPU takes at most a quarter of a second
 HINT = "use --device cpu, or try a newer version of PyTorch"
@@ -212,13 +177,17 @@ HINT = "use --device cpu, or try a newer version of PyTorch"
 def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) -> None:
     """Generate one photo on the device and on the CPU, and check that they agree.
 
-    Apple's MPS has returned images unchanged, without an error. The generator must be on the device
-    already, and is not changed. `size` is its height and width. Nothing is done on a CPU.
+    A wrong photo is worse than none, and Apple's MPS has returned images unchanged, without an
+    error. The generator must be on the device already, and is not changed. `size` is its height
+    and width. Nothing is done on a CPU.
     """
     if device.name.startswith("cpu"):
         return
     here = copy.deepcopy(generator).eval()
-    sketch = _sketch(size)
+    height, width = (min(side, LARGEST_SIDE) for side in size)
+    sketch = torch.ones(1, 1, height, width)  # dark strokes on white
+    sketch[..., height // 4 :: 9, width // 5 : -width // 5] = -1.0
+    sketch[..., height // 4 : -height // 4, width // 3 :: 7] = -1.0
     with torch.inference_mode():
         try:
             with device.autocast():
@@ -227,24 +196,10 @@ def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) ->
             reason = str(error).partition("\n")[0]
             raise DeviceError(f"{device.name} cannot run the model: {reason}", hint=HINT) from error
         expected = here.cpu()(sketch)
-    off = _difference(found, expected)
+    off = float("inf")
+    if found.shape == expected.shape:
+        off = float((found - expected).abs().mean() / expected.abs().mean())
     if not off <= MOST_OFF:  # also true for NaN
         raise DeviceError(
             f"{device.name} generates a different photo from the CPU (off by {off:.0%})", hint=HINT
         )
-
-
-def _difference(found: Tensor, expected: Tensor) -> float:
-    """Return the mean difference as a fraction of the mean magnitude."""
-    if found.shape != expected.shape:
-        return float("inf")
-    return float((found - expected).abs().mean() / expected.abs().mean())
-
-
-def _sketch(size: tuple[int, int]) -> Tensor:
-    """Return dark strokes on white, `(1, 1, H, W)` in [-1, 1]."""
-    height, width = (min(side, LARGEST_SIDE) for side in size)
-    sketch = torch.ones(1, 1, height, width)
-    sketch[..., height // 4 :: 9, width // 5 : -width // 5] = -1.0
-    sketch[..., height // 4 : -height // 4, width // 3 :: 7] = -1.0
-    return sketch

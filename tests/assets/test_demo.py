@@ -25,7 +25,7 @@ def test_asset_is_free_to_use():
     assert "MIT" in ASSET.licence
 
 
-@pytest.mark.parametrize("size", [16, 33, 64, 128, 512])
+@pytest.mark.parametrize("size", [16, 33, 64, 256])
 def test_shapes_and_types(size):
     sketch, photo = draw_pair(3, size=size)
     assert sketch.shape == (size, size)
@@ -68,7 +68,7 @@ def test_a_photo_is_coloured_and_well_exposed():
 
 
 def test_sketches_match_their_own_photos_best():
-    pairs = [draw_pair(index) for index in range(20)]
+    pairs = [draw_pair(index, size=64) for index in range(20)]
     sketches = np.stack([edges(sketch).ravel() for sketch, _ in pairs])
     photos = np.stack([edges(photo.mean(axis=2)).ravel() for _, photo in pairs])
     correlation = sketches @ photos.T / sketches.shape[1]

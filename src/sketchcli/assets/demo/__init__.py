@@ -1,7 +1,7 @@
 """Faces that sketch2img draws itself: a dataset with nothing to download.
 
-The random parameters of a `Face` (`face`) become outlines (`anatomy`), which are painted once as a
-shaded photo (`photo`) and drawn once in pencil (`pair`), so that the two match pixel for pixel.
+The random parameters of a `Face` (`face`) become outlines (`anatomy`), which are painted as a
+shaded photo and drawn in pencil (`drawing`), so that the two match pixel for pixel.
 """
 
 from typing import TYPE_CHECKING
@@ -18,13 +18,38 @@ ASSET = Asset(
     citation="Synthetic faces drawn by sketch2img.",
     kind=Kind.DRAWN,
 )
+_TEXTURES = 1  # separates the random stream of grain and hair strands from that of the face
 
 
 def draw_pair(
     index: int, *, size: int = 128, seed: int = 0
 ) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-    """Return the sketch `(H, W)` and the photo `(H, W, 3)` of a face; see `pair.draw_pair`."""
-    # Listing the assets reads only ASSET and should not wait for NumPy.
-    from sketchcli.assets.demo import pair  # noqa: PLC0415
+    """Draw a face as a pencil sketch and as a photo that match pixel for pixel.
 
-    return pair.draw_pair(index, size=size, seed=seed)
+    Args:
+        index: Number of the face, 0 or more.
+        size: Height and width in pixels, 16 to 1024; it does not change the face.
+        seed: Number of the endless series of faces, 0 or more.
+
+    Returns:
+        The sketch `(H, W)`, grey, and the photo `(H, W, 3)`, RGB; both in [0, 255].
+    """
+    # Listing the assets reads only ASSET and should not wait for NumPy.
+    import numpy as np  # noqa: PLC0415
+
+    from sketchcli.assets.demo.anatomy import Anatomy  # noqa: PLC0415
+    from sketchcli.assets.demo.drawing import Light, develop, draw_sketch, paint_face  # noqa: PLC0415
+    from sketchcli.assets.demo.face import Face  # noqa: PLC0415
+
+    face = Face(np.random.default_rng((seed, index)))
+    textures = np.random.default_rng((seed, index, _TEXTURES))
+    shapes = Anatomy(face, size, textures)
+    light = Light(face, shapes)
+    painting = paint_face(face, shapes, light)
+    sketch = draw_sketch(face, shapes, light, painting, textures)
+    photo = develop(painting, face, shapes, textures)
+    return _to_bytes(sketch), _to_bytes(photo)
+
+
+def _to_bytes(pixels: "NDArray[np.float64]") -> "NDArray[np.uint8]":
+    return (pixels.clip(0, 1) * 255 + 0.5).astype("uint8")

@@ -7,13 +7,10 @@ that are exact at the outline, where they are used.
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float64]  # one value per pixel, (H, W), or a shape that broadcasts to it
-
-
-def pixel_grid(size: int) -> tuple[Field, Field]:
-    """Return the pixel centres in [-1, 1]: x `(1, size)` to the right, y `(size, 1)` down."""
-    centres = ((np.arange(size, dtype=float) + 0.5) * (2 / size)) - 1
-    return centres[None, :], centres[:, None]
+# One value per pixel, (H, W), or a shape that broadcasts to it. It is float64 because exponentials
+# differ between processors in the last bit, which then does not show in images.
+Field = NDArray[np.float64]
+FAR = 9.0  # distance to a shape that is not there
 
 
 def turn(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
@@ -30,20 +27,13 @@ def ellipse(x: Field, y: Field, rx: float, ry: float) -> Field:
     return distance
 
 
-def box(x: Field, y: Field, half_width: float, half_height: float, corner: float = 0.0) -> Field:
+def box(x: Field, y: Field, half_width: float, half_height: float, corner: float) -> Field:
     """Return the distance to a box about the origin whose corners have radius `corner`."""
     dx = np.abs(x) - (half_width - corner)
     dy = np.abs(y) - (half_height - corner)
     outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
     distance: Field = outside + np.minimum(np.maximum(dx, dy), 0) - corner
     return distance
-
-
-def segment(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float]) -> Field:
-    """Return the unsigned distance to a straight line from `start` to `end`."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
-    return np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
 
 
 def bow(x: Field, y: Field, half_width: float, top: Field | float, bottom: Field | float) -> Field:
@@ -103,17 +93,13 @@ def paint(canvas: Field, cover: Field, value: Field | float) -> Field:
 
 def noise(rng: np.random.Generator, cells: int, size: int) -> Field:
     """Return smooth noise `(size, size)` of about unit deviation, with `cells` knots per side."""
-    lattice = rng.standard_normal((cells, cells))
-    return _stretch(_stretch(lattice, size).T, size).T
-
-
-def _stretch(lattice: Field, size: int) -> Field:
-    cells = len(lattice)
-    place = (np.arange(size) + 0.5) * (cells / size) - 0.5
+    values: Field = rng.standard_normal((cells, cells))
+    place = (np.arange(size, dtype=float) + 0.5) * (cells / size) - 0.5
     first = np.clip(np.floor(place), 0, cells - 2).astype(np.intp)
     blend = ramp(place - first, 0, 1)[:, None]
-    rows: Field = lattice[first] * (1 - blend) + lattice[first + 1] * blend
-    return rows
+    for _ in range(2):  # rows, then columns
+        values = (values[first] * (1 - blend) + values[first + 1] * blend).T
+    return np.ascontiguousarray(values)
 
 
 def strands(rng: np.random.Generator, across: Field, spacing: float) -> Field:
@@ -125,15 +111,3 @@ def strands(rng: np.random.Generator, across: Field, spacing: float) -> Field:
     here: Field = table[first & 255]
     there: Field = table[(first + 1) & 255]
     return here + (there - here) * blend
-
-
-def hatch(rng: np.random.Generator, x: Field, y: Field, angle: float, spacing: float) -> Field:
-    """Return parallel pencil strokes: about 1 in a stroke's middle, 0 between strokes.
-
-    The strokes lie in rows of uneven length, each with its own pressure.
-    """
-    along, across = turn(x, y, angle)
-    rows = strands(rng, along + 0.06 * strands(rng, across, 2 * spacing), 0.22)
-    ridges = np.cos((across + 0.2 * spacing * rows) * (2 * np.pi / spacing))
-    pressure = 0.72 + 0.28 * strands(rng, across, 1.3 * spacing) + 0.10 * rows
-    return pressure * (0.5 + 0.5 * ridges)
