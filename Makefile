@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs site clean distclean
+.PHONY: help demo test lint audit docs site clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -117,6 +117,15 @@ $(NETWORKS)/fetched: | $(DEV)
 test: lint $(NETWORKS)/fetched ## check style and types, and run every test with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --cov --cov-report=term
 	@echo "make test: passed in $$(($$(date +%s) - $(STARTED))) s"
+
+# pip-audit has an environment of its own, and asks the package index about every pinned version.
+# Without --strict, a version that the index does not know would count as safe.
+AUDIT := build/audit
+
+audit: ## look for known vulnerabilities in the pinned versions (needs a network)
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check pip-audit
+	$(AUDIT)/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip -r constraints.txt
 
 docs: $(DEV) ## write the pages that come from the program, including the man page
 	$(BIN)/python scripts/write_reference.py
