@@ -61,9 +61,10 @@ def unpack(
     """
     with blamed(archive):
         size = archive.stat().st_size
-    budget, skipped = _Budget(limits, max(limits.ratio * size, SMALL)), 0
+    most = max(limits.ratio * size, SMALL)
+    budget, skipped = _Budget(limits.files, min(limits.bytes, most)), 0
     what, pace = f"unpacking {archive.name}", Pace()
-    with contextlib.closing(_members(archive, budget.most)) as found:
+    with contextlib.closing(_members(archive, most)) as found:
         for member in found:
             with blamed(archive, member):
                 path = relative_path(member.name)
@@ -77,7 +78,7 @@ def unpack(
             with blamed(archive, member):
                 if member.flaw:
                     raise Refusal(member.flaw)
-                budget.spend(files=1)
+                budget.spend(files=1, size=0)
                 _write(archive, member, folder / path, budget)
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
@@ -92,19 +93,19 @@ def unpack(
 class _Budget:
     """The files and bytes written so far, and their limits."""
 
-    limits: Limits
-    most: int  # bytes that an archive of this size may unpack to
+    most_files: int
+    most_bytes: int
     files: int = 0
     bytes: int = 0
 
-    def spend(self, *, files: int = 0, size: int = 0) -> None:
+    def spend(self, *, files: int, size: int) -> None:
         """Count what is about to be written, and refuse it if it exceeds the limits."""
         self.files += files
         self.bytes += size
-        if self.files > self.limits.files:
-            raise Refusal(f"exceeds the limit of {self.limits.files} files")
-        if self.bytes > min(self.limits.bytes, self.most):
-            raise Refusal(f"exceeds the limit of {min(self.limits.bytes, self.most)} bytes")
+        if self.files > self.most_files:
+            raise Refusal(f"exceeds the limit of {self.most_files} files")
+        if self.bytes > self.most_bytes:
+            raise Refusal(f"exceeds the limit of {self.most_bytes} bytes")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Member:
 def _write(archive: Path, member: Member, path: Path, budget: _Budget) -> None:
     with files.writing(path), _new_file(path) as file:
         for block in _blocks(archive, member):
-            budget.spend(size=len(block))
+            budget.spend(files=0, size=len(block))
             file.write(block)
 
 
