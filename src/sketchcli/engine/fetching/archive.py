@@ -346,11 +346,10 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a member, which becomes a
 def relative_path(name: str) -> str:
     """Return a member's path below the folder that it is unpacked into, in Unicode form NFC.
 
+    A name that could lead elsewhere on some system, or cannot be used, is refused.
+
     >>> relative_path("./photos//a.jpg")
     'photos/a.jpg'
-
-    Raises:
-        Refusal: If the name could lead elsewhere on some system, or cannot be used.
     """
     name = unicodedata.normalize("NFC", name)
     if "\0" in name:
@@ -367,10 +366,10 @@ def relative_path(name: str) -> str:
         raise Refusal("has a drive letter in its name")
     if IS_WINDOWS and ":" in path:  # Windows would write to an alternate data stream
         raise Refusal("has a colon in its name")
-    if max(map(_unpacked_size, [*parts, ""])) > LONGEST_PART or _unpacked_size(path) > LONGEST_PATH:
+    if max(map(_encoded_size, [*parts, ""])) > LONGEST_PART or _encoded_size(path) > LONGEST_PATH:
         raise Refusal("has too long a name")
     return path
 
 
-def _unpacked_size(text: str) -> int:
+def _encoded_size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
