@@ -43,9 +43,11 @@ def forked_programs(folder: Path) -> Iterator[Path]:
         stdout=subprocess.PIPE,
     )
     with server:
-        assert server.stdout.readline() == b"ready\n"
-        yield folder
-        server.terminate()
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            yield folder
+        finally:
+            server.terminate()
 
 
 def _serve(address: str) -> None:

@@ -13,7 +13,7 @@ from sketchcli.engine.fetching import arrange, download
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     """No waiting between attempts."""
-    monkeypatch.setattr(download.BoundedRetry, "get_backoff_time", lambda _: 0.0)
+    monkeypatch.setattr(download.PatientRetry, "get_backoff_time", lambda _: 0.0)
 
 
 @pytest.fixture

@@ -31,8 +31,16 @@ TIMEOUT = (15.0, 30.0)  # seconds to connect, and without a single byte
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
-class BoundedRetry(Retry):
-    """A `Retry` that no server can make wait for longer than `backoff_max` seconds."""
+class PatientRetry(Retry):
+    """A `Retry` that waits before the first retry too, and `backoff_max` seconds at most.
+
+    A server that breaks off after every few bytes is not asked again at once, and none can ask for
+    hours with `Retry-After`.
+    """
+
+    def get_backoff_time(self) -> float:
+        """Return the seconds before the next attempt: 1, 2, 4, ... times the factor, and jitter."""
+        return super().get_backoff_time() or self.backoff_factor
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Return the seconds that `Retry-After` asks for; None if it cannot be understood."""
@@ -42,10 +50,10 @@ class BoundedRetry(Retry):
         return None
 
 
-RETRY = BoundedRetry(
+RETRY = PatientRetry(
     total=4,  # further attempts in a row that bring nothing new
     status_forcelist={429, 500, 502, 503, 504},
-    backoff_factor=1.0,  # waits of 0, 2, 4 and 8 seconds, each but the first with jitter
+    backoff_factor=1.0,  # second
     backoff_jitter=1.0,
     backoff_max=60.0,
 )
@@ -228,8 +236,7 @@ class _Transfer:
                 except MaxRetryError:
                     raise error from error.__cause__
                 wait = error.wait or retry.get_backoff_time()
-                when = f"in {wait:.3g} s" if wait else "now"
-                self.reporter(Note(f"{shown(url)}: {error}; retrying {when}"))
+                self.reporter(Note(f"{shown(url)}: {error}; retrying in {wait:.3g} s"))
                 time.sleep(wait)
 
     def _verified(self, wanted: str) -> str:
@@ -260,8 +267,7 @@ class _Transfer:
             response.close()
             with files.writing(self.target):
                 self.part.clear()
-            asked = {}
-            response = self._get(url, asked)
+            return self._answer(url)
         status = response.status_code
         if status != 200 and not (status == 206 and asked):
             response.close()
