@@ -11,28 +11,22 @@ from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.errors import DataError
+from sketchcli.registry import Named
 
 STAGE = ".unpacked"  # hidden folder inside the one that is being made
 
 Wanted = Callable[[str], bool]  # whether the file at a relative path belongs to an asset
 
 
-def place(
-    source: Path,
-    folder: Path,
-    asset: Asset,
-    *,
-    arrange: Callable[[Path], None] | None = None,
-    reporter: Reporter = SILENT,
-) -> None:
-    """Put a dataset's files into an empty folder.
+def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) -> None:
+    """Put a dataset's files into an empty folder, with the names and folders that it wants.
 
     `source` is an archive, or a folder of images and, except for the user's own datasets, archives.
-    `arrange` is the dataset's own function, which then gives the files other names or folders.
 
     Raises:
         DataError: If the source has no images, or not those of the dataset.
     """
+    asset: Asset = room.ASSET
 
     def is_wanted(name: str) -> bool:
         path = Path(name)
@@ -57,8 +51,8 @@ def place(
         for path in list(inner.iterdir()):
             path.rename(folder / path.name)
     shutil.rmtree(stage)
-    if arrange is not None:
-        arrange(folder)
+    if hasattr(room, "arrange"):
+        room.arrange(folder)
     for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
         if not any(path.iterdir()):
             path.rmdir()

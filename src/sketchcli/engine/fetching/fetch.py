@@ -99,24 +99,18 @@ def _fill(
     if asset.kind is Kind.DRAWN:
         _draw(folder, config, room, reporter)
         return []
-    if config.source and not is_address(config.source):
-        found = [_from_disk(config)]
-        _place(found[0], folder, room, reporter)
-        return found
-    remote = [file_at(config.source)] if config.source else asset.downloads
+    is_local = config.source != "" and not is_address(config.source)
+    found = [_from_disk(config)] if is_local else _from_network(config, asset, downloads, reporter)
     try:
-        found = [obtain(file, downloads, config, asset, reporter) for file in remote]
-    except DownloadError as error:  # name another way to get the same files
-        ways = (error.hint, _way_out(asset), asset.homepage)
-        raise DownloadError(error.message, hint="; ".join(filter(None, ways))) from error
-    if asset.kind is Kind.NETWORK and not config.source:
-        for file, obtained in zip(remote, found, strict=True):
-            shutil.copyfile(obtained.path, folder / file.name)
-        return found
-    try:
-        _place(found[0], folder, room, reporter)
+        if asset.kind is not Kind.NETWORK:
+            arrange.place(found[0].path, folder, room, reporter)
+        elif config.source:
+            _place_network(found[0].path, folder, asset)
+        else:
+            for obtained, file in zip(found, asset.downloads, strict=True):
+                shutil.copyfile(obtained.path, folder / file.name)
     except DataError as error:
-        if getattr(error.__cause__, "errno", None) is not None:  # the disk is to blame
+        if is_local or getattr(error.__cause__, "errno", None) is not None:  # the disk is to blame
             raise
         shutil.rmtree(downloads, ignore_errors=True)  # the next attempt must not use them
         raise DownloadError(error.message, hint=error.hint) from error
@@ -132,14 +126,6 @@ def _draw(folder: Path, config: FetchConfig, room: Named, reporter: Reporter) ->
         images.write(folder / "sketches" / f"{index:05d}.png", sketch)
         images.write(folder / "photos" / f"{index:05d}.png", photo)
         reporter(Advanced("pairs", index + 1, count))
-
-
-def _place(found: Obtained, folder: Path, room: Named, reporter: Reporter) -> None:
-    if room.ASSET.kind is Kind.NETWORK:
-        _place_network(found.path, folder, room.ASSET)
-    else:
-        own = getattr(room, "arrange", None)
-        arrange.place(found.path, folder, room.ASSET, arrange=own, reporter=reporter)
 
 
 def _place_network(source: Path, folder: Path, asset: Asset) -> None:
@@ -321,6 +307,17 @@ def _from_disk(config: FetchConfig) -> Obtained:
             f"{path}: its SHA-256 is {found}, not {config.sha256}", hint="download the file again"
         )
     return Obtained(path, str(path.resolve()), found)
+
+
+def _from_network(
+    config: FetchConfig, asset: Asset, downloads: Path, reporter: Reporter
+) -> list[Obtained]:
+    remote = [file_at(config.source)] if config.source else asset.downloads
+    try:
+        return [obtain(file, downloads, config, asset, reporter) for file in remote]
+    except DownloadError as error:  # name another way to get the same files
+        ways = (error.hint, _way_out(asset), asset.homepage)
+        raise DownloadError(error.message, hint="; ".join(filter(None, ways))) from error
 
 
 def obtain(
