@@ -6,6 +6,7 @@ programs hands its arguments, variables, folder and three streams over, and wait
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -56,6 +57,8 @@ def _serve(address: str) -> None:
     for module in pkgutil.walk_packages(sketchcli.__path__, "sketchcli."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        sketchcli.cli.main.main(["fetch-data", "--list"])  # imports what parsing needs
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -88,7 +91,7 @@ def _call(connection: socket.socket) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     connection.sendall(str(code).encode())
-    sys.exit(code)
+    os._exit(code)  # whoever reads the streams need not wait for PyTorch to be torn down
 
 
 if __name__ == "__main__":
