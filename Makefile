@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint package docs site clean distclean
+.PHONY: help demo test lint package audit docs site clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -122,6 +122,15 @@ package: $(DEV) ## build the wheel, install it as a new user does, and type the 
 	rm -rf build/dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist
 	PIPX='$(abspath $(BIN))/python -m pipx' PYTHON='$(abspath $(BIN))/python' tests/e2e/fresh_install.sh build/dist/*.whl
+
+# pip-audit has an environment of its own, and asks the package index about every pinned version.
+# Without --strict, a version that the index does not know would count as safe.
+AUDIT := build/audit
+
+audit: ## look for known vulnerabilities in the pinned versions (needs a network)
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check pip-audit
+	$(AUDIT)/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip -r constraints.txt
 
 docs: $(DEV) ## write the pages that come from the program, including the man page
 	$(BIN)/python scripts/write_reference.py

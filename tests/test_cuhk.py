@@ -12,14 +12,14 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.data.pairing import cuhk as canonical
 from sketchcli.engine.fetching import arrange
 
-COUNTS = {"training": 88, "testing": 100}
+COUNTS = {"training": 8, "testing": 10}  # of drawn pairs; there are 88 and 100 real ones
 
 
 @pytest.fixture(scope="module")
 def drawn():
     """Pictures by their path in the official layout; sketches and photos sort differently."""
     found = {}
-    for split, first in (("training", 0), ("testing", 88)):
+    for split, first in (("training", 0), ("testing", 8)):
         for number in range(COUNTS[split]):
             sketch, photo = draw_pair(first + number, size=48)
             person = f"{'fm'[number % 2]}-{first + number:03d}-01"
@@ -51,12 +51,12 @@ def test_drawn_pairs_from_zip_to_prepared_set(sketch2img, tmp_path, drawn, monke
         place = f"{split}-{folder[kind]}/{name.rpartition('/')[2]}"
         manifest[place] = hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(arrange, "known_hashes", lambda _: manifest)
-    monkeypatch.setattr(cuhk, "ASSET", replace(cuhk.ASSET, pairs=188))
+    monkeypatch.setattr(cuhk, "ASSET", replace(cuhk.ASSET, pairs=18))
     data = prepare(sketch2img, tmp_path, drawn, "--size", "48")
-    assert data["counts"] == {"train": 88, "test": 100}
+    assert data["counts"] == {"train": 8, "test": 10}
     assert data["findings"] == data["left_out"] == data["repeated"] == {}
     again = sketch2img("preprocess", "cuhk", "--splits", "cuhk", "--name", "official", "--json")
-    assert again.json["data"]["counts"] == {"train": 88, "test": 100}
+    assert again.json["data"]["counts"] == {"train": 8, "test": 10}
 
 
 def test_the_real_pairs_from_zip_to_prepared_set(sketch2img, tmp_path, shared):

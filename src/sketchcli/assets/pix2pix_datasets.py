@@ -8,16 +8,7 @@ from sketchcli.assets import Asset, Edition, Kind, RemoteFile
 from sketchcli.config import Direction
 from sketchcli.registry import Entry
 
-NAMES = (
-    "cityscapes",
-    "edges2handbags",
-    "edges2shoes",
-    "facades",
-    "maps",
-    "night2day",
-)
-
-
+NAMES = ("cityscapes", "edges2handbags", "edges2shoes", "facades", "maps", "night2day")
 SERVER = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
 CITATION = (
     "P. Isola, J.-Y. Zhu, T. Zhou and A. A. Efros, Image-to-Image Translation with Conditional "
@@ -34,7 +25,7 @@ def pix2pix_set(
     pairs: int | None,
     homepage: str,
     source: str,
-) -> Asset:
+) -> Entry:
     """Return a dataset of the pix2pix paper.
 
     `size` is that of the archive in bytes, `homepage` the page of the data that the dataset was
@@ -42,123 +33,95 @@ def pix2pix_set(
     """
     file = f"{name}.tar.gz"
     urls = (f"https://{SERVER}/{file}", f"http://{SERVER}/{file}")
-    return Asset(
+    terms = "its images keep the terms of their first source"
+    asset = Asset(
         title=title,
         licence="research only, under the terms of the images' first source",
         citation=f"{CITATION} {source}",
         kind=Kind.ARCHIVE,
         homepage=homepage,
-        notice=(
-            f"'{name}' is for research only; its images keep the terms of their first source: "
-            f"{homepage}"
-        ),
+        notice=f"'{name}' is for research only; {terms}: {homepage}",
         pairs=pairs,
         editions=(Edition((RemoteFile(file, urls, size=size),)),),
         direction=direction,
     )
+    return Entry(ASSET=asset)
 
-
-# Street scenes are on the left, their label maps on the right.
-CITYSCAPES = pix2pix_set(
-    "cityscapes",
-    "Street scenes, label maps",
-    direction=Direction.PHOTO_LEFT,
-    size=103_441_232,
-    pairs=3475,
-    homepage="https://www.cityscapes-dataset.com/license/",
-    source=(
-        "M. Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, "
-        "CVPR 2016."
-    ),
-)
-
-
-# Edges of handbags are on the left, their photos on the right.
-EDGES2HANDBAGS = pix2pix_set(
-    "edges2handbags",
-    "Handbags, their edges",
-    direction=Direction.PHOTO_RIGHT,
-    size=8_600_000_000,  # "8.0G" in the server's index
-    pairs=138_767,
-    homepage="https://github.com/junyanz/iGAN",
-    source=(
-        "J.-Y. Zhu, P. Krahenbuhl, E. Shechtman and A. A. Efros, Generative Visual Manipulation "
-        "on the Natural Image Manifold, ECCV 2016."
-    ),
-)
-
-
-# Edges of shoes are on the left, their photos on the right.
-EDGES2SHOES = pix2pix_set(
-    "edges2shoes",
-    "Shoes, their edges",
-    direction=Direction.PHOTO_RIGHT,
-    size=2_100_000_000,  # "2.0G" in the server's index
-    pairs=50_025,
-    homepage="http://vision.cs.utexas.edu/projects/finegrained/utzap50k",
-    source="A. Yu and K. Grauman, Fine-Grained Visual Comparisons with Local Learning, CVPR 2014.",
-)
-
-
-# Photos of house fronts (CMP facades) are on the left, their label maps on the right.
-FACADES = pix2pix_set(
-    "facades",
-    "House fronts, label maps (CMP)",
-    direction=Direction.PHOTO_LEFT,
-    size=30_168_306,
-    pairs=606,
-    homepage="https://cmp.felk.cvut.cz/~tylecr1/facade/",
-    source=(
-        "R. Tylecek and R. Sara, Spatial Pattern Templates for Recognition of Objects with "
-        "Regular Structure, GCPR 2013."
-    ),
-)
-
-
-# Aerial photos of New York are on the left, their maps on the right.
-MAPS = pix2pix_set(
-    "maps",
-    "Aerial photos, maps",
-    direction=Direction.PHOTO_LEFT,
-    size=250_242_400,
-    pairs=2194,
-    homepage="https://phillipi.github.io/pix2pix/",
-    source="Pictures from Google Maps.",
-)
-
-
-# A place is shown at night on the left, and by day on the right: the pix2pix authors train their
-# day-to-night model from B to A, and A is the left one.
-NIGHT2DAY = pix2pix_set(
-    "night2day",
-    "Places by night and by day",
-    direction=Direction.PHOTO_RIGHT,
-    size=2_000_000_000,  # "1.9G" in the server's index
-    pairs=None,  # "around 20,000"
-    homepage="http://transattr.cs.brown.edu/",
-    source=(
-        "P.-Y. Laffont, Z. Ren, X. Tao, C. Qian and J. Hays, Transient Attributes for High-Level "
-        "Understanding and Editing of Outdoor Scenes, SIGGRAPH 2014."
-    ),
-)
 
 ENTRIES = {
-    "cityscapes": Entry(
-        ASSET=CITYSCAPES,
+    # Street scenes are on the left, their label maps on the right.
+    "cityscapes": pix2pix_set(
+        "cityscapes",
+        "Street scenes, label maps",
+        direction=Direction.PHOTO_LEFT,
+        size=103_441_232,
+        pairs=3475,
+        homepage="https://www.cityscapes-dataset.com/license/",
+        source=(
+            "M. Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, "
+            "CVPR 2016."
+        ),
     ),
-    "edges2handbags": Entry(
-        ASSET=EDGES2HANDBAGS,
+    # Edges of handbags are on the left, their photos on the right.
+    "edges2handbags": pix2pix_set(
+        "edges2handbags",
+        "Handbags, their edges",
+        direction=Direction.PHOTO_RIGHT,
+        size=8_600_000_000,  # "8.0G" in the server's index
+        pairs=138_767,
+        homepage="https://github.com/junyanz/iGAN",
+        source=(
+            "J.-Y. Zhu, P. Krahenbuhl, E. Shechtman and A. A. Efros, Generative Visual "
+            "Manipulation on the Natural Image Manifold, ECCV 2016."
+        ),
     ),
-    "edges2shoes": Entry(
-        ASSET=EDGES2SHOES,
+    # Edges of shoes are on the left, their photos on the right.
+    "edges2shoes": pix2pix_set(
+        "edges2shoes",
+        "Shoes, their edges",
+        direction=Direction.PHOTO_RIGHT,
+        size=2_100_000_000,  # "2.0G" in the server's index
+        pairs=50_025,
+        homepage="http://vision.cs.utexas.edu/projects/finegrained/utzap50k",
+        source=(
+            "A. Yu and K. Grauman, Fine-Grained Visual Comparisons with Local Learning, CVPR 2014."
+        ),
     ),
-    "facades": Entry(
-        ASSET=FACADES,
+    # Photos of house fronts (CMP facades) are on the left, their label maps on the right.
+    "facades": pix2pix_set(
+        "facades",
+        "House fronts, label maps (CMP)",
+        direction=Direction.PHOTO_LEFT,
+        size=30_168_306,
+        pairs=606,
+        homepage="https://cmp.felk.cvut.cz/~tylecr1/facade/",
+        source=(
+            "R. Tylecek and R. Sara, Spatial Pattern Templates for Recognition of Objects with "
+            "Regular Structure, GCPR 2013."
+        ),
     ),
-    "maps": Entry(
-        ASSET=MAPS,
+    # Aerial photos of New York are on the left, their maps on the right.
+    "maps": pix2pix_set(
+        "maps",
+        "Aerial photos, maps",
+        direction=Direction.PHOTO_LEFT,
+        size=250_242_400,
+        pairs=2194,
+        homepage="https://phillipi.github.io/pix2pix/",
+        source="Pictures from Google Maps.",
     ),
-    "night2day": Entry(
-        ASSET=NIGHT2DAY,
+    # A place is shown at night on the left, and by day on the right: the pix2pix authors train
+    # their day-to-night model from B to A, and A is the left one.
+    "night2day": pix2pix_set(
+        "night2day",
+        "Places by night and by day",
+        direction=Direction.PHOTO_RIGHT,
+        size=2_000_000_000,  # "1.9G" in the server's index
+        pairs=None,  # "around 20,000"
+        homepage="http://transattr.cs.brown.edu/",
+        source=(
+            "P.-Y. Laffont, Z. Ren, X. Tao, C. Qian and J. Hays, Transient Attributes for "
+            "High-Level Understanding and Editing of Outdoor Scenes, SIGGRAPH 2014."
+        ),
     ),
 }

@@ -8,12 +8,7 @@ from sketchcli.assets import Asset, Kind
 from sketchcli.errors import DataError
 from sketchcli.registry import Entry
 
-NAMES = (
-    "cufsf",
-    "fs2k",
-    "folder",
-)
-
+NAMES = ("cufsf", "fs2k", "folder")
 
 # CUFSF has sketches of 1,194 people in the FERET photos, which NIST gives out by agreement.
 CUFSF = Asset(
@@ -39,11 +34,9 @@ CUFSF = Asset(
     ),
 )
 
-
 # FS2K has 2,104 faces, each drawn by an artist in one of three styles.
 # The archive pairs `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg`, and names the
 # split in two lists; `arrange_fs2k` gives a pair one name and its split a folder.
-
 _LISTS = {"anno_train.json": "training", "anno_test.json": "testing"}
 _PICTURE = re.compile(r"(?:^|/)(photo|sketch)/\1(\d+)/(?:image|sketch)(\d+)\.\w+$")
 FS2K = Asset(
@@ -110,14 +103,7 @@ FOLDER = Asset(
 )
 
 ENTRIES = {
-    "cufsf": Entry(
-        ASSET=CUFSF,
-    ),
-    "fs2k": Entry(
-        ASSET=FS2K,
-        arrange=arrange_fs2k,
-    ),
-    "folder": Entry(
-        ASSET=FOLDER,
-    ),
+    "cufsf": Entry(ASSET=CUFSF),
+    "fs2k": Entry(ASSET=FS2K, arrange=arrange_fs2k),
+    "folder": Entry(ASSET=FOLDER),
 }

@@ -60,46 +60,38 @@ def fetch_data(
     as_json: options.Json = False,
 ) -> None:
     """Download, draw or copy a dataset or a network, and verify it."""
+    from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
+    from sketchcli.engine.fetching import inventory
 
     if list_:
-        from sketchcli.engine.fetching.inventory import list_assets
-
-        emit("fetch-data", list_assets(), as_json=as_json)
+        emit("fetch-data", inventory.list_assets(), as_json=as_json)
         return
     if name is None:
-        raise UsageError(
-            "no dataset or network was named", hint="run: sketch2img fetch-data --list"
-        )
-
-    from sketchcli.cli.progress import reporting
-
+        hint = "run: sketch2img fetch-data --list"
+        raise UsageError("no dataset or network was named", hint=hint)
     if verify:
-        from sketchcli.engine.fetching.inventory import verify as verify_set
-
         if from_ or sha256 or licence or dry_run or {count, size, seed} != {None}:
-            raise UsageError(
-                "--verify takes no options for fetching", hint="remove the other options"
-            )
+            hint = "remove the other options"
+            raise UsageError("--verify takes no options for fetching", hint=hint)
         with reporting() as report:
-            verified = verify_set(as_ or name, report)
+            verified = inventory.verify(as_ or name, report)
         emit("fetch-data", verified, as_json=as_json)
         return
 
-    from sketchcli.engine.fetching.fetch import FetchConfig, fetch
-    from sketchcli.engine.fetching.fetch import plan as planned
+    from sketchcli.engine.fetching import fetch
 
-    config = FetchConfig(
+    config = fetch.FetchConfig(
         name, as_, count, size, seed, from_, licence, sha256.lower(), accept_licence
     )
-    plan = planned(config)
+    plan = fetch.plan(config)
     if dry_run:
         emit("fetch-data", plan, as_json=as_json)
         return
     if plan.needs_consent and not accept_licence and (overwrite or plan.state == "absent"):
         config = replace(config, is_accepted=ask_for_consent(plan))
     with reporting() as report:
-        result = fetch(config, overwrite=overwrite, reporter=report)
+        result = fetch.fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)
 
 

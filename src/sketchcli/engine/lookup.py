@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sketchcli import errors, paths, registry
-from sketchcli.assets import Asset, cuhk, evaluators
+from sketchcli.assets import Asset, cuhk
 from sketchcli.config import Align, Direction
 from sketchcli.data import prepared, sources
 from sketchcli.data.pairing import cuhk as cuhk_name
@@ -40,22 +40,20 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
             hint="give a dataset's name, --photos DIR with or without --sketches DIR, --paired DIR "
             "or --manifest CSV",
         )
-    if sketches is not None and (photos is None or inputs.is_drawn):
-        fault = "--style cannot be used with --sketches" if photos else "--sketches needs --photos"
-        raise UsageError(
-            fault, hint="give --sketches and --photos" + (" without --style" if photos else "")
-        )
+    if sketches and not photos:
+        raise UsageError("--sketches needs --photos", hint="give --sketches and --photos")
+    if sketches and inputs.is_drawn:
+        hint = "give --sketches and --photos without --style"
+        raise UsageError("--style cannot be used with --sketches", hint=hint)
     if inputs.manifest is not None:
         listed = sources.read(inputs.manifest)
         if inputs.is_drawn and all(pair.sketch for pair in listed.pairs):
-            raise UsageError(
-                "every line of the manifest has a sketch, so --style has nothing to draw",
-                hint="omit --style",
-            )
+            fault = "every line of the manifest has a sketch, so --style has nothing to draw"
+            raise UsageError(fault, hint="omit --style")
         return listed, Provenance(inputs.manifest.resolve().stem)
-    if sketches is not None and photos is not None:
+    if sketches and photos:
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
-    if photos is not None:
+    if photos:
         folder = _at_home(photos)
         return sources.photographs(folder), runs.read(folder)
     return _find_in_one_folder(inputs)
@@ -65,18 +63,19 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
     folder = _at_home(inputs.paired or inputs.named or Path())
     if not folder.is_dir() and inputs.paired is None:
         here = sorted(f.parent.name for f in paths.raw_home().glob(f"[!.]*/{runs.FILE}"))
-        listed = "to list all datasets, run: sketch2img fetch-data --list"
-        raise DataError(
-            f"{inputs.named} is neither a raw dataset nor a folder",
-            hint=f"{errors.did_you_mean(str(inputs.named), here, label='fetched')}; {listed}",
-        )
+        meant = errors.did_you_mean(str(inputs.named), here, label="fetched")
+        hint = f"{meant}; to list all datasets, run: sketch2img fetch-data --list"
+        raise DataError(f"{inputs.named} is neither a raw dataset nor a folder", hint=hint)
     origin = runs.read(folder)
-    if inputs.direction and origin.asset and not _direction_of(origin) and not inputs.paired:
+    known = origin.asset in registry.names(registry.ASSETS)
+    asset: Asset | None = registry.load(registry.ASSETS, origin.asset).ASSET if known else None
+    own = asset.direction if asset else None
+    if inputs.direction and origin.asset and not own and not inputs.paired:
         raise UsageError(
             f"--direction applies only to side-by-side images, which {folder.name} does not hold",
             hint="omit --direction, or give the folder with --paired",
         )
-    direction = inputs.direction or _direction_of(origin)
+    direction = inputs.direction or own
     if inputs.paired is not None or direction is not None:
         found = sources.side_by_side(folder, direction=direction or Direction.PHOTO_LEFT)
         if inputs.is_drawn:  # the sketches are drawn from the photo's half
@@ -89,12 +88,11 @@ def find_detector(align: Align) -> Path | None:
     """Return the face detector's file, or None if faces are not to be aligned."""
     if align is Align.NONE:
         return None
-    detector = paths.assets_home() / "yunet" / evaluators.YUNET.downloads[0].name
+    asset: Asset = registry.load(registry.ASSETS, "yunet").ASSET
+    detector = paths.assets_home() / "yunet" / asset.downloads[0].name
     if not detector.is_file():
-        raise DataError(
-            "face alignment needs the YuNet face detector, which has not been downloaded",
-            hint="run: sketch2img fetch-data yunet",
-        )
+        fault = "face alignment needs the YuNet face detector, which has not been downloaded"
+        raise DataError(fault, hint="run: sketch2img fetch-data yunet")
     return detector
 
 
@@ -103,14 +101,6 @@ def official_splits() -> dict[str, str]:
     files = map(Path, arrange.known_hashes(cuhk.ASSET))
     found = ((cuhk_name(file.stem), split_from_name(file.parent.name)) for file in files)
     return {name: split for name, split in found if split}
-
-
-def _direction_of(origin: Provenance) -> Direction | None:
-    """Return where the photo is in a raw dataset of side-by-side images."""
-    if origin.asset not in registry.names(registry.ASSETS):
-        return None
-    asset: Asset = registry.load(registry.ASSETS, origin.asset).ASSET
-    return asset.direction
 
 
 def _at_home(folder: Path) -> Path:
@@ -122,17 +112,14 @@ def _at_home(folder: Path) -> Path:
 def find_prepared(name: Path | None) -> PreparedSet:
     """Return the prepared dataset that a user refers to: a folder, a name, or the newest."""
     known = prepared_folders()
-    if name is None:
-        if not known:
-            raise DataError("there is no prepared dataset yet", hint="run: sketch2img preprocess")
-        return prepared.read(known[-1])
-    for folder in (paths.in_room(paths.prepared_home(), name), name):
-        if folder.is_dir():
-            return prepared.read(folder)
-    names = sorted(folder.name for folder in known)
-    raise DataError(
-        f"prepared dataset '{name}' was not found", hint=errors.did_you_mean(str(name), names)
-    )
+    ways = known[-1:] if name is None else [paths.in_room(paths.prepared_home(), name), name]
+    found = next(filter(Path.is_dir, ways), None)
+    if found is not None:
+        return prepared.read(found)
+    if not known:
+        raise DataError("there is no prepared dataset yet", hint="run: sketch2img preprocess")
+    hint = errors.did_you_mean(str(name), sorted(folder.name for folder in known))
+    raise DataError(f"prepared dataset '{name}' was not found", hint=hint)
 
 
 def prepared_folders() -> list[Path]:

@@ -7,14 +7,13 @@ from cli.fetch_data.sets import KINDS, png, sha256, tar_of
 from engine.fetching.loopback import serving
 
 from sketchcli.assets import cuhk
-from sketchcli.engine.fetching import arrange
-from sketchcli.engine.fetching.download import Patience
+from sketchcli.engine.fetching import arrange, download
 
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     """No waiting between attempts."""
-    monkeypatch.setattr(Patience, "wait", lambda *_: 0.0)
+    monkeypatch.setattr(download.PatientRetry, "get_backoff_time", lambda _: 0.0)
 
 
 @pytest.fixture

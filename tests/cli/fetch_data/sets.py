@@ -34,8 +34,5 @@ def tar_of(members: dict[str, bytes]) -> bytes:
 
 def patch_facades(monkeypatch, *urls: str, digest: str | None = None) -> None:
     edition = Edition((RemoteFile("facades.tar.gz", urls, digest),))
-    monkeypatch.setattr(
-        pix2pix_datasets.ENTRIES["facades"],
-        "ASSET",
-        replace(pix2pix_datasets.FACADES, editions=(edition,), pairs=4),
-    )
+    entry = pix2pix_datasets.ENTRIES["facades"]
+    monkeypatch.setattr(entry, "ASSET", replace(entry.ASSET, editions=(edition,), pairs=4))

@@ -10,7 +10,6 @@ from cli.fetch_data.sets import ACCEPT, patch_facades, sha256, tar_of
 from engine.fetching.loopback import Reply
 
 from sketchcli.engine.fetching import arrange, download
-from sketchcli.engine.fetching.download import Patience
 from sketchcli.errors import ExitCode
 
 
@@ -57,7 +56,8 @@ def test_whatever_a_server_does_the_old_set_stays(sketch2img, home, server, side
     before = tree(home / "raw")
     reply, said = MISBEHAVIOUR[kind]
     patch_facades(mp, server.serve("/bad", reply), digest=sha256(side_by_side))
-    mp.setitem(download.download.__kwdefaults__, "patience", Patience(attempts=2, read=0.3))
+    mp.setitem(download.download.__kwdefaults__, "retry", download.RETRY.new(total=1))
+    mp.setitem(download.download.__kwdefaults__, "timeout", (5, 0.1))
     outcome = sketch2img("fetch-data", "facades", ACCEPT, "--overwrite")
     assert_fails(outcome, ExitCode.DOWNLOAD, said, "/bad", "--from")
     assert tree(home / "raw") == before

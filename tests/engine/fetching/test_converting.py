@@ -310,6 +310,15 @@ def test_any_other_function_is_refused(tmp_path, function, arguments, place):
         read_arrays(path, Everything())
 
 
+@pytest.mark.parametrize("name", [*unpickling._STAND_INS, ("__torch__", "Module")])
+def test_what_stands_in_for_a_name_cannot_be_changed(tmp_path, name):
+    """The opcode BUILD sets attributes of what is below it, which may be a class of ours."""
+    module, attribute = name
+    path = write(tmp_path / "a.ckpt", f"c{module}\n{attribute}\n(N}}S'read'\nNstb.".encode())
+    with pytest.raises(DataError, match=r"a\.ckpt is not a readable network"):
+        read_arrays(path, Everything())
+
+
 def test_a_module_that_the_file_brings_along_is_refused(tmp_path):
     """The older format may carry source code beside a module."""
     torch.save(nn.Linear(2, 2), tmp_path / "a.pth", _use_new_zipfile_serialization=False)

@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import hashlib
 import json
@@ -7,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from email.utils import formatdate
 
@@ -17,10 +17,11 @@ from engine.fetching.loopback import Reply, serving, wait_until
 
 from sketchcli import __version__
 from sketchcli.engine.events import Note, Transferred
-from sketchcli.engine.fetching.download import Patience, download
+from sketchcli.engine.fetching.download import RETRY, download
 from sketchcli.errors import DataError, DownloadError
 
-QUICK = Patience(attempts=3, backoff=0.01, longest=0.05, connect=5, read=5)
+QUICK = RETRY.new(total=2, backoff_factor=0.01, backoff_jitter=0.0, backoff_max=0.05)
+ONCE = RETRY.new(total=0)
 BODY, OTHER = (np.random.default_rng(seed).bytes(300_000) for seed in (0, 1))
 HASH = hashlib.sha256(BODY).hexdigest()
 BLOCK = 1 << 15
@@ -47,7 +48,7 @@ def target(tmp_path):
 
 def fetch(urls, target, **options):
     urls = [urls] if isinstance(urls, str) else urls
-    return download(urls, target, **({"patience": QUICK} | options))
+    return download(urls, target, **({"retry": QUICK, "timeout": (5, 5)} | options))
 
 
 def names_beside(target):
@@ -61,7 +62,7 @@ def leave_a_part(server, target, size=100_000, **reply):
     """A part of BODY on the disk, as an earlier run leaves it; returns its source."""
     url = server.serve("/a", Reply(BODY, cut=size, **reply))
     with pytest.raises(DownloadError, match="cut"):
-        fetch(url, target, patience=Patience(attempts=1))
+        fetch(url, target, retry=ONCE)
     assert names_beside(target) == [PART, SIDECAR]
     kept = (target.parent / PART).read_bytes()
     assert kept == BODY[: len(kept)]
@@ -74,7 +75,7 @@ def test_a_file_arrives_whole_and_alone(server, target):
     url = server.serve("/a", Reply(BODY))
     got = fetch(url, target, sha256=HASH.upper())
     assert target.read_bytes() == BODY
-    assert (got.path, got.source, got.sha256, got.size) == (target, url, HASH, len(BODY))
+    assert (got.path, got.origin, got.sha256, got.key) == (target, url, HASH, url)
     assert names_beside(target) == ["faces.zip"]
     (seen,) = server.seen
     assert seen.headers["User-Agent"] == f"sketch2img/{__version__}"
@@ -84,7 +85,7 @@ def test_a_file_arrives_whole_and_alone(server, target):
 def test_an_old_file_is_replaced_and_an_empty_one_is_a_file(server, target):
     target.parent.mkdir()
     target.write_text("old")
-    assert fetch(server.serve("/a", Reply(b"")), target).size == 0
+    fetch(server.serve("/a", Reply(b"")), target)
     assert target.read_bytes() == b""
 
 
@@ -109,7 +110,8 @@ def test_cut_chunks_are_no_success(server, target):
 
 def test_an_encoded_body_is_kept_as_it_was_sent(server, target):
     url = server.serve("/a", Reply(BODY, headers={"Content-Encoding": "gzip"}))
-    assert fetch(url, target, sha256=HASH).size == len(BODY)
+    fetch(url, target, sha256=HASH)
+    assert target.read_bytes() == BODY
 
 
 # Cuts, and going on after them
@@ -151,7 +153,7 @@ def test_the_source_of_the_part_goes_first(server, target):
     url = leave_a_part(server, target)
     server.serve("/a", Reply(BODY))
     other = server.serve("/b", Reply(OTHER))
-    assert fetch([other, url], target).source == url
+    assert fetch([other, url], target).key == url
     assert target.read_bytes() == BODY
 
 
@@ -172,7 +174,7 @@ def test_a_part_survives_sources_that_do_not_answer(server, target):
 def test_a_complete_part_with_the_right_hash_needs_no_server(server, target):
     url = leave_a_part(server, target)
     (target.parent / PART).write_bytes(BODY)
-    assert fetch(url, target, sha256=HASH).source == url
+    assert fetch(url, target, sha256=HASH).key == url
     assert server.seen == []
     assert target.read_bytes() == BODY
 
@@ -283,7 +285,7 @@ def test_a_length_that_is_too_short_is_found_by_the_hash(server, target):
 
 def test_a_stall_ends_and_the_rest_is_asked_for(server, target):
     url = server.serve("/a", Reply(BODY, stall=4 * BLOCK), Reply(BODY))
-    fetch(url, target, sha256=HASH, patience=dataclasses.replace(QUICK, read=0.3))
+    fetch(url, target, sha256=HASH, timeout=(5, 0.3))
     assert server.ranges("/a") == [None, f"bytes={4 * BLOCK}-"]
 
 
@@ -291,7 +293,7 @@ def test_a_server_that_never_speaks_times_out(target):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
         with pytest.raises(DownloadError, match="timed out"):
-            fetch(url, target, patience=Patience(attempts=1, read=0.2))
+            fetch(url, target, retry=ONCE, timeout=(5, 0.2))
 
 
 # Secrets in addresses
@@ -310,19 +312,19 @@ def secret_address(server, path, *replies):
 def test_a_part_is_kept_without_the_secrets_of_its_address(server, target):
     url = secret_address(server, "/a", Reply(BODY, cut=100_000))
     with pytest.raises(DownloadError) as caught:
-        fetch(url, target, patience=Patience(attempts=1))
+        fetch(url, target, retry=ONCE)
     assert HIDDEN not in caught.value.message
     assert HIDDEN not in (target.parent / SIDECAR).read_text()
     secret_address(server, "/a", Reply(BODY))
     got = fetch(url, target, sha256=HASH)
     assert server.ranges(f"/a?signature={HIDDEN}") == [None, "bytes=100000-"]
-    assert HIDDEN not in got.source
+    assert HIDDEN not in got.key
 
 
 def test_a_part_of_another_query_is_another_file(server, target):
     first = server.serve("/a?id=1", Reply(BODY, cut=1000))
     with pytest.raises(DownloadError, match="cut"):
-        fetch(first, target, patience=Patience(attempts=1))
+        fetch(first, target, retry=ONCE)
     assert names_beside(target) == [PART, SIDECAR]
     fetch(server.serve("/a?id=2", Reply(OTHER)), target)
     assert server.ranges("/a?id=2") == [None]
@@ -353,43 +355,75 @@ def test_a_busy_server_is_asked_again(server, target, status):
 def test_a_server_that_stays_busy_is_given_up(server, target):
     with pytest.raises(DownloadError, match="503 Service Unavailable"):
         fetch(server.serve("/a", Reply(status=503)), target)
-    assert len(server.seen) == QUICK.attempts
+    assert len(server.seen) == QUICK.total + 1
 
 
-def test_back_off_doubles_up_to_the_longest_wait(server, target, monkeypatch):
-    waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+@pytest.fixture
+def waits(monkeypatch):
+    """The seconds that are waited between attempts, which pass at once."""
+    found = []
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+def test_back_off_doubles_up_to_the_longest_wait(server, target, waits):
+    retry = RETRY.new(total=5, backoff_jitter=0.0, backoff_max=5)
     with pytest.raises(DownloadError):
-        fetch(server.serve("/a", Reply(status=503)), target, patience=Patience(6, 1.0, 5.0))
+        fetch(server.serve("/a", Reply(status=503)), target, retry=retry)
     assert waits == [1, 2, 4, 5, 5]
 
 
+def test_many_clients_do_not_come_back_at_one_time(server, target, waits):
+    for _ in range(3):
+        with pytest.raises(DownloadError):
+            fetch(server.serve("/a", Reply(status=503)), target, retry=RETRY)
+    assert len(set(waits)) == 1 + 3 * 3  # the first wait is always 1
+    assert all(2 <= wait <= 3 for wait in waits[1::4])
+
+
+def test_what_a_part_costs_is_counted_with_what_a_server_refuses(server, target, waits):
+    """A cut without progress, a refusal and a cut are three failures in a row."""
+    cut, busy = Reply(BODY, cut=1000), Reply(status=503)
+    url = server.serve("/a", cut, Reply(BODY, cut=0), busy, Reply(BODY, cut=0), Reply(BODY))
+    fetch(url, target, sha256=HASH, retry=RETRY.new(backoff_jitter=0.0))
+    assert waits == [1, 2, 4, 8]
+
+
 @pytest.mark.parametrize(
-    ("asked", "least", "most"),
+    ("asked", "wait"),
     [
-        ("7", 7, 7),
-        ("0", 0, 0),
-        ("9999", 60, 60),
-        ("9" * 400, 60, 60),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("later", 1, 1),
+        ("7", 7),
+        ("0", 1),
+        ("-7", 1),
+        ("9999", 60),
+        ("9" * 400, 60),
+        ("9" * 5000, 1),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
+        ("Wed, 21 Oct 9999 07:28:00 GMT", 60),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", 1),
+        ("later", 1),
     ],
 )
-def test_retry_after_is_obeyed_within_reason(server, target, monkeypatch, asked, least, most):
-    waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+def test_retry_after_is_obeyed_within_reason(server, target, waits, asked, wait):
     busy = Reply(status=429, headers={"Retry-After": asked})
-    fetch(server.serve("/a", busy, Reply(BODY)), target, patience=Patience())
-    assert len(waits) == 1
-    assert least <= waits[0] <= most
+    notes = []
+    url = server.serve("/a", busy, Reply(BODY))
+    fetch(url, target, retry=RETRY, reporter=notes.append)
+    assert waits == [wait]
+    assert notes[0].message == f"{url}: 429 Too Many Requests; retrying in {wait} s"
 
 
-def test_retry_after_may_be_a_date(server, target, monkeypatch):
-    waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+def test_a_server_that_asks_for_ever_longer_waits_is_given_up(server, target, waits):
+    busy = Reply(status=503, headers={"Retry-After": "86400"})
+    with pytest.raises(DownloadError, match="503"):
+        fetch(server.serve("/a", busy), target, retry=RETRY)
+    assert waits == [60] * 4
+
+
+def test_retry_after_may_be_a_date(server, target, waits):
     soon = formatdate(time.time() + 50, usegmt=True)
     busy = Reply(status=503, headers={"Retry-After": soon})
-    fetch(server.serve("/a", busy, Reply(BODY)), target, patience=Patience())
+    fetch(server.serve("/a", busy, Reply(BODY)), target, retry=RETRY)
     assert 0 < waits[0] <= 50
 
 
@@ -398,7 +432,7 @@ def test_a_refusal_goes_on_to_the_next_source_at_once(server, target, status):
     first, second = server.serve("/a", Reply(status=status)), server.serve("/b", Reply(BODY))
     events = []
     got = fetch([first, second], target, sha256=HASH, reporter=events.append)
-    assert got.source == second
+    assert got.key == second
     assert [seen.path for seen in server.seen] == ["/a", "/b"]
     notes = [event for event in events if isinstance(event, Note)]
     assert [note.is_warning for note in notes] == [True]
@@ -425,7 +459,7 @@ def test_no_source_is_an_error(target):
 
 def test_a_wrong_hash_goes_on_to_the_next_source(server, target):
     urls = [server.serve("/a", Reply(OTHER)), server.serve("/b", Reply(BODY))]
-    assert fetch(urls, target, sha256=HASH).source == urls[1]
+    assert fetch(urls, target, sha256=HASH).key == urls[1]
     assert target.read_bytes() == BODY
 
 
@@ -453,7 +487,7 @@ def test_a_rotten_part_is_found_and_gone(server, target):
 def test_redirects_are_followed_and_the_range_goes_with_them(server, target):
     url = server.serve("/a", Reply(status=302, headers={"Location": "/b"}))
     server.serve("/b", Reply(BODY, cut=100_000), Reply(BODY))
-    assert fetch(url, target, sha256=HASH).source == url
+    assert fetch(url, target, sha256=HASH).key == url
     assert server.ranges("/b") == [None, "bytes=100000-"]
 
 
@@ -506,7 +540,7 @@ def no_route(*arguments, **options):
 def test_offline_is_said_at_once_for_each_source(target, monkeypatch, failure):
     monkeypatch.setattr(socket, "getaddrinfo", failure)
     with pytest.raises(DownloadError) as caught:
-        fetch(["http://a.org/x", "https://b.org/y"], target, patience=Patience(backoff=60))
+        fetch(["http://a.org/x", "https://b.org/y"], target, retry=RETRY)
     reason = "Name or service not known" if failure is no_such_name else "Network is unreachable"
     assert f"http://a.org/x: {reason}; https://b.org/y: {reason}" in caught.value.message
     assert "without a network connection" in caught.value.message
@@ -523,7 +557,7 @@ def test_a_network_that_goes_in_the_middle_may_come_back(server, target, monkeyp
         return (answer or resolve)(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_now_and_then)
-    fetch(url, target, sha256=HASH, patience=Patience(attempts=4, backoff=0.01))
+    fetch(url, target, sha256=HASH, retry=QUICK.new(total=3))
     assert server.ranges("/a") == [None, "bytes=100000-"]
     assert answers == []
 
@@ -534,8 +568,9 @@ def test_a_refused_connection_is_tried_again_and_named(target):
     notes = []
     with pytest.raises(DownloadError, match="refused"):
         fetch(f"http://127.0.0.1:{port}/a", target, reporter=notes.append)
-    assert len(notes) == QUICK.attempts - 1
-    assert "retrying in" in notes[0].message
+    assert len(notes) == QUICK.total
+    assert notes[0].message.endswith("Connection refused; retrying in 0.01 s")
+    assert notes[1].message.endswith("Connection refused; retrying in 0.02 s")
 
 
 def test_an_error_while_another_is_handled_keeps_its_own_reason(server, target):
@@ -544,7 +579,7 @@ def test_an_error_while_another_is_handled_keeps_its_own_reason(server, target):
         target.stat()
     except FileNotFoundError:
         with pytest.raises(DownloadError, match="timed out after 32768 of 300000"):
-            fetch(url, target, patience=Patience(attempts=1, read=0.2))
+            fetch(url, target, retry=ONCE, timeout=(5, 0.2))
 
 
 def test_proxies_come_from_the_environment(target, monkeypatch):
@@ -566,11 +601,11 @@ def test_no_proxy_is_obeyed(server, target, monkeypatch):
 IN_A_PROCESS = """
 import sys
 from pathlib import Path
-from sketchcli.engine.fetching.download import Patience, download
+from sketchcli.engine.fetching.download import RETRY, download
 from sketchcli.errors import SketchError
 {first}
 try:
-    download([sys.argv[1]], Path(sys.argv[2]), patience=Patience(attempts=1, read=20))
+    download([sys.argv[1]], Path(sys.argv[2]), retry=RETRY.new(total=0), timeout=(5, 20))
 except (SketchError, KeyboardInterrupt) as error:
     sys.exit(f"{{type(error).__name__}}: {{error}}")
 """
@@ -617,6 +652,19 @@ def test_a_full_disk_keeps_the_part_and_the_old_file(server, target):
     assert (target.parent / PART).read_bytes() == BODY[:100_000]
     fetch(url, target, sha256=HASH)
     assert server.ranges("/a")[1:] == ["bytes=100000-"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_ctrl_c_ends_a_wait_at_once(server, target):
+    main = threading.main_thread().ident
+
+    def press_soon(event):
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    busy, start = Reply(status=503, headers={"Retry-After": "50"}), time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server.serve("/a", busy), target, retry=RETRY, reporter=press_soon)
+    assert time.monotonic() - start < 5
 
 
 def test_a_place_that_cannot_be_written_is_a_data_error(server, tmp_path):

@@ -17,7 +17,7 @@ from engine.fetching.packing import tarred, zipped
 
 from sketchcli.engine.events import Note, Transferred
 from sketchcli.engine.fetching import archive as archive_module
-from sketchcli.engine.fetching.archive import Limits, is_archive, read_member, unpack
+from sketchcli.engine.fetching.archive import Limits, is_archive, unpack
 from sketchcli.errors import DataError
 
 TREE = {"set/photos/a.jpg": b"photo" * 1000, "set/sketches/a.png": b"", "read me.txt": b"hello"}
@@ -135,7 +135,7 @@ def test_what_is_not_there_is_no_archive(work, folder):
     with pytest.raises(DataError, match=r"cannot read .*absent"):
         unpack_all(work / "absent", folder)
     with pytest.raises(DataError, match="cannot read"):
-        read_member(work, name="a")
+        unpack_all(work, folder)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -450,7 +450,7 @@ def test_a_huge_tar_note_is_not_read_into_memory(archive, folder):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bomb_is_stopped_while_it_unpacks(archive, folder, kind):
-    path = archive(packed(kind, [("zeros.bin", bytes(40_000_000))]))
+    path = archive(packed(kind, [("zeros.bin", bytes(12_000_000))]))
     limits = Limits(ratio=1_000_000, bytes=1_000_000) if kind == "tar" else Limits()
     assert_refused(path, folder, "limit of 1000000 bytes|10000000 bytes", limits=limits)
     written = sum(map(len, tree(folder).values()))
@@ -458,15 +458,15 @@ def test_a_bomb_is_stopped_while_it_unpacks(archive, folder, kind):
 
 
 def test_a_bomb_that_nobody_wants_is_not_unpacked_to_skip_it(archive, folder):
-    path = archive(packed("gz", [("zeros.bin", bytes(40_000_000)), ("a.txt", b"a")]))
+    path = archive(packed("gz", [("zeros.bin", bytes(12_000_000)), ("a.txt", b"a")]))
     with pytest.raises(DataError, match="unpacks to more than 10000000"):
         unpack(path, folder, wanted=lambda name: name == "a.txt")
-    path = archive(packed("zip", [("zeros.bin", bytes(40_000_000)), ("a.txt", b"a")]))
+    path = archive(packed("zip", [("zeros.bin", bytes(12_000_000)), ("a.txt", b"a")]))
     assert unpack(path, folder, wanted=lambda name: name == "a.txt") == 1
 
 
 def test_zeros_behind_the_end_of_a_tar_are_a_bomb_too(archive, folder):
-    path = archive(gzip.compress(tarred([("a.txt", b"a")]) + bytes(40_000_000)))
+    path = archive(gzip.compress(tarred([("a.txt", b"a")]) + bytes(12_000_000)))
     assert_refused(path, folder, "unpacks to more than")
 
 
@@ -497,7 +497,7 @@ def test_what_is_not_wanted_is_not_counted(archive, folder):
 
 
 def test_an_archive_in_an_archive_is_just_a_file(archive, folder):
-    bomb = zipped([("zeros.bin", bytes(40_000_000))])
+    bomb = zipped([("zeros.bin", bytes(12_000_000))])
     unpack_all(archive(zipped([("bomb.zip", bomb)])), folder)
     assert tree(folder) == {"bomb.zip": bomb}
 
@@ -523,35 +523,3 @@ def test_progress_is_in_bytes_of_the_archive(archive, folder, kind, monkeypatch)
     assert [event.done == size for event in events].count(True) == 1
     assert [event.done for event in events] == sorted(event.done for event in events)
     assert len(events) >= (1 if kind == "bz2" else 4)  # bz2 is read in large blocks
-
-
-# One member
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_one_member_is_read_by_its_last_part(archive, kind):
-    path = archive(packed(kind, [*TREE.items(), ("other/README", b"1"), ("set/README", b"2")]))
-    assert read_member(path, name="a.jpg") == TREE["set/photos/a.jpg"]
-    assert read_member(path, name="set/README") == b"2"
-    with pytest.raises(DataError, match="only member called 'README'"):
-        read_member(path, name="README")
-    for name in ("b.jpg", "jpg", "photos", "hotos/a.jpg"):
-        with pytest.raises(DataError, match=f"does not contain '{name}'"):
-            read_member(path, name=name)
-
-
-@pytest.mark.parametrize("kind", ["zip", "gz"])
-def test_a_member_that_is_too_large_is_not_read_into_memory(archive, kind):
-    path = archive(packed(kind, [("a.bin", b"x" * 1000)]))
-    assert read_member(path, name="a.bin", largest=1000) == b"x" * 1000
-    with pytest.raises(DataError, match="more than 999 bytes"):
-        read_member(path, name="a.bin", largest=999)
-
-
-def test_a_link_is_no_member_to_read(archive):
-    info = tarfile.TarInfo("a.pth")
-    info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    path = archive(tarred([(info, b""), ("b.pth", b"b")]))
-    with pytest.raises(DataError, match="symbolic link"):
-        read_member(path, name="a.pth")
-    assert read_member(path, name="b.pth") == b"b"

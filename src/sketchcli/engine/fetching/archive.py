@@ -27,7 +27,6 @@ from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DataError
 
 SMALL = 10_000_000  # bytes that any archive may unpack to, however well it is compressed
-LARGEST_IN_MEMORY = 256_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -60,17 +59,26 @@ def unpack(
         DataError: If the archive is damaged, exceeds the limits, has any member whose name leads
             out of the folder, or a wanted one that is a link, a device or encrypted.
     """
-    size = _size(archive)
-    budget, skipped = _Budget(limits, size), 0
+    with blamed(archive):
+        size = archive.stat().st_size
+    most = max(limits.ratio * size, SMALL)
+    budget, skipped = _Budget(limits.files, min(limits.bytes, most)), 0
     what, pace = f"unpacking {archive.name}", Pace()
-    with contextlib.closing(_files(archive, budget.most)) as found:
-        for member, path in found:
+    with contextlib.closing(_members(archive, most)) as found:
+        for member in found:
+            with blamed(archive, member):
+                path = relative_path(member.name)
+                if not path and not member.is_folder:
+                    raise Refusal("has no name")
+            if member.is_folder and not member.flaw:
+                continue
             if not wanted(path):
                 skipped += member.flaw != ""
                 continue
             with blamed(archive, member):
-                _check_plain(member)
-                budget.spend(files=1)
+                if member.flaw:
+                    raise Refusal(member.flaw)
+                budget.spend(files=1, size=0)
                 _write(archive, member, folder / path, budget)
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
@@ -81,56 +89,23 @@ def unpack(
     return budget.files
 
 
-def read_member(archive: Path, *, name: str, largest: int = LARGEST_IN_MEMORY) -> bytes:
-    """Return the one file of an archive whose path ends with `name`, in whole parts.
-
-    Raises:
-        DataError: If none or several match, one has over `largest` bytes, or as for `unpack`.
-    """
-    content: bytes | None = None
-    with contextlib.closing(_files(archive, _Budget(Limits(), _size(archive)).most)) as found:
-        for member, path in found:
-            if not f"/{path}".endswith(f"/{name}"):
-                continue
-            with blamed(archive, member):
-                _check_plain(member)
-                if content is not None:
-                    raise Refusal(f"is not the only member called {name!r}")
-                content = _read(archive, member, largest)
-    if content is None:
-        raise DataError(
-            f"{archive} does not contain {name!r}", hint="check that it is the right file"
-        )
-    return content
-
-
 @dataclass
 class _Budget:
     """The files and bytes written so far, and their limits."""
 
-    limits: Limits
-    archive_size: int
+    most_files: int
+    most_bytes: int
     files: int = 0
     bytes: int = 0
 
-    @property
-    def most(self) -> int:
-        """The number of bytes that an archive of this size may unpack to."""
-        return max(self.limits.ratio * self.archive_size, SMALL)
-
-    def spend(self, *, files: int = 0, size: int = 0) -> None:
+    def spend(self, *, files: int, size: int) -> None:
         """Count what is about to be written, and refuse it if it exceeds the limits."""
         self.files += files
         self.bytes += size
-        if self.files > self.limits.files:
-            raise Refusal(f"exceeds the limit of {self.limits.files} files")
-        if self.bytes > min(self.limits.bytes, self.most):
-            raise Refusal(f"exceeds the limit of {min(self.limits.bytes, self.most)} bytes")
-
-
-def _size(archive: Path) -> int:
-    with blamed(archive):
-        return archive.stat().st_size
+        if self.files > self.most_files:
+            raise Refusal(f"exceeds the limit of {self.most_files} files")
+        if self.bytes > self.most_bytes:
+            raise Refusal(f"exceeds the limit of {self.most_bytes} bytes")
 
 
 @dataclass(frozen=True)
@@ -145,26 +120,10 @@ class Member:
     flaw: str = ""  # why it cannot be unpacked, as a verb phrase
 
 
-def _files(archive: Path, most: int) -> Generator[tuple[Member, str], None, None]:
-    """Yield all members but folders, with their paths, whether they can be unpacked or not."""
-    for member in members(archive, most):
-        with blamed(archive, member):
-            path = relative_path(member.name)
-            if not path and not member.is_folder:
-                raise Refusal("has no name")
-        if member.flaw or not member.is_folder:
-            yield member, path
-
-
-def _check_plain(member: Member) -> None:
-    if member.flaw:
-        raise Refusal(member.flaw)
-
-
 def _write(archive: Path, member: Member, path: Path, budget: _Budget) -> None:
     with files.writing(path), _new_file(path) as file:
         for block in _blocks(archive, member):
-            budget.spend(size=len(block))
+            budget.spend(files=0, size=len(block))
             file.write(block)
 
 
@@ -175,15 +134,6 @@ def _new_file(path: Path) -> IO[bytes]:
         return path.open("xb")
     except (FileExistsError, NotADirectoryError):
         raise Refusal("has the same path on this disk as another file") from None
-
-
-def _read(archive: Path, member: Member, largest: int) -> bytes:
-    content = bytearray()
-    for block in _blocks(archive, member):
-        content += block
-        if len(content) > largest:
-            raise Refusal(f"has more than {largest} bytes")
-    return bytes(content)
 
 
 def _blocks(archive: Path, member: Member) -> Iterator[bytes]:
@@ -224,7 +174,7 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def members(archive: Path, most: int) -> Iterator[Member]:
+def _members(archive: Path, most: int) -> Generator[Member]:
     """Yield all entries, in the archive's order; a tar may unpack to `most` bytes."""
     with blamed(archive), archive.open("rb") as file:
         if _is_zip(file):
@@ -396,11 +346,10 @@ class Refusal(Exception):  # noqa: N818 - a verdict on a member, which becomes a
 def relative_path(name: str) -> str:
     """Return a member's path below the folder that it is unpacked into, in Unicode form NFC.
 
+    A name that could lead elsewhere on some system, or cannot be used, is refused.
+
     >>> relative_path("./photos//a.jpg")
     'photos/a.jpg'
-
-    Raises:
-        Refusal: If the name could lead elsewhere on some system, or cannot be used.
     """
     name = unicodedata.normalize("NFC", name)
     if "\0" in name:
@@ -417,10 +366,10 @@ def relative_path(name: str) -> str:
         raise Refusal("has a drive letter in its name")
     if IS_WINDOWS and ":" in path:  # Windows would write to an alternate data stream
         raise Refusal("has a colon in its name")
-    if max(map(_unpacked_size, [*parts, ""])) > LONGEST_PART or _unpacked_size(path) > LONGEST_PATH:
+    if max(map(_encoded_size, [*parts, ""])) > LONGEST_PART or _encoded_size(path) > LONGEST_PATH:
         raise Refusal("has too long a name")
     return path
 
 
-def _unpacked_size(text: str) -> int:
+def _encoded_size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -12,53 +11,51 @@ from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.errors import DataError
+from sketchcli.registry import Named
 
 STAGE = ".unpacked"  # hidden folder inside the one that is being made
 
-
-@dataclass(frozen=True)
-class Layout:
-    """The layout of a dataset's files."""
-
-    asset: Asset
-    arrange: Callable[[Path], None] | None = None  # the dataset's own function
-
-    def wants(self, name: str) -> bool:
-        """Return whether the file at this path belongs to the dataset."""
-        path = Path(name)
-        is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (files.is_picture(path) or path.name in self.asset.keeps)
+Wanted = Callable[[str], bool]  # whether the file at a relative path belongs to an asset
 
 
-def place(source: Path, folder: Path, layout: Layout, reporter: Reporter = SILENT) -> None:
-    """Put a dataset's files into an empty folder.
+def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) -> None:
+    """Put a dataset's files into an empty folder, with the names and folders that it wants.
 
     `source` is an archive, or a folder of images and, except for the user's own datasets, archives.
 
     Raises:
         DataError: If the source has no images, or not those of the dataset.
     """
+    asset: Asset = room.ASSET
+
+    def is_wanted(name: str) -> bool:
+        path = Path(name)
+        is_hidden = any(part.startswith(".") for part in path.parts)
+        return not is_hidden and (files.is_picture(path) or path.name in asset.keeps)
+
     stage = folder / STAGE
     stage.mkdir()
     if source.is_dir():
-        _copy(source, stage, layout, reporter)
+        _copy(source, stage, asset, is_wanted, reporter)
     else:
-        unpack(source, stage, wanted=layout.wants, reporter=reporter)
+        unpack(source, stage, wanted=is_wanted, reporter=reporter)
     if not inventory.listed(stage):
         raise DataError(
             f"{source} contains no images",
             hint="supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
         )
-    if layout.asset.manifest:
-        _place_by_content(stage, folder, known_hashes(layout.asset), reporter)
+    if asset.manifest:
+        _place_by_content(stage, folder, known_hashes(asset), reporter)
     else:
-        inner = stage if layout.asset.kind is Kind.LOCAL else _without_wrapping(stage)
+        inner = stage if asset.kind is Kind.LOCAL else _without_wrapping(stage)
         for path in list(inner.iterdir()):
             path.rename(folder / path.name)
     shutil.rmtree(stage)
-    if layout.arrange is not None:
-        layout.arrange(folder)
-    _remove_empty(folder)
+    if hasattr(room, "arrange"):
+        room.arrange(folder)
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def known_hashes(asset: Asset) -> dict[str, str]:
@@ -67,21 +64,20 @@ def known_hashes(asset: Asset) -> dict[str, str]:
     return inventory.parse(resource.read_text(encoding="utf-8"), name=asset.manifest)
 
 
-def _copy(source: Path, stage: Path, layout: Layout, reporter: Reporter) -> None:
-    found = {path: path.relative_to(source) for path in sorted(source.rglob("*"))}
-    wanted = [path for path in found if layout.wants(found[path].as_posix()) and path.is_file()]
+def _copy(source: Path, stage: Path, asset: Asset, is_wanted: Wanted, reporter: Reporter) -> None:
+    """Copy the wanted images of a folder, and unpack those in its archives."""
+    found = {path: path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()}
+    wanted = [path for path in found if is_wanted(found[path].as_posix())]
     for done, path in enumerate(wanted, start=1):
         copy = stage / found[path]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         reporter(Advanced("pictures", done, len(wanted)))
-    if layout.asset.kind is Kind.LOCAL:
-        return
-    others = found.keys() - set(wanted)
-    for path in sorted(path for path in others if path.is_file() and is_archive(path)):
+    others = [] if asset.kind is Kind.LOCAL else sorted(found.keys() - set(wanted))
+    for path in filter(is_archive, others):
         inner = stage / f"{found[path].as_posix()}.unpacked"
         inner.mkdir(parents=True)
-        unpack(path, inner, wanted=layout.wants, reporter=reporter)
+        unpack(path, inner, wanted=is_wanted, reporter=reporter)
 
 
 def _without_wrapping(stage: Path) -> Path:
@@ -99,32 +95,23 @@ def _place_by_content(
     """Move each file to the place that the manifest has for its content; leave all others."""
     names = {digest: name for name, digest in manifest.items()}
     found = inventory.listed(stage)
-    strangers = []
+    strangers = set()
     for done, (name, path) in enumerate(found.items(), start=1):
         place = names.pop(files.sha256_of(path), None)
         if place is None:
-            strangers.append(Path(name).name.lower())
+            strangers.add(Path(name).name.lower())
         else:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             path.rename(folder / place)
         reporter(Advanced("pictures", done, len(found)))
     if names:
-        raise _not_the_set(tuple(sorted(names.values())), set(strangers), len(manifest))
+        absent = sorted(names.values())
+        changed = [name for name in absent if Path(name).name.lower() in strangers]
+        missing = [name for name in absent if name not in changed]
+        raise DataError(
+            f"the files differ from the official {len(manifest)} images: "
+            f"{inventory.described(missing=missing, changed=changed)}",
+            hint="to use these images, run: sketch2img fetch-data folder --from DIR --name NAME",
+        )
     if strangers:
         reporter(Note(f"skipped images that are not part of the dataset: {len(strangers)}"))
-
-
-def _not_the_set(absent: tuple[str, ...], strangers: set[str], total: int) -> DataError:
-    changed = tuple(name for name in absent if Path(name).name.lower() in strangers)
-    missing = tuple(name for name in absent if name not in changed)
-    return DataError(
-        f"the files differ from the official {total} images: "
-        f"{inventory.Differences(missing, changed)}",
-        hint="to use these images, run: sketch2img fetch-data folder --from DIR --name NAME",
-    )
-
-
-def _remove_empty(folder: Path) -> None:
-    for path in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()

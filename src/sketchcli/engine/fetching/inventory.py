@@ -4,8 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sketchcli import files, paths, registry
@@ -20,31 +19,21 @@ OURS = frozenset({FILE, runs.FILE})  # written by this program, next to the data
 NAMED = 3  # largest number of files that a message names
 SOON_DONE = 100  # number of files up to which hashing is too fast to report its progress
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
+_ESCAPES = {"\\": r"\\", "\n": r"\n", "\r": r"\r"}  # in a name, on a line that a backslash begins
 
 
-@dataclass(frozen=True)
-class Differences:
-    """The differences of a folder from its inventory, as paths relative to the folder."""
+def described(**groups: Sequence[str]) -> str:
+    """Return how many files are in each group, and the first names.
 
-    missing: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return text such as `1 missing (a.png), 2 changed (b.png, c.png)`, or '' if all agree."""
-        parts = (("missing", self.missing), ("changed", self.changed), ("extra", self.extra))
-        return ", ".join(
-            f"{len(names)} {what} ({first_of(names)})" for what, names in parts if names
-        )
-
-
-def first_of(names: tuple[str, ...]) -> str:
-    """Return the first few names, and a sign that there are more.
-
-    >>> first_of(("a", "b", "c", "d"))
-    'a, b, c, ...'
+    >>> described(missing=["a.png"], changed=[], extra=["b", "c", "d", "e"])
+    '1 missing (a.png), 4 extra (b, c, d, ...)'
     """
-    return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
+    parts = []
+    for what, names in groups.items():
+        more = ["..."] if len(names) > NAMED else []
+        if names:
+            parts.append(f"{len(names)} {what} ({', '.join([*names[:NAMED], *more])})")
+    return ", ".join(parts)
 
 
 def listed(folder: Path) -> dict[str, Path]:
@@ -70,9 +59,13 @@ def take(folder: Path, reporter: Reporter = SILENT) -> dict[str, str]:
 
 def write(folder: Path, hashes: Mapping[str, str]) -> None:
     """Write the inventory into the folder."""
-    text = "".join(f"{_line(name, hashes[name])}\n" for name in sorted(hashes))
+    lines = []
+    for name, digest in sorted(hashes.items()):
+        escaped = "".join(_ESCAPES.get(character, character) for character in name)
+        mark = "" if escaped == name else "\\"
+        lines.append(f"{mark}{digest}  {escaped}\n")
     # A file name may not be valid UTF-8.
-    content = text.encode("utf-8", "surrogateescape")
+    content = "".join(lines).encode("utf-8", "surrogateescape")
     files.write_whole(folder / FILE, lambda part: part.write_bytes(content))
 
 
@@ -90,6 +83,7 @@ def parse(text: str, *, name: str) -> dict[str, str]:
     >>> parse("00" * 32 + "  a b.png", name="list") == {"a b.png": "00" * 32}
     True
     """
+    characters = {escape: character for character, escape in _ESCAPES.items()}
     hashes = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line:
@@ -100,32 +94,10 @@ def parse(text: str, *, name: str) -> dict[str, str]:
                 f"{name}: line {number} is not a hash and a file name", hint="fetch the files again"
             )
         is_escaped, digest, file = match.groups()
-        hashes[_unescaped(file) if is_escaped else file] = digest
+        if is_escaped:
+            file = re.sub(r"\\[\\nr]", lambda escape: characters[escape[0]], file)
+        hashes[file] = digest
     return hashes
-
-
-def compare(folder: Path, hashes: Mapping[str, str], reporter: Reporter = SILENT) -> Differences:
-    """Return how a folder differs from its inventory."""
-    now = take(folder, reporter)
-    return Differences(
-        missing=tuple(name for name in hashes if name not in now),
-        changed=tuple(name for name in hashes if name in now and now[name] != hashes[name]),
-        extra=tuple(name for name in now if name not in hashes),
-    )
-
-
-def _line(name: str, digest: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    mark = "\\" if escaped != name else ""
-    return f"{mark}{digest}  {escaped}"
-
-
-def _unescaped(name: str) -> str:
-    characters = {r"\\": "\\", r"\n": "\n", r"\r": "\r"}
-    return re.sub(r"\\[\\nr]", lambda match: characters[match[0]], name)
-
-
-# `fetch-data --verify` checks whether the files are still those that were fetched.
 
 
 def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
@@ -139,8 +111,13 @@ def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
     hashes = read(folder)
     if hashes is None:
         raise DataError(f"{folder} has no recorded hashes", hint=f"{again} --overwrite")
-    differences = compare(folder, hashes, reporter)
-    if str(differences):
+    now = take(folder, reporter)
+    differences = described(
+        missing=[file for file in hashes if file not in now],
+        changed=[file for file in hashes if file in now and now[file] != hashes[file]],
+        extra=[file for file in now if file not in hashes],
+    )
+    if differences:
         raise DataError(
             f"{folder} differs from its recorded hashes: {differences}", hint=f"{again} --overwrite"
         )
@@ -155,59 +132,31 @@ def list_assets() -> tuple[AssetListing, ...]:
     known = registry.names(registry.ASSETS)
     found = sorted(paths.raw_home().glob("[!.]*"))
     own = [path for path in found if path.name not in known and runs.is_fetched(path)]
-    return (*map(_known, known), *map(_own, own))
+    assets: list[Asset] = [registry.load(registry.ASSETS, name).ASSET for name in known]
+    return (*map(_listing, known, assets), *(_listing(path.name, _own(path)) for path in own))
 
 
-def _known(name: str) -> AssetListing:
-    asset: Asset = registry.load(registry.ASSETS, name).ASSET
-    home = paths.assets_home() if asset.kind is Kind.NETWORK else paths.raw_home()
-    is_ready = runs.is_fetched(home / name)
-    count, megabytes = _on_disk(home / name) if is_ready else (None, None)
+def _own(folder: Path) -> Asset:
+    source = runs.read(folder)
+    title = f"from '{source.asset}'"
+    return Asset(title=title, licence=source.licence, citation=source.citation, kind=Kind.LOCAL)
+
+
+def _listing(name: str, asset: Asset) -> AssetListing:
+    folder = (paths.assets_home() if asset.kind is Kind.NETWORK else paths.raw_home()) / name
+    is_ready = runs.is_fetched(folder)
+    sizes = [path.stat().st_size for path in listed(folder).values()] if is_ready else []
+    is_begun = any(path.is_file() for path in (paths.downloads_home() / name).rglob("*"))
     return AssetListing(
         name=name,
         kind=asset.kind.value,
         title=asset.title,
-        pairs=asset.pairs or _drawn_pairs(asset, count),
-        files=count,
-        megabytes=megabytes,
+        pairs=len(sizes) // 2 if asset.kind is Kind.DRAWN and is_ready else asset.pairs,
+        files=len(sizes) if is_ready else None,
+        megabytes=round(sum(sizes) / 1e6, 1) if is_ready else None,
         download_megabytes=asset.download_megabytes,
         licence=asset.licence,
         citation=asset.citation,
         homepage=asset.homepage,
-        state="ready" if is_ready else _state(name),
+        state="ready" if is_ready else "partial" if is_begun else "absent",
     )
-
-
-def _own(folder: Path) -> AssetListing:
-    source = runs.read(folder)
-    count, megabytes = _on_disk(folder)
-    return AssetListing(
-        name=folder.name,
-        kind=Kind.LOCAL.value,
-        title=f"from '{source.asset}'",
-        pairs=None,
-        files=count,
-        megabytes=megabytes,
-        download_megabytes=None,
-        licence=source.licence,
-        citation=source.citation,
-        homepage="",
-        state="ready",
-    )
-
-
-def _drawn_pairs(asset: Asset, count: int | None) -> int | None:
-    return count // 2 if asset.kind is Kind.DRAWN and count is not None else None
-
-
-def _on_disk(folder: Path) -> tuple[int, float]:
-    """Return the number of files of a fetched dataset, and their megabytes."""
-    sizes = [path.stat().st_size for path in listed(folder).values()]
-    return len(sizes), round(sum(sizes) / 1e6, 1)
-
-
-def _state(name: str) -> str:
-    """Return the status of a dataset or network that has not been fetched."""
-    downloads = paths.downloads_home() / name
-    is_begun = any(path.is_file() for path in downloads.rglob("*"))
-    return "partial" if is_begun else "absent"

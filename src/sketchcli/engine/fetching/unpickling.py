@@ -18,7 +18,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,7 @@ def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict
     that no network needs, is an error with the `hint`.
     """
     try:
-        with path.open("rb") as file:
-            root, read_bytes = _open(file)
-            leaves = ((name, leaf) for name, leaf in _leaves(root) if name in wanted)
-            most = MOST_TIMES * file.seek(0, os.SEEK_END)
-            return dict(_within(most, ((name, leaf.read(read_bytes)) for name, leaf in leaves)))
+        return _read(path, wanted)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error
     except RefusedError as error:
@@ -63,109 +59,13 @@ def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict
         raise DataError(f"{path} is not a readable network file ({fault})", hint=hint) from error
 
 
-class _Module:
-    """A stand-in for any class of TorchScript, which keeps its attributes."""
-
-    attributes: object = None
-
-    def __setstate__(self, state: object) -> None:
-        self.attributes = state
-
-
-ReadBytes = Callable[[str], bytes]  # returns the content of a storage, given its key
-
-
-class NumpyArray:
-    """A stand-in for `numpy.core.multiarray._reconstruct`, and for the array that it makes."""
-
-    def __init__(self, *_prototype: object) -> None:
-        self.state: tuple[Any, ...] = ()
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.state = state
-
-    def read(self, _read_bytes: ReadBytes) -> Float32:
-        """Return the values; refuse any that are not float32, or fewer than the shape says."""
-        _version, shape, kind, is_fortran, content = self.state
-        if (kind.order, kind.code) != ("<", "f4") or is_fortran:
-            raise RefusedError(f"holds an array of type {kind.order}{kind.code}, not float32")
-        count = math.prod(shape)
-        if len(content) < 4 * count:
-            raise RefusedError(_SHORT)
-        return np.frombuffer(content, "<f4", count).reshape(shape).astype(np.float32)
-
-
-class NumpyType:
-    """A stand-in for `numpy.dtype`."""
-
-    def __init__(self, code: str, *_flags: object) -> None:
-        self.code, self.order = code, "|"
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.order = state[1]
-
-
 class RefusedError(Exception):
     """A flaw of a network file, as a verb phrase."""
 
 
-class Storage:
-    """The bytes of an array elsewhere in the file, named by one of PyTorch's persistent ids."""
-
-    def __init__(self, kind: str, key: str, count: int) -> None:
-        self.kind, self.key, self.count = kind, key, count
-
-
-class TorchTensor:
-    """A stand-in for `torch._utils._rebuild_tensor_v2`, and for the tensor that it makes."""
-
-    def __init__(
-        self,
-        storage: Storage,
-        offset: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        *_hooks: object,
-    ) -> None:
-        self.storage, self.offset = storage, offset
-        self.shape, self.strides = tuple(shape), tuple(strides)
-
-    def __setstate__(self, state: object) -> None:
-        """Ignore the state: for an old `Parameter`, whether it needs a gradient."""
-
-    def read(self, read_bytes: ReadBytes) -> Float32:
-        """Return the values in the order of the axes, however they lie in the file.
-
-        Values that are not floats, or fewer than the shape and strides say, are refused.
-        """
-        kind, shape, strides = _FLOATS.get(self.storage.kind), self.shape, self.strides
-        is_plain = len(shape) == len(strides) and min((self.offset, *shape, *strides)) >= 0
-        if kind is None or not is_plain:
-            raise RefusedError(f"holds a tensor of {self.storage.kind} that is not a weight")
-        numbers = np.frombuffer(read_bytes(self.storage.key), kind)[self.offset :]
-        end = 1 + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-        if len(numbers) < max(end, math.prod(shape)):  # strides of 0 could claim any size
-            raise RefusedError(_SHORT)
-        steps = [numbers.itemsize * step for step in strides]
-        laid = np.lib.stride_tricks.as_strided(numbers, shape, steps)
-        if self.storage.kind == "BFloat16Storage":  # its bits are the upper half of a float32
-            return (laid.astype("<u4", order="C") << 16).view("<f4")
-        return laid.astype(np.float32, order="C")
-
-
-class TorchParameter:
-    """A stand-in for `torch.nn.Parameter`: the tensor in it."""
-
-    def __new__(cls, tensor: TorchTensor, *_flags: object) -> TorchTensor:  # type: ignore[misc]
-        """Return the tensor itself."""
-        return tensor
-
-    def __setstate__(self, state: object) -> None:
-        """Ignore the state."""
-
-
 # Stand-ins replace what network files build arrays with, and read the values only when asked to.
 
+ReadBytes = Callable[[str], bytes]  # returns the content of a storage, given its key
 _FLOATS = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -173,16 +73,92 @@ _FLOATS = {
     "BFloat16Storage": "<u2",
 }
 _SHORT = "is damaged: a tensor is larger than its storage"
+
+
+class _StandIn:
+    """An object that a file asks for: it keeps the arguments and the state that it is given."""
+
+    state: Any = None
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments: tuple[Any, ...] = arguments
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+class _Module(_StandIn):
+    """An object of any class of TorchScript, whose state is its attributes."""
+
+
+class _NumpyType(_StandIn):
+    """An object of `numpy.dtype`."""
+
+
+class _NumpyArray(_StandIn):
+    """An array that `numpy.core.multiarray._reconstruct` makes."""
+
+    def read(self, _read_bytes: ReadBytes) -> Float32:
+        """Return the values; refuse any that are not float32, or fewer than the shape says."""
+        _version, shape, kind, is_fortran, content = self.state
+        order, code = kind.state[1], kind.arguments[0]
+        if (order, code) != ("<", "f4") or is_fortran:
+            raise RefusedError(f"holds an array of type {order}{code}, not float32")
+        count = math.prod(shape)
+        if len(content) < 4 * count:
+            raise RefusedError(_SHORT)
+        return np.frombuffer(content, "<f4", count).reshape(shape).astype(np.float32)
+
+
+class Storage(NamedTuple):
+    """The bytes of an array elsewhere in the file, named by one of PyTorch's persistent ids."""
+
+    kind: str
+    key: str
+    values: int
+
+
+class _TorchTensor(_StandIn):
+    """A tensor that `torch._utils._rebuild_tensor_v2` makes."""
+
+    def read(self, read_bytes: ReadBytes) -> Float32:
+        """Return the values in the order of the axes, however they lie in the file.
+
+        Values that are not floats, or fewer than the shape and strides say, are refused.
+        """
+        storage, offset, shape, strides, *_hooks = self.arguments
+        kind = _FLOATS.get(storage.kind)
+        is_plain = len(shape) == len(strides) and min((offset, *shape, *strides)) >= 0
+        if kind is None or not is_plain:
+            raise RefusedError(f"holds a tensor of {storage.kind} that is not a weight")
+        numbers = np.frombuffer(read_bytes(storage.key), kind)[offset:]
+        end = 1 + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
+        if len(numbers) < max(end, math.prod(shape)):  # strides of 0 could claim any size
+            raise RefusedError(_SHORT)
+        steps = [numbers.itemsize * step for step in strides]
+        laid = np.lib.stride_tricks.as_strided(numbers, shape, steps)
+        if storage.kind == "BFloat16Storage":  # its bits are the upper half of a float32
+            return (laid.astype("<u4", order="C") << 16).view("<f4")
+        return laid.astype(np.float32, order="C")
+
+
+class _TorchParameter(_StandIn):
+    """A `torch.nn.Parameter`: the tensor in it."""
+
+    def __new__(cls, tensor: _TorchTensor, *_flags: object) -> _TorchTensor:  # type: ignore[misc]
+        return tensor
+
+
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("numpy", "dtype"): NumpyType,
+    ("numpy", "dtype"): _NumpyType,
     ("numpy", "ndarray"): "ndarray",
-    ("numpy.core.multiarray", "_reconstruct"): NumpyArray,
-    ("numpy._core.multiarray", "_reconstruct"): NumpyArray,
-    ("torch._utils", "_rebuild_tensor"): TorchTensor,
-    ("torch._utils", "_rebuild_tensor_v2"): TorchTensor,
-    ("torch._utils", "_rebuild_parameter"): TorchParameter,
-    ("torch.nn.parameter", "Parameter"): TorchParameter,
+    ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
+    ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
+    ("torch._utils", "_rebuild_tensor"): _TorchTensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _TorchTensor,
+    ("torch._utils", "_rebuild_parameter"): _TorchParameter,
+    ("torch.nn.parameter", "Parameter"): _TorchParameter,
     ("torch.jit._pickle", "build_intlist"): tuple,
     **{("torch", kind): kind for kind in _ITEM_SIZES},
 }
@@ -223,6 +199,20 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
         if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
             raise RefusedError("refers to something that is not a tensor's storage")
         return self.storages.setdefault(key, Storage(kind, key, count))
+
+
+def _read(path: Path, wanted: Container[str]) -> dict[str, Float32]:
+    found = {}
+    with path.open("rb") as file:
+        root, read_bytes = _open(file)
+        most = MOST_TIMES * file.seek(0, os.SEEK_END)
+        for name, leaf in _leaves(root):
+            if name in wanted:
+                found[name] = leaf.read(read_bytes)
+                most -= found[name].nbytes
+            if most < 0:
+                raise RefusedError("has arrays that are many times larger than the file")
+    return found
 
 
 def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
@@ -268,9 +258,9 @@ def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
     places: dict[str, tuple[int, int]] = {}
     for key in keys:
         storage = unpickler.storages[key]
-        if int.from_bytes(file.read(8), "little") != storage.count:
+        if int.from_bytes(file.read(8), "little") != storage.values:
             raise RefusedError("is damaged: the length of a tensor differs from its header")
-        places[key] = (file.tell(), storage.count * _ITEM_SIZES[storage.kind])
+        places[key] = (file.tell(), storage.values * _ITEM_SIZES[storage.kind])
         file.seek(places[key][1], os.SEEK_CUR)
 
     def read_bytes(key: str) -> bytes:
@@ -285,27 +275,18 @@ def _no_storage(key: str) -> bytes:
     raise RefusedError(f"refers to a storage {key}, but has no storages")
 
 
-def _leaves(root: object) -> Iterator[tuple[str, NumpyArray | TorchTensor]]:
+def _leaves(root: object) -> Iterator[tuple[str, _NumpyArray | _TorchTensor]]:
     """Yield every array under nested dictionaries and modules, by its dotted name."""
     for count, (place, node) in enumerate(_nodes((), root)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
-        if isinstance(node, NumpyArray | TorchTensor):
+        if isinstance(node, _NumpyArray | _TorchTensor):
             yield ".".join(place), node
-
-
-def _within(most: int, arrays: Iterator[tuple[str, Float32]]) -> Iterator[tuple[str, Float32]]:
-    """Yield the arrays, while together they take at most `most` bytes."""
-    for name, array in arrays:
-        most -= array.nbytes
-        if most < 0:
-            raise RefusedError("has arrays that are many times larger than the file")
-        yield name, array
 
 
 def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ...], object]]:
     yield place, node
-    children = node.attributes if isinstance(node, _Module) else node
+    children = node.state if isinstance(node, _Module) else node
     if isinstance(children, dict) and len(place) < DEEPEST:
         for key, child in children.items():
             if isinstance(key, str):
