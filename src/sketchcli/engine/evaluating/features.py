@@ -85,7 +85,7 @@ class Extractor(Protocol):
         """Return the features `(N, D)` of images `(N, H, W, 3)` at the places from `look`."""
 
 
-Score = Callable[[Pixels, Pixels], NDArray[np.float64]]
+Score = Callable[[Pixels, Pixels], Values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +207,7 @@ def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
 
 # This section opens the requested metrics and the networks that they need.
 
+# The first metrics of the table.
 HEADLINE = (
     "ssim",
     "psnr",

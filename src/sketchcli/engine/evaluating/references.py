@@ -18,14 +18,7 @@ from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import Device, exactly
-from sketchcli.engine.evaluating.features import (
-    BATCH,
-    Candidate,
-    Read,
-    Reference,
-    Values,
-    batches,
-)
+from sketchcli.engine.evaluating.features import BATCH, Candidate, Read, Reference, Values, batches
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel
 from sketchcli.engine.generating.sample import generate_in_parts
