@@ -71,7 +71,13 @@ def test_the_newest_run_is_the_default(home, tiny, sketch):
 
 @pytest.mark.parametrize(
     "option",
-    [{"invert": "sometimes"}, {"size": "huge"}, {"size": (0, 64)}, {"size": (1,)}],
+    [
+        {"invert": "sometimes"},
+        {"align": "loose"},
+        {"size": "huge"},
+        {"size": (0, 64)},
+        {"size": (1,)},
+    ],
 )
 def test_an_unknown_option_value_is_an_error(weights, option):
     with pytest.raises(ValueError):  # noqa: PT011 - of Python's own enumerations too

@@ -23,8 +23,8 @@ Sketch = str | Path | NDArray[np.uint8]
 
 # Arguments of earlier versions, and what to use instead.
 REMOVED = {
-    "raw": "omit raw: the EMA weights are used, which gave the better photos",
-    "tta": "omit tta; to average photos, generate those of the sketch and of its mirror image",
+    "raw": "omit raw: the EMA weights are always used",
+    "tta": "omit tta, or average the photos of the sketch and of its mirror image",
 }
 
 
@@ -130,12 +130,14 @@ def load_generator(
         if name not in REMOVED:
             raise TypeError(f"load_generator() got an unexpected keyword argument '{name}'")
         raise UsageError(f"load_generator() no longer takes {name}", hint=REMOVED[name])
+    if align not in {Align.NONE, Align.FACE}:
+        raise ValueError(f"align must be 'none' or 'face', not {align!r}")
     drawing = Drawing(
         size=_size(size),
         is_tiled=tile,
         invert=When(invert),
         paper=When(paper),
-        is_aligned=Align(align) is Align.FACE,
+        is_aligned=align == Align.FACE,
     )
     weights = tuple(find_weights(Path(model)) for model in models) or (find_weights(None),)
     place = devices.resolve(device, precision=precision)

@@ -19,11 +19,7 @@ PAUSE, SETTLED = 0.5, 1.0  # seconds between two polls; seconds without a change
 
 
 def watch(
-    request: Request,
-    folder: Path,
-    *,
-    device: Device,
-    reporter: Reporter = SILENT,
+    request: Request, folder: Path, *, device: Device, reporter: Reporter = SILENT
 ) -> GenerateResult:
     """Convert the sketches in a folder, and those that appear in it, until Ctrl-C.
 

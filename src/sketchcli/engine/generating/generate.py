@@ -27,11 +27,7 @@ from sketchcli.models.building import fold_batch_norms
 
 
 def generate(
-    request: Request,
-    *,
-    device: Device,
-    reporter: Reporter = SILENT,
-    plan: Plan | None = None,
+    request: Request, *, device: Device, reporter: Reporter = SILENT, plan: Plan | None = None
 ) -> GenerateResult:
     """Turn sketches into photos.
 
