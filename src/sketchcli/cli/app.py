@@ -103,9 +103,9 @@ REMOVED: dict[str, dict[str, str]] = {
         "--grow-from": "train at one size: `preprocess --size` sets it",
     },
     "generate": {
-        "--raw": "every run keeps its averaged weights only for `generate`",
-        "--show": "open the photo that was written",
-        "--tta": "repeat --model to average several models",
+        "--raw": "omit --raw: the EMA weights are always used",
+        "--show": "omit --show, and open the photo",
+        "--tta": "omit --tta",
     },
 }
 

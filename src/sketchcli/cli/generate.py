@@ -62,6 +62,7 @@ def generate(
             metavar="FILE",
             help="File of sketch paths, one per line or separated by zero bytes; - for standard "
             "input.",
+            hidden=True,
         ),
     ] = None,
     watch: Annotated[
@@ -72,7 +73,7 @@ def generate(
         ),
     ] = None,
     recursive: Annotated[
-        bool, FILES("--recursive/--no-recursive", help="Search subfolders, too.")
+        bool, FILES("--recursive/--no-recursive", help="Search subfolders, too.", hidden=True)
     ] = True,
     include: Annotated[
         list[str] | None,
@@ -80,10 +81,12 @@ def generate(
             metavar="GLOB",
             help="Filter the files found in folders: keep those that match GLOB (against the "
             "relative path if it contains /). Repeatable.",
+            hidden=True,
         ),
     ] = None,
     exclude: Annotated[
-        list[str] | None, FILES(metavar="GLOB", help="Skip files that match GLOB. Repeatable.")
+        list[str] | None,
+        FILES(metavar="GLOB", help="Skip files that match GLOB. Repeatable.", hidden=True),
     ] = None,
     root: Annotated[
         Path | None,
@@ -91,9 +94,12 @@ def generate(
             metavar="FOLDER",
             help="Base of the folder tree that is mirrored in OUT.  "
             "\\[default: the nearest folder that contains every input]",
+            hidden=True,
         ),
     ] = None,
-    shard: Annotated[str, FILES(metavar="I/N", help="Generate only shard I of N.")] = "1/1",
+    shard: Annotated[
+        str, FILES(metavar="I/N", help="Generate only shard I of N.", hidden=True)
+    ] = "1/1",
     model: Annotated[
         list[Path] | None,
         DRAWING(
@@ -152,9 +158,13 @@ def generate(
     ] = None,
     quality: Annotated[
         int | None,
-        PHOTOS(min=1, max=100, metavar="N", help="Compression quality for JPEG and WebP."),
+        PHOTOS(
+            min=1, max=100, metavar="N", help="Compression quality for JPEG and WebP.", hidden=True
+        ),
     ] = None,
-    suffix: Annotated[str, PHOTOS(help="Text to append to each name, such as _photo.")] = "",
+    suffix: Annotated[
+        str, PHOTOS(help="Text to append to each name, such as _photo.", hidden=True)
+    ] = "",
     skip_existing: Annotated[
         bool, PHOTOS("--skip-existing", help="Skip sketches whose photo exists.")
     ] = False,
@@ -171,10 +181,12 @@ def generate(
         MACHINE(
             metavar="auto|fp32|bf16",
             help="Numeric precision; auto: the faster one for 64 or more photos, else fp32.",
+            hidden=True,
         ),
     ] = "auto",
     manifest: Annotated[
-        Path | None, OUTPUT(metavar="FILE", help="Write a CSV file with the result of each file.")
+        Path | None,
+        OUTPUT(metavar="FILE", help="Write a CSV file with the result of each file.", hidden=True),
     ] = None,
     as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
     as_lines: Annotated[
