@@ -96,7 +96,18 @@ def test_the_wheel_holds_every_module_and_the_licence(wheel_files):
 
 
 def test_the_wheel_holds_nothing_but_the_package(wheel_files):
-    allowed = {".py", ".typed", ".md", ".safetensors", ".json", ".toml", ".sha256", ".css", ".js"}
+    allowed = {
+        ".py",
+        ".typed",
+        ".md",
+        ".safetensors",
+        ".json",
+        ".toml",
+        ".sha256",
+        ".css",
+        ".js",
+        ".html",
+    }
     for path in wheel_files:
         room = path.parts[0]
         assert room == "sketchcli" or room.endswith((".dist-info", ".data")), path

@@ -39,6 +39,7 @@ from sketchcli.engine.results import (
     VerifyResult,
 )
 from sketchcli.engine.training.budget import duration
+from sketchcli.engine.wording import number
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -109,8 +110,8 @@ def _(result: FetchPlan) -> None:
     typer.echo(f"{result.folder}: {fates[result.state]}")
     for source in result.sources:
         typer.echo(f"source: {source}")
-    for number, step in enumerate(result.steps, start=1):
-        typer.echo(f"step {number}: {step}")
+    for index, step in enumerate(result.steps, start=1):
+        typer.echo(f"step {index}: {step}")
     if result.download_megabytes is not None:
         typer.echo(f"download: {result.download_megabytes:,} MB")
     typer.echo(f"free disk space: {result.free_megabytes:,} MB")
@@ -194,8 +195,8 @@ def _(result: TrainResult) -> None:
     )
     if result.scores:
         typer.echo(
-            f"held-out pairs: SSIM {result.scores['ssim']:.3f}, mean absolute error "
-            f"{result.scores['mae']:.1f} of 255; best score in epoch {result.best_epoch}"
+            f"held-out pairs: SSIM {number(result.scores['ssim'])}, mean absolute error "
+            f"{number(result.scores['mae'])} of 255; best score in epoch {result.best_epoch}"
         )
     if result.skipped:
         typer.echo(f"skipped steps (NaN or infinite values): {result.skipped}")
@@ -337,24 +338,15 @@ def _cell(figure: Figure, score: PredictorScore, count: int, before_interval: st
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
     if figure.value is None:
         return "-"
-    shown = f"{_number(figure.value, 4)} #{figure.rank}"
+    shown = f"{number(figure.value)} #{figure.rank}"
     if figure.rank == 1:
         shown = f"[bold]{shown}[/bold]"
     if figure.count != count:
         shown += f" ({figure.count} images)"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
-    low, high = _number(figure.low, 3), _number(figure.high, 3)
+    low, high = number(figure.low), number(figure.high)
     return f"{shown}{before_interval}\\[{low}, {high}]"
-
-
-def _number(value: float, digits: int) -> str:
-    """Format a number with `digits` significant digits, or more rather than an exponent.
-
-    >>> _number(0.71234, 4), _number(2603.4, 3)
-    ('0.7123', '2603')
-    """
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def _more(score: PredictorScore, result: EvalResult) -> list[str]:
@@ -363,7 +355,7 @@ def _more(score: PredictorScore, result: EvalResult) -> list[str]:
         lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
     if score.on_training:
         figures = (
-            f"{result.metrics[name].title} {_number(value, 4)}"
+            f"{result.metrics[name].title} {number(value)}"
             for name, value in score.on_training.items()
         )
         lines.append(f"{score.predictor}, on its training pairs: {', '.join(figures)}")
@@ -376,8 +368,8 @@ def _more(score: PredictorScore, result: EvalResult) -> list[str]:
     if score.discriminator is not None:
         d = score.discriminator
         lines.append(
-            f"{score.predictor}: discriminator, real or generated: accuracy {d.accuracy:.3f}, "
-            f"precision {d.precision:.3f}, recall {d.recall:.3f}, F1 {d.f1:.3f}"
+            f"{score.predictor}: discriminator, real or generated: accuracy {number(d.accuracy)}, "
+            f"precision {number(d.precision)}, recall {number(d.recall)}, F1 {number(d.f1)}"
         )
     return lines
 
@@ -444,8 +436,8 @@ def show_models(result: ModelsResult, console: Console) -> None:
             escape(model.dataset),
             f"{model.size[1]}x{model.size[0]}",
             str(model.epochs),
-            "" if ssim is None else f"{ssim:.3f}",
-            "" if mae is None else f"{mae:.1f}",
+            number(ssim),
+            number(mae),
             model.generator,
         )
     console.print(table)

@@ -36,7 +36,7 @@ from sketchcli.engine.evaluating.features import (
 )
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
-from sketchcli.engine.reporting import charts, evaluation_report
+from sketchcli.engine.reporting import evaluation_report
 from sketchcli.engine.reporting.evidence import CSV_NAME, Evidence, write_csv
 from sketchcli.engine.results import (
     DiscriminatorScore,
@@ -201,7 +201,6 @@ def _evidence(
 def _write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    charts.write(folder, result, evidence)
     write_csv(folder / CSV_NAME, evidence)
     files.write_json(folder / RESULT, asdict(result) | {"folder": str(folder)})
     evaluation_report.write(folder, result, evidence)

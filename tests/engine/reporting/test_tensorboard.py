@@ -10,7 +10,7 @@ import pytest
 from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.events import BatchTrained, EpochTrained, Note, Validated
-from sketchcli.engine.reporting.tensorboard import FOLDER, events_writer
+from sketchcli.engine.reporting.tensorboard import FOLDER, EventsWriter
 from sketchcli.engine.training.train import train
 from sketchcli.errors import UsageError
 
@@ -49,7 +49,7 @@ def written(tmp_path):
 def test_without_tensorboard_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match="not installed") as caught:
-        events_writer(tmp_path)
+        EventsWriter(tmp_path)
     assert "pipx inject sketch2img tensorboard" in caught.value.hint
     assert not any(tmp_path.iterdir())
 
@@ -82,7 +82,7 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
     stand_in = SimpleNamespace(SummaryWriter=Recorder)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
     images.write(tmp_path / "sheet.png", np.zeros((4, 6, 3), np.uint8))
-    write = events_writer(tmp_path)
+    write = EventsWriter(tmp_path)
     write(measurement(1))  # before any batch: there is no step to write at
     assert not opened
     for event in (batch(3), EpochTrained(1, 4, BATCHES, 2.0, 0.5, 14.0, 60.0), measurement(1)):
@@ -100,7 +100,7 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
 
 def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
     images.write(tmp_path / "sheet.png", np.full((4, 6, 3), 200, np.uint8))
-    write = events_writer(tmp_path)
+    write = EventsWriter(tmp_path)
     for step in range(1, 5):
         write(batch(step, loss=float(step)))
         if step == BATCHES:
@@ -122,11 +122,11 @@ def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
 
 
 def test_steps_that_are_trained_again_replace_the_old_ones(tmp_path, written):
-    killed = events_writer(tmp_path)
+    killed = EventsWriter(tmp_path)
     for step in range(1, 7):
         killed(batch(step, loss=1.0))
-    killed.flush()
-    resumed = events_writer(tmp_path)
+    killed.writer.flush()
+    resumed = EventsWriter(tmp_path)
     for step in (4, 5, 6, 5, 6):  # from the state after step 3; then, back to that after step 4
         resumed(batch(step, loss=2.0 if step == 4 else 3.0))
     resumed.close()

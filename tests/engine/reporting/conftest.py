@@ -1,5 +1,6 @@
 """Drawn pictures, measured by hand, as an evaluation would leave them."""
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,8 @@ METRICS = {
 }
 LEVELS = {"mae": (24, 36), "ssim": (0.74, 0.6), "lpips-alex": (0.12, 0.3)}  # good, poor
 
+drawn_pair = functools.cache(draw_pair)
+
 
 @dataclass
 class Drawn:
@@ -30,7 +33,7 @@ class Drawn:
     reads: list = field(default_factory=list)
 
     def pair(self, row):
-        return draw_pair(row % 12, size=self.size)
+        return drawn_pair(row % 12, size=self.size)
 
     def photos(self, rows):
         return self._read("photo", rows, lambda row: self.pair(row)[1])
