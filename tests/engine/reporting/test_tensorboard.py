@@ -90,9 +90,9 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
     write(batch(3))  # again
     first, second = opened
     assert first.calls[0] == ("open", "tensorboard", 3)
-    assert ("batch loss/generator", 1.0, 3) in first.calls
-    assert ("epoch loss/generator", 2.0, 3) in first.calls
-    assert ("held out/mae", 20.0, 3) in first.calls
+    assert ("batch/generator_loss", 1.0, 3) in first.calls
+    assert ("epoch/generator_loss", 2.0, 3) in first.calls
+    assert ("validation/scores/mae", 20.0, 3) in first.calls
     assert ("samples", (4, 6, 3), 3, "HWC") in first.calls
     assert first.calls[-2:] == ["flush", "close"]
     assert second.calls[0] == ("open", "tensorboard", 3)
@@ -109,14 +109,14 @@ def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
     write(Note("nothing to write"))
     write.close()
     scalars, pictures = written()
-    assert scalars["batch loss/generator"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
-    assert scalars["generator's losses/adversarial"][-1] == (4, 2.0)
-    assert scalars["discriminator/real_accuracy"][0] == (1, 0.75)
-    assert scalars["epoch/rate"] == [(3, 0.25)]
-    assert scalars["held out/ssim"] == [(3, 0.5)]
-    assert scalars["held out/score"] == [(3, 0.25)]
-    assert scalars["training pairs/ssim"] == [(3, 0.625)]
-    assert "held out/diversity" not in scalars
+    assert scalars["batch/generator_loss"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
+    assert scalars["batch/parts/adversarial"][-1] == (4, 2.0)
+    assert scalars["batch/judging/real_accuracy"][0] == (1, 0.75)
+    assert scalars["epoch/lr"] == [(3, 0.25)]
+    assert scalars["validation/scores/ssim"] == [(3, 0.5)]
+    assert scalars["validation/score"] == [(3, 0.25)]
+    assert scalars["validation/training_scores/ssim"] == [(3, 0.625)]
+    assert "validation/diversity" not in scalars
     (picture,) = pictures["samples"]
     assert (picture.step, picture.height, picture.width) == (3, 4, 6)
 
@@ -131,7 +131,7 @@ def test_steps_that_are_trained_again_replace_the_old_ones(tmp_path, written):
         resumed(batch(step, loss=2.0 if step == 4 else 3.0))
     resumed.close()
     killed.close()
-    losses = written()[0]["batch loss/generator"]
+    losses = written()[0]["batch/generator_loss"]
     assert losses == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 3.0), (6, 3.0)]
 
 
@@ -140,7 +140,7 @@ def test_a_run_is_written_where_its_settings_ask_for_it(tiny, dataset, tmp_path,
     config = settings.merge(tiny, {"run": {"tensorboard": True}})
     result = train(config, dataset, run_dir=tmp_path / "run", device=cpu, reporter=told.append)
     scalars, pictures = written(tmp_path / "run")
-    steps = [step for step, _ in scalars["batch loss/generator"]]
+    steps = [step for step, _ in scalars["batch/generator_loss"]]
     batches = [event for event in told if isinstance(event, BatchTrained)]
     assert steps == list(range(1, len(batches) + 1))
     assert len(batches) * config.data.batch_size == result.images_seen

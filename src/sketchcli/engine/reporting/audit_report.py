@@ -50,15 +50,7 @@ def write(
             for row, found in list(by_pair.items())[:WORST]
         ],
         contacts=[(names[row], *pair_pictures(row)) for row in contacts],
-        checks=[
-            (
-                ", ".join(TITLES[kind] for kind in check.kinds),
-                sum(audit.counts.get(kind, 0) for kind in check.kinds),
-                check,
-            )
-            for check in audit.checks
-        ],
-        by_kind={kind: [f for f in audit.findings if f.kind == kind] for kind in audit.counts},
+        found=[sum(audit.counts.get(kind, 0) for kind in check.kinds) for check in audit.checks],
         left_out=left_out,
         repeated=repeated,
         most_rows=ROWS,

@@ -20,7 +20,7 @@ from sketchcli.engine.reporting.evidence import (
     value_of,
 )
 from sketchcli.engine.results import EvalResult, Figure, PredictorScore
-from sketchcli.engine.wording import counted, joined, number
+from sketchcli.engine.wording import number
 
 NAME, ROC, HISTOGRAMS = "report.html", "roc.png", "histograms.png"
 SIGNS = {"good": "✓", "warning": "≈", "error": "✗"}
@@ -42,7 +42,9 @@ def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
         verdicts=verdicts(result),
         scale=lambda metric: _scale(metric, result),
         gallery=gallery.compose(result, evidence),
-        gaps=_gaps(result),
+        title_of=lambda metric: title(metric, result),
+        value_of=value_of,
+        signs=SIGNS,
         roc=roc,
         histograms=bars,
         protocol={"real photos": result.real} | sources | result.protocol,
@@ -61,23 +63,6 @@ def _scale(metric: str, result: EvalResult) -> Callable[[float], str]:
         return f"{4 + 92 * share:.1f}"
 
     return place
-
-
-def _gaps(result: EvalResult) -> list[dict[str, object]]:
-    """Return the scores on training pairs next to those on these pairs."""
-    return [
-        {
-            "method": score.predictor,
-            "metric": name,
-            "title": title(name, result),
-            "training": training,
-            "value": value,
-            "gap": None if value is None else value - training,
-        }
-        for score in result.scores
-        for name, training in score.on_training.items()
-        for value in (value_of(score, name),)
-    ]
 
 
 # The charts of the report.
@@ -126,73 +111,53 @@ def _outlines(metric: str, evidence: Evidence) -> list[Line]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence on the result of a method, and its mark: good | warning | error."""
+    """How a method stands against the best baseline, by the titles of the leading metrics."""
 
-    sentence: str
-    mark: str
+    score: PredictorScore
+    better: list[str]
+    worse: list[str]
+    unsure: list[str]  # the confidence intervals overlap, or one is unknown
+    values: list[str]  # titles and scores
 
     @property
-    def sign(self) -> str:
-        """The mark as a character."""
-        return SIGNS[self.mark]
+    def mark(self) -> str:
+        """Good only if it wins mostly and loses nowhere: good | warning | error."""
+        won, lost = len(self.better), len(self.worse)
+        if lost > won or (self.score.trained_on and won + lost + len(self.unsure)):
+            return "error"
+        return "good" if won > lost + len(self.unsure) and not lost else "warning"
 
 
 def verdicts(result: EvalResult) -> list[Verdict]:
     """Return one verdict on each model or folder, in the order of their mean rank."""
-    if not contenders(result):
-        return [Verdict("Only baselines were scored; there is no model to evaluate.", "warning")]
     metrics = leading(result)
-    ordered = sorted(contenders(result), key=lambda score: _mean_rank(score, metrics))
-    return [_verdict(score, result) for score in ordered]
 
+    def mean_rank(score: PredictorScore) -> float:
+        ranks = [score.figures[name].rank for name in metrics if name in score.figures]
+        known = [rank for rank in ranks if rank is not None]
+        return sum(known) / len(known) if known else float("inf")
 
-def _mean_rank(score: PredictorScore, metrics: list[str]) -> float:
-    ranks = [score.figures[name].rank for name in metrics if name in score.figures]
-    known = [rank for rank in ranks if rank is not None]
-    return sum(known) / len(known) if known else float("inf")
+    return [_verdict(score, result) for score in sorted(contenders(result), key=mean_rank)]
 
 
 def _verdict(score: PredictorScore, result: EvalResult) -> Verdict:
-    """Compare a method with the best baseline: good only if it wins mostly and loses nowhere."""
-    standing: dict[str, list[str]] = {"better": [], "worse": [], "unsure": []}
+    found = Verdict(score, [], [], [], [])
     for metric in leading(result):
-        found = _standing(score, metric, result)
-        if found is not None:
-            standing[found].append(title(metric, result))
-    count, better, worse = sum(map(len, standing.values())), standing["better"], standing["worse"]
-    if not count:
-        scored = f"“{score.predictor}” was scored on {counted(result.count, 'image')}"
-        return Verdict(f"{scored}: {_values(score, result)}.", "warning")
-    sentence = _comparison(score.predictor, standing, result.count)
-    if score.trained_on:
-        learnt = f"the model was trained on {score.trained_on:,} of these images"
-        return Verdict(f"{sentence} However, {learnt}, so this is not a fair test.", "error")
-    if len(worse) > len(better):
-        return Verdict(sentence, "error")
-    return Verdict(sentence, "good" if not worse and len(better) > count / 2 else "warning")
-
-
-def _values(score: PredictorScore, result: EvalResult) -> str:
-    known = [name for name in leading(result) if value_of(score, name) is not None]
-    values = (f"{title(name, result)} {number(value_of(score, name))}" for name in known)
-    return joined(values) if known else "no score could be computed"
-
-
-def _standing(score: PredictorScore, metric: str, result: EvalResult) -> str | None:
-    """Compare a score with the best baseline's: better | worse | unsure; None if one is missing."""
-    sign = 1 if result.metrics[metric].direction == "higher" else -1
-    baselines = [
-        (sign * value, other.figures[metric])
-        for other in result.scores
-        if other.kind == BASELINE and (value := value_of(other, metric)) is not None
-    ]
-    mine = value_of(score, metric)
-    if mine is None or not baselines:
-        return None
-    value, best = max(baselines, key=lambda baseline: baseline[0])
-    if _overlap(score.figures[metric], best):
-        return "unsure"
-    return "better" if sign * mine > value else "worse"
+        name, mine = title(metric, result), value_of(score, metric)
+        sign = 1 if result.metrics[metric].direction == "higher" else -1
+        baselines = [
+            (sign * value, other.figures[metric])
+            for other in result.scores
+            if other.kind == BASELINE and (value := value_of(other, metric)) is not None
+        ]
+        if mine is not None:
+            found.values.append(f"{name} {number(mine)}")
+        if mine is not None and baselines:
+            value, best = max(baselines, key=lambda baseline: baseline[0])
+            is_sure = not _overlap(score.figures[metric], best)
+            sure = found.better if sign * mine > value else found.worse
+            (sure if is_sure else found.unsure).append(name)
+    return found
 
 
 def _overlap(figure: Figure, other: Figure) -> bool:
@@ -200,27 +165,3 @@ def _overlap(figure: Figure, other: Figure) -> bool:
     if figure.low is None or figure.high is None or other.low is None or other.high is None:
         return True
     return figure.low <= other.high and other.low <= figure.high
-
-
-def _comparison(name: str, standing: dict[str, list[str]], images: int) -> str:
-    better, worse, unsure = standing["better"], standing["worse"], standing["unsure"]
-    count = len(better) + len(worse) + len(unsure)
-    whole = counted(count, "leading metric")
-    start = f"On {counted(images, 'image')}, “{name}”"
-    beaten = f"On {joined(better)} it clearly beats the best baseline."
-    lost = f"On {joined(worse)} it is clearly worse."
-    if len(worse) > len(better):
-        said = [f"{start} is clearly worse than the best baseline on {_of(worse, whole, count)}."]
-        said += [beaten] if better else []
-    elif better:
-        said = [f"{start} clearly beats the best baseline on {_of(better, whole, count)}."]
-        said += [lost] if worse else []
-    else:
-        said = [f"{start} does not clearly beat the best baseline on any of {whole}."]
-    said += [f"On {joined(unsure)} the difference may be due to chance."] if unsure else []
-    return " ".join(said)
-
-
-def _of(metrics: list[str], whole: str, count: int) -> str:
-    share = f"all {whole}" if len(metrics) == count else f"{len(metrics)} of {whole}"
-    return f"{share}: {joined(metrics)}"

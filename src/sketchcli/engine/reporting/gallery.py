@@ -5,7 +5,7 @@ before baselines, and the leading metrics before the others.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,6 @@ from sketchcli.engine.reporting.evidence import BASELINE, Evidence, leading
 from sketchcli.engine.reporting.web_page import jpeg
 from sketchcli.engine.results import EvalResult
 from sketchcli.engine.wording import number
-from sketchcli.images import Pixels
 
 SHOWN = 20  # number of best images, and of worst images
 MOST_PICTURES = 1000
@@ -34,37 +33,23 @@ class Choice:
 
     predictor: int
     metric: str
-    best: tuple[int, ...]
-    worst: tuple[int, ...]
-
-    def keys(self, *, has_sketches: bool) -> set[Key]:
-        """Return the keys of the images that are needed to show the rows."""
-        sources = (self.predictor, _PHOTO, *((_SKETCH,) if has_sketches else ()))
-        return {(source, row) for source in sources for row in (*self.best, *self.worst)}
+    best: list[int]
+    worst: list[int]
+    keys: set[Key]  # the images that are needed to show the rows
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """The images and values that the page's script shows."""
+def compose(result: EvalResult, evidence: Evidence) -> dict[str, Any]:
+    """Choose the images, read and encode them; return the JSON data that the page's script shows.
 
-    data: dict[str, Any]  # JSON data, which `evaluation.js` describes
-    shown: int  # number of combinations of method and metric in `data`
-    wanted: int  # number of combinations without the limits on the size
-
-
-def compose(result: EvalResult, evidence: Evidence) -> Gallery:
-    """Choose the images, read and encode them."""
-    has_sketches = evidence.reference.read_sketches is not None
-
-    def keys(choice: Choice) -> set[Key]:
-        return choice.keys(has_sketches=has_sketches)
-
+    `shown` and `wanted` are the numbers of combinations of method and metric in the data, and
+    without the limits on the size; `evaluation.js` describes the rest.
+    """
     wanted = choices(result, evidence)
-    planned = _affordable(wanted, keys, lambda _: 1, MOST_PICTURES)
-    pictures = _read(evidence, {key for choice in planned for key in keys(choice)})
-    kept = _affordable(planned, lambda choice: {pictures[key] for key in keys(choice)}, len, BUDGET)
-    shown = {key: pictures[key] for choice in kept for key in sorted(keys(choice))}
-    return Gallery(_data(result, evidence, kept, shown), len(kept), len(wanted))
+    planned = _affordable(wanted, lambda choice: choice.keys, lambda _: 1, MOST_PICTURES)
+    images = _read(evidence, set().union(*(choice.keys for choice in planned)))
+    kept = _affordable(planned, lambda choice: {images[key] for key in choice.keys}, len, BUDGET)
+    needed = {key: images[key] for choice in kept for key in sorted(choice.keys)}
+    return _data(result, evidence, kept, needed) | {"shown": len(kept), "wanted": len(wanted)}
 
 
 def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
@@ -72,29 +57,30 @@ def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
     first = leading(result)
     known = [name for name in evidence.metrics if name in result.metrics]
     metrics = sorted(known, key=lambda name: first.index(name) if name in first else len(first))
-    predictors = range(len(evidence.predictors))
-    is_baseline = [evidence.predictors[index].kind == BASELINE for index in predictors]
-    ordered = (
-        (predictor, metric)
-        for kind in (False, True)
+    found = (
+        _choice(index, metric, result, evidence)
+        for is_baseline in (False, True)
         for metric in metrics
-        for predictor in predictors
-        if is_baseline[predictor] == kind
+        for index, predictor in enumerate(evidence.predictors)
+        if (predictor.kind == BASELINE) == is_baseline
     )
-    found = (_choice(result, evidence, predictor, metric) for predictor, metric in ordered)
     return [choice for choice in found if choice.best]
 
 
-def _choice(result: EvalResult, evidence: Evidence, predictor: int, metric: str) -> Choice:
+def _choice(predictor: int, metric: str, result: EvalResult, evidence: Evidence) -> Choice:
     values = evidence.measured[predictor].values.get(metric, np.empty(0))
     sign = -1 if result.metrics[metric].direction == "higher" else 1
     order = np.argsort(sign * values, kind="stable")
-    rows = [int(row) for row in order[np.isfinite(values[order])]]
-    return Choice(predictor, metric, tuple(rows[:SHOWN]), tuple(rows[::-1][:SHOWN]))
+    rows = order[np.isfinite(values[order])].tolist()
+    best, worst = rows[:SHOWN], rows[::-1][:SHOWN]
+    has_sketches = evidence.reference.read_sketches is not None
+    sources = (predictor, _PHOTO, *((_SKETCH,) if has_sketches else ()))
+    keys = {(source, row) for source in sources for row in (*best, *worst)}
+    return Choice(predictor, metric, best, worst, keys)
 
 
 def _affordable(
-    wanted: Iterable[Choice],
+    wanted: Sequence[Choice],
     items: Callable[[Choice], set[Item]],
     price: Callable[[Item], int],
     budget: int,
@@ -112,13 +98,17 @@ def _affordable(
 
 
 def _read(evidence: Evidence, keys: set[Key]) -> dict[Key, str]:
-    side = _side(len(keys))
+    """Read and encode images at a size that keeps this number of them below the budget."""
+    affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, len(keys))))
+    side = min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
     found = {}
     for source in sorted({source for source, _ in keys}):
         read = _reader(evidence, source)
         for rows in _runs(sorted(row for other, row in keys if other == source)):
             for row, pixels in zip(rows, read(rows), strict=True):
-                found[source, row] = jpeg(_plain(pixels), side)
+                # A grey image without colour channels is smaller.
+                is_grey = (pixels == pixels[..., :1]).all()
+                found[source, row] = jpeg(pixels[..., 0].copy() if is_grey else pixels, side)
     return found
 
 
@@ -139,57 +129,39 @@ def _runs(rows: Sequence[int]) -> Iterator[range]:
             start = end
 
 
-def _side(pictures: int) -> int:
-    """Return the longest side in pixels that keeps this number of images below the budget."""
-    affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, pictures)))
-    return min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
-
-
-def _plain(pixels: Pixels) -> Pixels:
-    # A grey image without colour channels is smaller.
-    return pixels[..., 0].copy() if (pixels == pixels[..., :1]).all() else pixels
-
-
 def _data(
-    result: EvalResult, evidence: Evidence, kept: Sequence[Choice], pictures: dict[Key, str]
+    result: EvalResult, evidence: Evidence, kept: Sequence[Choice], images: dict[Key, str]
 ) -> dict[str, Any]:
-    place = {content: index for index, content in enumerate(dict.fromkeys(pictures.values()))}
-    number_of = {key: place[content] for key, content in pictures.items()}
-    rows = sorted({row for source, row in pictures if source == _PHOTO})
-    metrics = dict.fromkeys(choice.metric for choice in kept)
+    place = {content: index for index, content in enumerate(dict.fromkeys(images.values()))}
+    numbers = {key: place[content] for key, content in images.items()}
+    infos = {choice.metric: result.metrics[choice.metric] for choice in kept}
+    rows = {
+        row: {
+            "id": evidence.reference.ids[row],
+            "sketch": numbers.get((_SKETCH, row)),
+            "photo": numbers[_PHOTO, row],
+        }
+        for row in sorted({row for source, row in images if source == _PHOTO})
+    }
+    predictors: dict[int, dict[str, Any]] = {}
+    for choice in sorted(kept, key=lambda choice: choice.predictor):
+        own = predictors.setdefault(
+            choice.predictor,
+            {
+                "name": evidence.predictors[choice.predictor].name,
+                "pictures": {row: n for (s, row), n in numbers.items() if s == choice.predictor},
+                "shown": {},
+            },
+        )
+        values = evidence.measured[choice.predictor].values[choice.metric].tolist()
+        own["shown"][choice.metric] = {
+            "best": [(row, number(values[row])) for row in choice.best],
+            "worst": [(row, number(values[row])) for row in choice.worst],
+        }
     return {
         "size": list(evidence.reference.size),
         "pictures": list(place),
-        "metrics": {
-            name: [result.metrics[name].title, result.metrics[name].direction] for name in metrics
-        },
-        "rows": {
-            row: {
-                "id": evidence.reference.ids[row],
-                "sketch": number_of.get((_SKETCH, row)),
-                "photo": number_of[_PHOTO, row],
-            }
-            for row in rows
-        },
-        "predictors": [
-            {
-                "name": predictor.name,
-                "pictures": {row: n for (source, row), n in number_of.items() if source == index},
-                "shown": {
-                    choice.metric: _listed(choice, evidence)
-                    for choice in kept
-                    if choice.predictor == index
-                },
-            }
-            for index, predictor in enumerate(evidence.predictors)
-            if any(choice.predictor == index for choice in kept)
-        ],
-    }
-
-
-def _listed(choice: Choice, evidence: Evidence) -> dict[str, list[tuple[int, str]]]:
-    values = evidence.measured[choice.predictor].values[choice.metric]
-    return {
-        "best": [(row, number(float(values[row]))) for row in choice.best],
-        "worst": [(row, number(float(values[row]))) for row in choice.worst],
+        "metrics": {name: [info.title, info.direction] for name, info in infos.items()},
+        "rows": rows,
+        "predictors": list(predictors.values()),
     }

@@ -10,12 +10,11 @@ from sketchcli import images, registry
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.reporting.charts import Chart, Line, write_png
 from sketchcli.engine.reporting.evidence import LEADING
-from sketchcli.engine.wording import counted, number
+from sketchcli.engine.wording import number
 
 SAMPLES = 12  # maximum number of sample sheets that are shown
 POINTS = 200  # maximum per curve: a long run has more epochs than a chart has pixels
 Item = TypeVar("Item")
-Points = Sequence[tuple[float, float]]  # epoch, value
 Log = Sequence[Mapping[str, Any]]  # lines of `log.jsonl`
 Figures = Mapping[str, Mapping[str, float]]  # method -> metric -> held-out mean; the model first
 
@@ -33,20 +32,20 @@ def write(
     figures: Figures,
 ) -> None:
     """Write the page, whole or not at all."""
-    mark, sentence = verdict(log, figures)
+    findings = [line for line in log if line["kind"] == "finding"]
     sheets = reversed(thinned(samples, SAMPLES))
     web_page.write(
         path,
         "run.html",
         title=name,
-        mark=mark,
-        sentence=sentence,
+        wins=wins(figures) if len(figures) > 1 else None,
         about=facts,
         metrics=_metrics(figures),
         figures=_formatted(figures),
         samples=[(sheet.stem, images.read_rgb(sheet)) for sheet in sheets],
         charts=charts(log),
-        findings=[line for line in log if line["kind"] == "finding"],
+        findings=findings,
+        found=dict.fromkeys(line["name"].replace("-", " ") for line in findings),
         command=command,
         settings=settings,
         environment=environment,
@@ -80,28 +79,14 @@ def write_curves(path: Path, log: Log) -> None:
     write_png(path, charts(log)[:2])
 
 
-def verdict(log: Log, figures: Figures) -> tuple[str, str]:
-    """Return a mark (good or warning) and what the doctor and the baselines say about the run.
+def wins(figures: Figures) -> tuple[int, int]:
+    """Return on how many metrics the model beats all baselines, and of how many to look at first.
 
-    There are too few held-out pairs for confidence intervals, so a model must be better than all
-    baselines on more than half of the metrics that are looked at first.
+    There are too few held-out pairs for confidence intervals, so any difference counts.
     """
-    found = [line["name"].replace("-", " ") for line in log if line["kind"] == "finding"]
-    names = ", ".join(dict.fromkeys(found))
-    said = (
-        f"The training doctor found: {names}"
-        if found
-        else ("The training doctor found no problems")
-    )
-    if len(figures) < 2:
-        return ("warning" if found else "good"), said
     model, *baselines = figures.values()
     compared = [metric for metric in LEADING if metric in model]
-    better = sum(_beats(metric, model, baselines) for metric in compared)
-    is_good = not found and better > len(compared) / 2
-    wins = f"{better} of {counted(len(compared), 'metric')}"
-    sentence = f"{said}. On held-out pairs, the model beats all baselines on {wins}"
-    return ("good" if is_good else "warning"), sentence
+    return sum(_beats(metric, model, baselines) for metric in compared), len(compared)
 
 
 def _beats(
@@ -120,59 +105,57 @@ def _formatted(figures: Figures) -> dict[str, list[str]]:
     return {name: [number(values[m]) for m in metrics] for name, values in figures.items()}
 
 
+# Title -> line -> kind of the log's lines, and the keys of the value in them.
+_SCORES = {"Mean absolute error (0-255)": "mae", "SSIM": "ssim", "LPIPS": "lpips-alex"}
+_CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Losses": {
+        "generator": ("epoch", "generator_loss"),
+        "discriminator": ("epoch", "discriminator_loss"),
+    },
+    **{
+        title: {
+            "held-out": ("held-out", "scores", metric),
+            "training": ("validation", "training_scores", metric),
+        }
+        for title, metric in _SCORES.items()
+    },
+    "Generator losses, unweighted": {},
+    "Accuracy of the discriminator": {
+        "on real photos": ("epoch", "judging", "real_accuracy"),
+        "on generated photos": ("epoch", "judging", "fake_accuracy"),
+    },
+    "Overfitting: mean sign of the discriminator's logits": {
+        "training photos": ("epoch", "judging", "real_sign"),
+        "held-out photos": ("held-out", "real_sign_held_out"),
+    },
+    "Discriminator augmentation strength (ADA)": {"strength": ("epoch", "strength")},
+    "Learning rate": {"generator": ("epoch", "lr")},
+    "Images per second": {"speed": ("epoch", "images_per_second")},
+}
+
+
 def charts(log: Log) -> list[Chart]:
     """Return a chart for everything that was logged once per epoch or validation."""
-    epochs = [line for line in log if line["kind"] == "epoch"]
-    measured = [line for line in log if line["kind"] == "validation"]
-    parts = dict.fromkeys(name for line in epochs for name in line.get("parts", {}))
-    own = [name for name in parts if name != "gradient_norm"]
-    held_out = [line for line in measured if line["is_held_out"]]
-
-    def scores(key: str) -> dict[str, Points]:
-        return {
-            "held-out": _points(held_out, "scores", key),
-            "training": _points(measured, "training_scores", key),
-        }
-
-    lines: dict[str, dict[str, Points]] = {
-        "Losses": {
-            "generator": _points(epochs, "generator_loss"),
-            "discriminator": _points(epochs, "discriminator_loss"),
-        },
-        "Mean absolute error (0-255)": scores("mae"),
-        "SSIM": scores("ssim"),
-        "LPIPS": scores("lpips-alex"),
-        "Generator losses, unweighted": {name: _points(epochs, "parts", name) for name in own},
-        "Accuracy of the discriminator": {
-            "on real photos": _points(epochs, "judging", "real_accuracy"),
-            "on generated photos": _points(epochs, "judging", "fake_accuracy"),
-        },
-        "Overfitting: mean sign of the discriminator's logits": {
-            "training photos": _points(epochs, "judging", "real_sign"),
-            "held-out photos": _points(measured, "real_sign_held_out"),
-        },
-        "Discriminator augmentation strength (ADA)": {"strength": _points(epochs, "strength")},
-        "Learning rate": {"generator": _points(epochs, "lr")},
-        "Images per second": {"speed": _points(epochs, "images_per_second")},
-    }
-    drawn = (_chart(title, named) for title, named in lines.items())
-    return [chart for chart in drawn if chart.lines]
+    parts = dict.fromkeys(name for line in log for name in line.get("parts", {}))
+    own = {name: ("epoch", "parts", name) for name in parts if name != "gradient_norm"}
+    drawn = []
+    for title, named in (_CHARTS | {"Generator losses, unweighted": own}).items():
+        found = {name: _points(log, *keys) for name, keys in named.items()}
+        lines = [
+            Line(f"{name} {number(points[-1][1])}", np.array(thinned(points, POINTS)), index)
+            for index, (name, points) in enumerate(found.items())
+            if points
+        ]
+        drawn += [Chart(title, lines, "epoch", has_whole_steps=True)] if lines else []
+    return drawn
 
 
-def _chart(title: str, named: Mapping[str, Points]) -> Chart:
-    lines = [
-        Line(f"{name} {number(points[-1][1])}", np.array(thinned(points, POINTS)), index)
-        for index, (name, points) in enumerate(named.items())
-        if points
-    ]
-    return Chart(title, lines, x_label="epoch", has_whole_steps=True)
-
-
-def _points(lines: Log, *keys: str) -> Points:
-    """Return (epoch, value) of the lines that have the value under these nested keys."""
+def _points(log: Log, kind: str, *keys: str) -> list[tuple[float, float]]:
+    """Return (epoch, value) of the lines of a kind that have the value under these nested keys."""
     found = []
-    for line in lines:
-        value: Any = line
+    for line in log:
+        is_held_out = kind == "held-out" and line.get("is_held_out", False)
+        value: Any = line if is_held_out or line["kind"] == kind else None
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
         if isinstance(value, int | float):

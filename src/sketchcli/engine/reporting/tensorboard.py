@@ -1,6 +1,7 @@
 """A run's losses, scores and sample sheets for TensorBoard, if it is installed."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from sketchcli.engine.events import BatchTrained, EpochTrained, Event, Reporter,
 from sketchcli.errors import UsageError
 
 FOLDER = "tensorboard"  # subfolder of the run's folder
+KINDS = {BatchTrained: "batch", EpochTrained: "epoch", Validated: "validation"}
+POSITIONS = {"epoch", "epochs", "batch", "batches"}  # numbers of an event that are no values
 
 
 @contextlib.contextmanager
@@ -27,10 +30,11 @@ def also_written(reporter: Reporter, folder: Path, *, is_wanted: bool) -> Iterat
 
 
 class EventsWriter:
-    """A reporter that writes the values of every batch, epoch and validation, and the samples.
+    """A reporter that writes the numbers of every batch, epoch and validation, and the samples.
 
-    The step is the number of batches so far. A run that is resumed, or that returns to an earlier
-    training state, trains some batches again; their old values are purged from TensorBoard.
+    A number has the name that it has in `log.jsonl`, such as `validation/scores/ssim`. The step is
+    the number of batches so far. A run that is resumed, or that returns to an earlier training
+    state, trains some batches again; their old values are purged from TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,25 +45,23 @@ class EventsWriter:
                 "TensorBoard is not installed",
                 hint="run: pipx inject sketch2img tensorboard, or remove --tensorboard",
             ) from error
-        self.open = SummaryWriter
-        self.folder = folder
+        self.open, self.folder = SummaryWriter, folder
         self.writer: SummaryWriter | None = None
         self.step = 0
 
     def __call__(self, event: Event) -> None:
-        """Write the values of an event; before the first batch there is no step, so skip them."""
+        """Write an event of these kinds; before the first batch there is no step, so skip them."""
         if isinstance(event, BatchTrained):
             self.begin_step((event.epoch - 1) * event.batches + event.batch)
-        if self.writer is None:
+        kind = KINDS.get(type(event))
+        if self.writer is None or kind is None:
             return
-        for group, values in _scalars(event).items():
-            for name, value in values.items():
-                if value is not None:
-                    self.writer.add_scalar(f"{group}/{name}", value, self.step)
+        for tag, value in _numbers(kind, dataclasses.asdict(event)):
+            self.writer.add_scalar(tag, value, self.step)
         if isinstance(event, Validated) and (self.folder / event.sample).is_file():
             sheet = images.read_rgb(self.folder / event.sample)
             self.writer.add_image("samples", sheet, self.step, dataformats="HWC")
-        if isinstance(event, EpochTrained | Validated):
+        if not isinstance(event, BatchTrained):
             self.writer.flush()
 
     def begin_step(self, step: int) -> None:
@@ -76,31 +78,9 @@ class EventsWriter:
             self.writer = None
 
 
-def _scalars(event: Event) -> dict[str, Mapping[str, float | None]]:
-    """Return the values of an event by group and name; other kinds of events have none."""
-    if isinstance(event, BatchTrained):
-        return {
-            "batch loss": _losses(event),
-            "generator's losses": event.parts,
-            "discriminator": event.judging,
-            "batch": {"augmentation": event.strength, "skipped": len(event.skipped)},
-        }
-    if isinstance(event, EpochTrained):
-        about = {"img per s": event.images_per_second, "rate": event.lr}
-        about |= {"memory in MB": event.memory_mb, "height": event.size[0]}
-        return {"epoch loss": _losses(event), "epoch": about}
-    if isinstance(event, Validated):
-        signs = {
-            "colour shift": event.colour_shift,
-            "diversity": event.diversity,
-            "sketch use": event.sketch_use,
-            "real sign": event.real_sign_held_out,
-        }
-        whose = "held out" if event.is_held_out else "looked at"
-        scores = event.scores | {"score": event.score} | signs
-        return {whose: scores, "training pairs": event.training_scores}
-    return {}
-
-
-def _losses(event: BatchTrained | EpochTrained) -> dict[str, float]:
-    return {"generator": event.generator_loss, "discriminator": event.discriminator_loss}
+def _numbers(tag: str, values: Mapping[str, object]) -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(f"{tag}/{name}", value)
+        elif isinstance(value, int | float) and name not in POSITIONS:
+            yield f"{tag}/{name}", value
