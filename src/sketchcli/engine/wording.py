@@ -12,12 +12,12 @@ def number(value: float | None) -> str:
     """Format a number with about three significant digits; None, NaN and infinity become a dash.
 
     >>> [number(value) for value in (0.7412, 23.68, -3.05, 1234.5, 0, 0.00923, None)]
-    ['0.741', '23.7', '-3.05', '1,234', '0.000', '0.0092', '-']
+    ['0.741', '23.7', '-3.05', '1,234', '0.000', '0.00923', '-']
     """
     if value is None or not isfinite(value):
         return NOTHING
     if 0 < abs(value) < 0.01:
-        return f"{value:.2g}"
+        return f"{value:.3g}"
     return f"{value:,.{_decimals(value)}f}"
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -231,7 +232,7 @@ def test_a_picture_is_stored_once(evaluation, written):
     result, evidence, drawn = evaluation(24)
     mean = replace(evidence.predictors[1], read=drawn.photos)  # pictures that are there already
     page = written(result, replace(evidence, predictors=(evidence.predictors[0], mean)))
-    pictures = album(page)["pictures"]
+    pictures = album(page)["images"]
     assert len(set(pictures)) == len(pictures) == 24 + 2 * 12  # 12 faces are drawn twice
 
 
@@ -310,6 +311,14 @@ def test_the_policy_names_the_style_and_the_script_that_are_there(evaluation, wr
         (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in Outline(page).policy
+
+
+def test_only_our_style_script_and_charts_are_not_escaped():
+    templates = resources.files("sketchcli.engine.reporting").joinpath("templates").iterdir()
+    text = "".join(path.read_text(encoding="utf-8") for path in templates)
+    unescaped = re.findall(r"\{\{ ([^{}]+)\|safe", text)
+    assert sorted(unescaped) == ["drawn.svg()", "script", "style"]
+    assert "autoescape" not in text
 
 
 def test_nothing_that_a_stranger_named_gets_out_of_its_place(evaluation, written):

@@ -148,6 +148,7 @@ def _for_page(svg: str, description: str) -> str:
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
+        element.text, element.tail = (element.text or "").strip(), None
         element.attrib.pop("id", None)
         for rule in filter(None, element.attrib.pop("style", "").split(";")):
             name, _, value = rule.strip().partition(": ")

@@ -18,7 +18,7 @@ from sketchcli.engine.results import EvalResult
 from sketchcli.engine.wording import number
 
 SHOWN = 20  # number of best images, and of worst images
-MOST_PICTURES = 1000
+MOST_IMAGES = 1000
 BUDGET = 7_000_000  # characters of encoded images
 SMALLEST_SIDE, LARGEST_SIDE = 128, 256  # pixels of a stored image, unless it is smaller
 _CHARACTERS_PER_PIXEL = 0.6  # measured on portraits of 128 px as JPEG in base64
@@ -45,7 +45,7 @@ def compose(result: EvalResult, evidence: Evidence) -> dict[str, Any]:
     without the limits on the size; `evaluation.js` describes the rest.
     """
     wanted = choices(result, evidence)
-    planned = _affordable(wanted, lambda choice: choice.keys, lambda _: 1, MOST_PICTURES)
+    planned = _affordable(wanted, lambda choice: choice.keys, lambda _: 1, MOST_IMAGES)
     images = _read(evidence, set().union(*(choice.keys for choice in planned)))
     kept = _affordable(planned, lambda choice: {images[key] for key in choice.keys}, len, BUDGET)
     needed = {key: images[key] for choice in kept for key in sorted(choice.keys)}
@@ -149,7 +149,7 @@ def _data(
             choice.predictor,
             {
                 "name": evidence.predictors[choice.predictor].name,
-                "pictures": {row: n for (s, row), n in numbers.items() if s == choice.predictor},
+                "images": {row: n for (s, row), n in numbers.items() if s == choice.predictor},
                 "shown": {},
             },
         )
@@ -160,7 +160,7 @@ def _data(
         }
     return {
         "size": list(evidence.reference.size),
-        "pictures": list(place),
+        "images": list(place),
         "metrics": {name: [info.title, info.direction] for name, info in infos.items()},
         "rows": rows,
         "predictors": list(predictors.values()),
