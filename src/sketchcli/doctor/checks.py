@@ -90,6 +90,7 @@ REQUIRED = {
     "platformdirs": VERBS,
     "safetensors": ("train", "generate", "eval"),
     "matplotlib": ("train", "eval"),
+    "jinja2": ("preprocess", "train", "eval"),
     "requests": ("fetch-data",),
     "urllib3": ("fetch-data",),
     "filelock": VERBS,

@@ -18,7 +18,7 @@ from typing import Any
 
 GIGA = 1e9
 TRIAL_SIZE = 128  # pixels; height and width of the trial sketch
-LIGHT = ("matplotlib.figure", "requests", "urllib3", "rich", "platformdirs", "filelock")
+LIGHT = ("matplotlib.figure", "jinja2", "requests", "urllib3", "rich", "platformdirs", "filelock")
 STANDING_ON_TORCH = ("safetensors.torch",)
 Facts = dict[str, Any]
 

@@ -60,10 +60,13 @@ def test_a_chart_is_the_same_whenever_it_is_drawn():
     assert chart.svg() == chart.svg()
 
 
-def test_a_single_point_is_a_dot():
-    *_, dot = paths(Chart("t", [Line("one", np.array([[1.0, 2.0]]), 3)]), 3)
+def test_a_single_point_is_a_dot(tmp_path):
+    chart = Chart("t", [Line("one", np.array([[1.0, 2.0]]), 3)])
+    *_, dot = paths(chart, 3)
     start, end = (float(x) for x in re.findall(r"[ML] ([\d.]+) [\d.]+", dot))
     assert start == end
+    write_png(tmp_path / "one.png", [chart])
+    assert colours(tmp_path / "one.png") > 100  # the legend has 88
 
 
 def test_a_long_curve_is_drawn_with_few_points(evaluation):

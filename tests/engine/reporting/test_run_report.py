@@ -79,7 +79,7 @@ def test_scores_on_training_pairs_are_not_called_held_out():
 
 
 def test_an_empty_log_has_no_charts_and_no_file(tmp_path, written):
-    assert run_report.charts([]) == []
+    assert list(run_report.charts([])) == []
     run_report.write_curves(tmp_path / "losses.png", [])
     assert not (tmp_path / "losses.png").exists()
     assert "Curves" not in written()

@@ -125,7 +125,7 @@ def _draw(axes: "Axes", line: Line) -> None:
     for x, y in dots:
         # A short line with round ends, because a marker would refer to another part of the SVG.
         axes.update_datalim([(x - 1, y), (x + 1, y)])
-        axes.plot([x, x + 1e-4], [y, y], linewidth=6, solid_capstyle="round", **look)
+        axes.plot([x, x + 1e-4], [y, y], linewidth=6, solid_capstyle="round", snap=False, **look)
 
 
 def _plain(name: str) -> str:

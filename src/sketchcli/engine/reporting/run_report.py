@@ -1,6 +1,7 @@
 """`report.html`, a run on one self-contained page, its curves, and its model card."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,10 +41,9 @@ def write(
         title=name,
         wins=wins(figures) if len(figures) > 1 else None,
         about=facts,
-        metrics=_metrics(figures),
-        figures=_formatted(figures),
+        figures=figures,
         samples=[(sheet.stem, images.read_rgb(sheet)) for sheet in sheets],
-        charts=charts(log),
+        charts=list(charts(log)),
         findings=findings,
         found=dict.fromkeys(line["name"].replace("-", " ") for line in findings),
         command=command,
@@ -59,24 +59,12 @@ def write_card(
 
     `about` is the metadata of the weights.
     """
-    data = about["dataset"]
-    said = {"licence": data["licence"], "terms": data["notice"], "citation": data["citation"]}
-    web_page.write(
-        path,
-        "model-card.md",
-        name=name,
-        about=about,
-        data=data,
-        terms={what: text for what, text in said.items() if text},
-        metrics=_metrics(figures),
-        figures=_formatted(figures),
-        command=command,
-    )
+    web_page.write(path, "model-card.md", name=name, about=about, figures=figures, command=command)
 
 
 def write_curves(path: Path, log: Log) -> None:
     """Plot the losses and the error on the validated pairs, if there are any."""
-    write_png(path, charts(log)[:2])
+    write_png(path, list(itertools.islice(charts(log), 2)))
 
 
 def wins(figures: Figures) -> tuple[int, int]:
@@ -94,15 +82,6 @@ def _beats(
 ) -> bool:
     sign = 1 if registry.load(registry.METRICS, metric).DIRECTION == "higher" else -1
     return all(sign * model[metric] > sign * other[metric] for other in baselines)
-
-
-def _metrics(figures: Figures) -> list[str]:
-    return list(next(iter(figures.values()))) if figures else []
-
-
-def _formatted(figures: Figures) -> dict[str, list[str]]:
-    metrics = _metrics(figures)
-    return {name: [number(values[m]) for m in metrics] for name, values in figures.items()}
 
 
 # Title -> line -> kind of the log's lines, and the keys of the value in them.
@@ -134,11 +113,10 @@ _CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def charts(log: Log) -> list[Chart]:
-    """Return a chart for everything that was logged once per epoch or validation."""
+def charts(log: Log) -> Iterator[Chart]:
+    """Yield a chart for everything that was logged once per epoch or validation."""
     parts = dict.fromkeys(name for line in log for name in line.get("parts", {}))
     own = {name: ("epoch", "parts", name) for name in parts if name != "gradient_norm"}
-    drawn = []
     for title, named in (_CHARTS | {"Generator losses, unweighted": own}).items():
         found = {name: _points(log, *keys) for name, keys in named.items()}
         lines = [
@@ -146,8 +124,8 @@ def charts(log: Log) -> list[Chart]:
             for index, (name, points) in enumerate(found.items())
             if points
         ]
-        drawn += [Chart(title, lines, "epoch", has_whole_steps=True)] if lines else []
-    return drawn
+        if lines:
+            yield Chart(title, lines, "epoch", has_whole_steps=True)
 
 
 def _points(log: Log, kind: str, *keys: str) -> list[tuple[float, float]]:
