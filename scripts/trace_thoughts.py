@@ -56,6 +56,7 @@ FOUNDATION = {
     "weights_header": "the checks that `checkpoint` makes first",
     "events": "the vocabulary of progress messages",
     "results": "the vocabulary of results",
+    "wording": "all numbers that people read are written by it",
     "runs": "all commands find models by it",
     "lookup": "all commands find datasets by it",
     "weights": "the path of the bundled model",

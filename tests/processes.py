@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 
-HEAVY = {"torch", "cv2", "numpy", "matplotlib", "torchmetrics", "requests"}
+HEAVY = {"torch", "cv2", "numpy", "matplotlib", "jinja2", "torchmetrics", "requests"}
 _TELLING = f"""
 import sys
 from sketchcli.cli.main import main

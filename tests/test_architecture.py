@@ -67,7 +67,8 @@ HOMES = {
     "cv2": ("sketchcli.images.opencv",),
     "safetensors": ("sketchcli.checkpoint",),
     "torchmetrics": (),  # the tests compare with it
-    "matplotlib": ("sketchcli.engine.reporting.sample_sheets", "sketchcli.engine.reporting.charts"),
+    "matplotlib": ("sketchcli.engine.reporting.charts",),
+    "jinja2": ("sketchcli.engine.reporting.web_page",),
     "click": (),
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
     "multiprocessing": (

@@ -89,13 +89,24 @@ def test_the_wheel_says_that_it_is_typed(wheel_files):
 
 def test_the_wheel_holds_every_module_and_the_licence(wheel_files):
     source = ROOT / "src"
-    modules = {PurePosixPath(path.relative_to(source)) for path in source.rglob("*.py")}
-    assert modules <= set(wheel_files)
+    found = [*source.rglob("*.py"), *source.rglob("templates/*")]
+    assert {PurePosixPath(path.relative_to(source)) for path in found} <= set(wheel_files)
     assert any(path.name == "LICENSE" for path in wheel_files)
 
 
 def test_the_wheel_holds_nothing_but_the_package(wheel_files):
-    allowed = {".py", ".typed", ".md", ".safetensors", ".json", ".toml", ".sha256", ".css", ".js"}
+    allowed = {
+        ".py",
+        ".typed",
+        ".md",
+        ".safetensors",
+        ".json",
+        ".toml",
+        ".sha256",
+        ".css",
+        ".js",
+        ".html",
+    }
     for path in wheel_files:
         room = path.parts[0]
         assert room == "sketchcli" or room.endswith((".dist-info", ".data")), path
@@ -120,6 +131,9 @@ def test_the_source_archive_holds_all_that_tests_need_and_nothing_else_that_is_l
         sizes = {m.name.partition("/")[2]: m.size for m in archive.getmembers() if m.isfile()}
     large = {name for name, size in sizes.items() if size > LARGE_BYTES}
     assert large == {"src/sketchcli/weights/bundled.safetensors"}
+    templates = "src/sketchcli/engine/reporting/templates"
+    for name in (f"{templates}/base.html", f"{templates}/evaluation.js"):
+        assert name in sizes, name
     for name in ("tests/conftest.py", "docs/reference/cli.md", "man/sketch2img.1", "Dockerfile"):
         assert name in sizes, name
     for name in ("CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "constraints-lowest.txt"):

@@ -16,6 +16,7 @@ import typer
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "sketchcli").rglob("*.py"))
+TEMPLATES = sorted((ROOT / "src" / "sketchcli").rglob("templates/*.html"))
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md")])
 
 # A phrase that is wrong in every context -> what to write.
@@ -67,7 +68,8 @@ def wrong_phrases(text: str) -> list[str]:
 
 
 def page_prose(text: str) -> str:
-    """Return a page without its code blocks, inline code, link targets and HTML comments."""
+    """Return a page without its code, link targets, HTML comments and template tags."""
+    text = re.sub(r"\{%.*?%\}", " ", text)
     text = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^(    |\t).*$", "", text, flags=re.MULTILINE)
     return re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+", " ", text, flags=re.DOTALL)
@@ -97,7 +99,7 @@ def test_the_source_has_no_wrong_phrase():
 def test_the_pages_have_no_wrong_phrase():
     found = [
         f"{path.relative_to(ROOT)} {wrong}"
-        for path in PAGES
+        for path in [*PAGES, *TEMPLATES]
         for wrong in wrong_phrases(page_prose(path.read_text(encoding="utf-8")))
     ]
     assert not found

@@ -68,14 +68,14 @@ def test_the_live_display_shows_epochs_batch_and_how_the_discriminator_did(displ
     assert line_of(lines, "2/10") == [
         "2/10",
         "mean",
-        "4.500",
-        "1.750",
+        "4.50",
+        "1.75",
         "85%",
         "80%",
         "+0.70",
         "14.2",
     ]
-    assert line_of(lines, "3/10") == ["3/10", "4/5", "5.000", "0.500", "85%", "80%", "+0.70"]
+    assert line_of(lines, "3/10") == ["3/10", "4/5", "5.00", "0.500", "85%", "80%", "+0.70"]
     assert "14/50" in line_of(lines, "batches")
     now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   memory 1.8 GB"
     assert now in [line.rstrip() for line in lines]
@@ -88,7 +88,7 @@ def test_on_a_wide_terminal_the_losses_parts_are_columns(display):
         live(event)
     lines = shown(live, 110)
     parts = ["0.810", "0.123", "0.450"]
-    assert line_of(lines, "2/10")[2:7] == ["4.500", "1.750", *parts]
+    assert line_of(lines, "2/10")[2:7] == ["4.50", "1.75", *parts]
     assert line_of(lines, "epoch")[4:7] == ["adv", "recon", "feat"]
     assert not any(line.startswith("adv") for line in lines)
 
@@ -123,8 +123,8 @@ def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):
     live(measured(2, is_held_out=False, **{"lpips-alex": 0.11}))
     lines = shown(live, 110)
     row = next(line.split() for line in lines if line.startswith("epoch 2"))
-    assert row[2:9] == ["1.500", "0.712", "0.110", "20.1", "0.840", "0.910", "-0.31"]
-    assert row[9:] == ["0.801", "4.200", "0.950"]  # nothing: the sketch's use is not known
+    assert row[2:9] == ["1.50", "0.712", "0.110", "20.1", "0.840", "0.910", "-0.31"]
+    assert row[9:] == ["0.801", "4.20", "0.950", "-"]  # the sketch's use is not known
     assert any(line.startswith("training pairs") for line in lines)
 
 
@@ -241,8 +241,8 @@ def test_off_a_terminal_each_event_is_one_plain_line(capsys):
     assert lines == [
         "warning: hello",
         progress.epoch_line(epoch(3)),
-        "epoch 3/10  held-out pairs  ssim 0.712  mae 20.1  score 1.500  *",
-        "epoch 4/10  training pairs  ssim 0.712  mae 20.1  score 1.500",
+        "epoch 3/10  held-out pairs  ssim 0.712  mae 20.1  score 1.50  *",
+        "epoch 4/10  training pairs  ssim 0.712  mae 20.1  score 1.50",
         "warning: epoch 4: all look\\nalike",
         "pairs: 2",
     ]

@@ -9,6 +9,7 @@ from sketchcli import config as settings
 from sketchcli.cli.import_weights import _options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.train import resolve_config
+from sketchcli.engine.wording import number
 from sketchcli.errors import ExitCode, UsageError
 
 
@@ -155,8 +156,8 @@ def test_eval_shows_the_same_figures_to_people(sketch2img, trained):
     for title, name in (("MAE", "mae"), ("PSNR", "psnr")):
         line = next(line for line in shown.splitlines() if line.startswith(f"{title} ("))
         figure = figures[name]
-        value = f"{figure['value']:.4g} #{figure['rank']}"
-        assert f"{value} [{figure['low']:.3g}, {figure['high']:.3g}]" in line
+        value = f"{number(figure['value'])} #{figure['rank']}"
+        assert f"{value} [{number(figure['low'])}, {number(figure['high'])}]" in line
         assert all(f" #{rank}" in line for rank in (1, 2, 3, 4))
     assert "pictures: " in shown
     assert "size: 32x32 pixels" in shown

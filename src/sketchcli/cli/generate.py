@@ -190,7 +190,7 @@ def generate(
     ] = None,
     as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
     as_lines: Annotated[
-        bool, OUTPUT("--jsonl", help="Print one line of JSON per finished file.")
+        bool, OUTPUT("--jsonl", help="Print one line of JSON per finished file.", hidden=True)
     ] = False,
 ) -> None:
     """Generate photos from sketches: from files, folders, globs or standard input.

@@ -37,6 +37,7 @@ from sketchcli.engine.events import (
     Validated,
 )
 from sketchcli.engine.training.budget import duration
+from sketchcli.engine.wording import number
 
 # Rich's cyan and green are hardly visible on white.
 READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))
@@ -358,18 +359,6 @@ def loss_names(parts: Mapping[str, float]) -> list[str]:
     order = list(SHORT)
     names = [name for name in parts if name not in NOT_LOSSES]
     return sorted(names, key=lambda n: order.index(n) if n in order else len(order))
-
-
-def number(value: float | None) -> str:
-    """Format a number with three or four significant digits.
-
-    >>> [number(value) for value in (0.12345, 1.2345, 21.234, 1234.5, None)]
-    ['0.123', '1.234', '21.2', '1234', '']
-    """
-    if value is None:
-        return ""
-    size = abs(value)
-    return f"{value:.{3 if size < 10 else 1 if size < 1000 else 0}f}"
 
 
 def share(value: float | None) -> str:

@@ -20,6 +20,7 @@ from sketchcli import __version__, paths
 from sketchcli.cli.progress import printable
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
+from sketchcli.engine.wording import number
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -133,7 +134,7 @@ def _(result: results.FetchPlan) -> None:
     _say(
         f"{result.folder}: {fates[result.state]}",
         *(f"source: {source}" for source in result.sources),
-        *(f"step {number}: {step}" for number, step in enumerate(result.steps, start=1)),
+        *(f"step {index}: {step}" for index, step in enumerate(result.steps, start=1)),
         f"download: {megabytes:,} MB" if megabytes is not None else "",
         f"free disk space: {result.free_megabytes:,} MB",
         f"licence: {result.licence}",
@@ -200,8 +201,8 @@ def _(result: results.TrainResult) -> None:
     scores = ""
     if result.scores:
         scores = (
-            f"held-out pairs: SSIM {result.scores['ssim']:.3f}, mean absolute error "
-            f"{result.scores['mae']:.1f} of 255; best score in epoch {result.best_epoch}"
+            f"held-out pairs: SSIM {number(result.scores['ssim'])}, mean absolute error "
+            f"{number(result.scores['mae'])} of 255; best score in epoch {result.best_epoch}"
         )
     is_at_home = paths.is_in_room(paths.runs_home(), result.run_dir)
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
@@ -255,8 +256,8 @@ def _(result: results.ModelsResult) -> None:
             escape(model.dataset),
             f"{model.size[1]}x{model.size[0]}",
             str(model.epochs),
-            "" if ssim is None else f"{ssim:.3f}",
-            "" if mae is None else f"{mae:.1f}",
+            number(ssim),
+            number(mae),
             model.generator,
         )
     _console().print(table)
@@ -375,24 +376,15 @@ def _cell(
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
     if figure.value is None:
         return "-"
-    shown = f"{_number(figure.value, 4)} #{figure.rank}"
+    shown = f"{number(figure.value)} #{figure.rank}"
     if figure.rank == 1:
         shown = f"[bold]{shown}[/bold]"
     if figure.count != count:
         shown += f" ({figure.count} images)"
     if score.kind == BASELINE or figure.low is None or figure.high is None:
         return shown
-    low, high = _number(figure.low, 3), _number(figure.high, 3)
+    low, high = number(figure.low), number(figure.high)
     return f"{shown}{before_interval}\\[{low}, {high}]"
-
-
-def _number(value: float, digits: int) -> str:
-    """Format a number with `digits` significant digits, or more rather than an exponent.
-
-    >>> _number(0.71234, 4), _number(2603.4, 3)
-    ('0.7123', '2603')
-    """
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str]:
@@ -401,7 +393,7 @@ def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str
         lines.append(f"{score.predictor}: was trained on {score.trained_on} of these pairs")
     if score.on_training:
         figures = (
-            f"{result.metrics[name].title} {_number(value, 4)}"
+            f"{result.metrics[name].title} {number(value)}"
             for name, value in score.on_training.items()
         )
         lines.append(f"{score.predictor}, on its training pairs: {', '.join(figures)}")
@@ -414,8 +406,8 @@ def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str
     if score.discriminator is not None:
         d = score.discriminator
         lines.append(
-            f"{score.predictor}: discriminator, real or generated: accuracy {d.accuracy:.3f}, "
-            f"precision {d.precision:.3f}, recall {d.recall:.3f}, F1 {d.f1:.3f}"
+            f"{score.predictor}: discriminator, real or generated: accuracy {number(d.accuracy)}, "
+            f"precision {number(d.precision)}, recall {number(d.recall)}, F1 {number(d.f1)}"
         )
     return lines
 

@@ -14,7 +14,16 @@ from collections.abc import Callable
 from typing import Any
 
 TRIAL_SIZE = 128  # pixels; height and width of the trial sketch
-MODULES = ("matplotlib.figure", "requests", "urllib3", "rich", "platformdirs", "filelock")
+MODULES = (
+    "matplotlib.figure",
+    "jinja2",
+    "PIL",
+    "requests",
+    "urllib3",
+    "rich",
+    "platformdirs",
+    "filelock",
+)
 PATIENCE = 300.0  # seconds per answer; a busy machine takes a minute to import torch
 MARK = b"\x1e"  # starts the lines that are answers; a library may print lines of its own
 Facts = dict[str, Any]

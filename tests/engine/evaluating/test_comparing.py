@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from sketchcli.engine.evaluating import evaluate
 from sketchcli.engine.evaluating.features import HEADLINE
-from sketchcli.engine.reporting import wording
+from sketchcli.engine.reporting import evidence
 from sketchcli.metrics import inception, structural
 
 
@@ -20,7 +20,7 @@ def test_fid_of_few_pictures_is_warned_of_and_never_leads():
     assert warning.startswith("FID on 100 images is biased upwards, because")
     assert "fewer than 2048" in warning
     assert evaluate._few(range(2048), tools) == []
-    assert "fid" not in {*wording.LEADING, *HEADLINE}
+    assert "fid" not in {*evidence.LEADING, *HEADLINE}
     assert "kid" in HEADLINE
     scores = [SimpleNamespace(figures={"fid": SimpleNamespace(count=100)})]
     assert evaluate._info("fid", inception.ENTRIES["fid"], scores).title == "FID of 100"

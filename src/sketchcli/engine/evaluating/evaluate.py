@@ -23,7 +23,7 @@ from sketchcli.engine.evaluating import features, references
 from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Tools, Values
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
-from sketchcli.engine.reporting import charts, evaluation_report
+from sketchcli.engine.reporting import evaluation_report
 from sketchcli.engine.reporting.evidence import CSV_NAME, Evidence, write_csv
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
 from sketchcli.errors import DataError, UsageError
@@ -190,7 +190,6 @@ def _written(result: EvalResult, evidence: Evidence, folder: Path | None) -> Eva
     result = replace(result, folder=folder)
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    charts.write(folder, result, evidence)
     write_csv(folder / CSV_NAME, evidence)
     files.write_json(folder / "result.json", asdict(result) | {"folder": str(folder)})
     evaluation_report.write(folder, result, evidence)

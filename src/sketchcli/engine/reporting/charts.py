@@ -1,92 +1,162 @@
-"""The verification curves and histograms as image files, for papers and slides."""
+"""Line charts, drawn by matplotlib: as SVG in a page, and as PNG files for papers and slides."""
 
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import files
-from sketchcli.engine.reporting.evidence import Evidence
-from sketchcli.engine.reporting.wording import BASELINE, title
-from sketchcli.engine.results import EvalResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROC, HISTOGRAMS = "roc.png", "histograms.png"
-COLUMNS = 3
-FAINT = 0.45
+Points = NDArray[np.float64]  # `(N, 2)`: x and y
+WIDTH, HEIGHT, SQUARE = 300, 150, 360  # sizes of a chart in a page, in pixels
+COLUMNS = 3  # charts per row of a PNG file
+# The page's colours in light mode. In a page, each is replaced by its variable in style.css, so
+# that the charts follow the dark mode.
+SERIES = ("#0b62c4", "#c2410c", "#15803d", "#8b2fd6", "#0e7490", "#be185d", "#854d0e", "#4b5563")
+FAINT, RULE = "#5b6470", "#d5dae0"
+_VARIABLES = {colour: f"var(--series-{index})" for index, colour in enumerate(SERIES)}
+_VARIABLES |= {FAINT: "var(--faint)", RULE: "var(--line)"}
 
 
-def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
-    """Write `roc.png` if there are curves, and `histograms.png` if there are values."""
-    if any(len(roc.thresholds) for roc in evidence.rocs.values()):
-        _write_roc(folder / ROC, evidence)
-    metrics = [name for name in evidence.metrics if len(evidence.edges(name))]
-    if metrics:
-        _write_histograms(folder / HISTOGRAMS, metrics, result, evidence)
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A named line; a single point is drawn as a dot."""
+
+    name: str
+    points: Points
+    series: int  # number of its colour
+    is_dashed: bool = False
+    dot: tuple[float, float] | None = None
+
+    @property
+    def colour(self) -> int:
+        """The number of the colour variable in style.css."""
+        return self.series % len(SERIES)
 
 
-def _write_roc(path: Path, evidence: Evidence) -> None:
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Lines over one pair of axes."""
+
+    title: str
+    lines: Sequence[Line]
+    x_label: str = ""
+    y_label: str = ""
+    is_unit_square: bool = False  # whether both axes go from 0 to 1, with the falling diagonal
+    starts_at_zero: bool = False
+    has_whole_steps: bool = False  # whether x counts something
+
+    def svg(self) -> str:
+        """Return the chart as an element for a page, with a description for screen readers."""
+        from matplotlib import rc_context  # noqa: PLC0415 - takes a second
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
+        size = (SQUARE, SQUARE) if self.is_unit_square else (WIDTH, HEIGHT)
+        left, bottom = 48 / size[0], (42 if self.x_label else 22) / size[1]
+        figure = Figure((size[0] / 72, size[1] / 72), dpi=72)
+        figure.patch.set_visible(False)
+        self.draw(figure.add_axes((left, bottom, 0.98 - left, 0.96 - bottom)))
+        written = io.StringIO()
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": self.title}):
+            figure.savefig(written, format="svg", metadata={"Date": None})
+        names = ", ".join(line.name for line in self.lines if line.name)
+        return _for_page(written.getvalue(), f"{self.title}: {names}" if names else self.title)
+
+    def draw(self, axes: "Axes") -> None:
+        """Draw everything but the title and the legend."""
+        axes.patch.set_visible(False)
+        axes.grid(color=RULE, linewidth=0.6, clip_on=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(left=False, bottom=False, labelsize=10, labelcolor=FAINT)
+        axes.locator_params(nbins=4)
+        axes.locator_params("x", integer=self.has_whole_steps)
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.yaxis.set_major_formatter("{x:,g}")
+        for line in self.lines:
+            _draw(axes, line)
+        if self.is_unit_square:
+            axes.plot([0, 1], [1, 0], color=FAINT, linewidth=0.6, zorder=1, clip_on=False)
+            axes.set(xlim=(0, 1), ylim=(0, 1))
+        if self.starts_at_zero:
+            axes.set_ylim(0)
+        axes.set_xlabel(self.x_label, color=FAINT, size=11)
+        axes.set_ylabel(self.y_label, color=FAINT, size=11)
+
+
+def write_png(path: Path, charts: Sequence[Chart]) -> None:
+    """Write charts in rows of three, whole or not at all; without charts, nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - takes a second
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(6, 6), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [1, 0], color="grey", linewidth=0.5)  # equal error rates lie on this line
-    for index, predictor in enumerate(evidence.predictors):
-        roc = evidence.rocs.get(predictor.name)
-        if roc is not None and len(roc.thresholds):
-            axes.plot(
-                roc.false_accepts,
-                1 - roc.false_rejects,
-                label=f"{_plain(predictor.name)} (EER {roc.equal_error_rate:.3f})",
-                **_look(index, predictor.kind),
-            )
-    axes.set(
-        xlabel="impostors accepted", ylabel="genuine pairs accepted", title="verification", aspect=1
-    )
-    axes.legend(loc="lower right", fontsize="small")
-    files.write_whole(path, FigureCanvasAgg(figure).print_png)
-
-
-def _write_histograms(
-    path: Path, metrics: list[str], result: EvalResult, evidence: Evidence
-) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    rows = -(-len(metrics) // COLUMNS)
-    figure = Figure(figsize=(4 * COLUMNS, 2.6 * rows + 0.4), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes, metric in zip(grid, metrics, strict=False):
-        _draw_histogram(axes, metric, evidence)
-        axes.set_title(_plain(title(metric, result)), fontsize="medium")
-    for axes in grid[len(metrics) :]:
+    if not charts:
+        return
+    columns, tall = min(COLUMNS, len(charts)), 5 if charts[0].is_unit_square else 2.6
+    rows = -(-len(charts) // columns)
+    figure = Figure((max(6, 4 * columns), tall * rows + 0.6), dpi=110, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, chart in zip(grid, charts, strict=False):
+        chart.draw(axes)
+        axes.set_title(_plain(chart.title), fontsize="medium")
+    for axes in grid[len(charts) :]:
         axes.set_axis_off()
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=COLUMNS, fontsize="small")
+    if len({tuple(line.name for line in chart.lines) for chart in charts}) == 1:
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize="small")
+    else:
+        for axes in grid[: len(charts)]:
+            axes.legend(fontsize="small")
     files.write_whole(path, FigureCanvasAgg(figure).print_png)
 
 
-def _draw_histogram(axes: "Axes", metric: str, evidence: Evidence) -> None:
-    edges = evidence.edges(metric)
-    for index, predictor in enumerate(evidence.predictors):
-        values = evidence.finite(index, metric)
-        shares = np.histogram(values, edges)[0] / max(1, len(values))
-        axes.stairs(shares, edges, label=_plain(predictor.name), **_look(index, predictor.kind))
-    axes.set_ylim(0)
-
-
-def _look(index: int, kind: str) -> dict[str, Any]:
-    # A method has the same colour in both charts.
-    colour = f"C{index % 10}"
-    if kind == BASELINE:
-        return {"color": colour, "alpha": FAINT, "linestyle": "--"}
-    return {"color": colour, "linewidth": 1.8}
+def _draw(axes: "Axes", line: Line) -> None:
+    look: dict[str, Any] = {"color": SERIES[line.colour], "clip_on": False}
+    dash = {"linewidth": 1.2, "linestyle": "--"} if line.is_dashed else {"linewidth": 1.8}
+    axes.plot(*line.points.T, label=_plain(line.name), **dash, **look)
+    dots = [line.dot] if line.dot else list(line.points) if len(line.points) == 1 else []
+    for x, y in dots:
+        # A short line with round ends, because a marker would refer to another part of the SVG.
+        axes.update_datalim([(x - 1, y), (x + 1, y)])
+        axes.plot([x, x + 1e-4], [y, y], linewidth=6, solid_capstyle="round", snap=False, **look)
 
 
 def _plain(name: str) -> str:
     # matplotlib reads two dollars as a formula, and hides names that start with an underscore.
     shown = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
+
+
+def _for_page(svg: str, description: str) -> str:
+    """Return matplotlib's SVG as a page may contain it.
+
+    The page's policy forbids style attributes, so they become presentation attributes. IDs, which
+    would be repeated in the page, metadata and the style sheet, which would hold for the whole
+    page, are removed. The colours become the page's variables, and coordinates keep one decimal.
+    """
+    root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("}metadata", "}defs")):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.text, element.tail = (element.text or "").strip(), None
+        element.attrib.pop("id", None)
+        for rule in filter(None, element.attrib.pop("style", "").split(";")):
+            name, _, value = rule.strip().partition(": ")
+            if not name.startswith("font-family"):
+                element.set(name, _VARIABLES.get(value, value))
+        for name in element.attrib.keys() & {"d", "x", "y", "transform"}:
+            element.set(name, re.sub(r"(\.\d)\d+", r"\1", " ".join(element.attrib[name].split())))
+    kept = {"viewBox": root.attrib["viewBox"], "class": "chart", "role": "img"}
+    root.attrib.clear()
+    root.attrib.update(kept | {"aria-label": description})
+    return ET.tostring(root, encoding="unicode")

@@ -1,4 +1,4 @@
-"""The per-image values behind the scores, for the report, the charts and `figures.csv`."""
+"""The values that an evaluation's report shows: scores, and the per-image values behind them."""
 
 import csv
 from collections.abc import Iterator
@@ -10,9 +10,15 @@ import numpy as np
 
 from sketchcli import files
 from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Values
+from sketchcli.engine.results import EvalResult, PredictorScore
 from sketchcli.metrics.faces import Roc
 
 BINS = 30
+BASELINE = "baseline"
+# Metrics to look at first, in this order: structure, perception, the face. KID is not among them,
+# because one of the baselines shows real photos, which no model can beat there.
+LEADING = ("ssim", "lpips-alex", "face-similarity", "fsim", "psnr", "mae", "gradient")
+MOST_LEADING = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,34 @@ class Evidence:
         found = [self.finite(index, metric) for index in range(len(self.predictors))]
         values = np.concatenate(found)
         return np.histogram_bin_edges(values, BINS) if len(values) else np.empty(0)
+
+
+def title(metric: str, result: EvalResult) -> str:
+    """Return the title of a metric, or its name if it was not computed."""
+    info = result.metrics.get(metric)
+    return info.title if info else metric
+
+
+def value_of(score: PredictorScore, metric: str) -> float | None:
+    """Return a method's value of a metric, if it has one."""
+    figure = score.figures.get(metric)
+    return figure.value if figure else None
+
+
+def contenders(result: EvalResult) -> list[PredictorScore]:
+    """Return the scores of the models and folders."""
+    return [score for score in result.scores if score.kind != BASELINE]
+
+
+def leading(result: EvalResult) -> list[str]:
+    """Return up to four computed metrics to look at first."""
+    measured = [
+        name
+        for name in result.metrics
+        if any(value_of(score, name) is not None for score in result.scores)
+    ]
+    preferred = [name for name in LEADING if name in measured]
+    return (preferred or measured)[:MOST_LEADING]
 
 
 # `figures.csv` holds the values of every image, for closer inspection.

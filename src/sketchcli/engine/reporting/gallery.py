@@ -1,26 +1,24 @@
-"""The images and charts in the report: the best and the worst by each metric, each stored once.
+"""The images in the evaluation report: the best and the worst by each metric, each stored once.
 
 For any dataset, few rows are read and the images stay below `BUDGET`. If not all fit, models come
 before baselines, and the leading metrics before the others.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-from sketchcli.engine.evaluating.features import BATCH, Read, Values
-from sketchcli.engine.reporting.evidence import Evidence
-from sketchcli.engine.reporting.web_page import escape, jpeg
-from sketchcli.engine.reporting.wording import BASELINE, leading, number, title
+from sketchcli.engine.evaluating.features import BATCH, Read
+from sketchcli.engine.reporting.evidence import BASELINE, Evidence, leading
+from sketchcli.engine.reporting.web_page import jpeg
 from sketchcli.engine.results import EvalResult
-from sketchcli.images import Pixels
-from sketchcli.metrics.faces import Roc
+from sketchcli.engine.wording import number
 
 SHOWN = 20  # number of best images, and of worst images
-MOST_PICTURES = 1000
+MOST_IMAGES = 1000
 BUDGET = 7_000_000  # characters of encoded images
 SMALLEST_SIDE, LARGEST_SIDE = 128, 256  # pixels of a stored image, unless it is smaller
 _CHARACTERS_PER_PIXEL = 0.6  # measured on portraits of 128 px as JPEG in base64
@@ -35,37 +33,23 @@ class Choice:
 
     predictor: int
     metric: str
-    best: tuple[int, ...]
-    worst: tuple[int, ...]
-
-    def keys(self, *, has_sketches: bool) -> set[Key]:
-        """Return the keys of the images that are needed to show the rows."""
-        sources = (self.predictor, _PHOTO, *((_SKETCH,) if has_sketches else ()))
-        return {(source, row) for source in sources for row in (*self.best, *self.worst)}
+    best: list[int]
+    worst: list[int]
+    keys: set[Key]  # the images that are needed to show the rows
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """The images and values that the page's script shows."""
+def compose(result: EvalResult, evidence: Evidence) -> dict[str, Any]:
+    """Choose the images, read and encode them; return the JSON data that the page's script shows.
 
-    data: dict[str, Any]  # JSON data, which `report.js` describes
-    shown: int  # number of combinations of method and metric in `data`
-    wanted: int  # number of combinations without the limits on the size
-
-
-def compose(result: EvalResult, evidence: Evidence) -> Gallery:
-    """Choose the images, read and encode them."""
-    has_sketches = evidence.reference.read_sketches is not None
-
-    def keys(choice: Choice) -> set[Key]:
-        return choice.keys(has_sketches=has_sketches)
-
+    `shown` and `wanted` are the numbers of combinations of method and metric in the data, and
+    without the limits on the size; `evaluation.js` describes the rest.
+    """
     wanted = choices(result, evidence)
-    planned = _affordable(wanted, keys, lambda _: 1, MOST_PICTURES)
-    pictures = _read(evidence, {key for choice in planned for key in keys(choice)})
-    kept = _affordable(planned, lambda choice: {pictures[key] for key in keys(choice)}, len, BUDGET)
-    shown = {key: pictures[key] for choice in kept for key in sorted(keys(choice))}
-    return Gallery(_data(result, evidence, kept, shown), len(kept), len(wanted))
+    planned = _affordable(wanted, lambda choice: choice.keys, lambda _: 1, MOST_IMAGES)
+    images = _read(evidence, set().union(*(choice.keys for choice in planned)))
+    kept = _affordable(planned, lambda choice: {images[key] for key in choice.keys}, len, BUDGET)
+    needed = {key: images[key] for choice in kept for key in sorted(choice.keys)}
+    return _data(result, evidence, kept, needed) | {"shown": len(kept), "wanted": len(wanted)}
 
 
 def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
@@ -73,29 +57,30 @@ def choices(result: EvalResult, evidence: Evidence) -> list[Choice]:
     first = leading(result)
     known = [name for name in evidence.metrics if name in result.metrics]
     metrics = sorted(known, key=lambda name: first.index(name) if name in first else len(first))
-    predictors = range(len(evidence.predictors))
-    is_baseline = [evidence.predictors[index].kind == BASELINE for index in predictors]
-    ordered = (
-        (predictor, metric)
-        for kind in (False, True)
+    found = (
+        _choice(index, metric, result, evidence)
+        for is_baseline in (False, True)
         for metric in metrics
-        for predictor in predictors
-        if is_baseline[predictor] == kind
+        for index, predictor in enumerate(evidence.predictors)
+        if (predictor.kind == BASELINE) == is_baseline
     )
-    found = (_choice(result, evidence, predictor, metric) for predictor, metric in ordered)
     return [choice for choice in found if choice.best]
 
 
-def _choice(result: EvalResult, evidence: Evidence, predictor: int, metric: str) -> Choice:
+def _choice(predictor: int, metric: str, result: EvalResult, evidence: Evidence) -> Choice:
     values = evidence.measured[predictor].values.get(metric, np.empty(0))
     sign = -1 if result.metrics[metric].direction == "higher" else 1
     order = np.argsort(sign * values, kind="stable")
-    rows = [int(row) for row in order[np.isfinite(values[order])]]
-    return Choice(predictor, metric, tuple(rows[:SHOWN]), tuple(rows[::-1][:SHOWN]))
+    rows = order[np.isfinite(values[order])].tolist()
+    best, worst = rows[:SHOWN], rows[::-1][:SHOWN]
+    has_sketches = evidence.reference.read_sketches is not None
+    sources = (predictor, _PHOTO, *((_SKETCH,) if has_sketches else ()))
+    keys = {(source, row) for source in sources for row in (*best, *worst)}
+    return Choice(predictor, metric, best, worst, keys)
 
 
 def _affordable(
-    wanted: Iterable[Choice],
+    wanted: Sequence[Choice],
     items: Callable[[Choice], set[Item]],
     price: Callable[[Item], int],
     budget: int,
@@ -113,13 +98,17 @@ def _affordable(
 
 
 def _read(evidence: Evidence, keys: set[Key]) -> dict[Key, str]:
-    side = _side(len(keys))
+    """Read and encode images at a size that keeps this number of them below the budget."""
+    affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, len(keys))))
+    side = min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
     found = {}
     for source in sorted({source for source, _ in keys}):
         read = _reader(evidence, source)
         for rows in _runs(sorted(row for other, row in keys if other == source)):
             for row, pixels in zip(rows, read(rows), strict=True):
-                found[source, row] = jpeg(_plain(pixels), side=side)
+                # A grey image without colour channels is smaller.
+                is_grey = (pixels == pixels[..., :1]).all()
+                found[source, row] = jpeg(pixels[..., 0].copy() if is_grey else pixels, side)
     return found
 
 
@@ -140,166 +129,39 @@ def _runs(rows: Sequence[int]) -> Iterator[range]:
             start = end
 
 
-def _side(pictures: int) -> int:
-    """Return the longest side in pixels that keeps this number of images below the budget."""
-    affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, pictures)))
-    return min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
-
-
-def _plain(pixels: Pixels) -> Pixels:
-    # A grey image without colour channels is smaller.
-    return pixels[..., 0].copy() if (pixels == pixels[..., :1]).all() else pixels
-
-
 def _data(
-    result: EvalResult, evidence: Evidence, kept: Sequence[Choice], pictures: dict[Key, str]
+    result: EvalResult, evidence: Evidence, kept: Sequence[Choice], images: dict[Key, str]
 ) -> dict[str, Any]:
-    place = {content: index for index, content in enumerate(dict.fromkeys(pictures.values()))}
-    number_of = {key: place[content] for key, content in pictures.items()}
-    rows = sorted({row for source, row in pictures if source == _PHOTO})
-    metrics = dict.fromkeys(choice.metric for choice in kept)
+    place = {content: index for index, content in enumerate(dict.fromkeys(images.values()))}
+    numbers = {key: place[content] for key, content in images.items()}
+    infos = {choice.metric: result.metrics[choice.metric] for choice in kept}
+    rows = {
+        row: {
+            "id": evidence.reference.ids[row],
+            "sketch": numbers.get((_SKETCH, row)),
+            "photo": numbers[_PHOTO, row],
+        }
+        for row in sorted({row for source, row in images if source == _PHOTO})
+    }
+    predictors: dict[int, dict[str, Any]] = {}
+    for choice in sorted(kept, key=lambda choice: choice.predictor):
+        own = predictors.setdefault(
+            choice.predictor,
+            {
+                "name": evidence.predictors[choice.predictor].name,
+                "images": {row: n for (s, row), n in numbers.items() if s == choice.predictor},
+                "shown": {},
+            },
+        )
+        values = evidence.measured[choice.predictor].values[choice.metric].tolist()
+        own["shown"][choice.metric] = {
+            "best": [(row, number(values[row])) for row in choice.best],
+            "worst": [(row, number(values[row])) for row in choice.worst],
+        }
     return {
         "size": list(evidence.reference.size),
-        "pictures": list(place),
-        "metrics": {
-            name: [result.metrics[name].title, result.metrics[name].direction] for name in metrics
-        },
-        "rows": {
-            row: {
-                "id": evidence.reference.ids[row],
-                "sketch": number_of.get((_SKETCH, row)),
-                "photo": number_of[_PHOTO, row],
-            }
-            for row in rows
-        },
-        "predictors": [
-            {
-                "name": predictor.name,
-                "pictures": {row: n for (source, row), n in number_of.items() if source == index},
-                "shown": {
-                    choice.metric: _listed(choice, evidence)
-                    for choice in kept
-                    if choice.predictor == index
-                },
-            }
-            for index, predictor in enumerate(evidence.predictors)
-            if any(choice.predictor == index for choice in kept)
-        ],
+        "images": list(place),
+        "metrics": {name: [info.title, info.direction] for name, info in infos.items()},
+        "rows": rows,
+        "predictors": list(predictors.values()),
     }
-
-
-def _listed(choice: Choice, evidence: Evidence) -> dict[str, list[tuple[int, str]]]:
-    values = evidence.measured[choice.predictor].values[choice.metric]
-    return {
-        "best": [(row, number(float(values[row]))) for row in choice.best],
-        "worst": [(row, number(float(values[row]))) for row in choice.worst],
-    }
-
-
-# Histograms and verification curves are inline SVG, so that they use the colours of the page.
-
-COLOURS = 8
-WIDTH, HEIGHT = 300, 110  # size of a histogram in pixels
-SQUARE = 300  # width and height of the chart of curves in pixels, without its margin
-MARGIN = 44
-
-
-def legend(evidence: Evidence) -> str:
-    """Return the legend of the line styles of all methods."""
-    lines = (
-        f'<li><svg class="swatch" viewBox="0 0 24 8" aria-hidden="true"><path class="'
-        f'{_series(index, predictor.kind)}" d="M0 4H24"/></svg>{escape(predictor.name)}</li>'
-        for index, predictor in enumerate(evidence.predictors)
-    )
-    return f'<ul class="legend">{"".join(lines)}</ul>'
-
-
-def histograms(result: EvalResult, evidence: Evidence) -> str:
-    """Return one chart per metric with values; an empty text if there is none."""
-    drawn = "".join(
-        _histogram(metric, result, evidence)
-        for metric in evidence.metrics
-        if len(evidence.edges(metric))
-    )
-    return f'<div class="charts">{drawn}</div>' if drawn else ""
-
-
-def roc(evidence: Evidence) -> str:
-    """Return one chart of all verification curves; an empty text if there are none."""
-    curves = "".join(_curves(evidence))
-    if not curves:
-        return ""
-    whole = SQUARE + 2 * MARGIN
-    return (
-        f'<svg class="chart roc" viewBox="{-MARGIN} -10 {whole} {SQUARE + MARGIN + 10}" role="img" '
-        'aria-label="verification curves: genuine pairs accepted over impostors accepted">'
-        f'<path class="axis" d="M0 0V{SQUARE}H{SQUARE}M0 0L{SQUARE} {SQUARE}"/>{_ticks()}'
-        f'<text x="{SQUARE / 2}" y="{SQUARE + 34}" text-anchor="middle">impostors accepted</text>'
-        f'<text transform="translate(-32 {SQUARE / 2}) rotate(-90)" text-anchor="middle">'
-        f"genuine pairs accepted</text>{curves}</svg>"
-    )
-
-
-def _histogram(metric: str, result: EvalResult, evidence: Evidence) -> str:
-    edges, name = evidence.edges(metric), title(metric, result)
-    shares = {
-        index: np.histogram(values, edges)[0] / len(values)
-        for index in range(len(evidence.predictors))
-        if len(values := evidence.finite(index, metric))
-    }
-    highest = max(float(found.max()) for found in shares.values())
-    outlines = "".join(
-        f'<path class="{_series(index, evidence.predictors[index].kind)}" '
-        f'd="{_outline(found / highest)}"/>'
-        for index, found in shares.items()
-    )
-    return (
-        f'<figure><figcaption>{escape(name)}</figcaption><svg class="chart" viewBox="0 0 '
-        f'{WIDTH} {HEIGHT + 18}" role="img" aria-label="histogram of {escape(name)}">{outlines}'
-        f'<path class="axis" d="M0 {HEIGHT}H{WIDTH}"/><text y="{HEIGHT + 14}">'
-        f'{number(float(edges[0]))}</text><text x="{WIDTH}" y="{HEIGHT + 14}" '
-        f'text-anchor="end">{number(float(edges[-1]))}</text></svg></figure>'
-    )
-
-
-def _outline(shares: Values) -> str:
-    step = WIDTH / len(shares)
-    steps = (
-        f"V{HEIGHT - (HEIGHT - 4) * share:.1f}H{(index + 1) * step:.0f}"
-        for index, share in enumerate(shares)
-    )
-    return f"M0 {HEIGHT}{''.join(steps)}V{HEIGHT}"
-
-
-def _curves(evidence: Evidence) -> Iterator[str]:
-    for index, predictor in enumerate(evidence.predictors):
-        curve = evidence.rocs.get(predictor.name)
-        if curve is not None and len(curve.thresholds):
-            error = curve.equal_error_rate
-            tip = f"{escape(predictor.name)}: equal error rate {number(error)}"
-            yield (
-                f'<g class="{_series(index, predictor.kind)}"><title>{tip}</title>'
-                f'<path d="{_line(curve)}"/>'
-                f'<circle cx="{error * SQUARE:.1f}" cy="{error * SQUARE:.1f}" r="4"/></g>'
-            )
-
-
-def _line(curve: Roc) -> str:
-    """Return the path of a curve of up to 100,000 points, without points that coincide."""
-    points = np.stack([curve.false_accepts, curve.false_rejects], axis=1) * SQUARE
-    drawn = np.rint(points * 2) / 2
-    is_new = np.append(True, (np.diff(drawn, axis=0) != 0).any(axis=1))
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in drawn[is_new])
-
-
-def _ticks() -> str:
-    marks = ((share, share * SQUARE) for share in (0, 0.25, 0.5, 0.75, 1))
-    return "".join(
-        f'<text x="{place:g}" y="{SQUARE + 16}" text-anchor="middle">{share:g}</text>'
-        f'<text x="-6" y="{SQUARE - place + 4:g}" text-anchor="end">{share:g}</text>'
-        for share, place in marks
-    )
-
-
-def _series(index: int, kind: str) -> str:
-    return f"series series-{index % COLOURS}{' baseline' if kind == BASELINE else ''}"

@@ -14,7 +14,7 @@ from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
 from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
-from sketchcli.engine.reporting import sample_sheets
+from sketchcli.engine.reporting import run_report, sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
@@ -204,7 +204,7 @@ class Session:
         """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.checkpointer.save(self.trainer, self.progress)
-            sample_sheets.write_curves(self.run.curves, self.lines)
+            run_report.write_curves(self.run.curves, self.lines)
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:

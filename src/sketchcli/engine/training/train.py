@@ -19,7 +19,7 @@ from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.evaluating import references
 from sketchcli.engine.events import SILENT, Reporter
-from sketchcli.engine.reporting.run_report import RunStory, model_card, page
+from sketchcli.engine.reporting import run_report
 from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, open_run
@@ -262,7 +262,8 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
     run, figures = session.run, compared(session)
     about = session.checkpointer.about(session.progress)
     height, width = session.dataset.description.size
-    story = RunStory(
+    run_report.write(
+        run.report,
         name=run.folder.name,
         facts={
             "dataset": f"{result.dataset}, {about['dataset']['training_pairs']:,} training pairs",
@@ -278,8 +279,9 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         samples=run.sampled(),
         figures=figures,
     )
-    files.write_text(run.report, page(story))
-    files.write_text(run.card, model_card(run.folder.name, about, figures, command))
+    run_report.write_card(
+        run.card, name=run.folder.name, about=about, figures=figures, command=command
+    )
 
 
 def compared(session: Session) -> dict[str, dict[str, float]]:

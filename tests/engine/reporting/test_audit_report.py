@@ -131,3 +131,11 @@ def test_a_name_that_is_no_unicode_is_shown_all_the_same(report):
 
 def test_no_pairs_make_a_report_too(report):
     assert "no problems found in 0 pairs" in report(count=0)
+
+
+def test_chromium_shows_it_without_a_complaint(tmp_path, report, chromium):
+    evil = """</p><script>alert("1")</script><img src=x onerror='alert(2)'>"""
+    report([finding(1, message=evil, other=2)], left_out={evil: evil}, title=evil)
+    dom, complaints = chromium(tmp_path / "audit.html", "--dump-dom")
+    assert complaints == []
+    assert "<script" not in dom

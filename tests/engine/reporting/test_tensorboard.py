@@ -10,7 +10,7 @@ import pytest
 from sketchcli import config as settings
 from sketchcli import images
 from sketchcli.engine.events import BatchTrained, EpochTrained, Note, Validated
-from sketchcli.engine.reporting.tensorboard import FOLDER, events_writer
+from sketchcli.engine.reporting.tensorboard import FOLDER, EventsWriter
 from sketchcli.engine.training.train import train
 from sketchcli.errors import UsageError
 
@@ -49,7 +49,7 @@ def written(tmp_path):
 def test_without_tensorboard_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match="not installed") as caught:
-        events_writer(tmp_path)
+        EventsWriter(tmp_path)
     assert "pipx inject sketch2img tensorboard" in caught.value.hint
     assert not any(tmp_path.iterdir())
 
@@ -82,7 +82,7 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
     stand_in = SimpleNamespace(SummaryWriter=Recorder)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
     images.write(tmp_path / "sheet.png", np.zeros((4, 6, 3), np.uint8))
-    write = events_writer(tmp_path)
+    write = EventsWriter(tmp_path)
     write(measurement(1))  # before any batch: there is no step to write at
     assert not opened
     for event in (batch(3), EpochTrained(1, 4, BATCHES, 2.0, 0.5, 14.0, 60.0), measurement(1)):
@@ -90,9 +90,9 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
     write(batch(3))  # again
     first, second = opened
     assert first.calls[0] == ("open", "tensorboard", 3)
-    assert ("batch loss/generator", 1.0, 3) in first.calls
-    assert ("epoch loss/generator", 2.0, 3) in first.calls
-    assert ("held out/mae", 20.0, 3) in first.calls
+    assert ("batch/generator_loss", 1.0, 3) in first.calls
+    assert ("epoch/generator_loss", 2.0, 3) in first.calls
+    assert ("validation/scores/mae", 20.0, 3) in first.calls
     assert ("samples", (4, 6, 3), 3, "HWC") in first.calls
     assert first.calls[-2:] == ["flush", "close"]
     assert second.calls[0] == ("open", "tensorboard", 3)
@@ -100,7 +100,7 @@ def test_what_tensorboard_is_told(tmp_path, monkeypatch):
 
 def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
     images.write(tmp_path / "sheet.png", np.full((4, 6, 3), 200, np.uint8))
-    write = events_writer(tmp_path)
+    write = EventsWriter(tmp_path)
     for step in range(1, 5):
         write(batch(step, loss=float(step)))
         if step == BATCHES:
@@ -109,29 +109,29 @@ def test_figures_stand_at_the_number_of_their_batch(tmp_path, written):
     write(Note("nothing to write"))
     write.close()
     scalars, pictures = written()
-    assert scalars["batch loss/generator"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
-    assert scalars["generator's losses/adversarial"][-1] == (4, 2.0)
-    assert scalars["discriminator/real_accuracy"][0] == (1, 0.75)
-    assert scalars["epoch/rate"] == [(3, 0.25)]
-    assert scalars["held out/ssim"] == [(3, 0.5)]
-    assert scalars["held out/score"] == [(3, 0.25)]
-    assert scalars["training pairs/ssim"] == [(3, 0.625)]
-    assert "held out/diversity" not in scalars
+    assert scalars["batch/generator_loss"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
+    assert scalars["batch/parts/adversarial"][-1] == (4, 2.0)
+    assert scalars["batch/judging/real_accuracy"][0] == (1, 0.75)
+    assert scalars["epoch/lr"] == [(3, 0.25)]
+    assert scalars["validation/scores/ssim"] == [(3, 0.5)]
+    assert scalars["validation/score"] == [(3, 0.25)]
+    assert scalars["validation/training_scores/ssim"] == [(3, 0.625)]
+    assert "validation/diversity" not in scalars
     (picture,) = pictures["samples"]
     assert (picture.step, picture.height, picture.width) == (3, 4, 6)
 
 
 def test_steps_that_are_trained_again_replace_the_old_ones(tmp_path, written):
-    killed = events_writer(tmp_path)
+    killed = EventsWriter(tmp_path)
     for step in range(1, 7):
         killed(batch(step, loss=1.0))
-    killed.flush()
-    resumed = events_writer(tmp_path)
+    killed.writer.flush()
+    resumed = EventsWriter(tmp_path)
     for step in (4, 5, 6, 5, 6):  # from the state after step 3; then, back to that after step 4
         resumed(batch(step, loss=2.0 if step == 4 else 3.0))
     resumed.close()
     killed.close()
-    losses = written()[0]["batch loss/generator"]
+    losses = written()[0]["batch/generator_loss"]
     assert losses == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 3.0), (6, 3.0)]
 
 
@@ -140,7 +140,7 @@ def test_a_run_is_written_where_its_settings_ask_for_it(tiny, dataset, tmp_path,
     config = settings.merge(tiny, {"run": {"tensorboard": True}})
     result = train(config, dataset, run_dir=tmp_path / "run", device=cpu, reporter=told.append)
     scalars, pictures = written(tmp_path / "run")
-    steps = [step for step, _ in scalars["batch loss/generator"]]
+    steps = [step for step, _ in scalars["batch/generator_loss"]]
     batches = [event for event in told if isinstance(event, BatchTrained)]
     assert steps == list(range(1, len(batches) + 1))
     assert len(batches) * config.data.batch_size == result.images_seen

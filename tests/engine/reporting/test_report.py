@@ -6,10 +6,13 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
+import pytest
 
 from sketchcli.engine.evaluating.features import Measured
+from sketchcli.engine.reporting.evaluation_report import Verdict
 from sketchcli.engine.results import (
     DiscriminatorScore,
     Figure,
@@ -89,6 +92,26 @@ def test_what_overlaps_is_not_called_a_win(evaluation, written):
     assert "beats the best baseline on 1 of 3 leading metrics: LPIPS (AlexNet)." in said
     assert "On MAE it is clearly worse." in said
     assert "On SSIM the difference may be due to chance." in said
+
+
+def test_one_win_does_not_make_up_for_two_losses(evaluation, written):
+    result, evidence, _ = evaluation(5)
+    model, baseline = result.scores
+    lost = {"ssim": Figure(0.4, 0.39, 0.41, 5, 2), "mae": Figure(50.0, 45.0, 55.0, 5, 2)}
+    page = written(replace(result, scores=(changed(model, **lost), baseline)), evidence)
+    said = words(page)
+    assert "✗ On 5 images, “modern” is clearly worse than the best baseline on 2 of 3" in said
+    assert "leading metrics: SSIM and MAE. On LPIPS (AlexNet) it clearly beats" in said
+    assert 'class="verdict error"' in page
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "unsure", "mark"),
+    [(3, 0, 1, "good"), (2, 0, 2, "warning"), (3, 1, 0, "warning"), (2, 2, 0, "warning")],
+)
+def test_a_good_verdict_needs_most_metrics_and_no_loss(better, worse, unsure, mark):
+    score = PredictorScore("modern", "model", {})
+    assert Verdict(score, ["m"] * better, ["m"] * worse, ["m"] * unsure, []).mark == mark
 
 
 def test_without_an_interval_nothing_is_called_a_win(evaluation, written):
@@ -210,7 +233,7 @@ def test_a_picture_is_stored_once(evaluation, written):
     result, evidence, drawn = evaluation(24)
     mean = replace(evidence.predictors[1], read=drawn.photos)  # pictures that are there already
     page = written(result, replace(evidence, predictors=(evidence.predictors[0], mean)))
-    pictures = album(page)["pictures"]
+    pictures = album(page)["images"]
     assert len(set(pictures)) == len(pictures) == 24 + 2 * 12  # 12 faces are drawn twice
 
 
@@ -289,6 +312,14 @@ def test_the_policy_names_the_style_and_the_script_that_are_there(evaluation, wr
         (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in Outline(page).policy
+
+
+def test_only_our_style_script_and_charts_are_not_escaped():
+    templates = resources.files("sketchcli.engine.reporting").joinpath("templates").iterdir()
+    text = "".join(path.read_text(encoding="utf-8") for path in templates)
+    unescaped = re.findall(r"\{\{ ([^{}]+)\|safe", text)
+    assert sorted(unescaped) == ["drawn.svg()", "script", "style"]
+    assert "autoescape" not in text
 
 
 def test_nothing_that_a_stranger_named_gets_out_of_its_place(evaluation, written):

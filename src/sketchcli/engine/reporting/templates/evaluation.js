@@ -1,5 +1,5 @@
 "use strict";
-// Shows the cards that the reader chooses. In the data, `pictures` are JPEGs in base64; `rows` and
+// Shows the cards that the reader chooses. In the data, `images` are JPEGs in base64; `rows` and
 // `predictors` refer to them by index; `shown` lists [row, value] of the best and the worst.
 (() => {
   const block = document.getElementById("album");
@@ -17,9 +17,9 @@
     return made;
   }
 
-  function picture(number, className, alt) {
+  function image(number, className, alt) {
     const [height, width] = album.size;
-    const src = `data:image/jpeg;base64,${album.pictures[number]}`;
+    const src = `data:image/jpeg;base64,${album.images[number]}`;
     return element("img", { class: className, alt, src, width, height, draggable: "false" });
   }
 
@@ -34,8 +34,8 @@
     const range = element("input", { type: "range", min: 0, max: 100, "aria-label": label });
     const compare = element(
       "div", { class: "compare" },
-      picture(album.rows[row].photo, "photo", `real photo of ${id}`),
-      picture(chosen.predictor.pictures[row], "generated", `generated photo of ${id}`),
+      image(album.rows[row].photo, "photo", `real photo of ${id}`),
+      image(chosen.predictor.images[row], "generated", `generated photo of ${id}`),
       element("div", { class: "line" }), range,
     );
     move(range, chosen.cut);
@@ -48,14 +48,14 @@
   function card([row, value], place) {
     const { id, sketch } = album.rows[row];
     const drawn = sketch === null ? [] : [element("figure", {},
-      picture(sketch, "sketch", `sketch of ${id}`), element("figcaption", {}, "sketch"))];
+      image(sketch, "sketch", `sketch of ${id}`), element("figcaption", {}, "sketch"))];
     const head = element("p", { class: "head" },
       element("span", {}, `${place + 1}.`),
       element("span", { class: "name", title: id }, id),
       element("span", { class: "score" }, value));
-    const pictures = element("div", { class: drawn.length ? "row" : "row plain" },
+    const images = element("div", { class: drawn.length ? "row" : "row plain" },
       ...drawn, comparison(row, id));
-    return element("div", { class: "card" }, head, pictures);
+    return element("div", { class: "card" }, head, images);
   }
 
   function show() {

@@ -1,5 +1,8 @@
 """Drawn pictures, measured by hand, as an evaluation would leave them."""
 
+import functools
+import shutil
+import subprocess
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +23,8 @@ METRICS = {
 }
 LEVELS = {"mae": (24, 36), "ssim": (0.74, 0.6), "lpips-alex": (0.12, 0.3)}  # good, poor
 
+drawn_pair = functools.cache(draw_pair)
+
 
 @dataclass
 class Drawn:
@@ -30,7 +35,7 @@ class Drawn:
     reads: list = field(default_factory=list)
 
     def pair(self, row):
-        return draw_pair(row % 12, size=self.size)
+        return drawn_pair(row % 12, size=self.size)
 
     def photos(self, rows):
         return self._read("photo", rows, lambda row: self.pair(row)[1])
@@ -112,3 +117,29 @@ def written(tmp_path):
         return (tmp_path / evaluation_report.NAME).read_text(encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def chromium(tmp_path):
+    """Run a headless browser on a file; what it prints, and what it complains of."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no chromium on this machine")
+
+    def run(page, *options):
+        command = [
+            program,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=3000",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            *options,
+            page.as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+    return run
