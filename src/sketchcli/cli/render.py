@@ -143,7 +143,7 @@ def _(result: PreprocessResult) -> None:
     fates = {
         "files skipped": result.left_out,
         "repeated": result.repeated,
-        "not aligned or cut out as requested": result.unaligned,
+        "kept with a remark": result.unaligned,
     }
     for fate, files in fates.items():
         if files:

@@ -57,7 +57,8 @@ class PhotoGenerator:
 
     def warnings(self, sketch: Sketch) -> tuple[str, ...]:
         """Return the warnings of `generate`, such as that no face was detected."""
-        return self._pipeline.preparer.prepare(_pixels(sketch)).warnings
+        notes: list[str] = []
+        return self._pipeline.preparer.prepare(_pixels(sketch, notes), notes).warnings
 
     def _draw(self, sketches: Sequence[Sketch]) -> list[Pixels]:
         """Generate one photo per sketch; sketches with frames of the same shapes form a batch."""
@@ -115,9 +116,9 @@ def _size(given: str | tuple[int, int]) -> Scale | tuple[int, int]:
     return height, width
 
 
-def _pixels(sketch: Sketch) -> Pixels:
+def _pixels(sketch: Sketch, notes: list[str] | None = None) -> Pixels:
     if isinstance(sketch, str | Path):
-        return images.read(Path(sketch))
+        return images.read(Path(sketch), notes=notes)
     pixels = np.asarray(sketch)
     is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     if not is_one or pixels.dtype != np.uint8 or not pixels.size:

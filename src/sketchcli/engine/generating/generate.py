@@ -68,6 +68,7 @@ class Streams:
 
     read: BinaryIO | None = None  # default: standard input, which may be closed until it is read
     write: BinaryIO | None = None  # default: standard output
+    notes: list[str] = field(default_factory=list, init=False)  # about the image that was read
     _picture: Pixels | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -76,7 +77,7 @@ class Streams:
         with self._lock:
             if self._picture is None:
                 stream = sys.stdin.buffer if self.read is None else self.read
-                self._picture = images.read_stream(stream, name="standard input")
+                self._picture = images.read_stream(stream, name="standard input", notes=self.notes)
             return self._picture
 
     def put(self, photo: bytes) -> None:
@@ -201,7 +202,8 @@ class JobRunner:
     def _prepare(self, job: Job) -> Ready:
         started = time.perf_counter()
         try:
-            sketch = self.preparer.prepare(read(job.source, self.writer.streams))
+            picture, notes = read(job.source, self.writer.streams)
+            sketch = self.preparer.prepare(picture, notes)
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return Ready(job, _since(started), error=failure(job.source, error))
         return Ready(job, _since(started), sketch)
@@ -270,11 +272,12 @@ def _since(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def read(source: Path, streams: Streams) -> Pixels:
-    """Read a file, or standard input for `-`, as RGB `(H, W, 3)` or grey `(H, W)`."""
+def read(source: Path, streams: Streams) -> tuple[Pixels, list[str]]:
+    """Read a file, or standard input for `-`, as RGB `(H, W, 3)` or grey `(H, W)`, with notes."""
+    notes: list[str] = []
     if str(source) == STREAM:
-        return streams.picture()
-    return images.read(source)
+        return streams.picture(), streams.notes
+    return images.read(source, notes=notes), notes
 
 
 def failure(source: Path, error: Exception) -> str:

@@ -89,7 +89,8 @@ def _keep(assembly: Assembly, job: Job, outcome: Outcome) -> None:
     pair = Pair(job.id, job.split, outcome.pair_hash, sketch, str(job.photo), job.style)
     assembly.pairs.append(pair)
     assembly.sitting = job.first
-    assembly.unaligned |= outcome.unaligned
+    for file, why in outcome.unaligned.items():  # only the first sketch of a photo tells all
+        assembly.unaligned.setdefault(file, why)
 
 
 # This section audits the pairs of a new dataset and writes the report.

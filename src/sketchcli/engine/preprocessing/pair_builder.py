@@ -100,11 +100,11 @@ class PairBuilder:
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         if job.sketch is None:
-            sitting = self._sit(job)
+            sitting = self._sit(job, unaligned)
             sketch, photo = self._draw(job, sitting, unaligned)
             sketch_source, photo_source = sketch, sitting.photo
         else:
-            sketch_source, photo_source = _read_pair(job, job.sketch)
+            sketch_source, photo_source = _read_pair(job, job.sketch, unaligned)
             photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
             drawn_face = self._find(sketch_source)
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
@@ -113,10 +113,11 @@ class PairBuilder:
         about = records.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _sit(self, job: Job) -> Sitting:
+    def _sit(self, job: Job, unaligned: dict[str, str]) -> Sitting:
         """Return the photo to draw from; all sketches of a photo share one reading."""
         if not job.draw or self._sitting is None or self._sitting.file != job.photo:
-            photo = _read_photo(job)
+            photo = _read(job.photo, unaligned)
+            photo = photo if job.direction is None else _sides(photo, job)[1]
             face, keeps_background = self._find(photo), False
             if self.recipe.light is Light.EVEN and face is not None:
                 photo = backdrop.evened(images.to_rgb(photo), face.eyes)
@@ -130,7 +131,7 @@ class PairBuilder:
 
     def _draw(self, job: Job, sitting: Sitting, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
         if sitting.keeps_background:
-            unaligned[str(job.photo)] = "background kept: the sitter cannot be separated from it"
+            _add(unaligned, job.photo, "background kept: the sitter cannot be separated from it")
 
         def cut_as_photo(pixels: Pixels) -> Pixels:
             cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
@@ -155,7 +156,7 @@ class PairBuilder:
             return pixels
         eyes = None if face is None else face.eyes
         if eyes is None:
-            unaligned[str(file)] = "no face detected: the centre crop is used"
+            _add(unaligned, file, "no face detected: the centre crop is used")
         elif self.recipe.is_loose:  # sketch and photo of a pair share the random variation
             eyes = loosened(eyes, self._chance("cut of", job.id))
         return cut(pixels, eyes, self.recipe.size)
@@ -175,17 +176,24 @@ class PairBuilder:
         return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.recipe.seed) * 2**53))
 
 
-def _read_pair(job: Job, sketch: Path) -> tuple[Pixels, Pixels]:
+def _read_pair(job: Job, sketch: Path, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
     """Return sketch and photo, each grey (H, W) or RGB (H, W, 3) and of any size."""
-    photo = images.read(job.photo)
+    photo = _read(job.photo, unaligned)
     if job.direction is None:
-        return images.read(sketch), photo
+        return _read(sketch, unaligned), photo
     return _sides(photo, job)
 
 
-def _read_photo(job: Job) -> Pixels:
-    photo = images.read(job.photo)
-    return photo if job.direction is None else _sides(photo, job)[1]
+def _read(file: Path, unaligned: dict[str, str]) -> Pixels:
+    notes: list[str] = []
+    pixels = images.read(file, notes=notes)
+    for note in notes:
+        _add(unaligned, file, note)
+    return pixels
+
+
+def _add(unaligned: dict[str, str], file: Path, why: str) -> None:
+    unaligned[str(file)] = "; ".join([*filter(None, [unaligned.get(str(file))]), why])
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
