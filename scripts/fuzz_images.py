@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,7 +45,7 @@ class Finding:
 
     format: str
     number: int
-    kind: str  # traceback, crash, hang, slow, memory or stderr
+    kind: str  # traceback, crash, hang, slow or memory
     what: str
     data: bytes
 
@@ -62,6 +62,7 @@ class Reading:
     kind: str = ""
     what: str = ""
     peak: int = 0  # bytes of memory that the process has taken so far
+    stderr: str = ""  # what a library wrote there
 
 
 # Valid files
@@ -197,13 +198,10 @@ def examine(data: bytes) -> Reading:
     if seconds > SLOW:
         return Reading("finding", "slow", f"{seconds:.1f} s", peak)
     pixels_announced = _announced(data)
-    if peak > before and peak - _BASE > CONSTANT + BYTES_PER_PIXEL * pixels_announced:
-        what = f"{peak - _BASE >> 20} MB for {pixels_announced:,} announced pixels"
+    if peak - before > CONSTANT + BYTES_PER_PIXEL * pixels_announced:
+        what = f"{peak - before >> 20} MB for {pixels_announced:,} announced pixels"
         return Reading("finding", "memory", what, peak)
     return Reading(outcome, peak=peak)
-
-
-_BASE = 0  # bytes of memory that the reading process has taken before the first file
 
 
 def _peak() -> int:
@@ -222,11 +220,9 @@ def _announced(data: bytes) -> int:
 
 def _serve(connection: Connection) -> None:
     """Examine files in a process of its own, and notice what libraries write to stderr."""
-    global _BASE  # noqa: PLW0603 - of this process
-    examine(b"")
-    for files in valid_files().values():
+    for files in valid_files().values():  # imports all that reading needs
         examine(files[0])
-    _BASE = _peak()
+    connection.send(_peak())
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         while data := connection.recv():
@@ -234,9 +230,7 @@ def _serve(connection: Connection) -> None:
             text = os.pread(written.fileno(), 200, 0).decode(errors="replace")
             os.ftruncate(written.fileno(), 0)
             os.lseek(written.fileno(), 0, os.SEEK_SET)
-            if text and reading.outcome != "finding":
-                reading = Reading("finding", "stderr", text.partition("\n")[0], reading.peak)
-            connection.send(reading)
+            connection.send(replace(reading, stderr=text.partition("\n")[0]))
 
 
 class Reader:
@@ -254,6 +248,7 @@ class Reader:
             self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()
+            self._first_peak: int = self._connection.recv()
         self._connection.send(data)
         if not self._connection.poll(HANG):
             self.close()
@@ -265,7 +260,7 @@ class Reader:
             code = self._process.exitcode
             self.close()
             return Reading("finding", "crash", f"the process ended with code {code}")
-        if reading.peak > 512 << 20:  # a smaller peak would not be seen any more
+        if reading.peak - self._first_peak > CONSTANT:  # it would hide a smaller peak
             self.close()
         return reading
 
@@ -291,6 +286,8 @@ def fuzz(
                 return
             reading = reader.read(data)
             counted(format_, reading.outcome)
+            if reading.stderr:
+                counted(format_, "of which a library wrote to stderr")
             if reading.outcome == "finding":
                 yield Finding(format_, number, reading.kind, reading.what, data)
     finally:
@@ -315,10 +312,11 @@ def main() -> int:
             given.keep.mkdir(parents=True, exist_ok=True)
             (given.keep / f"{finding.format}-{finding.number}").write_bytes(finding.data)
     for format_ in valid_files():
-        outcomes = ", ".join(f"{counts[format_, o]} {o}" for o in ("image", "error", "finding"))
-        print(f"{format_}: {outcomes}")
+        outcomes = [f"{count} {what}" for (of, what), count in counts.items() if of == format_]
+        print(f"{format_}: {', '.join(sorted(outcomes, key=lambda text: text.split()[1:]))}")
+    total = sum(number for (_, what), number in counts.items() if " " not in what)
     listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    print(f"{counts.total()} files, {kinds.total()} findings ({listed or 'none'})")
+    print(f"{total} files, {kinds.total()} findings ({listed or 'none'})")
     return 1 if kinds else 0
 
 

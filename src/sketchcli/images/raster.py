@@ -71,12 +71,12 @@ def read(path: Path, *, notes: list[str] | None = None) -> Pixels:
 
 def read_stream(stream: BinaryIO, *, name: str, notes: list[str] | None = None) -> Pixels:
     """Read an image as `decode` does, from a stream that is called `name` in errors."""
-    data = bytearray()
-    while len(data) <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
-        data += block
-    if len(data) > LARGEST_FILE:
+    data = io.BytesIO()
+    while data.tell() <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
+        data.write(block)
+    if data.tell() > LARGEST_FILE:
         raise DataError(f"{name} is larger than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
-    return decode(bytes(data), name=name, notes=notes)
+    return decode(data.getvalue(), name=name, notes=notes)
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -138,7 +138,11 @@ def _decoded(image: Image.Image, data: bytes, name: str, notes: list[str]) -> Pi
     _scale_transparency(image)
     image.load()
     _check_size(image, name)  # a HEIC image may have another size than its header says
-    return _turned(np.array(_on_white(_eight_bits(image, name))), _orientation(image))
+    turn = _orientation(image)
+    laid = _on_white(_eight_bits(image, name))
+    if laid is not image:
+        image.close()  # gives its memory back
+    return _turned(np.array(laid), turn)
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -210,6 +214,7 @@ def _on_white(image: Image.Image) -> Image.Image:
         return _in_srgb(image)
     alpha = image.getchannel("A")
     colour = _in_srgb(image.convert(image.mode[:-1]))
+    image.close()  # gives its memory back
     paper = Image.new(colour.mode, colour.size, "white")
     paper.paste(colour, mask=alpha)
     return paper
