@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import network_file
+from PIL import Image
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
@@ -110,6 +111,15 @@ def test_loose_cuts_differ_from_draw_to_draw_and_move_sketch_and_photo_together(
             for shift in (0, 6)
         )
         assert here > aside + 0.1
+
+
+def test_of_several_frames_the_first_is_taken_and_it_is_said_once(prepare, portraits):
+    frames = [Image.open(portraits / f"face-{index}.png") for index in (0, 1)]
+    frames[0].rotate(180).save(portraits / "two.gif", save_all=True, append_images=frames[1:])
+    dataset = prepare("--style", "pencil", "--draws", "2")
+    ((file, why),) = dataset.description.unaligned.items()
+    assert file.endswith("two.gif")
+    assert why == "has several frames or pages: only the first is used"
 
 
 @pytest.mark.usefixtures("detector")
