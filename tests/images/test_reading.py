@@ -337,7 +337,8 @@ def test_other_ways_to_write_a_jpeg_make_no_difference(tmp_path, mode, options):
 def test_of_several_frames_the_first_is_read(tmp_path, suffix):
     second = Image.new("RGB", (WIDTH, HEIGHT), "red")
     path = tmp_path / f"a.{suffix}"
-    save(drawn("P"), path, save_all=True, append_images=[second])
+    first = drawn("P").convert("RGB") if suffix == "png" else drawn("P")
+    save(first, path, save_all=True, append_images=[second])
     assert distance(path, on_white(drawn("P"))) <= 1
     notes = []
     images.read(path, notes=notes)
@@ -370,14 +371,11 @@ def test_pixels_that_cannot_be_read_are_an_error(tmp_path, pixels, tags, reason)
     assert "save it" in caught.value.hint
 
 
-@pytest.mark.parametrize(("extra", "is_alpha"), [(1, True), (2, True)])
-def test_the_second_channel_of_a_grey_tiff_is_its_alpha(tmp_path, extra, is_alpha):
-    grey = rgb()[:, :, 0]
-    laid = composite(grey[:, :, None], alpha())
-    colour = np.rint(laid[:, :, 0] - 255 + alpha()) if extra == 1 else grey
-    pixels = np.dstack([colour, alpha()]).astype("u1")
-    (tmp_path / "a.tif").write_bytes(tiff("<", 2, pixels, {262: [1], 338: [extra]}))
-    assert distance(tmp_path / "a.tif", np.repeat(laid, 3, axis=2)) <= 2
+def test_the_second_channel_of_a_grey_tiff_is_its_alpha(tmp_path):
+    pixels = np.dstack([rgb()[:, :, 0], alpha()])
+    (tmp_path / "a.tif").write_bytes(tiff("<", 2, pixels, {262: [1], 338: [2]}))
+    expected = composite(rgb()[:, :, :1].repeat(3, axis=2), alpha())
+    assert distance(tmp_path / "a.tif", expected) <= 2
 
 
 def profile(kind, **tags):
