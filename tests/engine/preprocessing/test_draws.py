@@ -156,7 +156,7 @@ def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
 
 def test_a_photo_is_read_once_for_all_its_sketches(portraits, monkeypatch):
     read, count = images.read, []
-    monkeypatch.setattr(images, "read", lambda path: count.append(path) or read(path))
+    monkeypatch.setattr(images, "read", lambda path, **way: count.append(path) or read(path, **way))
     builder = PairBuilder(PairOptions(size=(48, 48)))
     first = Job("face-0", "train", None, portraits / "face-0.png", style="pencil")
     for draw in range(3):
