@@ -10,13 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    Image,
-    ImageCms,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-)
+from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from sketchcli import files
 from sketchcli.config import Fit
@@ -28,7 +22,6 @@ LARGEST_FILE = 2**30  # bytes
 _BLOCK = 1 << 16  # bytes per read; reading up to the limit at once would allocate all of it
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "JPEG2000", "PPM")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_READABLE = "use PNG, JPEG, WebP, BMP or TIFF"
 # The first bytes of other files, what they are, and what to do.
 _OTHERS = (
     (b"<svg", "an SVG drawing", "export it as PNG, 1000 pixels or more wide"),
@@ -47,12 +40,15 @@ _OTHERS = (
 _MAGIC = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"BM", b"II", b"MM", b"RIFF")
 _SCALES = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # by Pillow's names of raw pixels
 _ORIENTATION, _EXTRA_SAMPLES = 0x0112, 338  # tags of EXIF (CIPA DC-008) and TIFF 6.0
-_JPEG_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR_RGB}
-_JPEG_MODES = {mode: flag | cv2.IMREAD_IGNORE_ORIENTATION for mode, flag in _JPEG_MODES.items()}
+_JPEG_MODES = {
+    "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+    "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
+}
 _SRGB_GAMMA = 1 / 2.2
 _ALIKE = 2  # levels by which a profile may differ from sRGB without being applied
 
-# Pillow would report damaged metadata on stderr.
+# Pillow would report damaged metadata on stderr. Of its own limit on pixels it only warns; files of
+# twice as many are refused, which is changed only if the user sets a higher limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 if Image.MAX_IMAGE_PIXELS and MOST_PIXELS > 2 * Image.MAX_IMAGE_PIXELS:
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
@@ -166,7 +162,7 @@ def _unidentified(data: bytes, name: str) -> DataError:
             return DataError(f"{name} is {what}", hint=hint)
     if data.startswith(_MAGIC):
         return DataError(f"{name} is damaged or of a rare kind", hint="save it again as PNG")
-    return DataError(f"{name} is not a readable image", hint=_READABLE)
+    return DataError(f"{name} is not a readable image", hint="use PNG, JPEG, WebP, BMP or TIFF")
 
 
 def _scale_transparency(image: Image.Image) -> None:
