@@ -65,7 +65,9 @@ HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
     "cv2": ("sketchcli.images.opencv",),
-    "safetensors": ("sketchcli.checkpoint",),
+    "PIL": ("sketchcli.images.raster",),
+    "pillow_heif": ("sketchcli.images.raster",),
+    "safetensors": ("sketchcli.checkpoint", "sketchcli.weights_header"),
     "torchmetrics": (),  # the tests compare with it
     "matplotlib": ("sketchcli.engine.reporting.charts",),
     "jinja2": ("sketchcli.engine.reporting.web_page",),

@@ -11,9 +11,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-MODULES = {"opencv-python": "cv2"}  # where a package is imported by another name
+MODULES = {"opencv-python": "cv2", "pillow": "PIL"}  # where a package is imported by another name
 # Large, unmaintained, under another licence, or known to break what stands beside them.
-NEVER = {"torchvision", "torch_fidelity", "albumentations", "click", "pooch", "PIL", "skimage"}
+NEVER = {"torchvision", "torch_fidelity", "albumentations", "click", "pooch", "skimage"}
 
 
 def modules_of(lines):

@@ -192,7 +192,7 @@ def _aside(target: Path) -> Path:
 # Image files are recognised by their names, so that no heavy import is needed.
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-READABLE = WRITABLE | {".avif", ".gif", ".jp2", ".pbm", ".pgm", ".ppm"}
+READABLE = WRITABLE | {".avif", ".gif", ".heic", ".heif", ".jp2", ".pbm", ".pgm", ".ppm"}
 
 
 def is_picture(path: Path) -> bool:

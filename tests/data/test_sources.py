@@ -195,11 +195,11 @@ def test_files_without_a_pictures_suffix_are_listed(tmp_path, look):
     root = fill(
         tmp_path / "set",
         *("sketches/a.png", "photos/a.png"),
-        *("sketches/b.psd", "photos/deep/c.heic", "photos/noname"),
+        *("sketches/b.psd", "photos/deep/c.kra", "photos/noname"),
         *("source.json", "photos/source.json", "sketches/.DS_Store"),
     )
     assert left_out(root, look(root)) == dict.fromkeys(
-        ["sketches/b.psd", "photos/deep/c.heic", "photos/noname"], "no supported image extension"
+        ["sketches/b.psd", "photos/deep/c.kra", "photos/noname"], "no supported image extension"
     )
 
 

@@ -1,5 +1,6 @@
 """Contracts that every style in the registry keeps."""
 
+import functools
 import hashlib
 import subprocess
 import sys
@@ -25,6 +26,7 @@ def sketch_of(style, photo, seed=0):
     return style.draw(photo, np.random.default_rng(seed))
 
 
+@functools.cache
 def photo_of(index=0, size=128):
     return draw_pair(index, size=size)[1]
 

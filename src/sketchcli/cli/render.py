@@ -162,7 +162,7 @@ def _(result: results.PreprocessResult) -> None:
     fates = {
         "files skipped": result.left_out,
         "repeated": result.repeated,
-        "not aligned or cut out as requested": result.unaligned,
+        "kept with a remark": result.unaligned,
     }
     found = ", ".join(f"{count} {kind}" for kind, count in result.findings.items())
     name = paths.named(paths.prepared_home(), result.folder)

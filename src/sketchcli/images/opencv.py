@@ -4,9 +4,8 @@ import os
 
 from sketchcli.errors import DeviceError
 
-# A small file can claim to be a huge image. OpenCV reads this limit when it is first imported. Its
-# default, 2^30 pixels, admits images that take 50 GB with alpha and 16 bits.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
+# A small file can claim to be a huge image. OpenCV reads this limit when it is first imported.
+MOST_PIXELS = int(os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27)))
 
 try:
     import cv2
@@ -17,10 +16,10 @@ except ImportError as error:  # pragma: no cover - needs a machine without libGL
         "instead of opencv-python",
     ) from error
 
-# OpenCV would report a damaged image on stderr; sketch2img raises an error instead.
+# OpenCV would report some errors on stderr; sketch2img raises them instead.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-__all__ = ["cv2", "use_one_thread"]
+__all__ = ["MOST_PIXELS", "cv2", "use_one_thread"]
 
 
 def use_one_thread() -> None:

@@ -1,45 +1,78 @@
-"""Reading image files as upright RGB on white, and resizing and writing images."""
+"""Reading image files as upright sRGB on white, and resizing and writing images."""
 
+import functools
+import io
 import math
-import re
-import struct
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from sketchcli import files
 from sketchcli.config import Fit
 from sketchcli.errors import DataError
 from sketchcli.files import WRITABLE
-from sketchcli.images.opencv import cv2
+from sketchcli.images.opencv import MOST_PIXELS, cv2
 
 LARGEST_FILE = 2**30  # bytes
 _BLOCK = 1 << 16  # bytes per read; reading up to the limit at once would allocate all of it
-_WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "JPEG2000", "PPM")
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# The first bytes of other files, what they are, and what to do.
+_OTHERS = (
+    (b"<svg", "an SVG drawing", "export it as PNG, 1000 pixels or more wide"),
+    (b"<?xml", "an XML document, perhaps an SVG drawing", "export it as PNG"),
+    (b"<!doctype html", "a web page", "download the image itself"),
+    (b"<html", "a web page", "download the image itself"),
+    (b"%pdf", "a PDF document", "export its page as PNG"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the image", "run: git lfs pull"),
+    (b"pk\3\4", "a ZIP archive or a drawing of Krita or Procreate", "export it as PNG"),
+    (b"8bps", "a Photoshop drawing", "export it as PNG"),
+    (b"gimp xcf", "a GIMP drawing", "export it as PNG"),
+    (b"\xff\x0a", "a JPEG XL image", "convert it to PNG"),
+    (b"\0\0\0\x0cjxl ", "a JPEG XL image", "convert it to PNG"),
+    (b"\0\0\1\0", "an icon", "convert it to PNG"),
+)
+_MAGIC = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"BM", b"II", b"MM", b"RIFF")
+_SCALES = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # by Pillow's names of raw pixels
+_ORIENTATION, _EXTRA_SAMPLES = 0x0112, 338  # tags of EXIF (CIPA DC-008) and TIFF 6.0
+_JPEG_MODES = {
+    "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+    "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+_SRGB_GAMMA = 1 / 2.2
+_ALIKE = 2  # levels by which a profile may differ from sRGB without being applied
+
+# Pillow would report damaged metadata on stderr. Of its own limit on pixels it only warns; files of
+# twice as many are refused, which is changed only if the user sets a higher limit.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+if Image.MAX_IMAGE_PIXELS and MOST_PIXELS > 2 * Image.MAX_IMAGE_PIXELS:
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 Pixels = NDArray[np.uint8]  # an image, values in [0, 255]
 
 
-def read(path: Path) -> Pixels:
+def read(path: Path, *, notes: list[str] | None = None) -> Pixels:
     """Read an image as `decode` does."""
     try:
-        with path.open("rb") as file:  # OpenCV cannot open every file name
-            return read_stream(file, name=str(path))
+        with path.open("rb") as file:
+            return read_stream(file, name=str(path), notes=notes)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
 
 
-def read_stream(stream: BinaryIO, *, name: str) -> Pixels:
+def read_stream(stream: BinaryIO, *, name: str, notes: list[str] | None = None) -> Pixels:
     """Read an image as `decode` does, from a stream that is called `name` in errors."""
-    data = bytearray()
-    while len(data) <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
-        data += block
-    if len(data) > LARGEST_FILE:
+    data = io.BytesIO()
+    while data.tell() <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
+        data.write(block)
+    if data.tell() > LARGEST_FILE:
         raise DataError(f"{name} is larger than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
-    return decode(bytes(data), name=name)
+    return decode(data.getvalue(), name=name, notes=notes)
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -52,245 +85,192 @@ def read_luma(path: Path) -> Pixels:
     return luma(read(path))
 
 
-def decode(data: bytes, *, name: str) -> Pixels:
-    """Decode an image, upright, with transparent areas on white.
+def decode(data: bytes, *, name: str, notes: list[str] | None = None) -> Pixels:
+    """Decode an image as sRGB, upright, with transparent areas on white.
 
     The result is `(H, W)` if the file is grey, which takes half the time, and RGB `(H, W, 3)`
     otherwise. The format is recognised by the bytes, not by the file's name. Of several frames or
-    pages the first is read. Colours are taken for sRGB: an ICC profile is not applied. `name` is
-    what errors call the image.
+    pages the first is read, and `notes` says so. `name` is what errors call the image.
     """
-    if data.startswith(JPEG):  # OpenCV applies a JPEG's EXIF orientation by itself
-        is_grey = jpeg_components(data) == 1
-        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
-        return _decode(data, mode, name).astype(np.uint8, copy=False)
-    if data.startswith(b"P"):  # OpenCV needs a byte after the last number of a plain PNM
-        data += b"\n"
-    pixels = _decode(data, cv2.IMREAD_UNCHANGED, name)  # no other mode keeps alpha and depth
-    transparent = transparent_grey(data)
-    if transparent is not None and pixels.ndim == 2:
-        pixels = np.where(pixels == transparent, _WHITE[pixels.dtype], pixels)
-    extra = extra_sample(data)
-    if extra and pixels.ndim == 2:  # OpenCV has dropped the alpha channel
-        raise DataError(f"{name} is a grey TIFF with alpha", hint="save it as PNG")
-    if extra == 0 and pixels.ndim == 3:  # a fourth channel would not be alpha
-        pixels = pixels[:, :, :3]
-    # libtiff multiplies 8-bit colours by their alpha.
-    is_multiplied = extra == 1 or (extra == 2 and pixels.dtype == np.uint8)
-    laid = _on_white(_to_uint8(pixels, data, name), is_multiplied=is_multiplied)
-    return _turned(laid, orientation(data))
-
-
-def _decode(data: bytes, flags: int, name: str) -> NDArray[np.generic]:
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error as error:
-        is_huge = "CV_IO_MAX" in error.err
-        reason = "it claims to have more pixels than the limit" if is_huge else error.err
-        raise DataError(f"{name}: {reason}", hint="save it again as PNG") from error
-    if pixels is None:
-        raise DataError(f"{name} is not a readable image", hint="use PNG, JPEG, WebP, BMP or TIFF")
-    return np.asarray(pixels)
+        with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
+            return _decoded(image, data, name, [] if notes is None else notes)
+    except (DataError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except UnidentifiedImageError as error:
+        raise _unidentified(data, name) from error
+    except Exception as error:  # Pillow's parsers raise whatever damage leads to
+        raise DataError(f"{name} is damaged or cut short", hint="save it again as PNG") from error
 
 
-def _to_uint8(pixels: NDArray[np.generic], data: bytes, name: str) -> Pixels:
-    if pixels.dtype not in _WHITE:
-        raise DataError(f"{name} has {pixels.dtype} pixels", hint="save it with 8 or 16 bits")
-    white = white_level(data) or _WHITE[pixels.dtype]
-    if white == 255:
-        return pixels.astype(np.uint8, copy=False)
-    scaled: Pixels = (
-        np.rint(pixels.astype(np.float32) * (255 / white)).clip(0, 255).astype(np.uint8)
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """Return Pillow's names of the formats that a file may have."""
+    brands = data[8 : int.from_bytes(data[:4], "big")] if data[4:8] == b"ftyp" else b""
+    if brands[:4] not in _HEIF_BRANDS or b"avif" in brands:
+        return _FORMATS
+    try:
+        from pillow_heif import register_heif_opener  # noqa: PLC0415 - it may not be installed
+    except ImportError as error:
+        raise DataError(
+            f"{name} is a HEIC or HEIF image, which needs the package pillow-heif",
+            hint="run: pip install pillow-heif, or save the image as JPEG",
+        ) from error
+    register_heif_opener()
+    return ("HEIF",)
+
+
+def _decoded(image: Image.Image, data: bytes, name: str, notes: list[str]) -> Pixels:
+    _check_size(image, name)
+    is_jpeg = image.format in {"JPEG", "MPO"}
+    # The further images of a JPEG (MPO) are previews and depth maps of the same photo.
+    if getattr(image, "is_animated", False) and not is_jpeg:
+        notes.append("has several frames or pages: only the first is used")
+    if is_jpeg and image.mode in _JPEG_MODES and _to_srgb(image) is None:
+        # OpenCV decodes to the same pixels (by libjpeg too), right into an array: a third faster.
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_MODES[image.mode])
+        return _turned(np.asarray(pixels, np.uint8), _orientation(image))
+    _scale_transparency(image)
+    image.load()
+    _check_size(image, name)  # a HEIC image may have another size than its header says
+    turn = _orientation(image)
+    laid = _on_white(_eight_bits(image, name))
+    if laid is not image:
+        image.close()  # gives its memory back
+    return _turned(np.array(laid), turn)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(name)
+
+
+def _too_large(name: str) -> DataError:
+    return DataError(
+        f"{name} claims to have more pixels than the limit ({MOST_PIXELS:,})",
+        hint="save a smaller copy as PNG",
     )
-    return scaled
 
 
-def _on_white(pixels: Pixels, *, is_multiplied: bool) -> Pixels:
-    """Convert BGR or BGRA, with or without premultiplied alpha, to RGB on white; keep grey."""
-    if pixels.ndim == 2:
-        return pixels
-    rgb: Pixels = cv2.cvtColor(pixels[:, :, :3], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-    if pixels.shape[2] == 3:
-        return rgb
-    alpha = pixels[:, :, 3:].astype(np.float32) / 255
-    colour = rgb.astype(np.float32) if is_multiplied else rgb * alpha
-    laid: Pixels = np.rint(colour + 255 * (1 - alpha)).clip(0, 255).astype(np.uint8)
-    return laid
+def _unidentified(data: bytes, name: str) -> DataError:
+    if not data:
+        return DataError(f"{name} is empty", hint="save or download it again")
+    start = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for bytes_, what, hint in _OTHERS:
+        if start.startswith(bytes_):
+            return DataError(f"{name} is {what}", hint=hint)
+    if data.startswith(_MAGIC):
+        return DataError(f"{name} is damaged or of a rare kind", hint="save it again as PNG")
+    return DataError(f"{name} is not a readable image", hint="use PNG, JPEG, WebP, BMP or TIFF")
+
+
+def _scale_transparency(image: Image.Image) -> None:
+    """Bring the transparent colour of a PNG to 8 bits, as Pillow does with its pixels."""
+    found = image.info.get("transparency")
+    if not isinstance(image, PngImagePlugin.PngImageFile) or found is None or not image.tile:
+        return
+    scale = _SCALES.get(str(image.tile[0].args))
+    if scale:
+        scaled = [int(value * scale) for value in (found if isinstance(found, tuple) else [found])]
+        image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
+
+
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """Return an image as `L`, `LA`, `RGB`, `RGBA` or `CMYK`."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return _from_16_bits(image)
+    if image.mode in {"I", "F"}:
+        raise DataError(f"{name} has 32-bit pixels", hint="save it with 8 or 16 bits")
+    if image.mode in {"1", "L", "LA", "La"}:
+        wanted = "LA" if image.has_transparency_data else "L"
+        return image if image.mode == wanted else image.convert(wanted)
+    if image.mode == "CMYK":
+        return image
+    is_alpha = image.has_transparency_data
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # without this tag, it is not alpha
+        is_alpha = is_alpha and _EXTRA_SAMPLES in image.tag_v2
+    wanted = "RGBA" if is_alpha else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    grey = Image.fromarray(np.rint(values * np.float32(1 / 257)).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    grey.info = image.info
+    return grey
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Return an image as sRGB or grey, with alpha put on white."""
+    if image.mode not in {"LA", "RGBA"}:
+        return _in_srgb(image)
+    alpha = image.getchannel("A")
+    colour = _in_srgb(image.convert(image.mode[:-1]))
+    image.close()  # gives its memory back
+    paper = Image.new(colour.mode, colour.size, "white")
+    paper.paste(colour, mask=alpha)
+    return paper
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Convert colours by the ICC profile or, in a PNG without one, by `gAMA`."""
+    transform, gamma = _to_srgb(image), image.info.get("gamma", _SRGB_GAMMA)
+    if transform is not None and image.mode == "L":
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        return image.point(list(transform.apply(ramp).getchannel("G").tobytes()))
+    if transform is not None:
+        return transform.apply(image)
+    is_other = abs(gamma / _SRGB_GAMMA - 1) > 0.05 and gamma > 0  # libpng has this threshold too
+    if is_other and not {"srgb", "icc_profile"} & image.info.keys() and image.mode != "CMYK":
+        curve = np.rint(255 * (np.arange(256) / 255) ** (_SRGB_GAMMA / gamma))
+        image = image.point(list(curve.astype(int)) * len(image.getbands()))
+    return image.convert("RGB") if image.mode == "CMYK" else image
+
+
+def _to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
+    """Return the way from an image's ICC profile to sRGB, if it has one that makes a difference."""
+    profile = image.info.get("icc_profile")
+    return _transform(profile, image.mode) if profile else None
+
+
+@functools.lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the way from a profile to sRGB; None if it is sRGB, damaged, or for another mode."""
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(io.BytesIO(profile), srgb, mode, "RGB")
+    except ImageCms.PyCMSError:
+        return None
+    if mode == "CMYK":
+        return transform
+    steps = np.arange(0, 256, 17, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
+    chart = Image.fromarray(colours if mode == "RGB" else colours[..., 0].copy())
+    changed = np.asarray(transform.apply(chart)).astype(int) - np.asarray(chart.convert("RGB"))
+    return transform if np.abs(changed).max() > _ALIKE else None
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; damaged metadata count as none."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise whatever damage leads to
+        return 1
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo the camera's rotation, given as an EXIF orientation from 1 to 8."""
-    if orientation >= 5:
+    """Undo the camera's rotation, given as an EXIF orientation; other numbers change nothing."""
+    if orientation in {5, 6, 7, 8}:
         pixels = pixels.swapaxes(0, 1)
     if orientation in {3, 4, 7, 8}:
         pixels = pixels[::-1]
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-# The functions below read metadata that OpenCV does not pass on.
-#
-# OpenCV applies the orientation only if it drops alpha and depth too, and never that of an AVIF. It
-# does not say which grey of a PNG is transparent, which value is white in 10- or 12-bit pixels, and
-# whether a TIFF's colours are multiplied by its alpha already. Every function reads only bytes, and
-# treats damaged metadata like absent metadata.
-
-UPRIGHT = 1
-JPEG = b"\xff\xd8"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_CODESTREAM = b"\xff\x4f\xff\x51"  # start of JPEG 2000 data, in a .jp2 file or bare
-_TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_ORIENTATION, _EXTRA_SAMPLES = 0x0112, 0x0152  # tags of TIFF, and of EXIF, which has its format
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # T.81, table B.1: SOF0 to SOF15
-_PNM = re.compile(rb"P([2356])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3)
-# EXIF orientations by anticlockwise quarter turns, then by the axis of the mirror (none, 0, 1).
-_AVIF_ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
-
-
-def orientation(data: bytes) -> int:
-    """Return the EXIF orientation (CIPA DC-008, tag 0x0112), 1 to 8, of a PNG, WebP or AVIF.
-
-    It is 1 if the file states none, and for JPEG and TIFF, which OpenCV turns by itself.
-    """
-    if data.startswith(_PNG):
-        return _exif_orientation(dict(_png_chunks(data)).get(b"eXIf", b""))
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _exif_orientation(dict(_riff_chunks(data)).get(b"EXIF", b""))
-    if data[4:8] == b"ftyp":
-        return _avif_orientation(data)
-    return UPRIGHT
-
-
-def jpeg_components(data: bytes) -> int | None:
-    """Return the number of components in a JPEG's frame header (T.81, B.2.2), 1 for grey."""
-    place = len(JPEG)
-    while data[place : place + 1] == b"\xff" and place + 10 <= len(data):
-        marker, length = struct.unpack_from(">BH", data, place + 1)
-        if marker in _JPEG_FRAMES:
-            return data[place + 9]
-        place += 1 if marker == 0xFF else 2 + length  # 0xFF may be repeated as padding
-    return None
-
-
-def transparent_grey(data: bytes) -> int | None:
-    """Return the transparent value of a grey PNG (its tRNS chunk) in 8 or 16 bits, or None."""
-    if not data.startswith(_PNG):
-        return None
-    chunks = dict(_png_chunks(data))
-    header, value = chunks.get(b"IHDR", b""), chunks.get(b"tRNS", b"")
-    if len(header) != 13 or header[9] != 0 or len(value) != 2:
-        return None
-    depth = header[8]
-    grey = int.from_bytes(value, "big") & _largest(depth)
-    return grey * 255 // _largest(depth) if depth < 8 else grey
-
-
-def white_level(data: bytes) -> int | None:
-    """Return the value of white in OpenCV's pixels of a PNM, AVIF or JPEG 2000, else None."""
-    if match := _PNM.match(data):
-        kind, largest = match[1], int(match[4])
-        return 255 if kind in b"23" and largest <= 255 else largest  # OpenCV scales plain PNMs
-    if data[4:8] == b"ftyp":
-        return _largest(_avif_depth(data))
-    if data[4:8] == b"jP  " or data.startswith(_CODESTREAM):
-        return _largest(_jpeg_2000_depth(data))
-    return None
-
-
-def extra_sample(data: bytes) -> int | None:
-    """Return the kind of a TIFF's extra sample (TIFF 6.0, section 18), or None for other files.
-
-    0 is not alpha, 1 is alpha that the colours are multiplied by, 2 is plain alpha.
-    """
-    return _tiff_tag(data, _EXTRA_SAMPLES, default=0) if data[:4] in _TIFF_ORDERS else None
-
-
-def _largest(bits: int) -> int:
-    return (1 << bits) - 1
-
-
-def _exif_orientation(exif: bytes) -> int:
-    found = _tiff_tag(exif.removeprefix(b"Exif\0\0"), _ORIENTATION, default=UPRIGHT)
-    return found if 1 <= found <= 8 else UPRIGHT
-
-
-def _tiff_tag(data: bytes, tag: int, *, default: int) -> int:
-    """Return the first value of a SHORT tag in the first directory (TIFF 6.0, section 2)."""
-    order = _TIFF_ORDERS.get(data[:4])
-    if order is None:
-        return default
-    try:
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, start)
-        for index in range(count):
-            found, value = struct.unpack_from(f"{order}H6xH", data, start + 2 + 12 * index)
-            if found == tag:
-                return int(value)
-    except struct.error:
-        return default
-    return default
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of each chunk without pixels (W3C PNG, section 5)."""
-    place = len(_PNG)
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if kind != b"IDAT":
-            yield kind, data[place + 8 : place + 8 + length]
-        place += 12 + length
-
-
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of a WebP's chunks, which have even lengths (RFC 9649)."""
-    place = 12
-    while place + 8 <= len(data):
-        kind, length = struct.unpack_from("<4sI", data, place)
-        yield kind, data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
-
-
-def _jpeg_2000_depth(data: bytes) -> int:
-    """Return the bits of the first component (ISO 15444-1, A.5.1: Ssiz)."""
-    size = data[data.find(_CODESTREAM) :][:43]
-    return (size[42] & 127) + 1 if len(size) == 43 else 8
-
-
-def _avif_properties(data: bytes) -> dict[bytes, bytes]:
-    """Return the properties of an image; those of an alpha plane are the same."""
-    meta = _box(data, b"meta")[4:]
-    return dict(_boxes(_box(_box(meta, b"iprp"), b"ipco")))
-
-
-def _avif_depth(data: bytes) -> int:
-    """Read the bits from the box `av1C` (AV1-ISOBMFF 2.3.3): high_bitdepth and twelve_bit."""
-    flags = _avif_properties(data).get(b"av1C", b"")[2:3] or b"\0"
-    return {0x00: 8, 0x40: 10, 0x60: 12}.get(flags[0] & 0x60, 8)
-
-
-def _avif_orientation(data: bytes) -> int:
-    """Read the boxes `irot` and `imir` (ISO 23008-12, 6.5.10 and 6.5.12): AVIF ignores EXIF."""
-    properties = _avif_properties(data)
-    turns = properties.get(b"irot", b"")[:1] or b"\0"
-    mirror = properties.get(b"imir", b"")[:1]
-    axis = 1 + (mirror[0] & 1) if mirror else 0
-    return _AVIF_ORIENTATIONS[turns[0] & 3][axis]
-
-
-def _box(data: bytes, kind: bytes) -> bytes:
-    return next((content for found, content in _boxes(data) if found == kind), b"")
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of adjacent boxes in `data` (ISO 14496-12, 4.2)."""
-    place = 0
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if length < 8:  # the last box, `mdat`: it extends to the end or has a 64-bit length
-            return
-        yield kind, data[place + 8 : place + length]
-        place += length
 
 
 Floats = NDArray[np.float32]

@@ -179,8 +179,6 @@ def _backdrop(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 # close to its lightness and hue in a well-lit studio. Dark skin stays dark: sketches show what
 # differs between people, and the network must learn it.
 
-SkinPoints = NDArray[np.float32]
-Colour = NDArray[np.float64]
 # Patches of bare skin, in eye distances to the right of and below the point between the eyes.
 _PATCHES = ((-0.55, 0.55), (0.55, 0.55), (0.0, 0.45), (-0.25, -0.45), (0.25, -0.45))
 _PATCH = 0.13  # half a patch's side, in eye distances
@@ -193,7 +191,7 @@ _CASTS, _EXPOSURES = (0.88, 1.12), (0.5, 3.0)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # weights of linear RGB (ITU-R BT.709)
 
 
-def evened(photo: Pixels, eyes: SkinPoints) -> Pixels:
+def evened(photo: Pixels, eyes: Points) -> Pixels:
     """Return a portrait, RGB `(H, W, 3)`, as in studio lighting, with black and white unchanged.
 
     The eyes `(2, 2)` are x and y in pixels, of the eye on the image's left first.
@@ -212,9 +210,9 @@ def evened(photo: Pixels, eyes: SkinPoints) -> Pixels:
     return pixels
 
 
-def _skin(photo: Pixels, eyes: SkinPoints) -> Colour | None:
+def _skin(photo: Pixels, eyes: Points) -> Exact | None:
     """Return the median linear RGB of bare skin, or None if the face lies beyond the image."""
-    places: Colour = np.asarray(eyes, np.float64)
+    places: Exact = np.asarray(eyes, np.float64)
     right = places[1] - places[0]
     down = np.array([-right[1], right[0]])
     half = max(round(float(np.linalg.norm(right)) * _PATCH), 1)
@@ -229,7 +227,7 @@ def _skin(photo: Pixels, eyes: SkinPoints) -> Colour | None:
     return _linear(np.maximum(np.median(colours, axis=0), 1) / 255) if colours else None
 
 
-def _studio(skin: Colour) -> Colour:
+def _studio(skin: Exact) -> Exact:
     """Return the linear RGB that skin has in a studio."""
     lab = cv2.cvtColor(_encoded(skin).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
     lab[0] = np.interp(lab[0], *_LIGHTNESS)
@@ -237,16 +235,16 @@ def _studio(skin: Colour) -> Colour:
     return _linear(cv2.cvtColor(lab[None, None], cv2.COLOR_LAB2RGB)[0, 0].astype(np.float64))
 
 
-def _odds(colour: Colour) -> float:
+def _odds(colour: Exact) -> float:
     """Return the luminance of linear RGB as odds, l / (1 - l)."""
     luminance = min(max(float(_LUMINANCE @ colour), 1e-3), 1 - 1e-3)
     return luminance / (1 - luminance)
 
 
-def _linear(encoded: Colour) -> Colour:
+def _linear(encoded: Exact) -> Exact:
     """Convert sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def _encoded(light: Colour) -> Colour:
+def _encoded(light: Exact) -> Exact:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)

@@ -19,7 +19,8 @@ from sketchcli.images.opencv import cv2
 
 Points = NDArray[np.float32]
 Exact = NDArray[np.float64]
-Polyline = list[tuple[float, float]]
+Place = tuple[float, float]
+Polyline = list[Place]
 
 _REACH = 2.6  # eye distances around the middle of the face that are changed
 _MIDDLE = 0.5  # eye distances from the eyes down to the middle of the face
@@ -32,24 +33,13 @@ _SHEEN = 1.0  # largest lightening of the lower lip
 _FIELD_STEPS = 48  # points along each side of the grid of displacements
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """A stroke that darkens; lengths in eye distances."""
-
-    path: Polyline  # x to the right of the middle line, y below the eyes
-    width: float
-    softness: float  # standard deviation of the blur
-    darkness: float  # largest fraction of the light that is removed
-
-
-@dataclass(frozen=True)
-class _Pull:
-    """A feature that is drawn elsewhere or larger; lengths in eye distances."""
-
-    centre: tuple[float, float]
-    reach: tuple[float, float]  # standard deviations of the Gaussian within which it moves
-    shift: tuple[float, float]
-    growth: tuple[float, float]  # factors of its width and height
+# A stroke that darkens: its path (x to the right of the middle line, y below the eyes), width,
+# standard deviation of the blur, and the largest fraction of the light that it removes.
+Mark = tuple[Polyline, float, float, float]
+# A feature that is drawn elsewhere or larger: its centre, the standard deviations of the Gaussian
+# within which it moves, its shift, and the factors of its width and height.
+Pull = tuple[Place, Place, Place, Place]
+# All lengths of both are in eye distances.
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ def _frame(landmarks: Points) -> _Frame:
     return _Frame(middle, axes, own[2], own[3:])
 
 
-def _marks(frame: _Frame) -> Iterator[_Mark]:
+def _marks(frame: _Frame) -> Iterator[Mark]:
     """Yield the marks with which a face is drawn, one side after the other."""
     nose_x, nose_y = frame.nose[0], max(frame.nose[1], 0.1)
     long, lean = nose_y / _NOSE, nose_x / nose_y
@@ -135,17 +125,17 @@ def _marks(frame: _Frame) -> Iterator[_Mark]:
         bridge = [(0.34, -0.28), (0.22, -0.1), (0.16, 0.1), (0.16, 0.35), (0.21, 0.52)]
         wing = [(0.2, 0.48), (0.28, 0.55), (0.29, 0.65), (0.22, 0.7)]
         cheek = [(side * x, y) for x, y in [(1.0, 0.1), (0.95, 0.7), (0.75, 1.2), (0.45, 1.6)]]
-        yield _Mark(nose(bridge, side), 0.08, 0.05, 0.8)
-        yield _Mark(nose(wing, side), 0.06, 0.03, 0.8)
-        yield _Mark(nose([(0.08, 0.7), (0.17, 0.68)], side), 0.07, 0.03, 0.7)
-        yield _Mark(_lid(side, -0.2), 0.03, 0.02, 0.7)
-        yield _Mark(_lid(side, -0.1), 0.04, 0.02, 0.7)
-        yield _Mark(_lid(side, 0.13), 0.035, 0.025, 0.6)
-        yield _Mark([(side * 0.5, 0.0), (side * 0.5, 0.001)], 0.1, 0.02, 0.7)
-        yield _Mark(cheek, 0.15, 0.12, 0.5)
-    yield _Mark(nose([(-0.12, 0.68), (0.12, 0.68)], 1), 0.1, 0.05, 0.5)
-    yield _Mark(mouth([(0, -0.34), (0, -0.16)]), 0.07, 0.03, 0.35)
-    yield _Mark(mouth([(-0.45, 0.28), (0.45, 0.28)]), 0.08, 0.05, 0.5)
+        yield (nose(bridge, side), 0.08, 0.05, 0.8)
+        yield (nose(wing, side), 0.06, 0.03, 0.8)
+        yield (nose([(0.08, 0.7), (0.17, 0.68)], side), 0.07, 0.03, 0.7)
+        yield (_lid(side, -0.2), 0.03, 0.02, 0.7)
+        yield (_lid(side, -0.1), 0.04, 0.02, 0.7)
+        yield (_lid(side, 0.13), 0.035, 0.025, 0.6)
+        yield ([(side * 0.5, 0.0), (side * 0.5, 0.001)], 0.1, 0.02, 0.7)
+        yield (cheek, 0.15, 0.12, 0.5)
+    yield (nose([(-0.12, 0.68), (0.12, 0.68)], 1), 0.1, 0.05, 0.5)
+    yield (mouth([(0, -0.34), (0, -0.16)]), 0.07, 0.03, 0.35)
+    yield (mouth([(-0.45, 0.28), (0.45, 0.28)]), 0.08, 0.05, 0.5)
 
 
 def _lid(side: int, height: float) -> Polyline:
@@ -154,15 +144,16 @@ def _lid(side: int, height: float) -> Polyline:
     return [(side * 0.5 + 0.27 * t, height * (1 - 0.7 * t * t)) for t in turns]
 
 
-def _darkened(mark: _Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
+def _darkened(mark: Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
     """Return the fraction of the light `(H, W)` that a mark removes at its darkest."""
+    path, width, softness, darkness = mark
     canvas = np.zeros(shape[:2], np.uint8)
-    pixels = frame.to_pixels(np.array(mark.path))
+    pixels = frame.to_pixels(np.array(path))
     fixed = np.rint(pixels * 2**_BITS).astype(np.int32)
-    thickness = max(round(mark.width * frame.distance), 1)
+    thickness = max(round(width * frame.distance), 1)
     cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _BITS)
-    soft = cv2.GaussianBlur(canvas, (0, 0), max(mark.softness * frame.distance, 0.3))
-    return soft.astype(np.float32) * np.float32(mark.darkness / 255)
+    soft = cv2.GaussianBlur(canvas, (0, 0), max(softness * frame.distance, 0.3))
+    return soft.astype(np.float32) * np.float32(darkness / 255)
 
 
 def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
@@ -194,14 +185,14 @@ def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
     yield np.float32(-_SHEEN) * lower * np.maximum(lips - rims, 0)
 
 
-def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[_Pull]:
+def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[Pull]:
     """Yield the displacement of each feature; that of both eyes is nearly the same."""
 
-    def off(deviation: float) -> tuple[float, float]:
+    def off(deviation: float) -> Place:
         x, y = freedom * deviation * rng.normal(0, 1, 2)
         return float(x), float(y)
 
-    def grown(wide: float, high: float, usual: float = 0.0) -> tuple[float, float]:
+    def grown(wide: float, high: float, usual: float = 0.0) -> Place:
         x, y = np.exp(freedom * (usual + np.array([wide, high]) * rng.normal(0, 1, 2)))
         return float(x), float(y)
 
@@ -209,15 +200,15 @@ def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[
     for side in (-1, 1):
         own = off(0.02)
         shift = eyes[0] * side + own[0], eyes[1] + own[1]
-        yield _Pull((side * 0.5, 0.0), (0.3, 0.2), shift, growth)
-        yield _Pull((side * 0.55, -0.35), (0.35, 0.12), (0.0, brows[1]), (1.0, 1.0))
-        yield _Pull((side * 0.9, 1.0), (0.4, 0.5), off(0.06), (1.0, 1.0))
+        yield ((side * 0.5, 0.0), (0.3, 0.2), shift, growth)
+        yield ((side * 0.55, -0.35), (0.35, 0.12), (0.0, brows[1]), (1.0, 1.0))
+        yield ((side * 0.9, 1.0), (0.4, 0.5), off(0.06), (1.0, 1.0))
     nose, mouth = frame.nose, frame.mouth.mean(axis=0)
-    yield _Pull((float(nose[0]), float(nose[1])), (0.3, 0.3), off(0.04), grown(0.15, 0.1))
-    yield _Pull((float(mouth[0]), float(mouth[1])), (0.45, 0.25), off(0.04), grown(0.12, 0.2))
+    yield ((float(nose[0]), float(nose[1])), (0.3, 0.3), off(0.04), grown(0.15, 0.1))
+    yield ((float(mouth[0]), float(mouth[1])), (0.45, 0.25), off(0.04), grown(0.12, 0.2))
 
 
-def _pulled(drawn: Floats, pulls: list[_Pull], frame: _Frame) -> Pixels:
+def _pulled(drawn: Floats, pulls: list[Pull], frame: _Frame) -> Pixels:
     """Return the image `(H, W, 3)` with its features moved and enlarged."""
     height, width = drawn.shape[:2]
     # The grid points lie where cv2.resize assumes the pixels of a small image.
@@ -225,10 +216,10 @@ def _pulled(drawn: Floats, pulls: list[_Pull], frame: _Frame) -> Pixels:
     coarse = np.meshgrid(steps * width - 0.5, steps * height - 0.5)
     places = frame.from_pixels(np.stack(coarse, axis=-1))
     moved = np.zeros_like(places)
-    for pull in pulls:
-        away = places - np.array(pull.centre)
-        bell = np.exp(-0.5 * ((away / np.array(pull.reach)) ** 2).sum(axis=-1, keepdims=True))
-        moved += bell * (away * (1 / np.array(pull.growth) - 1) - np.array(pull.shift))
+    for centre, reach, shift, growth in np.array(pulls):
+        away = places - centre
+        bell = np.exp(-0.5 * ((away / reach) ** 2).sum(axis=-1, keepdims=True))
+        moved += bell * (away * (1 / growth - 1) - shift)
     offsets = cv2.resize((moved @ frame.axes).astype(np.float32), (width, height))
     x = np.arange(width, dtype=np.float32) + offsets[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + offsets[..., 1]

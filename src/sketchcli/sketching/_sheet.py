@@ -32,11 +32,8 @@ def join(parts: list[Segments]) -> Segments:
     """Return the segments of several strokes as one."""
     if not parts:
         return Segments(*(np.zeros(s, np.float32) for s in ((0, 2, 2), (0,), (0,))))
-    return Segments(
-        np.concatenate([p.ends for p in parts]),
-        np.concatenate([p.widths for p in parts]),
-        np.concatenate([p.pressures for p in parts]),
-    )
+    fields = zip(*((p.ends, p.widths, p.pressures) for p in parts), strict=True)
+    return Segments(*map(np.concatenate, fields))
 
 
 def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
@@ -90,15 +87,6 @@ def tooth(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
     return np.asarray(cv2.resize(grains, (width, height), interpolation=how), np.float32) / 1.3
 
 
-def unevenness(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Return broad patches `(H, W)` of about [-1, 1], for the uneven tone of a sheet."""
-    height, width = shape
-    patches = rng.uniform(-1, 1, (4, 4)).astype(np.float32)
-    return np.asarray(
-        cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC), np.float32
-    )
-
-
 def combine(*layers: Floats) -> Floats:
     """Return the darkness of stacked layers; each absorbs its part of the remaining light."""
     light = np.ones_like(layers[0])
@@ -110,8 +98,12 @@ def combine(*layers: Floats) -> Floats:
 def lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
     """Return the brightness `(H, W)` of the sheet; graphite catches on the paper's tooth."""
     grains = tooth(graphite.shape, rng)
-    patches = unevenness(graphite.shape, rng)
+    # The tone of a sheet is uneven in broad patches of about [-1, 1].
+    patches = rng.uniform(-1, 1, (4, 4)).astype(np.float32)
+    wide = cv2.resize(patches, graphite.shape[::-1], interpolation=cv2.INTER_CUBIC)
     caught = graphite * (1 + np.float32(0.3 * manner.grain) * grains * (1 - graphite))
     speckle = np.float32(0.006 * manner.grain) * grains
-    paper = np.float32(manner.paper) * (1 + speckle + np.float32(0.012) * patches)
+    paper = np.float32(manner.paper) * (
+        1 + speckle + np.float32(0.012) * np.asarray(wide, np.float32)
+    )
     return paper * (1 - np.float32(0.95) * np.clip(caught, 0, 1))

@@ -73,7 +73,8 @@ def _smooth(chain: Chain, sigma: float) -> Chain:
 def _draw(
     piece: Chain, firmness: float, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> list[Segments]:
-    path = _resample(_smooth(piece, _smoothing(piece, manner, pixels))[:, :2], _STEP * pixels)
+    sigma = min(manner.smoothness * pixels, len(piece) / 8)  # short pieces would lose their bend
+    path = _resample(_smooth(piece, sigma)[:, :2], _STEP * pixels)
     times = 1 + int(rng.random() < manner.doubled)
     drawn = []
     for time in range(times):
@@ -81,11 +82,6 @@ def _draw(
             moved = _misplace(part, manner, rng, pixels, again=time > 0)
             drawn.append(_press(moved, firmness * (1 - 0.35 * time), manner, rng, pixels))
     return drawn
-
-
-def _smoothing(piece: Chain, manner: Manner, pixels: float) -> float:
-    """Return the smoothing in pixels, reduced for short pieces, which would lose their bend."""
-    return min(manner.smoothness * pixels, len(piece) / 8)
 
 
 def _resample(path: Floats, step: float) -> Floats:

@@ -31,7 +31,9 @@ def find(photo: Pixels) -> Floats:
     lab = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 1.0) * _WEIGHTS
     rim = _rim(lab.shape[:2])
     backdrop, plain = rim, 0.0
-    trust = np.where(_steepness(lab) < _CALM, np.float32(3), np.float32(1))
+    across, down = (cv2.Sobel(lab, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    steepness = np.sqrt((across * across + down * down).sum(axis=-1))
+    trust = np.where(steepness < _CALM, np.float32(3), np.float32(1))
     for _ in range(_ROUNDS):  # each round knows more of the backdrop's surface
         distance = _distance_from_backdrop(lab, backdrop)
         tolerance = float(np.clip(3 * np.median(distance[rim]), *_TOLERANCE))
@@ -64,11 +66,6 @@ def _distance_from_backdrop(lab: Floats, known: NDArray[np.bool_]) -> Floats:
         distance = np.sqrt(((lab - surface) ** 2).sum(axis=-1))
         kept = known & (distance <= 2 * np.median(distance[known]) + 1)
     return np.asarray(distance, np.float32)
-
-
-def _steepness(lab: Floats) -> Floats:
-    across, down = (cv2.Sobel(lab, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
-    return np.asarray(np.sqrt((across * across + down * down).sum(axis=-1)), np.float32)
 
 
 def _fit(terms: NDArray[np.float64], colours: Floats) -> NDArray[np.float64]:

@@ -34,7 +34,10 @@ def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
     """
     white, black = _range(light, subject, manner.skin)
     depth = white - black
-    large = _without_small(light, pixels)
+    # A morphological closing removes dark details narrower than a brow.
+    side = max(round(_NARROW * pixels), 1) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    large = np.asarray(cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc), np.float32)
     darkness = np.clip((white - blur(large, 0.8 * pixels)) / depth, 0, 1)
     sheen = np.clip(1 + 1.6 * (blur(light, 4 * pixels) - light) / depth, 0.6, 1.3)
     masses = np.clip(manner.masses * ramp(darkness, 0.4, 0.85) * sheen, 0, 1)
@@ -44,15 +47,9 @@ def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
     small = (large - blur(light, 0.3 * pixels)) / depth
     accents = ramp(small, 0.0, 0.52) * (1 - 0.7 * masses)
     kept = subject + np.float32(manner.backdrop) * (1 - subject)
-    kept = kept * _fade(light.shape, manner.fading)
+    rows = np.linspace(0, 1, len(light), dtype=np.float32)[:, None]
+    kept = kept * (1 - np.float32(manner.fading) * ramp(rows, 0.72, 1.0))
     return Tones(masses * kept, manner.modelling * shade * kept, manner.accents * accents * subject)
-
-
-def _without_small(light: Floats, pixels: float) -> Floats:
-    """Remove dark details narrower than a brow by a morphological closing."""
-    side = max(round(_NARROW * pixels), 1) | 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.morphologyEx(light, cv2.MORPH_CLOSE, disc), np.float32)
 
 
 def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
@@ -71,12 +68,6 @@ def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:
         lightest = np.percentile(light[subject > 0.5] if np.any(subject > 0.5) else light, 98)
         white += skin * max(float(lightest - white), 0.0)
     return float(white), float(min(black, white - _LEAST_RANGE))
-
-
-def _fade(shape: tuple[int, ...], fading: float) -> Floats:
-    """Return weights `(H, 1)`: 1 in the upper part of the image, less towards its lower edge."""
-    rows = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None]
-    return 1 - np.float32(fading) * ramp(rows, 0.72, 1.0)
 
 
 # The functions below lay the tone down stroke by stroke.
@@ -119,9 +110,9 @@ def hatch(
     turns = rng.normal(0, _SPREAD, _CANDIDATES)
     steps = manner.hatch_length * pixels * rng.uniform(0.6, 1.4, _CANDIDATES) / (_POINTS - 1)
     pressed = rng.uniform(0.55, 1.0, _CANDIDATES)
-    kept = _look_up(tone, starts) > limits
+    kept = look_up(tone, starts) > limits
     paths = _run(starts[kept], steps[kept], turns[kept], field)
-    wanted = _look_up(tone, paths)
+    wanted = look_up(tone, paths)
     is_on = np.minimum(wanted[:, 1:], wanted[:, :-1]) > 0.55 * limits[kept, None]
     force = (pressed[kept, None] * (0.35 + 0.65 * wanted[:, :-1]) * _TAPER)[is_on]
     return Segments(
@@ -140,7 +131,8 @@ def streaks(field: Floats, rng: np.random.Generator, pixels: float) -> Floats:
     return np.asarray(np.clip(1 + 0.6 * grain, 0.3, 1.5), np.float32)
 
 
-def _look_up(field: Floats, points: Floats | Exact) -> Floats:
+def look_up(field: Floats, points: Floats | Exact) -> Floats:
+    """Return a field's values at the nearest pixels to points `(..., 2)`, x first."""
     x = np.clip(np.rint(points[..., 0]), 0, field.shape[1] - 1).astype(np.intp)
     y = np.clip(np.rint(points[..., 1]), 0, field.shape[0] - 1).astype(np.intp)
     return field[y, x]
@@ -157,7 +149,7 @@ def _run(starts: Exact, steps: Exact, turns: Exact, field: Floats) -> Floats:
     for sign in (1, -1):
         place, heading = starts, np.zeros_like(starts)
         for _ in range(_POINTS // 2 - (sign < 0)):
-            way = _look_up(field, place)
+            way = look_up(field, place)
             way = sign * (cosine * way + sine * way[:, ::-1] * (-1, 1))
             heading = np.where((way * heading).sum(axis=1, keepdims=True) < 0, -way, way)
             place = place + steps[:, None] * heading

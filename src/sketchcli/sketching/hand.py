@@ -41,18 +41,12 @@ def _outline(photo: Pixels, subject: Floats, manner: Manner, rng: np.random.Gene
     chains = _strokes.trace(
         light, chroma(photo), max(_FINEST * pixels, 0.6), weakest=_WEAKEST, share=manner.detail
     )
-    drawn = [c for c in chains if _mean_along(near, c) > 0.5]
+    drawn = [chain for chain in chains if _tone.look_up(near, chain).mean() > 0.5]
     strokes = _strokes.draw_lines(drawn, manner, rng, pixels)
     if manner.construction:
         laid_out = lay_out(subject, manner, rng, pixels)
         strokes = sheet.join([laid_out, strokes])
     return sheet.rule(strokes, light.shape)
-
-
-def _mean_along(field: Floats, chain: _strokes.Chain) -> float:
-    x, y = (np.rint(chain[:, c]).astype(np.intp) for c in (0, 1))
-    inside = np.clip(y, 0, field.shape[0] - 1), np.clip(x, 0, field.shape[1] - 1)
-    return float(field[inside].mean())
 
 
 def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Generator) -> Floats:

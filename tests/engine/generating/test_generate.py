@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sketchcli import images
 from sketchcli.engine.events import Advanced, Converted, Note
@@ -184,6 +185,20 @@ def test_standard_input_to_standard_output(convert, folders, stdin, monkeypatch)
     assert result.files[0].status == "made"
     photo = images.decode(made.getvalue(), name="made")
     assert photo.shape == (32, 32, 3)
+
+
+def animated(folders, path):
+    frames = [Image.open(folders / f"sketches/face-{index}.png") for index in (0, 1)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
+def test_of_several_frames_the_first_is_drawn_and_it_is_said(convert, folders, tmp_path):
+    result = convert(animated(folders, tmp_path / "a.png"), tmp_path / "out.png")
+    (warning,) = (text for text in result.files[0].warnings if "frames" in text)
+    assert "only the first is used" in warning
+    streams = Streams(io.BytesIO((tmp_path / "a.png").read_bytes()), io.BytesIO())
+    assert warning in convert("-", "-", streams=streams).files[0].warnings
 
 
 def test_standard_input_may_be_closed(convert, folders, tmp_path, monkeypatch):

@@ -154,9 +154,34 @@ def test_a_header_that_is_no_table_is_refused(tmp_path, text):
         read_header(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ([0, 2**62], "absurd shape"),
+        ([0, 2**40, 2**40], "absurd shape"),
+        ([1] * 9, "absurd shape"),
+        ([0, 2**70], "not a safetensors file"),
+    ],
+)
+def test_an_empty_tensor_of_absurd_sides_is_refused(tmp_path, shape, said):
+    size = 4 if 0 not in shape else 0
+    header = {"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}
+    put_together(tmp_path / "a.safetensors", header, bytes(size))
+    with pytest.raises(CheckpointError, match=said):
+        read_header(tmp_path / "a.safetensors")
+
+
+def test_too_many_tensors_are_refused_before_they_are_parsed(tmp_path):
+    one = '"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    text = "{" + ",".join(one % index for index in range(100_001)) + "}"
+    put_together(tmp_path / "a.safetensors", text.encode(), b"")
+    with pytest.raises(CheckpointError, match="header is too large"):
+        read_header(tmp_path / "a.safetensors")
+
+
 def test_bytes_that_no_tensor_owns_are_refused(weights, cpu):
     weights.write_bytes(weights.read_bytes() + b"hidden")
-    with pytest.raises(CheckpointError, match="does not match the file size"):
+    with pytest.raises(CheckpointError, match="not fully covered"):
         load_model(weights, cpu)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import network_file
+from PIL import Image
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
@@ -112,6 +113,15 @@ def test_loose_cuts_differ_from_draw_to_draw_and_move_sketch_and_photo_together(
         assert here > aside + 0.1
 
 
+def test_of_several_frames_the_first_is_taken_and_it_is_said_once(prepare, portraits):
+    frames = [Image.open(portraits / f"face-{index}.png") for index in (0, 1)]
+    frames[0].rotate(180).save(portraits / "two.gif", save_all=True, append_images=frames[1:])
+    dataset = prepare("--style", "pencil", "--draws", "2")
+    ((file, why),) = dataset.description.unaligned.items()
+    assert file.endswith("two.gif")
+    assert why == "has several frames or pages: only the first is used"
+
+
 @pytest.mark.usefixtures("detector")
 def test_where_no_face_is_found_the_centre_is_taken_and_said(prepare, portraits):
     stripes = np.zeros((90, 60, 3), np.uint8)
@@ -146,7 +156,7 @@ def test_even_light_brightens_a_dim_face_before_it_is_drawn(prepare):
 
 def test_a_photo_is_read_once_for_all_its_sketches(portraits, monkeypatch):
     read, count = images.read, []
-    monkeypatch.setattr(images, "read", lambda path: count.append(path) or read(path))
+    monkeypatch.setattr(images, "read", lambda path, **way: count.append(path) or read(path, **way))
     builder = PairBuilder(PairOptions(size=(48, 48)))
     first = Job("face-0", "train", None, portraits / "face-0.png", style="pencil")
     for draw in range(3):

@@ -180,7 +180,7 @@ class Pipeline:
 
     def __init__(self, preparer: Preparer, sampler: Sampler, writer: Writer) -> None:
         self.preparer, self.sampler, self.writer = preparer, sampler, writer
-        self._input: Pixels | None = None
+        self._input: tuple[Pixels, list[str]] | None = None
         self._lock = threading.Lock()
 
     def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
@@ -216,18 +216,20 @@ class Pipeline:
     def _prepare(self, job: Job) -> Item:
         started = time.perf_counter()
         try:
-            sketch = self.preparer.prepare(self._read(job.source))
+            sketch = self.preparer.prepare(*self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
         return Item(job, _since(started), sketch)
 
-    def _read(self, source: Path) -> Pixels:
-        """Read a file; standard input is read once for all photos of its sketch."""
+    def _read(self, source: Path) -> tuple[Pixels, list[str]]:
+        """Read a file, with notes on it; standard input is read once for all photos of it."""
+        notes: list[str] = []
         if str(source) != STREAM:
-            return images.read(source)
+            return images.read(source, notes=notes), notes
         with self._lock:
             if self._input is None:
-                self._input = images.read_stream(sys.stdin.buffer, name="standard input")
+                stream, name = sys.stdin.buffer, "standard input"
+                self._input = images.read_stream(stream, name=name, notes=notes), notes
             return self._input
 
     def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -5,7 +5,7 @@ A sketch is framed in the model's size, or cut into overlapping tiles whose phot
 
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,9 @@ class Preparer:
         self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
 
-    def prepare(self, picture: Pixels) -> Prepared:
-        """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and note warnings about it."""
-        warnings: list[str] = []
+    def prepare(self, picture: Pixels, notes: Iterable[str] = ()) -> Prepared:
+        """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
+        warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
         check_shape(shown.shape)
         upright = self._upright(images.luma(shown), warnings)

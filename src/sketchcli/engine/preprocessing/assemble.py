@@ -43,7 +43,8 @@ class Assembly:
         hashed = pair_hash(outcome.sketch_hash, outcome.photo_hash)
         sketch = "" if job.sketch is None else str(job.sketch)
         self.pairs.append(Pair(job.id, job.split, hashed, sketch, str(job.photo), job.style))
-        self.unaligned |= outcome.unaligned
+        for file, why in outcome.unaligned.items():  # the first sketch of a photo tells the most
+            self.unaligned.setdefault(file, why)
         self.kept = job.first
 
 

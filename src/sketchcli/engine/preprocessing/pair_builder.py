@@ -100,15 +100,15 @@ class PairBuilder:
     def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         if job.sketch is None:
-            sitting = self._sit(job)
+            sitting = self._sit(job, unaligned)
             sketch, photo = self._draw(job, sitting, unaligned)
             sketch_source, photo_source = sketch, sitting.photo
         else:
-            photo_source = images.read(job.photo)
+            photo_source = _read(job.photo, unaligned)
             if job.direction:
                 sketch_source, photo_source = _sides(photo_source, job)
             else:
-                sketch_source = images.read(job.sketch)
+                sketch_source = _read(job.sketch, unaligned)
             photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
             drawn_face = self._find(sketch_source)
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
@@ -117,10 +117,10 @@ class PairBuilder:
         about = records.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _sit(self, job: Job) -> Sitting:
+    def _sit(self, job: Job, unaligned: dict[str, str]) -> Sitting:
         """Return the photo to draw from; all sketches of a photo share one reading."""
         if not job.draw or self._sitting is None or self._sitting.file != job.photo:
-            photo = images.read(job.photo)
+            photo = _read(job.photo, unaligned)
             if job.direction:
                 _, photo = _sides(photo, job)
             face, keeps_background = self._find(photo), False
@@ -136,7 +136,7 @@ class PairBuilder:
 
     def _draw(self, job: Job, sitting: Sitting, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
         if sitting.keeps_background:
-            unaligned[str(job.photo)] = "background kept: the sitter cannot be separated from it"
+            _add(unaligned, job.photo, "background kept: the sitter cannot be separated from it")
 
         def cut_as_photo(pixels: Pixels) -> Pixels:
             cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
@@ -164,7 +164,7 @@ class PairBuilder:
             return pixels
         eyes = None if face is None else face.eyes
         if eyes is None:
-            unaligned[str(file)] = "no face detected: the centre crop is used"
+            _add(unaligned, file, "no face detected: the centre crop is used")
         elif self.options.is_loose:  # sketch and photo of a pair share the random variation
             eyes = loosened(eyes, self._chance("cut of", job.id))
         return cut(pixels, eyes, self.options.size)
@@ -176,6 +176,18 @@ class PairBuilder:
         """Return a generator whose state depends only on the pair's name, the use and the seed."""
         name = unicodedata.normalize("NFC", name)  # file systems encode accents in two ways
         return np.random.default_rng(int(uniform_hash(f"{what} {name}", self.options.seed) * 2**53))
+
+
+def _read(file: Path, unaligned: dict[str, str]) -> Pixels:
+    notes: list[str] = []
+    pixels = images.read(file, notes=notes)
+    for note in notes:
+        _add(unaligned, file, note)
+    return pixels
+
+
+def _add(unaligned: dict[str, str], file: Path, why: str) -> None:
+    unaligned[str(file)] = "; ".join([*filter(None, [unaligned.get(str(file))]), why])
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
