@@ -116,9 +116,11 @@ def find_prepared(name: Path | None) -> PreparedSet:
     found = next(filter(Path.is_dir, ways), None)
     if found is not None:
         return prepared.read(found)
-    if not known:
-        raise DataError("there is no prepared dataset yet", hint="run: sketch2img preprocess")
-    hint = errors.did_you_mean(str(name), sorted(folder.name for folder in known))
+    hint = "run: sketch2img preprocess"
+    if name is None:
+        raise DataError("there is no prepared dataset yet", hint=hint)
+    if known:
+        hint = errors.did_you_mean(str(name), sorted(folder.name for folder in known))
     raise DataError(f"prepared dataset '{name}' was not found", hint=hint)
 
 

@@ -655,8 +655,10 @@ def test_a_full_disk_keeps_the_part_and_the_old_file(server, target):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-def test_ctrl_c_ends_a_wait_at_once(server, target):
+def test_ctrl_c_ends_a_wait_at_once(server, target, request):
     main = threading.main_thread().ident
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs of a shell ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def press_soon(event):
         threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
