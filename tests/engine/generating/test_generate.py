@@ -52,9 +52,9 @@ def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
         loaded.append(arguments)
         return load_model(*arguments, **options)
 
-    def read_one(source):
+    def read_one(source, **options):
         opened.append(len(opened) + 1 - len(written))
-        return read(source)
+        return read(source, **options)
 
     class Slow(Writer):
         def write(self, job, sketch, photo):
@@ -193,12 +193,15 @@ def animated(folders, path):
     return path
 
 
-def test_of_several_frames_the_first_is_drawn_and_it_is_said(convert, folders, tmp_path):
+def test_of_several_frames_the_first_is_drawn_and_it_is_said(
+    convert, folders, tmp_path, stdin, monkeypatch
+):
     result = convert(animated(folders, tmp_path / "a.png"), tmp_path / "out.png")
     (warning,) = (text for text in result.files[0].warnings if "frames" in text)
     assert "only the first is used" in warning
-    streams = Streams(io.BytesIO((tmp_path / "a.png").read_bytes()), io.BytesIO())
-    assert warning in convert("-", "-", streams=streams).files[0].warnings
+    stdin(io.BytesIO((tmp_path / "a.png").read_bytes()))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=io.BytesIO()))
+    assert warning in convert("-", "-").files[0].warnings
 
 
 def test_standard_input_may_be_closed(convert, folders, tmp_path, monkeypatch):

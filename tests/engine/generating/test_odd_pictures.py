@@ -1,5 +1,7 @@
 """Three hundred odd pictures through one folder run."""
 
+from pathlib import Path
+
 from odd_pictures import COUNT, odd_pictures
 
 from sketchcli import images
@@ -17,18 +19,18 @@ def test_all_good_ones_are_converted_and_all_bad_ones_reported(sketch2img, weigh
     outcome = sketch2img("generate", folder, out, "--model", weights, "--json")
     assert outcome.code == ExitCode.SOME_FILES_FAILED, outcome.stderr[-2000:]
     assert "Traceback" not in outcome.stderr
-    files = {file["source"]: file for file in outcome.json["data"]["files"]}
+    files = {Path(file["source"]): file for file in outcome.json["data"]["files"]}
     assert len(files) == COUNT
     surprises = []
     for odd in made:
         file = files[folder / odd.name]
         expected = {"good": {"made"}, "bad": {"failed"}}.get(odd.fate, {"made", "failed"})
-        is_told = (file.output is not None) == (file.error is None)
+        is_told = (file["output"] is not None) == (file["error"] is None)
         is_animated = " animated " in odd.name
-        is_noted = any("only the first is used" in warning for warning in file.warnings)
-        if file.status not in expected or not is_told or is_animated != is_noted:
+        is_noted = any("only the first is used" in warning for warning in file["warnings"])
+        if file["status"] not in expected or not is_told or is_animated != is_noted:
             surprises.append((odd.name, file))
     assert surprises == []
-    photos = sorted(file.output for file in files.values() if file.status == "made")
+    photos = sorted(Path(file["output"]) for file in files.values() if file["status"] == "made")
     assert photos == sorted(path for path in out.rglob("*") if path.is_file())
     assert all(min(images.read_rgb(photo).shape[:2]) == 32 for photo in photos)
