@@ -190,12 +190,13 @@ def _not_pictures(folder: Path) -> dict[str, str]:
 
 
 def _split_of(path: Path, root: Path) -> str | None:
-    return _first(splits.split_from_name(folder) for folder in path.relative_to(root).parts[:-1])
+    found = map(splits.split_from_name, path.relative_to(root).parts[:-1])
+    return next(filter(None, found), None)
 
 
 def _kind_of(path: Path, root: Path) -> str | None:
     """Return `sketch` or `photo`: the kind in the name of the nearest folder that has just one."""
-    return _first(_kind_from_name(folder) for folder in path.relative_to(root).parts[-2::-1])
+    return next(filter(None, map(_kind_from_name, path.relative_to(root).parts[-2::-1])), None)
 
 
 @cache
@@ -209,10 +210,6 @@ def _without_labels(folder: str) -> str:
     words = splits.words_of(folder)
     rest = [word for word in words if word not in _KINDS and not splits.split_from_name(word)]
     return folder if rest == words else " ".join(rest)
-
-
-def _first(values: Iterable[str | None]) -> str | None:
-    return next(filter(None, values), None)
 
 
 # This section reads a CSV manifest of pairs with the columns `sketch`, `photo` and `split`.
@@ -252,16 +249,14 @@ def read(path: Path) -> Source:
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        is_missing = isinstance(error, OSError)
-        reason = error.strerror if isinstance(error, OSError) else "the text is not UTF-8"
-        hint = "check the path" if is_missing else "save the file as a CSV in UTF-8"
-        raise DataError(f"{path}: {reason}", hint=hint) from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", hint="check the path") from error
+    except UnicodeDecodeError as error:
+        hint = "save the file as a CSV in UTF-8"
+        raise DataError(f"{path}: the text is not UTF-8", hint=hint) from error
     first = text.partition("\n")[0]
-    table = csv.DictReader(
-        io.StringIO(text, newline=""),
-        delimiter=max(",;\t", key=first.count),
-    )
+    delimiter = max(",;\t", key=first.count)
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         table.fieldnames = [name.strip().casefold() for name in table.fieldnames or ()]
         if "photo" not in table.fieldnames:
@@ -281,7 +276,8 @@ def _pair(path: Path, number: int, line: dict[str, str]) -> SourcePair:
         raise DataError(f"{where}: the photo is missing", hint=EXAMPLE)
     split = splits.split_from_name(line["split"]) if line["split"] else None
     if line["split"] and split is None:
-        raise DataError(f"{where}: unknown split '{line['split']}'", hint="use train, val or test")
+        hint = f"choose from: {', '.join(splits.SPLITS)}"
+        raise DataError(f"{where}: unknown split '{line['split']}'", hint=hint)
     name = Path(line["sketch"] or line["photo"])
     if not name.name:
         raise DataError(f"{where}: '{name}' is not a file name", hint=EXAMPLE)

@@ -8,7 +8,7 @@ import pytest
 
 from sketchcli import images, machine
 from sketchcli.data import sources
-from sketchcli.data.audit import matching, terms
+from sketchcli.data.audit import terms
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES, SIDE, describe
 from sketchcli.data.audit.terms import TITLES, TORN_GROUP, Audit, AuditedPair, Severity
@@ -265,8 +265,7 @@ def test_threads_and_whether_a_panel_stands_for_the_set_change_no_finding(monkey
     assert 300 in rows(audit, "misaligned")
     monkeypatch.setattr(machine, "usable_cores", lambda: 3)
     assert examine(features, names, is_drawn=False) == audit
-    for module in (matching, terms):
-        monkeypatch.setattr(module, "PANEL", 990)
+    monkeypatch.setattr(terms, "PANEL", 990)
     sampled = examine(features, names, is_drawn=False)
     assert [(f.kind, f.pair, f.other) for f in sampled.findings] == [
         (f.kind, f.pair, f.other) for f in audit.findings

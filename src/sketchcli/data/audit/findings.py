@@ -8,24 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.data.appearance import DARK
-from sketchcli.data.audit import matching
+from sketchcli.data.audit import matching, terms
 from sketchcli.data.audit.records import SIDE, Floats, likeness
-from sketchcli.data.audit.terms import (
-    BLANK,
-    ENLARGED,
-    INVERTED,
-    LEAKAGE,
-    LOW_CONTRAST,
-    NEAR_DUPLICATE,
-    SAME_PICTURE,
-    TINTED,
-    Audit,
-    AuditedPair,
-    Check,
-    Finding,
-    Severity,
-    blocks,
-)
+from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity, blocks
 
 Rows = NDArray[np.intp]
 Found = tuple[list[Finding], list[Check]]
@@ -62,15 +47,15 @@ MOST_CHROMA = 8.0  # mean difference of a colour's highest and lowest channel
 LARGEST_FACTOR = 1.5  # enlargement per side that is acceptable
 _FEW = 8  # pairs; in a smaller dataset, every faulty pair gets its own finding
 _HOW = {
-    BLANK: f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
-    SAME_PICTURE: f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
-    TINTED: f"The mean difference of a sketch's highest and lowest channel is above "
+    terms.BLANK: f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
+    terms.SAME_PICTURE: f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
+    terms.TINTED: "The mean difference of a sketch's highest and lowest channel is above "
     f"{MOST_CHROMA:g}.",
-    INVERTED: f"A colourless sketch has a median luma below {DARK:g}, at its border and as a "
-    "whole.",
-    LOW_CONTRAST: f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
-    ENLARGED: "A file has fewer pixels per side than the stored image, by a factor of more than "
-    f"{LARGEST_FACTOR:g}.",
+    terms.INVERTED: f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
+    "a whole.",
+    terms.LOW_CONTRAST: f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
+    terms.ENLARGED: "A file has fewer pixels per side than the stored image, by a factor of more "
+    f"than {LARGEST_FACTOR:g}.",
 }
 
 
@@ -103,7 +88,7 @@ def _examine_images(
     unchecked = f"{count} pairs not checked: the sketches were drawn from photos"
     checks = [
         Check((kind,), 0, line, unchecked)
-        if is_drawn and kind not in {BLANK, ENLARGED}
+        if is_drawn and kind not in {terms.BLANK, terms.ENLARGED}
         else Check((kind,), count, line)
         for kind, line in _HOW.items()
     ]
@@ -138,7 +123,7 @@ def _blank(sketch_range: Floats, photo_range: Floats) -> _Fault:
 
     scores = 2 - least / BLANK_RANGE
     general = "pairs have a blank image"
-    return _Fault(BLANK, Severity.ERROR, least < BLANK_RANGE, scores, say, general)
+    return _Fault(terms.BLANK, Severity.ERROR, least < BLANK_RANGE, scores, say, general)
 
 
 def _tiny(which: str, features: NDArray[Any]) -> _Fault:
@@ -152,7 +137,7 @@ def _tiny(which: str, features: NDArray[Any]) -> _Fault:
 
     general = f"{which}s are tiny: they were typically enlarged {np.median(factors):.1f} times"
     scores = factors / LARGEST_FACTOR
-    return _Fault(ENLARGED, Severity.WARNING, factors > LARGEST_FACTOR, scores, say, general)
+    return _Fault(terms.ENLARGED, Severity.WARNING, factors > LARGEST_FACTOR, scores, say, general)
 
 
 def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> list[_Fault]:
@@ -162,7 +147,7 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
     return [
         _tiny("sketch", features),
         _Fault(
-            SAME_PICTURE,
+            terms.SAME_PICTURE,
             Severity.ERROR,
             (alike > SAME_LIKENESS) & ~is_blank,
             1 + alike,
@@ -170,7 +155,7 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
             "sketches are the photos themselves; the folder of sketches may hold photos",
         ),
         _Fault(
-            TINTED,
+            terms.TINTED,
             Severity.WARNING,
             chroma > MOST_CHROMA,
             chroma / MOST_CHROMA,
@@ -180,7 +165,7 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
             "sketches are in colour; only their lightness is used",
         ),
         _Fault(
-            INVERTED,
+            terms.INVERTED,
             Severity.WARNING,
             (paper < DARK) & (chroma <= MOST_CHROMA) & ~is_blank,
             2 - paper / DARK,
@@ -189,7 +174,7 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
             "white paper",
         ),
         _Fault(
-            LOW_CONTRAST,
+            terms.LOW_CONTRAST,
             Severity.WARNING,
             (contrast < LEAST_RANGE) & (ranges[0] >= BLANK_RANGE),
             LEAST_RANGE / np.maximum(contrast, 1),
@@ -232,7 +217,7 @@ def _examine_copies(
         f"{BITS}-bit perceptual hashes differ in at most {NEAR} bits, and gradients correlate by "
         f"more than {ALIKE:g}. It is an error if the images are in different splits."
     )
-    return found, [Check((LEAKAGE, NEAR_DUPLICATE), len(names), how, note)]
+    return found, [Check((terms.LEAKAGE, terms.NEAR_DUPLICATE), len(names), how, note)]
 
 
 def _copy_finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair]) -> Finding:
@@ -244,7 +229,7 @@ def _copy_finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair
     where = f"in {' and '.join(splits)}" if is_leak else f"within {splits[0]}"
     message = f"{ids}{more}: the same {kind} occurs {len(members)} times {where}"
     severity = Severity.ERROR if is_leak else Severity.WARNING
-    label, score = (LEAKAGE if is_leak else NEAR_DUPLICATE), 1 + len(members) / 10
+    label, score = (terms.LEAKAGE if is_leak else terms.NEAR_DUPLICATE), 1 + len(members) / 10
     elsewhere = (row for row in members if names[row].split != names[members[0]].split)
     other = next(elsewhere, members[1])
     return Finding(label, severity, files, message, score, members[0], other)

@@ -13,20 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli.data.audit import terms
 from sketchcli.data.audit.records import FIELD, SIDE, Floats, descriptors, fields
-from sketchcli.data.audit.terms import (
-    MISALIGNED,
-    MISPAIRED_SET,
-    PANEL,
-    WEAK_PAIR,
-    WRONG_PAIR,
-    AuditedPair,
-    Check,
-    Finding,
-    Severity,
-    each_block,
-    panel,
-)
+from sketchcli.data.audit.terms import AuditedPair, Check, Finding, Severity, each_block, panel
 
 Rows = NDArray[np.intp]
 Which = NDArray[np.bool_]  # (N,)
@@ -64,7 +53,7 @@ def examine(
         return [], [_matching_check(0, _unchecked(count, why)), _unaligned_check(count, why)]
     shifts, sizes = _measure(features), features["size"]
     alignment = Check(
-        (MISALIGNED,),
+        (terms.MISALIGNED,),
         count,
         HOW_ALIGNED,
         f"Typical shift of a photo: {_in_words(shifts.typical, sizes[0])}",
@@ -88,11 +77,13 @@ def examine(
 
 
 def _matching_check(examined: int, note: str) -> Check:
-    return Check((MISPAIRED_SET, WRONG_PAIR, WEAK_PAIR), examined, HOW_MATCHED, note)
+    return Check(
+        (terms.MISPAIRED_SET, terms.WRONG_PAIR, terms.WEAK_PAIR), examined, HOW_MATCHED, note
+    )
 
 
 def _unaligned_check(count: int, why: str) -> Check:
-    return Check((MISALIGNED,), 0, HOW_ALIGNED, _unchecked(count, why))
+    return Check((terms.MISALIGNED,), 0, HOW_ALIGNED, _unchecked(count, why))
 
 
 def _unchecked(count: int, why: str) -> str:
@@ -140,7 +131,7 @@ def _match(features: NDArray[Any], offset: tuple[int, int]) -> Matches:
 
 def _search(drawn: "_Space", shot: "_Space", agreement: Floats) -> tuple[Floats, Rows]:
     """Return margin and better photo, (N,) each, for the at most PANEL pairs that agree least."""
-    least = np.sort(np.argsort(agreement, kind="stable")[:PANEL])
+    least = np.sort(np.argsort(agreement, kind="stable")[: terms.PANEL])
     sketches = drawn.place(least)
     margin = np.full(len(agreement), -np.inf, np.float32)
     better = np.zeros(len(agreement), np.intp)
@@ -210,7 +201,7 @@ def _match_findings(
             "images and 3 to 6 for a correct pairing)"
         )
         score = 2 + MISPAIRED - matches.typical
-        found.append(Finding(MISPAIRED_SET, Severity.ERROR, (), message, score))
+        found.append(Finding(terms.MISPAIRED_SET, Severity.ERROR, (), message, score))
     for row in np.flatnonzero(matches.wrong).tolist():
         pair, other, margin = names[row], int(matches.better[row]), float(matches.margin[row])
         message = (
@@ -219,7 +210,9 @@ def _match_findings(
             f"median of the dataset: {typical})"
         )
         score = margin / MARGIN
-        found.append(Finding(WRONG_PAIR, Severity.ERROR, pair.files, message, score, row, other))
+        found.append(
+            Finding(terms.WRONG_PAIR, Severity.ERROR, pair.files, message, score, row, other)
+        )
     for row in np.flatnonzero(doubtful).tolist():
         pair, agreement = names[row], float(matches.agreement[row])
         message = (
@@ -227,7 +220,7 @@ def _match_findings(
             f"(agreement: {agreement:.1f} deviations, median of the dataset: {typical})"
         )
         score = 1 + WEAK - agreement
-        found.append(Finding(WEAK_PAIR, Severity.WARNING, pair.files, message, score, row))
+        found.append(Finding(terms.WEAK_PAIR, Severity.WARNING, pair.files, message, score, row))
     return found
 
 
@@ -332,7 +325,7 @@ def _shift_findings(
     if shifts.is_set_shifted:
         place, score = _in_words(shifts.typical, sizes[0]), float(np.hypot(*shifts.typical)) / FAR
         message = f"all pairs: the photos are typically shifted against their sketches by {place}"
-        found.append(Finding(MISALIGNED, warn, (), message, score))
+        found.append(Finding(terms.MISALIGNED, warn, (), message, score))
     for row in np.flatnonzero(shifted).tolist():
         message = (
             f"{names[row].id}: the photo is shifted against its sketch by "
@@ -340,7 +333,7 @@ def _shift_findings(
             f"{_in_words(shifts.typical, sizes[row])})"
         )
         score = float(shifts.distance[row] / FAR)
-        found.append(Finding(MISALIGNED, warn, names[row].files, message, score, row))
+        found.append(Finding(terms.MISALIGNED, warn, names[row].files, message, score, row))
     return found
 
 

@@ -17,10 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +196,6 @@ def _builder(options: PairOptions) -> PairBuilder:
 # This section makes the chunks on all cores.
 
 MOST_WORKERS = 61 if sys.platform == "win32" else 2**16  # processes that the system can wait for
-AHEAD = 2  # chunks submitted per worker, so that none waits for its next one
 
 
 def made_chunks(
@@ -206,42 +206,29 @@ def made_chunks(
     The consumer works on finished chunks while the next ones are being made. With one worker, no
     other process is started.
     """
-    missing = [number for number in store.chunks if not store.is_done(number)]
-    ready, total = set(store.chunks) - set(missing), len(store.jobs)
+    ready = set(filter(store.is_done, store.chunks))
+    missing = [number for number in store.chunks if number not in ready]
+    done, total = len(ready), len(store.jobs)
     with contextlib.closing(_made(store, missing, workers)) as made:
         for number in store.chunks:
-            while number not in ready:
-                ready.add(next(made))
-                reporter(Advanced("pairs", min(len(ready) * CHUNK, total), total))
+            if number not in ready:
+                next(made)
+                done += 1
+                reporter(Advanced("pairs", min(done * CHUNK, total), total))
             yield number
         next(made, None)  # the pool's workers then end by themselves
 
 
-def _made(store: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[int, None, None]:
+def _made(store: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[None, None, None]:
+    """Make chunks; yield whenever the next of them is finished."""
+    jobs = [store.jobs_of(number) for number in numbers]
+    arguments = repeat(store.folder), repeat(store.options), numbers, jobs
     workers = min(workers, len(numbers), MOST_WORKERS)
     if workers <= 1:
-        for number in numbers:
-            make_chunk(store.folder, store.options, number, store.jobs_of(number))
-            yield number
+        yield from map(make_chunk, *arguments)
         return
     with _pool(workers) as pool:
-        queue, running = iter(numbers), dict[Future[None], int]()
-        for number in queue:
-            jobs = store.jobs_of(number)
-            future = pool.submit(make_chunk, store.folder, store.options, number, jobs)
-            running[future] = number
-            if len(running) >= AHEAD * workers:
-                yield from _finished(running)
-        while running:
-            yield from _finished(running)
-
-
-def _finished(running: dict[Future[None], int]) -> Iterator[int]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        number = running.pop(future)
-        future.result()
-        yield number
+        yield from pool.map(make_chunk, *arguments)
 
 
 @contextlib.contextmanager
