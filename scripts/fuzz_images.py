@@ -225,7 +225,8 @@ def _serve(connection: Connection) -> None:
     connection.send(_peak())
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
-        while data := connection.recv():
+        while True:  # until the other process ends this one
+            data = connection.recv()
             reading = examine(data)
             text = os.pread(written.fileno(), 200, 0).decode(errors="replace")
             os.ftruncate(written.fileno(), 0)
