@@ -6,6 +6,7 @@ run's folder and inside the weights.
 
 from sketchcli.config.merging import (
     REMOVED,
+    flat,
     from_dict,
     had_effect,
     merge,
@@ -59,6 +60,7 @@ __all__ = [
     "RunConfig",
     "TrainConfig",
     "ValidationConfig",
+    "flat",
     "from_dict",
     "had_effect",
     "merge",

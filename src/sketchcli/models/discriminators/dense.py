@@ -31,8 +31,6 @@ class Discriminator(nn.Module):
         UsageError: If the images are smaller than 46 pixels.
     """
 
-    is_of_one_size = True  # rules out progressive growing
-
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size, or use --preset modern")
