@@ -5,6 +5,7 @@ run's folder and inside the weights.
 """
 
 from sketchcli.config.merging import (
+    KINDS,
     REMOVED,
     flat,
     from_dict,
@@ -40,6 +41,7 @@ from sketchcli.config.settings import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
+    "KINDS",
     "OPTIMIZERS",
     "PRESETS",
     "RECONSTRUCTION_LOSSES",
