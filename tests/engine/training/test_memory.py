@@ -11,6 +11,8 @@ from sketchcli.engine.training.train import dry_run, train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import DeviceError, ExitCode
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 MPS = RuntimeError("MPS backend out of memory (MPS allocated: 9.06 GB)")
 
