@@ -15,6 +15,7 @@ from sketchcli import config as settings
 from sketchcli import device as devices
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
+from sketchcli.engine.reporting import sample_sheets
 from sketchcli.models.building import spelled_out
 
 NETWORKS = Path(
@@ -129,6 +130,12 @@ def dataset(tmp_path, drawn_and_prepared) -> PreparedSet:
     for name in ("drawn", "prepared"):
         shutil.copytree(drawn_and_prepared / name, tmp_path / name)
     return find_prepared(tmp_path / "prepared")
+
+
+@pytest.fixture
+def plain_curves(monkeypatch):
+    """Leave out the plot of the losses, which takes as long as all else of a tiny run."""
+    monkeypatch.setattr(sample_sheets, "write_curves", lambda path, _: path.write_bytes(b"plot"))
 
 
 @pytest.fixture

@@ -24,9 +24,6 @@ def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> T
     """Return the discriminator's loss, a scalar, low if it distinguishes real from generated.
 
     The kind is one of `ADVERSARIAL_LOSSES`; both logits have the same shape `(B, ...)`.
-
-    Raises:
-        UsageError: If the kind is unknown.
     """
     real, fake = real_logits.float(), fake_logits.float()
     if kind == "vanilla":
@@ -45,9 +42,6 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
 
     The kind is one of `ADVERSARIAL_LOSSES`; both logits have the same shape `(B, ...)`. The logits
     of the real photos are used only by the kinds in `RELATIVE`.
-
-    Raises:
-        UsageError: If the kind is unknown.
     """
     fake = fake_logits.float()
     if kind == "vanilla":
@@ -78,11 +72,7 @@ def _unknown(kind: str) -> UsageError:
 
 
 def reconstruction_loss(kind: str, fake: Tensor, real: Tensor) -> Tensor:
-    """Return the mean absolute (`l1`) or squared (`mse`) difference of photos in [-1, 1], a scalar.
-
-    Raises:
-        UsageError: If the kind is unknown.
-    """
+    """Return a scalar: the mean absolute (`l1`) or squared (`mse`) difference of two photos."""
     if kind == "l1":
         return functional.l1_loss(fake.float(), real)
     if kind == "mse":
@@ -159,9 +149,6 @@ class PerceptualLoss:
         network: A network that returns distances `(B,)` for two `(B, 3, H, W)` in [0, 255]; its
             `smallest` is the shortest side that it accepts, in pixels.
         size: Height and width of the photos.
-
-    Raises:
-        UsageError: If the photos are smaller than `network.smallest`.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int]) -> None:
@@ -186,9 +173,6 @@ def feature_matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Ten
 
     Each layer has one tensor in `fake` and one of the same shape in `real`, into which no gradient
     flows.
-
-    Raises:
-        UsageError: If the discriminator returns no activations.
     """
     if not fake:
         raise UsageError(

@@ -44,8 +44,13 @@ def test_a_network_has_at_least_one_of_everything(value):
 
 @pytest.mark.parametrize("value", [True, 4.0, "4"])
 def test_an_option_of_another_type_is_an_error(value):
-    with pytest.raises(UsageError, match="'width' must be int"):
+    with pytest.raises(UsageError, match="'width' must be a whole number"):
         build_generator(ModelConfig(generator_options={"width": value}))
+
+
+def test_a_whole_number_will_do_for_a_fraction():
+    model = spelled_out(ModelConfig(generator_options={"dropout": 0}))
+    assert isinstance(model.generator_options["dropout"], float)
 
 
 @pytest.mark.parametrize("preset", settings.PRESETS)

@@ -1,5 +1,6 @@
 """The command `sketch2img train`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,22 +17,23 @@ from sketchcli.errors import UsageError
 
 WHAT, NETWORKS, LEARNING = "What to train", "Networks", "Learning"
 WHERE, MACHINE, OUTPUT = "Run folder and duration", "Machine", "Output"
-GENERATORS, PRESETS = ", ".join(registry.names(registry.GENERATORS)), ", ".join(settings.PRESETS)
-LOSSES, OPTIMIZERS, SCHEDULES = map(
-    ", ".join, (settings.ADVERSARIAL_LOSSES, settings.OPTIMIZERS, settings.SCHEDULES)
-)
 
 
 def _option(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own
     return typer.Option(*names, help=about, rich_help_panel=panel, **more)
 
 
-def _whole(panel: str, about: str, *, least: int = 1, **more: Any) -> Any:  # noqa: ANN401
-    return _option(panel, about, min=least, metavar="N", **more)
+def _rare(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: ANN401
+    return _option(panel, about, *names, hidden=True, **more)
 
 
-# An option that is not given has the value None, and the setting keeps its value. Hidden options
-# are rare: `--help-all` shows them.
+def _rare_choice(panel: str, about: str, choices: Iterable[str]) -> Any:  # noqa: ANN401
+    names = list(choices)
+    return _rare(panel, f"{about}: {', '.join(names)}.", autocompletion=completing.among(names))
+
+
+# An option that is not given has the value None, and the setting keeps its value. Rare options
+# are hidden from `--help`; `--help-all` shows them.
 
 
 def train(
@@ -47,13 +49,13 @@ def train(
         str | None,
         _option(
             WHAT,
-            f"Preset to start from: {PRESETS}.  \\[default: that of --config, or modern]",
+            f"Preset to start from: {', '.join(settings.PRESETS)}.  "
+            "\\[default: that of --config, or modern]",
             autocompletion=completing.presets,
         ),
     ] = None,
     config: Annotated[
-        Path | None,
-        _option(WHAT, "Settings file (.toml, .json), on top of the preset.", hidden=True),
+        Path | None, _rare(WHAT, "Settings file (.toml, .json), on top of the preset.")
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -86,55 +88,33 @@ def train(
     ] = None,
     generator: Annotated[
         str | None,
-        _option(
-            NETWORKS,
-            f"Generator architecture: {GENERATORS}.",
-            autocompletion=completing.of(registry.GENERATORS),
-            hidden=True,
-        ),
+        _rare_choice(NETWORKS, "Generator architecture", registry.names(registry.GENERATORS)),
     ] = None,
     freeze: Annotated[
         str | None,
-        _option(
-            NETWORKS,
-            "Parts of the generator to freeze, such as encode,trunk.0.",
-            metavar="PARTS",
-            hidden=True,
+        _rare(
+            NETWORKS, "Parts of the generator to freeze, such as encode,trunk.0.", metavar="PARTS"
         ),
     ] = None,
     loss: Annotated[
-        str | None,
-        _option(
-            NETWORKS,
-            f"Adversarial loss: {LOSSES}.",
-            autocompletion=completing.among(settings.ADVERSARIAL_LOSSES),
-            hidden=True,
-        ),
+        str | None, _rare_choice(NETWORKS, "Adversarial loss", settings.ADVERSARIAL_LOSSES)
     ] = None,
-    epochs: Annotated[int | None, _whole(LEARNING, "Passes over training pairs.")] = None,
-    batch_size: Annotated[int | None, _whole(LEARNING, "Pairs per training step.")] = None,
+    epochs: Annotated[
+        int | None, _option(LEARNING, "Passes over training pairs.", min=1, metavar="N")
+    ] = None,
+    batch_size: Annotated[
+        int | None, _option(LEARNING, "Pairs per training step.", min=1, metavar="N")
+    ] = None,
     lr: Annotated[
         float | None, _option(LEARNING, "Generator's learning rate.", min=0, metavar="RATE")
     ] = None,
     optimizer: Annotated[
-        str | None,
-        _option(
-            LEARNING,
-            f"Optimiser of both networks: {OPTIMIZERS}.",
-            autocompletion=completing.among(settings.OPTIMIZERS),
-            hidden=True,
-        ),
+        str | None, _rare_choice(LEARNING, "Optimiser of both networks", settings.OPTIMIZERS)
     ] = None,
     schedule: Annotated[
-        str | None,
-        _option(
-            LEARNING,
-            f"Learning rate schedule: {SCHEDULES}.",
-            autocompletion=completing.among(settings.SCHEDULES),
-            hidden=True,
-        ),
+        str | None, _rare_choice(LEARNING, "Learning rate schedule", settings.SCHEDULES)
     ] = None,
-    seed: Annotated[int | None, _whole(LEARNING, options.SEED_HELP, least=0)] = None,
+    seed: Annotated[int | None, _option(LEARNING, options.SEED_HELP, min=0, metavar="N")] = None,
     run_dir: Annotated[
         Path | None,
         _option(WHERE, "Folder of the run; an existing run is resumed.  \\[default: a new one]"),
@@ -148,15 +128,13 @@ def train(
         ),
     ] = None,
     validate_every: Annotated[
-        int | None, _whole(WHERE, "Epochs between two validations on held-out pairs.", hidden=True)
+        int | None,
+        _rare(WHERE, "Epochs between two validations on held-out pairs.", min=1, metavar="N"),
     ] = None,
     patience: Annotated[
         int | None,
-        _whole(
-            WHERE,
-            "Stop after N validations without a better score; 0: never.",
-            least=0,
-            hidden=True,
+        _rare(
+            WHERE, "Stop after N validations without a better score; 0: never.", min=0, metavar="N"
         ),
     ] = None,
     device: Annotated[
@@ -164,35 +142,31 @@ def train(
     ] = "auto",
     precision: Annotated[
         str | None,
-        _option(
+        _rare(
             MACHINE,
             "Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
             "\\[default: that of the preset: auto, but fp32 for paper]",
             autocompletion=completing.among(machine.PRECISIONS),
-            hidden=True,
         ),
     ] = None,
     compile_: Annotated[
-        bool | None,
-        _option(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile", hidden=True),
+        bool | None, _rare(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile")
     ] = None,
     checkpointing: Annotated[
         bool | None,
-        _option(
-            MACHINE, "Recompute activations (gradient checkpointing), to save memory.", hidden=True
-        ),
+        _rare(MACHINE, "Recompute activations (gradient checkpointing), to save memory."),
     ] = None,
     accumulate: Annotated[
         int | None,
-        _whole(
+        _rare(
             MACHINE,
             "Split each batch into N parts and accumulate gradients, to save memory.",
-            hidden=True,
+            min=1,
+            metavar="N",
         ),
     ] = None,
     tensorboard: Annotated[
-        bool | None,
-        _option(OUTPUT, "Write TensorBoard event files into the run's folder.", hidden=True),
+        bool | None, _rare(OUTPUT, "Write TensorBoard event files into the run's folder.")
     ] = None,
     is_dry: Annotated[
         bool,

@@ -32,16 +32,9 @@ def train_together(
 ) -> TrainResult | TrainEstimate | None:
     """Train, or only estimate the cost, in each of the processes that torchrun has started.
 
-    Args:
-        config: The settings.
-        data: Name or folder of the dataset; by default that of the run, else the newest or the demo
-            dataset.
-        run: The run to resume.
-        run_dir: The folder if no run is named; by default a new one.
-        arguments: The arguments as the user typed them, from the command's name on.
-        device_name: The device, or `auto`.
-        budget: Time limit in seconds.
-        is_dry: Whether to only estimate the cost.
+    The dataset is `data`, a name or folder, else that of the run to resume, else the newest one or
+    the demo dataset. The folder is that of the run, else `run_dir`, else a new one. `arguments` are
+    those that the user typed, from the command's name on; `budget` is in seconds.
 
     Returns:
         The result to print; None except in the main process.

@@ -3,7 +3,6 @@
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +153,15 @@ def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:
     try:
         return settings.merge(config, changes)
     except UsageError as error:
-        known = list(setting_names())
+        known = setting_names()
         meant = [name for wrong in _unknown(changes, known) for name in _similar(wrong, known)]
         hint = f"did you mean {' or '.join(meant[:SUGGESTIONS])}? see {PAGE}" if meant else ""
         raise UsageError(error.message, hint=hint or error.hint) from error
 
 
-def setting_names(kind: type = TrainConfig, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted name of every setting: `epochs`, `loss.adversarial`."""
-    for item in fields(kind):
-        factory = item.default_factory
-        if isinstance(factory, type) and is_dataclass(factory):
-            yield from setting_names(factory, f"{prefix}{item.name}.")
-        else:
-            yield prefix + item.name
+def setting_names() -> list[str]:
+    """Return the dotted name of every setting: `epochs`, `loss.adversarial`."""
+    return list(settings.flat(TrainConfig()))
 
 
 def _unknown(changes: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> Iterator[str]:

@@ -5,7 +5,9 @@ run's folder and inside the weights.
 """
 
 from sketchcli.config.merging import (
+    KINDS,
     REMOVED,
+    flat,
     from_dict,
     had_effect,
     merge,
@@ -39,6 +41,7 @@ from sketchcli.config.settings import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
+    "KINDS",
     "OPTIMIZERS",
     "PRESETS",
     "RECONSTRUCTION_LOSSES",
@@ -59,6 +62,7 @@ __all__ = [
     "RunConfig",
     "TrainConfig",
     "ValidationConfig",
+    "flat",
     "from_dict",
     "had_effect",
     "merge",

@@ -24,9 +24,7 @@ def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     problems = list(_problems(type(config), changes, ""))
     if problems:
         raise UsageError(f"settings: {'; '.join(problems)}", hint="see docs/reference/settings.md")
-    merged = _merge(config, changes)
-    if not isinstance(merged, TrainConfig):  # only for the type checker: _merge keeps the class
-        raise TypeError(merged)
+    merged: TrainConfig = _merge(config, changes)
     return merged
 
 
@@ -42,6 +40,15 @@ def from_dict(data: Mapping[str, Any]) -> TrainConfig:
 def to_dict(config: TrainConfig) -> dict[str, Any]:
     """Return plain nested dictionaries, ready for JSON or TOML."""
     return asdict(config)
+
+
+def flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any config class
+    """Return the value of every setting by its dotted name: `epochs`, `loss.adversarial`."""
+    found: dict[str, Any] = {}
+    for item in fields(config):
+        name, value = prefix + item.name, getattr(config, item.name)
+        found |= flat(value, f"{name}.") if is_dataclass(value) else {name: value}
+    return found
 
 
 def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any config class

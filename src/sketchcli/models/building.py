@@ -10,29 +10,21 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sketchcli import errors, registry
-from sketchcli.config import ModelConfig, Options
+from sketchcli.config import KINDS, ModelConfig, Options
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.registry import Named
 
 
 def build_generator(config: ModelConfig) -> nn.Module:
-    """Return the generator that a configuration names.
-
-    Raises:
-        UsageError: If the name or an option is invalid.
-    """
+    """Return the generator that a configuration names."""
     room = registry.load(registry.GENERATORS, config.generator)
     network: nn.Module = room.Generator(_options(room, config.generator_options))
     return network
 
 
 def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.Module:
-    """Return the discriminator that a configuration names, for images of `(height, width)`.
-
-    Raises:
-        UsageError: If the name or an option is invalid, or the network does not support the size.
-    """
+    """Return the discriminator that a configuration names, for images of `(height, width)`."""
     room = registry.load(registry.DISCRIMINATORS, config.discriminator)
     options = _options(room, config.discriminator_options)
     network: nn.Module = room.Discriminator(options, image_size)
@@ -40,11 +32,7 @@ def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.
 
 
 def spelled_out(config: ModelConfig) -> ModelConfig:
-    """Return the configuration with all options of both networks, so that no default can change.
-
-    Raises:
-        UsageError: If a name or an option is invalid.
-    """
+    """Return the configuration with all options of both networks, so that no default can change."""
     generator = registry.load(registry.GENERATORS, config.generator)
     discriminator = registry.load(registry.DISCRIMINATORS, config.discriminator)
     return replace(
@@ -61,20 +49,24 @@ def count_parameters(network: nn.Module) -> int:
 
 def _options(room: Named, options: Options) -> Any:  # noqa: ANN401 - the module's Config
     known = {field.name: type(field.default) for field in fields(room.Config)}
-    problems = [_problem(key, value, known.get(key)) for key, value in options.items()]
+    given = {
+        key: float(value) if known.get(key) is float and type(value) is int else value
+        for key, value in options.items()
+    }
+    problems = [_problem(key, value, known.get(key)) for key, value in given.items()]
     if any(problems):
         name = room.__name__.rpartition(".")[2]
         message = "; ".join(filter(None, problems))
         stranger = next((key for key in options if key not in known), "")
         raise UsageError(f"{name}: {message}", hint=errors.did_you_mean(stranger, known))
-    return room.Config(**options)
+    return room.Config(**given)
 
 
 def _problem(key: str, value: object, kind: type | None) -> str:
     if kind is None:
         return f"unknown option '{key}'"
     if type(value) is not kind:
-        return f"'{key}' must be {kind.__name__}, not {value!r}"
+        return f"'{key}' must be {KINDS[kind]}, not {value!r}"
     if type(value) is int and value < 1:
         return f"'{key}' must be at least 1, not {value!r}"
     if type(value) is float and not 0 <= value < 1:

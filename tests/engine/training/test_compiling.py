@@ -9,6 +9,8 @@ from sketchcli.engine.events import Note
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.train import dry_run, train
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 COMPILED = {"run": {"compile": True}}
 
 

@@ -21,6 +21,8 @@ from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import ExitCode, UsageError
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -15,6 +15,8 @@ from sketchcli.engine.training.train import kept_bytes, train
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import CheckpointError, InterruptedRunError, UsageError
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 
 @pytest.fixture
 def earlier(tiny, dataset, tmp_path, cpu):

@@ -21,6 +21,8 @@ from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import CheckpointError, DataError, TrainingError
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 
 @pytest.fixture
 def run_dir(tmp_path):

@@ -28,6 +28,8 @@ from sketchcli.errors import (
     UsageError,
 )
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 
 @pytest.fixture
 def run_dir(tmp_path):

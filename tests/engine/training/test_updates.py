@@ -12,6 +12,8 @@ from sketchcli.engine.training import loop
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import SMALLEST_SCALE, Part, Trainer
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 FP16 = Device("cpu", "fp16", 1)
 SIDE = 32
 

@@ -14,7 +14,6 @@ def check_figures(ranks: Ranks) -> None:
     assert ranks.as_first({"a": own + 7}) == {"a": 7.0}
     assert (ranks.any(own == 1), ranks.any(answer=False)) == (True, False)
     assert (ranks.all(own == 1), ranks.all(answer=True)) == (False, True)
-    assert (ranks.is_same(3.0), ranks.is_same(own)) == (True, False)
     assert ranks.text_of_first(f"läufe/{ranks.rank}") == "läufe/0"
     assert ranks.text_of_first("" if ranks.is_first else "other") == ""
     assert ranks.first_before_others(lambda: ranks.rank) == ranks.rank

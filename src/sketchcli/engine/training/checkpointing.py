@@ -199,18 +199,12 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     >>> differences(before, dataclasses.replace(before, epochs=7, seed=1))
     ['seed']
     """
-    old, new = (_flat(dataclasses.replace(c, model=spelled_out(c.model))) for c in (saved, wanted))
+    old, new = (
+        settings.flat(dataclasses.replace(each, model=spelled_out(each.model)))
+        for each in (saved, wanted)
+    )
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any config class
-    """Return the value of every setting by its dotted name."""
-    found: dict[str, Any] = {}
-    for item in dataclasses.fields(config):
-        name, value = prefix + item.name, getattr(config, item.name)
-        found |= _flat(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
-    return found
 
 
 # A run that is resumed determines its dataset, its settings, its precision and its time spent.

@@ -49,16 +49,6 @@ class Ranks:
     def _exchanges(self) -> bool:
         return self.count > 1 and dist.is_initialized()
 
-    def describe(self) -> str:
-        """Return the number of processes in words if there are several."""
-        return f"{self.count} processes, each " if self.count > 1 else ""
-
-    def first_only(
-        self, block: contextlib.AbstractContextManager[object]
-    ) -> contextlib.AbstractContextManager[object]:
-        """Return `block` in the main process and a context manager without effect in the others."""
-        return block if self.is_first else contextlib.nullcontext()
-
     def first_before_others(self, make: Callable[[], Made]) -> Made:
         """Return what `make` creates or finds on the disk, calling it in the main process first."""
         made = make() if self.is_first else None
@@ -137,10 +127,6 @@ class Ranks:
         if not self._exchanges:
             return answer
         return bool(_reduced([float(answer)], dist.ReduceOp.MIN).item())
-
-    def is_same(self, value: float) -> bool:
-        """Return whether every process has the same value."""
-        return self.all(self.as_first({"value": value})["value"] == value)
 
     def wait(self) -> None:
         """Wait until every process has called this method."""

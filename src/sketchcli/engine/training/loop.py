@@ -35,18 +35,12 @@ class DivergedError(Exception):
 
 
 def train_epochs(session: Session) -> None:
-    """Train the remaining epochs of the run.
-
-    Raises:
-        InterruptedRunError: If the user stopped the run.
-        TrainingError: If the losses stay NaN or infinite.
-    """
+    """Train the remaining epochs of the run."""
     echo = ECHO_SECONDS if session.ranks.count > 1 else 0.0
     with interruption(echo=echo) as is_interrupted:
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
-                check_has_learnt(session)
             except DivergedError:
                 session.roll_back()
 
@@ -80,12 +74,8 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             session.stop(epoch)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
-
-
-def check_has_learnt(session: Session) -> None:
-    """Raise DivergedError if a run ends and all its steps, however few, were skipped."""
     if session.is_finished and not session.progress.has_learnt:
-        raise DivergedError
+        raise DivergedError  # all steps of the run, however few, were skipped
 
 
 def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> BatchTrained:

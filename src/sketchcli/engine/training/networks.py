@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -144,7 +145,13 @@ def build_optimizer(
 
     The weight decay applies to weights only, not to biases and the scales of norms.
     """
-    groups = _groups(network, weight_decay)
+    learning = [p for p in network.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": learning, "weight_decay": weight_decay}]
+    if weight_decay:
+        groups = [
+            {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
+            {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+        ]
     lr, betas, eps = config.lr, (config.beta1, config.beta2), config.eps
     if config.name == "adam":
         return torch.optim.Adam(groups, lr, betas, eps, fused=True)
@@ -159,16 +166,6 @@ def build_optimizer(
     raise UsageError(
         f"unknown optimiser '{config.name}'", hint=errors.did_you_mean(config.name, OPTIMIZERS)
     )
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    learning = [p for p in network.parameters() if p.requires_grad]
-    if not weight_decay:
-        return [{"params": learning, "weight_decay": 0.0}]
-    return [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 # Learning-rate schedules are pure functions of the position in the run.

@@ -125,14 +125,15 @@ class Session:
     def begin(self) -> None:
         """Resume the run if its folder holds a training state; prepare the folder for the rest."""
         check_device(self.trainer.average.network, self.device, self.dataset.description.size)
-        model = self.config.model
+        model, count = self.config.model, self.ranks.count
+        processes = f"{count} processes, each " if count > 1 else ""
         self.note(
             f"generator {model.generator} ({count_parameters(self.trainer.generator):,} "
             f"parameters), discriminator {model.discriminator} "
             f"({count_parameters(self.trainer.discriminator):,}); "
-            f"{self.ranks.describe()}{self.device.describe()}"
+            f"{processes}{self.device.describe()}"
         )
-        if self.ranks.count > 1 and self.config.loss.adversarial == "relativistic":
+        if count > 1 and self.config.loss.adversarial == "relativistic":
             self.note(
                 "the relativistic loss compares photos only within each process", is_warning=True
             )
@@ -144,7 +145,8 @@ class Session:
                     hint="set --epochs to at least that number, or choose another --run-dir",
                 )
             self.note(f"resuming after epoch {self.epochs_done}/{self.progress.epochs}")
-        if not self.ranks.is_same(self.progress.step):
+        step = self.progress.step
+        if not self.ranks.all(self.ranks.as_first({"step": step})["step"] == step):
             raise CheckpointError(
                 f"{self.run.folder}: the processes find different training states",
                 hint="choose a --run-dir on a disk that all machines share",
@@ -252,19 +254,15 @@ class Session:
         is_best = self.validator.is_held_out and progress.take_score(epoch, found)
         if is_best:
             self.checkpointer.save_best(self.trainer, progress)
+        figures = {item.name: getattr(found, item.name) for item in dataclasses.fields(found)}
+        figures.pop("generated")
         event = Validated(
-            epoch + 1,
-            progress.epochs,
-            self.validator.is_held_out,
-            found.scores,
-            found.score,
-            is_best,
-            found.training_scores,
-            found.colour_shift,
-            found.diversity,
-            found.sketch_use,
-            found.real_sign_held_out,
-            f"samples/{sample.name}",
+            epoch=epoch + 1,
+            epochs=progress.epochs,
+            is_held_out=self.validator.is_held_out,
+            is_best=is_best,
+            sample=f"samples/{sample.name}",
+            **figures,
         )
         self.tell("validation", event)
         for finding in diagnosis.diagnose(self.lines):

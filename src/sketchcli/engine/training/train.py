@@ -72,9 +72,10 @@ def train(
         TrainingError: If the losses stay NaN or infinite; the last good training state is kept.
     """
     started, run = time.monotonic(), open_run(run_dir)
+    config = dataclasses.replace(config, model=spelled_out(config.model))
     is_followed = config.run.tensorboard and ranks.is_first
     with (
-        ranks.first_only(files.locked(run_dir, doing="trained")),
+        files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
         also_written(reporter, run.folder, is_wanted=is_followed) as report,
     ):
         session = open_session(
@@ -100,8 +101,7 @@ def open_session(
     """Open a session with the settings to resume a run with, or to start a new run with."""
     device = checkpointing.precision_as_begun(run, device, reporter)
     size, report = dataset.description.size, ranks.first_report(reporter)
-    begun = checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
-    chosen = dataclasses.replace(begun, model=spelled_out(begun.model))
+    chosen = checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
     return Session(chosen, dataset, run=run, device=device, ranks=ranks, reporter=reporter)
 
 
@@ -113,12 +113,12 @@ def explaining_lack_of_memory(session: Session) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        cures = ["use a smaller --batch-size", "add --accumulate 2 (or 4, 8)"]
+        cures = ["add --accumulate 4", "use a smaller --batch-size"]
         if session.run.states:  # which fixes the batch size and its parts
             weights = shlex.quote(str(session.run.folder))
-            cures = [f"start a new run with --init-from {weights} and a smaller --batch-size"]
+            cures = [f"start a new run with --init-from {weights} --accumulate 4"]
         if not session.config.run.checkpointing:
-            cures.append("add --checkpointing")
+            cures.insert(0, "add --checkpointing")
         message = f"{session.device.name}: out of memory with a batch of {session.batch_size} pairs"
         raise DeviceError(message, hint=", or ".join(cures)) from error
 

@@ -112,10 +112,6 @@ class Trainer:
 
     `image_size` is the height and width; `perceptual` is needed only if the settings give it a
     weight. `compiles` is False once compiling the networks has failed, which is reported.
-
-    Raises:
-        UsageError: If the settings do not fit the networks, or leave nothing to train.
-        CheckpointError: If the initial weights were not found or belong to another network.
     """
 
     def __init__(
@@ -293,11 +289,7 @@ class Trainer:
         return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `state` returned.
-
-        Raises:
-            CheckpointError: If the tensors belong to other networks or optimisers.
-        """
+        """Restore what `state` returned."""
         try:
             for name, network in self._networks().items():
                 network.load_state_dict(checkpoint.without_prefix(name, tensors))

@@ -2,5 +2,5 @@
 
 A module contains `Config`, a frozen dataclass of the network's dimensions, and `Discriminator`,
 built as `Discriminator(Config(...), image_size)` and called with a sketch and a photo; it returns
-a `DiscriminatorOutput`. A discriminator that accepts only this size sets `is_of_one_size = True`.
+a `DiscriminatorOutput`.
 """

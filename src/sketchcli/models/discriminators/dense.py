@@ -26,12 +26,7 @@ class Discriminator(nn.Module):
     """A network that maps a photo to one logit and ignores the sketch.
 
     The image size, height and width, determines the size of the dense layer.
-
-    Raises:
-        UsageError: If the images are smaller than 46 pixels.
     """
-
-    is_of_one_size = True  # rules out progressive growing
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()

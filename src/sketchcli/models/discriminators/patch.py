@@ -33,9 +33,6 @@ class Discriminator(nn.Module):
     """A network that maps a sketch and a photo to a map of logits.
 
     The image size, height and width, is only checked against the smallest size.
-
-    Raises:
-        UsageError: If the images are smaller than 24 pixels, or the norm is unknown.
     """
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:

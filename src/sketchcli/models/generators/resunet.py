@@ -45,11 +45,7 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1].
-
-    Raises:
-        UsageError: If the norm is unknown.
-    """
+    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
 
     stride = STRIDE  # sides are padded to multiples of the stride
 
