@@ -1,6 +1,6 @@
 """Record in `tests/golden/` what sketch2img does now, for `tests/test_golden.py` to hold it to.
 
-    python scripts/record_golden.py
+    python scripts/record_golden.py --all
 
 Run it only to change the recorded behaviour on purpose, and read the diff of the JSON files
 before you commit it. It replaces everything in the folder except `commands.txt`, which lists the
@@ -312,4 +312,6 @@ def leaves(value: Any) -> int:  # noqa: ANN401 - any JSON
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] != ["--all"]:
+        sys.exit(__doc__)
     main()

@@ -64,23 +64,30 @@ def preprocess(
     ] = Align.NONE,
     backdrop: Annotated[
         Backdrop,
-        typer.Option(help="Put a studio backdrop into the photos that sketches are drawn from."),
+        typer.Option(
+            help="Put a studio backdrop into the photos that sketches are drawn from.", hidden=True
+        ),
     ] = Backdrop.KEEP,
     light: Annotated[
-        Light, typer.Option(help="Even out exposure and colour cast of the photos to draw from.")
+        Light,
+        typer.Option(
+            help="Even out exposure and colour cast of the photos to draw from.", hidden=True
+        ),
     ] = Light.KEEP,
     likeness: Annotated[
         Likeness,
         typer.Option(
             help="Draw faces true to the photo, or free as people do: features slightly off; "
-            "nose, lids and red lips shaded by convention."
+            "nose, lids and red lips shaded by convention.",
+            hidden=True,
         ),
     ] = Likeness.TRUE,
     splits: Annotated[
         SplitBy,
         typer.Option(
             help="How to split the pairs: as the source does, by --val and --test, or by the "
-            "official CUHK lists."
+            "official CUHK lists.",
+            hidden=True,
         ),
     ] = SplitBy.GIVEN,
     val: Annotated[
@@ -94,18 +101,24 @@ def preprocess(
         typer.Option(
             metavar="REGEX",
             help="Keep pairs in one split if REGEX matches the same text in their names.",
+            hidden=True,
         ),
     ] = "",
     seed: options.Seed = 0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a dataset in which the audit finds anything.")
+        bool,
+        typer.Option(
+            "--strict", help="Refuse a dataset in which the audit finds anything.", hidden=True
+        ),
     ] = False,
     workers: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Worker processes.  \\[default: one per core]"),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the prepared dataset.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Output folder, instead of --name.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder, instead of --name.", hidden=True)
+    ] = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
