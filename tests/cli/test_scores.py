@@ -37,12 +37,12 @@ def line(lines, start):
 
 
 def test_a_value_has_its_rank_and_that_of_a_model_its_interval(shown):
-    assert line(shown(), "SSIM") == "SSIM (higher) 0.7123 #1 [0.69, 0.73] 0.7123 #1"
+    assert line(shown(), "SSIM") == "SSIM (higher) 0.712 #1 [0.690, 0.730] 0.712 #1"
 
 
 def test_a_metric_is_told_how_many_pictures_it_is_of_where_not_of_all(shown):
     lines = shown()
-    assert line(lines, "rank-1").startswith("rank-1 of 97 (higher) 0.5 #2 [")
+    assert line(lines, "rank-1").startswith("rank-1 of 97 (higher) 0.500 #2 [")
     assert line(lines, "face").startswith("face similarity of 97 (higher) 0.4 #1 [")
 
 
@@ -96,7 +96,7 @@ def test_a_narrow_terminal_breaks_nothing_within_a_word(capsys):
     render.show_scores(EvalResult("x", 100, (8, 8), long, (model,), {}, (), {}), console)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 40
-    assert any(line.endswith("0.7123 #1") for line in map(str.rstrip, lines))
-    assert any(line.strip() == "[0.69, 0.73]" for line in lines)
+    assert any(line.endswith("0.712 #1") for line in map(str.rstrip, lines))
+    assert any(line.strip() == "[0.690, 0.730]" for line in lines)
     words = " ".join(lines).split()
     assert words.count("window") == words.count("border") == 9

@@ -100,7 +100,8 @@ VERBS: dict[str, Callable[..., None]] = {
 # What to type instead of an option that is no more.
 REMOVED: dict[str, dict[str, str]] = {
     "train": {
-        "--grow-from": "train on a smaller prepared dataset first, and start from that run: --init-from RUN",
+        "--grow-from": "train on a smaller prepared dataset first, and start from that run "
+        "(--init-from RUN)",
     },
     "generate": {
         "--raw": "omit --raw: the EMA weights are always used",
