@@ -8,7 +8,7 @@ import typer
 import write_reference
 from pages import DOCS, ROOT, arguments, command_lines
 
-from sketchcli.cli.app import app
+from sketchcli.cli.app import REMOVED, app
 from sketchcli.cli.render import envelope
 from sketchcli.cli.train_settings import setting_names
 from sketchcli.engine import results
@@ -77,9 +77,10 @@ def test_every_option_in_the_docs_exists():
         "--rm",
         "--user",
     }
+    removed = {option for options in REMOVED.values() for option in options}
     for page in PAGES:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
-        assert used <= known, page
+        assert used <= known | (removed if page.name == "CHANGELOG.md" else set()), page
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
