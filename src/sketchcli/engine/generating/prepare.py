@@ -121,6 +121,7 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
 
 
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
+MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
 BLANK_RANGE = 8  # limit for the range of a blank sketch, grey levels
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
 LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
@@ -166,7 +167,9 @@ class Preparer:
         """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
         warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
-        check_shape(shown.shape)
+        height, width = shown.shape[:2]
+        if max(height, width) > MOST_STRETCHED * min(height, width):
+            raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
         upright = self._upright(images.luma(shown), warnings)
         sketch, paper = self._evened(upright, warnings)
         self._judge(sketch, paper, shown, warnings)
@@ -288,8 +291,6 @@ def _colour(picture: Pixels) -> float:
 
 # A sketch of any shape is framed for a model, and its photo gets the sketch's shape back.
 
-MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
-
 
 @dataclass(frozen=True)
 class Whole:
@@ -327,13 +328,6 @@ def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, 
     height, width = sketch[:2]
     scale = min(model) / min(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def check_shape(sketch: tuple[int, ...]) -> None:
-    """Refuse a strip that is more than eight times as long as wide."""
-    height, width = sketch[:2]
-    if max(height, width) > MOST_STRETCHED * min(height, width):
-        raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
 
 
 # Large sketches are cut into overlapping tiles, which are blended so that no seam is visible.

@@ -102,13 +102,16 @@ class Sampler:
     def finish(self, sketch: Prepared, parts: Sequence[Pixels]) -> Pixels:
         """Return the finished photo `(H, W, 3)` from the photos of its frames, one per model."""
         photos = [framing.join(part) for framing, part in zip(sketch.framings, parts, strict=True)]
-        photo = images.resize(_mean(photos), sketch.size)
+        photo = photos[0]
+        if len(photos) > 1:  # of models whose sizes may differ
+            same = [images.resize(each, photo.shape[:2]) for each in photos]
+            photo = np.rint(np.mean(same, axis=0, dtype=np.float32)).astype(np.uint8)
+        photo = images.resize(photo, sketch.size)
         if sketch.eyes is not None:
             photo = finding_faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
         if self.drawing.is_compared:
             beside = sketch.original if sketch.eyes is not None else sketch.shown
-            height, width = photo.shape[:2]
-            return np.hstack([images.to_rgb(images.resize(beside, (height, width))), photo])
+            return np.hstack([images.to_rgb(images.resize(beside, photo.shape[:2])), photo])
         return photo
 
     @contextlib.contextmanager
@@ -141,15 +144,3 @@ def _noisy_layers(network: nn.Module) -> list[nn.Module]:
         if (isinstance(module, DROPOUTS) and module.p > 0)
         or (isinstance(share := getattr(module, "dropout", None), float) and share > 0)
     ]
-
-
-def _mean(photos: Sequence[Pixels]) -> Pixels:
-    """Return the mean of photos, all resized to the size of the first one."""
-    if len(photos) == 1:
-        return photos[0]
-    size = (photos[0].shape[0], photos[0].shape[1])
-    total = np.zeros(photos[0].shape, np.float32)
-    for photo in photos:
-        total += images.resize(photo, size)
-    mean: Pixels = np.rint(total / len(photos)).astype(np.uint8)
-    return mean
