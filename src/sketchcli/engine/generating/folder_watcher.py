@@ -68,30 +68,30 @@ class FolderWatcher:
     def ready(self, now: float) -> list[Job]:
         """Return jobs for the sketches that are complete, and new or changed."""
         try:
-            sketches = inputs.find([str(self.folder)], (), self.request.selection)
+            found = inputs.find([str(self.folder)], (), self.request.selection)
         except DataError:  # the folder is still empty
             return []
-        jobs = []
-        for job in plan.plan_outputs(sketches, self.request).jobs:
+        complete = set()
+        for path in (sketch.path for sketch in found.sketches):
             try:
-                about = job.source.stat()
+                about = path.stat()
             except OSError:
                 continue
-            found = (about.st_size, about.st_mtime_ns)
-            if self.handled.get(job.source) == found:
+            signature = (about.st_size, about.st_mtime_ns)
+            before, since = self.waiting.get(path, (None, now))
+            if self.handled.get(path) == signature:
                 continue
-            signature, since = self.waiting.get(job.source, (None, now))
-            if signature != found:
-                self.waiting[job.source] = (found, now)
+            if before != signature:
+                self.waiting[path] = (signature, now)
             elif now - since >= SETTLED:
-                jobs.append((job, found))
-        for job, found in jobs:  # only now, as a sketch with variations has several jobs
-            self.handled[job.source] = found
-            self.waiting.pop(job.source, None)
+                self.handled[path] = signature
+                self.waiting.pop(path)
+                complete.add(path)
         return [
             job
-            for job, _ in jobs
-            if self.is_replacing or job.output in self.ours or not job.output.exists()
+            for job in plan.plan_outputs(found, self.request).jobs
+            if job.source in complete
+            and (self.is_replacing or job.output in self.ours or not job.output.exists())
         ]
 
     def note(self, file: GeneratedFile) -> None:

@@ -97,12 +97,12 @@ def _since(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-# Photos are written whole or not at all, and never outside their folder.
-
-
 @dataclass(frozen=True)
 class Writer:
-    """Writes photos to the outputs of their jobs; several threads may use it at once."""
+    """Writes photos whole or not at all, and never outside their folder.
+
+    Several threads may use it at once.
+    """
 
     naming: Naming
     folder: Path | None  # without links; no photo may leave it; None for a single file
@@ -288,21 +288,19 @@ class Grid:
 
     def __init__(self, path: Path, jobs: Sequence[Job]) -> None:
         self.path = path
-        self._places = {job.output: place for place, job in enumerate(jobs[:MOST_PAIRS])}
-        self._cells: dict[int, list[Pixels]] = {}
+        self._cells: dict[Path, list[Pixels]] = {job.output: [] for job in jobs[:MOST_PAIRS]}
 
     def add(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Keep thumbnails of a sketch and its photo."""
-        place = self._places.get(job.output)
-        if place is not None:
+        if job.output in self._cells:
             pair = (sketch.shown, photo)
-            self._cells[place] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
+            self._cells[job.output] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
 
     def write(self) -> Path | None:
         """Write the sheet and return its path, or None if there are no photos to show."""
-        if not self._cells:
+        flat = [cell for pair in self._cells.values() for cell in pair]
+        if not flat:
             return None
-        flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
         row = 2 * PAIRS_A_ROW
         images.write(self.path, images.sheet([flat[i : i + row] for i in range(0, len(flat), row)]))
         return self.path

@@ -15,8 +15,6 @@ from typing import Literal
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import is_picture
 
-# A request to `generate`, as data.
-
 Format = Literal["png", "jpg", "webp"]
 
 

@@ -17,7 +17,6 @@ from sketchcli.errors import DataError, DeviceError, UsageError
 from sketchcli.models.building import fold_batch_norms
 from sketchcli.weights_header import read_about
 
-OPSET = 17
 INPUT, OUTPUT = "sketch", "photo"
 SIZES = ((1, 1.0, 1.0), (3, 1.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 3.0))  # batch, then size factors
 EXTRA = "run: pipx inject sketch2img onnx onnxruntime, or pip install 'sketch2img[onnx]'"
@@ -57,7 +56,7 @@ def _write(model: LoadedModel, multiple: int, part: Path) -> None:
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: axes, OUTPUT: axes},
-            opset_version=OPSET,
+            opset_version=17,
             dynamo=False,
         )
     known = read_about(model.path)

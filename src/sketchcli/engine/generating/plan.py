@@ -22,8 +22,6 @@ from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import WRITABLE
 
-WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
-
 
 @dataclass(frozen=True)
 class Job:
@@ -31,7 +29,6 @@ class Job:
 
     source: Path  # the sketch, or `-`
     output: Path  # the photo's file, or `-`
-    place: Path  # the sketch's path in the tree of inputs
     variation: int = 0  # which of several photos of the sketch, from 0
     is_done: bool = False  # the photo already exists and is kept
     note: str = ""  # why the photo has another name than the sketch
@@ -64,7 +61,7 @@ def plan_outputs(found: Found, request: Request) -> Plan:
             raise UsageError(
                 "- (standard output) can hold only one photo", hint="give a folder for the photos"
             )
-        jobs = [Job(found.sketches[0].path, Path(STREAM), found.sketches[0].place)]
+        jobs = [Job(found.sketches[0].path, Path(STREAM))]
     elif found.is_one_file and not is_folder:
         jobs = [_to_file(found.sketches[0], Path(request.output), naming)]
     else:
@@ -80,7 +77,9 @@ def plan_outputs(found: Found, request: Request) -> Plan:
             for index in range(variations)
         ]
     beside = [shard.name(path) for path in (request.manifest, request.grid) if path is not None]
-    _check_quality(jobs, naming)
+    suffix = jobs[0].output.suffix.lower() or f".{naming.format}"  # the same for all photos
+    if naming.quality is not None and suffix not in {".jpg", ".jpeg", ".webp"}:
+        raise UsageError("--quality applies only to JPEG and WebP", hint="add --format jpg or webp")
     _spare_sketches(found, [*(job.output for job in jobs), *beside])
     jobs = _heed_existing(jobs[shard.number - 1 :: shard.count], naming.existing)
     check_beside(beside, naming.existing, jobs)
@@ -128,7 +127,7 @@ def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
             f"--format {naming.format} contradicts the extension of {output}",
             hint="omit --format, or change the extension",
         )
-    return Job(sketch.path, output.with_stem(output.stem + naming.suffix), sketch.place)
+    return Job(sketch.path, output.with_stem(output.stem + naming.suffix))
 
 
 def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iterator[Job]:
@@ -148,20 +147,12 @@ def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iter
                 f"{place}: another sketch has the same name, so its photo is saved as "
                 f"{place.with_name(name + ending)}"
             )
-        output = folder / place.with_name(f"{name}{ending}")
-        yield Job(sketch.path, output, place, note=note)
+        yield Job(sketch.path, folder / place.with_name(name + ending), note=note)
 
 
 def _key(place: Path) -> str:
     """Return a key that is equal for names that some disks (Windows, macOS) do not distinguish."""
     return unicodedata.normalize("NFC", place.as_posix()).casefold()
-
-
-def _check_quality(jobs: Sequence[Job], naming: Naming) -> None:
-    if naming.quality is None or naming.format in {"jpg", "webp"}:
-        return
-    if any(job.output.suffix.lower() not in WITH_QUALITY for job in jobs):
-        raise UsageError("--quality applies only to JPEG and WebP", hint="add --format jpg or webp")
 
 
 def _spare_sketches(found: Found, written: Sequence[Path]) -> None:

@@ -174,12 +174,12 @@ class Preparer:
         sketch, paper = self._evened(upright, warnings)
         self._judge(sketch, paper, shown, warnings)
         size = self._photo_size(shown, eyes)
-        framings: tuple[Whole | Tiled, ...]
         if self.drawing.is_tiled:
-            framings = tuple(Tiled(model.size, size) for model in self.models)
             sketch = images.resize(sketch, size)
-        else:
-            framings = tuple(Whole(m.size, m.fit, sketch.shape[:2]) for m in self.models)
+        framings: tuple[Whole | Tiled, ...] = tuple(
+            Tiled(m.size, size) if self.drawing.is_tiled else Whole(m.size, m.fit, sketch.shape)
+            for m in self.models
+        )
         return Prepared(
             frames=tuple(framing.cut(sketch) for framing in framings),
             framings=framings,
