@@ -89,8 +89,7 @@ def _named(arrays: Arrays, generator: nn.Module, source: Path) -> dict[str, Tens
 
 def _by_name(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str] | None:
     first = next(iter(shapes))
-    starts = [name.removesuffix(first) for name in arrays if name.endswith(first)]
-    for start in starts:
+    for start in [name.removesuffix(first) for name in arrays if name.endswith(first)]:
         if all(start + n in arrays and arrays[start + n].shape == s for n, s in shapes.items()):
             return {name: start + name for name in shapes}
     return None

@@ -5,7 +5,7 @@ A sketch is framed in the model's size, or cut into overlapping tiles whose phot
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -371,9 +371,8 @@ class Tiled:
     def _sheet(self) -> tuple[int, int]:
         return max(self.size[0], self.shape[0]), max(self.size[1], self.shape[1])
 
-    def _corners(self) -> list[tuple[int, int]]:
-        tall, wide = self._sheet
-        return list(itertools.product(_starts(tall, self.size[0]), _starts(wide, self.size[1])))
+    def _corners(self) -> Iterator[tuple[int, ...]]:
+        return itertools.product(*map(_starts, self._sheet, self.size))
 
 
 def _starts(side: int, tile: int) -> list[int]:
