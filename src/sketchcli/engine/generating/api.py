@@ -60,17 +60,9 @@ class PhotoGenerator:
             DataError: If a file cannot be read, or an array is not an image.
         """
         if isinstance(sketch, str | Path | np.ndarray):
-            return self._draw([sketch])[0]
-        return self._draw(sketch)
-
-    def warnings(self, sketch: Sketch) -> tuple[str, ...]:
-        """Return the warnings of `generate`, such as that no face was detected."""
-        return self._prepare(sketch).warnings
-
-    def _draw(self, sketches: Sequence[Sketch]) -> list[Pixels]:
-        """Generate one photo per sketch; sketches with frames of the same shapes form a batch."""
-        prepared = [self._prepare(sketch) for sketch in sketches]
-        groups: dict[object, list[int]] = {}
+            return self([sketch])[0]
+        prepared = [self._prepare(one) for one in sketch]
+        groups: dict[object, list[int]] = {}  # sketches with frames of the same shapes
         for index, one in enumerate(prepared):
             groups.setdefault(one.shapes, []).append(index)
         photos: dict[int, Pixels] = {}
@@ -79,6 +71,10 @@ class PhotoGenerator:
             for row, parts in zip(rows, drawn, strict=True):
                 photos[row] = self._sampler.finish(prepared[row], parts)
         return [photos[row] for row in range(len(prepared))]
+
+    def warnings(self, sketch: Sketch) -> tuple[str, ...]:
+        """Return the warnings of `generate`, such as that no face was detected."""
+        return self._prepare(sketch).warnings
 
     def _prepare(self, sketch: Sketch) -> Prepared:
         if isinstance(sketch, str | Path):

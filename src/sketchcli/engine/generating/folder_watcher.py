@@ -1,7 +1,6 @@
 """Watching a folder: each sketch that appears in it is converted once it is complete."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,10 +34,12 @@ def watch(
     if request.manifest is not None:
         plan.check_beside([request.manifest], request.naming.existing)
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
-    # The watcher checks which photos may be overwritten, so the writer need not check again.
+    # The watcher checks which photos may be overwritten, so nothing else need check again.
     unchecked = replace(request.naming, existing=Existing.OVERWRITE)
-    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output)))
-    watcher = FolderWatcher(request, folder, reporter)
+    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output).resolve()))
+    is_replacing = request.naming.existing is Existing.OVERWRITE
+    planned = replace(request, naming=unchecked, manifest=None)
+    watcher = FolderWatcher(planned, folder, reporter, is_replacing=is_replacing)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
@@ -58,6 +59,7 @@ class FolderWatcher:
     request: Request
     folder: Path
     reporter: Reporter
+    is_replacing: bool  # whether photos may replace those that were there before
     done: list[GeneratedFile] = field(default_factory=list)
     handled: dict[Path, Signature] = field(default_factory=dict)
     waiting: dict[Path, tuple[Signature, float]] = field(default_factory=dict)
@@ -65,20 +67,32 @@ class FolderWatcher:
 
     def ready(self, now: float) -> list[Job]:
         """Return jobs for the sketches that are complete, and new or changed."""
-        jobs = []
-        for job in self._jobs():
-            found = _signature(job.source)
-            if found is None or self.handled.get(job.source) == found:
+        try:
+            found = inputs.find([str(self.folder)], (), self.request.selection)
+        except DataError:  # the folder is still empty
+            return []
+        complete = set()
+        for path in (sketch.path for sketch in found.sketches):
+            try:
+                about = path.stat()
+            except OSError:
                 continue
-            signature, since = self.waiting.get(job.source, (None, now))
-            if signature != found:
-                self.waiting[job.source] = (found, now)
+            signature = (about.st_size, about.st_mtime_ns)
+            before, since = self.waiting.get(path, (None, now))
+            if self.handled.get(path) == signature:
+                continue
+            if before != signature:
+                self.waiting[path] = (signature, now)
             elif now - since >= SETTLED:
-                jobs.append((job, found))
-        for job, found in jobs:  # only now, as a sketch with variations has several jobs
-            self.handled[job.source] = found
-            self.waiting.pop(job.source, None)
-        return [job for job, _ in jobs if self._may_write(job.output)]
+                self.handled[path] = signature
+                self.waiting.pop(path)
+                complete.add(path)
+        return [
+            job
+            for job in plan.plan_outputs(found, self.request).jobs
+            if job.source in complete
+            and (self.is_replacing or job.output in self.ours or not job.output.exists())
+        ]
 
     def note(self, file: GeneratedFile) -> None:
         """Remember that a photo is ours, and report it."""
@@ -86,24 +100,3 @@ class FolderWatcher:
         if file.output is not None:
             self.ours.add(file.output)
         report_file(file, self.reporter)
-
-    def _jobs(self) -> Sequence[Job]:
-        request = self.request
-        try:
-            found = inputs.find([str(self.folder)], (), request.selection)
-        except DataError:  # the folder is still empty
-            return ()
-        naming = replace(request.naming, existing=Existing.OVERWRITE)
-        return plan.plan_outputs(found, replace(request, naming=naming, manifest=None)).jobs
-
-    def _may_write(self, output: Path) -> bool:
-        is_asked = self.request.naming.existing is Existing.OVERWRITE
-        return is_asked or output in self.ours or not output.exists()
-
-
-def _signature(path: Path) -> Signature | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return (about.st_size, about.st_mtime_ns)

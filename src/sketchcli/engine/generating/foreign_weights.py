@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -42,21 +41,29 @@ def import_weights(
 ) -> ImportResult:
     """Import a generator's tensors from another program's file.
 
-    Args:
-        source: A state dict that `torch.save` wrote, possibly nested in dictionaries.
-        target: The weights to write; the name must end with `.safetensors`.
-        model: The settings of the network.
-        size: Height and width at which the network was trained.
-        fit: How its training sketches were resized.
-        licence: Licence of its training photos.
-        overwrite: Whether an existing file may be replaced.
+    `source` is a state dict that `torch.save` wrote, possibly nested in dictionaries; the name of
+    `target` must end with `.safetensors`. The network was trained at `size` (height, width), on
+    sketches resized as `fit` says and photos of that licence.
     """
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
     with torch.device("meta"):
         generator = build_generator(model)
     tensors = _named(read_arrays(source, _AllButCounters(), hint=HINT), generator, source)
-    about = _about(source, model, size=size, fit=fit, licence=licence)
+    about = {
+        "version": __version__,
+        "config": settings.to_dict(TrainConfig(model=model)),
+        "size": size,
+        "fit": fit,
+        "align": Align.NONE,
+        "dataset": {
+            "name": f"imported from {source.name}",
+            "fingerprint": files.sha256_of(source),
+            "licence": licence,
+        },
+        "scores": {},
+        "epochs_done": 0,
+    }
     checkpoint.save(target, tensors, about)
     return ImportResult(source, target, model.generator, len(tensors))
 
@@ -65,7 +72,9 @@ def _named(arrays: Arrays, generator: nn.Module, source: Path) -> dict[str, Tens
     """Return the tensors by the network's names, matched by name or by order and shape."""
     wanted = generator.state_dict()
     shapes = {n: tuple(t.shape) for n, t in wanted.items() if not n.endswith(COUNTER)}
-    origin = _by_name(arrays, shapes) or _by_order(arrays, shapes)
+    origin = _by_name(arrays, shapes)
+    if origin is None and [a.shape for a in arrays.values()] == list(shapes.values()):
+        origin = dict(zip(shapes, arrays, strict=True))
     if origin is None:
         numbers = sum(math.prod(shape) for shape in shapes.values())
         raise CheckpointError(
@@ -80,33 +89,7 @@ def _named(arrays: Arrays, generator: nn.Module, source: Path) -> dict[str, Tens
 
 def _by_name(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str] | None:
     first = next(iter(shapes))
-    starts = [name.removesuffix(first) for name in arrays if name.endswith(first)]
-    for start in starts:
+    for start in [name.removesuffix(first) for name in arrays if name.endswith(first)]:
         if all(start + n in arrays and arrays[start + n].shape == s for n, s in shapes.items()):
             return {name: start + name for name in shapes}
     return None
-
-
-def _by_order(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str] | None:
-    if [array.shape for array in arrays.values()] != list(shapes.values()):
-        return None
-    return dict(zip(shapes, arrays, strict=True))
-
-
-def _about(
-    source: Path, model: ModelConfig, *, size: tuple[int, int], fit: Fit, licence: str
-) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "config": settings.to_dict(TrainConfig(model=model)),
-        "size": size,
-        "fit": fit,
-        "align": Align.NONE,
-        "dataset": {
-            "name": f"imported from {source.name}",
-            "fingerprint": files.sha256_of(source),
-            "licence": licence,
-        },
-        "scores": {},
-        "epochs_done": 0,
-    }

@@ -40,7 +40,7 @@ def generate(
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
-    writer = Writer(request.naming, plan.folder, grid.add if grid else None)
+    writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid)
     done = Tally(plan.jobs, reporter)
     try:
         Pipeline(preparer, sampler, writer).convert(jobs, done.add)
@@ -71,35 +71,16 @@ def open_models(
 
 @dataclass(frozen=True)
 class Item:
-    """A job on its way to a file; without a sketch, it has failed."""
+    """A job on its way to a file."""
 
     job: Job
     milliseconds: float
-    sketch: Prepared | None = field(default=None, repr=False)
+    sketch: Prepared = field(repr=False)
     photos: Sequence[Pixels] = field(default=(), repr=False)  # of its frames, one per model
-    error: str = ""
-
-    @property
-    def group(self) -> tuple[object, ...]:
-        """The key that the sketches of one batch share."""
-        return () if self.sketch is None else (self.job.variation, self.sketch.shapes)
-
-    @property
-    def frames(self) -> int:
-        """The number of frames."""
-        return 0 if self.sketch is None else len(self.sketch.frames[0])
-
-    def file(self) -> GeneratedFile:
-        """Return the outcome: a written photo, or the reason for the failure."""
-        spent = round(self.milliseconds, 1)
-        if self.sketch is None:
-            return GeneratedFile(self.job.source, None, spent, status="failed", error=self.error)
-        warnings = self.sketch.warnings
-        return GeneratedFile(self.job.source, self.job.output, spent, "made", warnings)
 
 
-def _failed(job: Job, milliseconds: float, error: Exception) -> Item:
-    """Return the item of a job that failed: the reason in one line, and the hint."""
+def _failed(job: Job, milliseconds: float, error: Exception) -> GeneratedFile:
+    """Return the outcome of a job that failed: the reason in one line, and the hint."""
     source = str(job.source)
     if isinstance(error, SketchError):
         reason = error.message if source in error.message else f"{source}: {error.message}"
@@ -109,57 +90,44 @@ def _failed(job: Job, milliseconds: float, error: Exception) -> Item:
     else:
         first, _, _ = str(error).partition("\n")
         reason = f"{source}: {type(error).__name__}: {first}"
-    return Item(job, milliseconds, error=reason)
+    return GeneratedFile(job.source, None, round(milliseconds, 1), status="failed", error=reason)
 
 
 def _since(started: float) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-# Photos are written whole or not at all, and never outside their folder.
-
-
+@dataclass(frozen=True)
 class Writer:
-    """Writes photos to the outputs of their jobs; several threads may use it at once.
+    """Writes photos whole or not at all, and never outside their folder.
 
-    Args:
-        naming: Format, quality, and what to do with existing photos.
-        folder: The folder that no photo may leave; None for a single file.
-        on_written: Called with each written photo and its sketch.
+    Several threads may use it at once.
     """
 
-    def __init__(
-        self,
-        naming: Naming,
-        folder: Path | None,
-        on_written: Callable[[Job, Prepared, Pixels], None] | None = None,
-    ) -> None:
-        self.naming, self.on_written = naming, on_written
-        self.folder = folder and folder.resolve()
+    naming: Naming
+    folder: Path | None  # without links; no photo may leave it; None for a single file
+    grid: "Grid | None" = None
 
     def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Write one photo, unless a link leads elsewhere or the file appeared in the meantime."""
-        quality = self.naming.quality
-        if str(job.output) == STREAM:
+        output, folder, quality = job.output, self.folder, self.naming.quality
+        if str(output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
             sys.stdout.buffer.write(images.encode(photo, suffix, quality=quality))
             sys.stdout.buffer.flush()
-        else:
-            self._check_place(job.output)
-            images.write(job.output, photo, quality=quality)
-        if self.on_written is not None:
-            self.on_written(job, sketch, photo)
-
-    def _check_place(self, output: Path) -> None:
-        if self.folder is not None and not output.parent.resolve().is_relative_to(self.folder):
+        elif folder is not None and not output.parent.resolve().is_relative_to(folder):
             raise DataError(
-                f"{output}: a link leads out of {self.folder}",
+                f"{output}: a link leads out of {folder}",
                 hint="remove the link, or choose the folder that it leads to as the output",
             )
-        if self.naming.existing is not Existing.OVERWRITE and output.exists():
+        elif self.naming.existing is not Existing.OVERWRITE and output.exists():
             raise DataError(
                 f"{output} was created in the meantime", hint="add --overwrite to replace it"
             )
+        else:
+            images.write(output, photo, quality=quality)
+        if self.grid is not None:
+            self.grid.add(job, sketch, photo)
 
 
 # Reading, generating and writing run at the same time, in threads: OpenCV, the networks and the
@@ -213,7 +181,7 @@ class Pipeline:
                 if not late.cancelled():
                     tell(late.result())
 
-    def _prepare(self, job: Job) -> Item:
+    def _prepare(self, job: Job) -> Item | GeneratedFile:
         started = time.perf_counter()
         try:
             sketch = self.preparer.prepare(*self._read(job.source))
@@ -232,26 +200,31 @@ class Pipeline:
                 self._input = images.read_stream(stream, name=name, notes=notes), notes
             return self._input
 
-    def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+    def _batches(
+        self, items: Iterable[Item | GeneratedFile]
+    ) -> Iterator[list[Item] | GeneratedFile]:
         """Group sketches by shape; if too many sketches wait, yield the largest group."""
-        groups: dict[tuple[object, ...], list[Item]] = {}
+        groups: dict[object, list[Item]] = {}
         for item in items:
-            group = groups.setdefault(item.group, [])
+            if isinstance(item, GeneratedFile):
+                yield item
+                continue
+            key = (item.job.variation, item.sketch.shapes)
+            group = groups.setdefault(key, [])
             group.append(item)
-            if item.sketch is None or sum(i.frames for i in group) >= self.sampler.gathered:
-                yield groups.pop(item.group)
+            if sum(len(each.sketch.frames[0]) for each in group) >= self.sampler.gathered:
+                yield groups.pop(key)
             elif sum(map(len, groups.values())) > HELD_BATCHES * self.sampler.batch:
                 yield groups.pop(max(groups, key=lambda key: len(groups[key])))
         yield from groups.values()
 
-    def _drawn(self, batch: Sequence[Item]) -> list[Item]:
-        """Run a batch through the networks; a failed item is a batch of its own."""
-        sketches = [item.sketch for item in batch if item.sketch is not None]
-        if not sketches:
-            return list(batch)
+    def _drawn(self, batch: list[Item] | GeneratedFile) -> Sequence[Item | GeneratedFile]:
+        """Run a batch through the networks; a failure is passed on."""
+        if isinstance(batch, GeneratedFile):
+            return [batch]
         started = time.perf_counter()
         try:
-            photos = self.sampler.draw(sketches, batch[0].job.variation)
+            photos = self.sampler.draw([item.sketch for item in batch], batch[0].job.variation)
         except Exception as error:  # noqa: BLE001 - out of memory, most likely
             if len(batch) > 1:  # retry one by one, so that the other sketches are not lost
                 return [drawn for item in batch for drawn in self._drawn([item])]
@@ -262,15 +235,17 @@ class Pipeline:
             for item, parts in zip(batch, photos, strict=True)
         ]
 
-    def _write(self, item: Item) -> GeneratedFile:
-        started = time.perf_counter()
+    def _write(self, item: Item | GeneratedFile) -> GeneratedFile:
+        if isinstance(item, GeneratedFile):
+            return item
+        job, started = item.job, time.perf_counter()
         try:
-            if item.sketch is not None:
-                photo = self.sampler.finish(item.sketch, item.photos)
-                self.writer.write(item.job, item.sketch, photo)
+            photo = self.sampler.finish(item.sketch, item.photos)
+            self.writer.write(job, item.sketch, photo)
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
-            return _failed(item.job, item.milliseconds + _since(started), error).file()
-        return replace(item, milliseconds=item.milliseconds + _since(started)).file()
+            return _failed(job, item.milliseconds + _since(started), error)
+        spent = round(item.milliseconds + _since(started), 1)
+        return GeneratedFile(job.source, job.output, spent, "made", item.sketch.warnings)
 
 
 def _ahead(
@@ -313,21 +288,19 @@ class Grid:
 
     def __init__(self, path: Path, jobs: Sequence[Job]) -> None:
         self.path = path
-        self._places = {job.output: place for place, job in enumerate(jobs[:MOST_PAIRS])}
-        self._cells: dict[int, list[Pixels]] = {}
+        self._cells: dict[Path, list[Pixels]] = {job.output: [] for job in jobs[:MOST_PAIRS]}
 
     def add(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Keep thumbnails of a sketch and its photo."""
-        place = self._places.get(job.output)
-        if place is not None:
+        if job.output in self._cells:
             pair = (sketch.shown, photo)
-            self._cells[place] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
+            self._cells[job.output] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
 
     def write(self) -> Path | None:
         """Write the sheet and return its path, or None if there are no photos to show."""
-        if not self._cells:
+        flat = [cell for pair in self._cells.values() for cell in pair]
+        if not flat:
             return None
-        flat = [cell for place in sorted(self._cells) for cell in self._cells[place]]
         row = 2 * PAIRS_A_ROW
         images.write(self.path, images.sheet([flat[i : i + row] for i in range(0, len(flat), row)]))
         return self.path

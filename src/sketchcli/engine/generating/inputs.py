@@ -2,6 +2,7 @@
 
 import fnmatch
 import glob
+import itertools
 import os
 import re
 import sys
@@ -13,8 +14,6 @@ from typing import Literal
 
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import is_picture
-
-# A request to `generate`, as data.
 
 Format = Literal["png", "jpg", "webp"]
 
@@ -223,7 +222,8 @@ class _Search:
         if not found:
             raise DataError(f"no image matches {pattern}", hint="check the pattern")
         self.globs.append(pattern)
-        self._add_images(_fixed_part(pattern), found)
+        fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+        self._add_images(Path(*fixed), found)
 
     def found(self, *, is_one_file: bool) -> Found:
         """Return all files, and where each lies in the tree."""
@@ -296,14 +296,3 @@ def _exists(path: str | Path) -> bool:
 def _absolute(path: Path) -> Path:
     """Remove dots but follow no links: the outputs' tree mirrors the paths as they are written."""
     return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def _fixed_part(pattern: str) -> Path:
-    """Return the folder where a glob begins.
-
-    >>> str(_fixed_part("a/b/**/c*.png")), str(_fixed_part("*.png"))
-    ('a/b', '.')
-    """
-    parts = Path(pattern).parts
-    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:fixed])

@@ -5,7 +5,6 @@ import importlib.util
 import json
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from sketchcli.errors import DataError, DeviceError, UsageError
 from sketchcli.models.building import fold_batch_norms
 from sketchcli.weights_header import read_about
 
-OPSET = 17
 INPUT, OUTPUT = "sketch", "photo"
 SIZES = ((1, 1.0, 1.0), (3, 1.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 3.0))  # batch, then size factors
 EXTRA = "run: pipx inject sketch2img onnx onnxruntime, or pip install 'sketch2img[onnx]'"
@@ -29,17 +27,6 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
 
     `device` must be the CPU in fp32. The name of `output` must end with `.onnx`.
     """
-    _check(output, overwrite=overwrite)
-    model = load_model(weights, device)
-    fold_batch_norms(model.generator)
-    multiple = int(getattr(model.generator, "stride", 1))
-    files.write_whole(output, lambda part: _write(model, multiple, part))
-    largest, mean, count = _compare(model, multiple, output)
-    return ExportResult(weights, output, "onnx", model.size, multiple, count, largest, mean)
-
-
-def _check(output: Path, *, overwrite: bool) -> None:
-    """Check the output and the packages before a model is loaded."""
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"{output} is not an ONNX file name", hint="end the name with .onnx")
     if output.exists() and not overwrite:
@@ -47,6 +34,12 @@ def _check(output: Path, *, overwrite: bool) -> None:
     for package in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise DeviceError(f"export needs {package}, which is not installed", hint=EXTRA)
+    model = load_model(weights, device)
+    fold_batch_norms(model.generator)
+    multiple = int(getattr(model.generator, "stride", 1))
+    files.write_whole(output, lambda part: _write(model, multiple, part))
+    largest, mean, count = _compare(model, multiple, output)
+    return ExportResult(weights, output, "onnx", model.size, multiple, count, largest, mean)
 
 
 def _write(model: LoadedModel, multiple: int, part: Path) -> None:
@@ -63,32 +56,27 @@ def _write(model: LoadedModel, multiple: int, part: Path) -> None:
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: axes, OUTPUT: axes},
-            opset_version=OPSET,
+            opset_version=17,
             dynamo=False,
         )
-    graph = onnx.load(part)
-    onnx.helper.set_model_props(graph, {"sketch2img": json.dumps(_about(model, multiple))})
-    onnx.save(graph, part)
-
-
-def _about(model: LoadedModel, multiple: int) -> dict[str, Any]:
-    """Return how to prepare an image for the file, and what the model is."""
-    about = read_about(model.path)
-    height, width = model.size
-    return {
+    known = read_about(model.path)
+    about = {  # how to prepare an image for the file, and what the model is
         "version": __version__,
         "input": f"{INPUT}: float32 (batch, 1, height, width) in [-1, 1]: luma / 127.5 - 1",
         "luma": "0.299 R + 0.587 G + 0.114 B; alpha on white",
         "output": f"{OUTPUT}: float32 (batch, 3, height, width) in [-1, 1], RGB",
-        "size": [height, width],
+        "size": model.size,
         "fit": model.fit,
         "align": model.align,
         "multiple": multiple,
         "reduce_with": "area averages, which keep thin strokes; enlarge bicubically",
-        "looks": about.get("looks"),
-        "dataset": {k: about["dataset"].get(k) for k in ("name", "licence", "citation")},
-        "scores": about.get("scores", {}),
+        "looks": known.get("looks"),
+        "dataset": {k: known["dataset"].get(k) for k in ("name", "licence", "citation")},
+        "scores": known.get("scores", {}),
     }
+    graph = onnx.load(part)
+    onnx.helper.set_model_props(graph, {"sketch2img": json.dumps(about)})
+    onnx.save(graph, part)
 
 
 def _compare(model: LoadedModel, multiple: int, output: Path) -> tuple[float, float, int]:

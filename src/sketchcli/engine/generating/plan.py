@@ -22,8 +22,6 @@ from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import WRITABLE
 
-WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp"})
-
 
 @dataclass(frozen=True)
 class Job:
@@ -31,7 +29,6 @@ class Job:
 
     source: Path  # the sketch, or `-`
     output: Path  # the photo's file, or `-`
-    place: Path  # the sketch's path in the tree of inputs
     variation: int = 0  # which of several photos of the sketch, from 0
     is_done: bool = False  # the photo already exists and is kept
     note: str = ""  # why the photo has another name than the sketch
@@ -48,8 +45,7 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Plan all photos of a request, and check that nothing would be overwritten."""
-    found = inputs.find(request.sources, request.listed, request.selection)
-    return plan_outputs(found, request)
+    return plan_outputs(inputs.find(request.sources, request.listed, request.selection), request)
 
 
 def plan_outputs(found: Found, request: Request) -> Plan:
@@ -61,16 +57,29 @@ def plan_outputs(found: Found, request: Request) -> Plan:
     is_folder = Path(request.output).is_dir() or request.output.endswith(("/", "\\"))
     folder = None
     if request.output == STREAM:
-        jobs = [_to_stream(found, variations)]
+        if not found.is_one_file or variations > 1:
+            raise UsageError(
+                "- (standard output) can hold only one photo", hint="give a folder for the photos"
+            )
+        jobs = [Job(found.sketches[0].path, Path(STREAM))]
     elif found.is_one_file and not is_folder:
         jobs = [_to_file(found.sketches[0], Path(request.output), naming)]
     else:
         folder = Path(request.output)
         check_folder(found.folders, folder)
         jobs = list(_to_folder(found.sketches, folder, naming))
-    jobs = [each for job in jobs for each in _variations(job, variations)]
+    if variations > 1:
+        jobs = [
+            replace(
+                job, output=job.output.with_stem(f"{job.output.stem}-{index + 1}"), variation=index
+            )
+            for job in jobs
+            for index in range(variations)
+        ]
     beside = [shard.name(path) for path in (request.manifest, request.grid) if path is not None]
-    _check_quality(jobs, naming)
+    suffix = jobs[0].output.suffix.lower() or f".{naming.format}"  # the same for all photos
+    if naming.quality is not None and suffix not in {".jpg", ".jpeg", ".webp"}:
+        raise UsageError("--quality applies only to JPEG and WebP", hint="add --format jpg or webp")
     _spare_sketches(found, [*(job.output for job in jobs), *beside])
     jobs = _heed_existing(jobs[shard.number - 1 :: shard.count], naming.existing)
     check_beside(beside, naming.existing, jobs)
@@ -106,14 +115,6 @@ def check_beside(paths: Sequence[Path], existing: Existing, jobs: Sequence[Job] 
         _refuse(there, "choose another file, or add --overwrite to replace it")
 
 
-def _to_stream(found: Found, variations: int) -> Job:
-    if not found.is_one_file or variations > 1:
-        raise UsageError(
-            "- (standard output) can hold only one photo", hint="give a folder for the photos"
-        )
-    return Job(found.sketches[0].path, Path(STREAM), found.sketches[0].place)
-
-
 def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
     suffix = output.suffix.lower()
     if suffix not in WRITABLE:
@@ -126,7 +127,7 @@ def _to_file(sketch: Sketch, output: Path, naming: Naming) -> Job:
             f"--format {naming.format} contradicts the extension of {output}",
             hint="omit --format, or change the extension",
         )
-    return Job(sketch.path, output.with_stem(output.stem + naming.suffix), sketch.place)
+    return Job(sketch.path, output.with_stem(output.stem + naming.suffix))
 
 
 def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iterator[Job]:
@@ -137,44 +138,21 @@ def _to_folder(sketches: Sequence[Sketch], folder: Path, naming: Naming) -> Iter
         place = sketch.place
         name, note = place.stem, ""
         if stems[_key(place.with_suffix(""))] > 1:  # a.jpg and a.png: a_jpg and a_png
-            name = _free(place, taken)
+            name = base = f"{place.stem}{place.suffix.replace('.', '_')}"
+            number = 2
+            while _key(place.with_name(name)) in taken:
+                name, number = f"{base}-{number}", number + 1
+            taken.add(_key(place.with_name(name)))
             note = (
                 f"{place}: another sketch has the same name, so its photo is saved as "
                 f"{place.with_name(name + ending)}"
             )
-        output = folder / place.with_name(f"{name}{ending}")
-        yield Job(sketch.path, output, place, note=note)
-
-
-def _free(place: Path, taken: set[str]) -> str:
-    """Return a name with the file's extension in it and, if that is taken, a number."""
-    base = f"{place.stem}{place.suffix.replace('.', '_')}"
-    name, number = base, 2
-    while _key(place.with_name(name)) in taken:
-        name, number = f"{base}-{number}", number + 1
-    taken.add(_key(place.with_name(name)))
-    return name
+        yield Job(sketch.path, folder / place.with_name(name + ending), note=note)
 
 
 def _key(place: Path) -> str:
     """Return a key that is equal for names that some disks (Windows, macOS) do not distinguish."""
     return unicodedata.normalize("NFC", place.as_posix()).casefold()
-
-
-def _variations(job: Job, count: int) -> Iterator[Job]:
-    if count == 1:
-        yield job
-        return
-    for index in range(count):
-        output = job.output.with_stem(f"{job.output.stem}-{index + 1}")
-        yield replace(job, output=output, variation=index)
-
-
-def _check_quality(jobs: Sequence[Job], naming: Naming) -> None:
-    if naming.quality is None or naming.format in {"jpg", "webp"}:
-        return
-    if any(job.output.suffix.lower() not in WITH_QUALITY for job in jobs):
-        raise UsageError("--quality applies only to JPEG and WebP", hint="add --format jpg or webp")
 
 
 def _spare_sketches(found: Found, written: Sequence[Path]) -> None:
@@ -206,8 +184,6 @@ def _refuse(there: Sequence[Path], hint: str) -> None:
 
 # The outcome of every sketch is reported as it happens, and written as a table.
 
-COLUMNS = ("source", "output", "status", "milliseconds", "warnings", "error")
-
 
 class Tally:
     """The outcome of each job so far; jobs that are done already count at once."""
@@ -217,21 +193,21 @@ class Tally:
         for place, job in enumerate(jobs):
             self.places[job.source, job.output] = self.places[job.source, None] = place
         self.total, self.reporter = len(jobs), reporter
-        self.found: list[tuple[int, GeneratedFile]] = []
+        self.found: list[GeneratedFile] = []
         for job in jobs:
             if job.is_done:
                 self.add(GeneratedFile(job.source, job.output, 0.0, status="skipped"))
 
     def add(self, file: GeneratedFile) -> None:
         """Record a file's outcome, and report it."""
-        self.found.append((self.places[file.source, file.output], file))
+        self.found.append(file)
         report_file(file, self.reporter)
         self.reporter(Advanced("sketches", len(self.found), self.total))
 
     @property
     def files(self) -> tuple[GeneratedFile, ...]:
         """The outcomes so far, in the order of the jobs."""
-        return tuple(file for _, file in sorted(self.found, key=lambda found: found[0]))
+        return tuple(sorted(self.found, key=lambda file: self.places[file.source, file.output]))
 
 
 def report_file(file: GeneratedFile, reporter: Reporter) -> None:
@@ -255,7 +231,7 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
         return None
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(COLUMNS)
+    table.writerow(("source", "output", "status", "milliseconds", "warnings", "error"))
     for file in done:
         told = ("; ".join(file.warnings), file.error or "")
         table.writerow([file.source, file.output or "", file.status, file.milliseconds, *told])

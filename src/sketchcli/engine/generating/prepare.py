@@ -5,7 +5,7 @@ A sketch is framed in the model's size, or cut into overlapping tiles whose phot
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
 
 
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
+MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
 BLANK_RANGE = 8  # limit for the range of a blank sketch, grey levels
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
 LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
@@ -166,17 +167,19 @@ class Preparer:
         """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
         warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
-        check_shape(shown.shape)
+        height, width = shown.shape[:2]
+        if max(height, width) > MOST_STRETCHED * min(height, width):
+            raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
         upright = self._upright(images.luma(shown), warnings)
         sketch, paper = self._evened(upright, warnings)
         self._judge(sketch, paper, shown, warnings)
         size = self._photo_size(shown, eyes)
-        framings: tuple[Whole | Tiled, ...]
         if self.drawing.is_tiled:
-            framings = tuple(Tiled(model.size, size) for model in self.models)
             sketch = images.resize(sketch, size)
-        else:
-            framings = tuple(Whole(m.size, m.fit, sketch.shape[:2]) for m in self.models)
+        framings: tuple[Whole | Tiled, ...] = tuple(
+            Tiled(m.size, size) if self.drawing.is_tiled else Whole(m.size, m.fit, sketch.shape)
+            for m in self.models
+        )
         return Prepared(
             frames=tuple(framing.cut(sketch) for framing in framings),
             framings=framings,
@@ -288,8 +291,6 @@ def _colour(picture: Pixels) -> float:
 
 # A sketch of any shape is framed for a model, and its photo gets the sketch's shape back.
 
-MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
-
 
 @dataclass(frozen=True)
 class Whole:
@@ -327,13 +328,6 @@ def natural_size(sketch: tuple[int, ...], model: tuple[int, int]) -> tuple[int, 
     height, width = sketch[:2]
     scale = min(model) / min(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def check_shape(sketch: tuple[int, ...]) -> None:
-    """Refuse a strip that is more than eight times as long as wide."""
-    height, width = sketch[:2]
-    if max(height, width) > MOST_STRETCHED * min(height, width):
-        raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
 
 
 # Large sketches are cut into overlapping tiles, which are blended so that no seam is visible.
@@ -377,9 +371,8 @@ class Tiled:
     def _sheet(self) -> tuple[int, int]:
         return max(self.size[0], self.shape[0]), max(self.size[1], self.shape[1])
 
-    def _corners(self) -> list[tuple[int, int]]:
-        tall, wide = self._sheet
-        return list(itertools.product(_starts(tall, self.size[0]), _starts(wide, self.size[1])))
+    def _corners(self) -> Iterator[tuple[int, ...]]:
+        return itertools.product(*map(_starts, self._sheet, self.size))
 
 
 def _starts(side: int, tile: int) -> list[int]:

@@ -1,7 +1,6 @@
 """Generating photos from prepared sketches: with one model or several, or varied."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.portraits import finding_faces
 
-DROPOUTS = (nn.Dropout, nn.Dropout2d)
 MOST_STREAMS = 4  # limit for batches that a CPU generates at once; more would only take memory
 
 
@@ -54,6 +52,8 @@ def generate_in_parts(
 class Sampler:
     """Generates photos, each the mean of several models' photos.
 
+    The models' dropout is on, as in training, if variations are requested, and otherwise off.
+
     Attributes:
         batch: Frames per batch; reduced once memory runs out.
         gathered: Frames to collect for a batch.
@@ -72,14 +72,17 @@ class Sampler:
         is_single = is_alone or drawing.is_tiled or device.torch.type != "cpu"
         self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
         self.threads = device.threads // self.streams
-        for model in self.models if is_alone else ():
-            if not _noisy_layers(model.generator):
+        for model in self.models:
+            noisy = _noisy_layers(model.generator)
+            if is_alone and not noisy:
                 raise UsageError(
                     f"{model.path}: this model is deterministic and generates only one photo per "
                     "sketch",
                     hint="omit --variations, or train a model with dropout: "
                     "--generator unet, or --set model.generator_options.dropout=0.2",
                 )
+            for layer in noisy:
+                layer.training = is_alone
 
     def draw(self, sketches: Sequence[Prepared], variation: int = 0) -> list[tuple[Pixels, ...]]:
         """Return, for each sketch, the photos of its frames: one array `(K, h, w, 3)` per model.
@@ -88,10 +91,13 @@ class Sampler:
         has its own noise.
         """
         ends = np.cumsum([len(sketch.frames[0]) for sketch in sketches])[:-1].tolist()
-        parts = []
+        parts, has_noise = [], self.drawing.variations > 1
         for index, model in enumerate(self.models):
             frames = np.concatenate([sketch.frames[index] for sketch in sketches])
-            with self._noise(model, variation):
+            devices = [model.device.torch] if model.device.torch.type == "cuda" else []
+            with torch.random.fork_rng(devices, enabled=has_noise):
+                if has_noise:
+                    torch.manual_seed((self.drawing.seed * 1_000_003 + variation) % 2**63)
                 photos, fitting = generate_in_parts(
                     model.generator, frames, model.device, self.batch
                 )
@@ -102,32 +108,17 @@ class Sampler:
     def finish(self, sketch: Prepared, parts: Sequence[Pixels]) -> Pixels:
         """Return the finished photo `(H, W, 3)` from the photos of its frames, one per model."""
         photos = [framing.join(part) for framing, part in zip(sketch.framings, parts, strict=True)]
-        photo = images.resize(_mean(photos), sketch.size)
+        photo = photos[0]
+        if len(photos) > 1:  # of models whose sizes may differ
+            same = [images.resize(each, photo.shape[:2]) for each in photos]
+            photo = np.rint(np.mean(same, axis=0, dtype=np.float32)).astype(np.uint8)
+        photo = images.resize(photo, sketch.size)
         if sketch.eyes is not None:
             photo = finding_faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
         if self.drawing.is_compared:
             beside = sketch.original if sketch.eyes is not None else sketch.shown
-            height, width = photo.shape[:2]
-            return np.hstack([images.to_rgb(images.resize(beside, (height, width))), photo])
+            return np.hstack([images.to_rgb(images.resize(beside, photo.shape[:2])), photo])
         return photo
-
-    @contextlib.contextmanager
-    def _noise(self, model: LoadedModel, variation: int) -> Iterator[None]:
-        """Turn on seeded dropout, as in training, if variations are requested."""
-        if self.drawing.variations == 1:
-            yield
-            return
-        layers = _noisy_layers(model.generator)
-        devices = [model.device.torch] if model.device.torch.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed((self.drawing.seed * 1_000_003 + variation) % 2**63)
-            try:
-                for layer in layers:
-                    layer.training = True
-                yield
-            finally:
-                for layer in layers:
-                    layer.training = False
 
 
 def _noisy_layers(network: nn.Module) -> list[nn.Module]:
@@ -138,18 +129,6 @@ def _noisy_layers(network: nn.Module) -> list[nn.Module]:
     return [
         module
         for module in network.modules()
-        if (isinstance(module, DROPOUTS) and module.p > 0)
+        if (isinstance(module, nn.Dropout | nn.Dropout2d) and module.p > 0)
         or (isinstance(share := getattr(module, "dropout", None), float) and share > 0)
     ]
-
-
-def _mean(photos: Sequence[Pixels]) -> Pixels:
-    """Return the mean of photos, all resized to the size of the first one."""
-    if len(photos) == 1:
-        return photos[0]
-    size = (photos[0].shape[0], photos[0].shape[1])
-    total = np.zeros(photos[0].shape, np.float32)
-    for photo in photos:
-        total += images.resize(photo, size)
-    mean: Pixels = np.rint(total / len(photos)).astype(np.uint8)
-    return mean
