@@ -175,26 +175,28 @@ def train(
     as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
 ) -> None:
     """Train a model on a prepared dataset, or resume a run (--resume, or the same --run-dir)."""
-    changes: dict[str, Any] = {
+    flags = {
         "epochs": epochs,
         "seed": seed,
         "init_from": init_from,
         "freeze": freeze,
-        "model": {"generator": generator},
-        "loss": {"adversarial": loss},
-        "optimizer": {"name": optimizer, "lr": lr, "schedule": schedule},
-        "data": {"batch_size": batch_size, "accumulate": accumulate},
-        "validation": {"every": validate_every, "patience": patience},
-        "run": {
-            "precision": precision,
-            "compile": compile_,
-            "checkpointing": checkpointing,
-            "tensorboard": tensorboard,
-        },
+        "model.generator": generator,
+        "loss.adversarial": loss,
+        "optimizer.name": optimizer,
+        "optimizer.lr": lr,
+        "optimizer.schedule": schedule,
+        "data.batch_size": batch_size,
+        "data.accumulate": accumulate,
+        "validation.every": validate_every,
+        "validation.patience": patience,
+        "run.precision": precision,
+        "run.compile": compile_,
+        "run.checkpointing": checkpointing,
+        "run.tensorboard": tensorboard,
     }
     run = run_to_resume(resume, run_dir, preset)
     seconds = None if budget is None else parse_duration(budget)
-    chosen = resolve_config(preset, config, changes, assignments=assignments or (), run=run)
+    chosen = resolve_config(preset, config, flags, assignments=assignments or (), run=run)
 
     with quick_imports():
         from sketchcli.cli.train_run import train_together
