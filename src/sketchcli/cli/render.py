@@ -347,23 +347,18 @@ def _table(result: results.EvalResult, before_interval: str) -> Table:
         marked = " (trained on some pairs)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
-        figures = [score.figures[name] for score in result.scores]
-        count = max(figure.count for figure in figures)
-        fewer = f" of {count}"
-        is_told = count == result.count or metric.title.endswith(fewer)
-        title = metric.title if is_told else metric.title + fewer
-        cells = [
-            _cell(figure, score, count, before_interval)
-            for figure, score in zip(figures, result.scores, strict=True)
-        ]
+        count = max(score.figures[name].count for score in result.scores)
+        title = metric.title
+        if count != result.count and not title.endswith(f" of {count}"):
+            title += f" of {count}"
+        cells = [_cell(score, name, count, before_interval) for score in result.scores]
         table.add_row(f"{escape(title)} ({metric.direction})", *cells)
     return table
 
 
-def _cell(
-    figure: results.Figure, score: results.PredictorScore, count: int, before_interval: str
-) -> str:
+def _cell(score: results.PredictorScore, name: str, count: int, before_interval: str) -> str:
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
+    figure = score.figures[name]
     if figure.value is None:
         return "-"
     shown = f"{number(figure.value)} #{figure.rank}"
