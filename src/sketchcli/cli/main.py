@@ -43,7 +43,14 @@ def _run(arguments: Sequence[str]) -> int:
         with _termination_as_interrupt():
             app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
     except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
-        return _after_typer(arguments, int(stop.code or 0))
+        code = int(stop.code or 0)
+        if code == ExitCode.INTERRUPTED:
+            return _fail(arguments, code, "interrupted")
+        # Without --json, the message that Typer has printed is enough.
+        if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
+            message = "the command line is not valid; stderr says why"
+            _print_envelope(arguments, code, message, "add --help")
+        return code
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
     except OSError as error:
@@ -54,16 +61,6 @@ def _run(arguments: Sequence[str]) -> int:
         hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
         return _fail(arguments, ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint)
     return ExitCode.OK
-
-
-def _after_typer(arguments: Sequence[str], code: int) -> int:
-    if code == ExitCode.INTERRUPTED:
-        return _fail(arguments, code, "interrupted")
-    # Without --json, the message that Typer has printed is enough.
-    if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
-        message = "the command line is not valid; stderr says why"
-        _print_envelope(arguments, code, message, "add --help")
-    return code
 
 
 def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
