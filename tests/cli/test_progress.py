@@ -80,6 +80,8 @@ def test_the_live_display_shows_epochs_batch_and_how_the_discriminator_did(displ
     now = "adv 0.810   recon 0.123   feat 0.450   lr 2.0e-4   memory 1.8 GB"
     assert now in [line.rstrip() for line in lines]
     assert "987" not in "".join(lines)
+    live(dataclasses.replace(epoch(3), memory_mb=812.3))
+    assert "memory 812 MB" in "".join(shown(live))
 
 
 def test_on_a_wide_terminal_the_losses_parts_are_columns(display):

@@ -43,7 +43,7 @@ def test_a_value_has_its_rank_and_that_of_a_model_its_interval(shown):
 def test_a_metric_is_told_how_many_pictures_it_is_of_where_not_of_all(shown):
     lines = shown()
     assert line(lines, "rank-1").startswith("rank-1 of 97 (higher) 0.500 #2 [")
-    assert line(lines, "face").startswith("face similarity of 97 (higher) 0.4 #1 [")
+    assert line(lines, "face").startswith("face similarity of 97 (higher) 0.400 #1 [")
 
 
 def test_a_predictor_says_where_it_has_fewer_than_the_others():

@@ -206,7 +206,7 @@ def test_a_presets_options_go_with_its_network(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('[model]\ndiscriminator = "dense"\n')
     from_file = resolve_config("pix2pix", file, {})
-    from_flag = resolve_config("pix2pix", None, {"model": {"discriminator": "dense"}})
+    from_flag = resolve_config("pix2pix", None, {"model.discriminator": "dense"})
     for chosen in (from_file, from_flag):
         assert (chosen.model.discriminator, chosen.model.discriminator_options) == ("dense", {})
         assert chosen.model.generator == "unet"

@@ -42,7 +42,7 @@ def trained(sketch2img, tmp_path, home, kept):
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("epochs = 7\nseed = 3\n")
-    chosen = resolve_config("paper", file, {"epochs": 9, "data": {"batch_size": None}})
+    chosen = resolve_config("paper", file, {"epochs": 9, "data.batch_size": None})
     assert (chosen.epochs, chosen.seed, chosen.data.batch_size) == (9, 3, 30)
     assert chosen.loss == settings.preset("paper").loss
 

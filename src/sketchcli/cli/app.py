@@ -180,10 +180,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def epilog(command: str) -> str:
-    """Return the examples as paragraphs, since Typer joins the lines of one paragraph."""
-    return "\n\n".join(["Examples:", *(f"  {example}" for example in EXAMPLES[command])])
-
-
 for name, verb in VERBS.items():
-    app.command(name, cls=Command, epilog=epilog(name))(with_manner(verb))
+    # Each example is a paragraph, since Typer joins the lines of one.
+    epilog = "\n\n".join(["Examples:", *(f"  {example}" for example in EXAMPLES[name])])
+    app.command(name, cls=Command, epilog=epilog)(with_manner(verb))

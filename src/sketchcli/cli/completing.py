@@ -7,7 +7,6 @@ returns the names that start with it. If there are none, the shell completes fil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from sketchcli import config as settings
 from sketchcli import paths, registry, weights
 
 Completion = Callable[[str], list[str]]
@@ -23,19 +22,14 @@ def among(names: Iterable[str]) -> Completion:
     return lambda incomplete: _begun(incomplete, names)
 
 
-def raw_sets(incomplete: str) -> list[str]:
-    """Return the raw datasets."""
-    return _begun(incomplete, _folders(paths.raw_home(), "source.json"))
+def folders(home: Callable[[], Path], holding: str) -> Completion:
+    """Return a completion of the folders in a part of the data folder that hold a file."""
+    return lambda incomplete: _begun(incomplete, _folders(home(), holding))
 
 
-def prepared_sets(incomplete: str) -> list[str]:
-    """Return the prepared datasets."""
-    return _begun(incomplete, _folders(paths.prepared_home(), "dataset.json"))
-
-
-def runs(incomplete: str) -> list[str]:
-    """Return the runs that can be resumed."""
-    return _begun(incomplete, _folders(paths.runs_home(), "config.toml"))
+raw_sets = folders(paths.raw_home, "source.json")
+prepared_sets = folders(paths.prepared_home, "dataset.json")
+runs = folders(paths.runs_home, "config.toml")  # those that can be resumed
 
 
 def models(incomplete: str) -> list[str]:
@@ -49,9 +43,6 @@ def assignments(incomplete: str) -> list[str]:
     from sketchcli.cli.train_settings import setting_names
 
     return _begun(incomplete, (f"{name}=" for name in setting_names()))
-
-
-presets = among(settings.PRESETS)
 
 
 def _folders(room: Path, holding: str) -> Iterator[str]:

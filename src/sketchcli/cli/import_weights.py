@@ -12,7 +12,6 @@ from sketchcli.cli.train_settings import parse_value
 from sketchcli.errors import DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
-LIKE_HELP = "Model whose network, size and fit the weights share: a run or a weights file."
 
 
 def import_weights(
@@ -22,7 +21,11 @@ def import_weights(
     ],
     like: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL", help=LIKE_HELP, autocompletion=completing.models),
+        typer.Option(
+            metavar="MODEL",
+            help="Model whose network, size and fit the weights share: a run or a weights file.",
+            autocompletion=completing.models,
+        ),
     ] = None,
     generator: Annotated[
         str,

@@ -8,13 +8,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from types import FrameType
 
 import typer
 
 from sketchcli.cli.app import app
 from sketchcli.cli.progress import printable
-from sketchcli.cli.verbosity import is_verbose
+from sketchcli.cli.verbosity import VERBOSE
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import ProcessRank
 
@@ -44,7 +43,14 @@ def _run(arguments: Sequence[str]) -> int:
         with _termination_as_interrupt():
             app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
     except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
-        return _after_typer(arguments, int(stop.code or 0))
+        code = int(stop.code or 0)
+        if code == ExitCode.INTERRUPTED:
+            return _fail(arguments, code, "interrupted")
+        # Without --json, the message that Typer has printed is enough.
+        if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
+            message = "the command line is not valid; stderr says why"
+            _print_envelope(arguments, code, message, "add --help")
+        return code
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
     except OSError as error:
@@ -57,24 +63,14 @@ def _run(arguments: Sequence[str]) -> int:
     return ExitCode.OK
 
 
-def _after_typer(arguments: Sequence[str], code: int) -> int:
-    if code == ExitCode.INTERRUPTED:
-        return _fail(arguments, code, "interrupted")
-    # Without --json, the message that Typer has printed is enough.
-    if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
-        message = "the command line is not valid; stderr says why"
-        _print_envelope(arguments, code, message, "add --help")
-    return code
-
-
 def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
-    from sketchcli.cli.render import error_envelope
+    from sketchcli.cli.render import envelope, failure
 
-    typer.echo(error_envelope(_verb(arguments), code, message, hint))
+    typer.echo(envelope(_verb(arguments), errors=[failure(code, message, hint)]))
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
-    if os.environ.get(TRACEBACK_VARIABLE) or is_verbose(arguments):
+    if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
         traceback.print_exc()
     rank = _rank(arguments)
     if rank and code == ExitCode.INTERRUPTED:  # the main process reports it for all
@@ -109,11 +105,7 @@ def _termination_as_interrupt() -> Iterator[None]:
         yield
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -3,8 +3,7 @@
 import contextlib
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import typer
 from rich import filesize
@@ -14,7 +13,6 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -50,9 +48,8 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
     if not is_shown:
         yield SILENT
         return
-    manner = current()
     # FORCE_COLOR would make Rich treat a pipe as a terminal.
-    if manner.is_quiet or not (manner.has_bars and sys.stderr.isatty()):
+    if current().is_quiet or not (current().has_bars and sys.stderr.isatty()):
         yield print_plain
         return
     display = LiveDisplay(Console(stderr=True, theme=READABLE))
@@ -123,88 +120,11 @@ def epoch_line(event: EpochTrained) -> str:
 def measured_line(event: Validated) -> str:
     """Return a validation on one line; a star marks the best score so far."""
     whose = "held-out" if event.is_held_out else "training"
-    figures = {name: event.scores[name] for name in ("ssim", "mae") if name in event.scores}
-    shown = [
-        f"{name} {number(value)}" for name, value in (figures | {"score": event.score}).items()
-    ]
-    return "  ".join([f"epoch {event.epoch}/{event.epochs}  {whose} pairs", *shown]) + (
-        "  *" if event.is_best else ""
-    )
-
-
-def transfers(console: Console) -> Progress:
-    """Return bars with size, speed and time left, within 80 columns."""
-    return Progress(
-        described(24),
-        BarColumn(bar_width=16),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def described(width: int) -> TextColumn:
-    """Return the label column of a bar, at most `width` columns wide; it may hold file names."""
-    column = Column(max_width=width, no_wrap=True, overflow="ellipsis")
-    return TextColumn("{task.description}", markup=False, table_column=column)
-
-
-class LiveDisplay:
-    """Progress bars and, during training, losses and scores above them."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.progress = Progress(
-            described(26),
-            BarColumn(bar_width=24),  # leaves room, as an echoed ^C must not wrap
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
-            console=console,
-            speed_estimate_period=SPEED_PERIOD,
-        )
-        self.tasks: dict[str, TaskID] = {}
-        self.transfers = transfers(console)
-        self.files: dict[str, TaskID] = {}
-        self.training = TrainingView()
-        self.live = Live(
-            get_renderable=self.render, console=console, refresh_per_second=8, transient=True
-        )
-
-    def __call__(self, event: Event) -> None:
-        """Update the display with an event."""
-        self.training.take(event)
-        if isinstance(event, Note | Found):
-            self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
-        elif isinstance(event, EpochTrained):
-            self.console.print(Text(last_batch_line(event)))  # stays when the live view ends
-        elif isinstance(event, Advanced):
-            self.advance(event.what, event.done, event.total)
-        elif isinstance(event, Transferred):
-            self.transfer(event)
-        elif isinstance(event, BatchTrained):
-            done = (event.epoch - 1) * event.batches + event.batch
-            self.advance("batches", done, event.epochs * event.batches)
-
-    def advance(self, what: str, done: int, total: int) -> None:
-        """Move a bar; the first call adds it, at the position of a resumed run."""
-        if what not in self.tasks:
-            self.tasks[what] = self.progress.add_task(what, total=total, completed=done)
-        self.progress.update(self.tasks[what], completed=done, total=total)
-
-    def transfer(self, event: Transferred) -> None:
-        """Move a file's bar; the first call adds it, at the position of a resumed download."""
-        if event.what not in self.files:
-            task = self.transfers.add_task(event.what, total=event.total, completed=event.done)
-            self.files[event.what] = task
-        self.transfers.update(self.files[event.what], completed=event.done, total=event.total)
-
-    def render(self) -> Group:
-        """Return what the terminal shows now."""
-        bars = [self.transfers, self.progress] if self.files else [self.progress]
-        if self.training.batch is None:
-            return Group(*bars)
-        return Group(self.training.render(self.console.width), *bars)
+    line = f"epoch {event.epoch}/{event.epochs}  {whose} pairs"
+    for name in ("ssim", "mae"):
+        if name in event.scores:
+            line += f"  {name} {number(event.scores[name])}"
+    return f"{line}  score {number(event.score)}{'  *' if event.is_best else ''}"
 
 
 # The live view of a training run shows its last epochs, its last validations and its state.
@@ -212,7 +132,6 @@ class LiveDisplay:
 LAST_EPOCHS, LAST_MEASURED = 5, 3
 WIDE = 110  # columns that all values of a validation need
 NARROW, PART = 80, 8  # columns that the losses need, and each part of the generator's loss
-NOT_LOSSES = {"gradient_norm"}  # reported among the losses, but not one of them
 SHORT = {
     "adversarial": "adv",
     "reconstruction": "recon",
@@ -228,93 +147,139 @@ TITLES = {
     "gradient": "gradient",
     "sharpness": "sharpness",
 }
-Trained = BatchTrained | EpochTrained
 
 
-@dataclass
-class TrainingView:
-    """The state of a run that is shown: `take` updates it, `render` shows it."""
+class LiveDisplay:
+    """Progress bars and, during training, losses and scores above them."""
 
-    batch: BatchTrained | None = None
-    epochs: list[EpochTrained] = field(default_factory=list)  # the last few
-    measured: list[Validated] = field(default_factory=list)  # the last few
-    best: Validated | None = None
-    skipped: int = 0  # batches in which a network was not updated
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            described(26),
+            BarColumn(bar_width=24),  # leaves room, as an echoed ^C must not wrap
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=SPEED_PERIOD,
+        )
+        self.transfers = Progress(  # all of this fits into 80 columns
+            described(24),
+            BarColumn(bar_width=16),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        # Another thread renders these lists, so they are replaced and never changed.
+        self.epochs: list[EpochTrained] = []  # the last few
+        self.measured: list[Validated] = []  # the last few
+        self.batch: BatchTrained | None = None
+        self.best: Validated | None = None
+        self.skipped = 0  # batches in which a network was not updated
+        self.live = Live(
+            get_renderable=self.render, console=console, refresh_per_second=8, transient=True
+        )
 
-    def take(self, event: Event) -> None:
-        """Update the view with an event; other kinds of events change nothing."""
-        if isinstance(event, BatchTrained):
+    def __call__(self, event: Event) -> None:
+        """Update the display with an event."""
+        if isinstance(event, Note | Found):
+            self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
+        elif isinstance(event, Advanced):
+            move(self.progress, event.what, event.done, event.total)
+        elif isinstance(event, Transferred):
+            move(self.transfers, event.what, event.done, event.total)
+        elif isinstance(event, BatchTrained):
             self.batch = event
             self.skipped += bool(event.skipped)
+            done = (event.epoch - 1) * event.batches + event.batch
+            move(self.progress, "batches", done, event.epochs * event.batches)
         elif isinstance(event, EpochTrained):
             self.epochs = [*self.epochs, event][-LAST_EPOCHS:]
+            self.console.print(Text(last_batch_line(event)))  # stays when the live view ends
         elif isinstance(event, Validated):
             self.measured = [*self.measured, event][-LAST_MEASURED:]
             self.best = event if event.is_best else self.best
 
-    def render(self, width: int) -> RenderableType:
-        """Return what a terminal of `width` columns shows now."""
-        names = loss_names(self.batch.parts) if self.batch else []
-        has_room = width >= NARROW + PART * len(names)
-        parts: list[RenderableType] = [self.losses(names if has_room else [])]
+    def render(self) -> Group:
+        """Return what the terminal shows now."""
+        bars = [self.transfers, self.progress] if self.transfers.tasks else [self.progress]
+        if self.batch is None:
+            return Group(*bars)
+        names = [name for name in self.batch.parts if name != "gradient_norm"]  # not a loss
+        names.sort(key=[*SHORT, *names].index)
+        columns = names if self.console.width >= NARROW + PART * len(names) else []
+        shown: list[RenderableType] = [self.losses(self.batch, columns)]
         if self.measured:
-            parts += ["", self.measurements(is_wide=width >= WIDE)]
-        return Group(*parts, "", self.now([] if has_room else names))
+            shown += ["", self.measurements(is_wide=self.console.width >= WIDE)]
+        return Group(*shown, "", self.state(self.batch, [] if columns else names), *bars)
 
-    def losses(self, names: Sequence[str]) -> Table:
+    def losses(self, batch: BatchTrained, names: Sequence[str]) -> Table:
         """Return the last epochs' means and the current batch's losses; `names` are columns."""
-        table = plain_table("epoch", "batch", "generator\nloss", "discriminator\nloss")
-        add_columns(table, *(SHORT.get(name, name) for name in names))
-        add_columns(table, "real\nacc.", "generated\nacc.", "overfit\ntrained", "img/s")
-        for epoch in self.epochs:
-            speed = f"{epoch.images_per_second:.1f}"
-            table.add_row(where(epoch), "mean", *figures(epoch, names), speed, style="dim")
-        if self.batch:
-            batch = f"{self.batch.batch}/{self.batch.batches}"
-            table.add_row(where(self.batch), batch, *figures(self.batch, names), "")
+        table = plain_table(
+            "epoch",
+            *("batch", "generator\nloss", "discriminator\nloss"),
+            *(SHORT.get(name, name) for name in names),
+            *("real\nacc.", "generated\nacc.", "overfit\ntrained", "img/s"),
+        )
+        rows: list[EpochTrained | BatchTrained] = [*self.epochs, batch]
+        for event in rows:
+            if isinstance(event, EpochTrained):
+                which, speed, style = "mean", f"{event.images_per_second:.1f}", "dim"
+            else:
+                which, speed, style = f"{event.batch}/{event.batches}", "", "none"
+            table.add_row(
+                f"{event.epoch}/{event.epochs}",
+                which,
+                number(event.generator_loss),
+                number(event.discriminator_loss),
+                *(number(event.parts.get(name)) for name in names),
+                formatted(event.judging.get("real_accuracy"), ".0%"),
+                formatted(event.judging.get("fake_accuracy"), ".0%"),
+                formatted(event.judging.get("real_sign"), "+.2f"),
+                speed,
+                style=style,
+            )
         return table
 
     def measurements(self, *, is_wide: bool) -> Table:
         """Return the last validations, and the best one."""
-        shown = list(self.measured)
+        shown = self.measured
         if self.best is not None and self.best not in shown:
             shown = [self.best, *shown[1:]]
         known = [name for name in TITLES if name in shown[-1].scores]
-        whose = "held-out" if shown[-1].is_held_out else "training"
-        table = plain_table(f"{whose} pairs", "score  ", *(TITLES[name] for name in known))
-        add_columns(table, "overfit\nheld-out")
-        if is_wide:
-            add_columns(table, "trained\nSSIM", "colour\nshift", "diversity", "sketch\nuse")
+        table = plain_table(
+            "held-out pairs" if shown[-1].is_held_out else "training pairs",
+            "score  ",
+            *(TITLES[name] for name in known),
+            "overfit\nheld-out",
+            *(("trained\nSSIM", "colour\nshift", "diversity", "sketch\nuse") if is_wide else ()),
+        )
         for event in shown:
             is_best = event is self.best
-            extra = (
-                number(event.training_scores.get("ssim")),
-                number(event.colour_shift),
-                number(event.diversity),
-                number(event.sketch_use),
-            )
+            ssim = event.training_scores.get("ssim")
+            more = (ssim, event.colour_shift, event.diversity, event.sketch_use)
             table.add_row(
                 f"epoch {event.epoch}",
                 f"{number(event.score)} {'*' if is_best else ' '}",
                 *(number(event.scores.get(name)) for name in known),
-                signed(event.real_sign_held_out),
-                *(extra if is_wide else ()),
+                formatted(event.real_sign_held_out, "+.2f"),
+                *map(number, more if is_wide else ()),
                 style="bold" if is_best else "dim",
             )
         return table
 
-    def now(self, names: Sequence[str]) -> Text:
+    def state(self, batch: BatchTrained, names: Sequence[str]) -> Text:
         """Return one line: parts of the loss, learning rate, memory and skipped steps."""
-        found = {}
-        if self.batch:
-            found = {SHORT.get(n, n): number(self.batch.parts.get(n)) for n in names}
+        found = {SHORT.get(name, name): number(batch.parts.get(name)) for name in names}
         if self.epochs:
-            last = self.epochs[-1]
-            found["lr"] = f"{last.lr:.1e}".replace("e-0", "e-")
-            if last.memory_mb:
-                found["memory"] = memory(last.memory_mb)
-        if self.batch and self.batch.strength != 1:
-            found["augmented"] = share(self.batch.strength)
+            lr, megabytes = self.epochs[-1].lr, self.epochs[-1].memory_mb
+            found["lr"] = f"{lr:.1e}".replace("e-0", "e-")
+            if megabytes >= 1000:
+                found["memory"] = f"{megabytes / 1000:.1f} GB"
+            elif megabytes:
+                found["memory"] = f"{megabytes:.0f} MB"
+        if batch.strength != 1:
+            found["augmented"] = f"{batch.strength:.0%}"
         line = Text(overflow="fold")
         for name, value in found.items():
             line.append(f"{name} ", style="dim").append(f"{value}   ")
@@ -323,66 +288,33 @@ class TrainingView:
         return line
 
 
+def described(width: int) -> TextColumn:
+    """Return the label column of a bar, at most `width` columns wide; it may hold file names."""
+    column = Column(max_width=width, no_wrap=True, overflow="ellipsis")
+    return TextColumn("{task.description}", markup=False, table_column=column)
+
+
+def move(bars: Progress, what: str, done: int, total: int | None) -> None:
+    """Move a bar; the first call adds it, at the position of a resumed run or download."""
+    task = next((task.id for task in bars.tasks if task.description == what), None)
+    if task is None:
+        task = bars.add_task(what, total=total, completed=done)
+    bars.update(task, completed=done, total=total)
+
+
 def plain_table(first: str, *names: str) -> Table:
     """Return a table without lines: words on the left, right-aligned numbers."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, vertical="bottom")
-    add_columns(table, *names)
+    for name in names:
+        table.add_column(name, justify="right", vertical="bottom")
     return table
 
 
-def add_columns(table: Table, *names: str) -> None:
-    """Add right-aligned columns."""
-    for name in names:
-        table.add_column(name, justify="right", vertical="bottom")
+def formatted(value: float | None, layout: str) -> str:
+    """Format a number for a cell, which stays empty if the value is None or NaN.
 
-
-def where(event: Trained) -> str:
-    """Return the epoch and the number of epochs."""
-    return f"{event.epoch}/{event.epochs}"
-
-
-def figures(event: Trained, names: Sequence[str]) -> list[str]:
-    """Return cells: both losses, parts of the generator's, the discriminator's accuracy."""
-    return [
-        number(event.generator_loss),
-        number(event.discriminator_loss),
-        *(number(event.parts.get(name)) for name in names),
-        share(event.judging.get("real_accuracy")),
-        share(event.judging.get("fake_accuracy")),
-        signed(event.judging.get("real_sign")),
-    ]
-
-
-def loss_names(parts: Mapping[str, float]) -> list[str]:
-    """Return the names of the generator's losses, in a fixed order."""
-    order = list(SHORT)
-    names = [name for name in parts if name not in NOT_LOSSES]
-    return sorted(names, key=lambda n: order.index(n) if n in order else len(order))
-
-
-def share(value: float | None) -> str:
-    """Format a fraction as a percentage.
-
-    >>> share(0.715)
-    '72%'
+    >>> formatted(0.715, ".0%"), formatted(0.314, "+.2f"), formatted(math.nan, "+.2f")
+    ('72%', '+0.31', '')
     """
-    return "" if value is None else f"{value:.0%}"
-
-
-def signed(value: float | None) -> str:
-    """Format a number in [-1, 1] with its sign.
-
-    >>> signed(0.314)
-    '+0.31'
-    """
-    return "" if value is None or math.isnan(value) else f"{value:+.2f}"
-
-
-def memory(megabytes: float) -> str:
-    """Format a memory size in megabytes or gigabytes.
-
-    >>> memory(812.3), memory(5210.0)
-    ('812 MB', '5.2 GB')
-    """
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+    return "" if value is None or math.isnan(value) else format(value, layout)

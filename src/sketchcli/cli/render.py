@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import singledispatch
 from pathlib import Path
@@ -39,43 +39,32 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
     data = [asdict(r) for r in result] if isinstance(result, Sequence) else asdict(result)
     errors: list[dict[str, Any]] = []
     if isinstance(result, results.GenerateResult):
-        errors = [_error(ExitCode.DATA, str(file.error), "") for file in result.failed]
+        errors = [failure(ExitCode.DATA, str(file.error), "") for file in result.failed]
     elif isinstance(result, results.Installation):
-        errors = [_error(p.exit_code, f"{p.name}: {p.summary}", p.hint) for p in result.problems]
-    typer.echo(envelope(command, status="error" if errors else "ok", data=data, errors=errors))
+        errors = [failure(p.exit_code, f"{p.name}: {p.summary}", p.hint) for p in result.problems]
+    typer.echo(envelope(command, data, errors))
 
 
-def envelope(command: str, *, status: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
+def envelope(command: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
     """Return the JSON that every command prints with `--json`."""
     content = {
         "version": __version__,
         "command": command,
-        "status": status,
+        "status": "error" if errors else "ok",
         "data": data,
-        "errors": list(errors),
+        "errors": errors,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=os.fspath)
 
 
-def error_envelope(command: str, code: int, message: str, hint: str) -> str:
-    """Return the JSON of a failed command."""
-    return envelope(command, status="error", errors=[_error(code, message, hint)])
+def failure(code: int, message: str, hint: str) -> dict[str, Any]:
+    """Return an error for the envelope."""
+    return {"code": int(code), "message": message, "hint": hint}
 
 
 def file_line(file: results.GeneratedFile) -> str:
     """Return a file of `generate` as one line of JSON."""
-    return json.dumps(asdict(file), ensure_ascii=False, default=_plain)
-
-
-def _error(code: int, message: str, hint: str) -> dict[str, Any]:
-    return {"code": int(code), "message": message, "hint": hint}
-
-
-def _plain(value: object) -> str:
-    """Convert a path to text for JSON; raise an error for any other type."""
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(value)
+    return json.dumps(asdict(file), ensure_ascii=False, default=os.fspath)
 
 
 # This section prints each kind of result for people.
@@ -112,15 +101,12 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
         narrow = Text("\n").join([title, Text(listing.licence, style="dim")])
         about = (title, licence, Text(listing.citation)) if is_wide else (narrow,)
         pairs = "" if listing.pairs is None else f"{listing.pairs:,}"
-        table.add_row(escape(listing.name), pairs, _megabytes(listing), listing.state, *about)
+        megabytes = f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
+        if listing.megabytes is not None:
+            megabytes = f"{listing.megabytes:,.1f}"
+        table.add_row(escape(listing.name), pairs, megabytes, listing.state, *about)
     console.print(table)
     _say("MB: on disk, or (of the download).  Details: --list --json")
-
-
-def _megabytes(listing: results.AssetListing) -> str:
-    if listing.megabytes is not None:
-        return f"{listing.megabytes:,.1f}"
-    return f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
 
 
 @render.register
@@ -313,12 +299,9 @@ def _filled(start: str, text: str, columns: int) -> str:
 
 
 @render.register
-def _(result: results.EvalResult) -> None:
-    show_scores(result, _console())
-
-
-def show_scores(result: results.EvalResult, console: Console) -> None:
-    """Print an evaluation."""
+def show_scores(result: results.EvalResult, console: Console | None = None) -> None:
+    """Print an evaluation, by default to the terminal."""
+    console = console or _console()
     height, width = result.size
     noun = "image" if result.count == 1 else "images"
     _say(f"{result.count} {noun} of {width}x{height}: {result.real}")
@@ -328,7 +311,14 @@ def show_scores(result: results.EvalResult, console: Console) -> None:
     lines = [line for score in result.scores for line in _more(score, result)]
     for command, names in _grouped(result.unavailable).items():
         lines.append(f"not available: {', '.join(names)}: {command}")
-    lines += ["protocol:", *(f"  {line}" for line in _protocol(result))]
+    # How everything was measured; a description that intervals share is given once.
+    measured = {name: m.protocol.partition(INTERVAL) for name, m in result.metrics.items()}
+    lines.append("protocol:")
+    lines += [f"  {name}: {text}" for name, text in result.protocol.items()]
+    lines += [f"  {name}: {text}" for name, (text, _, _) in measured.items()]
+    intervals = {name: text for name, (_, _, text) in measured.items() if text}
+    for text, names in _grouped(intervals).items():
+        lines.append(f"  95% confidence intervals of {', '.join(names)}: {text}")
     for line in lines:
         _say(_wrapped(line, console.width) if console.is_terminal else line)
     if result.folder is not None:
@@ -357,23 +347,18 @@ def _table(result: results.EvalResult, before_interval: str) -> Table:
         marked = " (trained on some pairs)" if score.trained_on else ""
         table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
     for name, metric in result.metrics.items():
-        figures = [score.figures[name] for score in result.scores]
-        count = max(figure.count for figure in figures)
-        fewer = f" of {count}"
-        is_told = count == result.count or metric.title.endswith(fewer)
-        title = metric.title if is_told else metric.title + fewer
-        cells = [
-            _cell(figure, score, count, before_interval)
-            for figure, score in zip(figures, result.scores, strict=True)
-        ]
+        count = max(score.figures[name].count for score in result.scores)
+        title = metric.title
+        if count != result.count and not title.endswith(f" of {count}"):
+            title += f" of {count}"
+        cells = [_cell(score, name, count, before_interval) for score in result.scores]
         table.add_row(f"{escape(title)} ({metric.direction})", *cells)
     return table
 
 
-def _cell(
-    figure: results.Figure, score: results.PredictorScore, count: int, before_interval: str
-) -> str:
+def _cell(score: results.PredictorScore, name: str, count: int, before_interval: str) -> str:
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
+    figure = score.figures[name]
     if figure.value is None:
         return "-"
     shown = f"{number(figure.value)} #{figure.rank}"
@@ -410,15 +395,3 @@ def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str
             f"precision {number(d.precision)}, recall {number(d.recall)}, F1 {number(d.f1)}"
         )
     return lines
-
-
-def _protocol(result: results.EvalResult) -> Iterator[str]:
-    """Yield how everything was measured; a description that intervals share is given once."""
-    measured = {name: m.protocol.partition(INTERVAL) for name, m in result.metrics.items()}
-    for name, text in result.protocol.items():
-        yield f"{name}: {text}"
-    for name, (text, _, _) in measured.items():
-        yield f"{name}: {text}"
-    intervals = {name: text for name, (_, _, text) in measured.items() if text}
-    for text, names in _grouped(intervals).items():
-        yield f"95% confidence intervals of {', '.join(names)}: {text}"

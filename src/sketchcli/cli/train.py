@@ -1,6 +1,6 @@
 """The command `sketch2img train`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,25 +15,17 @@ from sketchcli.engine.runs import Run, find_run
 from sketchcli.engine.training.budget import parse_duration
 from sketchcli.errors import UsageError
 
-WHAT, NETWORKS, LEARNING = "What to train", "Networks", "Learning"
-WHERE, MACHINE, OUTPUT = "Run folder and duration", "Machine", "Output"
+WHAT, NETWORKS, LEARNING = map(options.panel, ("What to train", "Networks", "Learning"))
+WHERE, MACHINE, OUTPUT = map(options.panel, ("Run folder and duration", "Machine", "Output"))
 
 
-def _option(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own
-    return typer.Option(*names, help=about, rich_help_panel=panel, **more)
+def _rare_choice(about: str, choices: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of an option that is hidden and lists its choices."""
+    shown = f"{about}: {', '.join(choices)}."
+    return {"help": shown, "autocompletion": completing.among(choices), "hidden": True}
 
 
-def _rare(panel: str, about: str, *names: str, **more: Any) -> Any:  # noqa: ANN401
-    return _option(panel, about, *names, hidden=True, **more)
-
-
-def _rare_choice(panel: str, about: str, choices: Iterable[str]) -> Any:  # noqa: ANN401
-    names = list(choices)
-    return _rare(panel, f"{about}: {', '.join(names)}.", autocompletion=completing.among(names))
-
-
-# An option that is not given has the value None, and the setting keeps its value. Rare options
-# are hidden from `--help`; `--help-all` shows them.
+# An option that is not given has the value None, and the setting keeps its value.
 
 
 def train(
@@ -47,156 +39,164 @@ def train(
     ] = None,
     preset: Annotated[
         str | None,
-        _option(
-            WHAT,
-            f"Preset to start from: {', '.join(settings.PRESETS)}.  "
+        WHAT(
+            help=f"Preset to start from: {', '.join(settings.PRESETS)}.  "
             "\\[default: that of --config, or modern]",
-            autocompletion=completing.presets,
+            autocompletion=completing.among(settings.PRESETS),
         ),
     ] = None,
     config: Annotated[
-        Path | None, _rare(WHAT, "Settings file (.toml, .json), on top of the preset.")
+        Path | None, WHAT(help="Settings file (.toml, .json), on top of the preset.", hidden=True)
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        _option(
-            WHAT,
-            "Override any setting, for example loss.r1_weight=1. Repeatable.",
+        WHAT(
             "--set",
             metavar="KEY=VALUE",
+            help="Override any setting, for example loss.r1_weight=1. Repeatable.",
             autocompletion=completing.assignments,
         ),
     ] = None,
     init_from: Annotated[
         str | None,
-        _option(
-            WHAT,
-            "Start from existing weights (a file, or a run's name or folder) and their generator "
-            "architecture.",
+        WHAT(
             metavar="WEIGHTS",
+            help="Start from existing weights (a file, or a run's name or folder) and their "
+            "generator architecture.",
             autocompletion=completing.models,
         ),
     ] = None,
     resume: Annotated[
         Path | None,
-        _option(
-            WHAT,
-            "Resume a run (name or folder) with its settings and dataset.",
+        WHAT(
             metavar="RUN",
+            help="Resume a run (name or folder) with its settings and dataset.",
             autocompletion=completing.runs,
         ),
     ] = None,
     generator: Annotated[
         str | None,
-        _rare_choice(NETWORKS, "Generator architecture", registry.names(registry.GENERATORS)),
+        NETWORKS(**_rare_choice("Generator architecture", registry.names(registry.GENERATORS))),
     ] = None,
     freeze: Annotated[
         str | None,
-        _rare(
-            NETWORKS, "Parts of the generator to freeze, such as encode,trunk.0.", metavar="PARTS"
+        NETWORKS(
+            metavar="PARTS",
+            help="Parts of the generator to freeze, such as encode,trunk.0.",
+            hidden=True,
         ),
     ] = None,
     loss: Annotated[
-        str | None, _rare_choice(NETWORKS, "Adversarial loss", settings.ADVERSARIAL_LOSSES)
+        str | None, NETWORKS(**_rare_choice("Adversarial loss", settings.ADVERSARIAL_LOSSES))
     ] = None,
     epochs: Annotated[
-        int | None, _option(LEARNING, "Passes over training pairs.", min=1, metavar="N")
+        int | None, LEARNING(min=1, metavar="N", help="Passes over training pairs.")
     ] = None,
     batch_size: Annotated[
-        int | None, _option(LEARNING, "Pairs per training step.", min=1, metavar="N")
+        int | None, LEARNING(min=1, metavar="N", help="Pairs per training step.")
     ] = None,
     lr: Annotated[
-        float | None, _option(LEARNING, "Generator's learning rate.", min=0, metavar="RATE")
+        float | None, LEARNING(min=0, metavar="RATE", help="Generator's learning rate.")
     ] = None,
     optimizer: Annotated[
-        str | None, _rare_choice(LEARNING, "Optimiser of both networks", settings.OPTIMIZERS)
+        str | None, LEARNING(**_rare_choice("Optimiser of both networks", settings.OPTIMIZERS))
     ] = None,
     schedule: Annotated[
-        str | None, _rare_choice(LEARNING, "Learning rate schedule", settings.SCHEDULES)
+        str | None, LEARNING(**_rare_choice("Learning rate schedule", settings.SCHEDULES))
     ] = None,
-    seed: Annotated[int | None, _option(LEARNING, options.SEED_HELP, min=0, metavar="N")] = None,
+    seed: Annotated[int | None, LEARNING(min=0, metavar="N", help=options.SEED_HELP)] = None,
     run_dir: Annotated[
         Path | None,
-        _option(WHERE, "Folder of the run; an existing run is resumed.  \\[default: a new one]"),
+        WHERE(help="Folder of the run; an existing run is resumed.  \\[default: a new one]"),
     ] = None,
     budget: Annotated[
         str | None,
-        _option(
-            WHERE,
-            "Time limit, such as 1h30m; epochs and schedule are fitted to it.",
-            metavar="TIME",
+        WHERE(
+            metavar="TIME", help="Time limit, such as 1h30m; epochs and schedule are fitted to it."
         ),
     ] = None,
     validate_every: Annotated[
         int | None,
-        _rare(WHERE, "Epochs between two validations on held-out pairs.", min=1, metavar="N"),
+        WHERE(
+            min=1,
+            metavar="N",
+            help="Epochs between two validations on held-out pairs.",
+            hidden=True,
+        ),
     ] = None,
     patience: Annotated[
         int | None,
-        _rare(
-            WHERE, "Stop after N validations without a better score; 0: never.", min=0, metavar="N"
+        WHERE(
+            min=0,
+            metavar="N",
+            help="Stop after N validations without a better score; 0: never.",
+            hidden=True,
         ),
     ] = None,
     device: Annotated[
-        str, _option(MACHINE, options.DEVICE_HELP, autocompletion=options.DEVICES)
+        str, MACHINE(help=options.DEVICE_HELP, autocompletion=options.DEVICES)
     ] = "auto",
     precision: Annotated[
         str | None,
-        _rare(
-            MACHINE,
-            "Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
+        MACHINE(
+            help="Numeric precision: fp32, bf16, fp16 or auto (the fastest).  "
             "\\[default: that of the preset: auto, but fp32 for paper]",
             autocompletion=completing.among(machine.PRECISIONS),
+            hidden=True,
         ),
     ] = None,
     compile_: Annotated[
-        bool | None, _rare(MACHINE, "Use torch.compile for networks.", "--compile/--no-compile")
+        bool | None,
+        MACHINE("--compile/--no-compile", help="Use torch.compile for networks.", hidden=True),
     ] = None,
     checkpointing: Annotated[
         bool | None,
-        _rare(MACHINE, "Recompute activations (gradient checkpointing), to save memory."),
+        MACHINE(
+            help="Recompute activations (gradient checkpointing), to save memory.", hidden=True
+        ),
     ] = None,
     accumulate: Annotated[
         int | None,
-        _rare(
-            MACHINE,
-            "Split each batch into N parts and accumulate gradients, to save memory.",
+        MACHINE(
             min=1,
             metavar="N",
+            help="Split each batch into N parts and accumulate gradients, to save memory.",
+            hidden=True,
         ),
     ] = None,
     tensorboard: Annotated[
-        bool | None, _rare(OUTPUT, "Write TensorBoard event files into the run's folder.")
+        bool | None,
+        OUTPUT(help="Write TensorBoard event files into the run's folder.", hidden=True),
     ] = None,
     is_dry: Annotated[
         bool,
-        _option(
-            OUTPUT, "Print settings, parameters, memory and time, without training.", "--dry-run"
-        ),
+        OUTPUT("--dry-run", help="Print settings, parameters, memory and time, without training."),
     ] = False,
-    as_json: Annotated[bool, _option(OUTPUT, options.JSON_HELP, "--json")] = False,
+    as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
 ) -> None:
     """Train a model on a prepared dataset, or resume a run (--resume, or the same --run-dir)."""
-    changes: dict[str, Any] = {
+    flags = {
         "epochs": epochs,
         "seed": seed,
         "init_from": init_from,
         "freeze": freeze,
-        "model": {"generator": generator},
-        "loss": {"adversarial": loss},
-        "optimizer": {"name": optimizer, "lr": lr, "schedule": schedule},
-        "data": {"batch_size": batch_size, "accumulate": accumulate},
-        "validation": {"every": validate_every, "patience": patience},
-        "run": {
-            "precision": precision,
-            "compile": compile_,
-            "checkpointing": checkpointing,
-            "tensorboard": tensorboard,
-        },
+        "model.generator": generator,
+        "loss.adversarial": loss,
+        "optimizer.name": optimizer,
+        "optimizer.lr": lr,
+        "optimizer.schedule": schedule,
+        "data.batch_size": batch_size,
+        "data.accumulate": accumulate,
+        "validation.every": validate_every,
+        "validation.patience": patience,
+        "run.precision": precision,
+        "run.compile": compile_,
+        "run.checkpointing": checkpointing,
+        "run.tensorboard": tensorboard,
     }
     run = run_to_resume(resume, run_dir, preset)
     seconds = None if budget is None else parse_duration(budget)
-    chosen = resolve_config(preset, config, changes, assignments=assignments or (), run=run)
+    chosen = resolve_config(preset, config, flags, assignments=assignments or (), run=run)
 
     with quick_imports():
         from sketchcli.cli.train_run import train_together

@@ -43,8 +43,8 @@ def train_together(
     with reporting(is_shown=place.is_first) as report:
         device = devices.resolve(device_name, precision=config.run.precision, place=place)
         with joined(place, device.torch) as ranks:
-            chosen = ranks.text_of_first(device.precision)  # each process's probe may differ
-            device = dataclasses.replace(device, precision=chosen)
+            # Each process's probe may find another precision.
+            device = dataclasses.replace(device, precision=ranks.text_of_first(device.precision))
             dataset = ranks.first_before_others(
                 lambda: set_of(run) if run and data is None else set_to_train(data, report)
             )
@@ -57,12 +57,13 @@ def train_together(
             if is_dry:
                 if not ranks.is_first:
                     return None
-                nowhere = folder or training.NOWHERE
+                folder = folder or training.NOWHERE
                 return training.dry_run(
-                    config, dataset, run_dir=nowhere, device=device, reporter=report
+                    config, dataset, run_dir=folder, device=device, reporter=report
                 )
-            words = dataset.description.name, config.preset
-            folder = folder or paths.unused(paths.runs_home(), *words)
+            name = dataset.description.name
+            folder = folder or paths.unused(paths.runs_home(), name, config.preset)
+            is_named = data is not None
             result = training.train(
                 config,
                 dataset,
@@ -71,9 +72,7 @@ def train_together(
                 reporter=report,
                 ranks=ranks,
                 budget=budget,
-                command=invocation(
-                    arguments, run, dataset.folder, config.seed, is_named=data is not None
-                ),
+                command=invocation(arguments, run, dataset.folder, config.seed, is_named=is_named),
             )
     return result if place.is_first else None
 

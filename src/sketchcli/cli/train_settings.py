@@ -23,7 +23,7 @@ Changes = dict[str, Any]
 def resolve_config(
     preset: str | None,
     file: Path | None,
-    flags: Changes,
+    flags: Mapping[str, Any],
     *,
     assignments: Sequence[str] = (),
     run: Run | None = None,
@@ -33,31 +33,41 @@ def resolve_config(
     Later ones win. The preset is that of the option, else of `--set`, else of the file, else the
     default. A preset's network options apply only to its own networks; those of `--set` are added
     to existing ones. If a run starts from weights, it takes their generator, unless the file,
-    `--set` or an option names a generator or its options. Flags that are None were not given.
+    `--set` or an option names a generator or its options. `flags` have dotted names, as those of
+    `--set`; those that are None were not given.
     """
     from_file, old = settings.without_removed({} if file is None else settings.read_file(file))
-    typed = overlay(parse_assignments(assignments), given(flags))
-    typed, removed = settings.without_removed(typed)
+    flags = {name: value for name, value in flags.items() if value is not None}
+    typed, removed = settings.without_removed(nested(parse_assignments(assignments) | flags))
     for name in (*removed, *settings.had_effect(old)):
         hint = settings.REMOVED[name].instead
         raise UsageError(f"the setting '{name}' no longer exists", hint=hint)
-    start = _base(preset or typed.get("preset"), from_file, run)
-    if run is None:  # a resumed run keeps its preset
-        typed["preset"] = start.preset
-    base = _without_options_of_others(start, from_file, typed)
+    if run is None:
+        name = preset or typed.get("preset") or from_file.get("preset", TrainConfig.preset)
+        base = settings.preset(str(name))
+        typed["preset"] = base.preset
+    else:  # a resumed run keeps its preset
+        values = settings.read_file(run.config)
+        check_can_resume(run, values)
+        base = settings.from_dict(values)
+    asked = overlay(_model(from_file), _model(typed))
+    for name in NETWORKS:
+        if asked.get(name, getattr(base.model, name)) != getattr(base.model, name):
+            base = settings.merge(base, {"model": {f"{name}_options": {}}})
     chosen = _merge(base, from_file | {"preset": base.preset})
-    chosen = _merge(chosen, with_present_options(chosen, typed))
-    is_asked_for = any(key.startswith("generator") for c in (from_file, typed) for key in _model(c))
+    present = {f"{name}_options": getattr(chosen.model, f"{name}_options") for name in NETWORKS}
+    chosen = _merge(chosen, overlay({"model": present}, typed))
+    is_asked_for = any(key.startswith("generator") for key in asked)
     if chosen.init_from and run is None and not is_asked_for:
         chosen = settings.merge(chosen, {"model": generator_of(chosen.init_from)})
     return chosen
 
 
 def parse_assignments(texts: Sequence[str]) -> Changes:
-    """Parse texts such as `KEY=VALUE` into nested changes; later ones win.
+    """Parse texts such as `KEY=VALUE`; later ones win.
 
     >>> parse_assignments(["epochs=3", "loss.adversarial=lsgan", "augmentation.flip=false"])
-    {'epochs': 3, 'loss': {'adversarial': 'lsgan'}, 'augmentation': {'flip': False}}
+    {'epochs': 3, 'loss.adversarial': 'lsgan', 'augmentation.flip': False}
     """
     changes: Changes = {}
     for text in texts:
@@ -67,10 +77,7 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
                 f"--set '{text}' is not KEY=VALUE",
                 hint="write for example --set loss.adversarial=lsgan",
             )
-        nested: Any = parse_value(value)
-        for name in reversed(key.strip().split(".")):
-            nested = {name: nested}
-        changes = overlay(changes, nested)
+        changes[key.strip()] = parse_value(value)
     return changes
 
 
@@ -89,6 +96,21 @@ def parse_value(text: str) -> bool | int | float | str:
     return value if is_scalar else text
 
 
+def nested(values: Mapping[str, Any]) -> Changes:
+    """Return settings by their dotted names as nested changes.
+
+    >>> nested({"epochs": 3, "loss.r1_weight": 1, "loss.r1_every": 4})
+    {'epochs': 3, 'loss': {'r1_weight': 1, 'r1_every': 4}}
+    """
+    changes: Changes = {}
+    for dotted, value in values.items():
+        change: Any = value
+        for name in reversed(dotted.split(".")):
+            change = {name: change}
+        changes = overlay(changes, change)
+    return changes
+
+
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:
     """Return nested changes with others on top of them.
 
@@ -103,22 +125,6 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:
     return laid
 
 
-def given(flags: Changes) -> Changes:
-    """Return changes without those that are None."""
-    nested = {key: given(v) if isinstance(v, dict) else v for key, v in flags.items()}
-    return {key: value for key, value in nested.items() if value is not None and value != {}}
-
-
-def with_present_options(config: TrainConfig, changes: Changes) -> Changes:
-    """Return changes with the network options of a config added to theirs."""
-    model = dict(_model(changes))
-    for name in NETWORKS:
-        key = f"{name}_options"
-        if isinstance(model.get(key), Mapping):
-            model[key] = {**getattr(config.model, key), **model[key]}
-    return changes | {"model": model} if model else changes
-
-
 def generator_of(weights: str) -> Changes:
     """Return the name and the options of the generator that weights belong to."""
     file = find_weights(Path(weights))
@@ -127,25 +133,6 @@ def generator_of(weights: str) -> Changes:
     except (LookupError, TypeError, UsageError) as error:
         raise CheckpointError(f"{file} does not name its network") from error
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
-
-
-def _base(preset: Any, from_file: Changes, run: Run | None) -> TrainConfig:  # noqa: ANN401
-    if run is not None:
-        values = settings.read_file(run.config)
-        check_can_resume(run, values)
-        return settings.from_dict(values)
-    return settings.preset(str(preset or from_file.get("preset", TrainConfig.preset)))
-
-
-def _without_options_of_others(base: TrainConfig, *sources: Changes) -> TrainConfig:
-    """Return a config without the options of networks that the sources replace by others."""
-    asked = overlay(*map(_model, sources))
-    others = [
-        name
-        for name in NETWORKS
-        if asked.get(name, getattr(base.model, name)) != getattr(base.model, name)
-    ]
-    return settings.merge(base, {"model": {f"{name}_options": {} for name in others}})
 
 
 def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:

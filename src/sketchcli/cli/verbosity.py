@@ -7,7 +7,7 @@ import inspect
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from sketchcli import __version__, paths
+from sketchcli.cli import options
 from sketchcli.errors import UsageError
 
 
@@ -27,44 +28,20 @@ def print_all(context: typer.Context, is_asked: bool) -> None:
 
 
 HELP_ALL = "--help-all"
-PANEL = "Messages and progress"
 VERBOSE = ("--verbose", "-v")
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", "-q", help="Show only result, warnings and errors.", rich_help_panel=PANEL
+MESSAGES = options.panel("Messages and progress")
+SHARED: dict[str, Any] = {
+    "quiet": MESSAGES("--quiet", "-q", help="Show only result, warnings and errors."),
+    "verbose": MESSAGES(
+        *VERBOSE, help="Also show the version, data folder, time taken, and tracebacks of errors."
     ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        *VERBOSE,
-        help="Also show the version, data folder, time taken, and tracebacks of errors.",
-        rich_help_panel=PANEL,
-    ),
-]
-NoProgress = Annotated[
-    bool,
-    typer.Option(
-        "--no-progress",
-        help="Print plain lines instead of progress bars.",
-        rich_help_panel=PANEL,
-    ),
-]
-ShowAll = Annotated[
-    bool,
-    typer.Option(
+    "no_progress": MESSAGES("--no-progress", help="Print plain lines instead of progress bars."),
+    "help_all": typer.Option(
         HELP_ALL,
         callback=print_all,
         is_eager=True,
         help="Show this message with the rarer options, too, and exit.",
     ),
-]
-SHARED: dict[str, Any] = {
-    "quiet": Quiet,
-    "verbose": Verbose,
-    "no_progress": NoProgress,
-    "help_all": ShowAll,
 }
 
 
@@ -73,7 +50,6 @@ class Verbosity:
     """How much a command prints to stderr."""
 
     is_quiet: bool = False
-    is_verbose: bool = False
     has_bars: bool = True  # if stderr is a terminal
 
 
@@ -86,46 +62,36 @@ def current() -> Verbosity:
     return _current.get()
 
 
-def is_verbose(arguments: Sequence[str]) -> bool:
-    """Return whether a command line, not parsed yet, contains `--verbose` or `-v`."""
-    return any(word in VERBOSE for word in arguments)
-
-
 def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
     """Add to a command the options that all commands share."""
     own = inspect.signature(verb, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in SHARED.items()
+        inspect.Parameter(name, keyword, default=False, annotation=Annotated[bool, option])
+        for name, option in SHARED.items()
     ]
 
     @functools.wraps(verb)
-    def telling(*, quiet: bool, verbose: bool, no_progress: bool, **options: object) -> None:
-        options.pop("help_all", None)  # its callback has printed the help
+    def telling(*, quiet: bool, verbose: bool, no_progress: bool, **own_options: object) -> None:
+        own_options.pop("help_all", None)  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
-        with _spoken(Verbosity(quiet, verbose, not no_progress)):
-            verb(**options)
+        before = _current.set(Verbosity(quiet, not no_progress))
+        started = time.monotonic()
+        if verbose:
+            versions = f"sketch2img {__version__}, Python {platform.python_version()}"
+            typer.echo(f"{versions}, data folder {paths.home()}", err=True)
+        try:
+            verb(**own_options)
+        finally:
+            _current.reset(before)
+            if verbose:
+                typer.echo(f"took {time.monotonic() - started:.1f} s", err=True)
 
     parameters = [*own, *shared]
     telling.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     telling.__annotations__ = {each.name: each.annotation for each in parameters}
     return telling
-
-
-@contextlib.contextmanager
-def _spoken(manner: Verbosity) -> Iterator[None]:
-    """Apply verbosity settings to the command that runs in the block."""
-    before, started = _current.set(manner), time.monotonic()
-    if manner.is_verbose:
-        versions = f"sketch2img {__version__}, Python {platform.python_version()}"
-        typer.echo(f"{versions}, data folder {paths.home()}", err=True)
-    try:
-        yield
-    finally:
-        _current.reset(before)
-        if manner.is_verbose:
-            typer.echo(f"took {time.monotonic() - started:.1f} s", err=True)
 
 
 @contextlib.contextmanager
