@@ -111,7 +111,10 @@ def download(
             found = _complete(transfer, urls, wanted)
     reporter(Transferred(target.name, part.size, part.size))
     with files.writing(target):
-        part.move_to(target)
+        with part.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.path.replace(target)
+        part.sidecar.unlink(missing_ok=True)
     return Obtained(target, shown(part.source), found, part.source)
 
 
@@ -127,7 +130,17 @@ def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:
             if url != sources[-1]:
                 message = f"{shown(url)}: {error}; trying the next source"
                 transfer.reporter(Note(message, is_warning=True))
-    raise _nothing_worked(transfer.target, failures)
+    name = transfer.target.name
+    tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
+    if failures and all(error.offline for error in failures.values()):
+        raise DownloadError(
+            f"cannot download {name} without a network connection: {tried}",
+            hint="check the network and HTTPS_PROXY, or give a local file with --from FILE",
+        )
+    raise DownloadError(
+        f"cannot download {name}: {tried or 'no source is known'}",
+        hint="run the same command later to resume, or give a local file with --from FILE",
+    )
 
 
 class _Session(requests.Session):
@@ -160,7 +173,10 @@ class PartialFile:
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.part")
         self.sidecar = target.with_name(f".{target.name}.part.json")
-        self.source, self.validator = self._read_sidecar()
+        self.source = self.validator = ""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            about = json.loads(self.sidecar.read_text(encoding="utf-8"))
+            self.source, self.validator = str(about["source"]), str(about["validator"])
         is_resumable = self.validator and self.path.is_file()
         self.size = self.path.stat().st_size if is_resumable else 0
 
@@ -176,13 +192,6 @@ class PartialFile:
         self.sidecar.unlink(missing_ok=True)
         self.size, self.source, self.validator = 0, "", ""
 
-    def move_to(self, target: Path) -> None:
-        """Sync the complete file to the disk and give it its name."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.path.replace(target)
-        self.sidecar.unlink(missing_ok=True)
-
     def is_from(self, url: str) -> bool:
         """Return whether the bytes so far, if any, came from this URL."""
         return self.source == address_key(url)
@@ -192,13 +201,6 @@ class PartialFile:
         if not (self.size and self.validator and self.is_from(url)):
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
-
-    def _read_sidecar(self) -> tuple[str, str]:
-        try:
-            about = json.loads(self.sidecar.read_text(encoding="utf-8"))
-            return str(about["source"]), str(about["validator"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return "", ""
 
 
 @dataclass
@@ -282,7 +284,12 @@ class _Transfer:
         try:
             return self.session.get(url, headers=asked, stream=True, timeout=self.timeout)
         except requests.RequestException as error:
-            raise _no_answer(error) from error
+            root = _root(error)
+            may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
+            again = may_pass and not isinstance(root, ssl.SSLCertVerificationError)
+            no_name = isinstance(root, socket.gaierror)
+            offline = no_name or getattr(root, "errno", None) in NO_NETWORK
+            raise SourceError(_reason(error), again=again, offline=offline) from error
 
     def _fits(self, response: requests.Response) -> bool:
         """Return whether a 206 is the rest of the very version that the part is from."""
@@ -308,14 +315,6 @@ class _Transfer:
             raise SourceError(f"{reason} {so_far}", again=True) from error
 
 
-def _no_answer(error: requests.RequestException) -> SourceError:
-    root = _root(error)
-    may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
-    is_distrusted = isinstance(root, ssl.SSLCertVerificationError)
-    offline = isinstance(root, socket.gaierror) or getattr(root, "errno", None) in NO_NETWORK
-    return SourceError(_reason(error), again=may_pass and not is_distrusted, offline=offline)
-
-
 def _reason(error: BaseException) -> str:
     root = _root(error)
     if isinstance(root, TimeoutError) or isinstance(error, requests.Timeout):
@@ -330,19 +329,6 @@ def _root(error: BaseException) -> BaseException:
     layers = (error.__cause__, getattr(error, "reason", None), *error.args)
     below = next((layer for layer in layers if isinstance(layer, BaseException)), None)
     return error if below is None else _root(below)
-
-
-def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> DownloadError:
-    tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
-    if failures and all(error.offline for error in failures.values()):
-        return DownloadError(
-            f"cannot download {target.name} without a network connection: {tried}",
-            hint="check the network and HTTPS_PROXY, or give a local file with --from FILE",
-        )
-    return DownloadError(
-        f"cannot download {target.name}: {tried or 'no source is known'}",
-        hint="run the same command later to resume, or give a local file with --from FILE",
-    )
 
 
 # The headers of a response describe a file and its parts (RFC 9110).
