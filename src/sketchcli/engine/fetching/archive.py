@@ -85,8 +85,7 @@ def unpack(
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
     if skipped:
-        message = f"skipped links, devices and encrypted files in {archive.name}: {skipped}"
-        reporter(Note(message))
+        reporter(Note(f"skipped links, devices and encrypted files in {archive.name}: {skipped}"))
     reporter(Transferred(what, size, size))
     return count
 
