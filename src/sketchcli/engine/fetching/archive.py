@@ -26,16 +26,11 @@ from sketchcli import files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DataError
 
-SMALL = 10_000_000  # bytes that any archive may unpack to, however well it is compressed
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on what an archive may unpack to, far above what honest datasets need."""
-
-    files: int = 1_000_000
-    bytes: int = 200 * 10**9
-    ratio: int = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
+# Limits on what an archive may unpack to, far above what honest datasets need.
+MOST_FILES = 1_000_000
+MOST_BYTES = 200 * 10**9
+MOST_GROWTH = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
+SMALL = 10_000_000
 
 
 def unpack(
@@ -43,7 +38,6 @@ def unpack(
     folder: Path,
     *,
     wanted: Callable[[str], bool],
-    limits: Limits = Limits(),
     reporter: Reporter = SILENT,
 ) -> int:
     """Write an archive's wanted files, without times and permissions, and return their number.
@@ -52,16 +46,15 @@ def unpack(
         archive: A zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
         folder: A temporary folder: an error leaves the files that were written before it.
         wanted: Whether to write the file at this path, which is relative, with slashes, in NFC.
-        limits: How much may be written.
         reporter: Receives the progress in bytes, and the number of skipped members.
 
     Raises:
-        DataError: If the archive is damaged, exceeds the limits, has any member whose name leads
+        DataError: If the archive is damaged, exceeds a limit, has any member whose name leads
             out of the folder, or a wanted one that is a link, a device or encrypted.
     """
     with blamed(archive):
         size = archive.stat().st_size
-    most = max(limits.ratio * size, SMALL)
+    most = max(MOST_GROWTH * size, SMALL)
     count = written = skipped = 0
     what, pace = f"unpacking {archive.name}", Pace()
     with contextlib.closing(_members(archive, most)) as found:
@@ -79,9 +72,9 @@ def unpack(
                 if member.flaw:
                     raise Refusal(member.flaw)
                 count += 1
-                if count > limits.files:
-                    raise Refusal(f"exceeds the limit of {limits.files} files")
-                written += _write(archive, member, folder / path, written, min(limits.bytes, most))
+                if count > MOST_FILES:
+                    raise Refusal(f"exceeds the limit of {MOST_FILES} files")
+                written += _write(archive, member, folder / path, written, min(MOST_BYTES, most))
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
     if skipped:

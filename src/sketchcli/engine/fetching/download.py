@@ -120,7 +120,7 @@ def download(
 
 def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:
     """Try the sources in turn until one completes the part, and return its SHA-256."""
-    sources = sorted(dict.fromkeys(urls), key=lambda url: not transfer.part.is_from(url))
+    sources = sorted(dict.fromkeys(urls), key=lambda url: address_key(url) != transfer.part.source)
     failures: dict[str, SourceError] = {}
     for url in sources:
         try:
@@ -192,13 +192,9 @@ class PartialFile:
         self.sidecar.unlink(missing_ok=True)
         self.size, self.source, self.validator = 0, "", ""
 
-    def is_from(self, url: str) -> bool:
-        """Return whether the bytes so far, if any, came from this URL."""
-        return self.source == address_key(url)
-
     def range_from(self, url: str) -> dict[str, str]:
         """Return headers that ask for the rest, if this source's earlier bytes allow that."""
-        if not (self.size and self.validator and self.is_from(url)):
+        if not (self.size and self.validator and self.source == address_key(url)):
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
 
@@ -265,12 +261,15 @@ class _Transfer:
         """Return a response whose body starts where the part ends, or at the beginning."""
         asked = self.part.range_from(url)
         response = self._get(url, asked)
-        if asked and response.status_code in {206, 416} and not self._fits(response):
+        status = response.status_code
+        start, whole = content_range(response.headers)
+        is_rest = status == 206 and start == self.part.size and (whole is None or whole > start)
+        is_same = validator(response.headers) in {"", self.part.validator}
+        if asked and status in {206, 416} and not (is_rest and is_same):
             response.close()
             with files.writing(self.target):
                 self.part.clear()
             return self._answer(url)
-        status = response.status_code
         if status != 200 and not (status == 206 and asked):
             response.close()
             wait = self.retry.get_retry_after(response.raw)
@@ -290,13 +289,6 @@ class _Transfer:
             no_name = isinstance(root, socket.gaierror)
             offline = no_name or getattr(root, "errno", None) in NO_NETWORK
             raise SourceError(_reason(error), again=again, offline=offline) from error
-
-    def _fits(self, response: requests.Response) -> bool:
-        """Return whether a 206 is the rest of the very version that the part is from."""
-        start, whole = content_range(response.headers)
-        fits = start == self.part.size and (whole is None or whole > start)
-        is_same = validator(response.headers) in {"", self.part.validator}
-        return response.status_code == 206 and fits and is_same
 
     def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
         """Yield the body as it was sent, until the part has `total` bytes."""
