@@ -221,8 +221,7 @@ class _Transfer:
         furthest = before
         while True:
             try:
-                self._attempt(url)
-                return self._verified(wanted)
+                return self._attempt(url, wanted)
             except SourceError as error:
                 if self.part.size > furthest:
                     retry, furthest = self.retry, self.part.size
@@ -237,15 +236,7 @@ class _Transfer:
                 self.reporter(Note(f"{shown(url)}: {error}; retrying in {wait:.3g} s"))
                 time.sleep(wait)
 
-    def _verified(self, wanted: str) -> str:
-        with files.writing(self.target):
-            found = files.sha256_of(self.part.path)
-            if wanted and found != wanted:
-                self.part.clear()
-                raise SourceError(f"its SHA-256 is {found}, not {wanted}")
-        return found
-
-    def _attempt(self, url: str) -> None:
+    def _attempt(self, url: str, wanted: str) -> str:
         with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
             if response.status_code == 200:
                 self.part.begin(url, validator(response.headers))
@@ -256,6 +247,11 @@ class _Transfer:
                     self.part.size += len(block)
                     if self.part.size != total and self.pace.is_due():
                         self.reporter(Transferred(self.target.name, self.part.size, total))
+            found = files.sha256_of(self.part.path)
+            if wanted and found != wanted:
+                self.part.clear()
+                raise SourceError(f"its SHA-256 is {found}, not {wanted}")
+        return found
 
     def _answer(self, url: str) -> requests.Response:
         """Return a response whose body starts where the part ends, or at the beginning."""

@@ -192,14 +192,13 @@ def plan(config: FetchConfig) -> FetchPlan:
     """Return what `fetch` would do, without changing anything."""
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
     name, target = checked(config, asset)
-    is_there = runs.is_fetched(target)
     urls = tuple(url for file in asset.downloads for url in file.urls)
     source = shown(config.source) if is_address(config.source) else config.source
     disk = next(folder for folder in target.parents if folder.exists())
     return FetchPlan(
         name=name,
         folder=target,
-        state="ready" if is_there else ("taken" if target.exists() else "absent"),
+        state="ready" if runs.is_fetched(target) else "taken" if target.exists() else "absent",
         sources=(source,) if source else urls,
         download_megabytes=None if source else asset.download_megabytes,
         free_megabytes=round(shutil.disk_usage(disk).free / 1e6, 1),
