@@ -131,8 +131,7 @@ def open_run(folder: Path) -> Run:
 def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
     """Raise an error if a run's settings contain a removed one that had an effect."""
     _, removed = settings.without_removed(values)
-    used = settings.had_effect(removed)
-    if used:
+    if used := settings.had_effect(removed):
         raise CheckpointError(
             f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",
             hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "

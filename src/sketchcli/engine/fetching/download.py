@@ -149,10 +149,9 @@ class _Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.max_redirects = 10
+        self.headers["User-Agent"] = f"sketch2img/{__version__}"
         # With any other encoding, the counted bytes would not be those that are saved.
-        self.headers.update(
-            {"User-Agent": f"sketch2img/{__version__}", "Accept-Encoding": "identity"}
-        )
+        self.headers["Accept-Encoding"] = "identity"
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

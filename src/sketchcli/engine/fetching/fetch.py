@@ -320,9 +320,6 @@ def obtain(
 
     The hash that a user trusts overrides any other. A file that an earlier command left in `folder`
     is used. If the asset has a manifest, its archive may differ from one download to the next.
-
-    Raises:
-        DownloadError: If no URL gave the file, or its hash is another one.
     """
     is_unpublished = file.sha256 is None and not asset.manifest
     expected = config.sha256 or file.sha256
