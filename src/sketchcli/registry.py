@@ -68,24 +68,12 @@ def extractor(name: str) -> Entry:
 
 
 def _modules(group: str) -> dict[str, str]:
-    """Map each name of a group to its module."""
-    return {name: path.stem for path in _files(group) for name in _names_in(path)}
-
-
-def _names_in(path: Path) -> tuple[str, ...]:
-    listed = _NAMES.search(_text(path))
-    if listed is None:
-        return (path.stem.replace("_", "-"),)
-    several: tuple[str, ...] = ast.literal_eval(listed[1])
-    return several
-
-
-def _files(group: str) -> list[Path]:
-    """Return the files of a group's public modules and the folders of its packages."""
+    """Map each name of a group to its module: a file, or the folder of a package."""
     folder = Path(next(iter(importlib.import_module(group).__path__)))
-    found = [*folder.glob("*.py"), *(path.parent for path in folder.glob("*/__init__.py"))]
-    return sorted(path for path in found if not path.name.startswith("_"))
-
-
-def _text(path: Path) -> str:
-    return "" if path.is_dir() else path.read_text(encoding="utf-8")
+    modules: dict[str, str] = {}
+    for path in (*folder.glob("[!_]*.py"), *folder.glob("[!_]*/__init__.py")):
+        stem = path.parent.name if path.name == "__init__.py" else path.stem
+        listed = None if path.name == "__init__.py" else _NAMES.search(path.read_text("utf-8"))
+        names = ast.literal_eval(listed[1]) if listed else [stem.replace("_", "-")]
+        modules |= dict.fromkeys(names, stem)
+    return modules

@@ -49,7 +49,6 @@ def pix2pix_set(
 
 
 ENTRIES = {
-    # Street scenes are on the left, their label maps on the right.
     "cityscapes": pix2pix_set(
         "cityscapes",
         "Street scenes, label maps",
@@ -62,7 +61,6 @@ ENTRIES = {
             "CVPR 2016."
         ),
     ),
-    # Edges of handbags are on the left, their photos on the right.
     "edges2handbags": pix2pix_set(
         "edges2handbags",
         "Handbags, their edges",
@@ -75,7 +73,6 @@ ENTRIES = {
             "Manipulation on the Natural Image Manifold, ECCV 2016."
         ),
     ),
-    # Edges of shoes are on the left, their photos on the right.
     "edges2shoes": pix2pix_set(
         "edges2shoes",
         "Shoes, their edges",
@@ -87,7 +84,6 @@ ENTRIES = {
             "A. Yu and K. Grauman, Fine-Grained Visual Comparisons with Local Learning, CVPR 2014."
         ),
     ),
-    # Photos of house fronts (CMP facades) are on the left, their label maps on the right.
     "facades": pix2pix_set(
         "facades",
         "House fronts, label maps (CMP)",
@@ -100,7 +96,6 @@ ENTRIES = {
             "Regular Structure, GCPR 2013."
         ),
     ),
-    # Aerial photos of New York are on the left, their maps on the right.
     "maps": pix2pix_set(
         "maps",
         "Aerial photos, maps",

@@ -2,16 +2,13 @@
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sketchcli import registry
 from sketchcli.cli import completing, options
 from sketchcli.errors import InterruptedRunError, UsageError
-
-if TYPE_CHECKING:
-    from sketchcli.engine.results import FetchPlan
 
 
 def fetch_data(
@@ -88,18 +85,19 @@ def fetch_data(
     if dry_run:
         emit("fetch-data", plan, as_json=as_json)
         return
-    if plan.needs_consent and not accept_licence and (overwrite or plan.state == "absent"):
-        config = replace(config, is_accepted=ask_for_consent(plan))
+    is_new = overwrite or plan.state == "absent"
+    if plan.notice and is_new and not plan.steps and not accept_licence:
+        config = replace(config, is_accepted=ask_for_consent(plan.notice))
     with reporting() as report:
         result = fetch.fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)
 
 
-def ask_for_consent(plan: "FetchPlan") -> bool:
-    """Return whether the person at the terminal accepts the notice; without a terminal, False."""
+def ask_for_consent(notice: str) -> bool:
+    """Return whether the person at the terminal accepts a notice; without a terminal, False."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    typer.echo(plan.notice, err=True)
+    typer.echo(notice, err=True)
     try:
         return typer.confirm("Accept this notice and fetch?", err=True)
     except typer.Abort:  # on Ctrl-C, Typer would exit with another code

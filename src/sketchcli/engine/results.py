@@ -40,11 +40,6 @@ class FetchPlan:
     steps: tuple[str, ...]  # steps that the user must do by hand
     next: str
 
-    @property
-    def needs_consent(self) -> bool:
-        """Whether the user must accept the notice before the download."""
-        return self.notice != "" and not self.steps
-
 
 @dataclass(frozen=True)
 class FetchResult:

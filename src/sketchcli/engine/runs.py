@@ -80,26 +80,22 @@ def find_weights(model: Path | None) -> Path:
     `model` is a file, a run's folder or name, or `bundled`. The default is the newest finished run
     or, if there is none, the bundled model.
     """
-    found = _named_weights(model)
+    finished = finished_runs()
+    if model is None and finished:
+        found = finished[-1].weights
+    elif model is None or str(model) == weights.NAME:
+        found = weights.bundled()
+    else:
+        ways = (paths.in_room(paths.runs_home(), model), model)
+        folder = next(filter(Path.is_dir, ways), None)
+        if folder is None and not model.exists():
+            names = sorted(run.folder.name for run in finished)
+            hint = errors.did_you_mean(str(model), [*names, weights.NAME], label="models")
+            raise CheckpointError(f"model '{model}' was not found", hint=hint)
+        found = Run(folder).weights if folder else model
     if not found.is_file():
         raise CheckpointError(f"{found} does not exist", hint="choose another model with --model")
     return found
-
-
-def _named_weights(model: Path | None) -> Path:
-    if model is None:
-        finished = finished_runs()
-        return finished[-1].weights if finished else weights.bundled()
-    if str(model) == weights.NAME:
-        return weights.bundled()
-    for folder in (paths.in_room(paths.runs_home(), model), model):
-        if folder.is_dir():
-            return Run(folder).weights
-    if not model.exists():
-        names = sorted(run.folder.name for run in finished_runs())
-        hint = errors.did_you_mean(str(model), [*names, weights.NAME], label="models")
-        raise CheckpointError(f"model '{model}' was not found", hint=hint)
-    return model
 
 
 def finished_runs() -> list[Run]:
@@ -135,8 +131,7 @@ def open_run(folder: Path) -> Run:
 def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
     """Raise an error if a run's settings contain a removed one that had an effect."""
     _, removed = settings.without_removed(values)
-    used = settings.had_effect(removed)
-    if used:
+    if used := settings.had_effect(removed):
         raise CheckpointError(
             f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",
             hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
@@ -186,8 +181,7 @@ def read(folder: Path) -> Provenance:
         return plain
     is_ours = (
         isinstance(about, dict)
-        and about.keys() >= _ALWAYS
-        and about.keys() <= _KNOWN
+        and _ALWAYS <= about.keys() <= _KNOWN
         and all(isinstance(value, str) for value in about.values())
     )
     return Provenance(**about) if is_ours else plain
@@ -200,8 +194,9 @@ def list_models(*, only_finished: bool = False) -> ModelsResult:
     """List every run with weights, the newest first, then the bundled model."""
     finished = [run.folder for run in finished_runs()]
     default = finished[-1] if finished else weights.FILE.parent
-    runs = sorted(paths.runs_home().glob("*/weights.safetensors"), key=_date, reverse=True)
-    named = [(path.parent.name, path, path.parent in finished) for path in runs]
+    runs = paths.runs_home().glob("*/weights.safetensors")
+    newest_first = sorted(runs, key=lambda path: path.stat().st_mtime, reverse=True)
+    named = [(path.parent.name, path, path.parent in finished) for path in newest_first]
     if weights.is_here():
         named.append((weights.NAME, weights.FILE, True))
     found = [
@@ -232,7 +227,3 @@ def _listing(name: str, path: Path, *, is_finished: bool, is_default: bool) -> M
         )
     except (SketchError, LookupError, TypeError, ValueError, AttributeError):
         return ModelListing(name, path, is_finished, "damaged", (0, 0), "?", 0, {}, "?", is_default)
-
-
-def _date(path: Path) -> float:
-    return path.stat().st_mtime

@@ -6,7 +6,9 @@ from sketchcli import files
 from sketchcli.errors import CheckpointError
 
 NAME = "bundled"
-FILE = Path(__file__).parent / "bundled.safetensors"
+_HERE = Path(__file__).parent
+FILE = _HERE / "bundled.safetensors"
+RECORDED = _HERE / "bundled.sha256"  # written with the weights, by scripts/bundle_weights.py
 
 
 def is_here() -> bool:
@@ -24,26 +26,14 @@ def bundled() -> Path:
     return FILE
 
 
-# The model card describes the bundled model, and a recorded hash shows whether its file is intact.
-
-_HERE = Path(__file__).parent
-CARD = _HERE / "card.md"
-RECORDED = _HERE / "bundled.sha256"  # written with the weights, by scripts/bundle_weights.py
-
-
 def text() -> str:
     """Return the model card, in Markdown."""
-    return CARD.read_text(encoding="utf-8")
-
-
-def recorded_hash() -> str:
-    """Return the SHA-256 that the weights were shipped with, in hexadecimal digits."""
-    return RECORDED.read_text(encoding="ascii").split()[0]
+    return (_HERE / "card.md").read_text(encoding="utf-8")
 
 
 def check(weights: Path) -> None:
     """Check the weights against the hash that was recorded when they were made."""
-    if files.sha256_of(weights) != recorded_hash():
+    if files.sha256_of(weights) != RECORDED.read_text(encoding="ascii").split()[0]:
         raise CheckpointError(
             f"{weights} differs from the bundled model that was shipped",
             hint="reinstall sketch2img",

@@ -17,7 +17,7 @@ from engine.fetching.packing import tarred, zipped
 
 from sketchcli.engine.events import Note, Transferred
 from sketchcli.engine.fetching import archive as archive_module
-from sketchcli.engine.fetching.archive import Limits, is_archive, unpack
+from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.errors import DataError
 
 TREE = {"set/photos/a.jpg": b"photo" * 1000, "set/sketches/a.png": b"", "read me.txt": b"hello"}
@@ -448,11 +448,23 @@ def test_a_huge_tar_note_is_not_read_into_memory(archive, folder):
 # Limits
 
 
+@pytest.fixture
+def limits(monkeypatch):
+    """Sets limits of the module."""
+
+    def set_all(**values):
+        for name, value in values.items():
+            monkeypatch.setattr(archive_module, name, value)
+
+    return set_all
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bomb_is_stopped_while_it_unpacks(archive, folder, kind):
+def test_a_bomb_is_stopped_while_it_unpacks(archive, folder, kind, limits):
     path = archive(packed(kind, [("zeros.bin", bytes(12_000_000))]))
-    limits = Limits(ratio=1_000_000, bytes=1_000_000) if kind == "tar" else Limits()
-    assert_refused(path, folder, "limit of 1000000 bytes|10000000 bytes", limits=limits)
+    if kind == "tar":
+        limits(MOST_GROWTH=1_000_000, MOST_BYTES=1_000_000)
+    assert_refused(path, folder, "limit of 1000000 bytes|10000000 bytes")
     written = sum(map(len, tree(folder).values()))
     assert written <= (1_000_000 if kind == "tar" else 10_000_000)
 
@@ -481,19 +493,22 @@ def test_files_of_a_zip_that_share_their_bytes_are_counted_each(archive, folder)
 
 
 @pytest.mark.parametrize("kind", ["zip", "gz"])
-def test_files_and_bytes_are_counted_up_to_the_limit(archive, folder, kind):
+def test_files_and_bytes_are_counted_up_to_the_limit(archive, folder, kind, limits):
     path = archive(packed(kind, [(f"{index}.bin", b"x" * 100) for index in range(5)]))
-    assert unpack_all(path, folder / "a", limits=Limits(files=5, bytes=500)) == 5
+    limits(MOST_FILES=5, MOST_BYTES=500)
+    assert unpack_all(path, folder / "a") == 5
+    limits(MOST_FILES=4)
     with pytest.raises(DataError, match=r"'4\.bin' exceeds the limit of 4 files"):
-        unpack_all(path, folder / "b", limits=Limits(files=4))
+        unpack_all(path, folder / "b")
+    limits(MOST_FILES=5, MOST_BYTES=499)
     with pytest.raises(DataError, match=r"'4\.bin' exceeds the limit of 499 bytes"):
-        unpack_all(path, folder / "c", limits=Limits(bytes=499))
+        unpack_all(path, folder / "c")
 
 
-def test_what_is_not_wanted_is_not_counted(archive, folder):
+def test_what_is_not_wanted_is_not_counted(archive, folder, limits):
     path = archive(zipped([(f"{index}.bin", b"x" * 100) for index in range(5)]))
-    limits = Limits(files=1, bytes=100)
-    assert unpack(path, folder, wanted=lambda name: name == "3.bin", limits=limits) == 1
+    limits(MOST_FILES=1, MOST_BYTES=100)
+    assert unpack(path, folder, wanted=lambda name: name == "3.bin") == 1
 
 
 def test_an_archive_in_an_archive_is_just_a_file(archive, folder):

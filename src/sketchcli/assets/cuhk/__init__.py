@@ -9,6 +9,7 @@ from sketchcli.assets import Asset, Edition, Kind, RemoteFile
 
 _MIRROR = "Malikanhar/Face-Sketch-to-Image-Generation-using-GAN"
 _COMMIT = "2fa006aa49227fae1a09b41865a2c7670deb6d7f"
+_ARCHIVE = RemoteFile("cuhk.zip", (f"https://codeload.github.com/{_MIRROR}/zip/{_COMMIT}",))
 
 ASSET = Asset(
     title="CUHK student faces, sketches (CUFS)",
@@ -24,15 +25,6 @@ ASSET = Asset(
         "and so is every model trained on them."
     ),
     pairs=188,
-    editions=(
-        Edition(
-            (
-                RemoteFile(
-                    "cuhk.zip",
-                    (f"https://codeload.github.com/{_MIRROR}/zip/{_COMMIT}",),
-                ),
-            )
-        ),
-    ),
+    editions=(Edition((_ARCHIVE,)),),
     manifest="cuhk/manifest.sha256",
 )

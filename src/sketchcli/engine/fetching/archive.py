@@ -26,16 +26,11 @@ from sketchcli import files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DataError
 
-SMALL = 10_000_000  # bytes that any archive may unpack to, however well it is compressed
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on what an archive may unpack to, far above what honest datasets need."""
-
-    files: int = 1_000_000
-    bytes: int = 200 * 10**9
-    ratio: int = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
+# Limits on what an archive may unpack to, far above what honest datasets need.
+MOST_FILES = 1_000_000
+MOST_BYTES = 200 * 10**9
+MOST_GROWTH = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
+SMALL = 10_000_000
 
 
 def unpack(
@@ -43,7 +38,6 @@ def unpack(
     folder: Path,
     *,
     wanted: Callable[[str], bool],
-    limits: Limits = Limits(),
     reporter: Reporter = SILENT,
 ) -> int:
     """Write an archive's wanted files, without times and permissions, and return their number.
@@ -52,17 +46,16 @@ def unpack(
         archive: A zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
         folder: A temporary folder: an error leaves the files that were written before it.
         wanted: Whether to write the file at this path, which is relative, with slashes, in NFC.
-        limits: How much may be written.
         reporter: Receives the progress in bytes, and the number of skipped members.
 
     Raises:
-        DataError: If the archive is damaged, exceeds the limits, has any member whose name leads
+        DataError: If the archive is damaged, exceeds a limit, has any member whose name leads
             out of the folder, or a wanted one that is a link, a device or encrypted.
     """
     with blamed(archive):
         size = archive.stat().st_size
-    most = max(limits.ratio * size, SMALL)
-    budget, skipped = _Budget(limits.files, min(limits.bytes, most)), 0
+    most = max(MOST_GROWTH * size, SMALL)
+    count = written = skipped = 0
     what, pace = f"unpacking {archive.name}", Pace()
     with contextlib.closing(_members(archive, most)) as found:
         for member in found:
@@ -78,34 +71,16 @@ def unpack(
             with blamed(archive, member):
                 if member.flaw:
                     raise Refusal(member.flaw)
-                budget.spend(files=1, size=0)
-                _write(archive, member, folder / path, budget)
+                count += 1
+                if count > MOST_FILES:
+                    raise Refusal(f"exceeds the limit of {MOST_FILES} files")
+                written += _write(archive, member, folder / path, written, min(MOST_BYTES, most))
             if member.position < size and pace.is_due():
                 reporter(Transferred(what, member.position, size))
     if skipped:
-        message = f"skipped links, devices and encrypted files in {archive.name}: {skipped}"
-        reporter(Note(message))
+        reporter(Note(f"skipped links, devices and encrypted files in {archive.name}: {skipped}"))
     reporter(Transferred(what, size, size))
-    return budget.files
-
-
-@dataclass
-class _Budget:
-    """The files and bytes written so far, and their limits."""
-
-    most_files: int
-    most_bytes: int
-    files: int = 0
-    bytes: int = 0
-
-    def spend(self, *, files: int, size: int) -> None:
-        """Count what is about to be written, and refuse it if it exceeds the limits."""
-        self.files += files
-        self.bytes += size
-        if self.files > self.most_files:
-            raise Refusal(f"exceeds the limit of {self.most_files} files")
-        if self.bytes > self.most_bytes:
-            raise Refusal(f"exceeds the limit of {self.most_bytes} bytes")
+    return count
 
 
 @dataclass(frozen=True)
@@ -120,20 +95,22 @@ class Member:
     flaw: str = ""  # why it cannot be unpacked, as a verb phrase
 
 
-def _write(archive: Path, member: Member, path: Path, budget: _Budget) -> None:
-    with files.writing(path), _new_file(path) as file:
-        for block in _blocks(archive, member):
-            budget.spend(files=0, size=len(block))
-            file.write(block)
-
-
-def _new_file(path: Path) -> IO[bytes]:
-    """Create a file, refusing an existing path: only the disk knows which names are the same."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
-    except (FileExistsError, NotADirectoryError):
-        raise Refusal("has the same path on this disk as another file") from None
+def _write(archive: Path, member: Member, path: Path, before: int, most: int) -> int:
+    """Write a member and return its size; of `most` bytes for all, `before` are spent."""
+    size = 0
+    with files.writing(path):
+        try:  # only the disk knows which names are the same
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        except (FileExistsError, NotADirectoryError):
+            raise Refusal("has the same path on this disk as another file") from None
+        with file:
+            for block in _blocks(archive, member):
+                size += len(block)
+                if before + size > most:
+                    raise Refusal(f"exceeds the limit of {most} bytes")
+                file.write(block)
+    return size
 
 
 def _blocks(archive: Path, member: Member) -> Iterator[bytes]:
@@ -194,26 +171,16 @@ def _is_zip(file: IO[bytes]) -> bool:
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            is_folder = info.orig_filename.endswith("/")
-            opened = partial(_open_zipped, archive, info)
-            name, place = _zip_name(info), info.header_offset
-            yield Member(name, place, opened, is_folder, info.file_size, _zip_flaw(info))
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return the intended name: many programs write UTF-8 without declaring it."""
-    if info.flag_bits & 0x800:
-        return info.orig_filename
-    with contextlib.suppress(UnicodeError):
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    return info.orig_filename
-
-
-def _zip_flaw(info: zipfile.ZipInfo) -> str:
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        return "is a symbolic link" if kind == stat.S_IFLNK else "is a device"
-    return "is encrypted" if info.flag_bits & 0x41 else ""
+            name = info.orig_filename
+            if not info.flag_bits & 0x800:  # many programs write UTF-8 without declaring it
+                with contextlib.suppress(UnicodeError):
+                    name = name.encode("cp437").decode("utf-8")
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            flaw = "is encrypted" if info.flag_bits & 0x41 else ""
+            if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                flaw = "is a symbolic link" if kind == stat.S_IFLNK else "is a device"
+            opened, is_folder = partial(_open_zipped, archive, info), name.endswith("/")
+            yield Member(name, info.header_offset, opened, is_folder, info.file_size, flaw)
 
 
 def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
@@ -352,24 +319,21 @@ def relative_path(name: str) -> str:
     'photos/a.jpg'
     """
     name = unicodedata.normalize("NFC", name)
-    if "\0" in name:
-        raise Refusal("has a NUL in its name")
-    if "\\" in name:
-        raise Refusal("has a backslash in its name")
-    if name.startswith("/"):
-        raise Refusal("has an absolute path")
     parts = [part for part in name.split("/") if part not in {"", "."}]
-    if any(not part.strip(". ") for part in parts):  # Windows reads '.. ' as '..'
-        raise Refusal("has a path that leads upwards")
     path = "/".join(parts)
-    if re.match("[A-Za-z]:", path):
-        raise Refusal("has a drive letter in its name")
-    if IS_WINDOWS and ":" in path:  # Windows would write to an alternate data stream
-        raise Refusal("has a colon in its name")
-    if max(map(_encoded_size, [*parts, ""])) > LONGEST_PART or _encoded_size(path) > LONGEST_PATH:
-        raise Refusal("has too long a name")
+    encoded = path.encode("utf-8", "surrogatepass")
+    longest = max(map(len, encoded.split(b"/")))
+    flaws = {
+        "has a NUL in its name": "\0" in name,
+        "has a backslash in its name": "\\" in name,
+        "has an absolute path": name.startswith("/"),
+        # Windows reads '.. ' as '..', and would write to an alternate data stream after a colon.
+        "has a path that leads upwards": any(not part.strip(". ") for part in parts),
+        "has a drive letter in its name": re.match("[A-Za-z]:", path),
+        "has a colon in its name": IS_WINDOWS and ":" in path,
+        "has too long a name": longest > LONGEST_PART or len(encoded) > LONGEST_PATH,
+    }
+    for flaw, is_there in flaws.items():
+        if is_there:
+            raise Refusal(flaw)
     return path
-
-
-def _encoded_size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))

@@ -22,9 +22,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     """Put a dataset's files into an empty folder, with the names and folders that it wants.
 
     `source` is an archive, or a folder of images and, except for the user's own datasets, archives.
-
-    Raises:
-        DataError: If the source has no images, or not those of the dataset.
+    One without images, or with others than those of the dataset, is an error.
     """
     asset: Asset = room.ASSET
 

@@ -1,12 +1,12 @@
 """Conversion of published networks, which are pickles, to safetensors with our own names."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sketchcli import checkpoint, files
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
@@ -17,8 +17,7 @@ from sketchcli.metrics._inception_network import InceptionNetwork
 EPSILON = 1e-3  # epsilon of Inception's batch normalisation layers
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """The published tensors that one of ours is made from."""
 
     names: tuple[str, ...]
@@ -28,8 +27,7 @@ class Origin:
 Layout = dict[str, Origin]  # origins by the name of our tensor
 
 
-@dataclass(frozen=True)
-class PublishedNetwork:
+class PublishedNetwork(NamedTuple):
     """One of our networks, on the `meta` device, and the layouts that it is published in."""
 
     graph: nn.Module
@@ -48,43 +46,27 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     for source in sources:
         arrays |= read_arrays(source, wanted)
     where = " and ".join(str(source) for source in sources)
-    layout = _layout_of(arrays, network.layouts, name, where)
+
+    def missing(layout: Layout) -> list[str]:
+        return [n for origin in layout.values() for n in origin.names if n not in arrays]
+
+    layout = min(network.layouts, key=lambda layout: len(missing(layout)))
+    if absent := missing(layout):
+        raise DataError(
+            f"{where}: this is not the network {name}: tensor {absent[0]} is missing", hint=HINT
+        )
     made = {n: origin.make(*(arrays[o] for o in origin.names)) for n, origin in layout.items()}
-    _check(made, network, where)
+    for ours, tensor in network.graph.state_dict().items():
+        shape, wanted_shape = made[ours].shape, tuple(tensor.shape)
+        if shape != wanted_shape:
+            raise DataError(f"{where}: {ours} has the shape {shape}, not {wanted_shape}", hint=HINT)
+        if not np.isfinite(made[ours]).all():
+            raise DataError(f"{where}: {ours} has NaN or infinite values", hint=HINT)
     about = {
         "network": name,
         "sources": [{"file": source.name, "sha256": files.sha256_of(source)} for source in sources],
     }
     checkpoint.save(target, {n: torch.from_numpy(array) for n, array in made.items()}, about)
-
-
-def _layout_of(
-    arrays: dict[str, Float32], layouts: Sequence[Layout], name: str, where: str
-) -> Layout:
-    """Return the layout whose tensors are all present."""
-    missing = []
-    for layout in layouts:
-        needed = [n for origin in layout.values() for n in origin.names]
-        missing.append([n for n in needed if n not in arrays])
-        if not missing[-1]:
-            return layout
-    nearest = min(missing, key=len)
-    raise DataError(
-        f"{where}: this is not the network {name}: tensor {nearest[0]} is missing", hint=HINT
-    )
-
-
-def _check(made: dict[str, Float32], network: PublishedNetwork, where: str) -> None:
-    """Refuse tensors that our network cannot take, or that no training produces."""
-    expected: dict[str, Tensor] = network.graph.state_dict()
-    for name, tensor in expected.items():
-        if made[name].shape != tuple(tensor.shape):
-            raise DataError(
-                f"{where}: {name} has the shape {made[name].shape}, not {tuple(tensor.shape)}",
-                hint=HINT,
-            )
-        if not np.isfinite(made[name]).all():
-            raise DataError(f"{where}: {name} has NaN or infinite values", hint=HINT)
 
 
 def _convolutions(graph: nn.Module) -> list[str]:
@@ -106,22 +88,12 @@ def _lpips(graph: nn.Module, places: Sequence[int], backbone: str) -> PublishedN
     for index, (ours, place) in enumerate(zip(_convolutions(graph), places, strict=True)):
         for part in ("weight", "bias"):
             official[f"{ours}.{part}"] = Origin((f"features.{place}.{part}",))
-        jax[f"{ours}.weight"] = Origin((f"{backbone}.Conv_{index}.kernel",), _from_hwio)
+        jax[f"{ours}.weight"] = Origin(
+            (f"{backbone}.Conv_{index}.kernel",),
+            lambda kernel: np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)),
+        )
         jax[f"{ours}.bias"] = Origin((f"{backbone}.Conv_{index}.bias",))
     return PublishedNetwork(graph, (official, jax))
-
-
-def _from_hwio(kernel: Float32) -> Float32:
-    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-
-
-def _lpips_alex() -> PublishedNetwork:
-    return _lpips(lpips.build_alex(), (0, 3, 6, 8, 10), "AlexNet_0")
-
-
-def _lpips_vgg() -> PublishedNetwork:
-    places = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-    return _lpips(lpips.build_vgg(), places, "VGG16_0")
 
 
 # Inception is published by pytorch-fid with torchvision's names, and in the package
@@ -158,11 +130,9 @@ _SCRIPTED_BRANCHES = {
 def _fid_inception() -> PublishedNetwork:
     with torch.device("meta"):
         graph = InceptionNetwork()
-    official = _folding(
-        graph,
-        _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES),
-        ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias"),
-    )
+    theirs = _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES)
+    parts = ("conv.weight", "bn.running_var", "bn.weight", "bn.running_mean", "bn.bias")
+    official = _folding(graph, theirs, parts)
     theirs = _blocks(_SCRIPTED_STEM, _SCRIPTED_BLOCKS, _SCRIPTED_BRANCHES)
     layers = (f"net.layers.{name}" for name in theirs)
     script = _folding(graph, layers, ("weight", "var", None, "mean", "beta"))
@@ -209,8 +179,10 @@ def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 
 
 # The networks that are published as pickles, by their names in `fetch-data`.
 PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
-    "lpips-alex": _lpips_alex,
-    "lpips-vgg": _lpips_vgg,
+    "lpips-alex": lambda: _lpips(lpips.build_alex(), (0, 3, 6, 8, 10), "AlexNet_0"),
+    "lpips-vgg": lambda: _lpips(
+        lpips.build_vgg(), (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), "VGG16_0"
+    ),
     "fid-inception": _fid_inception,
 }
 CONVERTED = frozenset(PUBLISHED)  # all other networks are used as they are

@@ -111,13 +111,16 @@ def download(
             found = _complete(transfer, urls, wanted)
     reporter(Transferred(target.name, part.size, part.size))
     with files.writing(target):
-        part.move_to(target)
+        with part.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.path.replace(target)
+        part.sidecar.unlink(missing_ok=True)
     return Obtained(target, shown(part.source), found, part.source)
 
 
 def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:
     """Try the sources in turn until one completes the part, and return its SHA-256."""
-    sources = sorted(dict.fromkeys(urls), key=lambda url: not transfer.part.is_from(url))
+    sources = sorted(dict.fromkeys(urls), key=lambda url: address_key(url) != transfer.part.source)
     failures: dict[str, SourceError] = {}
     for url in sources:
         try:
@@ -127,7 +130,17 @@ def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:
             if url != sources[-1]:
                 message = f"{shown(url)}: {error}; trying the next source"
                 transfer.reporter(Note(message, is_warning=True))
-    raise _nothing_worked(transfer.target, failures)
+    name = transfer.target.name
+    tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
+    if failures and all(error.offline for error in failures.values()):
+        raise DownloadError(
+            f"cannot download {name} without a network connection: {tried}",
+            hint="check the network and HTTPS_PROXY, or give a local file with --from FILE",
+        )
+    raise DownloadError(
+        f"cannot download {name}: {tried or 'no source is known'}",
+        hint="run the same command later to resume, or give a local file with --from FILE",
+    )
 
 
 class _Session(requests.Session):
@@ -136,10 +149,9 @@ class _Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.max_redirects = 10
+        self.headers["User-Agent"] = f"sketch2img/{__version__}"
         # With any other encoding, the counted bytes would not be those that are saved.
-        self.headers.update(
-            {"User-Agent": f"sketch2img/{__version__}", "Accept-Encoding": "identity"}
-        )
+        self.headers["Accept-Encoding"] = "identity"
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -160,7 +172,10 @@ class PartialFile:
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.part")
         self.sidecar = target.with_name(f".{target.name}.part.json")
-        self.source, self.validator = self._read_sidecar()
+        self.source = self.validator = ""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            about = json.loads(self.sidecar.read_text(encoding="utf-8"))
+            self.source, self.validator = str(about["source"]), str(about["validator"])
         is_resumable = self.validator and self.path.is_file()
         self.size = self.path.stat().st_size if is_resumable else 0
 
@@ -176,29 +191,11 @@ class PartialFile:
         self.sidecar.unlink(missing_ok=True)
         self.size, self.source, self.validator = 0, "", ""
 
-    def move_to(self, target: Path) -> None:
-        """Sync the complete file to the disk and give it its name."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.path.replace(target)
-        self.sidecar.unlink(missing_ok=True)
-
-    def is_from(self, url: str) -> bool:
-        """Return whether the bytes so far, if any, came from this URL."""
-        return self.source == address_key(url)
-
     def range_from(self, url: str) -> dict[str, str]:
         """Return headers that ask for the rest, if this source's earlier bytes allow that."""
-        if not (self.size and self.validator and self.is_from(url)):
+        if not (self.size and self.validator and self.source == address_key(url)):
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
-
-    def _read_sidecar(self) -> tuple[str, str]:
-        try:
-            about = json.loads(self.sidecar.read_text(encoding="utf-8"))
-            return str(about["source"]), str(about["validator"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return "", ""
 
 
 @dataclass
@@ -223,8 +220,7 @@ class _Transfer:
         furthest = before
         while True:
             try:
-                self._attempt(url)
-                return self._verified(wanted)
+                return self._attempt(url, wanted)
             except SourceError as error:
                 if self.part.size > furthest:
                     retry, furthest = self.retry, self.part.size
@@ -239,15 +235,7 @@ class _Transfer:
                 self.reporter(Note(f"{shown(url)}: {error}; retrying in {wait:.3g} s"))
                 time.sleep(wait)
 
-    def _verified(self, wanted: str) -> str:
-        with files.writing(self.target):
-            found = files.sha256_of(self.part.path)
-            if wanted and found != wanted:
-                self.part.clear()
-                raise SourceError(f"its SHA-256 is {found}, not {wanted}")
-        return found
-
-    def _attempt(self, url: str) -> None:
+    def _attempt(self, url: str, wanted: str) -> str:
         with contextlib.closing(self._answer(url)) as response, files.writing(self.target):
             if response.status_code == 200:
                 self.part.begin(url, validator(response.headers))
@@ -258,17 +246,25 @@ class _Transfer:
                     self.part.size += len(block)
                     if self.part.size != total and self.pace.is_due():
                         self.reporter(Transferred(self.target.name, self.part.size, total))
+            found = files.sha256_of(self.part.path)
+            if wanted and found != wanted:
+                self.part.clear()
+                raise SourceError(f"its SHA-256 is {found}, not {wanted}")
+        return found
 
     def _answer(self, url: str) -> requests.Response:
         """Return a response whose body starts where the part ends, or at the beginning."""
         asked = self.part.range_from(url)
         response = self._get(url, asked)
-        if asked and response.status_code in {206, 416} and not self._fits(response):
+        status = response.status_code
+        start, whole = content_range(response.headers)
+        is_rest = status == 206 and start == self.part.size and (whole is None or whole > start)
+        is_same = validator(response.headers) in {"", self.part.validator}
+        if asked and status in {206, 416} and not (is_rest and is_same):
             response.close()
             with files.writing(self.target):
                 self.part.clear()
             return self._answer(url)
-        status = response.status_code
         if status != 200 and not (status == 206 and asked):
             response.close()
             wait = self.retry.get_retry_after(response.raw)
@@ -282,14 +278,12 @@ class _Transfer:
         try:
             return self.session.get(url, headers=asked, stream=True, timeout=self.timeout)
         except requests.RequestException as error:
-            raise _no_answer(error) from error
-
-    def _fits(self, response: requests.Response) -> bool:
-        """Return whether a 206 is the rest of the very version that the part is from."""
-        start, whole = content_range(response.headers)
-        fits = start == self.part.size and (whole is None or whole > start)
-        is_same = validator(response.headers) in {"", self.part.validator}
-        return response.status_code == 206 and fits and is_same
+            root = _root(error)
+            may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
+            again = may_pass and not isinstance(root, ssl.SSLCertVerificationError)
+            no_name = isinstance(root, socket.gaierror)
+            offline = no_name or getattr(root, "errno", None) in NO_NETWORK
+            raise SourceError(_reason(error), again=again, offline=offline) from error
 
     def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
         """Yield the body as it was sent, until the part has `total` bytes."""
@@ -308,14 +302,6 @@ class _Transfer:
             raise SourceError(f"{reason} {so_far}", again=True) from error
 
 
-def _no_answer(error: requests.RequestException) -> SourceError:
-    root = _root(error)
-    may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
-    is_distrusted = isinstance(root, ssl.SSLCertVerificationError)
-    offline = isinstance(root, socket.gaierror) or getattr(root, "errno", None) in NO_NETWORK
-    return SourceError(_reason(error), again=may_pass and not is_distrusted, offline=offline)
-
-
 def _reason(error: BaseException) -> str:
     root = _root(error)
     if isinstance(root, TimeoutError) or isinstance(error, requests.Timeout):
@@ -330,19 +316,6 @@ def _root(error: BaseException) -> BaseException:
     layers = (error.__cause__, getattr(error, "reason", None), *error.args)
     below = next((layer for layer in layers if isinstance(layer, BaseException)), None)
     return error if below is None else _root(below)
-
-
-def _nothing_worked(target: Path, failures: Mapping[str, SourceError]) -> DownloadError:
-    tried = "; ".join(f"{shown(url)}: {error}" for url, error in failures.items())
-    if failures and all(error.offline for error in failures.values()):
-        return DownloadError(
-            f"cannot download {target.name} without a network connection: {tried}",
-            hint="check the network and HTTPS_PROXY, or give a local file with --from FILE",
-        )
-    return DownloadError(
-        f"cannot download {target.name}: {tried or 'no source is known'}",
-        hint="run the same command later to resume, or give a local file with --from FILE",
-    )
 
 
 # The headers of a response describe a file and its parts (RFC 9110).

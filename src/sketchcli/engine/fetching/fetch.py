@@ -1,5 +1,6 @@
 """`fetch-data` draws, copies or downloads a dataset or network, whole or not at all."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -52,7 +53,13 @@ def fetch(
         raise DataError(f"{target} already exists", hint=hint)
     files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
     if asset.kind is Kind.MANUAL and not config.source:
-        raise _by_hand(config.asset, asset, reporter)
+        for number, step in enumerate(asset.steps, start=1):
+            reporter(Note(f"{number}. {step}"))
+        command = f"sketch2img fetch-data {config.asset} --from FILE_OR_FOLDER"
+        raise UsageError(
+            f"'{config.asset}' cannot be downloaded automatically; follow the steps above",
+            hint=f"after the steps, run: {command}",
+        )
     if asset.notice and not config.is_accepted:
         raise UsageError(asset.notice, hint="if you accept this notice, add --accept-licence")
     downloads = paths.downloads_home() / name
@@ -79,15 +86,6 @@ def fetch(
         origin=source.origin,
         sha256=source.sha256,
         next=asset.next_command(name),
-    )
-
-
-def _by_hand(name: str, asset: Asset, reporter: Reporter) -> UsageError:
-    for number, step in enumerate(asset.steps, start=1):
-        reporter(Note(f"{number}. {step}"))
-    return UsageError(
-        f"'{name}' cannot be downloaded automatically; follow the steps above",
-        hint=f"after the steps, run: sketch2img fetch-data {name} --from FILE_OR_FOLDER",
     )
 
 
@@ -194,14 +192,13 @@ def plan(config: FetchConfig) -> FetchPlan:
     """Return what `fetch` would do, without changing anything."""
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
     name, target = checked(config, asset)
-    is_there = runs.is_fetched(target)
     urls = tuple(url for file in asset.downloads for url in file.urls)
     source = shown(config.source) if is_address(config.source) else config.source
     disk = next(folder for folder in target.parents if folder.exists())
     return FetchPlan(
         name=name,
         folder=target,
-        state="ready" if is_there else ("taken" if target.exists() else "absent"),
+        state="ready" if runs.is_fetched(target) else "taken" if target.exists() else "absent",
         sources=(source,) if source else urls,
         download_megabytes=None if source else asset.download_megabytes,
         free_megabytes=round(shutil.disk_usage(disk).free / 1e6, 1),
@@ -229,7 +226,18 @@ def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
         )
     if config.sha256 and not config.source and len(asset.downloads) != 1:
         raise UsageError(f"--sha256: '{config.asset}' is not a single file", hint="omit --sha256")
-    return _target(config, asset)
+    if asset.kind is Kind.NETWORK:
+        if config.name:
+            raise UsageError(f"--name: '{config.asset}' keeps its own name", hint="omit --name")
+        return config.asset, paths.assets_home() / config.asset
+    name = config.name or ("" if asset.kind is Kind.LOCAL else config.asset)
+    # The name of an asset is reserved for that asset.
+    if not name or (name != config.asset and name in registry.names(registry.ASSETS)):
+        raise UsageError(
+            f"the dataset from '{config.asset}' needs a name that is not reserved",
+            hint="choose a name with --name",
+        )
+    return name, paths.raw_home() / paths.checked_name(name)
 
 
 def _check_source(config: FetchConfig, asset: Asset) -> None:
@@ -248,21 +256,6 @@ def _check_source(config: FetchConfig, asset: Asset) -> None:
     if not is_address(config.source) and not path.is_dir() and not path.is_file():
         fault = "is neither a file nor a folder" if path.exists() else "does not exist"
         raise DataError(f"{path} {fault}", hint="give an existing file or folder with --from")
-
-
-def _target(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
-    """Return the dataset's name and folder; the name of an asset is reserved for that asset."""
-    if asset.kind is Kind.NETWORK:
-        if config.name:
-            raise UsageError(f"--name: '{config.asset}' keeps its own name", hint="omit --name")
-        return config.asset, paths.assets_home() / config.asset
-    name = config.name or ("" if asset.kind is Kind.LOCAL else config.asset)
-    if not name or (name != config.asset and name in registry.names(registry.ASSETS)):
-        raise UsageError(
-            f"the dataset from '{config.asset}' needs a name that is not reserved",
-            hint="choose a name with --name",
-        )
-    return name, paths.raw_home() / paths.checked_name(name)
 
 
 # The files are on the user's disk or behind a URL.
@@ -327,9 +320,6 @@ def obtain(
 
     The hash that a user trusts overrides any other. A file that an earlier command left in `folder`
     is used. If the asset has a manifest, its archive may differ from one download to the next.
-
-    Raises:
-        DownloadError: If no URL gave the file, or its hash is another one.
     """
     is_unpublished = file.sha256 is None and not asset.manifest
     expected = config.sha256 or file.sha256
@@ -377,11 +367,8 @@ def _known_files() -> dict[str, dict[str, Any]]:
     path = paths.home() / KNOWN
     if not path.exists():
         return {}
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        is_sound = all(isinstance(entry["sha256"], str) for entry in known.values())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        is_sound = False
-    if not is_sound:
-        raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")
-    return dict(known)
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(entry["sha256"], str) for entry in known.values()):
+            return known
+    raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")

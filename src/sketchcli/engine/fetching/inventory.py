@@ -130,16 +130,15 @@ def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
 def list_assets() -> tuple[AssetListing, ...]:
     """Return all available datasets and networks, and the user's own, with their status."""
     known = registry.names(registry.ASSETS)
-    found = sorted(paths.raw_home().glob("[!.]*"))
-    own = [path for path in found if path.name not in known and runs.is_fetched(path)]
-    assets: list[Asset] = [registry.load(registry.ASSETS, name).ASSET for name in known]
-    return (*map(_listing, known, assets), *(_listing(path.name, _own(path)) for path in own))
-
-
-def _own(folder: Path) -> Asset:
-    source = runs.read(folder)
-    title = f"from '{source.asset}'"
-    return Asset(title=title, licence=source.licence, citation=source.citation, kind=Kind.LOCAL)
+    found = [_listing(name, registry.load(registry.ASSETS, name).ASSET) for name in known]
+    for folder in sorted(paths.raw_home().glob("[!.]*")):
+        source = runs.read(folder)
+        if source.asset and folder.name not in known:
+            title = f"from '{source.asset}'"
+            found.append(
+                _listing(folder.name, Asset(title, source.licence, source.citation, Kind.LOCAL))
+            )
+    return tuple(found)
 
 
 def _listing(name: str, asset: Asset) -> AssetListing:

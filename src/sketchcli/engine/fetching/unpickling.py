@@ -204,33 +204,34 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
 def _read(path: Path, wanted: Container[str]) -> dict[str, Float32]:
     found = {}
     with path.open("rb") as file:
-        root, read_bytes = _open(file)
-        most = MOST_TIMES * file.seek(0, os.SEEK_END)
-        for name, leaf in _leaves(root):
-            if name in wanted:
-                found[name] = leaf.read(read_bytes)
+        size = file.seek(0, os.SEEK_END)
+        if size > LARGEST_FILE:
+            raise RefusedError("is too large for a network")
+        if zipfile.is_zipfile(file):
+            root, read_bytes = _open_archive(zipfile.ZipFile(file))
+        else:
+            file.seek(0)
+            root, read_bytes = _Unpickler(file).load(), _no_storage
+            if root == _LEGACY_MAGIC:
+                root, read_bytes = _open_legacy(file)
+        most = MOST_TIMES * size
+        for count, (place, node) in enumerate(_nodes((), root)):
+            if count >= MOST_NODES:
+                raise RefusedError("has too many parts for a network")
+            name = ".".join(place)
+            if isinstance(node, _NumpyArray | _TorchTensor) and name in wanted:
+                found[name] = node.read(read_bytes)
                 most -= found[name].nbytes
             if most < 0:
                 raise RefusedError("has arrays that are many times larger than the file")
     return found
 
 
-def _open(file: BinaryIO) -> tuple[object, ReadBytes]:
-    """Return what a file holds, and a function that reads the storages that it refers to."""
-    if file.seek(0, os.SEEK_END) > LARGEST_FILE:
-        raise RefusedError("is too large for a network")
-    if zipfile.is_zipfile(file):
-        return _open_archive(zipfile.ZipFile(file))
-    file.seek(0)
-    unpickler = _Unpickler(file)
-    first = unpickler.load()
-    if first != _LEGACY_MAGIC:
-        return first, _no_storage
-    return _open_legacy(file)
-
-
 def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
-    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
+    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`.
+
+    Return what it holds, and a function that reads the storages that it refers to.
+    """
     pickles = [name for name in archive.namelist() if name.count("/") == 1]
     (data,) = (name for name in pickles if name.endswith("/data.pkl"))
     folder = data.partition("/")[0]
@@ -275,16 +276,8 @@ def _no_storage(key: str) -> bytes:
     raise RefusedError(f"refers to a storage {key}, but has no storages")
 
 
-def _leaves(root: object) -> Iterator[tuple[str, _NumpyArray | _TorchTensor]]:
-    """Yield every array under nested dictionaries and modules, by its dotted name."""
-    for count, (place, node) in enumerate(_nodes((), root)):
-        if count >= MOST_NODES:
-            raise RefusedError("has too many parts for a network")
-        if isinstance(node, _NumpyArray | _TorchTensor):
-            yield ".".join(place), node
-
-
 def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield every object under nested dictionaries and modules, and the names that lead to it."""
     yield place, node
     children = node.state if isinstance(node, _Module) else node
     if isinstance(children, dict) and len(place) < DEEPEST:
