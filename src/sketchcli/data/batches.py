@@ -92,31 +92,17 @@ def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Gener
     rows = [mirror * cosine, -mirror * sine * aspect, shift_x, sine / aspect, cosine, shift_y]
     matrix = torch.stack(rows, dim=1).view(count, 2, 3)
     if config.jitter:
-        matrix = cut_windows(matrix, config.jitter, random)
+        # Each image is a random window of an enlarged one: pix2pix enlarges 256 pixels to 286 and
+        # crops 256 of them, which is a jitter of 30 / 256 (Isola et al. 2017).
+        window = 1 / (1 + config.jitter)  # side of the window, as a fraction of the enlarged side
+        matrix[:, :, :2] *= window
+        matrix[:, 0, 2] += (1 - window) * between(count, random)
+        matrix[:, 1, 2] += (1 - window) * between(count, random)
     grid = functional.affine_grid(matrix, [count, 1, height, width], align_corners=False)
-    return grid + bend(count, (height, width), config.elastic, random)
-
-
-def bend(count: int, size: tuple[int, int], strength: float, random: torch.Generator) -> Tensor:
-    """Return smooth displacements `(B, H, W, 2)`, sampled on a 5x5 grid (DeepSIM, 2021).
-
-    The strength is the standard deviation at a grid point, as a fraction of the image size.
-    """
-    smooth = field(count, size, ELASTIC_POINTS, random, channels=2)
-    return 2 * strength * smooth.permute(0, 2, 3, 1)
-
-
-def cut_windows(matrix: Tensor, jitter: float, random: torch.Generator) -> Tensor:
-    """Change affine maps `(B, 2, 3)` so that images come from random windows of enlarged images.
-
-    The jitter is the enlargement as a fraction of the size: pix2pix enlarges 256 pixels to 286 and
-    crops 256 of them, which is 30 / 256 (Isola et al. 2017).
-    """
-    window = 1 / (1 + jitter)  # side of the window, as a fraction of the enlarged side
-    count = len(matrix)
-    corner = torch.stack([between(count, random), between(count, random)], dim=1)
-    moved = matrix[:, :, 2] + (1 - window) * corner
-    return torch.cat([window * matrix[:, :, :2], moved[:, :, None]], dim=2)
+    # The displacements are smooth (DeepSIM, 2021); `elastic` is their standard deviation at a grid
+    # point, as a fraction of the image size.
+    smooth = field(count, (height, width), ELASTIC_POINTS, random, channels=2)
+    return grid + 2 * config.elastic * smooth.permute(0, 2, 3, 1)
 
 
 def mix(
@@ -260,7 +246,8 @@ class DiscriminatorAugmentation:
             hole_rows &= is_on[:, 3:4]
         self.index = rows.clamp(0, height - 1)[:, :, None] * width
         self.index = (self.index + columns.clamp(0, width - 1)[:, None, :]).flatten(1)
-        is_seen = _is_on(rows, height)[:, :, None] & _is_on(columns, width)[:, None, :]
+        is_row, is_column = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+        is_seen = is_row[:, :, None] & is_column[:, None, :]
         is_seen &= ~(hole_rows[:, :, None] & hole_columns[:, None, :])
         self.mask = is_seen[:, None].float()
 
@@ -289,10 +276,6 @@ def _moved(count: int, side: int, share: float, random: torch.Generator) -> Tens
     reach = round(share * side)
     offset = torch.randint(-reach, reach + 1, (count, 1), generator=random)
     return torch.arange(side)[None] + offset
-
-
-def _is_on(positions: Tensor, side: int) -> Tensor:
-    return (positions >= 0) & (positions < side)
 
 
 def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tensor:

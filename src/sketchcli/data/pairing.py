@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 Rule = Callable[[str], str]
 _WORDS = re.compile(r"(?<![a-z])(sketch|photo|image|drawing|fake|real|generated)(es|s)?(?![a-z])")
-_SEPARATORS = re.compile(r"[\s._-]+")
-_CUHK_PREFIX = re.compile(r"^([fm])2-")
 
 
 def exact(stem: str) -> str:
@@ -29,7 +27,7 @@ def words(stem: str) -> str:
     ('anna', 'anna')
     """
     bare = _WORDS.sub("", exact(stem).casefold())
-    return _SEPARATORS.sub("-", bare).strip("-") or exact(stem)
+    return re.sub(r"[\s._-]+", "-", bare).strip("-") or exact(stem)
 
 
 def cuhk(stem: str) -> str:
@@ -38,7 +36,7 @@ def cuhk(stem: str) -> str:
     >>> cuhk("F2-005-01-sz1")
     'f-005-01'
     """
-    return _CUHK_PREFIX.sub(r"\1-", stem.casefold().removesuffix("-sz1"))
+    return re.sub(r"^([fm])2-", r"\1-", stem.casefold().removesuffix("-sz1"))
 
 
 RULES: dict[str, Rule] = {"exact": exact, "words": words, "cuhk": cuhk}

@@ -208,8 +208,7 @@ def read(folder: Path) -> PreparedSet:
                 f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
             )
-        names = {f.name for f in fields(Description)}
-        about = {name: value for name, value in data.items() if name in names}
+        about = {f.name: data[f.name] for f in fields(Description) if f.name in data}
         height, width = data["size"]
         about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
         return PreparedSet(folder, Description(**about))
@@ -237,10 +236,18 @@ def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: in
     """Map all shards of the array `stem`, which must hold `count` images of shape `row_shape`."""
     shards: list[Pixels] = []
     while not shards or sum(map(len, shards)) < count:
-        shards.append(_map(_shard(folder, stem, len(shards)), row_shape))
+        path = _shard(folder, stem, len(shards))
+        try:
+            pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
+        if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
+            found = f"{pixels.dtype} {pixels.shape}"
+            fault = f"{path} holds {found} instead of uint8 images {row_shape}"
+            raise DataError(fault, hint="run preprocess again")
+        shards.append(pixels)
     rows = Rows(shards)
     if len(rows) != count:
-        path = _shard(folder, stem, len(shards) - 1)
         fault = f"{path}: {stem} holds {len(rows)} images instead of {count}"
         raise DataError(fault, hint="run preprocess again")
     return rows
@@ -248,17 +255,6 @@ def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: in
 
 def _shard(folder: Path, stem: str, number: int) -> Path:
     return folder / (f"{stem}-{number}.npy" if number else f"{stem}.npy")
-
-
-def _map(path: Path, row_shape: tuple[int, ...]) -> Pixels:
-    try:
-        pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
-    if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
-        fault = f"{path} holds {pixels.dtype} {pixels.shape} instead of uint8 images {row_shape}"
-        raise DataError(fault, hint="run preprocess again")
-    return pixels
 
 
 class ShardedWriter:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Check, Finding, Severity
+from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
 from sketchcli.data.splits import SPLITS, SplitRule
@@ -127,8 +127,7 @@ def _torn_groups(pairs: Sequence[Pair], rule: SplitRule) -> list[Finding]:
             homes.setdefault(group, {}).setdefault(pair.split, row)
     return [
         Finding(
-            TORN_GROUP,
-            Severity.ERROR,
+            "torn-group",
             tuple(pairs[row].photo for row in rows.values()),
             f"the group '{group}' is in several splits: {', '.join(rows)}",
             score=float(len(rows)),
