@@ -233,10 +233,10 @@ class DiscriminatorAugmentation:
         count, _, height, width = shape
         self.brightness = self.BRIGHTNESS * between(count, random)
         self.contrast = 1 + self.CONTRAST * between(count, random)
-        rows = _moved(count, height, self.SHIFT, random)
-        columns = _moved(count, width, self.SHIFT, random)
-        hole_rows = _hole(count, height, self.CUTOUT, random)
-        hole_columns = _hole(count, width, self.CUTOUT, random)
+        rows, columns = (_moved(count, side, self.SHIFT, random) for side in (height, width))
+        hole_rows, hole_columns = (
+            _hole(count, side, self.CUTOUT, random) for side in (height, width)
+        )
         if strength < 1:
             is_on = torch.rand(count, 4, generator=random) < strength
             self.brightness = self.brightness * is_on[:, 0]

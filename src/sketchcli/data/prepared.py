@@ -36,6 +36,11 @@ class Pair:
     photo: str
     style: str = ""  # style of a drawn sketch
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Sketch and photo, or one file if it holds both or the sketch was drawn from it."""
+        return tuple(dict.fromkeys(filter(None, (self.sketch, self.photo))))
+
 
 @dataclass(frozen=True)
 class Description:
@@ -105,10 +110,8 @@ class Rows:
 
     def take(self, indices: Sequence[int]) -> Pixels:
         """Load the images at some positions, `(len(indices), ...)`."""
-        taken = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row, index in enumerate(indices):
-            taken[row] = self[index]
-        return taken
+        taken = np.array([self[index] for index in indices], np.uint8)
+        return taken.reshape(len(indices), *self.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding
+from sketchcli.data.audit.terms import Audit, Check, Finding
+from sketchcli.data.prepared import Pair
 from sketchcli.engine.reporting import audit_report
 
 CHECKS = (Check(("wrong-pair",), 30, "outlines compared", "median 5.1"), Check(("blank",), 0, "-"))
@@ -29,9 +30,7 @@ def report(tmp_path):
 
     def write(findings=(), *, left_out=(), repeated=(), title="set", count=30):
         path = tmp_path / "audit.html"
-        names = [
-            AuditedPair(f"pair-{i}", "train", f"s/{i}.png", f"p/{i}.png") for i in range(count)
-        ]
+        names = [Pair(f"pair-{i}", "train", "", f"s/{i}.png", f"p/{i}.png") for i in range(count)]
         audit_report.write(
             path,
             title=title,

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from sketchcli.data.appearance import DARK
 from sketchcli.data.audit import matching, terms
 from sketchcli.data.audit.records import SIDE, Floats, likeness
-from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, blocks
+from sketchcli.data.audit.terms import Audit, Check, Finding, blocks
+from sketchcli.data.prepared import Pair
 
 Rows = NDArray[np.intp]
 Found = tuple[list[Finding], list[Check]]
 
 
-def examine(features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool) -> Audit:
+def examine(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Audit:
     """Examine a whole dataset in blocks, so that a mapped array of 100,000 needs little memory.
 
     The features are (N,) FEATURES in the order of the names. If sketch2img drew the sketches from
@@ -60,9 +61,7 @@ _HOW = {
 _Fault = tuple[str, NDArray[np.bool_], Floats, Callable[[int], str], str]
 
 
-def _examine_images(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
-) -> Found:
+def _examine_images(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
     """Return every fault of every pair; if most share a fault, one finding for the dataset."""
     count = len(names)
     ranges = np.empty((2, count), np.float32)  # grey levels that the small images span
@@ -92,7 +91,7 @@ def _examine_images(
     return found, [*checks.values()]
 
 
-def _findings(fault: _Fault, names: Sequence[AuditedPair]) -> list[Finding]:
+def _findings(fault: _Fault, names: Sequence[Pair]) -> list[Finding]:
     kind, is_faulty, scores, say, general = fault
     rows = np.flatnonzero(is_faulty).tolist()
     if len(rows) > len(names) / 2 and len(names) >= _FEW:
@@ -172,9 +171,7 @@ _NEIGHBOURS = 12  # neighbours with which each hash is compared in each order
 _MOST_COMPARED = 200_000  # comparisons of gradients per kind of image
 
 
-def _examine_copies(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
-) -> Found:
+def _examine_copies(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
     """Find near-duplicates; drawn sketches are excluded, as their photos' duplicates are found.
 
     Images of one split that are identical to the pixel are ignored, as `Exclusions` reports them.
@@ -197,7 +194,7 @@ def _examine_copies(
     return found, [Check(("leakage", "near-duplicate"), len(names), how, note)]
 
 
-def _copy_finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair]) -> Finding:
+def _copy_finding(kind: str, members: Sequence[int], names: Sequence[Pair]) -> Finding:
     files = tuple(dict.fromkeys(getattr(names[row], kind) for row in members))
     splits = sorted({names[row].split for row in members})
     is_leak = len(splits) > 1

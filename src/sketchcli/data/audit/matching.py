@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit import terms
 from sketchcli.data.audit.records import FIELD, SIDE, Floats, descriptors, fields
-from sketchcli.data.audit.terms import AuditedPair, Check, Finding, each_block, panel
+from sketchcli.data.audit.terms import Check, Finding, each_block, panel
+from sketchcli.data.prepared import Pair
 
 Rows = NDArray[np.intp]
 Which = NDArray[np.bool_]  # (N,)
@@ -44,7 +45,7 @@ HOW_ALIGNED = (
 
 
 def examine(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
+    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool
 ) -> tuple[list[Finding], list[Check]]:
     """Find wrong, doubtful and misaligned pairs among (N,) FEATURES."""
     count = len(names)
@@ -103,11 +104,9 @@ def _match(features: NDArray[Any], offset: tuple[int, int]) -> Matches:
     unrelated = fits[~np.eye(len(fits), dtype=bool)]
     deviation = float(_DEVIATION * np.median(np.abs(unrelated - np.median(unrelated))))
     drawn.scale = np.float32(1 / (deviation + 1e-9))
-
-    def agree(part: slice) -> Floats:
-        return np.asarray((drawn.place(part) * shot.place(part)).sum(axis=1))
-
-    agreement = np.concatenate([*each_block(len(features), agree)])
+    agreement: Floats = np.concatenate(
+        [*each_block(len(features), lambda p: (drawn.place(p) * shot.place(p)).sum(axis=1))]
+    )
     margin, better = _search(drawn, shot, agreement)
     typical, wrong = float(np.median(agreement)), margin > MARGIN
     weak = (agreement < WEAK) & ~wrong & (typical >= STRONG)
@@ -168,9 +167,7 @@ class _Space:
         return unit
 
 
-def _match_findings(
-    matches: Matches, names: Sequence[AuditedPair], doubtful: Which
-) -> list[Finding]:
+def _match_findings(matches: Matches, names: Sequence[Pair], doubtful: Which) -> list[Finding]:
     found = []
     typical = f"{matches.typical:.1f}"
     if matches.is_mispaired:
@@ -284,7 +281,7 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _shift_findings(
-    shifts: Shifts, names: Sequence[AuditedPair], sizes: NDArray[Any], shifted: Which
+    shifts: Shifts, names: Sequence[Pair], sizes: NDArray[Any], shifted: Which
 ) -> list[Finding]:
     """Return the findings of shifted pairs, (N,), and of a dataset that is shifted as a whole.
 

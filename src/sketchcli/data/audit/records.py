@@ -121,12 +121,7 @@ def _gradients(pictures: NDArray[Any]) -> Floats:
     return np.concatenate([across.reshape(count, -1), down.reshape(count, -1)], axis=1)
 
 
-def _pool() -> NDArray[np.float32]:
-    """Return weights (cells, FIELD), which are triangles that overlap by half and sum to 1."""
-    positions = (np.arange(FIELD) + 0.5) / FIELD * _CELLS - 0.5
-    weights = np.maximum(0, 1 - np.abs(positions - np.arange(_CELLS)[:, None]))
-    pool: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
-    return pool.astype(np.float32)
-
-
-_POOL = _pool()
+# Weights (cells, FIELD), which are triangles that overlap by half and sum to 1
+_POSITIONS = (np.arange(FIELD) + 0.5) / FIELD * _CELLS - 0.5
+_POOL = np.maximum(0, 1 - np.abs(_POSITIONS - np.arange(_CELLS)[:, None]))
+_POOL = (_POOL / _POOL.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,10 +1,9 @@
-"""The vocabulary of the audit: pairs, findings, checks and their results."""
+"""The vocabulary of the audit: findings, checks and their results."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeVar
 
 import numpy as np
@@ -33,28 +32,6 @@ TITLES = ERRORS | WARNINGS
 MOST_WRONG = 0.05  # errors as a fraction of the pairs; a dataset with more is unfit for training
 
 
-class Severity(StrEnum):
-    """How serious a finding is: an error spoils training, a warning is only worth knowing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class AuditedPair:
-    """The name and split of a pair, and the files from which it was made."""
-
-    id: str
-    split: str
-    sketch: str
-    photo: str
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Sketch and photo, or one file if it holds both side by side."""
-        return tuple(dict.fromkeys((self.sketch, self.photo)))
-
-
 @dataclass(frozen=True)
 class Finding:
     """A problem, or a suspected problem, of a pair or of the whole dataset."""
@@ -67,9 +44,9 @@ class Finding:
     other: int | None = None  # row to compare with: the better photo or the duplicate
 
     @property
-    def severity(self) -> Severity:
-        """The severity of every finding of this kind."""
-        return Severity.ERROR if self.kind in ERRORS else Severity.WARNING
+    def severity(self) -> str:
+        """`error` if findings of this kind spoil training, or else `warning`."""
+        return "error" if self.kind in ERRORS else "warning"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding
+from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
 from sketchcli.data.splits import SPLITS, SplitRule
@@ -94,29 +94,20 @@ def audit(assembly: Assembly, rule: SplitRule) -> Audit:
     each photo only the first drawn pair, as its other sketches are similar on purpose. Splits that
     the source has chosen may tear apart the groups of `rule`; this is found as well.
     """
-    names, features = _names(assembly.pairs), assembly.features
-    own = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
-    first = {p.photo: row for row, p in reversed([*enumerate(assembly.pairs)]) if p.style}
-    found = _torn_groups(assembly.pairs, rule)
+    pairs, features = assembly.pairs, assembly.features
+    own = [row for row, pair in enumerate(pairs) if not pair.style]
+    first = {pair.photo: row for row, pair in reversed([*enumerate(pairs)]) if pair.style}
+    found = _torn_groups(pairs, rule)
     checks: list[Check] = []
     for rows, is_drawn in ((own, False), (sorted(first.values()), True)):
-        is_all = len(rows) == len(names)
         if rows:
-            examined = features if is_all else features[rows]
-            part = examine(examined, [names[row] for row in rows], is_drawn=is_drawn)
-            found += [_at(finding, rows) for finding in part.findings]
+            examined = features if len(rows) == len(pairs) else features[rows]
+            part = examine(examined, [pairs[row] for row in rows], is_drawn=is_drawn)
+            for finding in part.findings:  # its rows are those among the examined pairs
+                pair, other = (r if r is None else rows[r] for r in (finding.pair, finding.other))
+                found.append(replace(finding, pair=pair, other=other))
             checks += part.checks
-    return Audit(len(names), tuple(found), tuple(checks))
-
-
-def _at(finding: Finding, rows: Sequence[int]) -> Finding:
-    """Return a finding about some of the pairs with its rows among all pairs."""
-    pair, other = (None if r is None else rows[r] for r in (finding.pair, finding.other))
-    return replace(finding, pair=pair, other=other)
-
-
-def _names(pairs: Iterable[Pair]) -> list[AuditedPair]:
-    return [AuditedPair(p.id, p.split, p.sketch or p.photo, p.photo) for p in pairs]
+    return Audit(len(pairs), tuple(found), tuple(checks))
 
 
 def _torn_groups(pairs: Sequence[Pair], rule: SplitRule) -> list[Finding]:
@@ -158,7 +149,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         title=description.name,
         facts=facts,
         audit=audit,
-        names=_names(description.pairs),
+        names=description.pairs,
         left_out=description.left_out,
         repeated=description.repeated | description.unaligned,
         pair_pictures=_pictures(dataset),
