@@ -1,6 +1,7 @@
 """Assemble the made pairs: decide which to keep, write their arrays, and audit them."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sketchcli.data.audit.records import FEATURES
 from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
-from sketchcli.data.splits import SPLITS, SplitRule
+from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
 from sketchcli.engine.preprocessing.pair_builder import Job
@@ -159,10 +160,8 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
 def _pictures(dataset: PreparedSet) -> Callable[[int], tuple[Pixels, Pixels]]:
     """Return a function that returns a pair's sketch and photo by its position among all pairs."""
     splits = {name: dataset.split(name) for name in dataset.description.counts}
-    places, seen = [], dict.fromkeys(SPLITS, 0)
-    for pair in dataset.description.pairs:
-        places.append((splits[pair.split], seen[pair.split]))
-        seen[pair.split] += 1
+    rows = {name: itertools.count() for name in splits}
+    places = [(splits[p.split], next(rows[p.split])) for p in dataset.description.pairs]
 
     def look(position: int) -> tuple[Pixels, Pixels]:
         split, row = places[position]
