@@ -149,25 +149,6 @@ ERASED_ABOVE = 1.6  # standard deviations of a smooth field; 5% of its grid poin
 DARKEST_MIDTONE = 1e-4  # least darkness, which avoids powers of zero
 
 
-def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator) -> Tensor:
-    """Vary sketches `(B, 1, H, W) in [-1, 1]` in the order in which a drawing is made.
-
-    A change whose amount is 0 samples no random numbers; the generator is on the CPU.
-    """
-    changes = (
-        (vary_strokes, config.sketch_stroke),
-        (vary_pencil, config.sketch_contrast),
-        (vary_midtones, config.sketch_gamma),
-        (tint_paper, config.sketch_tone),
-        (rub_out, config.sketch_erasure),
-        (add_grain, config.sketch_noise),
-    )
-    for change, amount in changes:
-        if amount:
-            sketch = change(sketch, amount, random)
-    return sketch
-
-
 def vary_pencil(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
     """Press harder or softer by scaling each sketch's darkness and shifting its paper a little."""
     darkness = (1 - sketch) / 2
@@ -292,7 +273,7 @@ def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tenso
 def augment_pairs(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then roughen the sketches.
+    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then vary the sketches.
 
     The values are in [-1, 1]. A change whose amount is 0 samples no random numbers, and the
     generator is on the CPU.
@@ -300,4 +281,15 @@ def augment_pairs(
     if config.mixing:
         sketch, photo = mix(sketch, photo, config.mixing, random)
     sketch, photo = warp(sketch, photo, config, random)
-    return roughen(sketch, config, random), photo
+    changes = (  # in the order in which a drawing is made
+        (vary_strokes, config.sketch_stroke),
+        (vary_pencil, config.sketch_contrast),
+        (vary_midtones, config.sketch_gamma),
+        (tint_paper, config.sketch_tone),
+        (rub_out, config.sketch_erasure),
+        (add_grain, config.sketch_noise),
+    )
+    for change, amount in changes:
+        if amount:
+            sketch = change(sketch, amount, random)
+    return sketch, photo

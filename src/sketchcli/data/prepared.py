@@ -159,11 +159,10 @@ class PreparedSet:
         if not pairs:
             has = ", ".join(self.description.counts)
             raise DataError(f"{self.folder} has no '{name}' split", hint=f"choose from: {has}")
-        height, width = self.description.size
-        count, folder = len(pairs), self.folder
+        size, count, folder = self.description.size, len(pairs), self.folder
         return StoredSplit(
-            read_array(folder, f"{name}-sketches", row_shape=(height, width), count=count),
-            read_array(folder, f"{name}-photos", row_shape=(height, width, 3), count=count),
+            read_array(folder, f"{name}-sketches", row_shape=size, count=count),
+            read_array(folder, f"{name}-photos", row_shape=(*size, 3), count=count),
             tuple(pair.id for pair in pairs),
         )
 

@@ -192,13 +192,11 @@ def _split_of(path: Path, root: Path) -> str | None:
 
 def _kind_of(path: Path, root: Path) -> str | None:
     """Return `sketch` or `photo`: the kind in the name of the nearest folder that has just one."""
-    return next(filter(None, map(_kind_from_name, path.relative_to(root).parts[-2::-1])), None)
-
-
-@cache
-def _kind_from_name(folder: str) -> str | None:
-    kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
-    return kinds.pop() if len(kinds) == 1 else None
+    for folder in path.relative_to(root).parts[-2::-1]:
+        kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
+        if len(kinds) == 1:
+            return kinds.pop()
+    return None
 
 
 @cache

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from sketchcli.data.appearance import DARK
 from sketchcli.data.audit import matching, terms
-from sketchcli.data.audit.records import SIDE, Floats, likeness
+from sketchcli.data.audit.records import SIDE, Floats, Rows, likeness
 from sketchcli.data.audit.terms import Audit, Check, Finding, blocks
 from sketchcli.data.prepared import Pair
 
-Rows = NDArray[np.intp]
 Found = tuple[list[Finding], list[Check]]
 
 
@@ -87,20 +86,17 @@ def _examine_images(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: 
             checks[kind] = checks[kind].skipped("the sketches were drawn from photos")
     else:
         faults += _sketch_faults(features, ranges, alike)
-    found = [finding for fault in faults for finding in _findings(fault, names)]
+    found = []
+    for kind, is_faulty, scores, describe, general in faults:
+        rows = np.flatnonzero(is_faulty).tolist()
+        if len(rows) > count / 2 and count >= _FEW:
+            message = f"{len(rows)} of {count} {general}"
+            found.append(Finding(kind, (), message, float(np.median(scores[rows]))))
+            continue
+        for row in rows:
+            message, score = f"{names[row].id}: {describe(row)}", float(scores[row])
+            found.append(Finding(kind, names[row].files, message, score, row))
     return found, [*checks.values()]
-
-
-def _findings(fault: _Fault, names: Sequence[Pair]) -> list[Finding]:
-    kind, is_faulty, scores, say, general = fault
-    rows = np.flatnonzero(is_faulty).tolist()
-    if len(rows) > len(names) / 2 and len(names) >= _FEW:
-        message = f"{len(rows)} of {len(names)} {general}"
-        return [Finding(kind, (), message, float(np.median(scores[rows])))]
-    return [
-        Finding(kind, names[row].files, f"{names[row].id}: {say(row)}", float(scores[row]), row)
-        for row in rows
-    ]
 
 
 def _tiny(which: str, features: NDArray[Any]) -> _Fault:

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.data.audit import terms
-from sketchcli.data.audit.records import FIELD, SIDE, Floats, descriptors, fields
+from sketchcli.data.audit.records import FIELD, SIDE, Floats, Rows, descriptors, fields
 from sketchcli.data.audit.terms import Check, Finding, each_block, panel
 from sketchcli.data.prepared import Pair
 
-Rows = NDArray[np.intp]
 Which = NDArray[np.bool_]  # (N,)
 FEWEST = 8  # pairs needed to estimate the agreement with unrelated photos, and the typical shift
 MARGIN = 2.0  # deviations by which another photo must fit better than the sketch's own
@@ -60,7 +59,8 @@ def examine(
     if count < FEWEST:
         why = f"{FEWEST} are needed to estimate the agreement of unrelated images"
         return _shift_findings(shifts, names, sizes, shifts.far), [matching.skipped(why), alignment]
-    matches = _match(features, shifts.offset)
+    right, down = np.rint(shifts.typical * SIDE).astype(int).tolist()
+    matches = _match(features, (down, right) if shifts.is_set_shifted else (0, 0))
     compared = int(np.isfinite(matches.margin).sum())
     note = f"Median agreement: {matches.typical:.1f}"
     if compared < count:
@@ -208,12 +208,6 @@ class Shifts:
     is_set_shifted: bool  # whether the typical place itself is off the sketch
     distance: Floats  # (N,), distance of each photo from the typical place
     far: Which  # whether each photo is certainly off the typical place
-
-    @property
-    def offset(self) -> tuple[int, int]:
-        """The typical place, down and right, in small pixels; (0, 0) if it is near enough."""
-        right, down = np.rint(self.typical * SIDE).tolist()
-        return (int(down), int(right)) if self.is_set_shifted else (0, 0)
 
 
 def _measure(features: NDArray[Any]) -> Shifts:

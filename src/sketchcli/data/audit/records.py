@@ -68,6 +68,7 @@ def _small(grey: Pixels) -> Pixels:
 # This section describes the position and direction of outlines, which sketch and photo share.
 
 Floats = NDArray[np.floating]
+Rows = NDArray[np.intp]
 FIELD = SIDE - 2  # side of an outline field, since the border has no central differences
 _CELLS = 24  # cells per side of a descriptor
 

@@ -16,8 +16,7 @@ from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
-from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
-from sketchcli.engine.preprocessing.pair_builder import Job
+from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
 
@@ -26,27 +25,9 @@ from sketchcli.images import Pixels
 class Assembly:
     """The pairs that were kept, with their audit records."""
 
-    exclusions: Exclusions
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
-    kept: str = ""  # id of the first sketch of the photo that was kept last
-
-    def takes(self, job: Job, outcome: Outcome) -> bool:
-        """Return whether to keep a pair; further sketches of a photo follow the first."""
-        if job.draw:
-            return self.kept == job.first
-        pictures = {} if job.sketch is None else {outcome.sketch_hash: job.sketch}
-        return self.exclusions.takes(pictures | {outcome.photo_hash: job.photo}, job.split)
-
-    def keep(self, job: Job, outcome: Outcome) -> None:
-        """Record a pair that was kept."""
-        hashed = pair_hash(outcome.sketch_hash, outcome.photo_hash)
-        sketch = "" if job.sketch is None else str(job.sketch)
-        self.pairs.append(Pair(job.id, job.split, hashed, sketch, str(job.photo), job.style))
-        for file, why in outcome.unaligned.items():  # the first sketch of a photo tells the most
-            self.unaligned.setdefault(file, why)
-        self.kept = job.first
 
 
 def assemble(
@@ -59,7 +40,7 @@ def assemble(
     pairs are kept, and record the skipped files.
     """
     done, count, path = 0, len(store.jobs), store.folder / "features"
-    assembly = Assembly(exclusions)
+    assembly, kept = Assembly(), ""  # the id of the first sketch of the photo that was kept last
     writers: dict[str, ShardedWriter] = {}
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
@@ -70,8 +51,13 @@ def assemble(
             if pair is None:
                 exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
-            if not assembly.takes(job, outcome):
+            given = {} if job.sketch is None else {outcome.sketch_hash: job.sketch}
+            given[outcome.photo_hash] = job.photo
+            # Further sketches of a photo are kept if the first was.
+            is_kept = kept == job.first if job.draw else exclusions.takes(given, job.split)
+            if not is_kept:
                 continue
+            kept = job.first
             for kind, pixels in (("sketches", pair.sketch), ("photos", pair.photo)):
                 stem = f"{job.split}-{kind}"
                 if stem not in writers:
@@ -79,7 +65,13 @@ def assemble(
                     stack.callback(writers[stem].close)
                 writers[stem].append(pixels)
             features.write(pair.features.tobytes())
-            assembly.keep(job, outcome)
+            sha256 = pair_hash(outcome.sketch_hash, outcome.photo_hash)
+            sketch = str(job.sketch or "")
+            assembly.pairs.append(
+                Pair(job.id, job.split, sha256, sketch, str(job.photo), job.style)
+            )
+            for file, why in outcome.unaligned.items():  # a photo's first sketch tells the most
+                assembly.unaligned.setdefault(file, why)
     if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
