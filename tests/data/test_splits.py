@@ -2,14 +2,13 @@ from collections import Counter
 
 import pytest
 
-from sketchcli.data.splits import SplitBy, SplitRule, split_from_name, uniform_hash, words_of
+from sketchcli.data.splits import split_from_hash, split_from_name, uniform_hash, words_of
 
 IDS = [f"face-{number}" for number in range(2000)]
 
 
 def draw(ids, *, val=0.1, test=0.2, seed=0):
-    rule = SplitRule(SplitBy.SHARES, val, test, seed)
-    return {name: rule.split_of(name, name=name, given=None, official={}) for name in ids}
+    return {pair_id: split_from_hash(pair_id, val=val, test=test, seed=seed) for pair_id in ids}
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,8 @@ class SplitRule:
             return official.get(name.rpartition("/")[2])
         if self.by is SplitBy.GIVEN and given:
             return given
-        position = uniform_hash(self.group_of(pair_id) or name, self.seed)
-        if position < self.test:
-            return TEST
-        return VAL if position < self.test + self.val else TRAIN
+        unit = self.group_of(pair_id) or name
+        return split_from_hash(unit, val=self.val, test=self.test, seed=self.seed)
 
     def group_of(self, pair_id: str) -> str | None:
         r"""Return the group pattern's match in a name: its first capture group, or all of it.
@@ -80,6 +78,14 @@ def words_of(name: str) -> list[str]:
     ['training', 'photo', '2']
     """
     return name.casefold().replace("_", " ").replace("-", " ").split()
+
+
+def split_from_hash(pair_id: str, *, val: float, test: float, seed: int = 0) -> str:
+    """Return a split that depends only on the pair's name, the fractions in [0, 1] and the seed."""
+    position = uniform_hash(pair_id, seed)
+    if position < test:
+        return TEST
+    return VAL if position < test + val else TRAIN
 
 
 def uniform_hash(text: str, seed: int) -> float:

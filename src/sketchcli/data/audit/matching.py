@@ -156,10 +156,8 @@ class _Space:
         return np.asarray(places * self.scale)
 
     def _describe(self, rows: slice | Rows) -> Floats:
-        pictures, (down, right) = self.pictures[rows], self.offset
-        if down or right:
-            pictures = np.roll(pictures, (-down, -right), axis=(1, 2))
-        return descriptors(pictures)
+        down, right = self.offset
+        return descriptors(np.roll(self.pictures[rows], (-down, -right), axis=(1, 2)))
 
     def _unit(self, found: Floats) -> Floats:
         vectors = (found - self.mean) / self.spread

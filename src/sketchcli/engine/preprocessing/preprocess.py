@@ -161,10 +161,9 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
     reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs were found"
-    is_listed = any("(line " in reason for reason in left_out.values())
-    hint = "write paths relative to the folder of the CSV, with forward slashes"
-    if not is_listed:
-        hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    if any("(line " in reason for reason in left_out.values()):
+        hint = "write paths relative to the folder of the CSV, with forward slashes"
     return DataError(found, hint=hint)
 
 
@@ -212,7 +211,7 @@ def tell(
 ) -> None:
     """Report audit errors, files that were skipped or need attention, groups and empty splits."""
     if audit.errors:
-        where = f"review {audit_report.NAME} before you train on this dataset"
+        where = f"review {AUDIT} before you train on this dataset"
         reporter(Note(f"{audit_report.headline(audit)}: {where}", is_warning=True))
     for verb, about in (
         ("skipped", description.left_out),
@@ -221,9 +220,8 @@ def tell(
         for file, reason in list(about.items())[:MOST_TOLD]:
             reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
         if len(about) > MOST_TOLD:
-            where = f"listed in {audit_report.NAME} and dataset.json"
-            rest = f"{verb} {len(about) - MOST_TOLD} more files, {where}"
-            reporter(Note(rest, is_warning=True))
+            rest = f"{len(about) - MOST_TOLD} more files, listed in {AUDIT} and dataset.json"
+            reporter(Note(f"{verb} {rest}", is_warning=True))
     if rule.group:
         groups = list(filter(None, (rule.group_of(pair.id) for pair in description.pairs)))
         found = f"{len(set(groups))} groups in {len(groups)} of {len(description.pairs)} names"
