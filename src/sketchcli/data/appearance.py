@@ -4,7 +4,6 @@
 sketches, and warns if a sketch is unlike all training sketches.
 """
 
-import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,7 +154,12 @@ DARKEST = 24.0  # grey level of the darkest paper; below, noise would be amplifi
 
 def find_paper(grey: Pixels) -> Paper:
     """Estimate the paper under a sketch `(H, W)` whose ground is light."""
-    lightest, basis = _lightest(grey), _basis()
+    side, size = BLOCK * BLOCKS, BLOCK * BLOCK
+    small = images.resize(grey, (side, side)).reshape(BLOCKS, BLOCK, BLOCKS, BLOCK)
+    blocks = small.swapaxes(1, 2).reshape(-1, size)
+    lightest = np.percentile(blocks, LIGHTEST, axis=1)  # of each block, row by row
+    y, x = (place.ravel() for place in np.mgrid[-1 : 1 : BLOCKS * 1j, -1 : 1 : BLOCKS * 1j])
+    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)  # as in `Paper`
     weights = np.where(lightest >= np.median(lightest), 1.0, DRAWN)
     terms: NDArray[np.floating[Any]] = np.zeros(6)
     for _ in range(ROUNDS):
@@ -175,21 +179,6 @@ def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
     scaled = grey * (np.float32(level) / paper.surface(grey.shape))
     evened: Pixels = np.rint(scaled).clip(0, 255).astype(np.uint8)
     return evened
-
-
-def _lightest(grey: Pixels) -> NDArray[np.float64]:
-    """Return the level of each block's lightest parts, row by row."""
-    side, size = BLOCK * BLOCKS, BLOCK * BLOCK
-    small = images.resize(grey, (side, side)).reshape(BLOCKS, BLOCK, BLOCKS, BLOCK)
-    blocks = small.swapaxes(1, 2).reshape(-1, size)
-    return np.percentile(blocks, LIGHTEST, axis=1)
-
-
-@functools.cache
-def _basis() -> NDArray[np.float64]:
-    """Return `1, x, y, x^2, xy, y^2` for each block."""
-    y, x = (place.ravel() for place in np.mgrid[-1 : 1 : BLOCKS * 1j, -1 : 1 : BLOCKS * 1j])
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
 def _surface(terms: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

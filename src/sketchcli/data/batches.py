@@ -92,31 +92,17 @@ def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Gener
     rows = [mirror * cosine, -mirror * sine * aspect, shift_x, sine / aspect, cosine, shift_y]
     matrix = torch.stack(rows, dim=1).view(count, 2, 3)
     if config.jitter:
-        matrix = cut_windows(matrix, config.jitter, random)
+        # Each image is a random window of an enlarged one: pix2pix enlarges 256 pixels to 286 and
+        # crops 256 of them, which is a jitter of 30 / 256 (Isola et al. 2017).
+        window = 1 / (1 + config.jitter)  # side of the window, as a fraction of the enlarged side
+        matrix[:, :, :2] *= window
+        matrix[:, 0, 2] += (1 - window) * between(count, random)
+        matrix[:, 1, 2] += (1 - window) * between(count, random)
     grid = functional.affine_grid(matrix, [count, 1, height, width], align_corners=False)
-    return grid + bend(count, (height, width), config.elastic, random)
-
-
-def bend(count: int, size: tuple[int, int], strength: float, random: torch.Generator) -> Tensor:
-    """Return smooth displacements `(B, H, W, 2)`, sampled on a 5x5 grid (DeepSIM, 2021).
-
-    The strength is the standard deviation at a grid point, as a fraction of the image size.
-    """
-    smooth = field(count, size, ELASTIC_POINTS, random, channels=2)
-    return 2 * strength * smooth.permute(0, 2, 3, 1)
-
-
-def cut_windows(matrix: Tensor, jitter: float, random: torch.Generator) -> Tensor:
-    """Change affine maps `(B, 2, 3)` so that images come from random windows of enlarged images.
-
-    The jitter is the enlargement as a fraction of the size: pix2pix enlarges 256 pixels to 286 and
-    crops 256 of them, which is 30 / 256 (Isola et al. 2017).
-    """
-    window = 1 / (1 + jitter)  # side of the window, as a fraction of the enlarged side
-    count = len(matrix)
-    corner = torch.stack([between(count, random), between(count, random)], dim=1)
-    moved = matrix[:, :, 2] + (1 - window) * corner
-    return torch.cat([window * matrix[:, :, :2], moved[:, :, None]], dim=2)
+    # The displacements are smooth (DeepSIM, 2021); `elastic` is their standard deviation at a grid
+    # point, as a fraction of the image size.
+    smooth = field(count, (height, width), ELASTIC_POINTS, random, channels=2)
+    return grid + 2 * config.elastic * smooth.permute(0, 2, 3, 1)
 
 
 def mix(
@@ -161,25 +147,6 @@ def each(values: Tensor, pixels: Tensor) -> Tensor:
 TONE_POINTS, ERASURE_POINTS = 4, 16  # grid points per side
 ERASED_ABOVE = 1.6  # standard deviations of a smooth field; 5% of its grid points are above
 DARKEST_MIDTONE = 1e-4  # least darkness, which avoids powers of zero
-
-
-def roughen(sketch: Tensor, config: AugmentationConfig, random: torch.Generator) -> Tensor:
-    """Vary sketches `(B, 1, H, W) in [-1, 1]` in the order in which a drawing is made.
-
-    A change whose amount is 0 samples no random numbers; the generator is on the CPU.
-    """
-    changes = (
-        (vary_strokes, config.sketch_stroke),
-        (vary_pencil, config.sketch_contrast),
-        (vary_midtones, config.sketch_gamma),
-        (tint_paper, config.sketch_tone),
-        (rub_out, config.sketch_erasure),
-        (add_grain, config.sketch_noise),
-    )
-    for change, amount in changes:
-        if amount:
-            sketch = change(sketch, amount, random)
-    return sketch
 
 
 def vary_pencil(sketch: Tensor, strength: float, random: torch.Generator) -> Tensor:
@@ -247,10 +214,10 @@ class DiscriminatorAugmentation:
         count, _, height, width = shape
         self.brightness = self.BRIGHTNESS * between(count, random)
         self.contrast = 1 + self.CONTRAST * between(count, random)
-        rows = _moved(count, height, self.SHIFT, random)
-        columns = _moved(count, width, self.SHIFT, random)
-        hole_rows = _hole(count, height, self.CUTOUT, random)
-        hole_columns = _hole(count, width, self.CUTOUT, random)
+        rows, columns = (_moved(count, side, self.SHIFT, random) for side in (height, width))
+        hole_rows, hole_columns = (
+            _hole(count, side, self.CUTOUT, random) for side in (height, width)
+        )
         if strength < 1:
             is_on = torch.rand(count, 4, generator=random) < strength
             self.brightness = self.brightness * is_on[:, 0]
@@ -260,7 +227,8 @@ class DiscriminatorAugmentation:
             hole_rows &= is_on[:, 3:4]
         self.index = rows.clamp(0, height - 1)[:, :, None] * width
         self.index = (self.index + columns.clamp(0, width - 1)[:, None, :]).flatten(1)
-        is_seen = _is_on(rows, height)[:, :, None] & _is_on(columns, width)[:, None, :]
+        is_row, is_column = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+        is_seen = is_row[:, :, None] & is_column[:, None, :]
         is_seen &= ~(hole_rows[:, :, None] & hole_columns[:, None, :])
         self.mask = is_seen[:, None].float()
 
@@ -291,10 +259,6 @@ def _moved(count: int, side: int, share: float, random: torch.Generator) -> Tens
     return torch.arange(side)[None] + offset
 
 
-def _is_on(positions: Tensor, side: int) -> Tensor:
-    return (positions >= 0) & (positions < side)
-
-
 def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tensor:
     """Return which positions along a side lie in each image's cutout: `(B, side)`."""
     length = round(share * side)
@@ -309,7 +273,7 @@ def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tenso
 def augment_pairs(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then roughen the sketches.
+    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then vary the sketches.
 
     The values are in [-1, 1]. A change whose amount is 0 samples no random numbers, and the
     generator is on the CPU.
@@ -317,4 +281,15 @@ def augment_pairs(
     if config.mixing:
         sketch, photo = mix(sketch, photo, config.mixing, random)
     sketch, photo = warp(sketch, photo, config, random)
-    return roughen(sketch, config, random), photo
+    changes = (  # in the order in which a drawing is made
+        (vary_strokes, config.sketch_stroke),
+        (vary_pencil, config.sketch_contrast),
+        (vary_midtones, config.sketch_gamma),
+        (tint_paper, config.sketch_tone),
+        (rub_out, config.sketch_erasure),
+        (add_grain, config.sketch_noise),
+    )
+    for change, amount in changes:
+        if amount:
+            sketch = change(sketch, amount, random)
+    return sketch, photo

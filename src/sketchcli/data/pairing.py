@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 Rule = Callable[[str], str]
 _WORDS = re.compile(r"(?<![a-z])(sketch|photo|image|drawing|fake|real|generated)(es|s)?(?![a-z])")
-_SEPARATORS = re.compile(r"[\s._-]+")
-_CUHK_PREFIX = re.compile(r"^([fm])2-")
 
 
 def exact(stem: str) -> str:
@@ -29,7 +27,7 @@ def words(stem: str) -> str:
     ('anna', 'anna')
     """
     bare = _WORDS.sub("", exact(stem).casefold())
-    return _SEPARATORS.sub("-", bare).strip("-") or exact(stem)
+    return re.sub(r"[\s._-]+", "-", bare).strip("-") or exact(stem)
 
 
 def cuhk(stem: str) -> str:
@@ -38,7 +36,7 @@ def cuhk(stem: str) -> str:
     >>> cuhk("F2-005-01-sz1")
     'f-005-01'
     """
-    return _CUHK_PREFIX.sub(r"\1-", stem.casefold().removesuffix("-sz1"))
+    return re.sub(r"^([fm])2-", r"\1-", stem.casefold().removesuffix("-sz1"))
 
 
 RULES: dict[str, Rule] = {"exact": exact, "words": words, "cuhk": cuhk}
@@ -75,25 +73,18 @@ def pair_by_name(sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pa
     comes with its folder (`""` for none), and is paired only with a file of the same folder.
     """
     tried: list[Pairing] = []
-    for rule in RULES:
-        tried.append(_pair(rule, sketches, photos))
-        if not tried[-1].unpaired and not tried[-1].duplicates:
+    for name, rule in RULES.items():
+        sketch_of, duplicates = _by_id(rule, sketches)
+        photo_of, duplicate_photos = _by_id(rule, photos)
+        duplicates += duplicate_photos
+        shared = sketch_of.keys() & photo_of.keys()
+        found = [*sketch_of.items(), *photo_of.items()]
+        alone = tuple(path for key, path in found if key not in shared)
+        pairs = tuple(NamedPair(key, sketch_of[key], photo_of[key]) for key in sorted(shared))
+        tried.append(Pairing(name, pairs, alone, tuple(duplicates)))
+        if not alone and not duplicates:
             break  # no other rule can pair more
     return max(tried, key=lambda pairing: len(pairing.pairs))
-
-
-def _pair(rule: str, sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:
-    sketch_of, sketch_duplicates = _by_id(RULES[rule], sketches)
-    photo_of, photo_duplicates = _by_id(RULES[rule], photos)
-    shared = sorted(sketch_of.keys() & photo_of.keys())
-    alone = [path for key, path in sketch_of.items() if key not in photo_of]
-    alone += [path for key, path in photo_of.items() if key not in sketch_of]
-    return Pairing(
-        rule,
-        tuple(NamedPair(key, sketch_of[key], photo_of[key]) for key in shared),
-        tuple(alone),
-        tuple(sketch_duplicates + photo_duplicates),
-    )
 
 
 def _by_id(rule: Rule, files: Mapping[Path, str]) -> tuple[dict[str, Path], list[Path]]:

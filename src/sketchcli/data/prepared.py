@@ -36,6 +36,11 @@ class Pair:
     photo: str
     style: str = ""  # style of a drawn sketch
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Sketch and photo, or one file if it holds both or the sketch was drawn from it."""
+        return tuple(dict.fromkeys(filter(None, (self.sketch, self.photo))))
+
 
 @dataclass(frozen=True)
 class Description:
@@ -105,10 +110,8 @@ class Rows:
 
     def take(self, indices: Sequence[int]) -> Pixels:
         """Load the images at some positions, `(len(indices), ...)`."""
-        taken = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row, index in enumerate(indices):
-            taken[row] = self[index]
-        return taken
+        taken = np.array([self[index] for index in indices], np.uint8)
+        return taken.reshape(len(indices), *self.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,10 @@ class PreparedSet:
         if not pairs:
             has = ", ".join(self.description.counts)
             raise DataError(f"{self.folder} has no '{name}' split", hint=f"choose from: {has}")
-        height, width = self.description.size
-        count, folder = len(pairs), self.folder
+        size, count, folder = self.description.size, len(pairs), self.folder
         return StoredSplit(
-            read_array(folder, f"{name}-sketches", row_shape=(height, width), count=count),
-            read_array(folder, f"{name}-photos", row_shape=(height, width, 3), count=count),
+            read_array(folder, f"{name}-sketches", row_shape=size, count=count),
+            read_array(folder, f"{name}-photos", row_shape=(*size, 3), count=count),
             tuple(pair.id for pair in pairs),
         )
 
@@ -208,8 +210,7 @@ def read(folder: Path) -> PreparedSet:
                 f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
             )
-        names = {f.name for f in fields(Description)}
-        about = {name: value for name, value in data.items() if name in names}
+        about = {f.name: data[f.name] for f in fields(Description) if f.name in data}
         height, width = data["size"]
         about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
         return PreparedSet(folder, Description(**about))
@@ -237,10 +238,18 @@ def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: in
     """Map all shards of the array `stem`, which must hold `count` images of shape `row_shape`."""
     shards: list[Pixels] = []
     while not shards or sum(map(len, shards)) < count:
-        shards.append(_map(_shard(folder, stem, len(shards)), row_shape))
+        path = _shard(folder, stem, len(shards))
+        try:
+            pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
+        if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
+            found = f"{pixels.dtype} {pixels.shape}"
+            fault = f"{path} holds {found} instead of uint8 images {row_shape}"
+            raise DataError(fault, hint="run preprocess again")
+        shards.append(pixels)
     rows = Rows(shards)
     if len(rows) != count:
-        path = _shard(folder, stem, len(shards) - 1)
         fault = f"{path}: {stem} holds {len(rows)} images instead of {count}"
         raise DataError(fault, hint="run preprocess again")
     return rows
@@ -248,17 +257,6 @@ def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: in
 
 def _shard(folder: Path, stem: str, number: int) -> Path:
     return folder / (f"{stem}-{number}.npy" if number else f"{stem}.npy")
-
-
-def _map(path: Path, row_shape: tuple[int, ...]) -> Pixels:
-    try:
-        pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
-    if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
-        fault = f"{path} holds {pixels.dtype} {pixels.shape} instead of uint8 images {row_shape}"
-        raise DataError(fault, hint="run preprocess again")
-    return pixels
 
 
 class ShardedWriter:

@@ -19,7 +19,6 @@ from sketchcli.data.pairing import pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of the same kind has this name"
-UNPAIRED = "unpaired: no file of the other kind has a matching name"
 OURS = frozenset({"source.json", "manifest.sha256"})  # files that `fetch-data` adds to the images
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
@@ -69,11 +68,11 @@ def two_folders(sketches: Path, photos: Path) -> Source:
     inner, outer = sketches.resolve(), photos.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise DataError(f"{sketches} and {photos} overlap", hint="give two separate folders")
-    source = _pair_each_split(
-        dict.fromkeys(pictures(sketches), sketches), dict.fromkeys(pictures(photos), photos)
+    return _pair_each_split(
+        dict.fromkeys(pictures(sketches), sketches),
+        dict.fromkeys(pictures(photos), photos),
+        others=_not_pictures(sketches) | _not_pictures(photos),
     )
-    others = _not_pictures(sketches) | _not_pictures(photos)
-    return replace(source, left_out=source.left_out | others)
 
 
 def tree(root: Path) -> Source:
@@ -87,11 +86,9 @@ def tree(root: Path) -> Source:
             hint="specify the images with --sketches DIR --photos DIR, with --paired DIR if sketch "
             "and photo are side by side, or with --photos DIR if there are only photos",
         )
-    source = _pair_each_split(sketches, photos)
-    neither = {
-        str(p): "not in a folder of sketches or photos" for p, kind in kinds.items() if not kind
-    }
-    return replace(source, left_out=source.left_out | neither | _not_pictures(root))
+    neither = (str(path) for path, kind in kinds.items() if not kind)
+    others = dict.fromkeys(neither, "not in a folder of sketches or photos") | _not_pictures(root)
+    return _pair_each_split(sketches, photos, others=others)
 
 
 def side_by_side(root: Path, *, direction: Direction) -> Source:
@@ -143,7 +140,9 @@ def inner_folder(path: Path, root: Path) -> str:
     return "/".join(name for name in map(_without_labels, folders) if name not in {"", "."})
 
 
-def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path]) -> Source:
+def _pair_each_split(
+    sketches: Mapping[Path, Path], photos: Mapping[Path, Path], *, others: dict[str, str]
+) -> Source:
     """Pair files of the same split; each file is given with the root under which it was found."""
     pairs: list[SourcePair] = []
     left_out: dict[str, str] = {}
@@ -151,19 +150,16 @@ def _pair_each_split(sketches: Mapping[Path, Path], photos: Mapping[Path, Path])
     split_of = {path: _split_of(path, root) for path, root in {**sketches, **photos}.items()}
     for split in sorted(set(split_of.values()), key=str):
         drawn, shot = (
-            {
-                path: inner_folder(path, root)
-                for path, root in kind.items()
-                if split_of[path] == split
-            }
+            {path: inner_folder(path, kind[path]) for path in kind if split_of[path] == split}
             for kind in (sketches, photos)
         )
         pairing = pair_by_name(drawn, shot)
         rules += [pairing.rule] if pairing.pairs else []
         pairs += [SourcePair(*pair, split) for pair in pairing.pairs]
-        left_out |= dict.fromkeys(map(str, pairing.unpaired), UNPAIRED)
+        unpaired = "unpaired: no file of the other kind has a matching name"
+        left_out |= dict.fromkeys(map(str, pairing.unpaired), unpaired)
         left_out |= dict.fromkeys(map(str, pairing.duplicates), DUPLICATE)
-    return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out)
+    return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out | others)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -196,13 +192,11 @@ def _split_of(path: Path, root: Path) -> str | None:
 
 def _kind_of(path: Path, root: Path) -> str | None:
     """Return `sketch` or `photo`: the kind in the name of the nearest folder that has just one."""
-    return next(filter(None, map(_kind_from_name, path.relative_to(root).parts[-2::-1])), None)
-
-
-@cache
-def _kind_from_name(folder: str) -> str | None:
-    kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
-    return kinds.pop() if len(kinds) == 1 else None
+    for folder in path.relative_to(root).parts[-2::-1]:
+        kinds = {_KINDS[word] for word in splits.words_of(folder) if word in _KINDS}
+        if len(kinds) == 1:
+            return kinds.pop()
+    return None
 
 
 @cache
@@ -214,7 +208,6 @@ def _without_labels(folder: str) -> str:
 
 # This section reads a CSV manifest of pairs with the columns `sketch`, `photo` and `split`.
 
-COLUMNS = ("sketch", "photo", "split")
 EXAMPLE = "name the columns in the first line: sketch,photo,split"
 
 
@@ -262,7 +255,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if "photo" not in table.fieldnames:
             raise DataError(f"{path} has no column 'photo'", hint=EXAMPLE)
         for line in table:
-            cells = {name: (line.get(name) or "").strip() for name in COLUMNS}
+            cells = {name: (line.get(name) or "").strip() for name in ("sketch", "photo", "split")}
             if any(cells.values()):
                 yield table.line_num, cells
     except csv.Error as error:

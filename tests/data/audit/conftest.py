@@ -10,7 +10,8 @@ from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES, describe
-from sketchcli.data.audit.terms import Audit, AuditedPair
+from sketchcli.data.audit.terms import Audit
+from sketchcli.data.prepared import Pair
 from sketchcli.images import Pixels
 
 SIZE = 64
@@ -29,11 +30,9 @@ class Scene:
         records = [self._describe(row) for row in range(len(self.sketches))]
         return np.array(records, FEATURES)
 
-    def names(self) -> list[AuditedPair]:
+    def names(self) -> list[Pair]:
         return [
-            AuditedPair(
-                f"pair-{row}", self.splits.get(row, "train"), f"s/{row}.png", f"p/{row}.png"
-            )
+            Pair(f"pair-{row}", self.splits.get(row, "train"), "", f"s/{row}.png", f"p/{row}.png")
             for row in range(len(self.sketches))
         ]
 

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity
+from sketchcli.data.audit.terms import Audit, Check, Finding
+from sketchcli.data.prepared import Pair
 from sketchcli.engine.reporting import audit_report
 
 CHECKS = (Check(("wrong-pair",), 30, "outlines compared", "median 5.1"), Check(("blank",), 0, "-"))
@@ -18,9 +19,9 @@ def pictures(row):
     return sketch, random.integers(0, 256, (200, 100, 3), np.uint8)
 
 
-def finding(row, *, kind="wrong-pair", severity=Severity.ERROR, message="", other=None):
+def finding(row, *, kind="wrong-pair", message="", other=None):
     files = (f"s/{row}.png", f"p/{row}.png")
-    return Finding(kind, severity, files, message or f"pair {row} is wrong", 1.0, row, other)
+    return Finding(kind, files, message or f"pair {row} is wrong", 1.0, row, other)
 
 
 @pytest.fixture
@@ -29,9 +30,7 @@ def report(tmp_path):
 
     def write(findings=(), *, left_out=(), repeated=(), title="set", count=30):
         path = tmp_path / "audit.html"
-        names = [
-            AuditedPair(f"pair-{i}", "train", f"s/{i}.png", f"p/{i}.png") for i in range(count)
-        ]
+        names = [Pair(f"pair-{i}", "train", "", f"s/{i}.png", f"p/{i}.png") for i in range(count)]
         audit_report.write(
             path,
             title=title,
@@ -71,8 +70,8 @@ def test_a_clean_set_is_called_clean(report):
 
 
 def test_the_headline_counts_and_names_what_holds_for_the_whole_set():
-    whole = Finding("mispaired-set", Severity.ERROR, (), "the set looks mis-paired", 3)
-    faint = finding(2, kind="low-contrast", severity=Severity.WARNING)
+    whole = Finding("mispaired-set", (), "the set looks mis-paired", 3)
+    faint = finding(2, kind="low-contrast")
     headline = audit_report.headline(Audit(30, (whole, finding(1), faint), ()))
     assert headline == "2 errors and 1 warning in 30 pairs; the set looks mis-paired"
     assert audit_report.headline(Audit(1, (faint,), ())) == "no errors and 1 warning in 1 pair"
@@ -102,7 +101,7 @@ def test_the_better_photo_is_shown_beside_a_wrong_pair(report):
 
 
 def test_a_pair_with_two_faults_is_one_card(report):
-    page = report([finding(1), finding(1, kind="tinted", severity=Severity.WARNING)])
+    page = report([finding(1), finding(1, kind="tinted")])
     assert "Findings in 1 pair" in page
 
 

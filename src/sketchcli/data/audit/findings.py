@@ -1,7 +1,6 @@
 """Examine the audit records of a dataset's pairs and report what is wrong with them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,14 @@ from numpy.typing import NDArray
 
 from sketchcli.data.appearance import DARK
 from sketchcli.data.audit import matching, terms
-from sketchcli.data.audit.records import SIDE, Floats, likeness
-from sketchcli.data.audit.terms import Audit, AuditedPair, Check, Finding, Severity, blocks
+from sketchcli.data.audit.records import SIDE, Floats, Rows, likeness
+from sketchcli.data.audit.terms import Audit, Check, Finding, blocks
+from sketchcli.data.prepared import Pair
 
-Rows = NDArray[np.intp]
 Found = tuple[list[Finding], list[Check]]
 
 
-def examine(features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool) -> Audit:
+def examine(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Audit:
     """Examine a whole dataset in blocks, so that a mapped array of 100,000 needs little memory.
 
     The features are (N,) FEATURES in the order of the names. If sketch2img drew the sketches from
@@ -28,14 +27,11 @@ def examine(features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: b
         examiner(features, names, is_drawn=is_drawn)
         for examiner in (_examine_images, matching.examine, _examine_copies)
     ]
-    found = sorted((finding for part in parts for finding in part[0]), key=_rank)
+    found = sorted(  # errors first, then findings about the whole dataset, then by score
+        (finding for part in parts for finding in part[0]),
+        key=lambda f: (f.kind not in terms.ERRORS, f.pair is not None, -f.score),
+    )
     return Audit(len(names), tuple(found), tuple(check for part in parts for check in part[1]))
-
-
-def _rank(finding: Finding) -> tuple[bool, bool, float]:
-    """Return a sort key: errors first, then findings about the whole dataset, then by score."""
-    is_warning = finding.severity is Severity.WARNING
-    return is_warning, finding.pair is not None, -finding.score
 
 
 # This section examines each pair by itself for blank, tinted, inverted, faint and tiny images.
@@ -47,33 +43,24 @@ MOST_CHROMA = 8.0  # mean difference of a colour's highest and lowest channel
 LARGEST_FACTOR = 1.5  # enlargement per side that is acceptable
 _FEW = 8  # pairs; in a smaller dataset, every faulty pair gets its own finding
 _HOW = {
-    terms.BLANK: f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
-    terms.SAME_PICTURE: f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
-    terms.TINTED: "The mean difference of a sketch's highest and lowest channel is above "
+    "blank": f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
+    "same-picture": f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
+    "tinted": "The mean difference of a sketch's highest and lowest channel is above "
     f"{MOST_CHROMA:g}.",
-    terms.INVERTED: f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
+    "inverted": f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
     "a whole.",
-    terms.LOW_CONTRAST: f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
-    terms.ENLARGED: "A file has fewer pixels per side than the stored image, by a factor of more "
+    "low-contrast": f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
+    "enlarged": "A file has fewer pixels per side than the stored image, by a factor of more "
     f"than {LARGEST_FACTOR:g}.",
 }
 
 
-@dataclass(frozen=True)
-class _Fault:
-    """A fault that some of the pairs have."""
-
-    kind: str
-    severity: Severity
-    rows: NDArray[np.bool_]
-    scores: Floats
-    say: Callable[[int], str]  # returns the message for one pair
-    general: str  # the message for many pairs, which follows their number
+# A kind of fault, which pairs have it, their scores, a function that returns the message for one
+# pair, and the message for many pairs, which follows their number
+_Fault = tuple[str, NDArray[np.bool_], Floats, Callable[[int], str], str]
 
 
-def _examine_images(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
-) -> Found:
+def _examine_images(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
     """Return every fault of every pair; if most share a fault, one finding for the dataset."""
     count = len(names)
     ranges = np.empty((2, count), np.float32)  # grey levels that the small images span
@@ -82,48 +69,34 @@ def _examine_images(
         sketch, photo = features["sketch"][part], features["photo"][part]
         ranges[0, part], ranges[1, part] = np.ptp(sketch, axis=(1, 2)), np.ptp(photo, axis=(1, 2))
         alike[part] = likeness(sketch, photo)
-    faults = [_blank(*ranges), _tiny("photo", features)]
-    if not is_drawn:
-        faults += _sketch_faults(features, ranges, alike)
-    unchecked = f"{count} pairs not checked: the sketches were drawn from photos"
-    checks = [
-        Check((kind,), 0, line, unchecked)
-        if is_drawn and kind not in {terms.BLANK, terms.ENLARGED}
-        else Check((kind,), count, line)
-        for kind, line in _HOW.items()
-    ]
-    return [finding for fault in faults for finding in _findings(fault, names)], checks
-
-
-def _findings(fault: _Fault, names: Sequence[AuditedPair]) -> list[Finding]:
-    rows = np.flatnonzero(fault.rows).tolist()
-    if len(rows) > len(names) / 2 and len(names) >= _FEW:
-        message = f"{len(rows)} of {len(names)} {fault.general}"
-        score = float(np.median(fault.scores[rows]))
-        return [Finding(fault.kind, fault.severity, (), message, score)]
-    return [
-        Finding(
-            fault.kind,
-            fault.severity,
-            names[row].files,
-            f"{names[row].id}: {fault.say(row)}",
-            float(fault.scores[row]),
-            row,
-        )
-        for row in rows
-    ]
-
-
-def _blank(sketch_range: Floats, photo_range: Floats) -> _Fault:
-    least = np.minimum(sketch_range, photo_range)
+    least = ranges.min(axis=0)
 
     def say(row: int) -> str:
-        which = "sketch" if sketch_range[row] < BLANK_RANGE else "photo"
+        which = "sketch" if ranges[0, row] < BLANK_RANGE else "photo"
         return f"the {which} is blank (it spans {least[row]:.0f} grey levels)"
 
     scores = 2 - least / BLANK_RANGE
-    general = "pairs have a blank image"
-    return _Fault(terms.BLANK, Severity.ERROR, least < BLANK_RANGE, scores, say, general)
+    faults = [
+        ("blank", least < BLANK_RANGE, scores, say, "pairs have a blank image"),
+        _tiny("photo", features),
+    ]
+    checks = {kind: Check((kind,), count, line) for kind, line in _HOW.items()}
+    if is_drawn:
+        for kind in checks.keys() - {"blank", "enlarged"}:
+            checks[kind] = checks[kind].skipped("the sketches were drawn from photos")
+    else:
+        faults += _sketch_faults(features, ranges, alike)
+    found = []
+    for kind, is_faulty, scores, describe, general in faults:
+        rows = np.flatnonzero(is_faulty).tolist()
+        if len(rows) > count / 2 and count >= _FEW:
+            message = f"{len(rows)} of {count} {general}"
+            found.append(Finding(kind, (), message, float(np.median(scores[rows]))))
+            continue
+        for row in rows:
+            message, score = f"{names[row].id}: {describe(row)}", float(scores[row])
+            found.append(Finding(kind, names[row].files, message, score, row))
+    return found, [*checks.values()]
 
 
 def _tiny(which: str, features: NDArray[Any]) -> _Fault:
@@ -137,26 +110,28 @@ def _tiny(which: str, features: NDArray[Any]) -> _Fault:
 
     general = f"{which}s are tiny: they were typically enlarged {np.median(factors):.1f} times"
     scores = factors / LARGEST_FACTOR
-    return _Fault(terms.ENLARGED, Severity.WARNING, factors > LARGEST_FACTOR, scores, say, general)
+    return "enlarged", factors > LARGEST_FACTOR, scores, say, general
 
 
 def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> list[_Fault]:
     is_blank = ranges.min(axis=0) < BLANK_RANGE
     chroma, contrast = features["chroma"], features["sketch_range"].astype(np.float32)
     paper = np.maximum(features["paper"], features["middle"])
+    light_on_dark = (
+        "sketches are light on dark; a model trained on them will not expect dark lines on white "
+        "paper"
+    )
     return [
         _tiny("sketch", features),
-        _Fault(
-            terms.SAME_PICTURE,
-            Severity.ERROR,
+        (
+            "same-picture",
             (alike > SAME_LIKENESS) & ~is_blank,
             1 + alike,
             lambda row: f"the sketch is the photo itself (likeness {alike[row]:.3f})",
             "sketches are the photos themselves; the folder of sketches may hold photos",
         ),
-        _Fault(
-            terms.TINTED,
-            Severity.WARNING,
+        (
+            "tinted",
             chroma > MOST_CHROMA,
             chroma / MOST_CHROMA,
             lambda row: (
@@ -164,18 +139,15 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
             ),
             "sketches are in colour; only their lightness is used",
         ),
-        _Fault(
-            terms.INVERTED,
-            Severity.WARNING,
+        (
+            "inverted",
             (paper < DARK) & (chroma <= MOST_CHROMA) & ~is_blank,
             2 - paper / DARK,
             lambda row: f"the sketch is light on dark (paper {paper[row]:.0f} of 255)",
-            "sketches are light on dark; a model trained on them will not expect dark lines on "
-            "white paper",
+            light_on_dark,
         ),
-        _Fault(
-            terms.LOW_CONTRAST,
-            Severity.WARNING,
+        (
+            "low-contrast",
             (contrast < LEAST_RANGE) & (ranges[0] >= BLANK_RANGE),
             LEAST_RANGE / np.maximum(contrast, 1),
             lambda row: f"the sketch is faint (it spans {contrast[row]:.0f} grey levels)",
@@ -195,9 +167,7 @@ _NEIGHBOURS = 12  # neighbours with which each hash is compared in each order
 _MOST_COMPARED = 200_000  # comparisons of gradients per kind of image
 
 
-def _examine_copies(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
-) -> Found:
+def _examine_copies(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
     """Find near-duplicates; drawn sketches are excluded, as their photos' duplicates are found.
 
     Images of one split that are identical to the pixel are ignored, as `Exclusions` reports them.
@@ -217,10 +187,10 @@ def _examine_copies(
         f"{BITS}-bit perceptual hashes differ in at most {NEAR} bits, and gradients correlate by "
         f"more than {ALIKE:g}. It is an error if the images are in different splits."
     )
-    return found, [Check((terms.LEAKAGE, terms.NEAR_DUPLICATE), len(names), how, note)]
+    return found, [Check(("leakage", "near-duplicate"), len(names), how, note)]
 
 
-def _copy_finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair]) -> Finding:
+def _copy_finding(kind: str, members: Sequence[int], names: Sequence[Pair]) -> Finding:
     files = tuple(dict.fromkeys(getattr(names[row], kind) for row in members))
     splits = sorted({names[row].split for row in members})
     is_leak = len(splits) > 1
@@ -228,11 +198,9 @@ def _copy_finding(kind: str, members: Sequence[int], names: Sequence[AuditedPair
     more = f" and {len(members) - 3} more" if len(members) > 3 else ""
     where = f"in {' and '.join(splits)}" if is_leak else f"within {splits[0]}"
     message = f"{ids}{more}: the same {kind} occurs {len(members)} times {where}"
-    severity = Severity.ERROR if is_leak else Severity.WARNING
-    label, score = (terms.LEAKAGE if is_leak else terms.NEAR_DUPLICATE), 1 + len(members) / 10
+    label, score = "leakage" if is_leak else "near-duplicate", 1 + len(members) / 10
     elsewhere = (row for row in members if names[row].split != names[members[0]].split)
-    other = next(elsewhere, members[1])
-    return Finding(label, severity, files, message, score, members[0], other)
+    return Finding(label, files, message, score, members[0], next(elsewhere, members[1]))
 
 
 def _find_copies(pictures: NDArray[Any]) -> tuple[list[list[int]], bool]:
@@ -291,14 +259,9 @@ def _near_pairs(bits: NDArray[np.uint8]) -> Iterator[tuple[Rows, Rows]]:
             yield first[is_near], second[is_near]
 
 
-def _lowest(count: int) -> tuple[Rows, Rows]:
-    """Return the positions of the lowest frequencies by the sum of both, except for the mean."""
-    down, right = np.divmod(np.arange(SIDE * SIDE), SIDE)
-    order = np.lexsort((down, down + right))[1 : count + 1]
-    return down[order], right[order]
-
-
-_LOW = _lowest(BITS)
-_COSINES = np.cos(
-    np.pi / SIDE * np.outer(np.arange(max(_LOW[0].max(), _LOW[1].max()) + 1), np.arange(SIDE) + 0.5)
-).astype(np.float32)
+# The BITS lowest frequencies by the sum of both, except for the mean: (2, BITS), down and right
+_LOW = np.stack(np.divmod(np.arange(SIDE * SIDE), SIDE))
+_LOW = _LOW[:, np.lexsort((_LOW[0], _LOW.sum(axis=0)))[1 : BITS + 1]]
+_COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(_LOW.max() + 1), np.arange(SIDE) + 0.5)).astype(
+    np.float32
+)

@@ -7,17 +7,17 @@ standard deviations of the agreement of a sketch with unrelated photos.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli.data.audit import terms
-from sketchcli.data.audit.records import FIELD, SIDE, Floats, descriptors, fields
-from sketchcli.data.audit.terms import AuditedPair, Check, Finding, Severity, each_block, panel
+from sketchcli.data.audit.records import FIELD, SIDE, Floats, Rows, descriptors, fields
+from sketchcli.data.audit.terms import Check, Finding, each_block, panel
+from sketchcli.data.prepared import Pair
 
-Rows = NDArray[np.intp]
 Which = NDArray[np.bool_]  # (N,)
 FEWEST = 8  # pairs needed to estimate the agreement with unrelated photos, and the typical shift
 MARGIN = 2.0  # deviations by which another photo must fit better than the sketch's own
@@ -44,50 +44,34 @@ HOW_ALIGNED = (
 
 
 def examine(
-    features: NDArray[Any], names: Sequence[AuditedPair], *, is_drawn: bool
+    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool
 ) -> tuple[list[Finding], list[Check]]:
     """Find wrong, doubtful and misaligned pairs among (N,) FEATURES."""
     count = len(names)
+    matching = Check(("mispaired-set", "wrong-pair", "weak-pair"), count, HOW_MATCHED)
+    alignment = Check(("misaligned",), count, HOW_ALIGNED)
     if is_drawn:
         why = "the sketches were drawn from their photos"
-        return [], [_matching_check(0, _unchecked(count, why)), _unaligned_check(count, why)]
+        return [], [matching.skipped(why), alignment.skipped(why)]
     shifts, sizes = _measure(features), features["size"]
-    alignment = Check(
-        (terms.MISALIGNED,),
-        count,
-        HOW_ALIGNED,
-        f"Typical shift of a photo: {_in_words(shifts.typical, sizes[0])}",
-    )
+    typical = f"Typical shift of a photo: {_in_words(shifts.typical, sizes[0])}"
+    alignment = replace(alignment, note=typical)
     if count < FEWEST:
         why = f"{FEWEST} are needed to estimate the agreement of unrelated images"
-        found = _shift_findings(shifts, names, sizes, shifts.far)
-        return found, [_matching_check(0, _unchecked(count, why)), alignment]
-    matches = _match(features, shifts.offset)
+        return _shift_findings(shifts, names, sizes, shifts.far), [matching.skipped(why), alignment]
+    right, down = np.rint(shifts.typical * SIDE).astype(int).tolist()
+    matches = _match(features, (down, right) if shifts.is_set_shifted else (0, 0))
     compared = int(np.isfinite(matches.margin).sum())
     note = f"Median agreement: {matches.typical:.1f}"
     if compared < count:
         note += f"; the {compared} pairs that agree least were compared with all {count} photos"
     if matches.is_mispaired:
-        alignment = _unaligned_check(count, "the dataset looks mis-paired")
+        alignment = alignment.skipped("the dataset looks mis-paired")
         found = _match_findings(matches, names, matches.weak)
     else:  # a shift explains low agreement, and in a wrong pair there is nothing to align
         found = _match_findings(matches, names, matches.weak & ~shifts.far)
         found += _shift_findings(shifts, names, sizes, shifts.far & ~matches.wrong)
-    return found, [_matching_check(count, note), alignment]
-
-
-def _matching_check(examined: int, note: str) -> Check:
-    return Check(
-        (terms.MISPAIRED_SET, terms.WRONG_PAIR, terms.WEAK_PAIR), examined, HOW_MATCHED, note
-    )
-
-
-def _unaligned_check(count: int, why: str) -> Check:
-    return Check((terms.MISALIGNED,), 0, HOW_ALIGNED, _unchecked(count, why))
-
-
-def _unchecked(count: int, why: str) -> str:
-    return f"{count} pairs not checked: {why}"
+    return found, [replace(matching, note=note), alignment]
 
 
 # This section finds wrong and doubtful pairs.
@@ -116,12 +100,13 @@ def _match(features: NDArray[Any], offset: tuple[int, int]) -> Matches:
     and right, in small pixels.
     """
     drawn, shot = _Space(features["sketch"]), _Space(features["photo"], offset)
-    drawn.scale = np.float32(1 / _deviation(drawn.panel @ shot.panel.T))
-
-    def agree(part: slice) -> Floats:
-        return np.asarray((drawn.place(part) * shot.place(part)).sum(axis=1))
-
-    agreement = np.concatenate([*each_block(len(features), agree)])
+    fits = drawn.panel @ shot.panel.T
+    unrelated = fits[~np.eye(len(fits), dtype=bool)]
+    deviation = float(_DEVIATION * np.median(np.abs(unrelated - np.median(unrelated))))
+    drawn.scale = np.float32(1 / (deviation + 1e-9))
+    agreement: Floats = np.concatenate(
+        [*each_block(len(features), lambda p: (drawn.place(p) * shot.place(p)).sum(axis=1))]
+    )
     margin, better = _search(drawn, shot, agreement)
     typical, wrong = float(np.median(agreement)), margin > MARGIN
     weak = (agreement < WEAK) & ~wrong & (typical >= STRONG)
@@ -171,10 +156,8 @@ class _Space:
         return np.asarray(places * self.scale)
 
     def _describe(self, rows: slice | Rows) -> Floats:
-        pictures, (down, right) = self.pictures[rows], self.offset
-        if down or right:
-            pictures = np.roll(pictures, (-down, -right), axis=(1, 2))
-        return descriptors(pictures)
+        down, right = self.offset
+        return descriptors(np.roll(self.pictures[rows], (-down, -right), axis=(1, 2)))
 
     def _unit(self, found: Floats) -> Floats:
         vectors = (found - self.mean) / self.spread
@@ -182,15 +165,7 @@ class _Space:
         return unit
 
 
-def _deviation(fits: Floats) -> float:
-    """Return the robust deviation of how well sketches (rows) fit unrelated photos (columns)."""
-    values = fits[~np.eye(len(fits), dtype=bool)]
-    return float(_DEVIATION * np.median(np.abs(values - np.median(values)))) + 1e-9
-
-
-def _match_findings(
-    matches: Matches, names: Sequence[AuditedPair], doubtful: Which
-) -> list[Finding]:
+def _match_findings(matches: Matches, names: Sequence[Pair], doubtful: Which) -> list[Finding]:
     found = []
     typical = f"{matches.typical:.1f}"
     if matches.is_mispaired:
@@ -200,8 +175,7 @@ def _match_findings(
             f"another pair's photo better (median agreement {typical}; it is 0 for unrelated "
             "images and 3 to 6 for a correct pairing)"
         )
-        score = 2 + MISPAIRED - matches.typical
-        found.append(Finding(terms.MISPAIRED_SET, Severity.ERROR, (), message, score))
+        found.append(Finding("mispaired-set", (), message, 2 + MISPAIRED - matches.typical))
     for row in np.flatnonzero(matches.wrong).tolist():
         pair, other, margin = names[row], int(matches.better[row]), float(matches.margin[row])
         message = (
@@ -209,18 +183,14 @@ def _match_findings(
             f"deviations (agreement with its own photo: {matches.agreement[row]:.1f}, "
             f"median of the dataset: {typical})"
         )
-        score = margin / MARGIN
-        found.append(
-            Finding(terms.WRONG_PAIR, Severity.ERROR, pair.files, message, score, row, other)
-        )
+        found.append(Finding("wrong-pair", pair.files, message, margin / MARGIN, row, other))
     for row in np.flatnonzero(doubtful).tolist():
         pair, agreement = names[row], float(matches.agreement[row])
         message = (
             f"{pair.id}: the sketch fits its photo no better than an unrelated photo "
             f"(agreement: {agreement:.1f} deviations, median of the dataset: {typical})"
         )
-        score = 1 + WEAK - agreement
-        found.append(Finding(terms.WEAK_PAIR, Severity.WARNING, pair.files, message, score, row))
+        found.append(Finding("weak-pair", pair.files, message, 1 + WEAK - agreement, row))
     return found
 
 
@@ -236,12 +206,6 @@ class Shifts:
     is_set_shifted: bool  # whether the typical place itself is off the sketch
     distance: Floats  # (N,), distance of each photo from the typical place
     far: Which  # whether each photo is certainly off the typical place
-
-    @property
-    def offset(self) -> tuple[int, int]:
-        """The typical place, down and right, in small pixels; (0, 0) if it is near enough."""
-        right, down = np.rint(self.typical * SIDE).tolist()
-        return (int(down), int(right)) if self.is_set_shifted else (0, 0)
 
 
 def _measure(features: NDArray[Any]) -> Shifts:
@@ -277,22 +241,17 @@ def _measure(features: NDArray[Any]) -> Shifts:
 
 def _surfaces(features: NDArray[Any]) -> Floats:
     """Return how well each photo fits by its place, (N, down 2 REACH + 1, right 2 REACH + 1)."""
-    sketch, photo = (_spectrum(features[kind]) for kind in ("sketch", "photo"))
-    cross = photo * np.conj(sketch)
+    spectra = []
+    for kind in ("sketch", "photo"):
+        found = fields(features[kind])
+        found -= found.mean(axis=(2, 3), keepdims=True)
+        spectra.append(np.fft.rfft2(found * _WINDOW[:, None] * _WINDOW, s=(SIDE, SIDE)))
+    cross = spectra[1] * np.conj(spectra[0])
     cross = cross / (np.abs(cross) ** _WHITENING + 1e-9)
     surface = np.fft.irfft2(cross.sum(axis=1), s=(SIDE, SIDE))
     surface = np.fft.fftshift(surface, axes=(1, 2)).astype(np.float32, copy=False)
     near = slice(SIDE // 2 - _REACH, SIDE // 2 + _REACH + 1)
     return surface[:, near, near]
-
-
-def _spectrum(pictures: NDArray[Any]) -> NDArray[np.complexfloating]:
-    found = fields(pictures)
-    found -= found.mean(axis=(2, 3), keepdims=True)
-    spectrum: NDArray[np.complexfloating] = np.fft.rfft2(
-        found * _WINDOW[:, None] * _WINDOW, s=(SIDE, SIDE)
-    )
-    return spectrum
 
 
 def _peaks(surfaces: Floats) -> tuple[Floats, Floats]:
@@ -314,18 +273,17 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _shift_findings(
-    shifts: Shifts, names: Sequence[AuditedPair], sizes: NDArray[Any], shifted: Which
+    shifts: Shifts, names: Sequence[Pair], sizes: NDArray[Any], shifted: Which
 ) -> list[Finding]:
     """Return the findings of shifted pairs, (N,), and of a dataset that is shifted as a whole.
 
     `sizes`, (N, 2), are the stored heights and widths.
     """
     found = []
-    warn = Severity.WARNING
     if shifts.is_set_shifted:
         place, score = _in_words(shifts.typical, sizes[0]), float(np.hypot(*shifts.typical)) / FAR
         message = f"all pairs: the photos are typically shifted against their sketches by {place}"
-        found.append(Finding(terms.MISALIGNED, warn, (), message, score))
+        found.append(Finding("misaligned", (), message, score))
     for row in np.flatnonzero(shifted).tolist():
         message = (
             f"{names[row].id}: the photo is shifted against its sketch by "
@@ -333,7 +291,7 @@ def _shift_findings(
             f"{_in_words(shifts.typical, sizes[row])})"
         )
         score = float(shifts.distance[row] / FAR)
-        found.append(Finding(terms.MISALIGNED, warn, names[row].files, message, score, row))
+        found.append(Finding("misaligned", names[row].files, message, score, row))
     return found
 
 

@@ -43,11 +43,15 @@ def describe(
     record["size"] = sketch.shape
     record["sketch_source"] = sketch_source.shape[:2]
     record["photo_source"] = photo_source.shape[:2]
-    sample = _sample(sketch_source)
+    # These are single pixels on a grid, since averages would mix the ink with the paper.
+    down, right = (-(-side // _SAMPLES) for side in sketch_source.shape[:2])
+    sample = np.ascontiguousarray(sketch_source[down // 2 :: down, right // 2 :: right])
     record["chroma"] = np.ptp(sample, axis=2).mean() if sample.ndim == 3 else 0
     luma = images.luma(sample)
     border = np.concatenate([luma[0], luma[-1], luma[:, 0], luma[:, -1]])
-    record["paper"], record["middle"] = _median(border), _median(luma)
+    # The upper one of the middle two values is stored, which is a grey level.
+    record["paper"] = np.percentile(border, 50, method="higher")
+    record["middle"] = np.percentile(luma, 50, method="higher")
     record["sketch_range"] = sketch.max() - sketch.min()
     return record
 
@@ -61,21 +65,10 @@ def _small(grey: Pixels) -> Pixels:
     return images.resize(grey, (SIDE, SIDE))
 
 
-def _sample(source: Pixels) -> Pixels:
-    """Return single pixels on a grid, since averages would mix the ink with the paper."""
-    down, right = (-(-side // _SAMPLES) for side in source.shape[:2])
-    return np.ascontiguousarray(source[down // 2 :: down, right // 2 :: right])
-
-
-def _median(values: Pixels) -> int:
-    """Return the median, and of an even number of values the upper one of the middle two."""
-    middle = values.size // 2
-    return int(np.partition(values, middle, axis=None)[middle])
-
-
 # This section describes the position and direction of outlines, which sketch and photo share.
 
 Floats = NDArray[np.floating]
+Rows = NDArray[np.intp]
 FIELD = SIDE - 2  # side of an outline field, since the border has no central differences
 _CELLS = 24  # cells per side of a descriptor
 
@@ -129,12 +122,7 @@ def _gradients(pictures: NDArray[Any]) -> Floats:
     return np.concatenate([across.reshape(count, -1), down.reshape(count, -1)], axis=1)
 
 
-def _pool() -> NDArray[np.float32]:
-    """Return weights (cells, FIELD), which are triangles that overlap by half and sum to 1."""
-    positions = (np.arange(FIELD) + 0.5) / FIELD * _CELLS - 0.5
-    weights = np.maximum(0, 1 - np.abs(positions - np.arange(_CELLS)[:, None]))
-    pool: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
-    return pool.astype(np.float32)
-
-
-_POOL = _pool()
+# Weights (cells, FIELD), which are triangles that overlap by half and sum to 1
+_POSITIONS = (np.arange(FIELD) + 0.5) / FIELD * _CELLS - 0.5
+_POOL = np.maximum(0, 1 - np.abs(_POSITIONS - np.arange(_CELLS)[:, None]))
+_POOL = (_POOL / _POOL.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,9 +1,9 @@
-"""The vocabulary of the audit: pairs, findings, checks and their results."""
+"""The vocabulary of the audit: findings, checks and their results."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -11,57 +11,25 @@ from numpy.typing import NDArray
 
 from sketchcli import machine
 
-MISPAIRED_SET = "mispaired-set"
-WRONG_PAIR = "wrong-pair"
-SAME_PICTURE = "same-picture"
-LEAKAGE = "leakage"
-TORN_GROUP = "torn-group"
-BLANK = "blank"
-WEAK_PAIR = "weak-pair"
-MISALIGNED = "misaligned"
-NEAR_DUPLICATE = "near-duplicate"
-INVERTED = "inverted"
-TINTED = "tinted"
-LOW_CONTRAST = "low-contrast"
-ENLARGED = "enlarged"
-TITLES = {
-    MISPAIRED_SET: "mis-paired dataset",
-    WRONG_PAIR: "wrong pairs",
-    SAME_PICTURE: "photos used as sketches",
-    LEAKAGE: "the same image in several splits",
-    TORN_GROUP: "groups in several splits",
-    BLANK: "blank images",
-    WEAK_PAIR: "doubtful pairs",
-    MISALIGNED: "misaligned pairs",
-    NEAR_DUPLICATE: "near-duplicates",
-    INVERTED: "inverted sketches",
-    TINTED: "tinted sketches",
-    LOW_CONTRAST: "low-contrast sketches",
-    ENLARGED: "tiny images",
+ERRORS = {
+    "mispaired-set": "mis-paired dataset",
+    "wrong-pair": "wrong pairs",
+    "same-picture": "photos used as sketches",
+    "leakage": "the same image in several splits",
+    "torn-group": "groups in several splits",
+    "blank": "blank images",
 }
+WARNINGS = {
+    "weak-pair": "doubtful pairs",
+    "misaligned": "misaligned pairs",
+    "near-duplicate": "near-duplicates",
+    "inverted": "inverted sketches",
+    "tinted": "tinted sketches",
+    "low-contrast": "low-contrast sketches",
+    "enlarged": "tiny images",
+}
+TITLES = ERRORS | WARNINGS
 MOST_WRONG = 0.05  # errors as a fraction of the pairs; a dataset with more is unfit for training
-
-
-class Severity(StrEnum):
-    """How serious a finding is: an error spoils training, a warning is only worth knowing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class AuditedPair:
-    """The name and split of a pair, and the files from which it was made."""
-
-    id: str
-    split: str
-    sketch: str
-    photo: str
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Sketch and photo, or one file if it holds both side by side."""
-        return tuple(dict.fromkeys((self.sketch, self.photo)))
 
 
 @dataclass(frozen=True)
@@ -69,12 +37,16 @@ class Finding:
     """A problem, or a suspected problem, of a pair or of the whole dataset."""
 
     kind: str  # a key of TITLES
-    severity: Severity
     files: tuple[str, ...]
     message: str  # one sentence, with the numbers
     score: float  # 1 at the threshold, and higher beyond it
     pair: int | None = None  # row in the features; None: the finding is about the whole dataset
     other: int | None = None  # row to compare with: the better photo or the duplicate
+
+    @property
+    def severity(self) -> str:
+        """`error` if findings of this kind spoil training, or else `warning`."""
+        return "error" if self.kind in ERRORS else "warning"
 
 
 @dataclass(frozen=True)
@@ -85,6 +57,10 @@ class Check:
     examined: int  # pairs
     how: str  # the statistic and its threshold, in a line
     note: str = ""  # measurement of the whole dataset, or why not all pairs were examined
+
+    def skipped(self, why: str) -> "Check":
+        """Return the check as one that examined none of these pairs."""
+        return replace(self, examined=0, note=f"{self.examined} pairs not checked: {why}")
 
 
 @dataclass(frozen=True)
@@ -98,13 +74,13 @@ class Audit:
     @property
     def errors(self) -> int:
         """The number of findings that are errors."""
-        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+        return sum(finding.kind in ERRORS for finding in self.findings)
 
     @property
     def is_spoiled(self) -> bool:
         """Whether errors concern the whole dataset or leak between splits, or are too many."""
-        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
-        is_deep = any(f.pair is None or f.kind in {LEAKAGE, TORN_GROUP} for f in errors)
+        errors = [finding for finding in self.findings if finding.kind in ERRORS]
+        is_deep = any(f.pair is None or f.kind in {"leakage", "torn-group"} for f in errors)
         return is_deep or len(errors) > MOST_WRONG * self.pairs
 
     @property
@@ -115,8 +91,8 @@ class Audit:
     @property
     def counts(self) -> dict[str, int]:
         """The number of findings of each kind that was found, in the order of TITLES."""
-        found = [finding.kind for finding in self.findings]
-        return {kind: found.count(kind) for kind in TITLES if kind in found}
+        found = Counter(finding.kind for finding in self.findings)
+        return {kind: found[kind] for kind in TITLES if kind in found}
 
 
 # This section divides large datasets into blocks, so that their audit needs little memory.

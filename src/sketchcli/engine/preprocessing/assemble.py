@@ -1,6 +1,7 @@
 """Assemble the made pairs: decide which to keep, write their arrays, and audit them."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +11,12 @@ from numpy.typing import NDArray
 
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import TORN_GROUP, Audit, AuditedPair, Check, Finding, Severity
+from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash
-from sketchcli.data.splits import SPLITS, SplitRule
+from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
-from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
-from sketchcli.engine.preprocessing.pair_builder import Job
+from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
 
@@ -25,27 +25,9 @@ from sketchcli.images import Pixels
 class Assembly:
     """The pairs that were kept, with their audit records."""
 
-    exclusions: Exclusions
     pairs: list[Pair] = field(default_factory=list)
     features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
-    kept: str = ""  # id of the first sketch of the photo that was kept last
-
-    def takes(self, job: Job, outcome: Outcome) -> bool:
-        """Return whether to keep a pair; further sketches of a photo follow the first."""
-        if job.draw:
-            return self.kept == job.first
-        pictures = {} if job.sketch is None else {outcome.sketch_hash: job.sketch}
-        return self.exclusions.takes(pictures | {outcome.photo_hash: job.photo}, job.split)
-
-    def keep(self, job: Job, outcome: Outcome) -> None:
-        """Record a pair that was kept."""
-        hashed = pair_hash(outcome.sketch_hash, outcome.photo_hash)
-        sketch = "" if job.sketch is None else str(job.sketch)
-        self.pairs.append(Pair(job.id, job.split, hashed, sketch, str(job.photo), job.style))
-        for file, why in outcome.unaligned.items():  # the first sketch of a photo tells the most
-            self.unaligned.setdefault(file, why)
-        self.kept = job.first
 
 
 def assemble(
@@ -58,7 +40,7 @@ def assemble(
     pairs are kept, and record the skipped files.
     """
     done, count, path = 0, len(store.jobs), store.folder / "features"
-    assembly = Assembly(exclusions)
+    assembly, kept = Assembly(), ""  # the id of the first sketch of the photo that was kept last
     writers: dict[str, ShardedWriter] = {}
     with contextlib.ExitStack() as stack:
         features = stack.enter_context(path.open("wb"))
@@ -69,8 +51,13 @@ def assemble(
             if pair is None:
                 exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
-            if not assembly.takes(job, outcome):
+            given = {} if job.sketch is None else {outcome.sketch_hash: job.sketch}
+            given[outcome.photo_hash] = job.photo
+            # Further sketches of a photo are kept if the first was.
+            is_kept = kept == job.first if job.draw else exclusions.takes(given, job.split)
+            if not is_kept:
                 continue
+            kept = job.first
             for kind, pixels in (("sketches", pair.sketch), ("photos", pair.photo)):
                 stem = f"{job.split}-{kind}"
                 if stem not in writers:
@@ -78,7 +65,13 @@ def assemble(
                     stack.callback(writers[stem].close)
                 writers[stem].append(pixels)
             features.write(pair.features.tobytes())
-            assembly.keep(job, outcome)
+            sha256 = pair_hash(outcome.sketch_hash, outcome.photo_hash)
+            sketch = str(job.sketch or "")
+            assembly.pairs.append(
+                Pair(job.id, job.split, sha256, sketch, str(job.photo), job.style)
+            )
+            for file, why in outcome.unaligned.items():  # a photo's first sketch tells the most
+                assembly.unaligned.setdefault(file, why)
     if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
     return assembly
@@ -94,29 +87,20 @@ def audit(assembly: Assembly, rule: SplitRule) -> Audit:
     each photo only the first drawn pair, as its other sketches are similar on purpose. Splits that
     the source has chosen may tear apart the groups of `rule`; this is found as well.
     """
-    names, features = _names(assembly.pairs), assembly.features
-    own = [row for row, pair in enumerate(assembly.pairs) if not pair.style]
-    first = {p.photo: row for row, p in reversed([*enumerate(assembly.pairs)]) if p.style}
-    found = _torn_groups(assembly.pairs, rule)
+    pairs, features = assembly.pairs, assembly.features
+    own = [row for row, pair in enumerate(pairs) if not pair.style]
+    first = {pair.photo: row for row, pair in reversed([*enumerate(pairs)]) if pair.style}
+    found = _torn_groups(pairs, rule)
     checks: list[Check] = []
     for rows, is_drawn in ((own, False), (sorted(first.values()), True)):
-        is_all = len(rows) == len(names)
         if rows:
-            examined = features if is_all else features[rows]
-            part = examine(examined, [names[row] for row in rows], is_drawn=is_drawn)
-            found += [_at(finding, rows) for finding in part.findings]
+            examined = features if len(rows) == len(pairs) else features[rows]
+            part = examine(examined, [pairs[row] for row in rows], is_drawn=is_drawn)
+            for finding in part.findings:  # its rows are those among the examined pairs
+                pair, other = (r if r is None else rows[r] for r in (finding.pair, finding.other))
+                found.append(replace(finding, pair=pair, other=other))
             checks += part.checks
-    return Audit(len(names), tuple(found), tuple(checks))
-
-
-def _at(finding: Finding, rows: Sequence[int]) -> Finding:
-    """Return a finding about some of the pairs with its rows among all pairs."""
-    pair, other = (None if r is None else rows[r] for r in (finding.pair, finding.other))
-    return replace(finding, pair=pair, other=other)
-
-
-def _names(pairs: Iterable[Pair]) -> list[AuditedPair]:
-    return [AuditedPair(p.id, p.split, p.sketch or p.photo, p.photo) for p in pairs]
+    return Audit(len(pairs), tuple(found), tuple(checks))
 
 
 def _torn_groups(pairs: Sequence[Pair], rule: SplitRule) -> list[Finding]:
@@ -127,8 +111,7 @@ def _torn_groups(pairs: Sequence[Pair], rule: SplitRule) -> list[Finding]:
             homes.setdefault(group, {}).setdefault(pair.split, row)
     return [
         Finding(
-            TORN_GROUP,
-            Severity.ERROR,
+            "torn-group",
             tuple(pairs[row].photo for row in rows.values()),
             f"the group '{group}' is in several splits: {', '.join(rows)}",
             score=float(len(rows)),
@@ -159,7 +142,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         title=description.name,
         facts=facts,
         audit=audit,
-        names=_names(description.pairs),
+        names=description.pairs,
         left_out=description.left_out,
         repeated=description.repeated | description.unaligned,
         pair_pictures=_pictures(dataset),
@@ -169,10 +152,8 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
 def _pictures(dataset: PreparedSet) -> Callable[[int], tuple[Pixels, Pixels]]:
     """Return a function that returns a pair's sketch and photo by its position among all pairs."""
     splits = {name: dataset.split(name) for name in dataset.description.counts}
-    places, seen = [], dict.fromkeys(SPLITS, 0)
-    for pair in dataset.description.pairs:
-        places.append((splits[pair.split], seen[pair.split]))
-        seen[pair.split] += 1
+    rows = {name: itertools.count() for name in splits}
+    places = [(splits[p.split], next(rows[p.split])) for p in dataset.description.pairs]
 
     def look(position: int) -> tuple[Pixels, Pixels]:
         split, row = places[position]

@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import __version__, files, images
-from sketchcli.data import prepared
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
 from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairBuilder, PairOptions
@@ -45,11 +44,6 @@ class Outcome:
     sketch_hash: str = ""
     photo_hash: str = ""
     unaligned: dict[str, str] = field(default_factory=dict)
-
-    def matches(self, pair: MadePair) -> bool:
-        """Return whether the pixels are those that were written."""
-        found = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
-        return found == (self.sketch_hash, self.photo_hash)
 
 
 @dataclass(frozen=True)
@@ -75,8 +69,10 @@ class ChunkStore:
 
         Chunks that a power cut has damaged are made again.
         """
-        about = {"identity": self._identity()}
-        if _read_json(self.folder / "work.json") != about:
+        about, before = {"identity": self._identity()}, None
+        with contextlib.suppress(OSError, ValueError):
+            before = json.loads((self.folder / "work.json").read_text(encoding="utf-8"))
+        if before != about:
             if self.folder.exists():
                 message = "starting over: the command or its images have changed since"
                 reporter(Note(f"{message} {self.folder} was left unfinished"))
@@ -84,7 +80,13 @@ class ChunkStore:
                     shutil.rmtree(self.folder)  # a remaining chunk would pass for one of this work
             files.write_json(self.folder / "work.json", about)
         for number in filter(self.is_done, self.chunks):
-            if not self._is_whole(number):
+            is_whole = False
+            with contextlib.suppress(DataError, OSError, ValueError, TypeError):
+                is_whole = all(
+                    pair is None or pair.hashes == (outcome.sketch_hash, outcome.photo_hash)
+                    for _, outcome, pair in self.read(number)
+                )
+            if not is_whole:
                 self._file(number, "json").unlink()
         if done := sum(map(self.is_done, self.chunks)):
             reporter(Note(f"resuming: {done} of {len(self.chunks)} chunks are already done"))
@@ -107,23 +109,12 @@ class ChunkStore:
             for job, outcome in zip(self.jobs_of(number), outcomes, strict=True)
         ]
 
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _identity(self) -> str:
         """Return a hash of the options and of every file's name, size and modification time."""
         digest = hashlib.sha256(repr((__version__, CHUNK, self.options)).encode())
         for job in self.jobs:
             digest.update(repr((job, [_state(path) for path in job.files])).encode())
         return digest.hexdigest()
-
-    def _is_whole(self, number: int) -> bool:
-        try:
-            chunk = self.read(number)
-        except (DataError, OSError, ValueError, TypeError):
-            return False
-        return all(pair is None or outcome.matches(pair) for _, outcome, pair in chunk)
 
     def _pairs(self, number: int, count: int) -> list[MadePair]:
         """Map the pairs of a chunk."""
@@ -149,13 +140,6 @@ class ChunkStore:
         return self.folder / f"{number:05d}.{suffix}"
 
 
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _state(path: Path) -> tuple[int, int] | None:
     """Return a file's size and modification time; None if it no longer exists."""
     try:
@@ -176,21 +160,21 @@ def make_chunk(folder: Path, options: PairOptions, number: int, jobs: Sequence[J
             except DataError as error:
                 outcomes.append(Outcome(error.message))
                 continue
+            except MemoryError:
+                names = " and ".join(map(str, job.files))
+                outcomes.append(Outcome(f"{names}: this machine has too little memory"))
+                continue
             pictures.write(np.ascontiguousarray(pair.sketch).data)
             pictures.write(np.ascontiguousarray(pair.photo).data)
             features.append(pair.features)
-            hashes = prepared.picture_hash(pair.sketch), prepared.picture_hash(pair.photo)
-            outcomes.append(Outcome("", *hashes, pair.unaligned))
+            outcomes.append(Outcome("", *pair.hashes, pair.unaligned))
         np.save(stem.with_suffix(".npy"), np.array(features, FEATURES))
         part = stem.with_suffix(".part")  # unsynced, since `prepare` finds damaged chunks
         part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
         part.replace(stem.with_suffix(".json"))
 
 
-@cache
-def _builder(options: PairOptions) -> PairBuilder:
-    """Return the one pair builder of this process; its face detector is slow to load."""
-    return PairBuilder(options)
+_builder = cache(PairBuilder)  # one for each process, as its face detector is slow to load
 
 
 # This section makes the chunks on all cores.
@@ -209,7 +193,12 @@ def made_chunks(
     ready = set(filter(store.is_done, store.chunks))
     missing = [number for number in store.chunks if number not in ready]
     done, total = len(ready), len(store.jobs)
-    with contextlib.closing(_made(store, missing, workers)) as made:
+    jobs = [store.jobs_of(number) for number in missing]
+    arguments = repeat(store.folder), repeat(store.options), missing, jobs
+    workers = min(workers, len(missing), MOST_WORKERS)
+    with contextlib.ExitStack() as stack:
+        make = stack.enter_context(_pool(workers)).map if workers > 1 else map
+        made = iter(make(make_chunk, *arguments))
         for number in store.chunks:
             if number not in ready:
                 next(made)
@@ -217,18 +206,6 @@ def made_chunks(
                 reporter(Advanced("pairs", min(done * CHUNK, total), total))
             yield number
         next(made, None)  # the pool's workers then end by themselves
-
-
-def _made(store: ChunkStore, numbers: Sequence[int], workers: int) -> Generator[None, None, None]:
-    """Make chunks; yield whenever the next of them is finished."""
-    jobs = [store.jobs_of(number) for number in numbers]
-    arguments = repeat(store.folder), repeat(store.options), numbers, jobs
-    workers = min(workers, len(numbers), MOST_WORKERS)
-    if workers <= 1:
-        yield from map(make_chunk, *arguments)
-        return
-    with _pool(workers) as pool:
-        yield from pool.map(make_chunk, *arguments)
 
 
 @contextlib.contextmanager

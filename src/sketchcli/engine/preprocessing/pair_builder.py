@@ -9,6 +9,7 @@ import numpy as np
 from sketchcli import images, registry
 from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.audit import records
+from sketchcli.data.prepared import picture_hash
 from sketchcli.data.splits import uniform_hash
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
@@ -70,15 +71,10 @@ class MadePair:
     features: "np.ndarray[tuple[()], np.dtype[np.void]]"
     unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
 
-
-@dataclass(frozen=True)
-class Sitting:
-    """A photo from which sketches are drawn."""
-
-    file: Path
-    photo: Pixels
-    face: Face | None
-    keeps_background: bool  # whether a requested replacement of the background failed
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """The hashes of sketch and photo."""
+        return picture_hash(self.sketch), picture_hash(self.photo)
 
 
 class PairBuilder:
@@ -87,22 +83,15 @@ class PairBuilder:
     def __init__(self, options: PairOptions) -> None:
         self.options = options
         self.finder = FaceFinder(options.detector) if options.detector else None
-        self._sitting: Sitting | None = None
+        self._sitting: tuple[Path, Pixels, Face | None] | None = None
 
     def make(self, job: Job) -> MadePair:
         """Make one pair, or raise a DataError that says why its files cannot be used."""
-        try:
-            return self._make(job)
-        except MemoryError as error:
-            names = " and ".join(map(str, job.files))
-            raise DataError(f"{names}: this machine has too little memory") from error
-
-    def _make(self, job: Job) -> MadePair:
         unaligned: dict[str, str] = {}
         if job.sketch is None:
-            sitting = self._sit(job, unaligned)
-            sketch, photo = self._draw(job, sitting, unaligned)
-            sketch_source, photo_source = sketch, sitting.photo
+            photo_source, face = self._sit(job, unaligned)
+            sketch, photo = self._draw(job, photo_source, face, unaligned)
+            sketch_source = sketch
         else:
             photo_source = _read(job.photo, unaligned)
             if job.direction:
@@ -117,39 +106,41 @@ class PairBuilder:
         about = records.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
-    def _sit(self, job: Job, unaligned: dict[str, str]) -> Sitting:
-        """Return the photo to draw from; all sketches of a photo share one reading."""
-        if not job.draw or self._sitting is None or self._sitting.file != job.photo:
+    def _sit(self, job: Job, unaligned: dict[str, str]) -> tuple[Pixels, Face | None]:
+        """Return the photo to draw from and its face; all sketches of a photo share one reading."""
+        if not job.draw or self._sitting is None or self._sitting[0] != job.photo:
             photo = _read(job.photo, unaligned)
             if job.direction:
                 _, photo = _sides(photo, job)
-            face, keeps_background = self._find(photo), False
+            face = self._find(photo)
             if self.options.light is Light.EVEN and face is not None:
                 photo = backdrop.evened(images.to_rgb(photo), face.eyes)
             if self.options.backdrop is Backdrop.STUDIO and face is not None:
                 chance = self._chance("backdrop of", job.photo.stem)
                 studio = backdrop.studio(images.to_rgb(photo), face.eyes, chance)
-                keeps_background = studio is None
+                if studio is None:
+                    why = "background kept: the sitter cannot be separated from it"
+                    _add(unaligned, job.photo, why)
                 photo = photo if studio is None else studio
-            self._sitting = Sitting(job.photo, photo, face, keeps_background)
-        return self._sitting
+            self._sitting = job.photo, photo, face
+        return self._sitting[1:]
 
-    def _draw(self, job: Job, sitting: Sitting, unaligned: dict[str, str]) -> tuple[Pixels, Pixels]:
-        if sitting.keeps_background:
-            _add(unaligned, job.photo, "background kept: the sitter cannot be separated from it")
+    def _draw(
+        self, job: Job, source: Pixels, face: Face | None, unaligned: dict[str, str]
+    ) -> tuple[Pixels, Pixels]:
+        """Return sketch and photo, cut to the options' size."""
 
         def cut_as_photo(pixels: Pixels) -> Pixels:
-            cut = self._cut(pixels, sitting.face, job, job.photo, unaligned)
+            cut = self._cut(pixels, face, job, job.photo, unaligned)
             if self.options.fit is Fit.PAD:  # padding comes later, as it is not to be drawn
                 inner = images.inner_size(cut.shape, self.options.size)
                 return images.to_rgb(images.resize(cut, inner))
             return images.to_rgb(self._fit(cut))
 
-        photo = model = cut_as_photo(sitting.photo)
-        if self.options.likeness is Likeness.FREE and sitting.face is not None:
+        photo = model = cut_as_photo(source)
+        if self.options.likeness is Likeness.FREE and face is not None:
             chance = self._chance("likeness of", job.id)
-            whole = images.to_rgb(sitting.photo)
-            model = cut_as_photo(caricature.free(whole, sitting.face.landmarks, chance))
+            model = cut_as_photo(caricature.free(images.to_rgb(source), face.landmarks, chance))
         style = registry.load(registry.STYLES, job.style)
         sketch: Pixels = style.draw(model, self._chance("sketch of", job.id))
         return self._fit(sketch), photo

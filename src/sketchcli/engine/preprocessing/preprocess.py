@@ -70,17 +70,25 @@ def preprocess(
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
         assembly = _assemble(store, exclusions, processes, reporter)
         audit = assembling.audit(assembly, config.division)
-        about = _write(
-            store.assembled,
-            assembly,
-            audit,
-            source=source,
-            origin=origin,
-            config=config,
-            target=target,
+        about = Description(
+            name=target.name,
+            size=config.options.size,
+            fit=config.options.fit,
+            align=config.options.align,
+            licence=origin.licence,
+            notice=origin.notice,
+            citation=origin.citation,
+            command=config.command,
+            pairing=source.rule,
+            pairs=tuple(assembly.pairs),
+            left_out=exclusions.left_out,
+            repeated=exclusions.repeated,
+            unaligned=assembly.unaligned,
+            findings=audit.counts,
         )
+        _write(PreparedSet(store.assembled, about), audit, target, is_strict=config.is_strict)
         files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        store.remove()
+        shutil.rmtree(store.folder, ignore_errors=True)
     tell(about, audit, source, config.division, reporter)
     return _result(about, audit, target)
 
@@ -100,41 +108,21 @@ def _assemble(
             "interrupted", hint="run the same command again to resume"
         ) from None
     if not assembly.pairs:
-        store.remove()
+        shutil.rmtree(store.folder, ignore_errors=True)
         raise _nothing_left(exclusions.left_out)
     return assembly
 
 
-def _write(
-    folder: Path,
-    assembly: Assembly,
-    audit: Audit,
-    *,
-    source: Source,
-    origin: Provenance,
-    config: PreprocessConfig,
-    target: Path,
-) -> Description:
+def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool) -> None:
     """Write index, contact sheet and report; refuse a dataset that is not clean if strict."""
-    description = Description(
-        name=target.name,
-        size=config.options.size,
-        fit=config.options.fit,
-        align=config.options.align,
-        licence=origin.licence,
-        notice=origin.notice,
-        citation=origin.citation,
-        command=config.command,
-        pairing=source.rule,
-        pairs=tuple(assembly.pairs),
-        left_out=assembly.exclusions.left_out,
-        repeated=assembly.exclusions.repeated,
-        unaligned=assembly.unaligned,
-        findings=audit.counts,
-    )
-    dataset = PreparedSet(folder, description)
+    folder, description = dataset.folder, dataset.description
     prepared.write_index(folder, description)
-    _write_contact_sheet(dataset)
+    few = []
+    for name, count in description.counts.items():
+        shown = min(count, CONTACT_PAIRS // len(description.counts))
+        few.append(dataset.split(name).take([index * count // shown for index in range(shown)]))
+    pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
+    sample_sheets.write_contact_sheet(folder / CONTACT_SHEET, pairs)
     assembling.write_report(folder / AUDIT, dataset, audit)
     refusal = target.with_name(f"{target.name}.{AUDIT}")
     troubles = {
@@ -143,13 +131,12 @@ def _write(
         "unaligned": len(description.unaligned),
     } | description.findings
     found = ", ".join(f"{count} {kind}" for kind, count in troubles.items() if count)
-    if config.is_strict and found:
+    if is_strict and found:
         (folder / AUDIT).replace(refusal)
         raise DataError(
             f"the dataset is not clean: {found}", hint=f"review {refusal} or omit --strict"
         )
     refusal.unlink(missing_ok=True)  # an earlier strict call may have left it
-    return description
 
 
 def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
@@ -170,27 +157,13 @@ def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
     )
 
 
-def _write_contact_sheet(dataset: PreparedSet) -> None:
-    counts = dataset.description.counts
-    most = CONTACT_PAIRS // len(counts)
-    few = [dataset.split(name).take(_evenly(count, most)) for name, count in counts.items()]
-    pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
-    sample_sheets.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
-
-
-def _evenly(count: int, most: int) -> list[int]:
-    shown = min(count, most)
-    return [index * count // shown for index in range(shown)]
-
-
 def _nothing_left(left_out: dict[str, str]) -> DataError:
     reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs were found"
-    is_listed = any("(line " in reason for reason in left_out.values())
-    hint = "write paths relative to the folder of the CSV, with forward slashes"
-    if not is_listed:
-        hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    if any("(line " in reason for reason in left_out.values()):
+        hint = "write paths relative to the folder of the CSV, with forward slashes"
     return DataError(found, hint=hint)
 
 
@@ -217,22 +190,15 @@ def plan(
             continue
         jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
     jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))
-    return tuple(drawn for job in jobs for drawn in ([job] if job.sketch else _drawn(job, config)))
-
-
-def _drawn(job: Job, config: PreprocessConfig) -> list[Job]:
-    """Return the jobs for all sketches of one photo; the styles alternate from a random one on."""
-    styles = config.styles
-    first = int(uniform_hash(f"style of {canonical(job.id)}", config.options.seed) * len(styles))
-    return [
-        replace(
-            job,
-            id=f"{job.id}#{draw + 1}" if draw else job.id,
-            style=styles[(first + draw) % len(styles)],
-            draw=draw,
-        )
-        for draw in range(config.draws)
-    ]
+    planned, styles = [], config.styles
+    for job in jobs:
+        chance = uniform_hash(f"style of {canonical(job.id)}", config.options.seed)
+        first = int(chance * len(styles))
+        for draw in range(1 if job.sketch else config.draws):
+            name = f"{job.id}#{draw + 1}" if draw else job.id
+            style = "" if job.sketch else styles[(first + draw) % len(styles)]
+            planned.append(replace(job, id=name, style=style, draw=draw))
+    return tuple(planned)
 
 
 # This section reports to the terminal what a user should know about the new dataset.
@@ -245,7 +211,7 @@ def tell(
 ) -> None:
     """Report audit errors, files that were skipped or need attention, groups and empty splits."""
     if audit.errors:
-        where = f"review {audit_report.NAME} before you train on this dataset"
+        where = f"review {AUDIT} before you train on this dataset"
         reporter(Note(f"{audit_report.headline(audit)}: {where}", is_warning=True))
     for verb, about in (
         ("skipped", description.left_out),
@@ -254,9 +220,8 @@ def tell(
         for file, reason in list(about.items())[:MOST_TOLD]:
             reporter(Note(f"{verb} {file}: {reason}", is_warning=True))
         if len(about) > MOST_TOLD:
-            where = f"listed in {audit_report.NAME} and dataset.json"
-            rest = f"{verb} {len(about) - MOST_TOLD} more files, {where}"
-            reporter(Note(rest, is_warning=True))
+            rest = f"{len(about) - MOST_TOLD} more files, listed in {AUDIT} and dataset.json"
+            reporter(Note(f"{verb} {rest}", is_warning=True))
     if rule.group:
         groups = list(filter(None, (rule.group_of(pair.id) for pair in description.pairs)))
         found = f"{len(set(groups))} groups in {len(groups)} of {len(description.pairs)} names"
@@ -279,13 +244,8 @@ SIDE, PAIRS = 64, 200
 
 def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
     """Return the named prepared dataset; without a name the newest, or else the demo dataset."""
-    if name is None and not prepared_folders():
-        return demo_set(reporter)
-    return find_prepared(name)
-
-
-def demo_set(reporter: Reporter = SILENT) -> PreparedSet:
-    """Draw the demo dataset unless it exists, and prepare it at 64x64."""
+    if name is not None or prepared_folders():
+        return find_prepared(name)
     reporter(Note("no dataset has been prepared: training on the drawn demo dataset"))
     raw = paths.raw_home() / NAME
     if not raw.exists():

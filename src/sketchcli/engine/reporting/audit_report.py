@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sketchcli.data.audit.terms import TITLES, Audit, AuditedPair, Finding, Severity
+from sketchcli.data.audit.terms import ERRORS, TITLES, Audit, Finding
+from sketchcli.data.prepared import Pair
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.wording import counted
 from sketchcli.images import Pixels
@@ -24,7 +25,7 @@ def write(
     title: str,
     facts: Mapping[str, str],  # such as `size` -> `128x128`, in the order to show them
     audit: Audit,
-    names: Sequence[AuditedPair],  # in the audit's order
+    names: Sequence[Pair],  # in the audit's order
     left_out: Mapping[str, str],  # file that is in no pair -> reason
     repeated: Mapping[str, str],  # file that was kept although it is identical to another -> reason
     pair_pictures: PairPictures,
@@ -69,12 +70,12 @@ def headline(audit: Audit) -> str:
         return f"no problems found in {counted(audit.pairs, 'pair')}"
     found = [counted(audit.errors, "error")] if audit.errors else ["no errors"]
     found += [counted(audit.warnings, "warning")] if audit.warnings else []
-    whole = [f.message for f in audit.findings if f.pair is None and f.severity is Severity.ERROR]
+    whole = [f.message for f in audit.findings if f.pair is None and f.kind in ERRORS]
     return "; ".join([f"{' and '.join(found)} in {counted(audit.pairs, 'pair')}", *whole])
 
 
 def _images(
-    names: Sequence[AuditedPair], row: int, found: Sequence[Finding], pair_pictures: PairPictures
+    names: Sequence[Pair], row: int, found: Sequence[Finding], pair_pictures: PairPictures
 ) -> list[tuple[Pixels, str]]:
     """Return the images of a pair, and of the pairs that its findings compare it with."""
     sketch, photo = pair_pictures(row)
