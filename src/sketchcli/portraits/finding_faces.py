@@ -5,7 +5,6 @@ scale, but locates the eyes of small or tilted ones only roughly: for tilts of u
 8-bit network is off by 5 degrees. Therefore each face is detected again, upright and enlarged.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -80,22 +79,20 @@ class FaceFinder:
 
     def find(self, rgb: Pixels) -> Face | None:
         """Return the largest confident face in a photo or sketch `(H, W, 3)`, or None."""
-        face = next(self._search(rgb), None)
-        if face is None:
-            return None
-        landmarks = face.landmarks
-        for _ in range(LOOKS):
-            landmarks = self._look_again(rgb, landmarks)
-        return replace(face, eyes=landmarks[:2], landmarks=landmarks)
-
-    def _search(self, rgb: Pixels) -> Iterator[Face]:
         for longer in LONGER_SIDES:
             scale = longer / max(rgb.shape[:2])
             size = np.array([max(1, round(side * scale)) for side in rgb.shape[:2]])
             back = rgb.shape[1::-1] / size[::-1]
             faces = self._detect(images.resize(rgb, (int(size[0]), int(size[1]))), back)
             if faces:
-                yield max(faces, key=lambda face: face.box[2] * face.box[3])
+                break
+        else:
+            return None
+        face = max(faces, key=lambda face: face.box[2] * face.box[3])
+        landmarks = face.landmarks
+        for _ in range(LOOKS):
+            landmarks = self._look_again(rgb, landmarks)
+        return replace(face, eyes=landmarks[:2], landmarks=landmarks)
 
     def _detect(self, rgb: Pixels, scale: NDArray[np.float64]) -> list[Face]:
         """Return all confident faces, with coordinates multiplied by `scale` (x, y)."""
@@ -112,9 +109,10 @@ class FaceFinder:
             return landmarks
         face = min(faces, key=lambda face: float(np.abs(face.eyes - WINDOW_EYES).sum()))
         distance = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
-        back = cv2.invertAffineTransform(there)
+        back = np.asarray(cv2.invertAffineTransform(there))
         eyes = face.eyes - BIAS * np.float32(distance)
-        return _moved(back, np.concatenate([eyes, face.landmarks[2:]]))
+        found = np.concatenate([eyes, face.landmarks[2:]])
+        return (found @ back[:, :2].T + back[:, 2]).astype(np.float32)
 
 
 def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
@@ -123,9 +121,9 @@ def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
     The image is grey or RGB, the eyes are those of `align`, or None for a centre crop.
     """
     height = max(size[0], round(size[1] / ASPECT))
-    if eyes is None:
-        return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
-    return align(pixels, eyes, height=height)
+    if eyes is not None:
+        return align(pixels, eyes, height=height)
+    return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
 
 
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
@@ -147,7 +145,11 @@ def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
     height, width = face.shape[:2]
     back = _similarity(_crop_eyes(width, height), eyes)
     size = (onto.shape[1], onto.shape[0])
-    cover = cv2.warpAffine(_feathered(height, width), back, size, flags=cv2.INTER_LINEAR)
+    # Its opacity falls from 1 in the middle to 0 at the edge.
+    rise = max(1.0, FEATHER * width)
+    down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
+    opacity = np.minimum(down[:, None], along).clip(0, 1).astype(np.float32)
+    cover = cv2.warpAffine(opacity, back, size, flags=cv2.INTER_LINEAR)
     share = np.asarray(cover)[:, :, None]
     blend = _warped(face, back, size) * share + onto * (1 - share)
     pasted: Pixels = np.rint(blend).clip(0, 255).astype(np.uint8)
@@ -159,13 +161,6 @@ def _crop_eyes(width: int, height: int) -> Points:
     # Pixel centres have integer coordinates, so images scale around -0.5.
     scale = np.array([width / CROP_WIDTH, height / CROP_HEIGHT], np.float32)
     return (CROP_EYES + np.float32(0.5)) * scale - np.float32(0.5)
-
-
-def _feathered(height: int, width: int) -> NDArray[np.float32]:
-    """Return the opacity of a pasted face: 1 in the middle, 0 at the edge."""
-    rise = max(1.0, FEATHER * width)
-    down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
-    return np.minimum(down[:, None], along[None, :]).clip(0, 1).astype(np.float32)
 
 
 def loosened(eyes: Points, rng: np.random.Generator) -> Points:
@@ -200,11 +195,6 @@ def _similarity(start: Points, end: Points) -> NDArray[np.float64]:
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     shift = second.mean(axis=0) - linear @ first.mean(axis=0)
     return np.hstack([linear, shift[:, None]])
-
-
-def _moved(matrix: cv2.typing.MatLike, points: Points) -> Points:
-    linear, shift = np.asarray(matrix)[:, :2], np.asarray(matrix)[:, 2]
-    return (points @ linear.T + shift).astype(np.float32)
 
 
 def _warped(pixels: Pixels, matrix: NDArray[np.float64], size: tuple[int, int]) -> Pixels:

@@ -36,8 +36,7 @@ class Anatomy:
         self.side = np.abs(self.u)
         self._shape_head(face)
         self._shape_eyes(face)
-        self._shape_mouth(face)
-        self._shape_beard(face)
+        self._shape_mouth_and_beard(face)
         self._shape_glasses(face)
         self._shape_hair(face, rng)
         self._dress(face)
@@ -77,7 +76,8 @@ class Anatomy:
         upper, lower = face.brow_arch + thick, 0.6 * thick - face.brow_arch
         self.brows = bow(outward - 0.006, down, width * 1.28, upper, lower)
 
-    def _shape_mouth(self, face: Face) -> None:
+    def _shape_mouth_and_beard(self, face: Face) -> None:
+        """Shape the mouth, and set the density of beard and moustache, in [0, 1]."""
         u, width = self.u, face.mouth_width
         # The distance below the line at which the lips meet.
         self.bend = self.v - MOUTH + face.smile * 0.042 * np.minimum((u / width) ** 2, 1.6)
@@ -85,9 +85,6 @@ class Anatomy:
         self.upper_lip = bow(u, self.bend, width, 0.028 * face.lip_fullness, 0.004)
         self.lower_lip = bow(u, self.bend, width * 0.9, 0.0, gap + 0.040 * face.lip_fullness)
         self.gap = bow(u, self.bend, width * 0.88, 0.002, max(gap, 0.0015))
-
-    def _shape_beard(self, face: Face) -> None:
-        """Set the density of beard and moustache, in [0, 1]."""
         cheek = 0.31 - 0.34 * np.minimum(self.side / face.head_width, 1.1) ** 3
         edge = ramp(self.v, cheek - 0.01, cheek + 0.09)
         reach = ramp(-self.head, -0.024 * face.beard, -0.018 * face.beard + 0.008)

@@ -31,7 +31,11 @@ class Light:
         u, v = shapes.u, shapes.v
         chin = ellipse(u + 0.10 * face.light[0], v - 0.24, face.head_width * 0.82, 0.40)
         under_chin = ramp(-chin, -0.10, 0.08)
-        self.head = self._shade(self._head_relief()) * (1 - 0.45 * self._hair_shadow())
+        # The hair casts a shadow on brow and cheeks, longer away from the light.
+        offset = (0.035, -0.03 * face.light[0])  # down, right
+        moved = np.roll(shapes.front_hair, [round(s / shapes.pixel) for s in offset], axis=(0, 1))
+        shadow = ramp(-moved, -0.02 if face.hair == "cropped" else -0.045, 0.01)
+        self.head = self._shade(self._head_relief()) * (1 - 0.45 * shadow)
         self.body = self._shade(_round(shapes.trunk, 0.15, 0.70)) * (1 - 0.55 * under_chin)
         self.hair = self._shade(_round(shapes.hair, 0.22, 0.75) + 0.004 * shapes.strands)
         # The band of light around the crown, broken up by the strands.
@@ -69,13 +73,6 @@ class Light:
         tip = 0.020 * bump(u, nose + 0.025, 0.034, 0.028)
         wings = 0.022 * bump(side - 0.68 * face.nose_width, nose + 0.014, 0.020, 0.022)
         return height + ridge + tip + wings
-
-    def _hair_shadow(self) -> Field:
-        """Return the shadow of the hair on brow and cheeks, longer away from the light."""
-        shapes = self._shapes
-        offset = (0.035, -0.03 * self._face.light[0])  # down, right
-        moved = np.roll(shapes.front_hair, [round(s / shapes.pixel) for s in offset], axis=(0, 1))
-        return ramp(-moved, -0.02 if self._face.hair == "cropped" else -0.045, 0.01)
 
 
 def _round(distance: Field, reach: float, swell: float) -> Field:
@@ -190,7 +187,16 @@ def draw_sketch(
     tone = 1 - painting @ _LUMA
     body = np.minimum(np.minimum(shapes.trunk, shapes.cloth), np.minimum(shapes.head, shapes.ears))
     person = fill(body, pixel)
-    hatched = _hatch(tone * (0.34 + 0.38 * person), shapes, pressure, rng)
+    # Tones become strokes, which are crossed where it is dark, and merge where it is darker.
+    first = np.maximum(
+        _strokes(rng, shapes.x + 0.012 * pressure, shapes.y, -0.85, 0.031),
+        0.85 * _strokes(rng, shapes.x, shapes.y, -0.68, 0.027),
+    )
+    second = _strokes(rng, shapes.x, shapes.y + 0.012 * pressure, 0.35, 0.034)
+    shade = tone * (0.34 + 0.38 * person)
+    strokes = 0.60 + 0.65 * first + 0.40 * ramp(shade, 0.40, 0.65) * (second - 0.5)
+    merged = strokes + (1 - strokes) * ramp(shade, 0.6, 0.95)
+    hatched = shade * merged * (0.75 + 0.25 * pressure)
     # Hair and brows are drawn strand by strand.
     back = fill(shapes.back_hair, pixel, shapes.hair_edge) * (1 - person)
     front = fill(shapes.front_hair, pixel, shapes.hair_edge)
@@ -201,18 +207,6 @@ def draw_sketch(
     lines = _draw_lines(face, shapes, light, pressure) * np.clip(0.62 + 0.38 * pressure, 0.3, 1)
     dark = 1 - (1 - dark) * (1 - np.clip(lines * (1 + 0.14 * grain), 0, 0.97))
     return _PAPER - _GRAPHITE * np.clip(dark, 0, 1) - 0.008 * grain
-
-
-def _hatch(tone: Field, shapes: Anatomy, pressure: Field, rng: np.random.Generator) -> Field:
-    """Turn tones into strokes, which are crossed where it is dark, and merge where it is darker."""
-    first = np.maximum(
-        _strokes(rng, shapes.x + 0.012 * pressure, shapes.y, -0.85, 0.031),
-        0.85 * _strokes(rng, shapes.x, shapes.y, -0.68, 0.027),
-    )
-    second = _strokes(rng, shapes.x, shapes.y + 0.012 * pressure, 0.35, 0.034)
-    strokes = 0.60 + 0.65 * first + 0.40 * ramp(tone, 0.40, 0.65) * (second - 0.5)
-    merged = strokes + (1 - strokes) * ramp(tone, 0.6, 0.95)
-    return tone * merged * (0.75 + 0.25 * pressure)
 
 
 def _strokes(rng: np.random.Generator, x: Field, y: Field, angle: float, spacing: float) -> Field:
