@@ -144,7 +144,11 @@ def _decoded(image: Image.Image, data: bytes, name: str, notes: list[str]) -> Pi
         # OpenCV decodes to the same pixels (by libjpeg too), right into an array: a third faster.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_MODES[image.mode])
         return _turned(np.asarray(pixels, np.uint8), _orientation(image))
-    _scale_transparency(image)
+    tiles = image.tile if isinstance(image, PngImagePlugin.PngImageFile) else []
+    found, scale = image.info.get("transparency"), _SCALES.get(str(tiles[0].args) if tiles else "")
+    if found is not None and scale:  # Pillow brings a PNG's pixels to 8 bits, but not this colour
+        scaled = [int(v * scale) for v in (found if isinstance(found, tuple) else [found])]
+        image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
     image.load()
     _check_size(image)  # a HEIC image may have another size than its header says
     turn = _orientation(image)
@@ -169,17 +173,6 @@ def _unidentified(data: bytes, name: str) -> DataError:
     if data.startswith(_MAGIC):
         return DataError(f"{name} is damaged or of a rare kind", hint="save it again as PNG")
     return DataError(f"{name} is not a readable image", hint="use PNG, JPEG, WebP, BMP or TIFF")
-
-
-def _scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent colour of a PNG to 8 bits, as Pillow does with its pixels."""
-    found = image.info.get("transparency")
-    if not isinstance(image, PngImagePlugin.PngImageFile) or found is None or not image.tile:
-        return
-    scale = _SCALES.get(str(image.tile[0].args))
-    if scale:
-        scaled = [int(value * scale) for value in (found if isinstance(found, tuple) else [found])]
-        image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
 
 
 def _eight_bits(image: Image.Image, name: str) -> Image.Image:

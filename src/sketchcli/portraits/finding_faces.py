@@ -42,27 +42,16 @@ LOOKS = 2  # refinements; the first detection's tilt may be far off, and a third
 
 @dataclass(frozen=True)
 class Face:
-    """A face, in pixels of its image.
+    """A face, in pixels of its image."""
 
-    Args:
-        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
-        landmarks: `(5, 2)`, x and y of these eyes, the nose and the corners of the mouth.
-        points: `(5, 2)`, the landmarks before refinement, by which SFace's crops are aligned.
-        box: x, y, width and height.
-    """
-
-    eyes: Points
-    landmarks: Points
-    points: Points
-    box: tuple[float, float, float, float]
+    eyes: Points  # (2, 2): x and y of the eye on the image's left, then of the other
+    landmarks: Points  # (5, 2): these eyes, the nose and the corners of the mouth
+    points: Points  # (5, 2): the landmarks before refinement, by which SFace's crops are aligned
+    box: tuple[float, float, float, float]  # x, y, width and height
 
 
 class FaceFinder:
-    """Detector of an image's largest face, with YuNet's ONNX file; do not share it among threads.
-
-    Raises:
-        DataError: If the file is missing or is not YuNet.
-    """
+    """Detector of an image's largest face by YuNet's ONNX file; do not share it among threads."""
 
     def __init__(self, model: Path) -> None:
         hint = "run: sketch2img fetch-data yunet"
@@ -129,12 +118,8 @@ def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
     """Rotate, scale and shift an image so that its eyes are where CUHK's crops have them.
 
-    Areas beyond the image repeat its border.
-
-    Args:
-        pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
-        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
-        height: Height of the result in pixels; its width is 0.8 times that, rounded.
+    The image is grey or RGB; areas beyond it repeat its border. `eyes` are those of a `Face`, and
+    `height` is that of the result in pixels; its width is 0.8 times that, rounded.
     """
     width = round(height * CROP_WIDTH / CROP_HEIGHT)
     return _warped(pixels, _similarity(eyes, _crop_eyes(width, height)), (width, height))

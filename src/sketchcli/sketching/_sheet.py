@@ -1,7 +1,7 @@
 """Strokes on a sheet of paper, and the paper itself."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ _MAX_STEPS = 64  # number of widths
 _TOOTH_SIDE = 256  # grains of paper along the side of a square sheet
 
 
-@dataclass(frozen=True)
-class Segments:
+class Segments(NamedTuple):
     """Straight pieces of strokes."""
 
     ends: Floats  # (N, 2, 2): x and y of both ends, image pixels
@@ -32,8 +31,7 @@ def join(parts: list[Segments]) -> Segments:
     """Return the segments of several strokes as one."""
     if not parts:
         return Segments(*(np.zeros(s, np.float32) for s in ((0, 2, 2), (0,), (0,))))
-    fields = zip(*((p.ends, p.widths, p.pressures) for p in parts), strict=True)
-    return Segments(*map(np.concatenate, fields))
+    return Segments(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def rule(segments: Segments, shape: tuple[int, int]) -> Floats:

@@ -74,7 +74,12 @@ def _draw(
     piece: Chain, firmness: float, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> list[Segments]:
     sigma = min(manner.smoothness * pixels, len(piece) / 8)  # short pieces would lose their bend
-    path = _resample(_smooth(piece, sigma)[:, :2], _STEP * pixels)
+    line = _smooth(piece, sigma)[:, :2]
+    # The points are evenly spaced, and fewer than the pixels, so that a stroke is one curve.
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0, along[-1], max(round(along[-1] / (_STEP * pixels)), 1) + 1)
+    columns = [np.interp(at, along, line[:, c]) for c in (0, 1)]
+    path = np.stack(columns, axis=1).astype(np.float32)
     times = 1 + int(rng.random() < manner.doubled)
     drawn = []
     for time in range(times):
@@ -82,15 +87,6 @@ def _draw(
             moved = _misplace(part, manner, rng, pixels, again=time > 0)
             drawn.append(_press(moved, firmness * (1 - 0.35 * time), manner, rng, pixels))
     return drawn
-
-
-def _resample(path: Floats, step: float) -> Floats:
-    """Return evenly spaced points on a path, fewer than pixels, so that a stroke is one curve."""
-    lengths = np.hypot(*np.diff(path, axis=0).T)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    at = np.linspace(0, along[-1], max(round(along[-1] / step), 1) + 1)
-    columns = [np.interp(at, along, path[:, c]) for c in (0, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _break(path: Floats, manner: Manner, rng: np.random.Generator) -> list[Floats]:

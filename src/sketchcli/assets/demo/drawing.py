@@ -90,7 +90,6 @@ def paint_face(face: Face, shapes: Anatomy, light: Light) -> Field:
     photo = paint(photo, fill(shapes.back_hair, shapes.pixel, shapes.hair_edge), 0.5 * hair)
     photo = _paint_body(photo, face, shapes, light)
     photo = _paint_head(photo, face, shapes, light)
-    photo = _paint_mouth(photo, face, shapes, light)
     photo = _paint_eyes(photo, face, shapes, light)
     beard = (0.45 + 0.6 * light.head) * (1 + 0.25 * shapes.strands)
     photo = paint(photo, 0.93 * shapes.beard, (0.85 * face.hair_colour + 0.02) * beard[..., None])
@@ -138,11 +137,9 @@ def _paint_head(photo: Field, face: Face, shapes: Anatomy, light: Light) -> Fiel
     photo = paint(photo, fill(shapes.head, pixel), lit)
     below = bump(u + 0.03 * face.light[0], v - face.nose_length - 0.022, 0.052, 0.016)
     photo = paint(photo, 0.22 * below, photo * (0.50, 0.36, 0.34))
-    return paint(photo, 0.72 * fill(shapes.nostrils, pixel, 0.016), photo * (0.34, 0.22, 0.20))
-
-
-def _paint_mouth(photo: Field, face: Face, shapes: Anatomy, light: Light) -> Field:
-    pixel, lips = shapes.pixel, face.lip_colour
+    nostrils = 0.72 * fill(shapes.nostrils, pixel, 0.016)
+    photo = paint(photo, nostrils, photo * (0.34, 0.22, 0.20))
+    lips = face.lip_colour
     photo = paint(photo, 0.95 * fill(shapes.upper_lip, pixel, 0.018), _lit(lips * 0.86, light.head))
     photo = paint(photo, 0.92 * fill(shapes.lower_lip, pixel, 0.020), _lit(lips * 1.12, light.head))
     inside = np.array((0.90, 0.87, 0.83)) if face.shows_teeth else lips * 0.30
