@@ -60,10 +60,8 @@ def load(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of a file that `save` wrote, and their description.
 
-    With `only`, just the tensors whose names have one of these prefixes are read.
-
-    Raises:
-        CheckpointError: If the file is missing, not ours, or damaged (`DamagedError`).
+    With `only`, just the tensors whose names have one of these prefixes are read. A file that is
+    missing or not ours is a `CheckpointError`, a damaged one a `DamagedError`.
     """
     starts = None if only is None else tuple(only)
     header = read_header(path)

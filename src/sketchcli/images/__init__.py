@@ -136,11 +136,12 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
 
 def _decoded(image: Image.Image, data: bytes, name: str, notes: list[str]) -> Pixels:
     _check_size(image)
+    profile = image.info.get("icc_profile")
     is_jpeg = image.format in {"JPEG", "MPO"}
     # The further images of a JPEG (MPO) are previews and depth maps of the same photo.
     if getattr(image, "is_animated", False) and not is_jpeg:
         notes.append("has several frames or pages: only the first is used")
-    if is_jpeg and image.mode in _JPEG_MODES and _to_srgb(image) is None:
+    if is_jpeg and image.mode in _JPEG_MODES and _to_srgb(profile, image.mode) is None:
         # OpenCV decodes to the same pixels (by libjpeg too), right into an array: a third faster.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_MODES[image.mode])
         return _turned(np.asarray(pixels, np.uint8), _orientation(image))
@@ -212,7 +213,8 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image) -> Image.Image:
     """Convert colours by the ICC profile or, in a PNG without one, by `gAMA`."""
-    transform, gamma = _to_srgb(image), image.info.get("gamma", _SRGB_GAMMA)
+    transform = _to_srgb(image.info.get("icc_profile"), image.mode)
+    gamma = image.info.get("gamma", _SRGB_GAMMA)
     if transform is not None and image.mode == "L":
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
         return image.point(list(transform.apply(ramp).getchannel("G").tobytes()))
@@ -225,15 +227,11 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB") if image.mode == "CMYK" else image
 
 
-def _to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """Return the way from an image's ICC profile to sRGB, if it has one that makes a difference."""
-    profile = image.info.get("icc_profile")
-    return _transform(profile, image.mode) if profile else None
-
-
 @functools.lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the way from a profile to sRGB; None if it is sRGB, damaged, or for another mode."""
+def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the way from a profile to sRGB; None if absent, sRGB, damaged or for another mode."""
+    if not profile:
+        return None
     try:
         srgb = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(io.BytesIO(profile), srgb, mode, "RGB")
@@ -313,9 +311,11 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """
     height, width = size
     reduced = (min(height, pixels.shape[0]), min(width, pixels.shape[1]))
-    if reduced != pixels.shape[:2]:
-        pixels = _resize(pixels, reduced, cv2.INTER_AREA)
-    return pixels if reduced == size else _resize(pixels, size, cv2.INTER_CUBIC)
+    for wanted, method in ((reduced, cv2.INTER_AREA), (size, cv2.INTER_CUBIC)):
+        if wanted != pixels.shape[:2]:
+            resized = cv2.resize(pixels, wanted[::-1], interpolation=method)
+            pixels = resized.astype(np.uint8, copy=False)
+    return pixels
 
 
 def fit(pixels: Pixels, size: tuple[int, int], how: Fit) -> Pixels:
@@ -354,10 +354,6 @@ def sheet(rows: Sequence[Sequence[Pixels]], *, gap: int = 4) -> Pixels:
             top, left = gap + r * (height + gap), gap + c * (width + gap)
             canvas[top : top + height, left : left + width] = to_rgb(picture)
     return canvas
-
-
-def _resize(pixels: Pixels, size: tuple[int, int], method: int) -> Pixels:
-    return cv2.resize(pixels, size[::-1], interpolation=method).astype(np.uint8, copy=False)
 
 
 def _cropped(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -112,7 +112,14 @@ class Anatomy:
         frizz = noise(rng, 40, self.size)
         # The outline of all of the hair, as if no face were in front of it.
         self.hair = self._hair_outline(face) + HAIR[face.hair].frizz * frizz
-        flow = self._hair_flow(face, frizz)
+        u, v, fan = self.u, self.v, HAIR[face.hair].fan
+        # A coordinate that is constant along a strand.
+        if fan:
+            flow = fan[0] * np.arctan2(u, v + fan[1]) + 0.012 * frizz
+        elif face.hair == "curly":
+            flow = self.hair + 0.06 * (np.sin(17 * u + 0.5 * np.sin(23 * v)) * np.sin(15 * v))
+        else:
+            flow = self.hair + 0.35 * (np.abs(u - face.hair_part) * ramp(-v, 0.1, 0.5))
         locks = np.zeros_like(flow)
         for spacing, strength in ((0.040, 0.30), (0.018, 0.40), (0.008, 0.45)):
             fade = min(1.0, 0.9 * spacing / self.pixel)  # strands too fine for the pixels
@@ -161,18 +168,6 @@ class Anatomy:
             return above
         inner = width * 0.95 - 0.07 * ramp(v, 0.0, 0.5) + 0.006 * locks
         return -smooth_union(-above, inner - self.side, 0.10)
-
-    def _hair_flow(self, face: Face, frizz: Field) -> Field:
-        """Return a coordinate that is constant along a strand."""
-        u, v, style = self.u, self.v, HAIR[face.hair]
-        if style.fan:
-            angle: Field = np.arctan2(u, v + style.fan[1])
-            return style.fan[0] * angle + 0.012 * frizz
-        if face.hair == "curly":
-            curls: Field = np.sin(17 * u + 0.5 * np.sin(23 * v)) * np.sin(15 * v)
-            return self.hair + 0.06 * curls
-        combed: Field = np.abs(u - face.hair_part) * ramp(-v, 0.1, 0.5)
-        return self.hair + 0.35 * combed
 
     def _dress(self, face: Face) -> None:
         """Shape neck and shoulders, and clothes that fit them."""
