@@ -65,8 +65,8 @@ HOMES = {
     "typer": ("sketchcli.cli",),
     "rich": ("sketchcli.cli",),
     "cv2": ("sketchcli.images.opencv",),
-    "PIL": ("sketchcli.images.raster",),
-    "pillow_heif": ("sketchcli.images.raster",),
+    "PIL": ("sketchcli.images",),
+    "pillow_heif": ("sketchcli.images",),
     "safetensors": ("sketchcli.checkpoint", "sketchcli.weights_header"),
     "torchmetrics": (),  # the tests compare with it
     "matplotlib": ("sketchcli.engine.reporting.charts",),

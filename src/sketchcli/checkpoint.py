@@ -45,7 +45,14 @@ def save(
     """
     header = {KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    files.write_whole(path, lambda part: _save(plain, part, header), previous=previous)
+
+    def save_file(part: Path) -> None:
+        try:
+            safetensors.torch.save_file(plain, part, header)
+        except safetensors.SafetensorError as error:  # most often, the disk is full
+            raise OSError(str(error)) from error
+
+    files.write_whole(path, save_file, previous=previous)
 
 
 def load(
@@ -53,10 +60,8 @@ def load(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of a file that `save` wrote, and their description.
 
-    With `only`, just the tensors whose names have one of these prefixes are read.
-
-    Raises:
-        CheckpointError: If the file is missing, not ours, or damaged (`DamagedError`).
+    With `only`, just the tensors whose names have one of these prefixes are read. A file that is
+    missing or not ours is a `CheckpointError`, a damaged one a `DamagedError`.
     """
     starts = None if only is None else tuple(only)
     header = read_header(path)
@@ -96,19 +101,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], tensor)
+        parameter, moment = parameters[int(index)], tensor
+        if tensor.shape == parameter.shape:  # fused optimisers walk both as flat memory
+            moment = torch.empty_like(parameter).copy_(tensor).detach()
+        state.setdefault(int(index), {})[name] = moment
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-
-
-def _save(tensors: dict[str, Tensor], part: Path, header: dict[str, str]) -> None:
-    try:
-        safetensors.torch.save_file(tensors, part, header)
-    except safetensors.SafetensorError as error:  # most often, the disk is full
-        raise OSError(str(error)) from error
-
-
-def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """Copy a moment in its parameter's memory format; fused optimisers walk both as flat memory."""
-    if tensor.shape != parameter.shape:
-        return tensor
-    return torch.empty_like(parameter).copy_(tensor).detach()

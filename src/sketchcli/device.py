@@ -103,12 +103,11 @@ def channels_last(network: Network) -> Network:
     return placed
 
 
-def _guard_gradient(module: nn.Module, inputs: object, output: Tensor) -> None:
+def _guard_gradient(_module: nn.Module, _inputs: object, output: Tensor) -> None:
     """Make the gradient of an instance norm contiguous if the batch holds a single image.
 
     PyTorch (2.13 on a CPU) misreads a channels-last gradient and computes wrong values.
     """
-    del module, inputs
     if len(output) == 1 and output.requires_grad:
         output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
 

@@ -83,12 +83,6 @@ class InterruptedRunError(SketchError):
     exit_code = ExitCode.INTERRUPTED
 
 
-# A mistyped name leads to a hint at similar ones.
-
-SIMILAR = 0.6  # fraction of letters in common, from which on a name may be meant
-MOST = 3
-
-
 def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "choose from") -> str:
     """Return a hint: the names that may be meant, then all known names after a label.
 
@@ -110,5 +104,4 @@ def similar(wrong: str, known: Iterable[str]) -> list[str]:
     ['ssim']
     """
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(wrong.lower(), by_lower, n=MOST, cutoff=SIMILAR)
-    return [by_lower[name] for name in found]
+    return [by_lower[name] for name in difflib.get_close_matches(wrong.lower(), by_lower)]

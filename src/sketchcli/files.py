@@ -53,9 +53,6 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that J
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-NO_ROOM = "check the free disk space and your write permission"
-
-
 @contextlib.contextmanager
 def new_folder(
     target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool = False
@@ -98,7 +95,18 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
     """
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
-        _swap(part, target)
+        if not target.exists():
+            part.replace(target)
+            return
+        aside = _aside(target)
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            target.replace(aside)
+            part.replace(target)
+        except BaseException:  # includes Ctrl-C
+            _bring_back(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -119,7 +127,14 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise _held_elsewhere(target, path, doing) from None
+            try:
+                holder = f" (process {int(path.read_text(encoding='ascii').split()[0])})"
+            except (OSError, ValueError, IndexError):
+                holder = ""
+            raise DataError(
+                f"{target.name} is being {doing} by another sketch2img command{holder}",
+                hint="wait until that command has ended, then try again",
+            ) from None
     # On Windows nobody can write to a locked file, and filelock deletes it; the soft lock, which
     # filelock uses on file systems without locks, keeps its own notes in the file.
     is_unix = isinstance(lock, filelock.UnixFileLock)
@@ -136,7 +151,9 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
 
 
 @contextlib.contextmanager
-def writing(path: Path, *, hint: str = NO_ROOM) -> Iterator[None]:
+def writing(
+    path: Path, *, hint: str = "check the free disk space and your write permission"
+) -> Iterator[None]:
     """Turn an `OSError` inside the block into a `DataError` that names the path."""
     try:
         yield
@@ -148,36 +165,8 @@ def writing(path: Path, *, hint: str = NO_ROOM) -> Iterator[None]:
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 
-def _held_elsewhere(target: Path, lock: Path, doing: str) -> DataError:
-    try:
-        holder = int(lock.read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        process = ""
-    else:
-        process = f" (process {holder})"
-    return DataError(
-        f"{target.name} is being {doing} by another sketch2img command{process}",
-        hint="wait until that command has ended, then try again",
-    )
-
-
-def _swap(part: Path, target: Path) -> None:
-    if not target.exists():
-        part.replace(target)
-        return
-    aside = _aside(target)
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        target.replace(aside)
-        part.replace(target)
-    except BaseException:  # includes Ctrl-C
-        _bring_back(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
 def _bring_back(target: Path) -> None:
-    """Undo the first half of a `_swap` that was killed."""
+    """Undo the first half of a `move_in` that was killed."""
     aside = _aside(target)
     if aside.exists() and not target.exists():
         with writing(target):

@@ -1,5 +1,6 @@
 """The resources of a process: its cores, and its rank among the processes under torchrun."""
 
+import contextlib
 import math
 import os
 import sys
@@ -85,21 +86,16 @@ def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
             continue
         mount = root / controllers if controllers else root  # cgroup version 1, or else 2
         group = mount / path.strip("/")
-        quotas += [_quota_of(f) for f in (group, *group.parents) if f.is_relative_to(root)]
+        for folder in (each for each in (group, *group.parents) if each.is_relative_to(root)):
+            with contextlib.suppress(OSError, ValueError):  # many folders set no quota
+                if (folder / "cpu.max").is_file():
+                    limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+                else:
+                    limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
+                    period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
+                if limit.strip() != "max" and int(limit) > 0:
+                    quotas.append(int(limit) / int(period))
     return min(quotas)
-
-
-def _quota_of(folder: Path) -> float:
-    try:
-        if (folder / "cpu.max").is_file():
-            limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
-        else:
-            limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
-            period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
-        is_limited = limit.strip() != "max" and int(limit) > 0
-        return int(limit) / int(period) if is_limited else math.inf
-    except (OSError, ValueError):  # this folder sets no quota
-        return math.inf
 
 
 def busy_elsewhere(load: Path = LOAD) -> float:

@@ -57,7 +57,8 @@ def installation(checks: Iterable[Check]) -> Installation:
 
 
 def _look() -> Iterator[Check]:
-    yield check_program()
+    program = {"version": sketchcli.__version__, "folder": str(Path(sketchcli.__file__).parent)}
+    yield _fine("sketch2img", f"{program['version']}, in {program['folder']}", program)
     yield check_python()
     opencv, imports = ask(probes.ask_opencv, probes.ask_imports)
     torch, device, trial = ask(probes.ask_torch, probes.ask_device, probes.ask_trial)
@@ -86,13 +87,6 @@ def _broken(name: str, text: str, hint: str, stops: tuple[str, ...], facts: Fact
 def _fine(name: str, text: str, facts: Facts, hint: str = "") -> Check:
     """Return a check without a problem; a hint makes it a note."""
     return Check(name, State.NOTE if hint else State.OK, text, hint, facts=facts)
-
-
-def check_program() -> Check:
-    """Report the version of sketch2img and its folder."""
-    folder = str(Path(sketchcli.__file__).parent)
-    facts = {"version": sketchcli.__version__, "folder": folder}
-    return _fine("sketch2img", f"{sketchcli.__version__}, in {folder}", facts)
 
 
 def check_python() -> Check:

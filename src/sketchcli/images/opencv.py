@@ -19,9 +19,4 @@ except ImportError as error:  # pragma: no cover - needs a machine without libGL
 # OpenCV would report some errors on stderr; sketch2img raises them instead.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-__all__ = ["MOST_PIXELS", "cv2", "use_one_thread"]
-
-
-def use_one_thread() -> None:
-    """Limit OpenCV to one thread, for a process that is one of many."""
-    cv2.setNumThreads(1)
+__all__ = ["MOST_PIXELS", "cv2"]

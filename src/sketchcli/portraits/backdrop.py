@@ -46,7 +46,14 @@ def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | No
     if matte is None:
         return None
     matte = matte[..., None]
-    backdrop = _backdrop(photo.shape[:2], rng)
+    # The backdrop has one colour, and is lit from somewhere behind the head.
+    height, width = photo.shape[:2]
+    lab = np.empty((height, width, 3), np.float32)
+    lab[:] = _COLOUR + _VARIETY * rng.normal(0, 1, 3)
+    x, y = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.6)
+    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
+    lab[..., 0] += rng.uniform(0, 14) * (0.3 - ((columns - x) ** 2 + (rows - y) ** 2))
+    backdrop = np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, np.float32)
     mixed = matte * photo.astype(np.float32) + (1 - matte) * backdrop
     pixels: Pixels = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
     return pixels
@@ -60,20 +67,16 @@ def sitter(photo: Pixels, eyes: Points) -> Floats | None:
     """
     height, width = photo.shape[:2]
     places: Exact = np.asarray(eyes, np.float64)
-    window = _window((height, width), places)
-    found = _cut_out(photo[window], places - (window[1].start, window[0].start))
+    (x, y), distance = places.mean(axis=0), _distance(places)
+    aside, above, below = (distance * side for side in _WINDOW)
+    top, left = max(round(y - above), 0), max(round(x - aside), 0)
+    window = slice(top, min(round(y + below), height)), slice(left, min(round(x + aside), width))
+    found = _cut_out(photo[window], places - (left, top))
     if found is None:
         return None
     matte = np.zeros((height, width), np.float32)
     matte[window] = found
     return matte
-
-
-def _window(shape: tuple[int, int], eyes: Exact) -> tuple[slice, slice]:
-    (x, y), distance = eyes.mean(axis=0), _distance(eyes)
-    aside, above, below = (distance * side for side in _WINDOW)
-    rows = slice(max(round(y - above), 0), min(round(y + below), shape[0]))
-    return rows, slice(max(round(x - aside), 0), min(round(x + aside), shape[1]))
 
 
 def _distance(eyes: Exact) -> float:
@@ -160,19 +163,6 @@ def _is_clear(lab: Pixels, whole: NDArray[np.bool_], eyes: Exact) -> bool:
     return bool(along.size) and float(np.mean(along > _CLEAR)) >= _LEAST_CLEAR
 
 
-def _backdrop(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Return RGB `(H, W, 3)` in [0, 255]: one colour, lit from somewhere behind the head."""
-    height, width = shape
-    colour = _COLOUR + _VARIETY * rng.normal(0, 1, 3)
-    x, y = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.6)
-    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
-    fall = (columns - x) ** 2 + (rows - y) ** 2
-    lab = np.empty((height, width, 3), np.float32)
-    lab[:] = colour
-    lab[..., 0] += rng.uniform(0, 14) * (0.3 - fall)
-    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, np.float32)
-
-
 # Exposure and colour cast of portraits from many cameras are evened out by the colour of the skin.
 # A sketch shows neither how a photo was exposed nor its lamp, so a network trained on all kinds of
 # portraits generates their mean, in which white faces are dim and red. Skin is therefore brought
@@ -199,7 +189,11 @@ def evened(photo: Pixels, eyes: Points) -> Pixels:
     skin = _skin(photo, eyes)
     if skin is None:
         return photo
-    lit = _studio(skin)
+    # The linear RGB that skin has in a studio.
+    lab = cv2.cvtColor(_encoded(skin).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+    lab[0] = np.interp(lab[0], *_LIGHTNESS)
+    lab[1:] = _STUDIO_HUE + _KEPT * (lab[1:] - _USUAL_HUE)
+    lit = _linear(cv2.cvtColor(lab[None, None], cv2.COLOR_LAB2RGB)[0, 0].astype(np.float64))
     cast = np.clip((lit / (_LUMINANCE @ lit)) / (skin / (_LUMINANCE @ skin)), *_CASTS)
     exposure = np.clip(_odds(lit) / _odds(skin), *_EXPOSURES)
     gains, light = exposure * cast, _linear(np.arange(256) / 255)[:, None]
@@ -225,14 +219,6 @@ def _skin(photo: Pixels, eyes: Points) -> Exact | None:
         if patch.size:
             colours.append(np.median(patch.reshape(-1, 3), axis=0))
     return _linear(np.maximum(np.median(colours, axis=0), 1) / 255) if colours else None
-
-
-def _studio(skin: Exact) -> Exact:
-    """Return the linear RGB that skin has in a studio."""
-    lab = cv2.cvtColor(_encoded(skin).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
-    lab[0] = np.interp(lab[0], *_LIGHTNESS)
-    lab[1:] = _STUDIO_HUE + _KEPT * (lab[1:] - _USUAL_HUE)
-    return _linear(cv2.cvtColor(lab[None, None], cv2.COLOR_LAB2RGB)[0, 0].astype(np.float64))
 
 
 def _odds(colour: Exact) -> float:

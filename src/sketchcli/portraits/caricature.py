@@ -7,12 +7,12 @@ trained only on true sketches takes each such mark for a shadow of that face. So
 a face changed as a draughtsman would change it; the photo paired with the sketch stays unchanged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
@@ -33,13 +33,13 @@ _SHEEN = 1.0  # largest lightening of the lower lip
 _FIELD_STEPS = 48  # points along each side of the grid of displacements
 
 
+# All lengths below are in eye distances.
 # A stroke that darkens: its path (x to the right of the middle line, y below the eyes), width,
 # standard deviation of the blur, and the largest fraction of the light that it removes.
 Mark = tuple[Polyline, float, float, float]
 # A feature that is drawn elsewhere or larger: its centre, the standard deviations of the Gaussian
 # within which it moves, its shift, and the factors of its width and height.
-Pull = tuple[Place, Place, Place, Place]
-# All lengths of both are in eye distances.
+Pull = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,12 @@ def free(photo: Pixels, landmarks: Points, rng: np.random.Generator) -> Pixels:
     `(5, 2)` are x and y of the eyes, the nose and the corners of the mouth, left ones first.
     """
     frame = _frame(landmarks)
-    rows, columns = _window(frame, photo.shape)
+    x, y = frame.to_pixels(np.array([0, _MIDDLE]))
+    reach = _REACH * frame.distance
+    rows, columns = (
+        slice(max(round(at - reach), 0), max(min(round(at + reach), side), 0))
+        for at, side in ((y, photo.shape[0]), (x, photo.shape[1]))
+    )
     window = photo[rows, columns]
     if not window.size:  # the face lies beyond the image
         return photo
@@ -81,20 +86,9 @@ def free(photo: Pixels, landmarks: Points, rng: np.random.Generator) -> Pixels:
     for shade in chain(strokes, _lips(window, frame)):
         light *= 1 - np.float32(freedom * rng.uniform(0, 1)) * shade
     drawn = window.astype(np.float32) * light[..., None]
-    pulls = list(_pulls(frame, freedom, rng))
     changed = photo.copy()
-    changed[rows, columns] = _pulled(drawn, pulls, frame)
+    changed[rows, columns] = _pulled(drawn, _pulls(frame, freedom, rng), frame)
     return changed
-
-
-def _window(frame: _Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    x, y = frame.to_pixels(np.array([0, _MIDDLE]))
-    reach = _REACH * frame.distance
-    rows, columns = (
-        slice(max(round(at - reach), 0), max(min(round(at + reach), side), 0))
-        for at, side in ((y, shape[0]), (x, shape[1]))
-    )
-    return rows, columns
 
 
 def _frame(landmarks: Points) -> _Frame:
@@ -148,8 +142,7 @@ def _darkened(mark: Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
     """Return the fraction of the light `(H, W)` that a mark removes at its darkest."""
     path, width, softness, darkness = mark
     canvas = np.zeros(shape[:2], np.uint8)
-    pixels = frame.to_pixels(np.array(path))
-    fixed = np.rint(pixels * 2**_BITS).astype(np.int32)
+    fixed = np.rint(frame.to_pixels(np.array(path)) * 2**_BITS).astype(np.int32)
     thickness = max(round(width * frame.distance), 1)
     cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_AA, _BITS)
     soft = cv2.GaussianBlur(canvas, (0, 0), max(softness * frame.distance, 0.3))
@@ -188,27 +181,23 @@ def _lips(window: Pixels, frame: _Frame) -> Iterator[Floats]:
 def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[Pull]:
     """Yield the displacement of each feature; that of both eyes is nearly the same."""
 
-    def off(deviation: float) -> Place:
-        x, y = freedom * deviation * rng.normal(0, 1, 2)
-        return float(x), float(y)
+    def off(deviation: float) -> Exact:
+        return freedom * deviation * rng.normal(0, 1, 2)
 
-    def grown(wide: float, high: float, usual: float = 0.0) -> Place:
-        x, y = np.exp(freedom * (usual + np.array([wide, high]) * rng.normal(0, 1, 2)))
-        return float(x), float(y)
+    def grown(wide: float, high: float, usual: float = 0.0) -> Exact:
+        return np.asarray(np.exp(freedom * (usual + np.array([wide, high]) * rng.normal(0, 1, 2))))
 
     eyes, brows, growth = off(0.04), off(0.05), grown(0.1, 0.15, usual=0.1)
     for side in (-1, 1):
-        own = off(0.02)
-        shift = eyes[0] * side + own[0], eyes[1] + own[1]
+        shift = eyes * (side, 1) + off(0.02)
         yield ((side * 0.5, 0.0), (0.3, 0.2), shift, growth)
         yield ((side * 0.55, -0.35), (0.35, 0.12), (0.0, brows[1]), (1.0, 1.0))
         yield ((side * 0.9, 1.0), (0.4, 0.5), off(0.06), (1.0, 1.0))
-    nose, mouth = frame.nose, frame.mouth.mean(axis=0)
-    yield ((float(nose[0]), float(nose[1])), (0.3, 0.3), off(0.04), grown(0.15, 0.1))
-    yield ((float(mouth[0]), float(mouth[1])), (0.45, 0.25), off(0.04), grown(0.12, 0.2))
+    yield (frame.nose, (0.3, 0.3), off(0.04), grown(0.15, 0.1))
+    yield (frame.mouth.mean(axis=0), (0.45, 0.25), off(0.04), grown(0.12, 0.2))
 
 
-def _pulled(drawn: Floats, pulls: list[Pull], frame: _Frame) -> Pixels:
+def _pulled(drawn: Floats, pulls: Iterable[Pull], frame: _Frame) -> Pixels:
     """Return the image `(H, W, 3)` with its features moved and enlarged."""
     height, width = drawn.shape[:2]
     # The grid points lie where cv2.resize assumes the pixels of a small image.
@@ -216,7 +205,7 @@ def _pulled(drawn: Floats, pulls: list[Pull], frame: _Frame) -> Pixels:
     coarse = np.meshgrid(steps * width - 0.5, steps * height - 0.5)
     places = frame.from_pixels(np.stack(coarse, axis=-1))
     moved = np.zeros_like(places)
-    for centre, reach, shift, growth in np.array(pulls):
+    for centre, reach, shift, growth in np.array(list(pulls)):
         away = places - centre
         bell = np.exp(-0.5 * ((away / reach) ** 2).sum(axis=-1, keepdims=True))
         moved += bell * (away * (1 / growth - 1) - shift)

@@ -5,7 +5,6 @@ scale, but locates the eyes of small or tilted ones only roughly: for tilts of u
 8-bit network is off by 5 degrees. Therefore each face is detected again, upright and enlarged.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -43,27 +42,16 @@ LOOKS = 2  # refinements; the first detection's tilt may be far off, and a third
 
 @dataclass(frozen=True)
 class Face:
-    """A face, in pixels of its image.
+    """A face, in pixels of its image."""
 
-    Args:
-        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
-        landmarks: `(5, 2)`, x and y of these eyes, the nose and the corners of the mouth.
-        points: `(5, 2)`, the landmarks before refinement, by which SFace's crops are aligned.
-        box: x, y, width and height.
-    """
-
-    eyes: Points
-    landmarks: Points
-    points: Points
-    box: tuple[float, float, float, float]
+    eyes: Points  # (2, 2): x and y of the eye on the image's left, then of the other
+    landmarks: Points  # (5, 2): these eyes, the nose and the corners of the mouth
+    points: Points  # (5, 2): the landmarks before refinement, by which SFace's crops are aligned
+    box: tuple[float, float, float, float]  # x, y, width and height
 
 
 class FaceFinder:
-    """Detector of an image's largest face, with YuNet's ONNX file; do not share it among threads.
-
-    Raises:
-        DataError: If the file is missing or is not YuNet.
-    """
+    """Detector of an image's largest face by YuNet's ONNX file; do not share it among threads."""
 
     def __init__(self, model: Path) -> None:
         hint = "run: sketch2img fetch-data yunet"
@@ -80,22 +68,20 @@ class FaceFinder:
 
     def find(self, rgb: Pixels) -> Face | None:
         """Return the largest confident face in a photo or sketch `(H, W, 3)`, or None."""
-        face = next(self._search(rgb), None)
-        if face is None:
-            return None
-        landmarks = face.landmarks
-        for _ in range(LOOKS):
-            landmarks = self._look_again(rgb, landmarks)
-        return replace(face, eyes=landmarks[:2], landmarks=landmarks)
-
-    def _search(self, rgb: Pixels) -> Iterator[Face]:
         for longer in LONGER_SIDES:
             scale = longer / max(rgb.shape[:2])
             size = np.array([max(1, round(side * scale)) for side in rgb.shape[:2]])
             back = rgb.shape[1::-1] / size[::-1]
             faces = self._detect(images.resize(rgb, (int(size[0]), int(size[1]))), back)
             if faces:
-                yield max(faces, key=lambda face: face.box[2] * face.box[3])
+                break
+        else:
+            return None
+        face = max(faces, key=lambda face: face.box[2] * face.box[3])
+        landmarks = face.landmarks
+        for _ in range(LOOKS):
+            landmarks = self._look_again(rgb, landmarks)
+        return replace(face, eyes=landmarks[:2], landmarks=landmarks)
 
     def _detect(self, rgb: Pixels, scale: NDArray[np.float64]) -> list[Face]:
         """Return all confident faces, with coordinates multiplied by `scale` (x, y)."""
@@ -112,9 +98,10 @@ class FaceFinder:
             return landmarks
         face = min(faces, key=lambda face: float(np.abs(face.eyes - WINDOW_EYES).sum()))
         distance = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
-        back = cv2.invertAffineTransform(there)
+        back = np.asarray(cv2.invertAffineTransform(there))
         eyes = face.eyes - BIAS * np.float32(distance)
-        return _moved(back, np.concatenate([eyes, face.landmarks[2:]]))
+        found = np.concatenate([eyes, face.landmarks[2:]])
+        return (found @ back[:, :2].T + back[:, 2]).astype(np.float32)
 
 
 def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
@@ -123,20 +110,16 @@ def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
     The image is grey or RGB, the eyes are those of `align`, or None for a centre crop.
     """
     height = max(size[0], round(size[1] / ASPECT))
-    if eyes is None:
-        return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
-    return align(pixels, eyes, height=height)
+    if eyes is not None:
+        return align(pixels, eyes, height=height)
+    return images.fit(pixels, (height, round(height * ASPECT)), Fit.CROP)
 
 
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
     """Rotate, scale and shift an image so that its eyes are where CUHK's crops have them.
 
-    Areas beyond the image repeat its border.
-
-    Args:
-        pixels: Grey `(H, W)` or RGB `(H, W, 3)`.
-        eyes: `(2, 2)`, x and y of the eye on the image's left, then of the other.
-        height: Height of the result in pixels; its width is 0.8 times that, rounded.
+    The image is grey or RGB; areas beyond it repeat its border. `eyes` are those of a `Face`, and
+    `height` is that of the result in pixels; its width is 0.8 times that, rounded.
     """
     width = round(height * CROP_WIDTH / CROP_HEIGHT)
     return _warped(pixels, _similarity(eyes, _crop_eyes(width, height)), (width, height))
@@ -147,7 +130,11 @@ def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
     height, width = face.shape[:2]
     back = _similarity(_crop_eyes(width, height), eyes)
     size = (onto.shape[1], onto.shape[0])
-    cover = cv2.warpAffine(_feathered(height, width), back, size, flags=cv2.INTER_LINEAR)
+    # Its opacity falls from 1 in the middle to 0 at the edge.
+    rise = max(1.0, FEATHER * width)
+    down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
+    opacity = np.minimum(down[:, None], along).clip(0, 1).astype(np.float32)
+    cover = cv2.warpAffine(opacity, back, size, flags=cv2.INTER_LINEAR)
     share = np.asarray(cover)[:, :, None]
     blend = _warped(face, back, size) * share + onto * (1 - share)
     pasted: Pixels = np.rint(blend).clip(0, 255).astype(np.uint8)
@@ -159,13 +146,6 @@ def _crop_eyes(width: int, height: int) -> Points:
     # Pixel centres have integer coordinates, so images scale around -0.5.
     scale = np.array([width / CROP_WIDTH, height / CROP_HEIGHT], np.float32)
     return (CROP_EYES + np.float32(0.5)) * scale - np.float32(0.5)
-
-
-def _feathered(height: int, width: int) -> NDArray[np.float32]:
-    """Return the opacity of a pasted face: 1 in the middle, 0 at the edge."""
-    rise = max(1.0, FEATHER * width)
-    down, along = (np.minimum(np.arange(n), np.arange(n)[::-1]) / rise for n in (height, width))
-    return np.minimum(down[:, None], along[None, :]).clip(0, 1).astype(np.float32)
 
 
 def loosened(eyes: Points, rng: np.random.Generator) -> Points:
@@ -200,11 +180,6 @@ def _similarity(start: Points, end: Points) -> NDArray[np.float64]:
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     shift = second.mean(axis=0) - linear @ first.mean(axis=0)
     return np.hstack([linear, shift[:, None]])
-
-
-def _moved(matrix: cv2.typing.MatLike, points: Points) -> Points:
-    linear, shift = np.asarray(matrix)[:, :2], np.asarray(matrix)[:, 2]
-    return (points @ linear.T + shift).astype(np.float32)
 
 
 def _warped(pixels: Pixels, matrix: NDArray[np.float64], size: tuple[int, int]) -> Pixels:

@@ -6,6 +6,7 @@ A field is a float32 array `(H, W)`. One unit is one pixel of a 128x128 image an
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import images
 from sketchcli.images import Floats, Pixels
@@ -44,9 +45,7 @@ def blur(field: Floats, sigma: float) -> Floats:
     size = max(width // factor, 1), max(height // factor, 1)
     small = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / factor)
-    return np.asarray(
-        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
-    )
+    return np.asarray(cv2.resize(small, (width, height)), np.float32)
 
 
 def ramp(field: Floats, low: float, high: float) -> Floats:
@@ -62,6 +61,14 @@ def to_pixels(brightness: Floats) -> Pixels:
     [[0, 128, 255]]
     """
     return np.rint(np.clip(brightness, 0, 1) * 255).astype(np.uint8)
+
+
+def joined_to(
+    seeds: NDArray[np.bool_], mask: NDArray[np.bool_], *, connectivity: int
+) -> NDArray[np.bool_]:
+    """Return the connected areas `(H, W)` of a mask that hold a seed."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
+    return mask & np.isin(labels, np.unique(labels[seeds & mask]))
 
 
 # The functions below find and follow the direction of an image's lines at every pixel.

@@ -1,9 +1,9 @@
 """Strokes on a sheet of paper, and the paper itself."""
 
-from dataclasses import dataclass
+import math
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sketchcli.images import Floats
 from sketchcli.images.opencv import cv2
@@ -19,8 +19,7 @@ _MAX_STEPS = 64  # number of widths
 _TOOTH_SIDE = 256  # grains of paper along the side of a square sheet
 
 
-@dataclass(frozen=True)
-class Segments:
+class Segments(NamedTuple):
     """Straight pieces of strokes."""
 
     ends: Floats  # (N, 2, 2): x and y of both ends, image pixels
@@ -32,8 +31,7 @@ def join(parts: list[Segments]) -> Segments:
     """Return the segments of several strokes as one."""
     if not parts:
         return Segments(*(np.zeros(s, np.float32) for s in ((0, 2, 2), (0,), (0,))))
-    fields = zip(*((p.ends, p.widths, p.pressures) for p in parts), strict=True)
-    return Segments(*map(np.concatenate, fields))
+    return Segments(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
@@ -46,31 +44,20 @@ def rule(segments: Segments, shape: tuple[int, int]) -> Floats:
     scale = int(np.clip(round(_FINENESS / unit(shape)), 1, _MAX_SCALE))
     canvas = np.zeros((height * scale, width * scale), np.uint8)
     fixed = np.rint(((segments.ends + 0.5) * scale - 0.5) * 2**_BITS).astype(np.int32)
-    step, lightened = _pen(segments.widths * scale)
+    # The widths that cv2 draws with soft edges are 1.4, 3.4, 5.5, 7.5 ... pixels, as measured, for
+    # the thicknesses 1, 2, 3 (and 4), 5 (and 6) ... The pressure makes up for the difference.
+    widths = segments.widths * scale
+    step = np.clip(np.rint((widths - _NARROWEST) / _WIDER), 0, _MAX_STEPS - 1)
+    lightened = np.minimum(widths / (_NARROWEST + _WIDER * step), 1.5)
     level = np.rint(np.clip(segments.pressures * lightened, 0, 1) * _LEVELS).astype(np.int64)
-    kinds = level * _MAX_STEPS + step
+    kinds = level * _MAX_STEPS + step.astype(np.int64)
     for kind in np.unique(kinds):  # the lightest first, so that darker strokes cover them
         darkness, pen = int(kind) // _MAX_STEPS, int(kind) % _MAX_STEPS
         thickness = pen + 1 if pen < 2 else 2 * pen - 1
         lines, colour = list(fixed[kinds == kind]), darkness * 255 // _LEVELS
         cv2.polylines(canvas, lines, False, colour, thickness, cv2.LINE_AA, _BITS)
-    if scale > 1:
-        canvas = np.asarray(
-            cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    return canvas.astype(np.float32) / np.float32(255)
-
-
-def _pen(widths: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Return the nearest width that cv2 draws with soft edges, and a pressure that makes up for it.
-
-    The thicknesses 1, 2, 3 (and 4), 5 (and 6) ... cover 1.4, 3.4, 5.5, 7.5 ... pixels, as measured.
-    A line that comes out too wide is drawn lighter, and one too narrow darker. `widths` are in
-    sheet pixels; the result is the number of each width, from 0, and a factor for its pressure.
-    """
-    step = np.clip(np.rint((widths - _NARROWEST) / _WIDER), 0, _MAX_STEPS - 1)
-    ruled = _NARROWEST + _WIDER * step
-    return step.astype(np.int64), np.minimum(widths / ruled, 1.5).astype(np.float32)
+    reduced = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(reduced, np.float32) / np.float32(255)
 
 
 def tooth(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -89,10 +76,7 @@ def tooth(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
 
 def combine(*layers: Floats) -> Floats:
     """Return the darkness of stacked layers; each absorbs its part of the remaining light."""
-    light = np.ones_like(layers[0])
-    for layer in layers:
-        light *= 1 - layer
-    return 1 - light
+    return np.asarray(1 - math.prod(1 - layer for layer in layers), np.float32)
 
 
 def lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
@@ -103,7 +87,6 @@ def lay_on_paper(graphite: Floats, manner: Manner, rng: np.random.Generator) -> 
     wide = cv2.resize(patches, graphite.shape[::-1], interpolation=cv2.INTER_CUBIC)
     caught = graphite * (1 + np.float32(0.3 * manner.grain) * grains * (1 - graphite))
     speckle = np.float32(0.006 * manner.grain) * grains
-    paper = np.float32(manner.paper) * (
-        1 + speckle + np.float32(0.012) * np.asarray(wide, np.float32)
-    )
+    uneven = np.float32(0.012) * np.asarray(wide, np.float32)
+    paper = np.float32(manner.paper) * (1 + speckle + uneven)
     return paper * (1 - np.float32(0.95) * np.clip(caught, 0, 1))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sketchcli.images import Floats
 from sketchcli.images.opencv import cv2
-from sketchcli.sketching._fields import blur
+from sketchcli.sketching._fields import blur, joined_to
 from sketchcli.sketching._manner import Manner
 from sketchcli.sketching._sheet import Segments, join
 
@@ -74,7 +74,12 @@ def _draw(
     piece: Chain, firmness: float, manner: Manner, rng: np.random.Generator, pixels: float
 ) -> list[Segments]:
     sigma = min(manner.smoothness * pixels, len(piece) / 8)  # short pieces would lose their bend
-    path = _resample(_smooth(piece, sigma)[:, :2], _STEP * pixels)
+    line = _smooth(piece, sigma)[:, :2]
+    # The points are evenly spaced, and fewer than the pixels, so that a stroke is one curve.
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0, along[-1], max(round(along[-1] / (_STEP * pixels)), 1) + 1)
+    columns = [np.interp(at, along, line[:, c]) for c in (0, 1)]
+    path = np.stack(columns, axis=1).astype(np.float32)
     times = 1 + int(rng.random() < manner.doubled)
     drawn = []
     for time in range(times):
@@ -82,15 +87,6 @@ def _draw(
             moved = _misplace(part, manner, rng, pixels, again=time > 0)
             drawn.append(_press(moved, firmness * (1 - 0.35 * time), manner, rng, pixels))
     return drawn
-
-
-def _resample(path: Floats, step: float) -> Floats:
-    """Return evenly spaced points on a path, fewer than pixels, so that a stroke is one curve."""
-    lengths = np.hypot(*np.diff(path, axis=0).T)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    at = np.linspace(0, along[-1], max(round(along[-1] / step), 1) + 1)
-    columns = [np.interp(at, along, path[:, c]) for c in (0, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _break(path: Floats, manner: Manner, rng: np.random.Generator) -> list[Floats]:
@@ -120,16 +116,10 @@ def _misplace(
     for c in (0, 1):
         moved[:, c] += np.interp(np.arange(count), knots, tremor[:, c])
     reach = rng.exponential(manner.overshoot, 2) * care * pixels
-    first, last = (
-        _direction(moved[k], moved[m]) for k, m in ((0, min(2, count - 1)), (-1, -min(3, count)))
-    )
-    ends = moved[:1] + first * reach[0], moved[-1:] + last * reach[1]
-    return np.concatenate([ends[0], moved, ends[1]]).astype(np.float32)
-
-
-def _direction(end: Floats, inner: Floats) -> Floats:
-    away = end - inner
-    return away / max(float(np.hypot(*away)), 1e-6)
+    away = moved[[0, -1]] - moved[[min(2, count - 1), -min(3, count)]]
+    away /= np.maximum(np.hypot(*away.T), 1e-6)[:, None]
+    ends = moved[[0, -1]] + away * reach[:, None]
+    return np.concatenate([ends[:1], moved, ends[1:]]).astype(np.float32)
 
 
 def _press(
@@ -185,7 +175,9 @@ def trace(light: Floats, hue: Floats, sigma: float, *, weakest: float, share: fl
 def _lines(smooth: Floats, sigma: float, weakest: float, share: float) -> Floats:
     """Return lines one pixel wide, `(3, H, W)`: strength (0 elsewhere), x and y."""
     valley, valley_normal = _valleys(smooth, sigma)
-    slope, slope_normal = _slopes(smooth, sigma)
+    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=sigma / 8)
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=sigma / 8)
+    slope, slope_normal = np.hypot(across, down), np.arctan2(down, across)
     near = cv2.dilate(valley, _disc(1.5 * sigma))
     valley_top, slope_top = _maxima(valley, valley_normal), _maxima(slope, slope_normal)
     # The dark side of a contour also has a valley, as strong as the slope there.
@@ -196,7 +188,9 @@ def _lines(smooth: Floats, sigma: float, weakest: float, share: float) -> Floats
     # The strength is relative to its surroundings, so that a chin counts beside black hair.
     around = np.sqrt(blur(strength, _SURROUNDINGS * sigma) + np.float32(weakest))
     high = max(float(np.percentile(strength / around, 100 - share)), _CLEAR * weakest**0.5)
-    top[0] = np.where(_hysteresis(top[0] / around, high), top[0], np.float32(0))
+    thin = top[0] / around
+    is_line = joined_to(thin > high, thin > _LOW * high, connectivity=8)
+    top[0] = np.where(is_line, top[0], np.float32(0))
     return top
 
 
@@ -216,13 +210,6 @@ def _valleys(smooth: Floats, sigma: float) -> tuple[Floats, Floats]:
     greater, lesser = (xx + yy + spread) / 2, (xx + yy - spread) / 2
     strength = np.maximum(greater - 0.5 * np.maximum(lesser, 0), 0)
     return strength, np.arctan2(2 * xy, xx - yy) / 2
-
-
-def _slopes(smooth: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """Return the strength of contours, the gradient, and the angle across."""
-    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=sigma / 8)
-    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=sigma / 8)
-    return np.hypot(across, down), np.arctan2(down, across)
 
 
 def _maxima(strength: Floats, normal: Floats) -> Floats:
@@ -250,14 +237,6 @@ def _maxima(strength: Floats, normal: Floats) -> Floats:
     shift = np.clip((ahead - back) / (2 * bend), -0.5, 0.5)
     top = np.where(is_top, strength, np.float32(0))
     return np.stack([top, columns + shift * dx, rows + shift * dy])
-
-
-def _hysteresis(thin: Floats, high: float) -> NDArray[np.bool_]:
-    """Return the connected areas above the lower threshold that reach the upper one."""
-    mask = thin > _LOW * high
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    strong = np.unique(labels[thin > high])
-    return mask & np.isin(labels, strong)
 
 
 def _follow(thin: Floats, x: Floats, y: Floats) -> list[Chain]:

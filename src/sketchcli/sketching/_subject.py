@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
-from sketchcli.sketching._fields import blur, ramp
+from sketchcli.sketching._fields import blur, joined_to, ramp
 
 _WORKING_SIDE = 64  # side of the reduced image, pixels; a backdrop has no details
 _RIM = 0.08  # rim in which a portrait shows its backdrop, fraction of the height and width
@@ -29,7 +29,11 @@ def find(photo: Pixels) -> Floats:
     size = max(round(width * scale), 8), max(round(height * scale), 8)
     small = cv2.cvtColor(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 1.0) * _WEIGHTS
-    rim = _rim(lab.shape[:2])
+    # The rim is the upper edge of the image and the upper part of its sides.
+    rim = np.zeros(lab.shape[:2], bool)
+    high, wide = (max(round(_RIM * side), 1) for side in lab.shape[:2])
+    rim[:high] = rim[: round(_SIDES * len(rim)), :wide] = True
+    rim[: round(_SIDES * len(rim)), -wide:] = True
     backdrop, plain = rim, 0.0
     across, down = (cv2.Sobel(lab, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
     steepness = np.sqrt((across * across + down * down).sum(axis=-1))
@@ -37,22 +41,11 @@ def find(photo: Pixels) -> Floats:
     for _ in range(_ROUNDS):  # each round knows more of the backdrop's surface
         distance = _distance_from_backdrop(lab, backdrop)
         tolerance = float(np.clip(3 * np.median(distance[rim]), *_TOLERANCE))
-        backdrop = _joined_to(rim, distance < tolerance * trust)
+        backdrop = joined_to(rim, distance < tolerance * trust, connectivity=4)
         plain = float(np.mean(backdrop[rim]))
     certain = backdrop * np.float32(np.clip((plain - 0.7) / 0.2, 0, 1))
-    subject = cv2.resize(1 - certain, (width, height), interpolation=cv2.INTER_LINEAR)
+    subject = cv2.resize(1 - certain, (width, height))
     return ramp(blur(np.asarray(subject, np.float32), 0.6 / scale), 0.15, 0.75)
-
-
-def _rim(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return a mask `(H, W)` of an image's upper edge and the upper part of its sides."""
-    height, width = shape
-    rim = np.zeros((height, width), bool)
-    across, down = max(round(_RIM * width), 1), max(round(_RIM * height), 1)
-    rim[:down] = True
-    rim[: round(_SIDES * height), :across] = True
-    rim[: round(_SIDES * height), -across:] = True
-    return rim
 
 
 def _distance_from_backdrop(lab: Floats, known: NDArray[np.bool_]) -> Floats:
@@ -62,22 +55,13 @@ def _distance_from_backdrop(lab: Floats, known: NDArray[np.bool_]) -> Floats:
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x * x * y, y * y * y], axis=-1)
     kept = known
     for _ in range(2):  # outliers such as a shoulder are left out of the next fit
-        surface = np.einsum("hwi,ic->hwc", terms, _fit(terms[kept], lab[kept]))
+        known_terms, colours = terms[kept], lab[kept].astype(np.float64)
+        # The normal equations are damped, since few pixels may lie on a line. einsum adds in a
+        # fixed order, whatever the number of threads.
+        squares = np.einsum("ni,nj->ij", known_terms, known_terms)
+        squares += 1e-3 * len(colours) * np.eye(terms.shape[-1])
+        factors = np.linalg.solve(squares, np.einsum("ni,nc->ic", known_terms, colours))
+        surface = np.einsum("hwi,ic->hwc", terms, factors)
         distance = np.sqrt(((lab - surface) ** 2).sum(axis=-1))
         kept = known & (distance <= 2 * np.median(distance[known]) + 1)
     return np.asarray(distance, np.float32)
-
-
-def _fit(terms: NDArray[np.float64], colours: Floats) -> NDArray[np.float64]:
-    """Solve least squares by damped normal equations, since few pixels may lie on a line."""
-    damping = 1e-3 * len(terms) * np.eye(terms.shape[1])
-    # einsum adds in a fixed order, whatever the number of threads.
-    squares = np.einsum("ni,nj->ij", terms, terms) + damping
-    sums = np.einsum("ni,nc->ic", terms, colours.astype(np.float64))
-    return np.asarray(np.linalg.solve(squares, sums), np.float64)
-
-
-def _joined_to(rim: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    touching = np.unique(labels[rim & mask])
-    return np.isin(labels, touching) & mask

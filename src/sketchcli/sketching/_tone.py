@@ -1,7 +1,5 @@
 """Tones of a drawing: how dark an artist draws dark areas, soft shadows and small details."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,17 +14,10 @@ _NARROW = 7.5  # width of the widest small detail, units
 _LEAST_RANGE = 0.25  # least luminance from black to white: a flat image's noise is not stretched
 
 
-@dataclass(frozen=True)
-class Tones:
-    """Darkness of three kinds, each `(H, W)` in [0, 1]."""
-
-    masses: Floats  # hair, dark clothes
-    modelling: Floats  # soft shadows
-    accents: Floats  # small dark details
-
-
-def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
-    """Return the tones of a drawing.
+def see(
+    light: Floats, subject: Floats, manner: Manner, pixels: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the darkness, each `(H, W)` in [0, 1], of masses, soft shadows and small dark details.
 
     The light part in the middle of the image counts as white, so skin of any colour is as white as
     the paper unless the manner draws its tone. Much darker areas become masses; areas a little
@@ -49,7 +40,7 @@ def see(light: Floats, subject: Floats, manner: Manner, pixels: float) -> Tones:
     kept = subject + np.float32(manner.backdrop) * (1 - subject)
     rows = np.linspace(0, 1, len(light), dtype=np.float32)[:, None]
     kept = kept * (1 - np.float32(manner.fading) * ramp(rows, 0.72, 1.0))
-    return Tones(masses * kept, manner.modelling * shade * kept, manner.accents * accents * subject)
+    return masses * kept, manner.modelling * shade * kept, manner.accents * accents * subject
 
 
 def _range(light: Floats, subject: Floats, skin: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ so that a pale photo has lines as well.
 
 import numpy as np
 
-from sketchcli.images import Floats, Pixels
+from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
 from sketchcli.sketching._fields import blur, luminance, to_pixels, unit
 
@@ -26,21 +26,15 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     width, ink = rng.uniform(0.7, 1.4), rng.uniform(0, 60) / 255
     pixels = unit(photo.shape)
     light = blur(luminance(photo), sigma * pixels)
-    edges = _edges(light, share, pixels)
-    distance = cv2.distanceTransform(255 - edges, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    half = max(width * pixels, 0.8) / 2
-    cover = (
-        np.clip(np.float32(half + 0.5) - distance, 0, 1) if edges.any() else np.zeros_like(light)
-    )
-    return to_pixels(1 - np.float32(1 - ink) * cover)
-
-
-def _edges(light: Floats, share: float, pixels: float) -> Pixels:
-    """Return 255 on the edges, `(H, W)`; `share` percent of the pixels pass the upper threshold."""
     across = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=255)
     down = cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=255)
-    magnitude = np.hypot(across, down)
-    high = max(float(np.percentile(magnitude, 100 - share)), _WEAKEST / pixels)
+    high = max(float(np.percentile(np.hypot(across, down), 100 - share)), _WEAKEST / pixels)
     # cv2.Canny reads 16-bit integers; times 16, weak gradients of a large image stay precise.
     dx, dy = (np.rint(np.clip(16 * g, -32767, 32767)).astype(np.int16) for g in (across, down))
-    return np.asarray(cv2.Canny(dx, dy, 16 * 0.4 * high, 16 * high, L2gradient=True), np.uint8)
+    edges = np.asarray(cv2.Canny(dx, dy, 16 * 0.4 * high, 16 * high, L2gradient=True), np.uint8)
+    if not edges.any():
+        return np.full_like(edges, 255)
+    distance = cv2.distanceTransform(255 - edges, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    half = max(width * pixels, 0.8) / 2
+    cover = np.clip(np.float32(half + 0.5) - distance, 0, 1)
+    return to_pixels(1 - np.float32(1 - ink) * cover)

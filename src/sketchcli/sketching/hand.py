@@ -44,24 +44,22 @@ def _outline(photo: Pixels, subject: Floats, manner: Manner, rng: np.random.Gene
     drawn = [chain for chain in chains if _tone.look_up(near, chain).mean() > 0.5]
     strokes = _strokes.draw_lines(drawn, manner, rng, pixels)
     if manner.construction:
-        laid_out = lay_out(subject, manner, rng, pixels)
-        strokes = sheet.join([laid_out, strokes])
+        strokes = sheet.join([lay_out(subject, manner, rng, pixels), strokes])
     return sheet.rule(strokes, light.shape)
 
 
 def _shade(light: Floats, subject: Floats, manner: Manner, rng: np.random.Generator) -> Floats:
     """Return the darkness `(H, W)` of hatching, rubbed graphite and accents."""
     pixels = unit(light.shape)
-    tones = _tone.see(light, subject, manner, pixels)
-    tone = sheet.combine(tones.masses, tones.modelling)
-    field = _tone.directions(light, tones.masses, manner, pixels)
+    masses, modelling, details = _tone.see(light, subject, manner, pixels)
+    field = _tone.directions(light, masses, manner, pixels)
     # Skin is rubbed more than it is hatched.
-    hatched_tone = sheet.combine(tones.masses, np.float32(0.6) * tones.modelling)
+    hatched_tone = sheet.combine(masses, np.float32(0.6) * modelling)
     strokes = _tone.hatch(hatched_tone, field, manner, rng, pixels)
     streaks = _tone.streaks(field, rng, pixels)
     hatched = sheet.rule(strokes, light.shape)
-    rubbed = np.float32(manner.smudge) * tone * streaks
-    accents = tones.accents * (0.6 + 0.4 * streaks)
+    rubbed = np.float32(manner.smudge) * sheet.combine(masses, modelling) * streaks
+    accents = details * (0.6 + 0.4 * streaks)
     return sheet.combine(*(_DARKEST * layer for layer in (hatched, 0.9 * rubbed, accents)))
 
 
@@ -77,7 +75,13 @@ def lay_out(subject: Floats, manner: Manner, rng: np.random.Generator, pixels: f
     The highest part of the subject counts as the head. This needs no detector, and real
     construction lines are out of place as well.
     """
-    x, y, width = _head(subject)
+    height, side = subject.shape
+    top = int(np.argmax(subject.mean(axis=1) > 0.05))
+    upper = subject[top : top + max(height // 3, 1)]
+    columns = upper.sum(axis=0) + np.float32(1e-6)
+    x = float((columns * np.arange(side)).sum() / columns.sum())
+    width = float(np.clip(np.median(upper.sum(axis=1)), 0.25 * side, 0.6 * side))
+    y = top + width / 2 * _HEIGHT_TO_WIDTH
     half_width, half_height = width / 2 * rng.uniform(0.8, 1.0), width / 2 * _HEIGHT_TO_WIDTH
     turn = np.linspace(0.3, 0.3 + rng.uniform(5, 7), _POINTS)
     across = np.linspace(-1, 1, _POINTS)
@@ -93,15 +97,3 @@ def lay_out(subject: Floats, manner: Manner, rng: np.random.Generator, pixels: f
     pressures = manner.construction * rng.uniform(0.5, 1.0, len(ends))
     widths = np.full(len(ends), 0.8 * manner.width * pixels)
     return Segments(*(a.astype(np.float32) for a in (ends, widths, pressures)))
-
-
-def _head(subject: Floats) -> tuple[float, float, float]:
-    """Return the centre and the width, in pixels, of the highest part of the subject."""
-    height, width = subject.shape
-    rows = subject.mean(axis=1)
-    top = int(np.argmax(rows > 0.05))
-    upper = subject[top : top + max(height // 3, 1)]
-    columns = upper.sum(axis=0) + np.float32(1e-6)
-    centre = float((columns * np.arange(width)).sum() / columns.sum())
-    across = float(np.clip(np.median(upper.sum(axis=1)), 0.25 * width, 0.6 * width))
-    return centre, top + across / 2 * _HEIGHT_TO_WIDTH, across

@@ -27,10 +27,14 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     threshold, steepness = rng.uniform(0.58, 0.8), rng.uniform(4, 14)
     blacks = rng.uniform(0, 0.35)
     pixels = unit(photo.shape)
-    light = _level(luminance(photo), blacks, pixels)
+    # Light is divided by that of its surroundings: without `blacks`, every flat area becomes white.
+    # The paper thresholds the light itself, which turns every dark background into ink.
+    light = luminance(photo) + np.float32(_BLACK)
+    white = np.float32(np.percentile(light, 95))
+    around = blur(light, _SURROUNDINGS * pixels) / white
+    light = np.asarray(light / white / around ** np.float32(1 - blacks), np.float32)
     sharpened = sharpen(light, sigma * pixels, sharpening)
-    across = tangents(light, 2 * pixels)
-    smooth = smooth_along(sharpened, across[:2], 1.2 * pixels)
+    smooth = smooth_along(sharpened, tangents(light, 2 * pixels)[:2], 1.2 * pixels)
     return to_pixels(soft_threshold(smooth, threshold, steepness))
 
 
@@ -47,14 +51,3 @@ def soft_threshold(values: Floats, threshold: float, steepness: float) -> Floats
     """Return the paper's T(u): 1 where u >= epsilon, else 1 + tanh(phi (u - epsilon))."""
     below = np.minimum(values - np.float32(threshold), 0)
     return np.asarray(1 + np.tanh(np.float32(steepness) * below), np.float32)
-
-
-def _level(light: Floats, blacks: float, pixels: float) -> Floats:
-    """Divide light by that of its surroundings; without `blacks`, every flat area becomes 1.
-
-    The paper thresholds the light itself, which turns every dark background into ink.
-    """
-    light = light + np.float32(_BLACK)
-    white = np.float32(np.percentile(light, 95))
-    around = blur(light, _SURROUNDINGS * pixels) / white
-    return np.asarray(light / white / around ** np.float32(1 - blacks), np.float32)

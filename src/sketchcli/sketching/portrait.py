@@ -28,19 +28,8 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     (0.55 to 1.05), how much of the skin's own tone is drawn (0, or 0.5 to 1), the contrast of the
     strands, and how far clothes and background are left out.
     """
-    manner = _sample(rng)
-    lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
-    light, pixels = luminance(photo), unit(photo.shape)
-    subject = _subject.find(photo)
-    lines = _lines(light, lining, pixels) * (subject + np.float32(manner.backdrop) * (1 - subject))
-    tone = _shade(light, subject, manner, shading, pixels)
-    graphite = np.float32(manner.pressure) * sheet.combine(tone, lines)
-    return to_pixels(sheet.lay_on_paper(graphite, manner, paper))
-
-
-def _sample(rng: np.random.Generator) -> Manner:
-    """Sample a manner like that of `hand`, with more tone and more of the paper left white."""
-    return replace(
+    # The manner is like that of `hand`, with more tone and more of the paper left white.
+    manner = replace(
         _manner.sample(rng),
         pressure=rng.uniform(0.75, 1.0),
         masses=rng.uniform(0.55, 1.05),
@@ -52,6 +41,13 @@ def _sample(rng: np.random.Generator) -> Manner:
         fading=rng.uniform(0.4, 1.0),
         grain=rng.uniform(0.2, 0.8),
     )
+    lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
+    light, pixels = luminance(photo), unit(photo.shape)
+    subject = _subject.find(photo)
+    lines = _lines(light, lining, pixels) * (subject + np.float32(manner.backdrop) * (1 - subject))
+    tone = _shade(light, subject, manner, shading, pixels)
+    graphite = np.float32(manner.pressure) * sheet.combine(tone, lines)
+    return to_pixels(sheet.lay_on_paper(graphite, manner, paper))
 
 
 def _lines(light: Floats, rng: np.random.Generator, pixels: float) -> Floats:
@@ -67,12 +63,12 @@ def _shade(
 ) -> Floats:
     """Return the darkness `(H, W)` of masses, soft shadows and accents, in strands."""
     contrast = rng.uniform(0.3, 1.0)
-    tones = _tone.see(light, subject, manner, pixels)
-    field = _tone.directions(light, tones.masses, manner, pixels)
+    masses, modelling, accents = _tone.see(light, subject, manner, pixels)
+    field = _tone.directions(light, masses, manner, pixels)
     grain = 1 + np.float32(contrast) * (_tone.streaks(field, rng, pixels) - 1)
     # A lighter pixel in dark hair is where light falls on a strand.
     strand = np.clip((light - blur(light, 1.6 * pixels)) / np.float32(_STRANDS), -1, 1)
-    masses = tones.masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)
-    modelling = np.asarray(tones.modelling * (0.5 + 0.5 * grain), np.float32)
-    accents = tones.accents * ramp(1 - tones.masses, 0, 1)
-    return sheet.combine(0.85 * masses, 0.6 * modelling, 0.8 * accents)
+    hair = masses * np.clip(grain - np.float32(0.45 * contrast) * strand, 0.1, 1.3)
+    shadows = np.asarray(modelling * (0.5 + 0.5 * grain), np.float32)
+    details = accents * ramp(1 - masses, 0, 1)
+    return sheet.combine(0.85 * hair, 0.6 * shadows, 0.8 * details)

@@ -224,8 +224,6 @@ def test_variations_of_standard_input_are_of_the_one_picture_that_it_holds(
 
 
 def test_standard_input_is_bounded(convert, monkeypatch, tmp_path, stdin):
-    from sketchcli.images import raster
-
     class Endless(io.RawIOBase):
         taken = 0
 
@@ -233,7 +231,7 @@ def test_standard_input_is_bounded(convert, monkeypatch, tmp_path, stdin):
             self.taken += size
             return bytes(size)
 
-    monkeypatch.setattr(raster, "LARGEST_FILE", 2**20)
+    monkeypatch.setattr(images, "LARGEST_FILE", 2**20)
     endless = Endless()
     stdin(endless)
     result = convert("-", tmp_path / "a.png")

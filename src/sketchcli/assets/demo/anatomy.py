@@ -36,8 +36,7 @@ class Anatomy:
         self.side = np.abs(self.u)
         self._shape_head(face)
         self._shape_eyes(face)
-        self._shape_mouth(face)
-        self._shape_beard(face)
+        self._shape_mouth_and_beard(face)
         self._shape_glasses(face)
         self._shape_hair(face, rng)
         self._dress(face)
@@ -77,7 +76,8 @@ class Anatomy:
         upper, lower = face.brow_arch + thick, 0.6 * thick - face.brow_arch
         self.brows = bow(outward - 0.006, down, width * 1.28, upper, lower)
 
-    def _shape_mouth(self, face: Face) -> None:
+    def _shape_mouth_and_beard(self, face: Face) -> None:
+        """Shape the mouth, and set the density of beard and moustache, in [0, 1]."""
         u, width = self.u, face.mouth_width
         # The distance below the line at which the lips meet.
         self.bend = self.v - MOUTH + face.smile * 0.042 * np.minimum((u / width) ** 2, 1.6)
@@ -85,9 +85,6 @@ class Anatomy:
         self.upper_lip = bow(u, self.bend, width, 0.028 * face.lip_fullness, 0.004)
         self.lower_lip = bow(u, self.bend, width * 0.9, 0.0, gap + 0.040 * face.lip_fullness)
         self.gap = bow(u, self.bend, width * 0.88, 0.002, max(gap, 0.0015))
-
-    def _shape_beard(self, face: Face) -> None:
-        """Set the density of beard and moustache, in [0, 1]."""
         cheek = 0.31 - 0.34 * np.minimum(self.side / face.head_width, 1.1) ** 3
         edge = ramp(self.v, cheek - 0.01, cheek + 0.09)
         reach = ramp(-self.head, -0.024 * face.beard, -0.018 * face.beard + 0.008)
@@ -115,7 +112,14 @@ class Anatomy:
         frizz = noise(rng, 40, self.size)
         # The outline of all of the hair, as if no face were in front of it.
         self.hair = self._hair_outline(face) + HAIR[face.hair].frizz * frizz
-        flow = self._hair_flow(face, frizz)
+        u, v, fan = self.u, self.v, HAIR[face.hair].fan
+        # A coordinate that is constant along a strand.
+        if fan:
+            flow = fan[0] * np.arctan2(u, v + fan[1]) + 0.012 * frizz
+        elif face.hair == "curly":
+            flow = self.hair + 0.06 * (np.sin(17 * u + 0.5 * np.sin(23 * v)) * np.sin(15 * v))
+        else:
+            flow = self.hair + 0.35 * (np.abs(u - face.hair_part) * ramp(-v, 0.1, 0.5))
         locks = np.zeros_like(flow)
         for spacing, strength in ((0.040, 0.30), (0.018, 0.40), (0.008, 0.45)):
             fade = min(1.0, 0.9 * spacing / self.pixel)  # strands too fine for the pixels
@@ -164,18 +168,6 @@ class Anatomy:
             return above
         inner = width * 0.95 - 0.07 * ramp(v, 0.0, 0.5) + 0.006 * locks
         return -smooth_union(-above, inner - self.side, 0.10)
-
-    def _hair_flow(self, face: Face, frizz: Field) -> Field:
-        """Return a coordinate that is constant along a strand."""
-        u, v, style = self.u, self.v, HAIR[face.hair]
-        if style.fan:
-            angle: Field = np.arctan2(u, v + style.fan[1])
-            return style.fan[0] * angle + 0.012 * frizz
-        if face.hair == "curly":
-            curls: Field = np.sin(17 * u + 0.5 * np.sin(23 * v)) * np.sin(15 * v)
-            return self.hair + 0.06 * curls
-        combed: Field = np.abs(u - face.hair_part) * ramp(-v, 0.1, 0.5)
-        return self.hair + 0.35 * combed
 
     def _dress(self, face: Face) -> None:
         """Shape neck and shoulders, and clothes that fit them."""

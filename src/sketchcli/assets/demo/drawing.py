@@ -31,7 +31,11 @@ class Light:
         u, v = shapes.u, shapes.v
         chin = ellipse(u + 0.10 * face.light[0], v - 0.24, face.head_width * 0.82, 0.40)
         under_chin = ramp(-chin, -0.10, 0.08)
-        self.head = self._shade(self._head_relief()) * (1 - 0.45 * self._hair_shadow())
+        # The hair casts a shadow on brow and cheeks, longer away from the light.
+        offset = (0.035, -0.03 * face.light[0])  # down, right
+        moved = np.roll(shapes.front_hair, [round(s / shapes.pixel) for s in offset], axis=(0, 1))
+        shadow = ramp(-moved, -0.02 if face.hair == "cropped" else -0.045, 0.01)
+        self.head = self._shade(self._head_relief()) * (1 - 0.45 * shadow)
         self.body = self._shade(_round(shapes.trunk, 0.15, 0.70)) * (1 - 0.55 * under_chin)
         self.hair = self._shade(_round(shapes.hair, 0.22, 0.75) + 0.004 * shapes.strands)
         # The band of light around the crown, broken up by the strands.
@@ -70,13 +74,6 @@ class Light:
         wings = 0.022 * bump(side - 0.68 * face.nose_width, nose + 0.014, 0.020, 0.022)
         return height + ridge + tip + wings
 
-    def _hair_shadow(self) -> Field:
-        """Return the shadow of the hair on brow and cheeks, longer away from the light."""
-        shapes = self._shapes
-        offset = (0.035, -0.03 * self._face.light[0])  # down, right
-        moved = np.roll(shapes.front_hair, [round(s / shapes.pixel) for s in offset], axis=(0, 1))
-        return ramp(-moved, -0.02 if self._face.hair == "cropped" else -0.045, 0.01)
-
 
 def _round(distance: Field, reach: float, swell: float) -> Field:
     """Return the height of a shape that curves away over `reach` from its outline."""
@@ -93,7 +90,6 @@ def paint_face(face: Face, shapes: Anatomy, light: Light) -> Field:
     photo = paint(photo, fill(shapes.back_hair, shapes.pixel, shapes.hair_edge), 0.5 * hair)
     photo = _paint_body(photo, face, shapes, light)
     photo = _paint_head(photo, face, shapes, light)
-    photo = _paint_mouth(photo, face, shapes, light)
     photo = _paint_eyes(photo, face, shapes, light)
     beard = (0.45 + 0.6 * light.head) * (1 + 0.25 * shapes.strands)
     photo = paint(photo, 0.93 * shapes.beard, (0.85 * face.hair_colour + 0.02) * beard[..., None])
@@ -141,11 +137,9 @@ def _paint_head(photo: Field, face: Face, shapes: Anatomy, light: Light) -> Fiel
     photo = paint(photo, fill(shapes.head, pixel), lit)
     below = bump(u + 0.03 * face.light[0], v - face.nose_length - 0.022, 0.052, 0.016)
     photo = paint(photo, 0.22 * below, photo * (0.50, 0.36, 0.34))
-    return paint(photo, 0.72 * fill(shapes.nostrils, pixel, 0.016), photo * (0.34, 0.22, 0.20))
-
-
-def _paint_mouth(photo: Field, face: Face, shapes: Anatomy, light: Light) -> Field:
-    pixel, lips = shapes.pixel, face.lip_colour
+    nostrils = 0.72 * fill(shapes.nostrils, pixel, 0.016)
+    photo = paint(photo, nostrils, photo * (0.34, 0.22, 0.20))
+    lips = face.lip_colour
     photo = paint(photo, 0.95 * fill(shapes.upper_lip, pixel, 0.018), _lit(lips * 0.86, light.head))
     photo = paint(photo, 0.92 * fill(shapes.lower_lip, pixel, 0.020), _lit(lips * 1.12, light.head))
     inside = np.array((0.90, 0.87, 0.83)) if face.shows_teeth else lips * 0.30
@@ -190,7 +184,16 @@ def draw_sketch(
     tone = 1 - painting @ _LUMA
     body = np.minimum(np.minimum(shapes.trunk, shapes.cloth), np.minimum(shapes.head, shapes.ears))
     person = fill(body, pixel)
-    hatched = _hatch(tone * (0.34 + 0.38 * person), shapes, pressure, rng)
+    # Tones become strokes, which are crossed where it is dark, and merge where it is darker.
+    first = np.maximum(
+        _strokes(rng, shapes.x + 0.012 * pressure, shapes.y, -0.85, 0.031),
+        0.85 * _strokes(rng, shapes.x, shapes.y, -0.68, 0.027),
+    )
+    second = _strokes(rng, shapes.x, shapes.y + 0.012 * pressure, 0.35, 0.034)
+    shade = tone * (0.34 + 0.38 * person)
+    strokes = 0.60 + 0.65 * first + 0.40 * ramp(shade, 0.40, 0.65) * (second - 0.5)
+    merged = strokes + (1 - strokes) * ramp(shade, 0.6, 0.95)
+    hatched = shade * merged * (0.75 + 0.25 * pressure)
     # Hair and brows are drawn strand by strand.
     back = fill(shapes.back_hair, pixel, shapes.hair_edge) * (1 - person)
     front = fill(shapes.front_hair, pixel, shapes.hair_edge)
@@ -201,18 +204,6 @@ def draw_sketch(
     lines = _draw_lines(face, shapes, light, pressure) * np.clip(0.62 + 0.38 * pressure, 0.3, 1)
     dark = 1 - (1 - dark) * (1 - np.clip(lines * (1 + 0.14 * grain), 0, 0.97))
     return _PAPER - _GRAPHITE * np.clip(dark, 0, 1) - 0.008 * grain
-
-
-def _hatch(tone: Field, shapes: Anatomy, pressure: Field, rng: np.random.Generator) -> Field:
-    """Turn tones into strokes, which are crossed where it is dark, and merge where it is darker."""
-    first = np.maximum(
-        _strokes(rng, shapes.x + 0.012 * pressure, shapes.y, -0.85, 0.031),
-        0.85 * _strokes(rng, shapes.x, shapes.y, -0.68, 0.027),
-    )
-    second = _strokes(rng, shapes.x, shapes.y + 0.012 * pressure, 0.35, 0.034)
-    strokes = 0.60 + 0.65 * first + 0.40 * ramp(tone, 0.40, 0.65) * (second - 0.5)
-    merged = strokes + (1 - strokes) * ramp(tone, 0.6, 0.95)
-    return tone * merged * (0.75 + 0.25 * pressure)
 
 
 def _strokes(rng: np.random.Generator, x: Field, y: Field, angle: float, spacing: float) -> Field:

@@ -73,20 +73,16 @@ class Face:
     def __init__(self, rng: np.random.Generator) -> None:
         self.is_man = rng.random() < 0.5
         self.age = rng.random()  # from 0, young, to 1, old
-        self._sample_skin(rng)
-        self._sample_hair(rng)
-        self._sample_skull(rng)
-        self._sample_eyes_and_nose(rng)
-        self._sample_extras(rng)
-        self._sample_scene(rng)
-
-    def _sample_skin(self, rng: np.random.Generator) -> None:
         self.depth = rng.random() ** 1.2  # from 0, the palest skin, to 1, the darkest
         is_freckled = self.depth < 0.45 and rng.random() < 0.3
         self.skin = _vary(rng, _between(_SKIN, self.depth), 0.015)
         self.blush = rng.uniform(0.25, 1.0)
         self.freckles = rng.uniform(0.5, 1.0) if is_freckled else 0.0
         self.lines = max(0.0, self.age - 0.55) * 2
+        self._sample_hair(rng)
+        self._sample_features(rng)
+        self._sample_extras(rng)
+        self._sample_scene(rng)
 
     def _sample_hair(self, rng: np.random.Generator) -> None:
         chances = _MENS_HAIR if self.is_man else _WOMENS_HAIR
@@ -103,15 +99,13 @@ class Face:
         self.hair_part = rng.uniform(0.08, 0.22) * rng.choice((-1.0, 1.0))
         self.hairline = rng.uniform(-0.36, -0.30) - (0.04 * self.age if self.is_man else 0.0)
 
-    def _sample_skull(self, rng: np.random.Generator) -> None:
+    def _sample_features(self, rng: np.random.Generator) -> None:
         self.head_width = rng.uniform(0.345, 0.395) + 0.008 * self.is_man  # half widths
         self.jaw_width = rng.uniform(0.74, 0.86) + 0.06 * self.is_man  # as a fraction of the head's
         self.chin_width = rng.uniform(0.10, 0.15) + 0.045 * self.is_man
         self.chin = rng.uniform(0.475, 0.525) + 0.01 * self.is_man
         self.ear = rng.uniform(0.85, 1.15)
         self.neck = rng.uniform(0.155, 0.185) + 0.045 * self.is_man
-
-    def _sample_eyes_and_nose(self, rng: np.random.Generator) -> None:
         self.smile = rng.uniform(-0.2, 1.0)  # from -0.2, stern
         is_fair = self.depth < 0.5 and (self.hair_colour.sum() > 0.9 or rng.random() < 0.2)
         lips = self.skin * (0.90, 0.62, 0.64) + (0.02, 0.01, 0.02)

@@ -23,8 +23,7 @@ def ellipse(x: Field, y: Field, rx: float, ry: float) -> Field:
     """Return the distance to an ellipse about the origin."""
     k = np.sqrt((x / rx) ** 2 + (y / ry) ** 2)
     slope = np.sqrt((x / rx**2) ** 2 + (y / ry**2) ** 2)
-    distance: Field = k * (k - 1) / np.maximum(slope, 1e-3)
-    return distance
+    return np.asarray(k * (k - 1) / np.maximum(slope, 1e-3))
 
 
 def box(x: Field, y: Field, half_width: float, half_height: float, corner: float) -> Field:
@@ -32,8 +31,7 @@ def box(x: Field, y: Field, half_width: float, half_height: float, corner: float
     dx = np.abs(x) - (half_width - corner)
     dy = np.abs(y) - (half_height - corner)
     outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
-    distance: Field = outside + np.minimum(np.maximum(dx, dy), 0) - corner
-    return distance
+    return np.asarray(outside + np.minimum(np.maximum(dx, dy), 0) - corner)
 
 
 def bow(x: Field, y: Field, half_width: float, top: Field | float, bottom: Field | float) -> Field:
