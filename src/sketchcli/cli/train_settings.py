@@ -39,7 +39,7 @@ def resolve_config(
     typed = overlay(parse_assignments(assignments), given(flags))
     typed, removed = settings.without_removed(typed)
     for name in (*removed, *settings.had_effect(old)):
-        hint = settings.REMOVED[name].instead
+        hint = settings.REMOVED[name]
         raise UsageError(f"the setting '{name}' no longer exists", hint=hint)
     start = _base(preset or typed.get("preset"), from_file, run)
     if run is None:  # a resumed run keeps its preset

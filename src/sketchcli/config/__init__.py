@@ -16,16 +16,15 @@ from sketchcli.config.merging import (
     to_toml,
     without_removed,
 )
-from sketchcli.config.presets import PRESETS, preset
 from sketchcli.config.settings import (
     ADVERSARIAL_LOSSES,
     OPTIMIZERS,
+    PRESETS,
     RECONSTRUCTION_LOSSES,
     SCHEDULES,
     Align,
     AugmentationConfig,
     Backdrop,
-    DataConfig,
     Direction,
     Fit,
     Light,
@@ -34,9 +33,8 @@ from sketchcli.config.settings import (
     ModelConfig,
     OptimizerConfig,
     Options,
-    RunConfig,
     TrainConfig,
-    ValidationConfig,
+    preset,
 )
 
 __all__ = [
@@ -50,7 +48,6 @@ __all__ = [
     "Align",
     "AugmentationConfig",
     "Backdrop",
-    "DataConfig",
     "Direction",
     "Fit",
     "Light",
@@ -59,9 +56,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Options",
-    "RunConfig",
     "TrainConfig",
-    "ValidationConfig",
     "flat",
     "from_dict",
     "had_effect",
