@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -162,9 +162,9 @@ class TrainConfig:
 
 NO_AUGMENTATION = AugmentationConfig(
     **{
-        item.name: type(item.default)(0)
-        for item in fields(AugmentationConfig)
-        if not item.name.startswith("adaptive_")  # the two limits of ADA
+        name: type(value)(0)
+        for name, value in asdict(AugmentationConfig()).items()
+        if not name.startswith("adaptive_")  # the limits of ADA, which is off
     }
 )
 

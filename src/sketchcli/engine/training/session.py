@@ -4,6 +4,7 @@ import dataclasses
 import math
 import shlex
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from sketchcli import config as settings
@@ -45,10 +46,10 @@ class Session:
         run: Run,
         device: Device,
         ranks: Ranks,
-        reporter: Reporter,
+        report: Reporter,
     ) -> None:
         self.config, self.dataset, self.run = config, dataset, run
-        self.device, self.ranks, self.report = device, ranks, ranks.first_report(reporter)
+        self.device, self.ranks, self.report = device, ranks, report
         self.training = dataset.split(splits.TRAIN)
         self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
         self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
@@ -254,8 +255,7 @@ class Session:
         is_best = self.validator.is_held_out and progress.take_score(epoch, found)
         if is_best:
             self.checkpointer.save_best(self.trainer, progress)
-        figures = {item.name: getattr(found, item.name) for item in dataclasses.fields(found)}
-        figures.pop("generated")
+        figures = {name: value for name, value in vars(found).items() if name != "generated"}
         event = Validated(
             epoch=epoch + 1,
             epochs=progress.epochs,
@@ -266,17 +266,13 @@ class Session:
         )
         self.tell("validation", event)
         for finding in diagnosis.diagnose(self.lines):
-            self._treat(epoch, finding)
-
-    def _treat(self, epoch: int, finding: diagnosis.Finding) -> None:
-        """Report a finding; unless the settings forbid it, apply its treatment."""
-        treatment = finding.treatment if self.config.validation.doctor == "act" else ""
-        if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
-            self.progress.discriminator_scale /= 2
-        elif treatment == diagnosis.LOWER_RATE:
-            self.progress.rate_scale /= 2
-        message = finding.message + diagnosis.DONE.get(treatment, "")
-        self.tell("finding", Found(epoch + 1, finding.name, message, treatment))
+            treatment = finding.treatment if self.config.validation.doctor == "act" else ""
+            if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
+                progress.discriminator_scale /= 2
+            elif treatment == diagnosis.LOWER_RATE:
+                progress.rate_scale /= 2
+            message = finding.message + diagnosis.DONE.get(treatment, "")
+            self.tell("finding", Found(epoch + 1, finding.name, message, treatment))
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
@@ -300,20 +296,18 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
 BATCHES = 4  # batches between two adjustments
 
 
+@dataclass
 class AdaptiveStrength:
     """The probability of each augmentation of the discriminator's inputs; 1 if not adaptive."""
 
-    def __init__(
-        self,
-        config: AugmentationConfig,
-        *,
-        value: float = 0.0,
-        signs: float = 0.0,
-        images: float = 0,
-        batches: float = 0,
-    ) -> None:
-        self.config, self.value = config, value if config.adaptive else 1.0
-        self.signs, self.images, self.batches = signs, images, batches  # since the last adjustment
+    config: AugmentationConfig
+    value: float = 0.0
+    signs: float = 0.0  # sums since the last adjustment
+    images: float = 0
+    batches: float = 0
+
+    def __post_init__(self) -> None:
+        self.value = self.value if self.config.adaptive else 1.0
 
     def state(self) -> dict[str, float]:
         """Return the keywords that create an equal instance."""

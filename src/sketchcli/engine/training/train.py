@@ -44,9 +44,7 @@ def dry_run(
     reporter: Reporter = SILENT,
 ) -> TrainEstimate:
     """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing."""
-    session = open_session(
-        config, dataset, run=Run(run_dir), device=device, ranks=ALONE, reporter=reporter
-    )
+    session = open_session(config, dataset, Run(run_dir), device, ALONE, reporter=reporter)
     with explaining_lack_of_memory(session):
         return estimate(session)
 
@@ -78,9 +76,7 @@ def train(
         files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
         also_written(reporter, run.folder, is_wanted=is_followed) as report,
     ):
-        session = open_session(
-            config, dataset, run=run, device=device, ranks=ranks, reporter=report
-        )
+        session = open_session(config, dataset, run, device, ranks, reporter=report)
         with explaining_lack_of_memory(session):
             if budget is not None:
                 fit_into_budget(session, started + budget)
@@ -92,17 +88,17 @@ def train(
 def open_session(
     config: TrainConfig,
     dataset: PreparedSet,
-    *,
     run: Run,
     device: Device,
     ranks: Ranks,
+    *,
     reporter: Reporter,
 ) -> Session:
     """Open a session with the settings to resume a run with, or to start a new run with."""
     device = checkpointing.precision_as_begun(run, device, reporter)
-    size, report = dataset.description.size, ranks.first_report(reporter)
+    size, report = dataset.description.size, reporter if ranks.is_first else SILENT
     chosen = checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
-    return Session(chosen, dataset, run=run, device=device, ranks=ranks, reporter=reporter)
+    return Session(chosen, dataset, run=run, device=device, ranks=ranks, report=report)
 
 
 @contextlib.contextmanager
@@ -233,7 +229,6 @@ def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
 
 # A run ends by writing its checkpoint, its report, its model card and its result.
 
-MODEL = "this model"
 BASELINE_PAIRS = 2000  # training pairs that the baselines use, limited to save memory
 
 
@@ -274,7 +269,14 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         },
         command=command,
         settings=settings.to_toml(session.config),
-        environment=environment(session),
+        environment={
+            "sketch2img": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "device": session.device.describe(),
+            "processes": str(session.ranks.count),
+        },
         log=session.lines,
         samples=run.sampled(),
         figures=figures,
@@ -297,22 +299,10 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
         "nearest sketch's photo": references.nearest_photo(training, held_out),
         "the sketch itself": references.sketch_itself(held_out),
     }
-    found = {MODEL: session.progress.scores}
+    found = {"this model": session.progress.scores}
     for name, read in others.items():
         found[name] = validator.scores(read(rows), validator.pairs.photos)
     return found
-
-
-def environment(session: Session) -> dict[str, str]:
-    """Return the versions and the hardware that a run was trained with."""
-    return {
-        "sketch2img": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": session.device.describe(),
-        "processes": str(session.ranks.count),
-    }
 
 
 def summary(session: Session) -> TrainResult:

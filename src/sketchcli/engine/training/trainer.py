@@ -136,14 +136,24 @@ class Trainer:
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
         networks.freeze(generator, config.freeze)
+        self.generator, self.discriminator = generator, discriminator
         self.combined = CombinedModel(generator, discriminator).train()
         self.average = WeightAverage(generator, config.ema_half_life)
+        self._networks = {
+            "generator": generator,
+            "discriminator": discriminator,
+            "average": self.average.network,
+        }
         self.generator_optimizer = build_optimizer(
             config.optimizer, generator, weight_decay=config.optimizer.weight_decay
         )
         self.discriminator_optimizer = build_optimizer(
             config.optimizer, discriminator, weight_decay=0.0
         )
+        self._optimizers = {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
         self.scaler = device.scaler()
         if config.run.checkpointing:
             networks.recompute_activations(generator)
@@ -152,16 +162,6 @@ class Trainer:
         self._tell: Judge = ranks.wrap(discriminator)
         self._tell_twice: Judge = self._tell  # not compiled: the penalty derives it twice
         self._awaits_compiler = self.compiles
-
-    @property
-    def generator(self) -> nn.Module:
-        """The network that generates photos."""
-        return self.combined.generator
-
-    @property
-    def discriminator(self) -> nn.Module:
-        """The network that classifies photos as real or generated."""
-        return self.combined.discriminator
 
     def step(self, parts: Sequence[Part], number: int) -> tuple[Figures, Figures]:
         """Train the discriminator, then the generator; return the values of both steps.
@@ -201,9 +201,15 @@ class Trainer:
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
             share = self.ranks.count * part.weight  # gradients are averaged over all processes
             with _sharing(self._tell, is_last=index == len(parts) - 1):
-                real_logits, fake_logits = self._judge_both(part, fake.detach())
-                total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
-                figures.add(share, loss=total, **signs(real_logits, fake_logits))
+                of_real, of_fake = self._judge_both(part, fake.detach())
+                total = discriminator_loss(loss.adversarial, of_real, of_fake)
+                figures.add(
+                    share,
+                    loss=total,
+                    real_accuracy=(of_real > 0).float().mean(),
+                    fake_accuracy=(of_fake < 0).float().mean(),
+                    real_sign=of_real.float().sign().mean(),
+                )
                 if loss.r1_weight and number % loss.r1_every == 0:
                     photo = part.photo.detach().requires_grad_()
                     penalty = r1_penalty(self._tell_twice(*part.seen(photo)).logits, photo)
@@ -278,9 +284,9 @@ class Trainer:
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that is needed to resume."""
         tensors: dict[str, Tensor] = {}
-        for name, network in self._networks().items():
+        for name, network in self._networks.items():
             tensors |= checkpoint.with_prefix(name, network.state_dict())
-        for name, optimizer in self._optimizers().items():
+        for name, optimizer in self._optimizers.items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
         if self.scaler.is_enabled():
             scaler = self.scaler.state_dict()
@@ -291,9 +297,9 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state` returned."""
         try:
-            for name, network in self._networks().items():
+            for name, network in self._networks.items():
                 network.load_state_dict(checkpoint.without_prefix(name, tensors))
-            for name, optimizer in self._optimizers().items():
+            for name, optimizer in self._optimizers.items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
             if self.scaler.is_enabled() and "scaler.scale" in tensors:
@@ -372,19 +378,6 @@ class Trainer:
         is_scaled = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
         return ranks.all(has_loss) and is_scaled
 
-    def _networks(self) -> dict[str, nn.Module]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average.network,
-        }
-
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
 
 def _sharing(
     network: Callable[..., object], *, is_last: bool
@@ -404,12 +397,3 @@ def _weights(loss: LossConfig) -> dict[str, float]:
             hint="set the weight of a loss, for example: --set loss.reconstruction_weight=60",
         )
     return found
-
-
-def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Return the fractions of logits with the correct sign and the mean sign of the real ones."""
-    return {
-        "real_accuracy": (real > 0).float().mean(),
-        "fake_accuracy": (fake < 0).float().mean(),
-        "real_sign": real.float().sign().mean(),
-    }
