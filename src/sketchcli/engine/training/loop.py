@@ -48,9 +48,7 @@ def train_epochs(session: Session) -> None:
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
     """Train the rest of the current epoch and save checkpoints at intervals.
 
-    Raises:
-        InterruptedRunError: If the user stopped the run; the training state is saved.
-        DivergedError: If the losses have become NaN or infinite.
+    DivergedError is raised if the losses have become NaN or infinite.
     """
     epoch, started = session.epochs_done, time.monotonic()
     seen_before = session.progress.images_seen

@@ -14,12 +14,17 @@ from sketchcli.data import splits
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
-from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
+from sketchcli.engine.events import SILENT, Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import run_report, sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
-from sketchcli.engine.training.checkpointing import Checkpointer, Progress
+from sketchcli.engine.training.checkpointing import (
+    Checkpointer,
+    Progress,
+    precision_as_begun,
+    settings_as_begun,
+)
 from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation, Validator
@@ -33,6 +38,7 @@ FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its
 class Session:
     """The objects and the progress of one call of `train`.
 
+    A run is resumed in the precision and with the settings that it was started with.
     Only the main process writes and reports. The log file is for people and for resuming; what the
     run itself looks up is in `lines`, without single batches, so that neither a validation nor a
     save takes longer as the run grows.
@@ -42,12 +48,16 @@ class Session:
         self,
         config: TrainConfig,
         dataset: PreparedSet,
-        *,
         run: Run,
         device: Device,
         ranks: Ranks,
-        report: Reporter,
+        *,
+        reporter: Reporter,
     ) -> None:
+        device = precision_as_begun(run, device, reporter)
+        size, report = dataset.description.size, reporter if ranks.is_first else SILENT
+        begun = settings_as_begun(run, config)
+        config = begun or networks.what_can_be_had(config, size, report)
         self.config, self.dataset, self.run = config, dataset, run
         self.device, self.ranks, self.report = device, ranks, report
         self.training = dataset.split(splits.TRAIN)
@@ -59,7 +69,7 @@ class Session:
                 f"a batch of {self.batch_size} pairs is too small for {ranks.count} processes",
                 hint=f"use a --batch-size of at least {ranks.count}, or start fewer processes",
             )
-        self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
+        self.perceptual = networks.perceptual_loss(config, size, device)
         self.trainer = self._new_trainer(compiles=config.run.compile)
         self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
@@ -120,8 +130,6 @@ class Session:
         """Set the epochs of the whole run, for this call and for every later one that resumes."""
         self.config = dataclasses.replace(self.config, epochs=epochs)
         self.progress.epochs = epochs
-
-    # A run begins, or resumes from its training state.
 
     def begin(self) -> None:
         """Resume the run if its folder holds a training state; prepare the folder for the rest."""
@@ -196,8 +204,6 @@ class Session:
             is_warning=True,
         )
 
-    # It writes its settings and checkpoints, and can be stopped.
-
     def write_config(self) -> None:
         """Write the settings, in which `--config` and resuming find the planned epochs."""
         if self.ranks.is_first:
@@ -223,8 +229,6 @@ class Session:
             hint=f"to resume, run: {shlex.join(['sketch2img', 'train', *named, '--resume', run])}, "
             f"or the same command again with --run-dir {shlex.quote(str(self.run.folder))}",
         )
-
-    # It reports to the user, writes its log, and records its validations and diagnoses.
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""

@@ -19,7 +19,6 @@ from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
 from sketchcli.errors import CheckpointError, SketchError, UsageError
 from sketchcli.losses import (
-    RELATIVE,
     PerceptualLoss,
     discriminator_loss,
     feature_matching_loss,
@@ -89,11 +88,6 @@ class Sums:
 
     def __init__(self) -> None:
         self.values: dict[str, Tensor] = {}
-
-    @property
-    def loss(self) -> Tensor:
-        """The sum of the losses so far."""
-        return self.values["loss"]
 
     def add(self, share: float, **values: Tensor) -> None:
         """Add the values of a part that makes up the fraction `share` of the batch."""
@@ -246,7 +240,7 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         if "adversarial" in weights or "feature_matching" in weights:
             judged = expected = self._judge(self.combined.judge, part, fake)
-            if "feature_matching" in weights or kinds.adversarial in RELATIVE:
+            if "feature_matching" in weights or kinds.adversarial == "relativistic":
                 with torch.no_grad():  # only these losses use the output for real photos
                     expected = self._judge(self.combined.judge, part, real)
             if "adversarial" in weights:
@@ -360,17 +354,15 @@ class Trainer:
         2018, section 3.2). If the scale was too high, the gradient overflows, the step is skipped
         and the scale halved. That is how the scale is found, and nothing is wrong with the run.
 
-        The gradients' norm is added to `figures`, which hold the loss.
-
-        Returns:
-            False if the step was skipped for another reason than the scale.
+        The gradients' norm is added to `figures`, which hold the loss. The result is False if the
+        step was skipped for another reason than the scale.
         """
         scaler, ranks = self.scaler, self.ranks
         scaler.unscale_(optimizer)
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         figures.add(1.0, gradient_norm=norm)
-        finite = torch.isfinite(torch.stack([norm, figures.loss.to(norm.device)]))
+        finite = torch.isfinite(torch.stack([norm, figures.values["loss"].to(norm.device)]))
         has_gradient, has_loss = finite.tolist()  # waits for the device once
         if ranks.all(has_gradient and has_loss):
             scaler.step(optimizer)
