@@ -62,7 +62,6 @@ def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
 
 
 # A removed setting still stands in the files that older versions wrote.
-
 GROW_INSTEAD = (
     "train on a smaller prepared dataset first, and start from that run's weights (--init-from RUN)"
 )
@@ -121,9 +120,6 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
     elif "least" in limits and not limits["least"] <= value <= limits["most"]:
         upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
-
-
-# Settings files are TOML, which people edit, or JSON.
 
 
 def read_file(path: Path) -> dict[str, Any]:

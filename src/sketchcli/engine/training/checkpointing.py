@@ -26,12 +26,12 @@ from sketchcli.models.building import spelled_out
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
 
 
-# The progress of a run comprises all that is in neither the networks nor the optimisers.
-
-
 @dataclass
 class Progress:
-    """Saved with every training state, so that a resumed run equals an uninterrupted one."""
+    """All that is in neither the networks nor the optimisers of a run, saved with their state.
+
+    A resumed run therefore equals an uninterrupted one.
+    """
 
     epochs: int  # epochs of the whole run, as currently planned
     step: int = 0
@@ -195,9 +195,6 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     )
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
-
-
-# A run that is resumed determines its dataset, its settings, its precision and its time spent.
 
 
 def set_of(run: Run) -> PreparedSet:

@@ -118,11 +118,8 @@ def recompute_activations(generator: nn.Module) -> None:
                 layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
 
 
-# Optimisers are built from their names in the settings.
-
-
 def build_optimizer(
-    config: OptimizerConfig, network: nn.Module, *, weight_decay: float
+    config: OptimizerConfig, network: nn.Module, *, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
     """Return an optimiser of a network's trainable parameters; the network is already placed.
 
@@ -151,11 +148,6 @@ def build_optimizer(
     )
 
 
-# Learning-rate schedules are pure functions of the position in the run.
-
-INVERSE_EPOCH_DECAY = 0.001  # decay per epoch, as in the source
-
-
 def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
     """Return the factor that the base learning rate is multiplied by.
 
@@ -180,7 +172,7 @@ def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
         steps = math.floor(done / config.step_every) if config.step_every else 0
         return config.step_factor**steps
     if config.schedule == "inverse-epoch":
-        return 1.0 / (1.0 + INVERSE_EPOCH_DECAY * int(epoch))
+        return 1.0 / (1.0 + 0.001 * int(epoch))  # the decay of the source
     raise UsageError(
         f"unknown schedule '{config.schedule}'",
         hint=errors.did_you_mean(config.schedule, SCHEDULES),

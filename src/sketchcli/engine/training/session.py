@@ -38,7 +38,7 @@ FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its
 class Session:
     """The objects and the progress of one call of `train`.
 
-    A run is resumed in the precision and with the settings that it was started with.
+    A run is resumed in its own precision, and without the perceptual loss if it was started so.
     Only the main process writes and reports. The log file is for people and for resuming; what the
     run itself looks up is in `lines`, without single batches, so that neither a validation nor a
     save takes longer as the run grows.

@@ -1,7 +1,7 @@
 """The two networks, their optimisers, and one step of each."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli import checkpoint
-from sketchcli.config import LossConfig, TrainConfig
+from sketchcli.config import TrainConfig
 from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
@@ -121,7 +121,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
         self.report, self.compiles = report, config.run.compile
-        self._weights = _weights(config.loss)
+        self._weights = _weights(config)
         generator = ranks.share_batch_norms(build_generator(config.model))
         discriminator = ranks.share_batch_norms(
             build_discriminator(config.model, image_size), has_penalty=config.loss.r1_weight > 0
@@ -141,9 +141,7 @@ class Trainer:
         self.generator_optimizer = build_optimizer(
             config.optimizer, generator, weight_decay=config.optimizer.weight_decay
         )
-        self.discriminator_optimizer = build_optimizer(
-            config.optimizer, discriminator, weight_decay=0.0
-        )
+        self.discriminator_optimizer = build_optimizer(config.optimizer, discriminator)
         self._optimizers = {
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
@@ -371,17 +369,15 @@ class Trainer:
         return ranks.all(has_loss) and is_scaled
 
 
-def _sharing(
-    network: Callable[..., object], *, is_last: bool
-) -> contextlib.AbstractContextManager[object]:
+def _sharing(network: Callable[..., object], *, is_last: bool) -> AbstractContextManager[object]:
     """Let the processes exchange a network's gradients once per step, after its last part."""
-    keeping = getattr(network, "no_sync", contextlib.nullcontext)
-    return contextlib.nullcontext() if is_last else keeping()
+    keeping = getattr(network, "no_sync", nullcontext)
+    return nullcontext() if is_last else keeping()
 
 
-def _weights(loss: LossConfig) -> dict[str, float]:
+def _weights(config: TrainConfig) -> dict[str, float]:
     """Return the weights of the generator's losses that are not zero."""
-    weights = {name: float(getattr(loss, f"{name}_weight")) for name in WEIGHTED}
+    weights = {name: float(getattr(config.loss, f"{name}_weight")) for name in WEIGHTED}
     found = {name: weight for name, weight in weights.items() if weight}
     if not found:
         raise UsageError(
