@@ -111,15 +111,34 @@ class Checkpointer:
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
         """Restore the saved training state or, if it is damaged, the previous one."""
-        newest, *older = self.run.states
+        state, *older = self.run.states
         try:
-            return self._restore(trainer, newest)
+            tensors, about = checkpoint.load(state)
         except checkpoint.DamagedError as error:
             if not older:
                 raise
             message = f"{error.message}; resuming from the previous training state"
             report(Note(message, is_warning=True))
-            return self._restore(trainer, older[0])
+            (state,) = older
+            tensors, about = checkpoint.load(state)
+        self.check_is_ours(about)
+        try:
+            trainer.restore(tensors)
+            values = {"epochs": self.config.epochs} | about["progress"]
+            known = {item.name for item in dataclasses.fields(Progress)}  # of this version
+            progress = Progress(**{name: value for name, value in values.items() if name in known})
+        except (CheckpointError, LookupError, TypeError) as error:
+            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
+            raise CheckpointError(
+                f"{state}: {reason}",
+                hint="a version of sketch2img with other networks saved it, or it is damaged; "
+                "start a new run with another --run-dir",
+            ) from error
+        begun = settings.from_dict(about["config"]).validation
+        # The best value of one score says nothing about another score.
+        if begun.score != self.config.validation.score:
+            progress.best_score, progress.waited = None, 0
+        return progress
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""
@@ -159,27 +178,6 @@ class Checkpointer:
             "images_seen": progress.images_seen,
             "scores": progress.scores,
         }
-
-    def _restore(self, trainer: Trainer, state: Path) -> Progress:
-        tensors, about = checkpoint.load(state)
-        self.check_is_ours(about)
-        try:
-            trainer.restore(tensors)
-            values = {"epochs": self.config.epochs} | about["progress"]
-            known = {item.name for item in dataclasses.fields(Progress)}  # of this version
-            progress = Progress(**{name: value for name, value in values.items() if name in known})
-        except (CheckpointError, LookupError, TypeError) as error:
-            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
-            raise CheckpointError(
-                f"{state}: {reason}",
-                hint="a version of sketch2img with other networks saved it, or it is damaged; "
-                "start a new run with another --run-dir",
-            ) from error
-        begun = settings.from_dict(about["config"]).validation
-        # The best value of one score says nothing about another score.
-        if begun.score != self.config.validation.score:
-            progress.best_score, progress.waited = None, 0
-        return progress
 
 
 def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:

@@ -34,14 +34,6 @@ from sketchcli.models.building import CombinedModel, build_discriminator, build_
 Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
 SCALER = {"scale": "scale", "held": "_growth_tracker"}  # saved name -> name in GradScaler's state
-WEIGHTED = (
-    "adversarial",
-    "reconstruction",
-    "structure",
-    "gradient",
-    "feature_matching",
-    "perceptual",
-)
 
 
 @dataclass(frozen=True)
@@ -377,8 +369,11 @@ def _sharing(network: Callable[..., object], *, is_last: bool) -> AbstractContex
 
 def _weights(config: TrainConfig) -> dict[str, float]:
     """Return the weights of the generator's losses that are not zero."""
-    weights = {name: float(getattr(config.loss, f"{name}_weight")) for name in WEIGHTED}
-    found = {name: weight for name, weight in weights.items() if weight}
+    found = {
+        name.removesuffix("_weight"): float(value)
+        for name, value in vars(config.loss).items()
+        if name.endswith("_weight") and value and name != "r1_weight"  # of the discriminator
+    }
     if not found:
         raise UsageError(
             "all losses of the generator have weight 0, so there is nothing to train",
