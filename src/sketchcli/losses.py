@@ -17,8 +17,6 @@ from sketchcli.errors import UsageError
 # `relativistic`: cross-entropy of a logit minus the mean logit of the opposite kind
 # (Jolicoeur-Martineau 2018, the relativistic average GAN).
 
-RELATIVE = ("relativistic",)  # losses whose generator term depends on the real photos
-
 
 def discriminator_loss(kind: str, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Return the discriminator's loss, a scalar, low if it distinguishes real from generated.
@@ -41,7 +39,7 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
     """Return the generator's adversarial loss, a scalar, low if its photos are classified as real.
 
     The kind is one of `ADVERSARIAL_LOSSES`; both logits have the same shape `(B, ...)`. The logits
-    of the real photos are used only by the kinds in `RELATIVE`.
+    of the real photos are used only by `relativistic`.
     """
     fake = fake_logits.float()
     if kind == "vanilla":
@@ -50,7 +48,7 @@ def generator_loss(kind: str, fake_logits: Tensor, real_logits: Tensor) -> Tenso
         return (fake - 1).square().mean()
     if kind == "hinge":
         return -fake.mean()
-    if kind in RELATIVE:
+    if kind == "relativistic":
         return _relativistic(fake, real_logits.float())
     raise _unknown(kind)
 
@@ -66,9 +64,6 @@ def _unknown(kind: str) -> UsageError:
     return UsageError(
         f"unknown adversarial loss '{kind}'", hint=f"choose from: {', '.join(ADVERSARIAL_LOSSES)}"
     )
-
-
-# The reconstruction loss compares generated and real photos pixel by pixel.
 
 
 def reconstruction_loss(kind: str, fake: Tensor, real: Tensor) -> Tensor:
@@ -115,11 +110,6 @@ def _means(values: Tensor) -> Tensor:
     return functional.avg_pool2d(around, WINDOW, stride=1)
 
 
-# The gradient loss compares the edges of two photos, from fine to coarse.
-
-SCALES = 3
-
-
 def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
     """Return the mean absolute difference of gradients of photos `(B, 3, H, W)` in [-1, 1].
 
@@ -127,28 +117,21 @@ def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
     quarter size (Mathieu et al. 2016, equation 6, on three scales). The result is a scalar.
     """
     first, second, losses = fake.float(), real.float(), []
-    for _ in range(SCALES):
-        losses.append(_slope_distance(first, second))
+    for _ in range(3):
+        across = functional.l1_loss(first.diff(dim=-1), second.diff(dim=-1))
+        losses.append(across + functional.l1_loss(first.diff(dim=-2), second.diff(dim=-2)))
         first, second = functional.avg_pool2d(first, 2), functional.avg_pool2d(second, 2)
     return torch.stack(losses).mean()
-
-
-def _slope_distance(first: Tensor, second: Tensor) -> Tensor:
-    across = functional.l1_loss(first.diff(dim=-1), second.diff(dim=-1))
-    down = functional.l1_loss(first.diff(dim=-2), second.diff(dim=-2))
-    return across + down
 
 
 # The perceptual loss is LPIPS (Zhang et al. 2018): photos should look alike to a trained network.
 
 
 class PerceptualLoss:
-    """The distance between two batches of photos according to a frozen network.
+    """The distance between two batches of photos of a size according to a frozen network.
 
-    Args:
-        network: A network that returns distances `(B,)` for two `(B, 3, H, W)` in [0, 255]; its
-            `smallest` is the shortest side that it accepts, in pixels.
-        size: Height and width of the photos.
+    The network returns distances `(B,)` for two `(B, 3, H, W)` in [0, 255]; its `smallest` is the
+    shortest side that it accepts, in pixels.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int]) -> None:
@@ -180,9 +163,8 @@ def feature_matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Ten
             hint="set loss.feature_matching_weight to 0, or use --set model.discriminator=patch",
         )
     layers = zip(fake, real, strict=True)
-    return torch.stack(
-        [functional.l1_loss(f.float(), r.detach().float()) for f, r in layers]
-    ).mean()
+    losses = [functional.l1_loss(f.float(), r.detach().float()) for f, r in layers]
+    return torch.stack(losses).mean()
 
 
 # R1 (Mescheder et al. 2018, equation 9) penalises the discriminator's gradient at real photos.

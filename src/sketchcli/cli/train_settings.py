@@ -40,7 +40,7 @@ def resolve_config(
     flags = {name: value for name, value in flags.items() if value is not None}
     typed, removed = settings.without_removed(nested(parse_assignments(assignments) | flags))
     for name in (*removed, *settings.had_effect(old)):
-        hint = settings.REMOVED[name].instead
+        hint = settings.REMOVED[name]
         raise UsageError(f"the setting '{name}' no longer exists", hint=hint)
     if run is None:
         name = preset or typed.get("preset") or from_file.get("preset", TrainConfig.preset)

@@ -4,7 +4,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -53,35 +53,20 @@ def flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any
 
 def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any config class
     values = {}
-    for item in fields(config):
-        old = getattr(config, item.name)
-        new = changes.get(item.name, old)
-        if item.name in changes and is_dataclass(old):
-            new = _merge(old, new)
-        elif isinstance(old, float):
-            new = float(new)
-        values[item.name] = new
-    return type(config)(**values)
+    for name, value in changes.items():
+        old = getattr(config, name)
+        values[name] = _merge(old, value) if is_dataclass(old) else value
+        if isinstance(old, float):
+            values[name] = float(value)
+    return replace(config, **values)
 
 
 # A removed setting still stands in the files that older versions wrote.
-
-
-@dataclass(frozen=True)
-class Removed:
-    """A setting of older versions."""
-
-    off: object  # the value at which it had no effect; None: it had none by itself
-    instead: str  # what to do instead
-
-
 GROW_INSTEAD = (
     "train on a smaller prepared dataset first, and start from that run's weights (--init-from RUN)"
 )
-REMOVED = {
-    "data.grow_from": Removed(0, GROW_INSTEAD),
-    "data.grow_share": Removed(None, GROW_INSTEAD),
-}
+REMOVED = {"data.grow_from": GROW_INSTEAD, "data.grow_share": GROW_INSTEAD}  # what to do instead
+WITHOUT_EFFECT = {"data.grow_from": 0}  # of the others, every value is without effect by itself
 
 
 def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -101,7 +86,7 @@ def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
 
 def had_effect(removed: Mapping[str, Any]) -> list[str]:
     """Return the names of the removed settings whose values had an effect."""
-    return [name for name, value in removed.items() if REMOVED[name].off not in (None, value)]
+    return [name for name, value in removed.items() if WITHOUT_EFFECT.get(name, value) != value]
 
 
 def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -116,7 +101,9 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
                 yield f"'{name}' must be a table"
             elif isinstance(hint, type) and is_dataclass(hint):
                 yield from _problems(hint, value, f"{name}.")
-        elif not _fits(value, hint):
+        elif isinstance(value, bool) != (hint is bool) or not isinstance(
+            value, (int, float) if hint is float else hint
+        ):
             yield f"'{name}' must be {KINDS[hint]}, not {value!r}"
         else:
             yield from _out_of_bounds(name, value, limits[key])
@@ -133,15 +120,6 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
     elif "least" in limits and not limits["least"] <= value <= limits["most"]:
         upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
-
-
-def _fits(value: object, hint: type) -> bool:
-    if isinstance(value, bool) or hint is bool:
-        return isinstance(value, bool) and hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-# Settings files are TOML, which people edit, or JSON.
 
 
 def read_file(path: Path) -> dict[str, Any]:

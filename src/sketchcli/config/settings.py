@@ -1,11 +1,12 @@
-"""The settings of a training run, each with its limits and a description."""
+"""The settings of a training run, each with its limits and a description; the presets."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from sketchcli import errors
 from sketchcli.machine import PRECISIONS
 
 Options = Mapping[str, bool | int | float | str]
@@ -14,7 +15,6 @@ RECONSTRUCTION_LOSSES = ("l1", "mse")
 PERCEPTUAL_NETWORKS = ("lpips-alex", "lpips-vgg")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "linear", "cosine", "step", "inverse-epoch")
-DOCTORS = ("act", "tell")
 VALIDATION_SCORES = ("combined", "ssim", "mae", "lpips-alex")
 LARGEST = 2**63  # limit for all numbers: beyond any sensible value, and the limit for seeds
 
@@ -121,7 +121,7 @@ class ValidationConfig:
     score: str = one_of(VALIDATION_SCORES, "combined", "validation score for `best.safetensors`")
     patience: int = bounded(0, 0, "early stopping: validations without a better score; 0: off")
     doctor: str = one_of(
-        DOCTORS, "act", "training doctor: act lowers learning rates, tell only reports"
+        ("act", "tell"), "act", "training doctor: act lowers learning rates, tell only reports"
     )
 
 
@@ -156,6 +156,71 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+
+# The presets: the default, and those of two papers for comparisons.
+
+NO_AUGMENTATION = AugmentationConfig(
+    **{
+        name: type(value)(0)
+        for name, value in asdict(AugmentationConfig()).items()
+        if not name.startswith("adaptive_")  # the limits of ADA, which is off
+    }
+)
+
+# The published student system; docs/explanation/source-system.md lists the differences.
+PAPER = TrainConfig(
+    preset="paper",
+    epochs=60,
+    ema_half_life=0.0,
+    model=ModelConfig(generator="resnet", discriminator="dense"),
+    loss=LossConfig(
+        adversarial="vanilla",
+        reconstruction="mse",
+        reconstruction_weight=10.0,
+        adversarial_weight=1.0,
+        joint_batch=True,
+        structure_weight=0.0,
+        perceptual_weight=0.0,
+    ),
+    optimizer=OptimizerConfig(discriminator_lr_factor=1.0, beta1=0.9, schedule="inverse-epoch"),
+    augmentation=NO_AUGMENTATION,
+    data=DataConfig(batch_size=30),
+    validation=ValidationConfig(doctor="tell"),
+    run=RunConfig(precision="fp32"),
+)
+
+# Isola et al. 2017, "Image-to-image translation with conditional adversarial networks", with the
+# schedule of the authors' code: 100 epochs, then 100 in which the learning rate falls to zero.
+PIX2PIX = TrainConfig(
+    preset="pix2pix",
+    epochs=200,
+    ema_half_life=0.0,
+    model=ModelConfig(
+        generator="unet",
+        discriminator="patch",
+        discriminator_options={"width": 64, "norm": "batch"},
+    ),
+    loss=LossConfig(
+        adversarial="vanilla",
+        adversarial_weight=1.0,
+        reconstruction_weight=100.0,
+        structure_weight=0.0,
+        perceptual_weight=0.0,
+    ),
+    optimizer=OptimizerConfig(discriminator_lr_factor=1.0),
+    augmentation=replace(NO_AUGMENTATION, flip=True, jitter=30 / 256),
+    data=DataConfig(batch_size=1),
+)
+
+PRESETS = {config.preset: config for config in (TrainConfig(), PAPER, PIX2PIX)}
+
+
+def preset(name: str) -> TrainConfig:
+    """Return the preset called `name`."""
+    if name not in PRESETS:
+        raise errors.UsageError(f"unknown preset '{name}'", hint=errors.did_you_mean(name, PRESETS))
+    return PRESETS[name]
 
 
 # The following choices say how images become input of a network.

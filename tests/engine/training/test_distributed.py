@@ -87,7 +87,7 @@ def test_figures_are_those_of_all_processes():
 def test_what_ends_one_process_ends_both_and_leaves_a_state(
     command, tmp_path, config, dataset, cpu, number, rank, codes
 ):
-    long = dataclasses.replace(config, epochs=4000, validation=settings.ValidationConfig(every=1))
+    long = settings.merge(config, {"epochs": 4000, "validation": {"every": 1}})
     (tmp_path / "config.toml").write_text(settings.to_toml(long))
     (tmp_path / "sitecustomize.py").write_text(SAVES_OFTEN)
     process = start_saving_often(command, tmp_path)

@@ -65,7 +65,7 @@ train(chosen, prepared.read(folder), run_dir=run_dir, device=cpu)
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, home):
-    config = dataclasses.replace(tiny, epochs=30, validation=settings.ValidationConfig(every=10))
+    config = settings.merge(tiny, {"epochs": 30, "validation": {"every": 10}})
     train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
     halves = Run(tmp_path / "halves")
     (tmp_path / "config.toml").write_text(settings.to_toml(config))

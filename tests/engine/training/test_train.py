@@ -78,7 +78,7 @@ def test_the_log_is_read_once_however_often_a_run_validates_and_saves(
 
 
 def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
-    config = dataclasses.replace(tiny, epochs=12, validation=settings.ValidationConfig(every=1))
+    config = settings.merge(tiny, {"epochs": 12, "validation": {"every": 1}})
     train(config, dataset, run_dir=run_dir, device=cpu)
     measured = [x for x in Run(run_dir).read_log() if x["kind"] == "validation"]
     errors = [x["scores"]["mae"] for x in measured]

@@ -32,10 +32,8 @@ def parse_duration(text: str) -> float:
     (5400.0, 90.0)
     """
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
-    seconds = 0.0
-    if found:
-        for count, unit in zip(found.groups(), UNITS.values(), strict=True):
-            seconds += int(count or 0) * unit
+    counts = found.groups() if found else ("", "", "")
+    seconds = sum(int(n or 0) * unit for n, unit in zip(counts, UNITS.values(), strict=True))
     if not seconds:
         raise UsageError(f"invalid duration: '{text}'", hint="use the form 30m, 1h30m or 90s")
     return seconds

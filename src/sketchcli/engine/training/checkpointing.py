@@ -17,8 +17,7 @@ from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
-from sketchcli.engine.runs import Run, check_can_resume
-from sketchcli.engine.training import networks
+from sketchcli.engine.runs import Run, check_can_resume, find_weights
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation
 from sketchcli.errors import CheckpointError, DataError
@@ -27,12 +26,12 @@ from sketchcli.models.building import spelled_out
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
 
 
-# The progress of a run comprises all that is in neither the networks nor the optimisers.
-
-
 @dataclass
 class Progress:
-    """Saved with every training state, so that a resumed run equals an uninterrupted one."""
+    """All that is in neither the networks nor the optimisers of a run, saved with their state.
+
+    A resumed run therefore equals an uninterrupted one.
+    """
 
     epochs: int  # epochs of the whole run, as currently planned
     step: int = 0
@@ -50,11 +49,6 @@ class Progress:
     skipped: int = 0  # steps whose loss or gradient was NaN or infinite
     skipped_in_a_row: int = 0
     rollbacks: int = 0
-
-    @property
-    def has_learnt(self) -> bool:
-        """Whether any step so far has changed a network."""
-        return self.skipped_in_a_row < self.step
 
     def add(self, figures: Mapping[str, float]) -> None:
         """Add one batch's values to the sums of the epoch."""
@@ -77,12 +71,6 @@ class Progress:
         self.waited = 0 if is_best else self.waited + 1
         return is_best
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Progress":
-        """Create an instance from saved values; ignore keys of other versions."""
-        known = {item.name for item in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
-
 
 class Checkpointer:
     """Saves the weights and training state of a run, and restores the training state.
@@ -98,11 +86,12 @@ class Checkpointer:
         self.batches = batches_per_epoch(len(pairs.trained), config.data.batch_size)
         self.looks = look(training.sketches[row] for row in spread(pairs.trained))
         self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
-        if run.states:  # it lists the run's own photos, then those of its initial weights
-            marks: str = about_run(run).get("dataset", {}).get("trained_on", "")
-            self.learnt_before = marks.removeprefix(self.trained_on)
-        else:
-            self.learnt_before = networks.learnt_from(config.init_from)
+        about = about_run(run)
+        if not run.states and config.init_from:
+            about = checkpoint.read_about(find_weights(Path(config.init_from)))
+        # A run's own state lists its own photos, then those of its initial weights.
+        marks: str = about.get("dataset", {}).get("trained_on", "")
+        self.learnt_before = marks.removeprefix(self.trained_on) if run.states else marks
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
         """Write the training state, to resume from, then the weights, to generate with.
@@ -122,16 +111,34 @@ class Checkpointer:
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
         """Restore the saved training state or, if it is damaged, the previous one."""
-        states = self.run.states
+        state, *older = self.run.states
         try:
-            return self._restore(trainer, states[0])
+            tensors, about = checkpoint.load(state)
         except checkpoint.DamagedError as error:
-            if len(states) == 1:
+            if not older:
                 raise
-            report(
-                Note(f"{error.message}; resuming from the previous training state", is_warning=True)
-            )
-            return self._restore(trainer, states[1])
+            message = f"{error.message}; resuming from the previous training state"
+            report(Note(message, is_warning=True))
+            (state,) = older
+            tensors, about = checkpoint.load(state)
+        self.check_is_ours(about)
+        try:
+            trainer.restore(tensors)
+            values = {"epochs": self.config.epochs} | about["progress"]
+            known = {item.name for item in dataclasses.fields(Progress)}  # of this version
+            progress = Progress(**{name: value for name, value in values.items() if name in known})
+        except (CheckpointError, LookupError, TypeError) as error:
+            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
+            raise CheckpointError(
+                f"{state}: {reason}",
+                hint="a version of sketch2img with other networks saved it, or it is damaged; "
+                "start a new run with another --run-dir",
+            ) from error
+        begun = settings.from_dict(about["config"]).validation
+        # The best value of one score says nothing about another score.
+        if begun.score != self.config.validation.score:
+            progress.best_score, progress.waited = None, 0
+        return progress
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""
@@ -172,25 +179,6 @@ class Checkpointer:
             "scores": progress.scores,
         }
 
-    def _restore(self, trainer: Trainer, state: Path) -> Progress:
-        tensors, about = checkpoint.load(state)
-        self.check_is_ours(about)
-        try:
-            trainer.restore(tensors)
-            progress = Progress.from_dict({"epochs": self.config.epochs} | about["progress"])
-        except (CheckpointError, LookupError, TypeError) as error:
-            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
-            raise CheckpointError(
-                f"{state}: {reason}",
-                hint="a version of sketch2img with other networks saved it, or it is damaged; "
-                "start a new run with another --run-dir",
-            ) from error
-        begun = settings.from_dict(about["config"]).validation
-        # The best value of one score says nothing about another score.
-        if begun.score != self.config.validation.score:
-            progress.best_score, progress.waited = None, 0
-        return progress
-
 
 def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     """Return the names of the settings whose change prevents a run from being resumed.
@@ -205,9 +193,6 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
     )
     differing = [name for name, value in old.items() if value != new[name]]
     return [name for name in differing if not name.startswith(MAY_CHANGE)]
-
-
-# A run that is resumed determines its dataset, its settings, its precision and its time spent.
 
 
 def set_of(run: Run) -> PreparedSet:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.errors import DeviceError, LostProcessError, UsageError
 from sketchcli.machine import ProcessRank
 
@@ -54,10 +53,6 @@ class Ranks:
         made = make() if self.is_first else None
         self.wait()
         return make() if made is None else made
-
-    def first_report(self, report: Reporter) -> Reporter:
-        """Return `report` in the main process and a silent reporter in the others."""
-        return report if self.is_first else SILENT
 
     def share_batch_norms(self, network: nn.Module, *, has_penalty: bool = False) -> nn.Module:
         """Let the batch norms of a network see the whole batch, before it is placed.
@@ -167,7 +162,9 @@ def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
     try:
         yield Ranks(place.rank, place.count, gpu)
     except RuntimeError as error:
-        if not _tells_of_a_loss(error):
+        text = str(error).lower()
+        is_lost = isinstance(error, dist.DistError) or any(sign in text for sign in SIGNS_OF_LOSS)
+        if isinstance(error, torch.OutOfMemoryError) or not is_lost:
             raise
         raise LostProcessError(
             f"one of the {place.count} processes has ended",
@@ -185,11 +182,3 @@ def has_joined() -> bool:
     tensor while Python shuts down aborts the process, and its exit code is lost.
     """
     return _JOINED.is_set()
-
-
-def _tells_of_a_loss(error: RuntimeError) -> bool:
-    """Return whether an error of torch comes from the exchange with other processes."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return False
-    text = str(error).lower()
-    return isinstance(error, dist.DistError) or any(sign in text for sign in SIGNS_OF_LOSS)

@@ -48,9 +48,7 @@ def train_epochs(session: Session) -> None:
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
     """Train the rest of the current epoch and save checkpoints at intervals.
 
-    Raises:
-        InterruptedRunError: If the user stopped the run; the training state is saved.
-        DivergedError: If the losses have become NaN or infinite.
+    DivergedError is raised if the losses have become NaN or infinite.
     """
     epoch, started = session.epochs_done, time.monotonic()
     seen_before = session.progress.images_seen
@@ -74,7 +72,7 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             session.stop(epoch)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
-    if session.is_finished and not session.progress.has_learnt:
+    if session.is_finished and session.progress.skipped_in_a_row >= session.progress.step:
         raise DivergedError  # all steps of the run, however few, were skipped
 
 
@@ -102,7 +100,10 @@ def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> Batch
 
 def prepare(session: Session, pairs: Split) -> list[Part]:
     """Augment a whole batch of pairs and return the parts that this process trains on."""
-    random = _draws(session.config.seed, session.progress.step, session.ranks.rank)
+    entropy, rank = (session.config.seed, session.progress.step), session.ranks.rank
+    # Dropout samples from torch's global generator, which is seeded differently in each process.
+    torch.manual_seed(_number(*entropy, *([rank] if rank else [])))
+    random = torch.Generator().manual_seed(_number(*entropy))
     sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
     real = photos_to_tensor(pairs.photos, session.device.torch)
     sketch, real = augment_pairs(sketch, real, session.config.augmentation, random)
@@ -208,15 +209,6 @@ def validate(session: Session, epoch: int) -> None:
     progress.discriminator_scale = agreed["discriminator_scale"]
     if session.has_waited_enough:
         session.note(f"stopping early: no improvement since epoch {progress.best_epoch}")
-
-
-def _draws(seed: int, step: int, rank: int) -> torch.Generator:
-    """Return the random number generator of a step, determined by the seed and the step alone.
-
-    Dropout samples from torch's global generator, which is seeded differently in each process.
-    """
-    torch.manual_seed(_number(seed, step, *([rank] if rank else [])))
-    return torch.Generator().manual_seed(_number(seed, step))
 
 
 def _number(*entropy: int) -> int:

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import functools
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +46,6 @@ def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> 
         shapes = {name: tensor.shape for name, tensor in judge.items()}
         if shapes == {name: tensor.shape for name, tensor in discriminator.state_dict().items()}:
             discriminator.load_state_dict(judge)
-
-
-def learnt_from(weights: str) -> str:
-    """Return the hashes of the photos that weights, and their own initial weights, were trained on.
-
-    `weights` has the same form as in `start_from`; if it is empty, so is the result.
-    """
-    about = checkpoint.read_about(find_weights(Path(weights))) if weights else {}
-    marks: str = about.get("dataset", {}).get("trained_on", "")
-    return marks
 
 
 def freeze(generator: nn.Module, parts: str) -> None:
@@ -119,27 +108,18 @@ def recompute_activations(generator: nn.Module) -> None:
 
     Layers with batch norm are excluded: their running statistics would count a batch twice.
     """
-    for layer in _layers(generator):
-        if not any(isinstance(module, BATCH_NORMS) for module in layer.modules()):
-            layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
-
-
-def _layers(network: nn.Module) -> Iterator[nn.Module]:
-    """Yield a network's children, with containers replaced by their own children."""
-    for child in network.children():
-        if isinstance(child, nn.ModuleList) or (
+    for child in generator.children():
+        is_container = isinstance(child, nn.ModuleList) or (
             isinstance(child, nn.Sequential) and not isinstance(child[0], nn.Conv2d)
-        ):
-            yield from child
-        elif any(True for _ in child.parameters()):
-            yield child
-
-
-# Optimisers are built from their names in the settings.
+        )
+        for layer in child.children() if is_container else [child]:
+            is_normed = any(isinstance(module, BATCH_NORMS) for module in layer.modules())
+            if not is_normed and any(True for _ in layer.parameters()):
+                layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
 
 
 def build_optimizer(
-    config: OptimizerConfig, network: nn.Module, *, weight_decay: float
+    config: OptimizerConfig, network: nn.Module, *, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
     """Return an optimiser of a network's trainable parameters; the network is already placed.
 
@@ -168,11 +148,6 @@ def build_optimizer(
     )
 
 
-# Learning-rate schedules are pure functions of the position in the run.
-
-INVERSE_EPOCH_DECAY = 0.001  # decay per epoch, as in the source
-
-
 def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
     """Return the factor that the base learning rate is multiplied by.
 
@@ -186,26 +161,22 @@ def rate_factor(config: OptimizerConfig, *, epoch: float, epochs: int) -> float:
     0.25
     """
     done = min(1.0, epoch / epochs)
+    fallen = max(0.0, (done - config.decay_from) / max(1e-9, 1.0 - config.decay_from))
     if config.schedule == "constant":
         return 1.0
     if config.schedule == "linear":
-        return 1.0 - _fallen(done, config.decay_from)
+        return 1.0 - fallen
     if config.schedule == "cosine":
-        return (1.0 + math.cos(math.pi * _fallen(done, config.decay_from))) / 2
+        return (1.0 + math.cos(math.pi * fallen)) / 2
     if config.schedule == "step":
         steps = math.floor(done / config.step_every) if config.step_every else 0
         return config.step_factor**steps
     if config.schedule == "inverse-epoch":
-        return 1.0 / (1.0 + INVERSE_EPOCH_DECAY * int(epoch))
+        return 1.0 / (1.0 + 0.001 * int(epoch))  # the decay of the source
     raise UsageError(
         f"unknown schedule '{config.schedule}'",
         hint=errors.did_you_mean(config.schedule, SCHEDULES),
     )
-
-
-def _fallen(done: float, start: float) -> float:
-    """Return how much of the fall is done, from 0 until `start` to 1 at the end."""
-    return max(0.0, (done - start) / max(1e-9, 1.0 - start))
 
 
 # The generator's weights are averaged exponentially over the run (EMA).
@@ -228,9 +199,7 @@ class WeightAverage:
         """Move the average towards the weights after a batch; copy the network's buffers."""
         half_life = min(self.half_life, RAMP_UP * images_seen)
         keep = 0.5 ** (batch_size / half_life) if half_life else 0.0
-        weights = zip(self.network.parameters(), network.parameters(), strict=True)
-        for average, current in weights:
+        for average, current in zip(self.network.parameters(), network.parameters(), strict=True):
             average.lerp_(current, 1 - keep)
-        statistics = zip(self.network.buffers(), network.buffers(), strict=True)
-        for mean, now in statistics:
+        for mean, now in zip(self.network.buffers(), network.buffers(), strict=True):
             mean.copy_(now)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import shlex
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from sketchcli import config as settings
@@ -13,12 +14,17 @@ from sketchcli.data import splits
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
-from sketchcli.engine.events import Event, Found, Note, Reporter, Validated
+from sketchcli.engine.events import SILENT, Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import run_report, sample_sheets
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
-from sketchcli.engine.training.checkpointing import Checkpointer, Progress
+from sketchcli.engine.training.checkpointing import (
+    Checkpointer,
+    Progress,
+    precision_as_begun,
+    settings_as_begun,
+)
 from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation, Validator
@@ -32,6 +38,7 @@ FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its
 class Session:
     """The objects and the progress of one call of `train`.
 
+    A run is resumed in its own precision, and without the perceptual loss if it was started so.
     Only the main process writes and reports. The log file is for people and for resuming; what the
     run itself looks up is in `lines`, without single batches, so that neither a validation nor a
     save takes longer as the run grows.
@@ -41,14 +48,18 @@ class Session:
         self,
         config: TrainConfig,
         dataset: PreparedSet,
-        *,
         run: Run,
         device: Device,
         ranks: Ranks,
+        *,
         reporter: Reporter,
     ) -> None:
+        device = precision_as_begun(run, device, reporter)
+        size, report = dataset.description.size, reporter if ranks.is_first else SILENT
+        begun = settings_as_begun(run, config)
+        config = begun or networks.what_can_be_had(config, size, report)
         self.config, self.dataset, self.run = config, dataset, run
-        self.device, self.ranks, self.report = device, ranks, ranks.first_report(reporter)
+        self.device, self.ranks, self.report = device, ranks, report
         self.training = dataset.split(splits.TRAIN)
         self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
         self.batch_size = min(config.data.batch_size, len(self.pairs.trained))
@@ -58,7 +69,7 @@ class Session:
                 f"a batch of {self.batch_size} pairs is too small for {ranks.count} processes",
                 hint=f"use a --batch-size of at least {ranks.count}, or start fewer processes",
             )
-        self.perceptual = networks.perceptual_loss(config, dataset.description.size, device)
+        self.perceptual = networks.perceptual_loss(config, size, device)
         self.trainer = self._new_trainer(compiles=config.run.compile)
         self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
@@ -119,8 +130,6 @@ class Session:
         """Set the epochs of the whole run, for this call and for every later one that resumes."""
         self.config = dataclasses.replace(self.config, epochs=epochs)
         self.progress.epochs = epochs
-
-    # A run begins, or resumes from its training state.
 
     def begin(self) -> None:
         """Resume the run if its folder holds a training state; prepare the folder for the rest."""
@@ -195,8 +204,6 @@ class Session:
             is_warning=True,
         )
 
-    # It writes its settings and checkpoints, and can be stopped.
-
     def write_config(self) -> None:
         """Write the settings, in which `--config` and resuming find the planned epochs."""
         if self.ranks.is_first:
@@ -222,8 +229,6 @@ class Session:
             hint=f"to resume, run: {shlex.join(['sketch2img', 'train', *named, '--resume', run])}, "
             f"or the same command again with --run-dir {shlex.quote(str(self.run.folder))}",
         )
-
-    # It reports to the user, writes its log, and records its validations and diagnoses.
 
     def note(self, message: str, *, is_warning: bool = False) -> None:
         """Report a sentence."""
@@ -254,8 +259,7 @@ class Session:
         is_best = self.validator.is_held_out and progress.take_score(epoch, found)
         if is_best:
             self.checkpointer.save_best(self.trainer, progress)
-        figures = {item.name: getattr(found, item.name) for item in dataclasses.fields(found)}
-        figures.pop("generated")
+        figures = {name: value for name, value in vars(found).items() if name != "generated"}
         event = Validated(
             epoch=epoch + 1,
             epochs=progress.epochs,
@@ -266,17 +270,13 @@ class Session:
         )
         self.tell("validation", event)
         for finding in diagnosis.diagnose(self.lines):
-            self._treat(epoch, finding)
-
-    def _treat(self, epoch: int, finding: diagnosis.Finding) -> None:
-        """Report a finding; unless the settings forbid it, apply its treatment."""
-        treatment = finding.treatment if self.config.validation.doctor == "act" else ""
-        if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
-            self.progress.discriminator_scale /= 2
-        elif treatment == diagnosis.LOWER_RATE:
-            self.progress.rate_scale /= 2
-        message = finding.message + diagnosis.DONE.get(treatment, "")
-        self.tell("finding", Found(epoch + 1, finding.name, message, treatment))
+            treatment = finding.treatment if self.config.validation.doctor == "act" else ""
+            if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
+                progress.discriminator_scale /= 2
+            elif treatment == diagnosis.LOWER_RATE:
+                progress.rate_scale /= 2
+            message = finding.message + diagnosis.DONE.get(treatment, "")
+            self.tell("finding", Found(epoch + 1, finding.name, message, treatment))
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
@@ -300,20 +300,18 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
 BATCHES = 4  # batches between two adjustments
 
 
+@dataclass
 class AdaptiveStrength:
     """The probability of each augmentation of the discriminator's inputs; 1 if not adaptive."""
 
-    def __init__(
-        self,
-        config: AugmentationConfig,
-        *,
-        value: float = 0.0,
-        signs: float = 0.0,
-        images: float = 0,
-        batches: float = 0,
-    ) -> None:
-        self.config, self.value = config, value if config.adaptive else 1.0
-        self.signs, self.images, self.batches = signs, images, batches  # since the last adjustment
+    config: AugmentationConfig
+    value: float = 0.0
+    signs: float = 0.0  # sums since the last adjustment
+    images: float = 0
+    batches: float = 0
+
+    def __post_init__(self) -> None:
+        self.value = self.value if self.config.adaptive else 1.0
 
     def state(self) -> dict[str, float]:
         """Return the keywords that create an equal instance."""

@@ -27,7 +27,6 @@ from sketchcli.engine.training import checkpointing, loop
 from sketchcli.engine.training.budget import duration, epochs_that_fit
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
-from sketchcli.engine.training.networks import what_can_be_had
 from sketchcli.engine.training.session import Session
 from sketchcli.errors import DeviceError
 from sketchcli.models.building import count_parameters, spelled_out
@@ -44,9 +43,7 @@ def dry_run(
     reporter: Reporter = SILENT,
 ) -> TrainEstimate:
     """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing."""
-    session = open_session(
-        config, dataset, run=Run(run_dir), device=device, ranks=ALONE, reporter=reporter
-    )
+    session = Session(config, dataset, Run(run_dir), device, ALONE, reporter=reporter)
     with explaining_lack_of_memory(session):
         return estimate(session)
 
@@ -78,31 +75,13 @@ def train(
         files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
         also_written(reporter, run.folder, is_wanted=is_followed) as report,
     ):
-        session = open_session(
-            config, dataset, run=run, device=device, ranks=ranks, reporter=report
-        )
+        session = Session(config, dataset, run, device, ranks, reporter=report)
         with explaining_lack_of_memory(session):
             if budget is not None:
                 fit_into_budget(session, started + budget)
             session.begin()
             train_epochs(session)
         return finish(session, command=command)
-
-
-def open_session(
-    config: TrainConfig,
-    dataset: PreparedSet,
-    *,
-    run: Run,
-    device: Device,
-    ranks: Ranks,
-    reporter: Reporter,
-) -> Session:
-    """Open a session with the settings to resume a run with, or to start a new run with."""
-    device = checkpointing.precision_as_begun(run, device, reporter)
-    size, report = dataset.description.size, ranks.first_report(reporter)
-    chosen = checkpointing.settings_as_begun(run, config) or what_can_be_had(config, size, report)
-    return Session(chosen, dataset, run=run, device=device, ranks=ranks, reporter=reporter)
 
 
 @contextlib.contextmanager
@@ -178,7 +157,13 @@ def estimate(session: Session) -> TrainEstimate:
     discriminator = count_parameters(trainer.discriminator)
     copies = 2 + MOMENTS[config.optimizer.name]  # weights, gradients and moments
     of_weights = FLOAT * (copies * (generator + discriminator) + generator)
-    activations = _activations(session)
+    pairs = session.training.take(session.pairs.trained[: session.batch_size])
+    part = loop.prepare(session, pairs)[0]
+    drawing = kept_bytes(trainer.generator, lambda: trainer.generate(part.sketch, part.photo))
+    judging = kept_bytes(
+        trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
+    )
+    activations = drawing + 2 * judging  # one update covers both real and generated photos
     step = seconds_a_step(session)
     session.measure()
     steps = session.batches * config.epochs
@@ -202,18 +187,6 @@ def estimate(session: Session) -> TrainEstimate:
     )
 
 
-def _activations(session: Session) -> int:
-    """Return the bytes that the networks store for one part of a batch until the backward pass."""
-    pairs = session.training.take(session.pairs.trained[: session.batch_size])
-    part = loop.prepare(session, pairs)[0]
-    trainer = session.trainer
-    drawing = kept_bytes(trainer.generator, lambda: trainer.generate(part.sketch, part.photo))
-    judging = kept_bytes(
-        trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
-    )
-    return drawing + 2 * judging  # one update covers both real and generated photos
-
-
 def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
     """Return the bytes that autograd stores while `run` is called, without the parameters."""
     weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
@@ -233,15 +206,11 @@ def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
 
 # A run ends by writing its checkpoint, its report, its model card and its result.
 
-MODEL = "this model"
 BASELINE_PAIRS = 2000  # training pairs that the baselines use, limited to save memory
 
 
 def finish(session: Session, *, command: str) -> TrainResult:
-    """Write the last files of a finished run and return its result.
-
-    `command` is the command that reproduces the run.
-    """
+    """Write the last files of a finished run, which `command` reproduces; return its result."""
     run = session.run
     if session.ranks.is_first:
         if not any(run.samples.iterdir()):  # the user may have deleted them
@@ -274,7 +243,14 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         },
         command=command,
         settings=settings.to_toml(session.config),
-        environment=environment(session),
+        environment={
+            "sketch2img": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "device": session.device.describe(),
+            "processes": str(session.ranks.count),
+        },
         log=session.lines,
         samples=run.sampled(),
         figures=figures,
@@ -297,21 +273,8 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
         "nearest sketch's photo": references.nearest_photo(training, held_out),
         "the sketch itself": references.sketch_itself(held_out),
     }
-    found = {MODEL: session.progress.scores}
-    for name, read in others.items():
-        found[name] = validator.scores(read(rows), validator.pairs.photos)
-    return found
-
-
-def environment(session: Session) -> dict[str, str]:
-    """Return the versions and the hardware that a run was trained with."""
-    return {
-        "sketch2img": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": session.device.describe(),
-        "processes": str(session.ranks.count),
+    return {"this model": session.progress.scores} | {
+        name: validator.scores(read(rows), validator.pairs.photos) for name, read in others.items()
     }
 
 

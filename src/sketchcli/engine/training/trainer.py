@@ -1,7 +1,7 @@
 """The two networks, their optimisers, and one step of each."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli import checkpoint
-from sketchcli.config import LossConfig, TrainConfig
+from sketchcli.config import TrainConfig
 from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
@@ -19,7 +19,6 @@ from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
 from sketchcli.errors import CheckpointError, SketchError, UsageError
 from sketchcli.losses import (
-    RELATIVE,
     PerceptualLoss,
     discriminator_loss,
     feature_matching_loss,
@@ -35,14 +34,6 @@ from sketchcli.models.building import CombinedModel, build_discriminator, build_
 Judge = Callable[[Tensor, Tensor], DiscriminatorOutput]
 SMALLEST_SCALE = 1.0  # loss scale above which an overflow is attributed to the scale
 SCALER = {"scale": "scale", "held": "_growth_tracker"}  # saved name -> name in GradScaler's state
-WEIGHTED = (
-    "adversarial",
-    "reconstruction",
-    "structure",
-    "gradient",
-    "feature_matching",
-    "perceptual",
-)
 
 
 @dataclass(frozen=True)
@@ -90,11 +81,6 @@ class Sums:
     def __init__(self) -> None:
         self.values: dict[str, Tensor] = {}
 
-    @property
-    def loss(self) -> Tensor:
-        """The sum of the losses so far."""
-        return self.values["loss"]
-
     def add(self, share: float, **values: Tensor) -> None:
         """Add the values of a part that makes up the fraction `share` of the batch."""
         for name, value in values.items():
@@ -127,7 +113,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
         self.report, self.compiles = report, config.run.compile
-        self._weights = _weights(config.loss)
+        self._weights = _weights(config)
         generator = ranks.share_batch_norms(build_generator(config.model))
         discriminator = ranks.share_batch_norms(
             build_discriminator(config.model, image_size), has_penalty=config.loss.r1_weight > 0
@@ -136,14 +122,22 @@ class Trainer:
         if config.init_from:
             networks.start_from(config.init_from, generator, discriminator)
         networks.freeze(generator, config.freeze)
+        self.generator, self.discriminator = generator, discriminator
         self.combined = CombinedModel(generator, discriminator).train()
         self.average = WeightAverage(generator, config.ema_half_life)
+        self._networks = {
+            "generator": generator,
+            "discriminator": discriminator,
+            "average": self.average.network,
+        }
         self.generator_optimizer = build_optimizer(
             config.optimizer, generator, weight_decay=config.optimizer.weight_decay
         )
-        self.discriminator_optimizer = build_optimizer(
-            config.optimizer, discriminator, weight_decay=0.0
-        )
+        self.discriminator_optimizer = build_optimizer(config.optimizer, discriminator)
+        self._optimizers = {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
         self.scaler = device.scaler()
         if config.run.checkpointing:
             networks.recompute_activations(generator)
@@ -152,16 +146,6 @@ class Trainer:
         self._tell: Judge = ranks.wrap(discriminator)
         self._tell_twice: Judge = self._tell  # not compiled: the penalty derives it twice
         self._awaits_compiler = self.compiles
-
-    @property
-    def generator(self) -> nn.Module:
-        """The network that generates photos."""
-        return self.combined.generator
-
-    @property
-    def discriminator(self) -> nn.Module:
-        """The network that classifies photos as real or generated."""
-        return self.combined.discriminator
 
     def step(self, parts: Sequence[Part], number: int) -> tuple[Figures, Figures]:
         """Train the discriminator, then the generator; return the values of both steps.
@@ -201,9 +185,15 @@ class Trainer:
         for index, (part, fake) in enumerate(zip(parts, drawn, strict=True)):
             share = self.ranks.count * part.weight  # gradients are averaged over all processes
             with _sharing(self._tell, is_last=index == len(parts) - 1):
-                real_logits, fake_logits = self._judge_both(part, fake.detach())
-                total = discriminator_loss(loss.adversarial, real_logits, fake_logits)
-                figures.add(share, loss=total, **signs(real_logits, fake_logits))
+                of_real, of_fake = self._judge_both(part, fake.detach())
+                total = discriminator_loss(loss.adversarial, of_real, of_fake)
+                figures.add(
+                    share,
+                    loss=total,
+                    real_accuracy=(of_real > 0).float().mean(),
+                    fake_accuracy=(of_fake < 0).float().mean(),
+                    real_sign=of_real.float().sign().mean(),
+                )
                 if loss.r1_weight and number % loss.r1_every == 0:
                     photo = part.photo.detach().requires_grad_()
                     penalty = r1_penalty(self._tell_twice(*part.seen(photo)).logits, photo)
@@ -240,7 +230,7 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         if "adversarial" in weights or "feature_matching" in weights:
             judged = expected = self._judge(self.combined.judge, part, fake)
-            if "feature_matching" in weights or kinds.adversarial in RELATIVE:
+            if "feature_matching" in weights or kinds.adversarial == "relativistic":
                 with torch.no_grad():  # only these losses use the output for real photos
                     expected = self._judge(self.combined.judge, part, real)
             if "adversarial" in weights:
@@ -278,9 +268,9 @@ class Trainer:
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that is needed to resume."""
         tensors: dict[str, Tensor] = {}
-        for name, network in self._networks().items():
+        for name, network in self._networks.items():
             tensors |= checkpoint.with_prefix(name, network.state_dict())
-        for name, optimizer in self._optimizers().items():
+        for name, optimizer in self._optimizers.items():
             tensors |= checkpoint.with_prefix(name, checkpoint.optimizer_tensors(optimizer))
         if self.scaler.is_enabled():
             scaler = self.scaler.state_dict()
@@ -291,9 +281,9 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state` returned."""
         try:
-            for name, network in self._networks().items():
+            for name, network in self._networks.items():
                 network.load_state_dict(checkpoint.without_prefix(name, tensors))
-            for name, optimizer in self._optimizers().items():
+            for name, optimizer in self._optimizers.items():
                 moments = checkpoint.without_prefix(name, tensors)
                 checkpoint.restore_optimizer(optimizer, moments)
             if self.scaler.is_enabled() and "scaler.scale" in tensors:
@@ -354,17 +344,15 @@ class Trainer:
         2018, section 3.2). If the scale was too high, the gradient overflows, the step is skipped
         and the scale halved. That is how the scale is found, and nothing is wrong with the run.
 
-        The gradients' norm is added to `figures`, which hold the loss.
-
-        Returns:
-            False if the step was skipped for another reason than the scale.
+        The gradients' norm is added to `figures`, which hold the loss. The result is False if the
+        step was skipped for another reason than the scale.
         """
         scaler, ranks = self.scaler, self.ranks
         scaler.unscale_(optimizer)
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         figures.add(1.0, gradient_norm=norm)
-        finite = torch.isfinite(torch.stack([norm, figures.loss.to(norm.device)]))
+        finite = torch.isfinite(torch.stack([norm, figures.values["loss"].to(norm.device)]))
         has_gradient, has_loss = finite.tolist()  # waits for the device once
         if ranks.all(has_gradient and has_loss):
             scaler.step(optimizer)
@@ -372,44 +360,23 @@ class Trainer:
         is_scaled = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
         return ranks.all(has_loss) and is_scaled
 
-    def _networks(self) -> dict[str, nn.Module]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average.network,
-        }
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-
-def _sharing(
-    network: Callable[..., object], *, is_last: bool
-) -> contextlib.AbstractContextManager[object]:
+def _sharing(network: Callable[..., object], *, is_last: bool) -> AbstractContextManager[object]:
     """Let the processes exchange a network's gradients once per step, after its last part."""
-    keeping = getattr(network, "no_sync", contextlib.nullcontext)
-    return contextlib.nullcontext() if is_last else keeping()
+    keeping = getattr(network, "no_sync", nullcontext)
+    return nullcontext() if is_last else keeping()
 
 
-def _weights(loss: LossConfig) -> dict[str, float]:
+def _weights(config: TrainConfig) -> dict[str, float]:
     """Return the weights of the generator's losses that are not zero."""
-    weights = {name: float(getattr(loss, f"{name}_weight")) for name in WEIGHTED}
-    found = {name: weight for name, weight in weights.items() if weight}
+    found = {
+        name.removesuffix("_weight"): float(value)
+        for name, value in vars(config.loss).items()
+        if name.endswith("_weight") and value and name != "r1_weight"  # of the discriminator
+    }
     if not found:
         raise UsageError(
             "all losses of the generator have weight 0, so there is nothing to train",
             hint="set the weight of a loss, for example: --set loss.reconstruction_weight=60",
         )
     return found
-
-
-def signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Return the fractions of logits with the correct sign and the mean sign of the real ones."""
-    return {
-        "real_accuracy": (real > 0).float().mean(),
-        "fake_accuracy": (fake < 0).float().mean(),
-        "real_sign": real.float().sign().mean(),
-    }

@@ -51,8 +51,8 @@ class Validator:
     ) -> None:
         self.config, self.device = config.validation, device
         self.pairs, self.is_held_out, self.trained = pairs.looked_at, pairs.is_held_out, trained
-        height, width = self.pairs.photos.shape[1:3]
-        self.lpips = _lpips((height, width), is_needed=config.validation.score == LPIPS)
+        smaller = min(self.pairs.photos.shape[1:3])
+        self.lpips = _lpips(smaller, is_needed=config.validation.score == LPIPS)
 
     def measure(self, generator: nn.Module, discriminator: nn.Module) -> Validation:
         """Generate the photos of the held-out pairs and compare them with the real photos."""
@@ -148,10 +148,8 @@ def _mean_distance(photos: Pixels) -> float | None:
     return float(np.abs(values - np.roll(values, 1, axis=0)).mean())
 
 
-def _lpips(
-    size: tuple[int, int], *, is_needed: bool
-) -> Callable[[Pixels, Pixels], np.ndarray] | None:
-    is_seen = min(size) >= lpips.LPIPS_ALEX_SMALLEST_SIDE
+def _lpips(side: int, *, is_needed: bool) -> Callable[[Pixels, Pixels], np.ndarray] | None:
+    is_seen = side >= lpips.LPIPS_ALEX_SMALLEST_SIDE
     if is_needed and not is_seen:
         raise UsageError(
             f"the score {LPIPS} needs images of at least {lpips.LPIPS_ALEX_SMALLEST_SIDE} pixels",

@@ -1,6 +1,7 @@
 """The published student system's discriminator: one probability for a whole photo."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -32,13 +33,11 @@ class Discriminator(nn.Module):
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size, or use --preset modern")
         w = config.width
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(3, w, KERNEL, stride=STRIDE),
-            nn.LeakyReLU(0.2),
-            *convolution(w, 2 * w),
-            *convolution(2 * w, 4 * w),
-            *convolution(4 * w, 4 * w),
-        )
+        layers = [nn.Conv2d(3, w, KERNEL, stride=STRIDE), nn.LeakyReLU(0.2)]
+        for inputs, outputs in pairwise([w, 2 * w, 4 * w, 4 * w]):
+            layers.append(nn.Conv2d(inputs, outputs, KERNEL, stride=STRIDE))
+            layers += [keras_batch_norm(outputs), nn.LeakyReLU(0.2)]  # the source's order
+        self.convolutions = nn.Sequential(*layers)
         height, width = (side_after_convolutions(side) for side in image_size)
         self.dense = nn.Linear(4 * w * height * width, 1)
         initialise_like_keras(self)
@@ -48,15 +47,6 @@ class Discriminator(nn.Module):
         del sketch  # the source's discriminator is not conditional
         features: Tensor = self.convolutions(photo)
         return DiscriminatorOutput(self.dense(features.flatten(1)))
-
-
-def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-    """Return convolution, batch norm and LeakyReLU, in the source's order."""
-    return [
-        nn.Conv2d(inputs, outputs, KERNEL, stride=STRIDE),
-        keras_batch_norm(outputs),
-        nn.LeakyReLU(0.2),
-    ]
 
 
 def side_after_convolutions(side: int) -> int:

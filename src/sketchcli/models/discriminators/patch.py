@@ -38,11 +38,9 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE, "prepare a larger size")
-        if config.norm not in NORMS:
-            raise UsageError(
-                f"unknown norm '{config.norm}'", hint=f"choose from: {', '.join(NORMS)}"
-            )
         w, norm = config.width, config.norm
+        if norm not in NORMS:
+            raise UsageError(f"unknown norm '{norm}'", hint=f"choose from: {', '.join(NORMS)}")
         self.gain = GAIN if norm == "spectral" else 1.0
         self.layers = nn.ModuleList(
             [

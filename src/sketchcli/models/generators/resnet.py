@@ -11,8 +11,6 @@ from torch.nn import functional
 
 from sketchcli.models.blocks import initialise_like_keras, keras_batch_norm, pad_to_multiple
 
-STRIDE = 4
-
 
 @dataclass(frozen=True)
 class Config:
@@ -46,7 +44,7 @@ class Generator(nn.Module):
     """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
 
     is_additive = True
-    stride = STRIDE  # sides are padded to multiples of the stride
+    stride = 4  # sides are padded to multiples of the stride
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -73,7 +71,7 @@ class Generator(nn.Module):
     def forward(self, sketch: Tensor) -> Tensor:
         """Generate photos from sketches."""
         height, width = sketch.shape[-2:]
-        padded = pad_to_multiple(sketch, STRIDE).expand(-1, self.sketch_channels, -1, -1)
+        padded = pad_to_multiple(sketch, self.stride).expand(-1, self.sketch_channels, -1, -1)
         photo: Tensor = self.decoder(self.blocks(self.encoder(padded)))
         return photo.float().tanh()[..., :height, :width]
 

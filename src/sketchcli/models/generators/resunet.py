@@ -15,7 +15,6 @@ from torch.nn import functional
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import pad_to_multiple
 
-STRIDE = 8
 NORMS = ("instance", "none")
 
 
@@ -47,7 +46,7 @@ class ResidualBlock(nn.Module):
 class Generator(nn.Module):
     """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
 
-    stride = STRIDE  # sides are padded to multiples of the stride
+    stride = 8  # sides are padded to multiples of the stride
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -69,7 +68,7 @@ class Generator(nn.Module):
     def forward(self, sketch: Tensor) -> Tensor:
         """Generate photos from sketches."""
         height, width = sketch.shape[-2:]
-        full = self.encode_full(pad_to_multiple(sketch, STRIDE))
+        full = self.encode_full(pad_to_multiple(sketch, self.stride))
         half = self.encode_half(full)
         quarter = self.encode_quarter(half)
         features = self.trunk(self.encode_eighth(quarter))

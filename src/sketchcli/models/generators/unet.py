@@ -5,6 +5,7 @@ layer is concatenated with that of its counterpart in the decoder.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,16 +33,24 @@ class Generator(nn.Module):
         self.stride = 2**config.depth
         channels = [config.width * min(2**level, WIDEST) for level in range(config.depth)]
         last = config.depth - 1
-        self.down = nn.ModuleList(
-            _down(1 if level == 0 else channels[level - 1], channels[level], level, last)
-            for level in range(config.depth)
-        )
-        self.up = nn.ModuleList()
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, (inputs, outputs) in enumerate(pairwise([1, *channels])):
+            is_inner = 0 < level < last
+            layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if level else []
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not is_inner))
+            if is_inner:
+                layers.append(nn.BatchNorm2d(outputs))
+            self.down.append(nn.Sequential(*layers))
         for level in reversed(range(config.depth)):
             inputs = channels[level] if level == last else 2 * channels[level]
             outputs = channels[level - 1] if level else 3
-            is_inner = FEWEST_WITHOUT <= level < last
-            self.up.append(_up(inputs, outputs, level, config.dropout if is_inner else 0.0))
+            doubling = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=level == 0)
+            layers = [nn.ReLU(), doubling]
+            if level:
+                layers.append(nn.BatchNorm2d(outputs))
+            if config.dropout and FEWEST_WITHOUT <= level < last:
+                layers.append(nn.Dropout(config.dropout))
+            self.up.append(nn.Sequential(*layers))
         initialise_like_pix2pix(self)
 
     def forward(self, sketch: Tensor) -> Tensor:
@@ -56,26 +65,3 @@ class Generator(nn.Module):
             features = layer(torch.cat([skipped.pop(), features], dim=1))
         photo: Tensor = features
         return photo.float().tanh()[..., :height, :width]
-
-
-def _down(inputs: int, outputs: int, level: int, last: int) -> nn.Sequential:
-    """Return a leaky ReLU, a halving convolution and a batch norm; end layers omit some of them."""
-    is_inner = 0 < level < last
-    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not is_inner)
-    layers: list[nn.Module] = [convolution]
-    if level:
-        layers.insert(0, nn.LeakyReLU(0.2))
-    if is_inner:
-        layers.append(nn.BatchNorm2d(outputs))
-    return nn.Sequential(*layers)
-
-
-def _up(inputs: int, outputs: int, level: int, dropout: float) -> nn.Sequential:
-    """Return a ReLU, a doubling transposed convolution and, if wanted, batch norm and dropout."""
-    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=level == 0)
-    layers: list[nn.Module] = [nn.ReLU(), convolution]
-    if level:
-        layers.append(nn.BatchNorm2d(outputs))
-    if dropout:
-        layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers)
