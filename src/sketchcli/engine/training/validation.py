@@ -159,7 +159,7 @@ def _lpips(
         )
     file = features.file_of(LPIPS) if is_seen else None
     if file is not None:
-        network = lpips.load_lpips_alex(file)
+        network = lpips.ENTRIES[LPIPS].load(file)
         return lambda generated, real: lpips.distances(generated, real, network)
     if is_needed:
         raise UsageError(
