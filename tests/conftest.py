@@ -15,7 +15,6 @@ from sketchcli import config as settings
 from sketchcli import device as devices
 from sketchcli.config import TrainConfig
 from sketchcli.data.prepared import PreparedSet
-from sketchcli.engine.reporting import sample_sheets
 from sketchcli.models.building import spelled_out
 
 NETWORKS = Path(
@@ -135,7 +134,10 @@ def dataset(tmp_path, drawn_and_prepared) -> PreparedSet:
 @pytest.fixture
 def plain_curves(monkeypatch):
     """Leave out the plot of the losses, which takes as long as all else of a tiny run."""
-    monkeypatch.setattr(sample_sheets, "write_curves", lambda path, _: path.write_bytes(b"plot"))
+    monkeypatch.setattr(
+        "sketchcli.engine.reporting.run_report.write_curves",
+        lambda path, _: path.write_bytes(b"plot"),
+    )
 
 
 @pytest.fixture

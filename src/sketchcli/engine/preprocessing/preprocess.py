@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sketchcli import files, paths
+from sketchcli import files, images, paths
 from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
@@ -22,7 +22,7 @@ from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing.assemble import Assembly
 from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
-from sketchcli.engine.reporting import audit_report, sample_sheets
+from sketchcli.engine.reporting import audit_report
 from sketchcli.engine.results import PreprocessResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
@@ -174,8 +174,10 @@ def _write_contact_sheet(dataset: PreparedSet) -> None:
     counts = dataset.description.counts
     most = CONTACT_PAIRS // len(counts)
     few = [dataset.split(name).take(_evenly(count, most)) for name, count in counts.items()]
-    pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
-    sample_sheets.write_contact_sheet(dataset.folder / CONTACT_SHEET, pairs)
+    pairs = (pair for split in few for pair in zip(split.sketches, split.photos, strict=True))
+    flat = [picture for pair in pairs for picture in pair]
+    rows = [flat[i : i + 8] for i in range(0, len(flat), 8)]  # four pairs each
+    images.write(dataset.folder / CONTACT_SHEET, images.sheet(rows))
 
 
 def _evenly(count: int, most: int) -> list[int]:
