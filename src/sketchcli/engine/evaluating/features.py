@@ -44,10 +44,6 @@ class Reference:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batches(self) -> Iterator[range]:
-        """Yield the ranges of rows of all batches."""
-        return batches(len(self), BATCH)
-
 
 def batches(count: int, size: int) -> Iterator[range]:
     """Yield the ranges of at most `size` rows that make up `count` rows."""
@@ -109,7 +105,7 @@ def measure(
     values: list[dict[str, list[Values]]] = [{n: [] for n in tools.scores} for _ in candidates]
     stores = [{name: FeatureStore() for name in tools.extractors} for _ in candidates]
     thumbnails: list[list[Pixels]] = [[] for _ in candidates]
-    for rows in reference.batches():
+    for rows in batches(len(reference), BATCH):
         photos = reference.read(rows)
         for index, candidate in enumerate(candidates):
             generated = candidate.read(rows)
@@ -167,7 +163,7 @@ class FeatureStore:
 def look(reference: Reference, tools: Tools, reporter: Reporter) -> Measured:
     """Compute features, places and thumbnails of all real photos, or read them from the cache."""
     digest, thumbnails = hashlib.sha256(), []
-    for rows in reference.batches():
+    for rows in batches(len(reference), BATCH):
         photos = reference.read(rows)
         for photo in photos:
             digest.update(picture_hash(photo).encode())
@@ -189,20 +185,15 @@ def _cached(
         places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
     except (OSError, ValueError, EOFError):  # the file is missing or damaged
         store, parts = FeatureStore(), []
-        for rows in reference.batches():
+        for rows in batches(len(reference), BATCH):
             photos = reference.read(rows)
             parts.append(extractor.look(photos))
             store.add(extractor.describe(photos, parts[-1]))
             reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
         places, features = np.concatenate(parts), store.whole()
-        files.write_whole(kept[0], partial(_save, rows=places))
-        files.write_whole(kept[1], partial(_save, rows=features))
+        files.write_whole(kept[0], partial(np.save, arr=places))
+        files.write_whole(kept[1], partial(np.save, arr=features))
     return np.asarray(features), np.asarray(places)
-
-
-def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
-    with path.open("wb") as file:  # given a name, np.save would add a suffix
-        np.save(file, rows)
 
 
 # This section opens the requested metrics and the networks that they need.
@@ -257,13 +248,6 @@ def networks_of(metric: Named) -> tuple[str, ...]:
     holder = registry.extractor(metric.FEATURES) if hasattr(metric, "FEATURES") else metric
     names: tuple[str, ...] = getattr(holder, "NETWORKS", ())
     return names
-
-
-def protocol_of(metric: Named) -> str:
-    """Return the protocol of a metric, followed by that of the features that it compares."""
-    if not hasattr(metric, "FEATURES"):
-        return str(metric.PROTOCOL)
-    return f"{metric.PROTOCOL}; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
 
 
 # This section finds downloaded evaluation networks and converts them for the metrics.
