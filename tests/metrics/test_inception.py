@@ -95,4 +95,4 @@ def test_the_pictures_are_left_as_they_were(network, photos):
 
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
-        inception.load_inception(converted("lpips-alex", tmp_path))
+        inception.Inception({"fid-inception": converted("lpips-alex", tmp_path)})

@@ -18,18 +18,13 @@ NAMES = ("fid", "kid", "precision", "recall")
 BATCH = 16
 
 
-def load_inception(file: Path) -> InceptionNetwork:
-    """Return the network, from the file that `fetch-data fid-inception` wrote; see `filled`."""
-    with torch.device("meta"):
-        network = InceptionNetwork()
-    return filled(network, file)
-
-
 class Inception:
     """Extractor that describes an image without using the real photos."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        self.network = load_inception(files["fid-inception"])
+        with torch.device("meta"):
+            network = InceptionNetwork()
+        self.network = filled(network, files["fid-inception"])
 
     def look(self, real: Pixels) -> Values:
         """Return an empty array `(N, 0)`."""

@@ -90,9 +90,7 @@ def evaluate_split(
         }
         for model, candidate, count in zip(loaded, drawing, seen, strict=True)
     }
-    result, evidence = _compare(
-        reference, candidates, tools, training, more=more, reporter=reporter
-    )
+    result, evidence = _compare(reference, candidates, tools, training, reporter, more=more)
     doubts = _doubts(loaded, names, folders, dataset, is_untrained=training is None)
     about = dataset.description
     protocol = result.protocol | {
@@ -118,7 +116,7 @@ def evaluate_folders(
     names = references.of_all((), folders)
     candidates = [references.folder_candidate(f, reference, names[f]) for f in folders]
     _check(candidates, config)
-    result, evidence = _compare(reference, candidates, tools, None, more={}, reporter=reporter)
+    result, evidence = _compare(reference, candidates, tools, None, reporter, more={})
     return _written(result, evidence, config.folder)
 
 
@@ -138,9 +136,9 @@ def _compare(
     candidates: Sequence[Candidate],
     tools: Tools,
     training: StoredSplit | None,
+    reporter: Reporter,
     *,
     more: Mapping[str, dict[str, Any]],
-    reporter: Reporter,
 ) -> tuple[EvalResult, Evidence]:
     """Compute and rank the scores of all methods; `more` has further fields of some, by name."""
     real = features.look(reference, tools, reporter)

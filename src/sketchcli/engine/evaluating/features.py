@@ -196,8 +196,6 @@ def _cached(
     return np.asarray(features), np.asarray(places)
 
 
-# This section opens the requested metrics and the networks that they need.
-
 # The first metrics of the table.
 HEADLINE = (
     "ssim",
@@ -250,11 +248,6 @@ def networks_of(metric: Named) -> tuple[str, ...]:
     return names
 
 
-# This section finds downloaded evaluation networks and converts them for the metrics.
-
-PATIENCE = 60.0  # seconds to wait for another process that is converting the same network
-
-
 def file_of(name: str) -> Path | None:
     """Return a network's file, or None if it has not been downloaded; convert it if necessary."""
     folder = paths.assets_home() / name
@@ -268,16 +261,16 @@ def file_of(name: str) -> Path | None:
 def _converted(name: str, sources: Sequence[Path]) -> Path:
     """Return the network as safetensors, converted again if the downloaded files are newer."""
     target = paths.cache_home() / "networks" / f"{name}.safetensors"
-    if not _is_new(target, sources):
-        with files.locked(target, patience=PATIENCE):
-            if not _is_new(target, sources):  # another process may have converted it meanwhile
+    newest = max(source.stat().st_mtime for source in sources)
+
+    def is_new() -> bool:
+        return target.is_file() and target.stat().st_mtime >= newest
+
+    if not is_new():
+        with files.locked(target, patience=60.0):  # in seconds
+            if not is_new():  # another process may have converted it meanwhile
                 convert(name, sources, target)
     return target
-
-
-def _is_new(target: Path, sources: Sequence[Path]) -> bool:
-    newest = max(source.stat().st_mtime for source in sources)
-    return target.is_file() and target.stat().st_mtime >= newest
 
 
 # This section checks whether a model has memorised its training photos.

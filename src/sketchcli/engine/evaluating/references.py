@@ -155,28 +155,21 @@ def _flat(split: StoredSplit) -> Iterator[Values]:
         yield split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
 
 
-# This section names the methods of one table.
-
-
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     """Name weights and folders by the last parts of their paths, as many as tell them apart.
 
     A model has the name of its run, or of its file if it does not belong to a run. A single model
     is named `model`.
     """
-    parts = {path: _of_model(path) for path in models}
+    parts: dict[Path, tuple[str, ...]] = {}
+    for path in models:
+        whole = path.resolve()
+        run = Run(whole.parent)
+        name = f"{run.folder.name}/{whole.stem}" if whole == run.best else whole.stem
+        parts[path] = run.folder.parts if whole == run.weights else (*run.folder.parts, name)
     parts |= {path: path.resolve().parts for path in folders}
     names = {path: _shortest(path, parts) for path in parts}
     return names | dict.fromkeys(models, "model") if len(models) == 1 else names
-
-
-def _of_model(weights: Path) -> tuple[str, ...]:
-    whole = weights.resolve()
-    run = Run(whole.parent)
-    if whole == run.weights:
-        return run.folder.parts
-    name = f"{run.folder.name}/{whole.stem}" if whole == run.best else whole.stem
-    return (*run.folder.parent.parts, run.folder.name, name)
 
 
 def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:

@@ -12,8 +12,6 @@ NAME = "audit.html"
 WORST = 20  # pairs that are shown with their images
 CONTACTS = 24  # pairs on the contact sheet
 
-PairPictures = Callable[[int], tuple[Pixels, Pixels]]  # row -> sketch (H, W), photo (H, W, 3)
-
 
 def write(
     path: Path,
@@ -24,7 +22,7 @@ def write(
     names: Sequence[AuditedPair],  # in the audit's order
     left_out: Mapping[str, str],  # file that is in no pair -> reason
     repeated: Mapping[str, str],  # file that was kept although it is identical to another -> reason
-    pair_pictures: PairPictures,
+    pair_pictures: Callable[[int], tuple[Pixels, Pixels]],  # row -> sketch (H, W), photo (H, W, 3)
 ) -> None:
     """Write the report, whole or not at all; it is smaller than 3 MB for any dataset."""
     by_pair: dict[int, list[Finding]] = {}
@@ -37,12 +35,10 @@ def write(
     for row, found in list(by_pair.items())[:WORST]:
         # The images of the pair, and of the pairs that its findings compare it with.
         others = dict.fromkeys(finding.other for finding in found if finding.other is not None)
+        places = [(row, ""), *((other, f" of {names[other].id}") for other in others)]
         shown = [
             (pixels, f"{kind}{whose}")
-            for index, whose in [
-                (row, ""),
-                *((other, f" of {names[other].id}") for other in others),
-            ]
+            for index, whose in places
             for pixels, kind in zip(pair_pictures(index), ("sketch", "photo"), strict=True)
         ]
         worst.append({"images": shown, "findings": found})

@@ -60,9 +60,6 @@ def _scale(metric: str, result: EvalResult) -> Callable[[float], str]:
     return lambda value: f"{4 + 92 * ((value - low) / spread if spread else 0.5):.1f}"
 
 
-# The charts of the report.
-
-
 def roc_chart(evidence: Evidence) -> Chart | None:
     """Return the verification curves, if there are any."""
     lines = [

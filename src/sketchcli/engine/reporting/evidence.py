@@ -12,12 +12,11 @@ from sketchcli.engine.evaluating.features import Candidate, Measured, Reference,
 from sketchcli.engine.results import EvalResult, PredictorScore
 from sketchcli.metrics.faces import Roc
 
-BINS = 30
+CSV_NAME = "figures.csv"  # the values of every image, for closer inspection
 BASELINE = "baseline"
 # Metrics to look at first, in this order: structure, perception, the face. KID is not among them,
 # because one of the baselines shows real photos, which no model can beat there.
 LEADING = ("ssim", "lpips-alex", "face-similarity", "fsim", "psnr", "mae", "gradient")
-MOST_LEADING = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Evidence:
         """Return the bin edges `(31,)` of a metric's histogram; empty if no image has a value."""
         found = [self.finite(index, metric) for index in range(len(self.predictors))]
         values = np.concatenate(found)
-        return np.histogram_bin_edges(values, BINS) if len(values) else np.empty(0)
+        return np.histogram_bin_edges(values, 30) if len(values) else np.empty(0)
 
 
 def title(metric: str, result: EvalResult) -> str:
@@ -71,12 +70,7 @@ def leading(result: EvalResult) -> list[str]:
         if any(value_of(score, name) is not None for score in result.scores)
     ]
     preferred = [name for name in LEADING if name in measured]
-    return (preferred or measured)[:MOST_LEADING]
-
-
-# `figures.csv` holds the values of every image, for closer inspection.
-
-CSV_NAME = "figures.csv"
+    return (preferred or measured)[:4]
 
 
 def write_csv(path: Path, evidence: Evidence) -> None:
