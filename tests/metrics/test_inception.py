@@ -13,6 +13,8 @@ from sketchcli.errors import CheckpointError
 from sketchcli.metrics import inception
 from sketchcli.metrics._inception_network import InceptionNetwork
 
+NOWHERE = np.empty((0, 0))  # the places are not used
+
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
@@ -21,7 +23,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(file):
-    return inception.load_inception(file)
+    return inception.Inception({"fid-inception": file})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_the_published_network_says_the_same(network, photos):
     with torch.inference_mode():
         planes = torch.from_numpy(large).permute(0, 3, 1, 2)
         expected = theirs((planes.float() - 128) / 128).numpy()
-    found = inception.describe(large, network)
+    found = network.describe(large, NOWHERE)
     assert found.shape == (5, 2048)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
@@ -65,32 +67,32 @@ def test_the_graph_has_the_published_numbers_of_parameters():
 def test_both_sides_are_described(file, network, photos):
     generated, real = extract(inception.EXTRACTOR, photos[:1], photos[:2], {"fid-inception": file})
     assert generated.dtype == real.dtype == np.float32
-    np.testing.assert_allclose(real, inception.describe(photos[:2], network), rtol=1e-5)
+    np.testing.assert_allclose(real, network.describe(photos[:2], NOWHERE), rtol=1e-5)
     np.testing.assert_allclose(generated, real[:1], atol=1e-5)
     assert np.isfinite(real).all()
 
 
 def test_any_number_of_pictures_at_a_time(network, photos, monkeypatch):
     monkeypatch.setattr(inception, "BATCH", 2)
-    whole = inception.describe(photos[2:], network)
-    alone = np.concatenate([inception.describe(photo[None], network) for photo in photos[2:]])
+    whole = network.describe(photos[2:], NOWHERE)
+    alone = np.concatenate([network.describe(photo[None], NOWHERE) for photo in photos[2:]])
     np.testing.assert_allclose(whole, alone, atol=1e-4)
-    assert inception.describe(photos[:0], network).shape == (0, 2048)
+    assert network.describe(photos[:0], NOWHERE).shape == (0, 2048)
 
 
 def test_a_picture_that_is_broadcast_is_as_one_that_is_repeated(network, photos):
     shown = np.broadcast_to(photos[0], (3, *photos[0].shape))
     np.testing.assert_allclose(
-        inception.describe(shown, network), inception.describe(shown.copy(), network), atol=1e-4
+        network.describe(shown, NOWHERE), network.describe(shown.copy(), NOWHERE), atol=1e-4
     )
 
 
 def test_the_pictures_are_left_as_they_were(network, photos):
     before = photos.copy()
-    inception.describe(photos[:1], network)
+    network.describe(photos[:1], NOWHERE)
     np.testing.assert_array_equal(photos, before)
 
 
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
-        inception.load_inception(converted("lpips-alex", tmp_path))
+        inception.Inception({"fid-inception": converted("lpips-alex", tmp_path)})

@@ -183,4 +183,4 @@ def test_the_pictures_are_left_as_they_were(metric, network, photos, copies):
 
 def test_the_tensors_of_another_network_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another network"):
-        lpips.load_lpips_vgg(converted("lpips-alex", tmp_path))
+        METRICS["lpips-vgg"].load(converted("lpips-alex", tmp_path))

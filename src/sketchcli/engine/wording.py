@@ -5,8 +5,6 @@ from math import isfinite
 
 from sketchcli.engine.results import Figure
 
-NOTHING = "-"
-
 
 def number(value: float | None) -> str:
     """Format a number with about three significant digits; None, NaN and infinity become a dash.
@@ -15,7 +13,7 @@ def number(value: float | None) -> str:
     ['0.741', '23.7', '-3.05', '1,234', '0.000', '0.00923', '-']
     """
     if value is None or not isfinite(value):
-        return NOTHING
+        return "-"
     if 0 < abs(value) < 0.01:
         return f"{value:.3g}"
     return f"{value:,.{_decimals(value)}f}"

@@ -67,9 +67,6 @@ def filled(network: Network, file: Path) -> Network:
     """Return the network with a file's tensors, in evaluation mode and without gradients.
 
     The file is one that `engine.fetching.convert` wrote; the network may be on the `meta` device.
-
-    Raises:
-        CheckpointError: If the file is missing, damaged, or belongs to another network.
     """
     tensors, _about = checkpoint.load(file)
     try:

@@ -27,9 +27,8 @@ class Convolution(nn.Conv2d):
         *,
         is_padded: bool = True,
     ) -> None:
-        height, width = (size, size) if isinstance(size, int) else size
-        padding = (height // 2, width // 2) if is_padded and stride == 1 else 0
-        super().__init__(before, after, (height, width), stride=stride, padding=padding)
+        padding = "same" if is_padded and stride == 1 else "valid"
+        super().__init__(before, after, size, stride=stride, padding=padding)
 
     def forward(self, features: Tensor) -> Tensor:
         return functional.relu(super().forward(features), inplace=True)
@@ -60,9 +59,17 @@ class InceptionNetwork(nn.Sequential):
             _block_a(192, 32),
             _block_a(256, 64),
             _block_a(288, 64),
-            _block_b(),
+            Parallel(
+                Convolution(288, 384, 3, 2),
+                _chain(288, (64, 1), (96, 3), (96, 3, 2)),
+                nn.MaxPool2d(3, 2),
+            ),
             *(_block_c(width) for width in (128, 160, 160, 192)),
-            _block_d(),
+            Parallel(
+                _chain(768, (192, 1), (320, 3, 2)),
+                _chain(768, (192, 1), (192, ACROSS), (192, DOWN), (192, 3, 2)),
+                nn.MaxPool2d(3, 2),
+            ),
             _block_e(1280, _mean_pool()),
             _block_e(2048, nn.MaxPool2d(3, 1, padding=1)),
             nn.AdaptiveAvgPool2d(1),
@@ -90,28 +97,12 @@ def _block_a(before: int, pooled: int) -> Parallel:
     )
 
 
-def _block_b() -> Parallel:
-    return Parallel(
-        Convolution(288, 384, 3, 2),
-        _chain(288, (64, 1), (96, 3), (96, 3, 2)),
-        nn.MaxPool2d(3, 2),
-    )
-
-
 def _block_c(width: int) -> Parallel:
     return Parallel(
         Convolution(768, 192),
         _chain(768, (width, 1), (width, ACROSS), (192, DOWN)),
         _chain(768, (width, 1), (width, DOWN), (width, ACROSS), (width, DOWN), (192, ACROSS)),
         nn.Sequential(_mean_pool(), Convolution(768, 192)),
-    )
-
-
-def _block_d() -> Parallel:
-    return Parallel(
-        _chain(768, (192, 1), (320, 3, 2)),
-        _chain(768, (192, 1), (192, ACROSS), (192, DOWN), (192, 3, 2)),
-        nn.MaxPool2d(3, 2),
     )
 
 

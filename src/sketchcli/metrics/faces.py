@@ -59,7 +59,9 @@ class Faces:
         features = np.full((len(pictures), FEATURES), np.nan, np.float32)
         for index in np.flatnonzero(np.isfinite(places).all(axis=(1, 2))):
             # Batches would let an image's features depend on its neighbours.
-            features[index] = _read(self.network, _cut(pictures[index], places[index]))
+            # Black beyond the image, as FaceRecognizerSF makes it.
+            cut = cv2.warpAffine(_resized(pictures[index]), places[index], (CUT, CUT))
+            features[index] = _read(self.network, cut.astype(np.uint8, copy=False))
         return features
 
 
@@ -95,15 +97,7 @@ def similarity(start: Values, end: Values) -> Values:
 
 
 def _resized(picture: Pixels) -> Pixels:
-    scale = LONGER_SIDE / max(picture.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    return images.resize(picture, (height, width))
-
-
-def _cut(picture: Pixels, place: Values) -> Pixels:
-    """Return the crop `(112, 112, 3)`, black beyond the image, as FaceRecognizerSF makes it."""
-    cut = cv2.warpAffine(_resized(picture), place, (CUT, CUT), flags=cv2.INTER_LINEAR)
-    return cut.astype(np.uint8, copy=False)
+    return images.resize(picture, images.inner_size(picture.shape, (LONGER_SIDE, LONGER_SIDE)))
 
 
 def _read(network: cv2.dnn.Net, cut: Pixels) -> Floats:
@@ -121,18 +115,15 @@ BLOCK = 4_000_000  # similarities computed at once
 
 @dataclass(frozen=True, eq=False)
 class Roc:
-    """Rates of both kinds of error, from the lowest threshold to the highest.
+    """Rates `(P,)` of both kinds of error, from the lowest threshold to the highest.
 
-    Args:
-        false_accepts: `(P,)`, fraction of impostors at or above the threshold; falls from 1 to 0.
-        false_rejects: `(P,)`, fraction of genuine pairs below it; rises from 0 to 1.
-        thresholds: `(P,)`, cosines; each occurs twice, for just at and just above a genuine
-            pair's cosine. Between two points the curve is a straight line.
+    Each cosine occurs twice as a threshold, for just at and just above a genuine pair's cosine.
+    Between two points the curve is a straight line.
     """
 
-    false_accepts: Values
-    false_rejects: Values
-    thresholds: Values
+    false_accepts: Values  # fraction of impostors at or above the threshold; falls from 1 to 0
+    false_rejects: Values  # fraction of genuine pairs below it; rises from 0 to 1
+    thresholds: Values  # cosines
 
     @property
     def equal_error_rate(self) -> float:
@@ -164,14 +155,11 @@ def rank(generated: Floats, real: Floats, *, among: int) -> Values:
     is NaN if a side has no features; such photos are not in the gallery.
     """
     scores = np.full(len(real), np.nan)
-    kept = np.isfinite(cosines(generated, real))
-    found = []
+    kept = np.flatnonzero(np.isfinite(cosines(generated, real)))
     for rows, block in _similarities(generated[kept], real[kept]):
-        mine = block[np.arange(len(block)), np.arange(rows.start, rows.stop)][:, None]
+        mine = block.diagonal(rows.start)[:, None]
         ahead, level = (block > mine).sum(axis=1), (block == mine).sum(axis=1)
-        found.append(np.clip((among - ahead) / level, 0, 1))
-    if found:
-        scores[kept] = np.concatenate(found)
+        scores[kept[rows]] = np.clip((among - ahead) / level, 0, 1)
     return scores
 
 
@@ -187,26 +175,19 @@ def roc(generated: Floats, real: Floats) -> Roc:
         return Roc(np.empty(0), np.empty(0), np.empty(0))
     genuine = cosines(generated, real)
     levels, counts = np.unique(genuine, return_counts=True)
-    at, above = _impostors(generated, real, levels)
+    at, above = (np.zeros(len(levels), np.int64) for _ in range(2))  # impostors, at each level
+    for rows, block in _similarities(generated, real):
+        impostors = np.sort(block[~np.eye(len(block), len(real), rows.start, dtype=bool)])
+        at += len(impostors) - np.searchsorted(impostors, levels, side="left")
+        above += len(impostors) - np.searchsorted(impostors, levels, side="right")
+    accepted = np.stack([at, above], axis=1).ravel() / (len(real) * (len(real) - 1))
     below = np.concatenate([[0], np.cumsum(counts)]) / len(genuine)
     # False accepts are counted at each level, then just above it.
     return Roc(
-        np.concatenate([[1], np.stack([at, above], axis=1).ravel(), [0]]),
+        np.concatenate([[1], accepted, [0]]),
         np.concatenate([[0], np.stack([below[:-1], below[1:]], axis=1).ravel(), [1]]),
         np.concatenate([[-1], levels.repeat(2), [1]]),
     )
-
-
-def _impostors(generated: Floats, real: Floats, levels: Values) -> tuple[Values, Values]:
-    """Return the fractions `(L,)` of impostors at or above each level, and above it."""
-    at, above = (np.zeros(len(levels), np.int64) for _ in range(2))
-    for rows, block in _similarities(generated, real):
-        is_other = np.arange(len(real)) != np.arange(rows.start, rows.stop)[:, None]
-        impostors = np.sort(block[is_other])
-        at += len(impostors) - np.searchsorted(impostors, levels, side="left")
-        above += len(impostors) - np.searchsorted(impostors, levels, side="right")
-    impostor_count = len(real) * (len(real) - 1)
-    return at / impostor_count, above / impostor_count
 
 
 def _similarities(generated: Floats, real: Floats) -> Iterator[tuple[slice, Values]]:
@@ -244,26 +225,19 @@ ENTRIES = {
         FEATURES="faces",
         compare_pairs=cosines,
     ),
-    "rank-1": Entry(
-        TITLE="rank-1",
-        DIRECTION="higher",
-        PROTOCOL="fraction of the generated photos whose own real photo is the most similar one "
-        "(SFace cosine); the gallery has one real photo per generated photo compared",
-        FEATURES="faces",
-        IS_SHARE=True,
-        IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
-        compare_pairs=partial(rank, among=1),
-    ),
-    "rank-5": Entry(
-        TITLE="rank-5",
-        DIRECTION="higher",
-        PROTOCOL="fraction of the generated photos whose own real photo is among the five most "
-        "similar ones (SFace cosine); the gallery has one real photo per generated photo compared",
-        FEATURES="faces",
-        IS_SHARE=True,
-        IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
-        compare_pairs=partial(rank, among=5),
-    ),
+    **{
+        f"rank-{among}": Entry(
+            TITLE=f"rank-{among}",
+            DIRECTION="higher",
+            PROTOCOL=f"fraction of the generated photos whose own real photo is {place} (SFace "
+            "cosine); the gallery has one real photo per generated photo compared",
+            FEATURES="faces",
+            IS_SHARE=True,
+            IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
+            compare_pairs=partial(rank, among=among),
+        )
+        for among, place in ((1, "the most similar one"), (5, "among the five most similar ones"))
+    },
     "verification-eer": Entry(
         TITLE="verification EER",
         DIRECTION="lower",

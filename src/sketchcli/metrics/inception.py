@@ -18,42 +18,31 @@ NAMES = ("fid", "kid", "precision", "recall")
 BATCH = 16
 
 
-def load_inception(file: Path) -> InceptionNetwork:
-    """Return the network, from the file that `fetch-data fid-inception` wrote; see `filled`."""
-    with torch.device("meta"):
-        network = InceptionNetwork()
-    return filled(network, file)
-
-
 class Inception:
     """Extractor that describes an image without using the real photos."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        self.network = load_inception(files["fid-inception"])
+        with torch.device("meta"):
+            network = InceptionNetwork()
+        self.network = filled(network, files["fid-inception"])
 
     def look(self, real: Pixels) -> Values:
         """Return an empty array `(N, 0)`."""
         return np.empty((len(real), 0))
 
+    @torch.inference_mode()
     def describe(self, pictures: Pixels, places: Values) -> Floats:
-        """Return the features `(N, 2048)` of uint8 images `(N, H, W, 3)`."""
-        del places
-        return describe(pictures, self.network)
+        """Return the features `(N, 2048)` of uint8 images `(N, H, W, 3)`.
 
-
-@torch.inference_mode()
-def describe(pictures: Pixels, network: InceptionNetwork) -> Floats:
-    """Return the features `(N, 2048)` of uint8 images `(N, H, W, 3)`.
-
-    A broadcast image, such as the mean training photo, is processed only once.
-    """
-    if len(pictures) > 1 and pictures.strides[0] == 0:
-        return describe(pictures[:1].copy(), network).repeat(len(pictures), axis=0)
-    features = np.empty((len(pictures), FEATURES), np.float32)
-    for start in range(0, len(pictures), BATCH):
-        part = slice(start, start + BATCH)
-        features[part] = network(_prepared(pictures[part])).numpy()
-    return features
+        A broadcast image, such as the mean training photo, is processed only once.
+        """
+        if len(pictures) > 1 and pictures.strides[0] == 0:
+            return self.describe(pictures[:1].copy(), places).repeat(len(pictures), axis=0)
+        features = np.empty((len(pictures), FEATURES), np.float32)
+        for start in range(0, len(pictures), BATCH):
+            part = slice(start, start + BATCH)
+            features[part] = self.network(_prepared(pictures[part])).numpy()
+        return features
 
 
 def _prepared(pictures: Pixels) -> torch.Tensor:

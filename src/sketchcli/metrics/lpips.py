@@ -8,7 +8,6 @@ weights learned from human judgements, one per channel.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -52,7 +51,8 @@ class Lpips(nn.Module):
 
     def directions(self, pictures: Tensor) -> list[Tensor]:
         """Return each stage's features `(B, channels, h, w)`, of length 1 at every position."""
-        found, features = [], _standardised(pictures)
+        shift, scale = (pictures.new_tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
+        found, features = [], (pictures / 127.5 - 1 - shift) / scale
         for stage in self.stages:
             features = functional.relu(stage(features), inplace=True)
             found.append(features / (features.norm(dim=1, keepdim=True) + TINY))
@@ -66,23 +66,10 @@ class Lpips(nn.Module):
             distances += squares @ head.double()
         return distances
 
-    def real_directions(self, real: Pixels, part: slice) -> list[Tensor]:
-        """Return the `directions` of some of the real photos; those of the last call are cached.
-
-        `eval` compares one method after the other with the same array.
-        """
-        if self.last is None or self.last[0] is not real or self.last[1] != part:
-            self.last = real, part, self.directions(_planes(real[part]))
-        return self.last[2]
-
 
 @torch.inference_mode()
 def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
-    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`.
-
-    Raises:
-        DataError: If the images are too small for the network.
-    """
+    """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     height, width = real.shape[1:3]
     if min(height, width) < network.smallest:
         raise DataError(
@@ -95,7 +82,10 @@ def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.flo
     for start in range(0, len(real), BATCH):
         part = slice(start, start + BATCH)
         ours = network.directions(_planes(generated[:1] if is_one else generated[part]))
-        found[part] = network.between(ours, network.real_directions(real, part)).numpy()
+        # `eval` compares one method after the other with the same real photos.
+        if network.last is None or network.last[0] is not real or network.last[1] != part:
+            network.last = real, part, network.directions(_planes(real[part]))
+        found[part] = network.between(ours, network.last[2]).numpy()
     return found
 
 
@@ -110,11 +100,6 @@ def convolutions(*channels: int, size: int = 3) -> nn.Sequential:
 def _planes(pictures: Pixels) -> Tensor:
     """Return `(B, 3, H, W)` in [0, 255], in memory channels last as the images are."""
     return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
-
-
-def _standardised(pictures: Tensor) -> Tensor:
-    shift, scale = (pictures.new_tensor(each).view(1, 3, 1, 1) for each in (SHIFT, SCALE))
-    return (pictures / 127.5 - 1 - shift) / scale
 
 
 # Two backbones: LPIPS on AlexNet is the perceptual distance that most papers report, in [0, about
@@ -152,16 +137,6 @@ def build_vgg() -> Lpips:
         return Lpips(LPIPS_VGG_TITLE, stages, channels, LPIPS_VGG_SMALLEST_SIDE)
 
 
-def load_lpips_alex(file: Path) -> Lpips:
-    """Return the network, from the file that `fetch-data lpips-alex` wrote; see `filled`."""
-    return filled(build_alex(), file)
-
-
-def load_lpips_vgg(file: Path) -> Lpips:
-    """Return the network, from the file that `fetch-data lpips-vgg` wrote; see `filled`."""
-    return filled(build_vgg(), file)
-
-
 ENTRIES = {
     "lpips-alex": Entry(
         TITLE=LPIPS_ALEX_TITLE,
@@ -169,7 +144,7 @@ ENTRIES = {
         PROTOCOL="LPIPS v0.1, AlexNet with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-alex",),
         SMALLEST_SIDE=LPIPS_ALEX_SMALLEST_SIDE,
-        load=load_lpips_alex,
+        load=lambda file: filled(build_alex(), file),
         score=distances,
     ),
     "lpips-vgg": Entry(
@@ -178,7 +153,7 @@ ENTRIES = {
         PROTOCOL="LPIPS v0.1, VGG16 with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-vgg",),
         SMALLEST_SIDE=LPIPS_VGG_SMALLEST_SIDE,
-        load=load_lpips_vgg,
+        load=lambda file: filled(build_vgg(), file),
         score=distances,
     ),
 }

@@ -1,7 +1,6 @@
 """Metrics of pixel values and mean colours: MAE, MSE, PSNR, sharpness ratio, colour shift."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sketchcli.images import Pixels
 from sketchcli.images.opencv import cv2
@@ -99,48 +98,35 @@ def ciede2000(first: Values, second: Values) -> Values:
     The formula is that of Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula",
     equations 2 to 22.
     """
-    light, chroma, hue = _polar(first, second)
-    mean_light, mean_chroma = light.mean(axis=0), chroma.mean(axis=0)
-    turn = hue[1] - hue[0]
-    has_hue = chroma.prod(axis=0) > 0
-    turn = np.where(has_hue, (turn + 180) % 360 - 180, 0.0)
-    mean_hue = _mean_hue(hue, has_hue)
-    spread = (mean_light - 50) ** 2
-    by_light = (light[1] - light[0]) / (1 + 0.015 * spread / np.sqrt(20 + spread))
-    by_chroma = (chroma[1] - chroma[0]) / (1 + 0.045 * mean_chroma)
-    across = 2 * np.sqrt(chroma.prod(axis=0)) * np.sin(np.radians(turn / 2))
-    by_hue = across / (1 + 0.015 * mean_chroma * _hue_weight(mean_hue))
-    rotation = -np.sin(np.radians(60 * np.exp(-(((mean_hue - 275) / 25) ** 2))))
-    rotation *= 2 * _saturation(mean_chroma)
-    squares = by_light**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
-    difference: Values = np.sqrt(np.maximum(squares, 0))
-    return difference
-
-
-def _polar(first: Values, second: Values) -> tuple[Values, Values, Values]:
-    """Return lightness, chroma and hue (degrees) of both, `(2, ...)` each: equations 2 to 7."""
+    # Equations 2 to 7: lightness, chroma and hue (in degrees) of both, `(2, ...)` each.
     light, a, b = np.moveaxis(np.stack([first, second]), -1, 0)
     a = a * (1.5 - 0.5 * _saturation(np.hypot(a, b).mean(axis=0)))
-    return light, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
-
-
-def _mean_hue(hue: Values, has_hue: NDArray[np.bool_]) -> Values:
-    """Return the middle hue on the shorter arc (equation 14); without one hue, the other's."""
-    mean = hue.mean(axis=0)
+    chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+    mean_light, mean_chroma = light.mean(axis=0), chroma.mean(axis=0)
+    has_hue = chroma.prod(axis=0) > 0
+    turn = np.where(has_hue, (hue[1] - hue[0] + 180) % 360 - 180, 0.0)
+    # Equation 14: the middle hue on the shorter arc; without one hue, the other's.
+    mean_hue = hue.mean(axis=0)
     is_far = np.abs(hue[1] - hue[0]) > 180
-    halfway: Values = np.where(is_far, (mean + 180) % 360, mean)
-    return np.where(has_hue, halfway, hue.sum(axis=0))
-
-
-def _hue_weight(mean_hue: Values) -> Values:
-    weights: Values = (
+    mean_hue = np.where(is_far, (mean_hue + 180) % 360, mean_hue)
+    mean_hue = np.where(has_hue, mean_hue, hue.sum(axis=0))
+    hue_weight = (
         1
         - 0.17 * np.cos(np.radians(mean_hue - 30))
         + 0.24 * np.cos(np.radians(2 * mean_hue))
         + 0.32 * np.cos(np.radians(3 * mean_hue + 6))
         - 0.20 * np.cos(np.radians(4 * mean_hue - 63))
     )
-    return weights
+    spread = (mean_light - 50) ** 2
+    by_light = (light[1] - light[0]) / (1 + 0.015 * spread / np.sqrt(20 + spread))
+    by_chroma = (chroma[1] - chroma[0]) / (1 + 0.045 * mean_chroma)
+    across = 2 * np.sqrt(chroma.prod(axis=0)) * np.sin(np.radians(turn / 2))
+    by_hue = across / (1 + 0.015 * mean_chroma * hue_weight)
+    rotation = -np.sin(np.radians(60 * np.exp(-(((mean_hue - 275) / 25) ** 2))))
+    rotation *= 2 * _saturation(mean_chroma)
+    squares = by_light**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
+    difference: Values = np.sqrt(np.maximum(squares, 0))
+    return difference
 
 
 def _saturation(chroma: Values) -> Values:

@@ -180,8 +180,7 @@ SCHARR = (3 / 16, 10 / 16, 3 / 16)
 DEVIATIONS = 2.0  # standard deviations of noise above its mean that are ignored
 OVERESTIMATE = 1.7  # factor by which Kovesi found this noise to be overestimated
 EPSILON = 1e-4
-# Smallest weight of a pixel; two images without features are compared by their gradients.
-LEAST = 1e-9
+LEAST = 1e-9  # weight of a pixel; two images without features are compared by their gradients
 
 
 @per_image
@@ -202,29 +201,20 @@ def phase_congruency(picture: Values) -> Values:
     The result `(H, W)`, of a grey image in [0, 255], is PC2 of Kovesi 1999, equation 14.
     """
     energies, amplitudes = np.zeros(picture.shape), np.zeros(picture.shape)
+    mean, deviation = np.sqrt(np.pi / 2), np.sqrt(2 - np.pi / 2)  # of a Rayleigh distribution
     for found, noise in zip(responses(picture), bank(*picture.shape)[1], strict=True):
         strength = np.abs(found)
-        threshold = _noise_threshold(strength[0], float(noise))
-        energies += np.maximum(_energy(found) - threshold, 0)
+        # The energy that noise alone reaches follows a Rayleigh distribution.
+        rayleigh = noise * np.median(strength[0] ** 2) ** 0.5
+        threshold = rayleigh * (mean + DEVIATIONS * deviation) / OVERESTIMATE
+        # Of the responses, the part along their sum over scales minus the part across it.
+        together = found.sum(axis=0)
+        length = np.abs(together)
+        across = np.abs((found * together.conj()).imag).sum(axis=0)
+        energies += np.maximum((length**2 - across) / (length + EPSILON) - threshold, 0)
         amplitudes += strength.sum(axis=0)
     congruency: Values = energies / np.maximum(amplitudes, EPSILON)
     return congruency
-
-
-def _energy(found: NDArray[np.complex128]) -> Values:
-    """Return the part of the responses along their sum over scales, minus the part across it."""
-    together = found.sum(axis=0)
-    length = np.abs(together)
-    across = np.abs((found * together.conj()).imag).sum(axis=0)
-    energy: Values = (length**2 - across) / (length + EPSILON)
-    return energy
-
-
-def _noise_threshold(smallest: Values, noise: float) -> float:
-    """Return the energy that noise alone reaches; it follows a Rayleigh distribution."""
-    rayleigh = noise * float(np.median(smallest**2)) ** 0.5
-    mean, deviation = np.sqrt(np.pi / 2), np.sqrt(2 - np.pi / 2)
-    return float(rayleigh * (mean + DEVIATIONS * deviation) / OVERESTIMATE)
 
 
 ENTRIES = {

@@ -166,7 +166,7 @@ def test_what_is_refused_is_refused_before_anything_is_looked_at(
     (tmp_path / "report").touch()
     with pytest.raises(DataError, match="is a file, but a folder is needed"):
         evaluate(dataclasses.replace(FEW, folder=tmp_path / "report"))
-    monkeypatch.setattr(references, "nearest_rows", lambda *_: pytest.fail("looked"))
+    monkeypatch.setattr(references, "nearest_photo", lambda *_: pytest.fail("looked"))
     with pytest.raises(DataError, match="was trained on"):
         evaluate(split="train")
 
@@ -390,7 +390,8 @@ def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
     nearest = (differences**2).sum(axis=(2, 3)).argmin(axis=1).tolist()
     for block in (1, 64 * 5, 10_000):
         monkeypatch.setattr(references, "BLOCK", block)
-        assert references.nearest_rows(training, test) == nearest
+        found = references.nearest_photo(training, test)(range(len(nearest)))
+        np.testing.assert_array_equal(found, training.photos.take(nearest))
 
 
 @pytest.mark.shared

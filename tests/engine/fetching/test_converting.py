@@ -21,7 +21,7 @@ from sketchcli.engine.fetching.convert import CONVERTED, PUBLISHED, convert
 from sketchcli.engine.fetching.unpickling import read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
-from sketchcli.metrics.inception import load_inception
+from sketchcli.metrics.inception import Inception
 
 HEADS = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
 ALEX = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
@@ -220,7 +220,7 @@ def test_the_official_inception(tmp_path, random):
     }
     source = save(tmp_path / "pt_inception.pth", state, is_zip=False)
     convert("fid-inception", [source], tmp_path / "i.safetensors")
-    network = load_inception(tmp_path / "i.safetensors")
+    network = Inception({"fid-inception": tmp_path / "i.safetensors"}).network
 
     picture = torch.randn((1, 3, 9, 9), generator=random)
     theirs = nn.functional.conv2d(picture, state["Conv2d_1a_3x3.conv.weight"], stride=2)

@@ -12,9 +12,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sketchcli import __version__, files
+from sketchcli import __version__, files, registry
 from sketchcli.config import Align
 from sketchcli.data import splits
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
@@ -91,15 +90,15 @@ def evaluate_split(
         }
         for model, candidate, count in zip(loaded, drawing, seen, strict=True)
     }
-    result, evidence = _compare(
-        reference, candidates, tools, training, more=more, reporter=reporter
-    )
+    result, evidence = _compare(reference, candidates, tools, training, reporter, more=more)
     doubts = _doubts(loaded, names, folders, dataset, is_untrained=training is None)
-    result = replace(
-        result,
-        warnings=(*result.warnings, *doubts),
-        protocol=result.protocol | _protocol(dataset, device),
-    )
+    about = dataset.description
+    protocol = result.protocol | {
+        "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
+        f"fingerprint {about.fingerprint[:MARK]}",
+        "models": f"photos generated in {device.precision} on {device.torch.type}",
+    }
+    result = replace(result, warnings=(*result.warnings, *doubts), protocol=protocol)
     return _written(result, evidence, config.folder)
 
 
@@ -117,7 +116,7 @@ def evaluate_folders(
     names = references.of_all((), folders)
     candidates = [references.folder_candidate(f, reference, names[f]) for f in folders]
     _check(candidates, config)
-    result, evidence = _compare(reference, candidates, tools, None, more={}, reporter=reporter)
+    result, evidence = _compare(reference, candidates, tools, None, reporter, more={})
     return _written(result, evidence, config.folder)
 
 
@@ -137,9 +136,9 @@ def _compare(
     candidates: Sequence[Candidate],
     tools: Tools,
     training: StoredSplit | None,
+    reporter: Reporter,
     *,
     more: Mapping[str, dict[str, Any]],
-    reporter: Reporter,
 ) -> tuple[EvalResult, Evidence]:
     """Compute and rank the scores of all methods; `more` has further fields of some, by name."""
     real = features.look(reference, tools, reporter)
@@ -201,8 +200,11 @@ def _info(name: str, metric: Named, scores: Sequence[PredictorScore]) -> MetricI
     title = metric.TITLE
     if getattr(metric, "IS_OF_A_NUMBER", False):
         title += f" of {max(score.figures[name].count for score in scores)}"
+    protocol = metric.PROTOCOL
+    if hasattr(metric, "FEATURES"):
+        protocol += f"; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
     interval = INTERVALS[hasattr(metric, "compare"), getattr(metric, "IS_SHARE", False)]
-    protocol = f"{features.protocol_of(metric)}. 95% confidence interval: {interval}"
+    protocol += f". 95% confidence interval: {interval}"
     return MetricInfo(title, metric.DIRECTION, protocol)
 
 
@@ -248,15 +250,6 @@ def _on_training(
     quick_tools, no_features = replace(tools, scores=quick, extractors={}), Measured({}, {})
     (measured,) = features.measure([candidate], reference, quick_tools, no_features, reporter)
     return {name: float(values.mean()) for name, values in measured.values.items()}
-
-
-def _protocol(dataset: PreparedSet, device: Device) -> dict[str, str]:
-    about = dataset.description
-    return {
-        "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
-        f"fingerprint {about.fingerprint[:MARK]}",
-        "models": f"photos generated in {device.precision} on {device.torch.type}",
-    }
 
 
 def _doubts(
@@ -364,18 +357,14 @@ def estimate_mean(values: Values) -> Figure:
         values[random.integers(0, count, (len(part), count))].mean(axis=1)
         for part in features.batches(RESAMPLES, max(1, BLOCK // count))
     ]
-    low, high = np.quantile(np.concatenate(means), _corrected_tails(values))
-    return _figure(mean, low, high, count)
-
-
-def _corrected_tails(values: Values) -> list[float]:
-    """Return the quantiles of the resampled means that bound the interval, corrected for skew."""
-    deviations = values - values.mean()
+    deviations = values - mean
     # This is the jackknife's acceleration. For a mean, the bias correction is the same number (to
     # second order; an estimate from the resamples would add noise).
     skew = float((deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5))
     shifted = [skew + NORMAL.inv_cdf(tail) for tail in TAILS]
-    return [NORMAL.cdf(skew + shift / (1 - skew * shift)) for shift in shifted]
+    tails = [NORMAL.cdf(skew + shift / (1 - skew * shift)) for shift in shifted]
+    low, high = np.quantile(np.concatenate(means), tails)
+    return _figure(mean, low, high, count)
 
 
 def estimate_share(values: Values) -> Figure:
@@ -414,7 +403,14 @@ def estimate_set(
     ours, theirs = (generated, real) if kept.all() else (generated[kept], real[kept])
     count = len(ours)
     value = compare(ours, theirs) if count else math.nan
-    spread = _spread(lambda rows: compare(ours[rows], theirs[rows]), count)
+    spread = math.nan
+    if count >= FEWEST:
+        part = min(count // 2, LARGEST_HALF)
+        random = np.random.default_rng(SEED)
+        halves = (random.permutation(count)[:part] for _ in range(HALVES))
+        drawn = [compare(ours[rows], theirs[rows]) for rows in halves]
+        # Up to this factor, a part varies around the whole as the whole does around the population.
+        spread = float(np.std(drawn) * np.sqrt(part / (count - part)))
     if not is_share or math.isnan(spread):
         reach = WIDTH * spread if spread > 0 else math.nan
         return _figure(value, value - reach, value + reach, count)
@@ -422,17 +418,6 @@ def estimate_set(
     # Without a single error there is no spread; each image then counts as one yes or no.
     effective = variance / spread**2 if variance > 0 and spread > 0 else count
     return _wilson(value, min(effective, MOST_SURE * count), count)
-
-
-def _spread(score_of: Callable[[NDArray[np.intp]], float], count: int) -> float:
-    """Return the standard deviation of a score of `count` rows; NaN if there are too few rows."""
-    if count < FEWEST:
-        return math.nan
-    part = min(count // 2, LARGEST_HALF)
-    random = np.random.default_rng(SEED)
-    drawn = [score_of(random.permutation(count)[:part]) for _ in range(HALVES)]
-    # Up to this factor, a part varies around the whole as the whole does around the population.
-    return float(np.std(drawn) * np.sqrt(part / (count - part)))
 
 
 def _wilson(share: float, effective: float, count: int) -> Figure:
@@ -443,7 +428,5 @@ def _wilson(share: float, effective: float, count: int) -> Figure:
 
 
 def _figure(value: float, low: float, high: float, count: int) -> Figure:
-    def known(number: float) -> float | None:
-        return float(number) if math.isfinite(number) else None
-
-    return Figure(known(value), known(low), known(high), count, rank=None)
+    known = [float(number) if math.isfinite(number) else None for number in (value, low, high)]
+    return Figure(known[0], known[1], known[2], count, rank=None)

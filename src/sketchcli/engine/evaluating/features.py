@@ -44,10 +44,6 @@ class Reference:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batches(self) -> Iterator[range]:
-        """Yield the ranges of rows of all batches."""
-        return batches(len(self), BATCH)
-
 
 def batches(count: int, size: int) -> Iterator[range]:
     """Yield the ranges of at most `size` rows that make up `count` rows."""
@@ -109,7 +105,7 @@ def measure(
     values: list[dict[str, list[Values]]] = [{n: [] for n in tools.scores} for _ in candidates]
     stores = [{name: FeatureStore() for name in tools.extractors} for _ in candidates]
     thumbnails: list[list[Pixels]] = [[] for _ in candidates]
-    for rows in reference.batches():
+    for rows in batches(len(reference), BATCH):
         photos = reference.read(rows)
         for index, candidate in enumerate(candidates):
             generated = candidate.read(rows)
@@ -167,7 +163,7 @@ class FeatureStore:
 def look(reference: Reference, tools: Tools, reporter: Reporter) -> Measured:
     """Compute features, places and thumbnails of all real photos, or read them from the cache."""
     digest, thumbnails = hashlib.sha256(), []
-    for rows in reference.batches():
+    for rows in batches(len(reference), BATCH):
         photos = reference.read(rows)
         for photo in photos:
             digest.update(picture_hash(photo).encode())
@@ -189,23 +185,16 @@ def _cached(
         places, features = (np.load(path, mmap_mode="r", allow_pickle=False) for path in kept)
     except (OSError, ValueError, EOFError):  # the file is missing or damaged
         store, parts = FeatureStore(), []
-        for rows in reference.batches():
+        for rows in batches(len(reference), BATCH):
             photos = reference.read(rows)
             parts.append(extractor.look(photos))
             store.add(extractor.describe(photos, parts[-1]))
             reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
         places, features = np.concatenate(parts), store.whole()
-        files.write_whole(kept[0], partial(_save, rows=places))
-        files.write_whole(kept[1], partial(_save, rows=features))
+        files.write_whole(kept[0], partial(np.save, arr=places))
+        files.write_whole(kept[1], partial(np.save, arr=features))
     return np.asarray(features), np.asarray(places)
 
-
-def _save(path: Path, *, rows: NDArray[np.floating]) -> None:
-    with path.open("wb") as file:  # given a name, np.save would add a suffix
-        np.save(file, rows)
-
-
-# This section opens the requested metrics and the networks that they need.
 
 # The first metrics of the table.
 HEADLINE = (
@@ -259,18 +248,6 @@ def networks_of(metric: Named) -> tuple[str, ...]:
     return names
 
 
-def protocol_of(metric: Named) -> str:
-    """Return the protocol of a metric, followed by that of the features that it compares."""
-    if not hasattr(metric, "FEATURES"):
-        return str(metric.PROTOCOL)
-    return f"{metric.PROTOCOL}; features: {registry.extractor(metric.FEATURES).PROTOCOL}"
-
-
-# This section finds downloaded evaluation networks and converts them for the metrics.
-
-PATIENCE = 60.0  # seconds to wait for another process that is converting the same network
-
-
 def file_of(name: str) -> Path | None:
     """Return a network's file, or None if it has not been downloaded; convert it if necessary."""
     folder = paths.assets_home() / name
@@ -284,16 +261,16 @@ def file_of(name: str) -> Path | None:
 def _converted(name: str, sources: Sequence[Path]) -> Path:
     """Return the network as safetensors, converted again if the downloaded files are newer."""
     target = paths.cache_home() / "networks" / f"{name}.safetensors"
-    if not _is_new(target, sources):
-        with files.locked(target, patience=PATIENCE):
-            if not _is_new(target, sources):  # another process may have converted it meanwhile
+    newest = max(source.stat().st_mtime for source in sources)
+
+    def is_new() -> bool:
+        return target.is_file() and target.stat().st_mtime >= newest
+
+    if not is_new():
+        with files.locked(target, patience=60.0):  # in seconds
+            if not is_new():  # another process may have converted it meanwhile
                 convert(name, sources, target)
     return target
-
-
-def _is_new(target: Path, sources: Sequence[Path]) -> bool:
-    newest = max(source.stat().st_mtime for source in sources)
-    return target.is_file() and target.stat().st_mtime >= newest
 
 
 # This section checks whether a model has memorised its training photos.

@@ -4,7 +4,7 @@ It also scores a model's discriminator, by how well it tells the real photos fro
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from sketchcli import checkpoint, images
 from sketchcli import config as settings
 from sketchcli.config import Fit
 from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
-from sketchcli.data.pairing import Pairing, pair_by_name
+from sketchcli.data.pairing import pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
 from sketchcli.device import Device, exactly
@@ -85,7 +85,20 @@ def folder_candidate(folder: Path, reference: Reference, name: str) -> Candidate
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
     theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in reference.ids}
     pairing = pair_by_name(ours, theirs)
-    _check_complete(pairing, folder, ours)
+    extra = [file for file in pairing.unpaired if file in ours]
+    missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
+    for wrong, fault in (
+        (missing, "is missing"),
+        (extra, "has no matching real photo"),
+        (pairing.duplicates, "has the same name as another image"),
+    ):
+        if wrong:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise DataError(
+                f"{folder}: {wrong[0].name} {fault}{more}",
+                hint="provide exactly one generated photo for every real photo; partial scores are "
+                "not comparable",
+            )
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
     read = _reader([files[i] for i in reference.ids], reference.size, reference.fit)
     return Candidate(name, "folder", read, str(folder))
@@ -93,31 +106,13 @@ def folder_candidate(folder: Path, reference: Reference, name: str) -> Candidate
 
 def baselines(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
     """Return the baselines; two of them need training pairs."""
-    itself = Candidate("the sketch itself", "baseline", sketch_itself(split))
-    if training is None:
-        return (itself,)
-    return (
-        Candidate("mean training photo", "baseline", mean_photo(training)),
-        Candidate("nearest sketch's photo", "baseline", nearest_photo(training, split)),
-        itself,
-    )
-
-
-def _check_complete(pairing: Pairing, folder: Path, ours: Collection[Path]) -> None:
-    extra = [file for file in pairing.unpaired if file in ours]
-    missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
-    for files, fault in (
-        (missing, "is missing"),
-        (extra, "has no matching real photo"),
-        (pairing.duplicates, "has the same name as another image"),
-    ):
-        if files:
-            more = f", and {len(files) - 1} more" if len(files) > 1 else ""
-            raise DataError(
-                f"{folder}: {files[0].name} {fault}{more}",
-                hint="provide exactly one generated photo for every real photo; partial scores are "
-                "not comparable",
-            )
+    readers = {"the sketch itself": sketch_itself(split)}
+    if training is not None:
+        readers = {
+            "mean training photo": mean_photo(training),
+            "nearest sketch's photo": nearest_photo(training, split),
+        } | readers
+    return tuple(Candidate(name, "baseline", read) for name, read in readers.items())
 
 
 def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
@@ -144,19 +139,13 @@ def mean_photo(training: StoredSplit) -> Read:
 
 
 def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
-    """Return the photo of the training sketch with the least squared difference."""
-    nearest = nearest_rows(training, split)
-    return lambda rows: training.photos.take(nearest[rows.start : rows.stop])
-
-
-def nearest_rows(training: StoredSplit, split: StoredSplit) -> list[int]:
-    """Return the row of the nearest training sketch of each sketch; the first one if tied."""
-    found: list[int] = []
+    """Return the photo of the first training sketch with the least squared difference."""
+    nearest: list[int] = []
     for ours in _flat(split):
         # This is the squared difference without |ours|²; integers make it exact.
         distances = [np.square(t).sum(axis=1) - 2 * ours @ t.T for t in _flat(training)]
-        found += np.concatenate(distances, axis=1).argmin(axis=1).tolist()
-    return found
+        nearest += np.concatenate(distances, axis=1).argmin(axis=1).tolist()
+    return lambda rows: training.photos.take(nearest[rows.start : rows.stop])
 
 
 def _flat(split: StoredSplit) -> Iterator[Values]:
@@ -165,8 +154,6 @@ def _flat(split: StoredSplit) -> Iterator[Values]:
     for rows in batches(len(split), max(1, BLOCK // (height * width))):
         yield split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
 
-    # This section names the methods of one table.
-
 
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     """Name weights and folders by the last parts of their paths, as many as tell them apart.
@@ -174,19 +161,15 @@ def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     A model has the name of its run, or of its file if it does not belong to a run. A single model
     is named `model`.
     """
-    parts = {path: _of_model(path) for path in models}
+    parts: dict[Path, tuple[str, ...]] = {}
+    for path in models:
+        whole = path.resolve()
+        run = Run(whole.parent)
+        name = f"{run.folder.name}/{whole.stem}" if whole == run.best else whole.stem
+        parts[path] = run.folder.parts if whole == run.weights else (*run.folder.parts, name)
     parts |= {path: path.resolve().parts for path in folders}
     names = {path: _shortest(path, parts) for path in parts}
     return names | dict.fromkeys(models, "model") if len(models) == 1 else names
-
-
-def _of_model(weights: Path) -> tuple[str, ...]:
-    whole = weights.resolve()
-    run = Run(whole.parent)
-    if whole == run.weights:
-        return run.folder.parts
-    name = f"{run.folder.name}/{whole.stem}" if whole == run.best else whole.stem
-    return (*run.folder.parent.parts, run.folder.name, name)
 
 
 def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:

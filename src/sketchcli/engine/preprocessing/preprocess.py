@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sketchcli import files, paths
+from sketchcli import files, images, paths
 from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
@@ -22,7 +22,7 @@ from sketchcli.engine.preprocessing import chunks
 from sketchcli.engine.preprocessing.assemble import Assembly
 from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
-from sketchcli.engine.reporting import audit_report, sample_sheets
+from sketchcli.engine.reporting import audit_report
 from sketchcli.engine.results import PreprocessResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
@@ -121,8 +121,10 @@ def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool)
     for name, count in description.counts.items():
         shown = min(count, CONTACT_PAIRS // len(description.counts))
         few.append(dataset.split(name).take([index * count // shown for index in range(shown)]))
-    pairs = [pair for split in few for pair in zip(split.sketches, split.photos, strict=True)]
-    sample_sheets.write_contact_sheet(folder / CONTACT_SHEET, pairs)
+    pairs = (pair for split in few for pair in zip(split.sketches, split.photos, strict=True))
+    flat = [picture for pair in pairs for picture in pair]
+    rows = [flat[i : i + 8] for i in range(0, len(flat), 8)]  # four pairs each
+    images.write(folder / CONTACT_SHEET, images.sheet(rows))
     assembling.write_report(folder / AUDIT, dataset, audit)
     refusal = target.with_name(f"{target.name}.{AUDIT}")
     troubles = {

@@ -12,11 +12,6 @@ from sketchcli.images import Pixels
 NAME = "audit.html"
 WORST = 20  # pairs that are shown with their images
 CONTACTS = 24  # pairs on the contact sheet
-ROWS = 200  # maximum number of rows of a table
-_NAMED_FILES = 4  # files that are named per finding, at most
-_SIDE = 128  # longest side of an image, in pixels
-
-PairPictures = Callable[[int], tuple[Pixels, Pixels]]  # row -> sketch (H, W), photo (H, W, 3)
 
 
 def write(
@@ -28,7 +23,7 @@ def write(
     names: Sequence[Pair],  # in the audit's order
     left_out: Mapping[str, str],  # file that is in no pair -> reason
     repeated: Mapping[str, str],  # file that was kept although it is identical to another -> reason
-    pair_pictures: PairPictures,
+    pair_pictures: Callable[[int], tuple[Pixels, Pixels]],  # row -> sketch (H, W), photo (H, W, 3)
 ) -> None:
     """Write the report, whole or not at all; it is smaller than 3 MB for any dataset."""
     by_pair: dict[int, list[Finding]] = {}
@@ -37,6 +32,17 @@ def write(
             by_pair.setdefault(finding.pair, []).append(finding)
     count = min(CONTACTS, len(names))
     contacts = [index * len(names) // count for index in range(count)]
+    worst = []
+    for row, found in list(by_pair.items())[:WORST]:
+        # The images of the pair, and of the pairs that its findings compare it with.
+        others = dict.fromkeys(finding.other for finding in found if finding.other is not None)
+        places = [(row, ""), *((other, f" of {names[other].id}") for other in others)]
+        shown = [
+            (pixels, f"{kind}{whose}")
+            for index, whose in places
+            for pixels, kind in zip(pair_pictures(index), ("sketch", "photo"), strict=True)
+        ]
+        worst.append({"images": shown, "findings": found})
     web_page.write(
         path,
         "audit.html",
@@ -46,17 +52,14 @@ def write(
         titles=TITLES,
         about=facts,
         faulty=len(by_pair),
-        worst=[
-            {"images": _images(names, row, found, pair_pictures), "findings": found}
-            for row, found in list(by_pair.items())[:WORST]
-        ],
+        worst=worst,
         contacts=[(names[row], *pair_pictures(row)) for row in contacts],
         found=[sum(audit.counts.get(kind, 0) for kind in check.kinds) for check in audit.checks],
         left_out=left_out,
         repeated=repeated,
-        most_rows=ROWS,
-        most_named=_NAMED_FILES,
-        side=_SIDE,
+        most_rows=200,  # of a table
+        most_named=4,  # files per finding
+        side=128,  # longest side of an image, in pixels
     )
 
 
@@ -72,15 +75,3 @@ def headline(audit: Audit) -> str:
     found += [counted(audit.warnings, "warning")] if audit.warnings else []
     whole = [f.message for f in audit.findings if f.pair is None and f.kind in ERRORS]
     return "; ".join([f"{' and '.join(found)} in {counted(audit.pairs, 'pair')}", *whole])
-
-
-def _images(
-    names: Sequence[Pair], row: int, found: Sequence[Finding], pair_pictures: PairPictures
-) -> list[tuple[Pixels, str]]:
-    """Return the images of a pair, and of the pairs that its findings compare it with."""
-    sketch, photo = pair_pictures(row)
-    shown = [(sketch, "sketch"), (photo, "photo")]
-    for other in dict.fromkeys(finding.other for finding in found if finding.other is not None):
-        sketch, photo = pair_pictures(other)
-        shown += [(sketch, f"sketch of {names[other].id}"), (photo, f"photo of {names[other].id}")]
-    return shown

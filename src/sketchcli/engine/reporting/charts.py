@@ -16,9 +16,7 @@ from sketchcli import files
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Points = NDArray[np.float64]  # `(N, 2)`: x and y
 WIDTH, HEIGHT, SQUARE = 300, 150, 360  # sizes of a chart in a page, in pixels
-COLUMNS = 3  # charts per row of a PNG file
 # The page's colours in light mode. In a page, each is replaced by its variable in style.css, so
 # that the charts follow the dark mode.
 SERIES = ("#0b62c4", "#c2410c", "#15803d", "#8b2fd6", "#0e7490", "#be185d", "#854d0e", "#4b5563")
@@ -32,7 +30,7 @@ class Line:
     """A named line; a single point is drawn as a dot."""
 
     name: str
-    points: Points
+    points: NDArray[np.float64]  # `(N, 2)`: x and y
     series: int  # number of its colour
     is_dashed: bool = False
     dot: tuple[float, float] | None = None
@@ -99,7 +97,7 @@ def write_png(path: Path, charts: Sequence[Chart]) -> None:
 
     if not charts:
         return
-    columns, tall = min(COLUMNS, len(charts)), 5 if charts[0].is_unit_square else 2.6
+    columns, tall = min(3, len(charts)), 5 if charts[0].is_unit_square else 2.6
     rows = -(-len(charts) // columns)
     figure = Figure((max(6, 4 * columns), tall * rows + 0.6), dpi=110, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()

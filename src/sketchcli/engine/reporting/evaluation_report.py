@@ -56,16 +56,8 @@ def _scale(metric: str, result: EvalResult) -> Callable[[float], str]:
     figures = (score.figures.get(metric) for score in result.scores)
     known = (end for f in figures if f is not None for end in (f.low, f.value, f.high))
     ends = [end for end in known if end is not None] or [0.0]
-    low, high = min(ends), max(ends)
-
-    def place(value: float) -> str:
-        share = (value - low) / (high - low) if high > low else 0.5
-        return f"{4 + 92 * share:.1f}"
-
-    return place
-
-
-# The charts of the report.
+    low, spread = min(ends), max(ends) - min(ends)
+    return lambda value: f"{4 + 92 * ((value - low) / spread if spread else 0.5):.1f}"
 
 
 def roc_chart(evidence: Evidence) -> Chart | None:
@@ -89,21 +81,18 @@ def roc_chart(evidence: Evidence) -> Chart | None:
 
 def histograms(result: EvalResult, evidence: Evidence) -> list[Chart]:
     """Return one chart per metric that has values."""
-    return [
-        Chart(title(metric, result), _outlines(metric, evidence), starts_at_zero=True)
-        for metric in evidence.metrics
-        if len(evidence.edges(metric))
-    ]
-
-
-def _outlines(metric: str, evidence: Evidence) -> list[Line]:
-    edges, lines = evidence.edges(metric), []
-    for index, method in enumerate(evidence.predictors):
-        values = evidence.finite(index, metric)
-        shares = np.histogram(values, edges)[0] / (len(values) or np.nan)
-        steps = np.stack([edges.repeat(2), np.pad(shares.repeat(2), 1)], axis=1)
-        lines.append(Line(method.name, steps, index, is_dashed=method.kind == BASELINE))
-    return lines
+    charts = []
+    for metric in evidence.metrics:
+        edges, lines = evidence.edges(metric), []
+        if not len(edges):
+            continue
+        for index, method in enumerate(evidence.predictors):
+            values = evidence.finite(index, metric)
+            shares = np.histogram(values, edges)[0] / (len(values) or np.nan)
+            steps = np.stack([edges.repeat(2), np.pad(shares.repeat(2), 1)], axis=1)
+            lines.append(Line(method.name, steps, index, is_dashed=method.kind == BASELINE))
+        charts.append(Chart(title(metric, result), lines, starts_at_zero=True))
+    return charts
 
 
 # The verdicts summarise an evaluation for readers who do not know the metrics.

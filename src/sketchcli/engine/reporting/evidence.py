@@ -1,7 +1,6 @@
 """The values that an evaluation's report shows: scores, and the per-image values behind them."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -13,12 +12,11 @@ from sketchcli.engine.evaluating.features import Candidate, Measured, Reference,
 from sketchcli.engine.results import EvalResult, PredictorScore
 from sketchcli.metrics.faces import Roc
 
-BINS = 30
+CSV_NAME = "figures.csv"  # the values of every image, for closer inspection
 BASELINE = "baseline"
 # Metrics to look at first, in this order: structure, perception, the face. KID is not among them,
 # because one of the baselines shows real photos, which no model can beat there.
 LEADING = ("ssim", "lpips-alex", "face-similarity", "fsim", "psnr", "mae", "gradient")
-MOST_LEADING = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Evidence:
         """Return the bin edges `(31,)` of a metric's histogram; empty if no image has a value."""
         found = [self.finite(index, metric) for index in range(len(self.predictors))]
         values = np.concatenate(found)
-        return np.histogram_bin_edges(values, BINS) if len(values) else np.empty(0)
+        return np.histogram_bin_edges(values, 30) if len(values) else np.empty(0)
 
 
 def title(metric: str, result: EvalResult) -> str:
@@ -72,33 +70,22 @@ def leading(result: EvalResult) -> list[str]:
         if any(value_of(score, name) is not None for score in result.scores)
     ]
     preferred = [name for name in LEADING if name in measured]
-    return (preferred or measured)[:MOST_LEADING]
-
-
-# `figures.csv` holds the values of every image, for closer inspection.
-
-CSV_NAME = "figures.csv"
+    return (preferred or measured)[:4]
 
 
 def write_csv(path: Path, evidence: Evidence) -> None:
     """Write one line per image of each method; a cell without a value is empty."""
+    ids, metrics = evidence.reference.ids, evidence.metrics
 
     def save(part: Path) -> None:
         # Invalid Unicode in a file name becomes a question mark.
         with part.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(_lines(evidence))
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["id", "predictor", *metrics])
+            for predictor, measured in zip(evidence.predictors, evidence.measured, strict=True):
+                columns = [measured.values.get(m, np.full(len(ids), np.nan)) for m in metrics]
+                for name, *values in zip(ids, *(c.tolist() for c in columns), strict=True):
+                    cells = ("" if isnan(value) else value for value in values)
+                    table.writerow([name, predictor.name, *cells])
 
     files.write_whole(path, save)
-
-
-def _lines(evidence: Evidence) -> Iterator[list[str]]:
-    metrics = evidence.metrics
-    yield ["id", "predictor", *metrics]
-    for predictor, measured in zip(evidence.predictors, evidence.measured, strict=True):
-        for row, identity in enumerate(evidence.reference.ids):
-            cells = (_cell(measured.values.get(name), row) for name in metrics)
-            yield [identity, predictor.name, *cells]
-
-
-def _cell(values: Values | None, row: int) -> str:
-    return "" if values is None or isnan(values[row]) else repr(float(values[row]))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sketchcli.engine.evaluating.features import BATCH, Read
+from sketchcli.engine.evaluating.features import BATCH, batches
 from sketchcli.engine.reporting.evidence import BASELINE, Evidence, leading
 from sketchcli.engine.reporting.web_page import jpeg
 from sketchcli.engine.results import EvalResult
@@ -22,7 +22,7 @@ MOST_IMAGES = 1000
 BUDGET = 7_000_000  # characters of encoded images
 SMALLEST_SIDE, LARGEST_SIDE = 128, 256  # pixels of a stored image, unless it is smaller
 _CHARACTERS_PER_PIXEL = 0.6  # measured on portraits of 128 px as JPEG in base64
-_SKETCH, _PHOTO = -2, -1  # sources of images in addition to the methods
+_SKETCH, _PHOTO = -2, -1  # sources of images, after those of the methods
 Key = tuple[int, int]  # source, row
 Item = TypeVar("Item", bound=Hashable)
 
@@ -101,32 +101,23 @@ def _read(evidence: Evidence, keys: set[Key]) -> dict[Key, str]:
     """Read and encode images at a size that keeps this number of them below the budget."""
     affordable = math.isqrt(int(BUDGET / _CHARACTERS_PER_PIXEL / max(1, len(keys))))
     side = min(max(affordable, SMALLEST_SIDE), LARGEST_SIDE)
+    photos, sketches = evidence.reference.read, evidence.reference.read_sketches
+    readers = [*(one.read for one in evidence.predictors), sketches or photos, photos]
     found = {}
     for source in sorted({source for source, _ in keys}):
-        read = _reader(evidence, source)
         for rows in _runs(sorted(row for other, row in keys if other == source)):
-            for row, pixels in zip(rows, read(rows), strict=True):
+            for row, pixels in zip(rows, readers[source](rows), strict=True):
                 # A grey image without colour channels is smaller.
                 is_grey = (pixels == pixels[..., :1]).all()
                 found[source, row] = jpeg(pixels[..., 0].copy() if is_grey else pixels, side)
     return found
 
 
-def _reader(evidence: Evidence, source: int) -> Read:
-    if source >= 0:
-        return evidence.predictors[source].read
-    sketches = evidence.reference.read_sketches
-    return sketches if source == _SKETCH and sketches is not None else evidence.reference.read
-
-
 def _runs(rows: Sequence[int]) -> Iterator[range]:
     # Adjacent rows are grouped into ranges of at most one batch.
-    start = 0
-    for end in range(1, len(rows) + 1):
-        is_last = end == len(rows) or rows[end] != rows[end - 1] + 1
-        if is_last or end - start == BATCH:
-            yield range(rows[start], rows[end - 1] + 1)
-            start = end
+    for together in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+        for part in batches(len(together), BATCH):
+            yield range(together[part.start], together[part.stop - 1] + 1)
 
 
 def _data(

@@ -1,7 +1,7 @@
 """`report.html`, a run on one self-contained page, its curves, and its model card."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,15 +73,11 @@ def wins(figures: Figures) -> tuple[int, int]:
     There are too few held-out pairs for confidence intervals, so any difference counts.
     """
     model, *baselines = figures.values()
-    compared = [metric for metric in LEADING if metric in model]
-    return sum(_beats(metric, model, baselines) for metric in compared), len(compared)
-
-
-def _beats(
-    metric: str, model: Mapping[str, float], baselines: Iterable[Mapping[str, float]]
-) -> bool:
-    sign = 1 if registry.load(registry.METRICS, metric).DIRECTION == "higher" else -1
-    return all(sign * model[metric] > sign * other[metric] for other in baselines)
+    won = []
+    for metric in (metric for metric in LEADING if metric in model):
+        sign = 1 if registry.load(registry.METRICS, metric).DIRECTION == "higher" else -1
+        won.append(all(sign * model[metric] > sign * other[metric] for other in baselines))
+    return sum(won), len(won)
 
 
 # Title -> line -> kind of the log's lines, and the keys of the value in them.

@@ -52,7 +52,11 @@ class EventsWriter:
     def __call__(self, event: Event) -> None:
         """Write an event of these kinds; before the first batch there is no step, so skip them."""
         if isinstance(event, BatchTrained):
-            self.begin_step((event.epoch - 1) * event.batches + event.batch)
+            step = (event.epoch - 1) * event.batches + event.batch
+            if self.writer is None or step <= self.step:  # the first step, or a repeated one
+                self.close()
+                self.writer = self.open(str(self.folder / FOLDER), purge_step=step)
+            self.step = step
         kind = KINDS.get(type(event))
         if self.writer is None or kind is None:
             return
@@ -63,13 +67,6 @@ class EventsWriter:
             self.writer.add_image("samples", sheet, self.step, dataformats="HWC")
         if not isinstance(event, BatchTrained):
             self.writer.flush()
-
-    def begin_step(self, step: int) -> None:
-        """Set the step of the values; open a new file for the first step or a repeated one."""
-        if self.writer is None or step <= self.step:
-            self.close()
-            self.writer = self.open(str(self.folder / FOLDER), purge_step=step)
-        self.step = step
 
     def close(self) -> None:
         """Write the remaining values and close the file; a later batch opens a new one."""

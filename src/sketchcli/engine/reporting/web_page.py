@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 
 def write(path: Path, template: str, **values: object) -> None:
     """Write a page, whole or not at all; invalid Unicode in a file name becomes a question mark."""
-    text = render(template, **values).encode("utf-8", "replace")
+    text = _environment().get_template(template).render(values).encode("utf-8", "replace")
     files.write_whole(path, lambda part: part.write_bytes(text))
-
-
-def render(template: str, **values: object) -> str:
-    """Fill in a template. The text is escaped in HTML, but not in Markdown."""
-    return _environment().get_template(template).render(values)
 
 
 def jpeg(pixels: Pixels, side: int) -> str:
@@ -49,10 +44,13 @@ def _environment() -> "Environment":
         select_autoescape,
     )
 
+    def digest(source: str) -> str:
+        return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
     loader = PackageLoader("sketchcli.engine.reporting")
     environment = Environment(
         loader=loader,
-        autoescape=select_autoescape(["html"]),
+        autoescape=select_autoescape(["html"]),  # not in Markdown
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -62,14 +60,10 @@ def _environment() -> "Environment":
     environment.globals["source"] = lambda name: loader.get_source(environment, name)[0]
     environment.filters |= {
         "counted": counted,
-        "digest": _digest,
+        "digest": digest,
         "interval": interval,
         "joined": joined,
         "jpeg": jpeg,
         "number": number,
     }
     return environment
-
-
-def _digest(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()

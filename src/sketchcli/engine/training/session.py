@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import files, paths
+from sketchcli import files, images, paths
 from sketchcli.config import AugmentationConfig, TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
 from sketchcli.engine.events import SILENT, Event, Found, Note, Reporter, Validated
-from sketchcli.engine.reporting import run_report, sample_sheets
+from sketchcli.engine.reporting import run_report
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
@@ -32,6 +32,7 @@ from sketchcli.errors import CheckpointError, InterruptedRunError, TrainingError
 from sketchcli.models.building import count_parameters
 
 ROLLBACKS_AT_MOST = 3
+SAMPLE_ROWS = 4  # of a sample sheet: sketch, generated photo, real photo
 FINISH_SECONDS = 5.0  # time for the last checkpoint and the report, without its two validations
 
 
@@ -255,7 +256,9 @@ class Session:
         """Score the model, save the best weights and act on the training doctor's findings."""
         found, progress = self.measure(), self.progress
         sample = self.run.samples / f"epoch-{epoch + 1:04d}.png"
-        sample_sheets.write_samples(sample, self.validator.pairs, found.generated)
+        pairs = self.validator.pairs
+        rows = list(zip(pairs.sketches, found.generated, pairs.photos, strict=True))
+        images.write(sample, images.sheet(rows[:SAMPLE_ROWS]))
         is_best = self.validator.is_held_out and progress.take_score(epoch, found)
         if is_best:
             self.checkpointer.save_best(self.trainer, progress)

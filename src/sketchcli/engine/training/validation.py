@@ -157,7 +157,7 @@ def _lpips(side: int, *, is_needed: bool) -> Callable[[Pixels, Pixels], np.ndarr
         )
     file = features.file_of(LPIPS) if is_seen else None
     if file is not None:
-        network = lpips.load_lpips_alex(file)
+        network = lpips.ENTRIES[LPIPS].load(file)
         return lambda generated, real: lpips.distances(generated, real, network)
     if is_needed:
         raise UsageError(
