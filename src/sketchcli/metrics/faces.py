@@ -102,8 +102,7 @@ def _resized(picture: Pixels) -> Pixels:
 
 def _read(network: cv2.dnn.Net, cut: Pixels) -> Floats:
     network.setInput(cut.transpose(2, 0, 1)[None].astype(np.float32), "data")
-    features: Floats = np.array(network.forward(), np.float32).reshape(-1)
-    return features
+    return np.array(network.forward(), np.float32).reshape(-1)
 
 
 # Every generated photo is compared with every real photo of the split, the gallery.

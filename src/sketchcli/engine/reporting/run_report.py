@@ -74,7 +74,7 @@ def wins(figures: Figures) -> tuple[int, int]:
     """
     model, *baselines = figures.values()
     won = []
-    for metric in (metric for metric in LEADING if metric in model):
+    for metric in [name for name in LEADING if name in model]:
         sign = 1 if registry.load(registry.METRICS, metric).DIRECTION == "higher" else -1
         won.append(all(sign * model[metric] > sign * other[metric] for other in baselines))
     return sum(won), len(won)
