@@ -318,8 +318,7 @@ class AdaptiveStrength:
 
     def state(self) -> dict[str, float]:
         """Return the keywords that create an equal instance."""
-        names = ("value", "signs", "images", "batches")
-        return {name: getattr(self, name) for name in names}
+        return {name: value for name, value in vars(self).items() if name != "config"}
 
     def update(self, real_sign: float, images: int) -> None:
         """Add a batch of `images` photos; adjust the probability after every fourth batch.
