@@ -73,10 +73,7 @@ HOMES = {
     "jinja2": ("sketchcli.engine.reporting.web_page",),
     "click": (),
     # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
-    "multiprocessing": (
-        "sketchcli.engine.preprocessing.chunks",
-        "sketchcli.doctor.probes",
-    ),
+    "multiprocessing": ("sketchcli.engine.preprocessing.chunks",),
     "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.chunks",),
     "torch.multiprocessing": (),
     "torch.utils.data": (),

@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sketchcli.config import AugmentationConfig
-from sketchcli.config.presets import NO_AUGMENTATION
+from sketchcli.config.settings import NO_AUGMENTATION, AugmentationConfig
 from sketchcli.data import batches
 from sketchcli.data.batches import DiscriminatorAugmentation, augment_pairs, vary_pencil, warp_grid
 
