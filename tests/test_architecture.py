@@ -72,7 +72,7 @@ HOMES = {
     "matplotlib": ("sketchcli.engine.reporting.charts",),
     "jinja2": ("sketchcli.engine.reporting.web_page",),
     "click": (),
-    # Workers are started in one place, and nowhere while a model is trained. `doctor` asks others.
+    # Workers are started in one place, and nowhere while a model is trained.
     "multiprocessing": ("sketchcli.engine.preprocessing.chunks",),
     "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.chunks",),
     "torch.multiprocessing": (),
