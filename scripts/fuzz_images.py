@@ -16,7 +16,6 @@ import io
 import multiprocessing
 import os
 import random
-import resource
 import struct
 import sys
 import tempfile
@@ -30,6 +29,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
+
+assert sys.platform != "win32", "memory is measured as POSIX systems tell it"  # noqa: S101
+import resource  # noqa: E402
 
 COUNT = 400  # mutations per format
 SLOW = 2.0  # seconds of CPU time from which on reading a file is a finding

@@ -60,10 +60,10 @@ class Device:
         """Return the peak memory use so far, of the GPU or of this process."""
         if self.torch.type == "cuda":
             return torch.cuda.max_memory_allocated(self.torch) / 2**20
-        if sys.platform == "win32":
-            return 0.0  # the standard library cannot tell on Windows
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / (2**20 if sys.platform == "darwin" else 2**10)
+        if sys.platform != "win32":
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return most / (2**20 if sys.platform == "darwin" else 2**10)
+        return 0.0  # the standard library cannot tell on Windows
 
 
 def resolve(

@@ -64,8 +64,9 @@ def number(variable: str, default: int) -> int:
 
 def usable_cores() -> int:
     """Return the number of cores that the process's affinity and control groups allow."""
-    # Only Linux can be asked for a process's affinity.
-    offered = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    offered = os.cpu_count() or 1
+    if sys.platform == "linux":  # other systems cannot be asked for a process's affinity
+        offered = len(os.sched_getaffinity(0))
     return max(1, math.floor(min(offered, cpu_quota())))
 
 
