@@ -115,6 +115,12 @@ def test_the_usable_cores_are_those_of_affinity_and_quota(monkeypatch, quota, co
 # -- crowding
 
 
+def play(monkeypatch, *, usable, cores, others):
+    monkeypatch.setattr(machine, "usable_cores", lambda: usable)
+    monkeypatch.setattr(machine, "busy_elsewhere", lambda: others)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+
+
 @pytest.mark.parametrize(
     ("load", "busy"),
     [
@@ -137,10 +143,11 @@ def test_without_a_load_average_nobody_is_busy(tmp_path):
     ("threads", "processes", "usable", "cores", "others"),
     [(2, 1, 2, 2, 0.0), (2, 1, 2, 2, 0.5), (1, 1, 2, 2, 1.0), (4, 2, 8, 8, 0.0), (4, 1, 8, 8, 4)],
 )
-def test_where_all_have_cores_nothing_is_said(threads, processes, usable, cores, others):
-    assert not machine.crowding(
-        threads, processes=processes, usable=usable, cores=cores, others=others
-    )
+def test_where_all_have_cores_nothing_is_said(
+    monkeypatch, threads, processes, usable, cores, others
+):
+    play(monkeypatch, usable=usable, cores=cores, others=others)
+    assert not machine.crowding(threads, processes=processes)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +163,9 @@ def test_where_all_have_cores_nothing_is_said(threads, processes, usable, cores,
     ],
 )
 def test_too_many_threads_are_warned_of_with_a_cure(
-    threads, processes, usable, cores, others, said, cure
+    monkeypatch, threads, processes, usable, cores, others, said, cure
 ):
-    warning = machine.crowding(
-        threads, processes=processes, usable=usable, cores=cores, others=others
-    )
+    play(monkeypatch, usable=usable, cores=cores, others=others)
+    warning = machine.crowding(threads, processes=processes)
     assert said in warning
     assert cure in warning

@@ -112,24 +112,15 @@ def busy_elsewhere(load: Path = LOAD) -> float:
         return 0.0
 
 
-def crowding(
-    threads: int,
-    *,
-    processes: int = 1,
-    usable: int | None = None,
-    cores: int | None = None,
-    others: float | None = None,
-) -> str:
+def crowding(threads: int, *, processes: int = 1) -> str:
     """Return a warning with its remedy if more threads than cores would compute, else nothing.
 
-    `threads` counts those of each of this program's `processes` on this machine, `usable` the cores
-    that they may use, `others` the cores that other programs keep busy; the last two are measured
-    by default. The threads of a program wait for each other at every step: two programs that share
-    two cores each take about five times as long, not twice as long.
+    `threads` counts those of each of this program's `processes` on this machine. The threads of a
+    program wait for each other at every step: two programs that share two cores each take about
+    five times as long, not twice as long.
     """
-    usable = usable_cores() if usable is None else usable
-    others = busy_elsewhere() if others is None else others
-    cores, fitting = cores or os.cpu_count() or usable, max(1, usable // processes)
+    usable, others = usable_cores(), busy_elsewhere()
+    cores, fitting = os.cpu_count() or usable, max(1, usable // processes)
     if threads * processes > usable and processes > 1:
         cure = f"set {THREADS_VARIABLE}={fitting}" if threads > fitting else "start fewer processes"
         each = f"{processes} processes of {_count(threads, 'thread')} each"
