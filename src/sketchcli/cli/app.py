@@ -17,7 +17,7 @@ from sketchcli.cli.import_weights import import_weights
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
 from sketchcli.cli.train import train
-from sketchcli.cli.verbosity import HELP_ALL, with_manner
+from sketchcli.cli.verbosity import HELP_ALL, with_verbosity
 from sketchcli.errors import UsageError
 
 
@@ -183,4 +183,4 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 for name, verb in VERBS.items():
     # Each example is a paragraph, since Typer joins the lines of one.
     epilog = "\n\n".join(["Examples:", *(f"  {example}" for example in EXAMPLES[name])])
-    app.command(name, cls=Command, epilog=epilog)(with_manner(verb))
+    app.command(name, cls=Command, epilog=epilog)(with_verbosity(verb))

@@ -54,7 +54,7 @@ class Verbosity:
 
 
 _AS_ALWAYS = Verbosity()
-_current: ContextVar[Verbosity] = ContextVar("manner", default=_AS_ALWAYS)
+_current: ContextVar[Verbosity] = ContextVar("verbosity", default=_AS_ALWAYS)
 
 
 def current() -> Verbosity:
@@ -62,7 +62,7 @@ def current() -> Verbosity:
     return _current.get()
 
 
-def with_manner(verb: Callable[..., None]) -> Callable[..., None]:
+def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
     """Add to a command the options that all commands share."""
     own = inspect.signature(verb, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
