@@ -25,6 +25,7 @@ WRITING = ("fetch-data", "preprocess", "train", "eval")
 STOPPED_WITHOUT = {  # any other library stops them all
     **dict.fromkeys(("requests", "urllib3"), ("fetch-data",)),
     "matplotlib": ("train", "eval"),
+    "jinja2": ("preprocess", "train", "eval"),
     "safetensors": COMPUTING,
 }
 CHECKED_ALONE = ("torch", "opencv-python")
@@ -34,6 +35,7 @@ DESKTOP_LIBRARIES = (
     "run: apt install libgl1 libglib2.0-0 libxcb1, or replace opencv-python with "
     "opencv-python-headless"
 )
+MEMORY = Path("/proc/meminfo")
 GIGA = 1e9
 LITTLE_BYTES = 2 * GIGA  # a run with its checkpoints, samples and report takes about 300 MB
 NO_BYTES = 0.1 * GIGA  # two training states of the default networks do not fit
@@ -225,11 +227,11 @@ def check_threads(threads: int) -> Check:
 def check_memory() -> Check:
     """Report the machine's memory, if it can be read."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # this is not Linux
+        text = MEMORY.read_text(encoding="ascii")
+        kilobytes = dict(re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE))
+        total, free = (int(kilobytes[name]) * 1024 / GIGA for name in ("MemTotal", "MemAvailable"))
+    except (OSError, LookupError, ValueError):  # this is not Linux, or a Linux without these lines
         return _fine("memory", "cannot be read on this system", {})
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-    total, free = (kilobytes[name] * 1024 / GIGA for name in ("MemTotal", "MemAvailable"))
     facts = {"total_gb": total, "free_gb": free}
     return _fine("memory", f"{free:.1f} of {total:.1f} GB free", facts)
 

@@ -18,6 +18,7 @@ MODULES = (
     "matplotlib.figure",
     "jinja2",
     "PIL",
+    "safetensors",
     "requests",
     "urllib3",
     "rich",
@@ -42,9 +43,8 @@ def ask_imports() -> Facts:
 
 def ask_opencv() -> Facts:
     """Return the version of OpenCV, which opens system libraries when it is imported."""
-    from sketchcli.images.opencv import cv2  # noqa: PLC0415
-
-    return {"version": cv2.__version__}
+    # Not by way of `sketchcli.images`, which also imports Pillow: the blame would be OpenCV's.
+    return {"version": importlib.import_module("cv2").__version__}
 
 
 def ask_torch() -> Facts:
