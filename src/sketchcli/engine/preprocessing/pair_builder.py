@@ -178,7 +178,10 @@ def _read(file: Path, unaligned: dict[str, str]) -> Pixels:
 
 
 def _add(unaligned: dict[str, str], file: Path, why: str) -> None:
-    unaligned[str(file)] = "; ".join([*filter(None, [unaligned.get(str(file))]), why])
+    """Add a remark about a file, once: a side-by-side image is both the sketch and the photo."""
+    before = unaligned.get(str(file), "")
+    if why not in before:
+        unaligned[str(file)] = f"{before}; {why}" if before else why
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
