@@ -262,7 +262,6 @@ def check_streams(
     """Check that standard input and output are no terminals, and each used for one thing."""
     if STREAM in sources and list_file == STREAM:
         raise UsageError("- cannot be both the sketch and the list", hint="use a file for the list")
-    # Python has no stream for a standard input or output that is closed.
     if (STREAM in sources or list_file == STREAM) and (not sys.stdin or sys.stdin.isatty()):
         raise UsageError(
             f"standard input (-) is {'a terminal' if sys.stdin else 'closed'}",

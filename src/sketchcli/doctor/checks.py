@@ -227,8 +227,7 @@ def check_threads(threads: int) -> Check:
 def check_memory() -> Check:
     """Report the machine's memory, if it can be read."""
     try:
-        text = MEMORY.read_text(encoding="ascii")
-        kilobytes = dict(re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE))
+        kilobytes = dict(re.findall(r"(?m)^(\w+): +(\d+) kB$", MEMORY.read_text("ascii")))
         total, free = (int(kilobytes[name]) * 1024 / GIGA for name in ("MemTotal", "MemAvailable"))
     except (OSError, LookupError, ValueError):  # this is not Linux, or a Linux without these lines
         return _fine("memory", "cannot be read on this system", {})

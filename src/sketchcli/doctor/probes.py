@@ -42,8 +42,7 @@ def ask_imports() -> Facts:
 
 
 def ask_opencv() -> Facts:
-    """Return the version of OpenCV, which opens system libraries when it is imported."""
-    # Not by way of `sketchcli.images`, which also imports Pillow: the blame would be OpenCV's.
+    """Return OpenCV's version; `sketchcli.images` would also import Pillow, and blame OpenCV."""
     return {"version": importlib.import_module("cv2").__version__}
 
 

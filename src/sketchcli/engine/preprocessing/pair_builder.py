@@ -178,10 +178,10 @@ def _read(file: Path, unaligned: dict[str, str]) -> Pixels:
 
 
 def _add(unaligned: dict[str, str], file: Path, why: str) -> None:
-    """Add a remark about a file, once: a side-by-side image is both the sketch and the photo."""
-    before = unaligned.get(str(file), "")
+    """Add a remark, unless it is there: a side-by-side image is both sketch and photo."""
+    before = unaligned.setdefault(str(file), why)
     if why not in before:
-        unaligned[str(file)] = f"{before}; {why}" if before else why
+        unaligned[str(file)] = f"{before}; {why}"
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
