@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-
 from sketchcli.errors import CheckpointError
 
 FORMAT = 1
@@ -44,6 +42,8 @@ def read_header(path: Path) -> Header:
         raise CheckpointError(
             f"{path} is missing or not a file", hint="choose another file with --model"
         )
+    import safetensors  # noqa: PLC0415 - doctor imports this module, and must say if it is broken
+
     try:
         return _read(path)
     except (ValueError, OSError, safetensors.SafetensorError) as error:
@@ -76,6 +76,8 @@ def about_of(path: Path, header: Header) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Header:
+    import safetensors  # noqa: PLC0415 - see `read_header`
+
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         # Too many tensors are counted before they are parsed, which would take seconds.

@@ -16,7 +16,8 @@ from generating_fixtures import weights_of
 from processes import HEAVY, seconds
 
 from sketchcli import images
-from sketchcli.errors import ExitCode
+from sketchcli.cli.generate import check_streams
+from sketchcli.errors import ExitCode, UsageError
 
 LIMIT_SECONDS = 0.3  # until a wrong path has failed
 PROGRAM = [sys.executable, "-m", "sketchcli"]
@@ -65,6 +66,20 @@ def test_a_file_in_a_file_out(sketch2img, sketches, tmp_path):
     assert (outcome.code, outcome.stdout) == (0, f"{tmp_path / 'a.png'}\n")
     assert "model: " in outcome.stderr
     assert "runs/mine/weights.safetensors" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("stream", "sources", "output", "list_file"),
+    [
+        ("stdin", ["-"], "a.png", None),
+        ("stdin", [], "out", "-"),
+        ("stdout", ["a.png"], "-", None),
+    ],
+)
+def test_a_closed_stream_is_told(monkeypatch, stream, sources, output, list_file):
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(UsageError, match=r"standard \w+ \(-\) is closed"):
+        check_streams(sources, output, list_file, is_json=False)
 
 
 def test_through_a_pipe(piped, sketches):

@@ -262,14 +262,14 @@ def check_streams(
     """Check that standard input and output are no terminals, and each used for one thing."""
     if STREAM in sources and list_file == STREAM:
         raise UsageError("- cannot be both the sketch and the list", hint="use a file for the list")
-    if (STREAM in sources or list_file == STREAM) and sys.stdin.isatty():
+    if (STREAM in sources or list_file == STREAM) and (not sys.stdin or sys.stdin.isatty()):
         raise UsageError(
-            "standard input (-) is a terminal",
+            f"standard input (-) is {'a terminal' if sys.stdin else 'closed'}",
             hint="redirect a file, for example: sketch2img generate - photo.png < sketch.png",
         )
-    if output == STREAM and sys.stdout.isatty():
+    if output == STREAM and (not sys.stdout or sys.stdout.isatty()):
         raise UsageError(
-            "standard output (-) is a terminal",
+            f"standard output (-) is {'a terminal' if sys.stdout else 'closed'}",
             hint="redirect it, for example: sketch2img generate sketch.png - > photo.png",
         )
     if output == STREAM and is_json:

@@ -28,6 +28,7 @@ STOPPED_WITHOUT = {  # any other library stops them all
     "requests": ("fetch-data",),
     "urllib3": ("fetch-data",),
     "matplotlib": ("train", "eval"),
+    "jinja2": ("preprocess", "train", "eval"),
     "safetensors": COMPUTING,
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
@@ -35,6 +36,7 @@ REINSTALL = "reinstall sketch2img in an environment of its own; run: pipx instal
 DESKTOP = "run: apt install libgl1 libglib2.0-0 libxcb1, or install opencv-python-headless instead"
 REPORT = "include this output if you report the problem"
 SKIPPED = "skipped because of a problem above"
+MEMORY = Path("/proc/meminfo")
 GIGA = 1e9
 LITTLE_BYTES = 2 * GIGA  # a run with its checkpoints, samples and report takes about 300 MB
 NO_BYTES = 0.1 * GIGA  # two training states of the default networks do not fit
@@ -175,10 +177,9 @@ def check_device(facts: Facts) -> Check:
 def check_memory() -> Check:
     """Report the machine's memory, if it can be read."""
     told, facts = "cannot be read on this system", {}
-    with contextlib.suppress(OSError):  # this is not Linux
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-        kilobytes = re.findall(r"^Mem(?:Total|Available): +(\d+)", text, re.MULTILINE)
-        total, free = (int(each) * 1024 / GIGA for each in kilobytes)
+    with contextlib.suppress(OSError, LookupError, ValueError):  # not Linux, or without these lines
+        kilobytes = dict(re.findall(r"(?m)^(\w+): +(\d+) kB$", MEMORY.read_text("ascii")))
+        total, free = (int(kilobytes[name]) * 1024 / GIGA for name in ("MemTotal", "MemAvailable"))
         told, facts = f"{free:.1f} of {total:.1f} GB free", {"total_gb": total, "free_gb": free}
     return _check("memory", told, facts)
 

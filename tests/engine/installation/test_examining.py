@@ -44,6 +44,13 @@ def answer():
     return {"n": 1}
 
 
+def import_checks():
+    from sketchcli.cli import app, doctor
+    from sketchcli.doctor import checks
+
+    return {"modules": [each.__name__ for each in (app, doctor, checks)]}
+
+
 @pytest.mark.slow
 def test_a_whole_installation_is_told_and_code_0(sketch2img, home, monkeypatch):
     monkeypatch.setenv("HOME", str(home.parent))
@@ -86,6 +93,22 @@ def test_a_library_that_cannot_be_imported_is_told(
     assert ("it crashed (SIGABRT)" if "abort" in error else "so: no") in found.summary
     assert found.hint
     assert installation([found]).exit_code == ExitCode.DEVICE
+
+
+@pytest.mark.parametrize(
+    ("package", "stopped"),
+    [("safetensors", COMPUTING), ("PIL", VERBS), ("jinja2", ("preprocess", "train", "eval"))],
+)
+def test_doctor_starts_without_a_library_and_blames_that_one(
+    monkeypatch, tmp_path, package, stopped
+):
+    (tmp_path / f"{package}.py").write_text("raise ImportError('no')")
+    monkeypatch.syspath_prepend(tmp_path)
+    opencv, imports, doctor = ask(probes.ask_opencv, probes.ask_imports, import_checks)
+    assert (opencv["error"], doctor["error"]) == ("", "")
+    assert imports["errors"][package] == "ImportError: no"
+    check = checks.check_libraries({"errors": {package: "ImportError: no"}, "error": ""})
+    assert check.stops == stopped
 
 
 def test_after_a_problem_the_photo_is_not_tried(monkeypatch):
@@ -250,6 +273,21 @@ def test_a_full_disk_is_told(monkeypatch, free, state):
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     assert checks.check_folders().state is state
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("MemTotal: 2000000 kB\nMemAvailable: 1000000 kB\n", "1.0 of 2.0 GB free"),
+        ("        total:    used:\nMemTotal: 2000000 kB\n\n", "cannot be read on this system"),
+        ("", "cannot be read on this system"),
+    ],
+)
+def test_memory_is_told_where_the_system_tells_it(monkeypatch, tmp_path, text, summary):
+    monkeypatch.setattr(checks, "MEMORY", tmp_path / "meminfo")
+    checks.MEMORY.write_text(text)
+    check = checks.check_memory()
+    assert (check.state, check.summary) == (State.OK, summary)
 
 
 def test_threads_that_crowd_the_cores_are_told():

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
+from sketchcli.config import Direction
 from sketchcli.data import prepared
 from sketchcli.engine.preprocessing.pair_builder import Job, PairBuilder, PairOptions
 
@@ -120,6 +122,15 @@ def test_of_several_frames_the_first_is_taken_and_it_is_said_once(prepare, portr
     ((file, why),) = dataset.description.unaligned.items()
     assert file.endswith("two.gif")
     assert why == "has several frames or pages: only the first is used"
+
+
+def test_a_remark_on_a_side_by_side_image_is_made_once(tmp_path):
+    images.write(tmp_path / "both.png", np.full((60, 80, 3), 200, np.uint8))
+    builder = PairBuilder(PairOptions((32, 32)))
+    builder.finder = SimpleNamespace(find=lambda _: None)
+    both = tmp_path / "both.png"
+    made = builder.make(Job("both", "train", both, both, Direction.PHOTO_LEFT))
+    assert made.unaligned == {str(both): "no face detected: the centre crop is used"}
 
 
 @pytest.mark.usefixtures("detector")

@@ -178,7 +178,10 @@ def _read(file: Path, unaligned: dict[str, str]) -> Pixels:
 
 
 def _add(unaligned: dict[str, str], file: Path, why: str) -> None:
-    unaligned[str(file)] = "; ".join([*filter(None, [unaligned.get(str(file))]), why])
+    """Add a remark, unless it is there: a side-by-side image is both sketch and photo."""
+    before = unaligned.setdefault(str(file), why)
+    if why not in before:
+        unaligned[str(file)] = f"{before}; {why}"
 
 
 def _sides(both: Pixels, job: Job) -> tuple[Pixels, Pixels]:
