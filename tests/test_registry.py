@@ -113,7 +113,7 @@ def test_the_error_says_what_kind_of_name_it_is():
 
 @pytest.mark.parametrize(("name", "instead"), [("texture-distance", "kid"), ("edges", "fsim")])
 def test_a_removed_metric_names_what_to_choose_instead(name, instead):
-    with pytest.raises(UsageError, match=f"the metric '{name}' has been removed") as caught:
+    with pytest.raises(UsageError, match=f"the metric '{name}' no longer exists") as caught:
         registry.load(registry.METRICS, name)
     assert instead in caught.value.hint
     assert instead in NAMES[registry.METRICS]

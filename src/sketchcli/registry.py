@@ -54,7 +54,7 @@ def load(group: str, name: str) -> Named:
     if name not in modules:
         kind = _KINDS.get(group) or group.rpartition(".")[2].removesuffix("s")
         if instead := _REMOVED.get(group, {}).get(name):
-            raise UsageError(f"the {kind} '{name}' has been removed", hint=f"choose {instead}")
+            raise UsageError(f"the {kind} '{name}' no longer exists", hint=f"choose {instead}")
         raise UsageError(f"unknown {kind} '{name}'", hint=did_you_mean(name, sorted(modules)))
     module = importlib.import_module(f"{group}.{modules[name]}")
     entry: Named = module.ENTRIES[name] if hasattr(module, "ENTRIES") else module

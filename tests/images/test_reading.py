@@ -511,7 +511,7 @@ def test_a_heic_image_needs_a_package_that_the_error_names(tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(DataError, match=r"a\.heic .*pillow-heif") as caught:
         images.read(path)
-    assert "pip install pillow-heif" in caught.value.hint
+    assert "pipx inject sketch2img pillow-heif" in caught.value.hint
 
 
 def test_a_missing_file_and_a_folder_are_errors_that_name_them(tmp_path):

@@ -139,7 +139,7 @@ class Command(_Help, TyperCommand):
             option = word.partition("=")[0]
             instead = REMOVED.get(str(self.name), {}).get(option)
             if instead:
-                raise UsageError(f"{self.name} has no {option} any more", hint=instead)
+                raise UsageError(f"the option {option} no longer exists", hint=instead)
         return super().parse_args(ctx, args)
 
 

@@ -128,7 +128,7 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
     except ImportError as error:
         raise DataError(
             f"{name} is a HEIC or HEIF image, which needs the package pillow-heif",
-            hint="run: pip install pillow-heif, or save the image as JPEG",
+            hint="run: pipx inject sketch2img pillow-heif, or save the image as JPEG",
         ) from error
     register_heif_opener()
     return ("HEIF",)
