@@ -50,6 +50,7 @@ FOUNDATION = {
     "paths": "all commands ask it for folders",
     "registry": "all names on the command line are found by it",
     "machine": "all commands ask it for processor cores and process ranks",
+    "limits": "all readers ask it before they take memory",
     "config": "the settings, which are data",
     "device": "all tensors are placed by it",
     "checkpoint": "all weights files are read and written by it",

@@ -112,6 +112,54 @@ def test_the_usable_cores_are_those_of_affinity_and_quota(monkeypatch, quota, co
     assert machine.usable_cores() == cores
 
 
+# -- memory
+
+A_GIGABYTE = 2**30
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "gigabytes"),
+    [
+        ("0::/\n", {}, 8),
+        ("0::/job\n", {"job/memory.max": "max", "job/memory.current": "1"}, 8),
+        (
+            "0::/job\n",
+            {
+                "job/memory.max": f"{4 * A_GIGABYTE}",
+                "job/memory.current": f"{3 * A_GIGABYTE}",
+                "job/memory.stat": f"anon 5\ninactive_file {A_GIGABYTE}\n",
+            },
+            2,
+        ),
+        (
+            "3:memory:/job\n",
+            {
+                "memory/memory.limit_in_bytes": f"{2 * A_GIGABYTE}",
+                "memory/memory.usage_in_bytes": f"{3 * A_GIGABYTE}",
+                "memory/memory.stat": "total_inactive_file 0\n",
+            },
+            0,
+        ),
+        ("0::/\n", {"memory.max": "nonsense", "memory.current": "1", "memory.stat": ""}, 8),
+    ],
+)
+def test_the_available_memory_is_what_system_and_control_groups_leave(
+    tmp_path, own, files, gigabytes
+):
+    control_groups(tmp_path, own, files)
+    (tmp_path / "meminfo").write_text(
+        f"MemTotal: {16 * 2**20} kB\nMemAvailable:    {8 * 2**20} kB\n"
+    )
+    available = machine.available_memory(
+        tmp_path / "cgroup", tmp_path / "own", tmp_path / "meminfo"
+    )
+    assert available == gigabytes * A_GIGABYTE
+
+
+def test_where_linux_does_not_say_it_the_size_of_the_memory_counts(tmp_path):
+    assert machine.available_memory(tmp_path, tmp_path, tmp_path / "none") > 2**28
+
+
 # -- crowding
 
 

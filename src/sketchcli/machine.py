@@ -1,16 +1,18 @@
-"""The resources of a process: its cores, and its rank among the processes under torchrun."""
+"""The resources of a process: its cores and memory, and its rank among those under torchrun."""
 
 import contextlib
 import math
 import os
+import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sketchcli.errors import UsageError
 
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-LOAD = Path("/proc/loadavg")
+LOAD, MEMORY = Path("/proc/loadavg"), Path("/proc/meminfo")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")  # auto: the fastest on this machine
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 A_CORE = 0.75  # cores of load from which other programs count as busy
@@ -76,27 +78,59 @@ def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
     Containers and batch systems set such limits; threads beyond the limit wait for one another.
     `root` is the mount point of the control groups, `own` the file that lists this process's.
     """
+    quotas = [math.inf]
+    for folder in _control_groups("cpu", root, own):
+        with contextlib.suppress(OSError, ValueError):  # many folders set no quota
+            if (folder / "cpu.max").is_file():
+                limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+            else:
+                limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
+                period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
+            if limit.strip() != "max" and int(limit) > 0:
+                quotas.append(int(limit) / int(period))
+    return min(quotas)
+
+
+def available_memory(root: Path = CGROUPS, own: Path = OWN_CGROUP, memory: Path = MEMORY) -> float:
+    """Return how many bytes this process can still take without swapping; infinite if unknown.
+
+    That is what the system calls available, or what the process's control groups leave, if that
+    is less. Files that the system has cached for a group count as free. Outside Linux it is the
+    size of the memory.
+    """
+    try:
+        kilobytes = re.search(r"(?m)^MemAvailable: +(\d+) kB$", memory.read_text("ascii"))
+        free = [float(kilobytes[1]) * 1024 if kilobytes else math.inf]
+    except (OSError, ValueError):  # this is not Linux
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows cannot tell
+            return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return math.inf
+    for folder in _control_groups("memory", root, own):
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            with contextlib.suppress(OSError, ValueError):  # `max`, or the other version
+                allowed, taken = (int((folder / name).read_text("ascii")) for name in (limit, used))
+                statistics = (folder / "memory.stat").read_text("ascii")
+                files = re.search(rf"(?m)^{cached} (\d+)$", statistics)
+                free.append(max(0.0, allowed - taken + int(files[1] if files else 0)))
+    return min(free)
+
+
+def _control_groups(controller: str, root: Path, own: Path) -> Iterator[Path]:
+    """Yield the folders of this process's control groups and of those that hold them."""
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:  # this is not Linux
-        return math.inf
-    quotas = [math.inf]
+        return
     for line in lines:
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         mount = root / controllers if controllers else root  # cgroup version 1, or else 2
         group = mount / path.strip("/")
-        for folder in (each for each in (group, *group.parents) if each.is_relative_to(root)):
-            with contextlib.suppress(OSError, ValueError):  # many folders set no quota
-                if (folder / "cpu.max").is_file():
-                    limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
-                else:
-                    limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
-                    period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
-                if limit.strip() != "max" and int(limit) > 0:
-                    quotas.append(int(limit) / int(period))
-    return min(quotas)
+        yield from (each for each in (group, *group.parents) if each.is_relative_to(root))
 
 
 def busy_elsewhere(load: Path = LOAD) -> float:

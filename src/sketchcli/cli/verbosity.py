@@ -1,4 +1,4 @@
-"""The options `-q`, `-v` and `--no-progress`, which every command has, and faster imports."""
+"""The options that every command has, such as `-q` and `-v`, and faster imports."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchcli import __version__, paths
+from sketchcli import __version__, limits, paths
 from sketchcli.cli import options
 from sketchcli.errors import UsageError
 
@@ -43,6 +43,12 @@ SHARED: dict[str, Any] = {
         help="Show this message with the rarer options, too, and exit.",
     ),
 }
+MAX_MEMORY = options.panel("Limits")(
+    metavar="SIZE",
+    help="Most memory that one file may take, such as 8G, or none for no limit.  "
+    "\\[default: 1.5 GB for an image; else three quarters of what is free]",
+    hidden=True,
+)
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,18 @@ def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, keyword, default=False, annotation=Annotated[bool, option])
         for name, option in SHARED.items()
     ]
+    bound = Annotated[str | None, MAX_MEMORY]
+    shared.append(inspect.Parameter("max_memory", keyword, default=None, annotation=bound))
 
     @functools.wraps(verb)
-    def telling(*, quiet: bool, verbose: bool, no_progress: bool, **own_options: object) -> None:
+    def telling(
+        *,
+        quiet: bool,
+        verbose: bool,
+        no_progress: bool,
+        max_memory: str | None = None,
+        **own_options: object,
+    ) -> None:
         own_options.pop("help_all", None)  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
@@ -82,7 +97,8 @@ def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
             versions = f"sketch2img {__version__}, Python {platform.python_version()}"
             typer.echo(f"{versions}, data folder {paths.home()}", err=True)
         try:
-            verb(**own_options)
+            with limits.lifted(max_memory):
+                verb(**own_options)
         finally:
             _current.reset(before)
             if verbose:

@@ -1,0 +1,96 @@
+"""Bounds on the memory that a file may take, checked before the memory is taken.
+
+A small file can announce a huge image, array or network. Whoever is about to take memory for it
+computes how much from the announcement, and asks `check_memory` first.
+"""
+
+import contextlib
+import math
+import os
+import re
+from collections.abc import Iterator
+
+from sketchcli.errors import DataError, SketchError, UsageError
+from sketchcli.machine import available_memory
+
+VARIABLE = "SKETCH2IMG_MAX_MEMORY"  # worker processes inherit it
+SHARE = 0.75  # of the memory that is available
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def check_memory(
+    needed: float, what: str, *, most: float = math.inf, error: type[SketchError] = DataError
+) -> None:
+    """Refuse what needs more bytes than `most`, or than three quarters of the available memory.
+
+    `what` begins the message: `face.png (20,000x20,000 pixels)`. A bound that the user has set
+    replaces both.
+    """
+    allowed = memory_limit(most=most)
+    if needed > allowed:
+        raise error(
+            f"{what} would take {shown(needed)} of memory; at most {shown(allowed)} are allowed",
+            hint=f"if you trust it and the memory is enough, add --max-memory {rounded(needed)}",
+        )
+
+
+def memory_limit(*, most: float = math.inf) -> float:
+    """Return how many bytes one thing may take; infinite if the user has lifted the bound."""
+    text = os.environ.get(VARIABLE)
+    return min(most, SHARE * available_memory()) if not text else parse_bytes(text)
+
+
+@contextlib.contextmanager
+def lifted(bound: str | None) -> Iterator[None]:
+    """Use another bound in the block, such as `8G` or `none`, here and in worker processes."""
+    if bound is None:
+        yield
+        return
+    parse_bytes(bound)
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = bound
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
+def parse_bytes(text: str) -> float:
+    """Return a number of bytes; infinite for `none`.
+
+    >>> parse_bytes("1.5G"), parse_bytes("none")
+    (1610612736.0, inf)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if text.strip().lower() == "none":
+        return math.inf
+    if match is None:
+        raise UsageError(
+            f"invalid amount of memory: '{text}'", hint="use for example --max-memory 8G, or none"
+        )
+    return float(match[1]) * 2 ** _UNITS[match[2].upper()]
+
+
+def shown(count: float) -> str:
+    """Return a number of bytes in words.
+
+    >>> shown(1.5 * 2**30), shown(2**20), shown(1e40)
+    ('1.5 GB', '1 MB', 'over 1,000 TB')
+    """
+    if count >= 1000 * 2**40:
+        return "over 1,000 TB"
+    power = next((p for p in (40, 30, 20, 10) if count >= 2**p), 0)
+    unit = {40: "TB", 30: "GB", 20: "MB", 10: "KB", 0: "bytes"}[power]
+    return f"{float(f'{count / 2**power:.2g}'):,g} {unit}"
+
+
+def rounded(count: float) -> str:
+    """Return an amount that `parse_bytes` reads, rounded up.
+
+    >>> rounded(2**30 + 1), rounded(5)
+    ('2G', '1M')
+    """
+    power, letter = (30, "G") if count > 2**30 else (20, "M")
+    return f"{math.ceil(count / 2**power)}{letter}" if count < 2**60 else "none"
