@@ -44,7 +44,7 @@ def test_what_is_saved_comes_back_bit_for_bit(path, tensors):
 
 
 def test_about_is_read_without_the_tensors(path):
-    assert checkpoint.read_about(path) == ABOUT | {"format": checkpoint.FORMAT}
+    assert checkpoint.read_about(path).items() >= (ABOUT | {"format": checkpoint.FORMAT}).items()
 
 
 @pytest.mark.parametrize(

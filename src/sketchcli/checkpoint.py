@@ -4,6 +4,8 @@ Nothing executable is ever loaded: a file is a JSON header and plain tensors.
 """
 
 import json
+import math
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,8 @@ from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_a
 
 __all__ = [
     "DamagedError",
+    "check_finite",
+    "expected_moments",
     "load",
     "optimizer_tensors",
     "read_about",
@@ -28,6 +32,8 @@ __all__ = [
     "without_prefix",
 ]
 
+CHECKSUM = "checksum"  # key in the description
+ANOTHER = "train again, or choose another file"
 Value = TypeVar("Value")
 
 
@@ -43,8 +49,9 @@ def save(
     `about` holds plain values, ready for JSON. An existing file is renamed to `previous`; by
     default it is replaced.
     """
-    header = {KEY: json.dumps({"format": FORMAT} | dict(about))}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = {"format": FORMAT} | dict(about)
+    header = {KEY: json.dumps(described | {CHECKSUM: _checksum(plain, described)})}
 
     def save_file(part: Path) -> None:
         try:
@@ -61,17 +68,43 @@ def load(
     """Return the tensors of a file that `save` wrote, and their description.
 
     With `only`, just the tensors whose names have one of these prefixes are read. A file that is
-    missing or not ours is a `CheckpointError`, a damaged one a `DamagedError`.
+    missing or not ours is a `CheckpointError`; a damaged one, or one with NaN or infinite values,
+    a `DamagedError`.
     """
     starts = None if only is None else tuple(only)
     header = read_header(path)
     about = about_of(path, header)
+    checksum = about.pop(CHECKSUM, None)  # older versions wrote none
     names = [name for name in header.shapes if starts is None or name.startswith(starts)]
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in names}, about
+            tensors = {name: file.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, OSError) as error:
         raise DamagedError(f"{path} is damaged or not a safetensors file ({error})") from error
+    if checksum is not None and starts is None and checksum != _checksum(tensors, about):
+        raise DamagedError(f"{path} is damaged (its checksum is wrong)", hint=ANOTHER)
+    check_finite(path, tensors)
+    return tensors, about
+
+
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise a `DamagedError` if a tensor of a file contains NaN or infinite values."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or math.isfinite(tensor.sum()):
+            continue
+        if count := tensor.numel() - int(torch.isfinite(tensor).sum()):  # not only an overflow
+            of = f"{count:,} of the {tensor.numel():,} values of {name[:80]!r}"
+            raise DamagedError(f"{path}: {of} are NaN or infinite", hint=ANOTHER)
+
+
+def _checksum(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
+    """Return a checksum of contiguous tensors, with their names, and of their description."""
+    found = zlib.crc32(json.dumps(about).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), found)
+        found = zlib.crc32(tensor.flatten().view(torch.uint8).numpy().data, found)
+    return found
 
 
 def with_prefix(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -93,6 +126,23 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return an optimiser's moments as flat tensors: `0.exp_avg`, `0.step`, ..."""
     state = optimizer.state_dict()["state"]
     return {f"{i}.{name}": torch.as_tensor(v) for i, s in state.items() for name, v in s.items()}
+
+
+def expected_moments(
+    optimizer: torch.optim.Optimizer, moments: Iterable[str], found: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return tensors like those that `optimizer_tensors` gives; `found` tells of which parameters.
+
+    A parameter that has never had a gradient has none.
+    """
+    begun = {name.partition(".")[0] for name in found}
+    expected: dict[str, Tensor] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, parameter in enumerate(parameters):
+        if str(index) in begun:
+            expected |= {f"{index}.{moment}": parameter for moment in moments}
+            expected[f"{index}.step"] = torch.zeros(())
+    return expected
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

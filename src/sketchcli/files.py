@@ -1,15 +1,21 @@
 """Files and folders that appear whole or not at all.
 
-Everything is written under a temporary name in its destination folder, synced to the disk, and
-moved into place.
+Everything is written in a hidden folder next to its target, synced to the disk, and moved into
+place. The hidden folder contains whatever a library writes beside the file, and is locked while
+its process lives, so that the next call recognises and sweeps what a killed process left.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +24,11 @@ import filelock
 
 from sketchcli.errors import DataError
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 def write_whole(
     path: Path, save: Callable[[Path], object], *, previous: Path | None = None
@@ -25,21 +36,21 @@ def write_whole(
     """Let `save` write a file next to `path`, sync it, then move it into place.
 
     An existing file is first renamed to `previous`; a crash between the two moves leaves only
-    that file. An error leaves nothing behind.
+    that file. An error leaves nothing behind. The file's permissions are those that the umask and
+    its folder give to new files, whatever `save` sets.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
+    with writing(path), _unfinished(path) as folder:
+        part = folder / f".part{path.suffix}"
         part.touch(exist_ok=False)
-        try:
-            save(part)
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            if previous is not None and path.exists():
-                path.replace(previous)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        mode = part.stat().st_mode
+        save(part)
+        if part.stat().st_mode != mode:  # safetensors writes files for their owner only
+            part.chmod(stat.S_IMODE(mode))
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
+        part.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,22 +70,17 @@ def new_folder(
 ) -> Iterator[Path]:
     """Fill a folder next to `target`, which takes that name only if the block succeeds.
 
-    The caller must hold the lock of `target`: what a killed process left is deleted. An existing
-    folder is replaced only with `overwrite`, and only if `is_ours` says that this program made
-    it. After an error the old state stays.
+    The caller must hold the lock of `target`. An existing folder is replaced only with
+    `overwrite`, and only if `is_ours` says that this program made it. After an error the old
+    state stays.
     """
     target = target.resolve()  # replaces the folder behind a link, not the link
     check_new(target, is_ours=is_ours, overwrite=overwrite)
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.new")
-        shutil.rmtree(part, ignore_errors=True)
+    with writing(target), _unfinished(target) as folder:
+        part = folder / target.name
         part.mkdir()
-        try:
-            yield part
-            move_in(part, target, is_ours=is_ours, overwrite=overwrite)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        yield part
+        move_in(part, target, is_ours=is_ours, overwrite=overwrite)
 
 
 def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
@@ -99,14 +105,107 @@ def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwr
             part.replace(target)
             return
         aside = _aside(target)
-        shutil.rmtree(aside, ignore_errors=True)
+        discard(aside)
         try:
             target.replace(aside)
             part.replace(target)
         except BaseException:  # includes Ctrl-C
             _bring_back(target)
             raise
-        shutil.rmtree(aside, ignore_errors=True)
+        discard(aside)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder, if it exists; if this process is killed meanwhile, the rest is swept."""
+    with contextlib.suppress(OSError), _unfinished(folder) as unfinished:
+        folder.replace(unfinished / folder.name)
+
+
+# A killed process leaves its hidden folder. Nothing that a living process writes may be deleted:
+# on this machine, the lock tells whether it lives; if the folder is another machine's, or the file
+# system has no locks, only its age does.
+
+_PART = re.compile(r"\.([0-9a-f]{8})[0-9a-f]{8}\.part(\.(?!json$)\w+)?")  # older versions: a file
+_MACHINE = platform.node()
+_MARK = hashlib.sha256(_MACHINE.encode()).hexdigest()[:8]
+_OLD = 86_400.0  # seconds
+
+
+@contextlib.contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """Yield a new hidden folder next to `target`, which is deleted when the block ends."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(os.path.abspath(target.parent))  # noqa: PTH100 - takes a tenth of the time
+    lock = None
+    while True:
+        folder = target.with_name(f".{_MARK}{secrets.token_hex(4)}.part")
+        folder.mkdir()
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # swept before it was locked
+            lock = _lock(folder)
+            break
+    try:
+        yield folder
+    finally:
+        try:
+            folder.rmdir()  # quick, and usually enough
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the returned descriptor is closed; None if that is impossible here.
+
+    Raises:
+        BlockingIOError: If another process or thread holds the lock.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.stat()  # another process may have swept it meanwhile
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError | FileNotFoundError):
+            raise
+        return None
+    return descriptor
+
+
+@functools.cache  # a folder may have many files, and this process leaves nothing
+def _sweep(folder: str) -> None:
+    """Delete what killed processes left in a folder."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        hidden = [entry for entry in entries if entry.name.startswith(".")]
+        for entry in hidden:
+            with contextlib.suppress(OSError):
+                _sweep_entry(entry)
+
+
+def _sweep_entry(entry: "os.DirEntry[str]") -> None:
+    path, found = Path(entry.path), _PART.fullmatch(entry.name)
+    is_folder = entry.is_dir(follow_symlinks=False)
+    is_old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD
+    if found is not None and is_folder and not found[2]:
+        lock = _lock(path)
+        if is_old or (lock is not None and found[1] == _MARK):
+            shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+    elif found is not None and found[2] and not is_folder and is_old:
+        path.unlink()
+    elif entry.name.endswith(".lock") and entry.is_file(follow_symlinks=False):
+        if not path.read_bytes().startswith(_holder(_MACHINE)):
+            return
+        with contextlib.suppress(filelock.Timeout), filelock.FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)
+
+
+def _holder(machine: str) -> bytes:
+    """Return how the text of a lock file begins, which its holder wrote."""
+    return f"sketch2img on {machine}, process ".encode()
 
 
 @contextlib.contextmanager
@@ -124,11 +223,12 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
     path = Path(lock.lock_file)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(str(target.parent.absolute()))
         try:
             lock.acquire()
         except filelock.Timeout:
             try:
-                holder = f" (process {int(path.read_text(encoding='ascii').split()[0])})"
+                holder = f" (process {int(path.read_text(encoding='utf-8').split()[-1])})"
             except (OSError, ValueError, IndexError):
                 holder = ""
             raise DataError(
@@ -141,7 +241,7 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
     try:
         if is_unix:
             with writing(target):
-                path.write_text(f"{os.getpid()}\n", encoding="ascii")
+                path.write_bytes(_holder(_MACHINE) + f"{os.getpid()}\n".encode())
         _bring_back(target.resolve())
         yield
     finally:

@@ -100,7 +100,7 @@ def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, num
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     raw = home / "raw"
     try:
-        while not (raw.exists() and list(raw.glob(".demo.new/photos/00002.png"))):
+        while not (raw.exists() and list(raw.glob(".*.part/demo/photos/00002.png"))):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(number)

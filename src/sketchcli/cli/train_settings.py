@@ -9,7 +9,7 @@ from typing import Any
 from sketchcli import config as settings
 from sketchcli import errors
 from sketchcli.config import TrainConfig
-from sketchcli.engine.runs import Run, check_can_resume, find_weights
+from sketchcli.engine.runs import Run, find_weights, settings_to_resume
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.weights_header import read_about
 
@@ -47,9 +47,7 @@ def resolve_config(
         base = settings.preset(str(name))
         typed["preset"] = base.preset
     else:  # a resumed run keeps its preset
-        values = settings.read_file(run.config)
-        check_can_resume(run, values)
-        base = settings.from_dict(values)
+        base = settings_to_resume(run)
     asked = overlay(_model(from_file), _model(typed))
     for name in NETWORKS:
         if asked.get(name, getattr(base.model, name)) != getattr(base.model, name):
@@ -130,7 +128,7 @@ def generator_of(weights: str) -> Changes:
     file = find_weights(Path(weights))
     try:
         model = settings.from_dict(read_about(file)["config"]).model
-    except (LookupError, TypeError, UsageError) as error:
+    except (LookupError, TypeError, ValueError, UsageError) as error:
         raise CheckpointError(f"{file} does not name its network") from error
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 

@@ -5,16 +5,21 @@ The file also reads and writes the provenance of datasets, and lists the models 
 
 import contextlib
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
 from sketchcli import errors, files, paths, weights
+from sketchcli.config import TrainConfig
 from sketchcli.engine.results import ModelListing, ModelsResult
-from sketchcli.errors import CheckpointError, DataError, SketchError
+from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
 from sketchcli.weights_header import read_about
+
+Line = Mapping[str, Any]  # a line of a run's log
 
 
 class Run:
@@ -45,33 +50,129 @@ class Run:
         return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
 
     def clear_parts(self) -> None:
-        """Remove half-written files of a killed process; the caller must hold the lock."""
-        for part in self.folder.glob(".*.part*"):
-            part.unlink(missing_ok=True)
+        """Remove half-written files of a killed older version; the caller must hold the lock."""
+        for part in (*self.folder.glob(".*.part.*"), *self.folder.glob(".tmp??????")):
+            if part.is_file():
+                part.unlink(missing_ok=True)
 
-    def append_log(self, line: Mapping[str, Any]) -> None:
+    def append_log(self, line: Line) -> None:
         """Append a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def read_log(self) -> list[dict[str, Any]]:
-        """Return the complete lines of the log, without lines that a crash cut short."""
-        if not self.log.exists():
-            return []
-        found = []
-        for line in self.log.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        return found
+    def read_log(self) -> Iterator[tuple[int, Line | None]]:
+        """Yield each line of the log after the offset of its end; None if it cannot be read.
 
-    def cut_log(self, images_seen: int) -> list[dict[str, Any]]:
+        Single batches, of which there may be millions, are reduced to their kind and images.
+        """
+        if not self.log.is_file():
+            return
+        end, is_long = 0, False
+        with self.log.open("rb") as log:
+            while text := log.readline(LONGEST_LINE):
+                end += len(text)
+                is_rest, is_long = is_long, not text.endswith(b"\n")
+                if is_rest:
+                    continue
+                batch = None if is_long else _BATCH.fullmatch(text)
+                if batch:
+                    yield end, {"kind": "batch", "images_seen": int(batch[1])}
+                else:
+                    yield end, None if is_long else _understood(text)
+
+    def cut_log(self, images_seen: int, take: Callable[[Line], object]) -> int:
         """Drop the lines after a training state, because their steps will be trained again.
 
-        Return the lines that are left, without those of single batches.
+        Pass the other lines, but not those of single batches, to `take`. Return how many lines
+        cannot be read.
         """
-        kept = [line for line in self.read_log() if line["images_seen"] <= images_seen]
-        files.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
-        return [line for line in kept if line["kind"] != "batch"]
+        kept = unreadable = 0
+        for end, line in self.read_log():
+            if line is None:
+                unreadable += 1
+            elif line["images_seen"] <= images_seen:
+                kept = end
+                if line["kind"] != "batch":
+                    take(line)
+        with files.writing(self.log), self.log.open("ab") as log:
+            log.truncate(kept)
+        return unreadable
+
+
+# The log is appended, and read once when a run is resumed, line by line: it may have millions of
+# lines, and people and crashes may have damaged it.
+
+LONGEST_LINE = 2**20  # bytes
+MOST_LINES = 2000  # lines of each kind that are kept in memory
+_NEEDED = {
+    "batch": (),
+    "epoch": ("epoch", "epochs"),
+    "validation": ("epoch",),
+    "finding": ("epoch",),
+}
+_BATCH = re.compile(
+    rb'\{"kind": "batch", "images_seen": (\d{1,15}), "epoch": [^{}]*(\{.*\})[^{}]*\}\n'
+)
+
+
+def _understood(text: bytes) -> dict[str, Any] | None:
+    """Return a line of a log; None if it is not one."""
+    try:
+        line = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or str(line.get("kind")) not in _NEEDED:
+        return None
+    names = ("images_seen", *_NEEDED[str(line["kind"])])
+    if not all(type(line.get(name)) is int and 0 <= line[name] < 2**53 for name in names):
+        return None
+    texts = ("name", "message") if line["kind"] == "finding" else ()
+    return line if all(isinstance(line.get(name), str) for name in texts) else None
+
+
+def logged(line: Line, *keys: str) -> float:
+    """Return the number under nested keys of a log's line; NaN if there is none."""
+    value: Any = line
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    is_number = isinstance(value, float) or (type(value) is int and abs(value) < 2**53)
+    return float(value) if is_number else math.nan
+
+
+class History:
+    """The lines of a log by their kinds: the last ones, and as many as a chart shows of the others.
+
+    A kind has at most `MOST_LINES` evenly spaced lines, so that memory, and the time that charts
+    take, do not grow with the run.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[tuple[int, Line]]] = {}  # with their numbers
+        self._last: dict[str, tuple[int, Line]] = {}
+
+    def add(self, line: Line) -> None:
+        """Add the next line."""
+        kind = str(line["kind"])
+        kept = self._kept.setdefault(kind, [])
+        number = self._last[kind][0] + 1 if kind in self._last else 0
+        self._last[kind] = (number, line)
+        every = kept[1][0] if len(kept) > 1 else 1
+        if number % every == 0:
+            kept.append((number, line))
+        if len(kept) > MOST_LINES:
+            del kept[1::2]
+
+    def last(self, kind: str) -> Line:
+        """Return the last line of a kind; an empty one if there is none."""
+        return self._last[kind][1] if kind in self._last else {}
+
+    def lines(self) -> list[Line]:
+        """Return the lines, those of each kind in their order."""
+        return [
+            line
+            for kind, kept in self._kept.items()
+            for _, line in (kept if kept[-1] == self._last[kind] else [*kept, self._last[kind]])
+        ]
 
 
 def find_weights(model: Path | None) -> Path:
@@ -100,14 +201,22 @@ def find_weights(model: Path | None) -> Path:
 
 def finished_runs() -> list[Run]:
     """Return all finished runs in the data folder, the newest last."""
-    results = paths.runs_home().glob("*/result.json")
-    return [Run(p.parent) for p in sorted(results, key=lambda path: path.stat().st_mtime)]
+    return [Run(path.parent) for path in _by_age("result.json")]
+
+
+def _by_age(name: str) -> list[Path]:
+    """Return the files of a name in all runs in the data folder, the newest last."""
+    found = {}
+    for path in paths.runs_home().glob(f"*/{name}"):
+        with contextlib.suppress(OSError):  # it may have been deleted meanwhile
+            found[path] = path.stat().st_mtime
+    return sorted(found, key=found.__getitem__)
 
 
 def find_run(name: Path) -> Run:
     """Return the run that a user refers to by its folder or its name."""
     for folder in (paths.in_room(paths.runs_home(), name), name):
-        if Run(folder).config.is_file():
+        if Run(folder).config.is_file() or Run(folder).states:
             return Run(folder)
     known = sorted(path.parent.name for path in paths.runs_home().glob("*/config.toml"))
     raise CheckpointError(
@@ -125,7 +234,47 @@ def open_run(folder: Path) -> Run:
         raise DataError(
             f"{folder} is not empty and does not contain a run", hint="choose another --run-dir"
         )
+    for path in vars(run).values():
+        is_right = path.is_dir() if path in {folder, run.samples} else path.is_file()
+        if path.exists() and not is_right:
+            kind = "file" if path.is_dir() else "folder"
+            raise DataError(f"{path} is not a {kind}", hint="move it away, and try again")
+    if run.weights.exists() and not run.states:
+        raise state_missing(run)
     return run
+
+
+def state_missing(run: Run) -> CheckpointError:
+    """Return the error about a run without a training state."""
+    if run.weights.exists():  # a training state was saved before them
+        return CheckpointError(
+            f"{run.folder}: the training state is missing ({run.state.name})",
+            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
+            "another --run-dir",
+        )
+    return CheckpointError(
+        f"{run.folder}: nothing was saved yet, so there is nothing to resume",
+        hint="start it again with the same command, or run: sketch2img train "
+        f"--config {run.config} --run-dir {run.folder}",
+    )
+
+
+def settings_to_resume(run: Run) -> TrainConfig:
+    """Return a run's settings from its settings file or, if that is missing, its training state."""
+    hint = ""
+    for state in run.states:
+        with contextlib.suppress(SketchError, LookupError, TypeError, ValueError):
+            values = read_about(state)["config"]
+            hint = "delete this file: its settings are then taken from the training state"
+            if not run.config.exists():
+                return settings.from_dict(values)
+    try:
+        values = settings.read_file(run.config)
+        check_can_resume(run, values)
+        return settings.from_dict(values)
+    except UsageError as error:
+        where = "" if str(run.config) in error.message else f"{run.config}: "
+        raise UsageError(f"{where}{error.message}", hint=hint or error.hint) from error
 
 
 def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
@@ -194,8 +343,7 @@ def list_models(*, only_finished: bool = False) -> ModelsResult:
     """List every run with weights, the newest first, then the bundled model."""
     finished = [run.folder for run in finished_runs()]
     default = finished[-1] if finished else weights.FILE.parent
-    runs = paths.runs_home().glob("*/weights.safetensors")
-    newest_first = sorted(runs, key=lambda path: path.stat().st_mtime, reverse=True)
+    newest_first = reversed(_by_age("weights.safetensors"))
     named = [(path.parent.name, path, path.parent in finished) for path in newest_first]
     if weights.is_here():
         named.append((weights.NAME, weights.FILE, True))

@@ -1,5 +1,7 @@
-"""Runs that are stopped on their way, from inside and from outside."""
+"""Runs that are stopped on their way, from inside and from outside, and what they logged."""
 
+import contextlib
+import json
 import os
 import signal
 import time
@@ -27,3 +29,12 @@ def wait_for(happened, process, seconds=240):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "it takes too long"
         time.sleep(0.01)
+
+
+def read_log(run):
+    """The lines of a run's log, without one that is being written."""
+    found = []
+    for line in run.log.read_text(encoding="utf-8").splitlines() if run.log.exists() else ():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found

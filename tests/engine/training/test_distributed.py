@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.training.interrupting import wait_for
+from engine.training.interrupting import read_log, wait_for
 from torch import nn
 
 from sketchcli import config as settings
@@ -45,7 +45,7 @@ def command(dataset, tmp_path, config, home):
 
 
 def batches(run: Run) -> list[dict]:
-    return [line for line in run.read_log() if line["kind"] == "batch"]
+    return [line for line in read_log(run) if line["kind"] == "batch"]
 
 
 @pytest.mark.slow

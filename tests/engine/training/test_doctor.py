@@ -32,8 +32,15 @@ def run(*, epochs=10, each=None, last=None, losses=None):
     return log
 
 
+def diagnose(log):
+    doctor, found = diagnosis.Doctor(), ()
+    for line in log:
+        found = doctor.read(line)
+    return found
+
+
 def names(log):
-    return [finding.name for finding in diagnosis.diagnose(log)]
+    return [finding.name for finding in diagnose(log)]
 
 
 def test_nothing_is_found_in_a_healthy_run():
@@ -59,14 +66,14 @@ def test_nothing_is_found_before_anything_happened():
     ],
 )
 def test_each_sign_is_found_and_named(log, name, treatment):
-    found = diagnosis.diagnose(log)
+    found = diagnose(log)
     assert [(f.name, f.treatment) for f in found] == [(name, treatment)]
     assert found[0].message
 
 
 def test_a_discriminator_that_cannot_be_fooled_is_weakened():
     log = run(epochs=2, each={"real_accuracy": 0.999, "fake_accuracy": 1.0})
-    (finding,) = diagnosis.diagnose(log)
+    (finding,) = diagnose(log)
     assert (finding.name, finding.treatment) == (
         "discriminator-has-won",
         diagnosis.WEAKEN_DISCRIMINATOR,
@@ -87,7 +94,7 @@ def test_worse_scores_for_long_are_overfitting_and_the_best_epoch_is_named():
     log = []
     for number, score in enumerate([1.2, 1.6, 1.5, 1.5, 1.5], start=5):
         log += [epoch(number), measured(number, score=score)]
-    (finding,) = diagnosis.diagnose(log)
+    (finding,) = diagnose(log)
     assert finding.name == "overfitting"
     assert "epoch 6" in finding.message
     assert names(log[:-2]) == []

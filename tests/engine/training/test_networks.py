@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 from conftest import network_file
-from engine.training.interrupting import interrupt_after
+from engine.training.interrupting import interrupt_after, read_log
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
@@ -157,7 +157,7 @@ def network(home):
 @pytest.mark.usefixtures("network")
 def test_with_its_network_the_perceptual_loss_is_trained_on(perceptive, dataset, tmp_path, cpu):
     train(perceptive, dataset, run_dir=tmp_path / "run", device=cpu)
-    batches = [x for x in Run(tmp_path / "run").read_log() if x["kind"] == "batch"]
+    batches = [x for x in read_log(Run(tmp_path / "run")) if x["kind"] == "batch"]
     assert all(0 < line["parts"]["perceptual"] < 2 for line in batches)
 
 
@@ -168,7 +168,7 @@ def test_a_run_that_was_begun_without_it_goes_on_without_it(
     shutil.copytree(network_file("alexnet.ckpt").parent, home / "assets" / "lpips-alex")
     longer = dataclasses.replace(perceptive, epochs=3)
     assert train(longer, dataset, run_dir=tmp_path / "run", device=cpu).epochs == 3
-    assert "perceptual" not in Run(tmp_path / "run").read_log()[-3].get("parts", {})
+    assert "perceptual" not in read_log(Run(tmp_path / "run"))[-3].get("parts", {})
 
 
 @pytest.mark.usefixtures("network")

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import torch
-from engine.training.interrupting import interrupt_after
+from engine.training.interrupting import interrupt_after, read_log
 
 from sketchcli import checkpoint
 from sketchcli import config as settings
@@ -53,11 +53,11 @@ def test_a_run_leaves_all_that_is_promised(tiny, dataset, run_dir, cpu):
 def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu):
     events = []
     train(tiny, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
-    logged = [line for line in Run(run_dir).read_log() if line["kind"] == "batch"]
+    logged = [line for line in read_log(Run(run_dir)) if line["kind"] == "batch"]
     reported = [finite(dataclasses.asdict(e)) for e in events if isinstance(e, BatchTrained)]
     assert [{k: v for k, v in line.items() if k in reported[0]} for line in logged] == reported
     assert {"epoch", "batch", "generator_loss", "discriminator_loss"} <= logged[0].keys()
-    epoch = next(line for line in Run(run_dir).read_log() if line["kind"] == "epoch")
+    epoch = next(line for line in read_log(Run(run_dir)) if line["kind"] == "epoch")
     first = [line for line in logged if line["epoch"] == 1]
     for name in ("generator_loss", "discriminator_loss"):
         assert epoch[f"last_{name}"] == first[-1][name]
@@ -80,7 +80,7 @@ def test_the_log_is_read_once_however_often_a_run_validates_and_saves(
 def test_training_lowers_the_error_on_pairs_it_never_saw(tiny, dataset, run_dir, cpu):
     config = settings.merge(tiny, {"epochs": 12, "validation": {"every": 1}})
     train(config, dataset, run_dir=run_dir, device=cpu)
-    measured = [x for x in Run(run_dir).read_log() if x["kind"] == "validation"]
+    measured = [x for x in read_log(Run(run_dir)) if x["kind"] == "validation"]
     errors = [x["scores"]["mae"] for x in measured]
     assert errors[-1] < 0.8 * errors[0]
 
@@ -110,7 +110,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, pr
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[key], found[key]) for key in expected)
     assert halves.generator_loss == whole.generator_loss
-    logs = [Run(tmp_path / half).read_log() for half in ("whole", "halves")]
+    logs = [read_log(Run(tmp_path / half)) for half in ("whole", "halves")]
     losses = [[(x["kind"], x["epoch"], x.get("generator_loss")) for x in log] for log in logs]
     assert losses[0] == losses[1]
 
@@ -123,7 +123,7 @@ def test_the_learning_rate_goes_on_where_it_was(tiny, dataset, run_dir, cpu, sch
     with pytest.raises(InterruptedRunError):
         train(config, dataset, run_dir=run_dir, device=cpu, reporter=interrupt_after(batches + 1))
     train(config, dataset, run_dir=run_dir, device=cpu)
-    epochs = [line for line in Run(run_dir).read_log() if line["kind"] == "epoch"]
+    epochs = [line for line in read_log(Run(run_dir)) if line["kind"] == "epoch"]
     assert [line["batches"] for line in epochs] == [batches] * 4
     expected = [
         optimizer.lr * rate_factor(optimizer, epoch=number + (batches - 1) / batches, epochs=4)
@@ -185,7 +185,7 @@ def test_what_was_logged_after_the_last_state_is_trained_again(tiny, dataset, ru
     late = json.dumps({"kind": "batch", "images_seen": 10**6, "generator_loss": 0})
     log.write_text(log.read_text() + late + '\n{"kind": "ba')  # a crash after the save
     train(tiny, dataset, run_dir=run_dir, device=cpu)
-    assert max(line["images_seen"] for line in Run(run_dir).read_log()) < 10**6
+    assert max(line["images_seen"] for line in read_log(Run(run_dir))) < 10**6
 
 
 def test_a_crash_before_the_first_save_starts_anew(tiny, dataset, run_dir, cpu):
@@ -193,7 +193,7 @@ def test_a_crash_before_the_first_save_starts_anew(tiny, dataset, run_dir, cpu):
     (run_dir / "config.toml").write_text("")
     (run_dir / "log.jsonl").write_text('{"kind": "batch", "images_seen": 2, "epoch": 1}\n{"kin')
     train(tiny, dataset, run_dir=run_dir, device=cpu)
-    assert len([x for x in Run(run_dir).read_log() if x["kind"] == "epoch"]) == tiny.epochs
+    assert len([x for x in read_log(Run(run_dir)) if x["kind"] == "epoch"]) == tiny.epochs
 
 
 def test_a_failed_start_leaves_no_folder(tiny, dataset, run_dir, cpu):
@@ -233,9 +233,11 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset
     assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
 
 
-def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_cuda(tmp_path):
+def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_cuda(
+    tmp_path, monkeypatch
+):
     run, device = Run(tmp_path), Device("mps", "fp32", 1)
-    checkpoint.save(run.state, {}, {"precision": "fp16"})
+    monkeypatch.setattr(checkpointing, "about_run", lambda _: {"precision": "fp16"})
     assert checkpointing.precision_as_begun(run, device, lambda _: None) == device
 
 
@@ -412,7 +414,12 @@ def test_the_doctor_acts_only_if_the_settings_let_it(
 ):
     won = diagnosis.Finding("won", "it has won", diagnosis.WEAKEN_DISCRIMINATOR)
     too_high = diagnosis.Finding("too-high", "too high", diagnosis.LOWER_RATE)
-    monkeypatch.setattr(diagnosis, "diagnose", lambda log: (won, too_high) if len(log) < 9 else ())
+    found = iter([(won, too_high)])
+
+    def read(_, line):
+        return next(found, ()) if line["kind"] == "validation" else ()
+
+    monkeypatch.setattr(diagnosis.Doctor, "read", read)
     config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
     events = []
     train(config, dataset, run_dir=run_dir, device=cpu, reporter=events.append)

@@ -88,7 +88,7 @@ def preprocess(
         )
         _write(PreparedSet(store.assembled, about), audit, target, is_strict=config.is_strict)
         files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        shutil.rmtree(store.folder, ignore_errors=True)
+        files.discard(store.folder)
     tell(about, audit, source, config.division, reporter)
     return _result(about, audit, target)
 

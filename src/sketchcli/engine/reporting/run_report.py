@@ -1,6 +1,8 @@
 """`report.html`, a run on one self-contained page, its curves, and its model card."""
 
+import contextlib
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +13,16 @@ from sketchcli import images, registry
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.reporting.charts import Chart, Line, write_png
 from sketchcli.engine.reporting.evidence import LEADING
+from sketchcli.engine.runs import Line as Logged
+from sketchcli.engine.runs import logged
 from sketchcli.engine.wording import number
+from sketchcli.errors import DataError
 
 SAMPLES = 12  # maximum number of sample sheets that are shown
 POINTS = 200  # maximum per curve: a long run has more epochs than a chart has pixels
+MOST_PARTS = 16  # parts of the generator's loss in a chart; a damaged log may name any number
 Item = TypeVar("Item")
-Log = Sequence[Mapping[str, Any]]  # lines of `log.jsonl`
+Log = Sequence[Logged]  # lines of `log.jsonl`
 Figures = Mapping[str, Mapping[str, float]]  # method -> metric -> held-out mean; the model first
 
 
@@ -34,7 +40,10 @@ def write(
 ) -> None:
     """Write the page, whole or not at all."""
     findings = [line for line in log if line["kind"] == "finding"]
-    sheets = reversed(thinned(samples, SAMPLES))
+    sheets = {}
+    for sheet in reversed(thinned(samples, SAMPLES)):
+        with contextlib.suppress(DataError, OSError):  # a damaged one is left out
+            sheets[sheet.stem] = images.read_rgb(sheet)
     web_page.write(
         path,
         "run.html",
@@ -42,7 +51,7 @@ def write(
         wins=wins(figures) if len(figures) > 1 else None,
         about=facts,
         figures=figures,
-        samples=[(sheet.stem, images.read_rgb(sheet)) for sheet in sheets],
+        samples=list(sheets.items()),
         charts=list(charts(log)),
         findings=findings,
         found=dict.fromkeys(line["name"].replace("-", " ") for line in findings),
@@ -111,8 +120,10 @@ _CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 def charts(log: Log) -> Iterator[Chart]:
     """Yield a chart for everything that was logged once per epoch or validation."""
-    parts = dict.fromkeys(name for line in log for name in line.get("parts", {}))
-    own = {name: ("epoch", "parts", name) for name in parts if name != "gradient_norm"}
+    found_parts = (line.get("parts") for line in log)
+    parts = dict.fromkeys(str(n) for p in found_parts if isinstance(p, Mapping) for n in p)
+    names = [name for name in parts if name != "gradient_norm"][:MOST_PARTS]
+    own = {name: ("epoch", "parts", name) for name in names}
     for title, named in (_CHARTS | {"Generator losses, unweighted": own}).items():
         found = {name: _points(log, *keys) for name, keys in named.items()}
         lines = [
@@ -126,15 +137,12 @@ def charts(log: Log) -> Iterator[Chart]:
 
 def _points(log: Log, kind: str, *keys: str) -> list[tuple[float, float]]:
     """Return (epoch, value) of the lines of a kind that have the value under these nested keys."""
-    found = []
-    for line in log:
-        is_held_out = kind == "held-out" and line.get("is_held_out", False)
-        value: Any = line if is_held_out or line["kind"] == kind else None
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, int | float):
-            found.append((float(line["epoch"]), float(value)))
-    return found
+    found = [
+        (float(line["epoch"]), logged(line, *keys))
+        for line in log
+        if line["kind"] == kind or (kind == "held-out" and line.get("is_held_out", False))
+    ]
+    return [point for point in found if math.isfinite(point[1])]
 
 
 def thinned(items: Sequence[Item], most: int) -> Sequence[Item]:

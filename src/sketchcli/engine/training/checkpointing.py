@@ -2,13 +2,18 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import functools
+import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
+from sketchcli.checkpoint import DamagedError
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared, splits
 from sketchcli.data.appearance import look, spread
@@ -17,13 +22,15 @@ from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
-from sketchcli.engine.runs import Run, check_can_resume, find_weights
+from sketchcli.engine.runs import Run, check_can_resume, find_weights, state_missing
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation
-from sketchcli.errors import CheckpointError, DataError
+from sketchcli.errors import CheckpointError, DataError, UsageError
+from sketchcli.machine import PRECISIONS
 from sketchcli.models.building import spelled_out
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
+STRENGTH = frozenset({"value", "signs", "images", "batches"})  # names in `Progress.strength`
 
 
 @dataclass
@@ -86,11 +93,13 @@ class Checkpointer:
         self.batches = batches_per_epoch(len(pairs.trained), config.data.batch_size)
         self.looks = look(training.sketches[row] for row in spread(pairs.trained))
         self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
+        self.replaces = False  # whether the next state replaces a damaged one
         about = about_run(run)
         if not run.states and config.init_from:
             about = checkpoint.read_about(find_weights(Path(config.init_from)))
         # A run's own state lists its own photos, then those of its initial weights.
-        marks: str = about.get("dataset", {}).get("trained_on", "")
+        data = about.get("dataset")
+        marks = str(data.get("trained_on", "")) if isinstance(data, dict) else ""
         self.learnt_before = marks.removeprefix(self.trained_on) if run.states else marks
 
     def save(self, trainer: Trainer, progress: Progress) -> None:
@@ -101,7 +110,9 @@ class Checkpointer:
         """
         about = self.about(progress)
         state = about | {"progress": dataclasses.asdict(progress)}
-        checkpoint.save(self.run.state, trainer.state(), state, previous=self.run.previous_state)
+        previous = None if self.replaces else self.run.previous_state
+        checkpoint.save(self.run.state, trainer.state(), state, previous=previous)
+        self.replaces = False
         checkpoint.save(self.run.weights, trainer.average.network.state_dict(), about)
 
     def save_best(self, trainer: Trainer, progress: Progress) -> None:
@@ -110,35 +121,37 @@ class Checkpointer:
         checkpoint.save(self.run.best, weights, self.about(progress))
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
-        """Restore the saved training state or, if it is damaged, the previous one."""
-        state, *older = self.run.states
-        try:
-            tensors, about = checkpoint.load(state)
-        except checkpoint.DamagedError as error:
-            if not older:
-                raise
-            message = f"{error.message}; resuming from the previous training state"
-            report(Note(message, is_warning=True))
-            (state,) = older
-            tensors, about = checkpoint.load(state)
-        self.check_is_ours(about)
-        try:
+        """Restore the newest training state in which nothing is wrong; others change nothing."""
+        failures = []
+        for state in self.run.states:
+            try:
+                tensors, progress = self._read(state, trainer)
+            except CheckpointError as error:
+                failures.append(error)
+                continue
+            if failures:
+                message = f"{failures[0].message}; resuming from the previous training state"
+                report(Note(message, is_warning=True))
+            self.replaces = bool(failures)  # the good state stays until there is a newer one
             trainer.restore(tensors)
-            values = {"epochs": self.config.epochs} | about["progress"]
-            known = {item.name for item in dataclasses.fields(Progress)}  # of this version
-            progress = Progress(**{name: value for name, value in values.items() if name in known})
-        except (CheckpointError, LookupError, TypeError) as error:
-            reason = error.message if isinstance(error, CheckpointError) else "progress is missing"
+            return progress
+        raise lost(self.run, failures)
+
+    def _read(self, state: Path, trainer: Trainer) -> tuple[dict[str, Tensor], Progress]:
+        """Return the tensors and the progress of a state; raise an error if anything is wrong."""
+        tensors, about = checkpoint.load(state)
+        progress = checked(state, about)
+        self.check_is_ours(about)
+        if wrong := trainer.misfit(tensors):
             raise CheckpointError(
-                f"{state}: {reason}",
+                f"{state}: the training state does not fit its settings ({wrong!r:.80})",
                 hint="a version of sketch2img with other networks saved it, or it is damaged; "
                 "start a new run with another --run-dir",
-            ) from error
-        begun = settings.from_dict(about["config"]).validation
+            )
         # The best value of one score says nothing about another score.
-        if begun.score != self.config.validation.score:
+        if settings.from_dict(about["config"]).validation.score != self.config.validation.score:
             progress.best_score, progress.waited = None, 0
-        return progress
+        return tensors, progress
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""
@@ -152,7 +165,8 @@ class Checkpointer:
         if differing:
             raise CheckpointError(
                 f"{folder}: the run was trained with other settings ({', '.join(differing)})",
-                hint=f"choose another --run-dir, or add --config {self.run.config}",
+                hint="choose another --run-dir, or resume with the run's own settings; run: "
+                f"sketch2img train --resume {folder} (delete its config.toml if it was changed)",
             )
 
     def about(self, progress: Progress) -> dict[str, Any]:
@@ -196,21 +210,19 @@ def differences(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
 
 
 def set_of(run: Run) -> PreparedSet:
-    """Return the dataset in the data folder with a run's training pairs, whatever its name.
-
-    It cannot be recognised if the run stopped before its first training state was saved.
-    """
-    about = about_run(run).get("dataset", {})
-    name = about.get("name", "")
+    """Return the dataset in the data folder with a run's training pairs, whatever its name."""
+    if not run.states:
+        raise state_missing(run)
+    about = about_run(run)["dataset"]
+    name = about["name"]
     folders = sorted(prepared_folders(), key=lambda folder: folder.name != name)
     for folder in folders:
         with contextlib.suppress(DataError):  # unrelated datasets may be damaged or outdated
             found = prepared.read(folder)
-            if found.description.fingerprint == about.get("fingerprint"):
+            if found.description.fingerprint == about["fingerprint"]:
                 return found
-    known = f" ('{name}')" if name else ""
     raise DataError(
-        f"{run.folder}: the dataset it was trained on{known} was not found in "
+        f"{run.folder}: the dataset it was trained on ('{name}') was not found in "
         f"{paths.prepared_home()}",
         hint="name the dataset: sketch2img train DATASET --resume RUN",
     )
@@ -244,8 +256,69 @@ def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
 
 
 def about_run(run: Run) -> dict[str, Any]:
-    """Return the metadata of a run's newest readable training state; empty if there is none."""
+    """Return the metadata of a run's newest undamaged training state; empty if none was saved."""
+    failures = []
     for state in run.states:
-        with contextlib.suppress(CheckpointError):
-            return checkpoint.read_about(state)
+        try:
+            return _about(state, state.stat().st_mtime_ns)
+        except CheckpointError as error:
+            failures.append(error)
+    if failures:
+        raise lost(run, failures)
     return {}
+
+
+@functools.lru_cache(maxsize=2)  # the start of a run asks several times
+def _about(state: Path, changed: int) -> dict[str, Any]:
+    del changed  # a state that has been saved since is another one
+    _, about = checkpoint.load(state)
+    checked(state, about)
+    return about
+
+
+def checked(state: Path, about: Mapping[str, Any]) -> Progress:
+    """Return the progress in a training state's metadata, after a check of all that is read.
+
+    A `DamagedError` says that anything is missing or has another type.
+    """
+    try:
+        config, data = settings.from_dict(about["config"]), about["dataset"]
+        kinds = {item.name: item.type for item in dataclasses.fields(Progress)}
+        values = {name: value for name, value in about["progress"].items() if name in kinds}
+        progress = Progress(**{"epochs": config.epochs} | values)
+        texts = (data["name"], data["fingerprint"], data.get("trained_on", ""))
+        is_sound = (
+            all(isinstance(text, str) for text in texts)
+            and about.get("precision", "fp32") in PRECISIONS[1:]
+            and all(_is(getattr(progress, name), kind) for name, kind in kinds.items())
+            and progress.sums.keys() == progress.counts.keys()
+            and all(progress.counts.values())
+            and progress.strength.keys() <= STRENGTH
+        )
+    except (LookupError, TypeError, ValueError, AttributeError, UsageError):
+        is_sound = False
+    if not is_sound:
+        raise DamagedError(f"{state} is damaged (its metadata is incomplete)")
+    return progress
+
+
+def _is(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type or a union of types
+    """Return whether a value that JSON gave has a type; whole numbers are not negative."""
+    parts = typing.get_args(kind) or (kind,)
+    if typing.get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_is(item, parts[1]) for item in value.values())
+    is_whole = type(value) is int and 0 <= value < 2**53
+    return is_whole or type(value) in {float, type(None)} & set(parts)
+
+
+def lost(run: Run, failures: Sequence[CheckpointError]) -> CheckpointError:
+    """Return the error about a run none of whose training states can be resumed."""
+    other = next((error for error in failures if not isinstance(error, DamagedError)), None)
+    if other is not None:
+        return other
+    hint = "start again with another --run-dir"
+    with contextlib.suppress(CheckpointError):
+        checkpoint.read_about(run.weights)
+        hint = f"start a new run from its weights: add --init-from {run.folder}, and choose "
+        hint += "another --run-dir"
+    return DamagedError("; ".join(error.message for error in failures), hint=hint)

@@ -5,10 +5,12 @@ reported once, and again only if its sign has disappeared in the meantime and co
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+
+from sketchcli.engine.runs import Line, logged
 
 WEAKEN_DISCRIMINATOR = "weaken-discriminator"  # halves the discriminator's learning rate
 LOWER_RATE = "lower-rate"  # halves both networks' learning rates
@@ -28,8 +30,6 @@ OVERFITTED = 0.05  # fraction by which scores are below the best score
 OVERFITTED_FOR = 3  # consecutive validations
 PATIENT_UNTIL = 0.1  # fraction of the run in which only divergence is a sign
 
-Lines = Sequence[Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -40,95 +40,107 @@ class Finding:
     treatment: str = ""  # the run's own reaction, if its settings let the doctor act
 
 
-def diagnose(log: Lines) -> tuple[Finding, ...]:
-    """Return the new findings at the end of a run's log, the gravest first.
+class Doctor:
+    """Reads a run's log line by line, and remembers as much of it as its signs need."""
 
-    The newest line of the log must be the last validation.
-    """
-    validated = [index for index, line in enumerate(log) if line["kind"] == "validation"]
-    until_previous = log[: validated[-2] + 1] if len(validated) > 1 else []
-    before = {finding.name for finding in _present(until_previous)}
-    return tuple(finding for finding in _present(log) if finding.name not in before)
+    def __init__(self) -> None:
+        self.epochs: deque[Line] = deque(maxlen=WINDOW)
+        self.validations: deque[Line] = deque(maxlen=2)
+        self.scores: list[float] = []  # on held-out pairs: the best one, then the latest ones
+        self.best_epoch = 0
+        self.present: set[str] = set()  # findings at the last validation
 
+    def read(self, line: Line) -> tuple[Finding, ...]:
+        """Return the findings that are new with the next line, a validation, the gravest first."""
+        if line["kind"] == "epoch":
+            self.epochs.append(line)
+        if line["kind"] != "validation":
+            return ()
+        self.validations.append(line)
+        score = logged(line, "score")
+        if line.get("is_held_out") and not math.isnan(score):
+            if not self.scores or score > self.scores[0]:
+                self.best_epoch = line["epoch"]
+            latest = self.scores[-OVERFITTED_FOR:]
+            self.scores = [max([score, *self.scores]), *latest, score]
+        found = tuple(self._present())
+        before, self.present = self.present, {finding.name for finding in found}
+        return tuple(finding for finding in found if finding.name not in before)
 
-def _present(log: Lines) -> Iterator[Finding]:
-    epochs = [line for line in log if line["kind"] == "epoch"]
-    if not epochs:
-        return
-    losses = [line["generator_loss"] for line in epochs[-WINDOW:] if line["generator_loss"]]
-    if len(losses) == WINDOW and losses[-1] > RISEN * min(losses):
-        yield Finding(
-            "learning-rate-too-high",
-            "the generator's loss is rising; use a lower --lr",
-            LOWER_RATE,
-        )
-    if epochs[-1]["epoch"] >= PATIENT_UNTIL * epochs[-1]["epochs"]:
-        validations = [line for line in log if line["kind"] == "validation"]
-        yield from _of_the_discriminator(epochs[-WINDOW:], validations)
-        yield from _of_the_photos(validations)
+    def _present(self) -> Iterator[Finding]:
+        if not self.epochs:
+            return
+        losses = [logged(line, "generator_loss") for line in self.epochs]
+        losses = [loss for loss in losses if loss and not math.isnan(loss)]
+        if len(losses) == WINDOW and losses[-1] > RISEN * min(losses):
+            yield Finding(
+                "learning-rate-too-high",
+                "the generator's loss is rising; use a lower --lr",
+                LOWER_RATE,
+            )
+        if self.epochs[-1]["epoch"] >= PATIENT_UNTIL * self.epochs[-1]["epochs"]:
+            yield from self._of_the_discriminator()
+            yield from self._of_the_photos()
+            yield from self._of_the_scores()
 
+    def _of_the_discriminator(self) -> Iterator[Finding]:
+        real, fake, seen = (
+            _mean(logged(line, "judging", name) for line in self.epochs)
+            for name in ("real_accuracy", "fake_accuracy", "real_sign")
+        )
+        if real >= WON and fake >= WON:
+            yield Finding(
+                "discriminator-has-won",
+                "the discriminator classifies almost every photo correctly (at least "
+                f"{min(real, fake):.0%}), so the generator learns nothing from it",
+                WEAKEN_DISCRIMINATOR,
+            )
+        if seen - self._last("real_sign_held_out") >= MEMORISED:
+            yield Finding(
+                "discriminator-has-memorised",
+                "the discriminator has memorised the training photos and classifies held-out real "
+                "photos as generated; train with more pairs or for fewer epochs",
+            )
 
-def _of_the_discriminator(epochs: Lines, validations: Lines) -> Iterator[Finding]:
-    real, fake, seen = (
-        _mean([line.get("judging", {}).get(name) for line in epochs])
-        for name in ("real_accuracy", "fake_accuracy", "real_sign")
-    )
-    if real >= WON and fake >= WON:
-        yield Finding(
-            "discriminator-has-won",
-            "the discriminator classifies almost every photo correctly (at least "
-            f"{min(real, fake):.0%}), so the generator learns nothing from it",
-            WEAKEN_DISCRIMINATOR,
-        )
-    if seen - _last(validations, "real_sign_held_out") >= MEMORISED:
-        yield Finding(
-            "discriminator-has-memorised",
-            "the discriminator has memorised the training photos and classifies held-out real "
-            "photos as generated; train with more pairs or for fewer epochs",
-        )
+    def _of_the_photos(self) -> Iterator[Finding]:
+        if self._last("sketch_use") < IGNORED:
+            yield Finding(
+                "generator-ignores-the-sketch",
+                "the generated photos do not follow their sketches; check the pairs in the audit "
+                "of preprocess, or raise loss.reconstruction_weight",
+            )
+        if self._last("diversity") < COLLAPSED:
+            yield Finding(
+                "collapse",
+                "all generated photos look alike; raise loss.reconstruction_weight or lower "
+                "loss.adversarial_weight",
+            )
+        shift, before = self._last("colour_shift"), logged(self.validations[0], "colour_shift")
+        if shift >= DRIFTED and len(self.validations) > 1 and shift >= before:
+            yield Finding(
+                "colour-drift",
+                f"the mean colour of the generated photos is off by {shift:.0f} CIEDE2000 (1 is "
+                "just visible) and getting worse; raise loss.reconstruction_weight",
+            )
 
+    def _of_the_scores(self) -> Iterator[Finding]:
+        best, *latest = self.scores or [math.nan]
+        limit = best - OVERFITTED * abs(best)
+        if len(latest) > OVERFITTED_FOR and max(latest[-OVERFITTED_FOR:]) <= limit:
+            yield Finding(
+                "overfitting",
+                f"held-out pairs have scored worse since epoch {self.best_epoch}, whose weights "
+                "are in best.safetensors; train with more pairs or for fewer epochs, or set "
+                "--patience",
+            )
 
-def _of_the_photos(validations: Lines) -> Iterator[Finding]:
-    if _last(validations, "sketch_use") < IGNORED:
-        yield Finding(
-            "generator-ignores-the-sketch",
-            "the generated photos do not follow their sketches; check the pairs in the audit of "
-            "preprocess, or raise loss.reconstruction_weight",
-        )
-    if _last(validations, "diversity") < COLLAPSED:
-        yield Finding(
-            "collapse",
-            "all generated photos look alike; raise loss.reconstruction_weight or lower "
-            "loss.adversarial_weight",
-        )
-    shift = _last(validations, "colour_shift")
-    if shift >= DRIFTED and shift >= _last(validations[:-1], "colour_shift"):
-        yield Finding(
-            "colour-drift",
-            f"the mean colour of the generated photos is off by {shift:.0f} CIEDE2000 (1 is just "
-            "visible) and getting worse; raise loss.reconstruction_weight",
-        )
-    held_out = [line for line in validations if line.get("is_held_out")]
-    scores = [line["score"] for line in held_out]
-    if len(scores) <= OVERFITTED_FOR:
-        return
-    best = max(scores)
-    if max(scores[-OVERFITTED_FOR:]) <= best - OVERFITTED * abs(best):
-        epoch = held_out[scores.index(best)]["epoch"]
-        yield Finding(
-            "overfitting",
-            f"held-out pairs have scored worse since epoch {epoch}, whose weights are in "
-            "best.safetensors; train with more pairs or for fewer epochs, or set --patience",
-        )
+    def _last(self, name: str) -> float:
+        return logged(self.validations[-1], name)
 
 
 # A value that was not logged is NaN, for which every comparison is false.
 
 
-def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
     return fmean(known) if known else math.nan
-
-
-def _last(validations: Lines, name: str) -> float:
-    return _mean([line.get(name) for line in validations[-1:]])

@@ -16,7 +16,7 @@ from sketchcli.data.prepared import PreparedSet, hold_out
 from sketchcli.device import Device, check_device
 from sketchcli.engine.events import SILENT, Event, Found, Note, Reporter, Validated
 from sketchcli.engine.reporting import run_report
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import History, Line, Run
 from sketchcli.engine.training import diagnosis, networks
 from sketchcli.engine.training.budget import Costs
 from sketchcli.engine.training.checkpointing import (
@@ -28,6 +28,7 @@ from sketchcli.engine.training.checkpointing import (
 from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation, Validator
+from sketchcli.engine.wording import counted
 from sketchcli.errors import CheckpointError, InterruptedRunError, TrainingError, UsageError
 from sketchcli.models.building import count_parameters
 
@@ -41,8 +42,8 @@ class Session:
 
     A run is resumed in its own precision, and without the perceptual loss if it was started so.
     Only the main process writes and reports. The log file is for people and for resuming; what the
-    run itself looks up is in `lines`, without single batches, so that neither a validation nor a
-    save takes longer as the run grows.
+    run itself looks up is in `history` and `doctor`, which are bounded, so that neither a
+    validation nor a save takes longer as the run grows.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Session:
         self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         self.validator = Validator(config, self.pairs, self.training.take(few), device)
-        self.lines: list[dict[str, Any]] = []
+        self.history, self.doctor = History(), diagnosis.Doctor()
         self.progress = Progress(config.epochs)
         self.strength = AdaptiveStrength(config.augmentation)
         self.saved_at = time.monotonic()
@@ -169,8 +170,20 @@ class Session:
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
         # The log comes first because a folder with a log counts as a run.
-        self.lines = self.run.cut_log(self.progress.images_seen)
+        self.read_log()
         self.write_config()
+
+    def read_log(self) -> None:
+        """Drop what was logged after the training state, and look through the rest once."""
+        self.history, self.doctor = History(), diagnosis.Doctor()
+
+        def take(line: Line) -> None:
+            self.history.add(line)
+            self.doctor.read(line)
+
+        if count := self.run.cut_log(self.progress.images_seen, take):
+            lines = counted(count, "damaged line")
+            self.note(f"{self.run.log}: skipped {lines}; the run is unaffected", is_warning=True)
 
     def restore(self) -> None:
         """Restore the last good training state."""
@@ -198,7 +211,7 @@ class Session:
         self.progress.rate_scale = tried.rate_scale / 2
         self.progress.skipped = tried.skipped
         if self.ranks.is_first:
-            self.lines = self.run.cut_log(self.progress.images_seen)
+            self.read_log()
         self.note(
             "too many consecutive steps had NaN or infinite values; returning to epoch "
             f"{self.epochs_done + 1} with half the learning rate",
@@ -214,7 +227,7 @@ class Session:
         """Save a checkpoint; directly after a skipped step, only if the run ends."""
         if self.ranks.is_first and (is_end or not self.progress.skipped_in_a_row):
             self.checkpointer.save(self.trainer, self.progress)
-            run_report.write_curves(self.run.curves, self.lines)
+            run_report.write_curves(self.run.curves, self.history.lines())
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:
@@ -235,15 +248,18 @@ class Session:
         """Report a sentence."""
         self.report(Note(message, is_warning))
 
-    def tell(self, kind: str, event: Event) -> None:
-        """Log and report an event."""
+    def tell(self, kind: str, event: Event) -> tuple[diagnosis.Finding, ...]:
+        """Log and report an event; return the training doctor's new findings."""
+        findings: tuple[diagnosis.Finding, ...] = ()
         if self.ranks.is_first:
             values = finite(dataclasses.asdict(event))
             line = {"kind": kind, "images_seen": self.progress.images_seen, **values}
             self.run.append_log(line)
             if kind != "batch":
-                self.lines.append(line)
+                self.history.add(line)
+                findings = self.doctor.read(line)
             self.report(event)
+        return findings
 
     def measure(self) -> Validation:
         """Score the model on the held-out pairs and note how long that takes."""
@@ -271,8 +287,7 @@ class Session:
             sample=f"samples/{sample.name}",
             **figures,
         )
-        self.tell("validation", event)
-        for finding in diagnosis.diagnose(self.lines):
+        for finding in self.tell("validation", event):
             treatment = finding.treatment if self.config.validation.doctor == "act" else ""
             if treatment == diagnosis.WEAKEN_DISCRIMINATOR:
                 progress.discriminator_scale /= 2

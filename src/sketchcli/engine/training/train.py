@@ -22,12 +22,13 @@ from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.reporting import run_report
 from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
-from sketchcli.engine.runs import Run, open_run
+from sketchcli.engine.runs import Run, logged, open_run
 from sketchcli.engine.training import checkpointing, loop
 from sketchcli.engine.training.budget import duration, epochs_that_fit
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
-from sketchcli.engine.training.session import Session
+from sketchcli.engine.training.networks import MOMENTS
+from sketchcli.engine.training.session import Session, finite
 from sketchcli.errors import DeviceError
 from sketchcli.models.building import count_parameters, spelled_out
 
@@ -142,7 +143,6 @@ def seconds_a_step(session: Session) -> float:
 
 # `train --dry-run` estimates the cost of a run from a few steps and leaves nothing behind.
 
-MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "adagrad": 1}  # values per weight in the optimiser
 FLOAT = 4  # bytes
 
 
@@ -155,7 +155,7 @@ def estimate(session: Session) -> TrainEstimate:
     trainer, config = session.trainer, session.config
     generator = count_parameters(trainer.generator)
     discriminator = count_parameters(trainer.discriminator)
-    copies = 2 + MOMENTS[config.optimizer.name]  # weights, gradients and moments
+    copies = 2 + len(MOMENTS[config.optimizer.name])  # weights, gradients and moments
     of_weights = FLOAT * (copies * (generator + discriminator) + generator)
     pairs = session.training.take(session.pairs.trained[: session.batch_size])
     part = loop.prepare(session, pairs)[0]
@@ -213,7 +213,7 @@ def finish(session: Session, *, command: str) -> TrainResult:
     """Write the last files of a finished run, which `command` reproduces; return its result."""
     run = session.run
     if session.ranks.is_first:
-        if not any(run.samples.iterdir()):  # the user may have deleted them
+        if not run.sampled():  # the user may have deleted them
             session.validate(session.epochs_done - 1)
         session.save(is_end=True)
     session.ranks.wait()
@@ -251,7 +251,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
             "device": session.device.describe(),
             "processes": str(session.ranks.count),
         },
-        log=session.lines,
+        log=session.history.lines(),
         samples=run.sampled(),
         figures=figures,
     )
@@ -281,8 +281,7 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
 def summary(session: Session) -> TrainResult:
     """Return the result of a finished run."""
     run, progress = session.run, session.progress
-    epochs = [line for line in session.lines if line["kind"] == "epoch"]
-    last = epochs[-1] if epochs else {}  # the user may have deleted the log of a finished run
+    last = session.history.last("epoch")  # empty if the user has deleted a finished run's log
     return TrainResult(
         run_dir=run.folder,
         weights=run.weights,
@@ -295,8 +294,8 @@ def summary(session: Session) -> TrainResult:
         epochs=session.epochs_done,
         images_seen=progress.images_seen,
         seconds=round(progress.seconds, 1),
-        generator_loss=last.get("generator_loss"),
-        discriminator_loss=last.get("discriminator_loss"),
+        generator_loss=finite(logged(last, "generator_loss")),
+        discriminator_loss=finite(logged(last, "discriminator_loss")),
         scores=progress.scores,
         best_epoch=progress.best_epoch,
         skipped=progress.skipped,

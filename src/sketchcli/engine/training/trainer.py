@@ -1,6 +1,6 @@
 """The two networks, their optimisers, and one step of each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,7 +17,7 @@ from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.training import networks
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.networks import WeightAverage, build_optimizer, rate_factor
-from sketchcli.errors import CheckpointError, SketchError, UsageError
+from sketchcli.errors import SketchError, UsageError
 from sketchcli.losses import (
     PerceptualLoss,
     discriminator_loss,
@@ -278,20 +278,36 @@ class Trainer:
                 tensors[f"scaler.{name}"] = torch.tensor(float(scaler[key]), dtype=torch.float64)
         return tensors
 
+    def misfit(self, tensors: Mapping[str, Tensor]) -> str:
+        """Return the name of a tensor that `restore` misses or cannot restore; "" if none."""
+        expected: dict[str, Tensor] = {}
+        for name, network in self._networks.items():
+            expected |= checkpoint.with_prefix(name, network.state_dict())
+        moments = networks.MOMENTS[self.config.optimizer.name]
+        for name, optimizer in self._optimizers.items():
+            found = checkpoint.without_prefix(name, tensors)
+            like = checkpoint.expected_moments(optimizer, moments, found)
+            expected |= checkpoint.with_prefix(name, like)
+        if checkpoint.without_prefix("scaler", tensors):
+            expected |= {f"scaler.{name}": torch.zeros((), dtype=torch.float64) for name in SCALER}
+        kinds, wanted = (
+            {name: (tensor.shape, tensor.dtype) for name, tensor in each.items()}
+            for each in (tensors, expected)
+        )
+        names = sorted(kinds.keys() | wanted.keys())
+        return next((name for name in names if kinds.get(name) != wanted.get(name)), "")
+
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `state` returned."""
-        try:
-            for name, network in self._networks.items():
-                network.load_state_dict(checkpoint.without_prefix(name, tensors))
-            for name, optimizer in self._optimizers.items():
-                moments = checkpoint.without_prefix(name, tensors)
-                checkpoint.restore_optimizer(optimizer, moments)
-            if self.scaler.is_enabled() and "scaler.scale" in tensors:
-                found = {key: tensors[f"scaler.{name}"].item() for name, key in SCALER.items()}
-                found["_growth_tracker"] = int(found["_growth_tracker"])
-                self.scaler.load_state_dict(self.scaler.state_dict() | found)
-        except (RuntimeError, KeyError, IndexError, ValueError) as error:
-            raise CheckpointError("the training state does not fit its settings") from error
+        """Restore what `state` returned, if there is no `misfit`."""
+        for name, network in self._networks.items():
+            network.load_state_dict(checkpoint.without_prefix(name, tensors))
+        for name, optimizer in self._optimizers.items():
+            moments = checkpoint.without_prefix(name, tensors)
+            checkpoint.restore_optimizer(optimizer, moments)
+        if self.scaler.is_enabled() and "scaler.scale" in tensors:
+            found = {key: tensors[f"scaler.{name}"].item() for name, key in SCALER.items()}
+            found["_growth_tracker"] = int(found["_growth_tracker"])
+            self.scaler.load_state_dict(self.scaler.state_dict() | found)
 
     def _judge(self, judge: Judge, part: Part, photo: Tensor) -> DiscriminatorOutput:
         with self.device.autocast():
