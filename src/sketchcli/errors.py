@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     TRAINING = 8
     LOST_PROCESS = 9
     INTERRUPTED = 130
+    CLOSED_PIPE = 141  # as of a program that SIGPIPE ends
 
 
 class SketchError(Exception):
@@ -81,6 +82,12 @@ class InterruptedRunError(SketchError):
     """The user stopped the program (Ctrl-C)."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class ClosedPipeError(SketchError):
+    """The reader of standard output has seen enough, such as `head`: nothing to complain about."""
+
+    exit_code = ExitCode.CLOSED_PIPE
 
 
 def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "choose from") -> str:

@@ -162,6 +162,8 @@ def writing(
         is_temporary = other is None or Path(str(other)).name.startswith(".")
         culprit = "" if is_temporary else f" ({other})"
         reason = error.strerror or error
+        if isinstance(error, NotADirectoryError):
+            hint = "set SKETCH2IMG_HOME to a folder with write permission, or name another folder"
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 

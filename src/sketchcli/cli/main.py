@@ -9,10 +9,8 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 
-import typer
-
 from sketchcli.cli.app import app
-from sketchcli.cli.progress import printable
+from sketchcli.cli.streams import guarded, say
 from sketchcli.cli.verbosity import VERBOSE
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import ProcessRank
@@ -29,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may not be valid or encodable text; backslash escapes keep the JSON valid.
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = _run(arguments)
+    with guarded():
+        code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
     if together is not None and together.has_joined():  # Python's normal exit may abort
         sys.stdout.flush()
@@ -42,15 +41,9 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with _termination_as_interrupt():
             app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
-    except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
+    except SystemExit as stop:  # Typer exits after --help and Ctrl-C
         code = int(stop.code or 0)
-        if code == ExitCode.INTERRUPTED:
-            return _fail(arguments, code, "interrupted")
-        # Without --json, the message that Typer has printed is enough.
-        if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
-            message = "the command line is not valid; stderr says why"
-            _print_envelope(arguments, code, message, "add --help")
-        return code
+        return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
     except OSError as error:
@@ -66,20 +59,21 @@ def _run(arguments: Sequence[str]) -> int:
 def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
     from sketchcli.cli.render import envelope, failure
 
-    typer.echo(envelope(_verb(arguments), errors=[failure(code, message, hint)]))
+    say(*envelope(_verb(arguments), errors=[failure(code, message, hint)]).split("\n"))
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
-        traceback.print_exc()
+        say(*traceback.format_exc().split("\n"), is_error=True)
+    if code == ExitCode.CLOSED_PIPE:
+        return code
     rank = _rank(arguments)
     if rank and code == ExitCode.INTERRUPTED:  # the main process reports it for all
         return code
     whose = f"process {rank}: " if rank else ""
-    typer.echo(f"error: {whose}{printable(message)}", err=True)
-    if hint:
-        steps = map(printable, hint.split("\n"))  # a hint may hold steps, one per line
-        typer.echo("hint: " + "\n".join(steps), err=True)
+    say(f"error: {whose}{message}", is_error=True)
+    if hint:  # it may hold steps, one per line
+        say(*f"hint: {hint}".split("\n"), is_error=True)
     if "--json" in arguments and not rank:
         _print_envelope(arguments, code, message, hint)
     return code

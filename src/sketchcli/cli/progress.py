@@ -2,12 +2,13 @@
 
 import contextlib
 import math
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import typer
 from rich import filesize
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -17,10 +18,12 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
+from sketchcli.cli.streams import printable, say
 from sketchcli.cli.verbosity import current
 from sketchcli.engine.events import (
     SILENT,
@@ -49,12 +52,49 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
         yield SILENT
         return
     # FORCE_COLOR would make Rich treat a pipe as a terminal.
-    if current().is_quiet or not (current().has_bars and sys.stderr.isatty()):
+    is_live = current().has_bars and sys.stderr.isatty() and can_move_the_cursor()
+    if current().is_quiet or not is_live:
         yield print_plain
         return
-    display = LiveDisplay(Console(stderr=True, theme=READABLE))
+    display = LiveDisplay(SafeConsole(stderr=True))
     with display.live:
         yield display
+
+
+def can_move_the_cursor() -> bool:
+    """Return whether the terminal can do more than print lines, by what it is called."""
+    kind = os.environ.get("TERM", "" if os.name == "posix" else "windows")
+    return kind.lower() not in {"", "dumb", "unknown"}
+
+
+class SafeConsole(Console):
+    """A console on which text is only text: no escape code, no markup, no emoji."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Rich's own
+        super().__init__(markup=False, emoji=False, theme=READABLE, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as Rich does, then escape what would act on the terminal."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                lines = map(printable, segment.text.split("\n"))
+                yield Segment("\n".join(lines), segment.style)
+
+
+class Grid(Table):
+    """A table without lines, in whose rows a string is a single line of plain text."""
+
+    def __init__(self, *headers: str, **options: Any) -> None:  # noqa: ANN401 - Rich's own
+        super().__init__(*headers, box=None, pad_edge=False, **options)
+
+    def add_row(self, *cells: str | Text, **options: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        """Add a row; a cell of several lines, or with styles, is a `Text`."""
+        texts = (Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*texts, **options)
 
 
 def print_plain(event: Event) -> None:
@@ -65,15 +105,15 @@ def print_plain(event: Event) -> None:
     if current().is_quiet and not is_warning(event):
         return
     if isinstance(event, Note | Found):
-        typer.echo(told(event), err=True)
+        say(told(event), is_error=True)
     elif isinstance(event, EpochTrained):
-        typer.echo(epoch_line(event), err=True)
+        say(epoch_line(event), is_error=True)
     elif isinstance(event, Validated):
-        typer.echo(measured_line(event), err=True)
+        say(measured_line(event), is_error=True)
     elif isinstance(event, Advanced) and event.done == event.total:
-        typer.echo(f"{event.what}: {event.done}", err=True)
+        say(f"{event.what}: {event.done}", is_error=True)
     elif isinstance(event, Transferred) and event.done == event.total:
-        typer.echo(f"{event.what}: {filesize.decimal(event.done)}", err=True)
+        say(f"{event.what}: {filesize.decimal(event.done)}", is_error=True)
 
 
 def is_warning(event: Event) -> bool:
@@ -85,15 +125,6 @@ def told(event: Note | Found) -> str:
     """Return a note, or a finding of the training doctor, on one line."""
     text = f"epoch {event.epoch}: {event.message}" if isinstance(event, Found) else event.message
     return printable(f"{'warning: ' if is_warning(event) else ''}{text}")
-
-
-def printable(text: str) -> str:
-    r"""Escape what would move the cursor, ring or hide, since file names may contain it.
-
-    >>> printable("a\nb")
-    'a\\nb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def last_batch_line(event: EpochTrained) -> str:
@@ -296,6 +327,7 @@ def described(width: int) -> TextColumn:
 
 def move(bars: Progress, what: str, done: int, total: int | None) -> None:
     """Move a bar; the first call adds it, at the position of a resumed run or download."""
+    what = printable(what)
     task = next((task.id for task in bars.tasks if task.description == what), None)
     if task is None:
         task = bars.add_task(what, total=total, completed=done)
@@ -304,7 +336,7 @@ def move(bars: Progress, what: str, done: int, total: int | None) -> None:
 
 def plain_table(first: str, *names: str) -> Table:
     """Return a table without lines: words on the left, right-aligned numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Grid(header_style="dim")
     table.add_column(first, vertical="bottom")
     for name in names:
         table.add_column(name, justify="right", vertical="bottom")

@@ -1,0 +1,97 @@
+"""Everything that is printed: harmless on a terminal, whatever a file or a server is called."""
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sketchcli.errors import ClosedPipeError, DataError
+
+
+def printable(text: str) -> str:
+    r"""Escape what would move the cursor, ring, hide or turn the text around.
+
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(*lines: str, is_error: bool = False) -> None:
+    """Print the lines that are not empty, to stdout or stderr; none can begin another line."""
+    stream = sys.stderr if is_error else sys.stdout
+    if stream is not None:  # it is None if the caller has closed it
+        stream.write("".join(f"{printable(line)}\n" for line in lines if line))
+        stream.flush()
+
+
+def json_text(data: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - what JSON can hold
+    """Return JSON that is harmless on a terminal, in the characters that stdout can encode."""
+    is_ascii = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    text = json.dumps(
+        data, indent=indent, ensure_ascii=is_ascii, allow_nan=False, default=os.fspath
+    )
+
+    def escaped(match: re.Match[str]) -> str:
+        return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
+
+    return re.sub(r"[^\n -~]", escaped, text)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """In the block, let stdout fail in one way, and only once; messages on stderr never fail."""
+    out: Any = sys.stdout and Guarded(sys.stdout, refuse)
+    err: Any = sys.stderr and Guarded(sys.stderr, None)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield
+
+
+def refuse(error: OSError) -> NoReturn:
+    """Report that standard output cannot be written; a closed pipe is no mistake."""
+    if isinstance(error, BrokenPipeError):
+        raise ClosedPipeError("standard output was closed") from error
+    raise DataError(
+        f"cannot write to standard output: {error.strerror or error}",
+        hint="check the free disk space, or redirect it to another place",
+    ) from error
+
+
+class Guarded:
+    """A standard stream that is dropped once it fails, so that Python's exit does not fail, too."""
+
+    def __init__(self, stream: Any, refuse: Callable[[OSError], None] | None) -> None:  # noqa: ANN401
+        self._stream, self._refuse = stream, refuse
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - text or bytes
+        """Write text, or bytes if it is a buffer."""
+        with self._failing_once():
+            self._stream.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        with self._failing_once():
+            self._stream.flush()
+
+    @property
+    def buffer(self) -> "Guarded":
+        """The stream's bytes."""
+        return Guarded(self._stream.buffer, self._refuse)
+
+    @contextlib.contextmanager
+    def _failing_once(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+            if self._refuse is not None:
+                self._refuse(error)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self._stream, name)
