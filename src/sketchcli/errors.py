@@ -84,12 +84,6 @@ class InterruptedRunError(SketchError):
     exit_code = ExitCode.INTERRUPTED
 
 
-class ClosedPipeError(SketchError):
-    """The reader of standard output has seen enough, such as `head`: nothing to complain about."""
-
-    exit_code = ExitCode.CLOSED_PIPE
-
-
 def did_you_mean(wrong: str, known: Iterable[str], *, label: str = "choose from") -> str:
     """Return a hint: the names that may be meant, then all known names after a label.
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from sketchcli.cli.app import app
-from sketchcli.cli.streams import guarded, say
+from sketchcli.cli.streams import ClosedPipeError, guarded, say
 from sketchcli.cli.verbosity import VERBOSE
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import ProcessRank
@@ -44,6 +44,8 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:  # Typer exits after --help and Ctrl-C
         code = int(stop.code or 0)
         return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
+    except ClosedPipeError:
+        return ExitCode.CLOSED_PIPE
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
     except OSError as error:
@@ -59,14 +61,15 @@ def _run(arguments: Sequence[str]) -> int:
 def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
     from sketchcli.cli.render import envelope, failure
 
-    say(*envelope(_verb(arguments), errors=[failure(code, message, hint)]).split("\n"))
+    text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
+    with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
+        say(*text.split("\n"))
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
-        say(*traceback.format_exc().split("\n"), is_error=True)
-    if code == ExitCode.CLOSED_PIPE:
-        return code
+        # Indented, so that no line of a message looks like one of the program's.
+        say(*(f" {line}" for line in traceback.format_exc().splitlines()), is_error=True)
     rank = _rank(arguments)
     if rank and code == ExitCode.INTERRUPTED:  # the main process reports it for all
         return code

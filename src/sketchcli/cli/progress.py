@@ -23,7 +23,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
-from sketchcli.cli.streams import printable, say
+from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import current
 from sketchcli.engine.events import (
     SILENT,
@@ -38,7 +38,7 @@ from sketchcli.engine.events import (
     Validated,
 )
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import number
+from sketchcli.engine.wording import number, printable
 
 # Rich's cyan and green are hardly visible on white.
 READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))

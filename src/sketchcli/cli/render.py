@@ -2,24 +2,22 @@
 
 import os
 import shlex
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import singledispatch
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from sketchcli import __version__, paths
 from sketchcli.cli.progress import Grid, SafeConsole
-from sketchcli.cli.streams import json_text, printable, say
+from sketchcli.cli.streams import json_text, say, say_name
 from sketchcli.cli.verbosity import current
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import number
+from sketchcli.engine.wording import number, printable
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -172,11 +170,7 @@ def _(result: results.TrainEstimate) -> None:
         f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}",
         f"parameters: {result.generator_parameters:,} in the generator, "
         f"{result.discriminator_parameters:,} in the discriminator",
-        *(
-            result.settings.splitlines()
-            if current().is_verbose
-            else ["settings:   add -v to print them"]
-        ),
+        *(result.settings.split("\n") if current().is_verbose else ("settings:   -v shows them",)),
     )
 
 
@@ -205,10 +199,8 @@ def _(result: results.TrainResult) -> None:
 @render.register
 def _(result: results.GenerateResult) -> None:
     for file in result.files:
-        if file.output is not None and sys.stdout and sys.stdout.isatty():
-            say(str(file.output))
-        elif file.output is not None:  # another program gets the name as it is
-            typer.echo(os.fsencode(file.output))
+        if file.output is not None:
+            say_name(file.output)
     show_failures(result)
     if len(result.files) > 1:
         kinds = ((kind, result.count(kind)) for kind in ("made", "skipped", "failed"))

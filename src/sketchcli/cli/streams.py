@@ -9,16 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sketchcli.errors import ClosedPipeError, DataError
-
-
-def printable(text: str) -> str:
-    r"""Escape what would move the cursor, ring, hide or turn the text around.
-
-    >>> printable("a\nb")
-    'a\\nb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+from sketchcli.engine.wording import printable
+from sketchcli.errors import DataError
 
 
 def say(*lines: str, is_error: bool = False) -> None:
@@ -27,6 +19,15 @@ def say(*lines: str, is_error: bool = False) -> None:
     if stream is not None:  # it is None if the caller has closed it
         stream.write("".join(f"{printable(line)}\n" for line in lines if line))
         stream.flush()
+
+
+def say_name(path: Path) -> None:
+    """Print the name of a file to stdout; another program gets it as it is."""
+    if sys.stdout is None or sys.stdout.isatty():
+        say(str(path))
+    else:
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def json_text(data: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - what JSON can hold
@@ -51,10 +52,14 @@ def guarded() -> Iterator[None]:
         yield
 
 
+class ClosedPipeError(BaseException):
+    """The reader of standard output has ended, such as `head`; it is no error of any file."""
+
+
 def refuse(error: OSError) -> NoReturn:
-    """Report that standard output cannot be written; a closed pipe is no mistake."""
+    """Report that standard output cannot be written."""
     if isinstance(error, BrokenPipeError):
-        raise ClosedPipeError("standard output was closed") from error
+        raise ClosedPipeError from error
     raise DataError(
         f"cannot write to standard output: {error.strerror or error}",
         hint="check the free disk space, or redirect it to another place",
@@ -69,8 +74,9 @@ class Guarded:
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - text or bytes
         """Write text, or bytes if it is a buffer."""
-        with self._failing_once():
-            self._stream.write(data)
+        if data != "":  # which Typer writes to find out what it may write
+            with self._failing_once():
+                self._stream.write(data)
         return len(data)
 
     def flush(self) -> None:

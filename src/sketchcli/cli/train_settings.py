@@ -72,7 +72,7 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
     changes: Changes = {}
     for text in texts:
         key, sign, value = text.partition("=")
-        if not key.strip() or not sign:
+        if not key.strip() or not sign or key.count(".") > settings.DEEPEST:
             raise UsageError(
                 f"--set '{text}' is not KEY=VALUE",
                 hint="write for example --set loss.adversarial=lsgan",

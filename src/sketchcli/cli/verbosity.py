@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,14 +18,14 @@ import typer
 from sketchcli import __version__, limits, paths
 from sketchcli.cli import options
 from sketchcli.cli.streams import say
-from sketchcli.errors import UsageError
+from sketchcli.errors import DataError, UsageError
 
 
 def print_all(context: typer.Context, is_asked: bool) -> None:
     """Print the help with the rare options and exit, if `--help-all` was given."""
     if is_asked:
         context.meta[HELP_ALL] = True
-        typer.echo(context.get_help())
+        say(context.get_help())  # Typer prints it itself
         raise typer.Exit
 
 
@@ -93,6 +94,11 @@ def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
         own_options.pop("help_all", None)  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
+        try:
+            Path.cwd()  # a library would kill the process
+        except FileNotFoundError:
+            hint = "change to another folder, for example with: cd"
+            raise DataError("the current folder does not exist any more", hint=hint) from None
         before = _current.set(Verbosity(quiet, not no_progress, verbose))
         started = time.monotonic()
         if verbose:
