@@ -71,7 +71,7 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
     def save(part: Path) -> None:
         # Bytes of a name that are not UTF-8 become escapes.
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
+            table = csv.writer(file)  # with "\r\n", since it quotes only cells with these
             table.writerows(map(cell, row) for row in rows)
 
     write_whole(path, save)
