@@ -65,14 +65,13 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """
 
     def cell(value: object) -> object:
-        is_formula = not isinstance(value, float | int) and str(value).startswith(FORMULA)
-        return f"'{value}" if is_formula else value
+        is_text = not isinstance(value, float | int)
+        return f"'{value}" if is_text and str(value).startswith(FORMULA) else value
 
     def save(part: Path) -> None:
         # Bytes of a name that are not UTF-8 become escapes.
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file)  # with "\r\n", since it quotes only cells with these
-            table.writerows(map(cell, row) for row in rows)
+            csv.writer(file).writerows(map(cell, row) for row in rows)
 
     write_whole(path, save)
 

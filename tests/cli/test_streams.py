@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 import enum
+import errno
 import io
 import json
 import os
@@ -259,6 +260,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(into, arguments):
 def test_a_full_disk_behind_stderr_changes_nothing_else(into, sketch2img, arguments):
     code, _ = into(arguments, FULL.open("w"), "stderr")
     assert code == sketch2img(*arguments).code
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_work(monkeypatch):
+    class Gone(Terminal):
+        def write(self, _):
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setenv("TERM", "xterm")
+        patch.setattr(sys, "stderr", Gone())
+        assert main(["fetch-data", "demo", "--count", "2", "--size", "16"]) == ExitCode.OK
 
 
 @pytest.mark.parametrize("output", ["-", "out.png"])

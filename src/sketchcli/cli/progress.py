@@ -4,11 +4,11 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import filesize
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -18,7 +18,6 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
@@ -68,33 +67,14 @@ def can_move_the_cursor() -> bool:
 
 
 class SafeConsole(Console):
-    """A console on which text is only text: no escape code, no markup, no emoji."""
+    """A console on which text is only text: no escape codes, no markup, no emoji."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Rich's own
         super().__init__(markup=False, emoji=False, theme=READABLE, **options)
 
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Render as Rich does, then escape what would act on the terminal."""
-        for segment in super().render(renderable, options):
-            if segment.control or segment.text.isprintable():
-                yield segment
-            else:
-                lines = map(printable, segment.text.split("\n"))
-                yield Segment("\n".join(lines), segment.style)
-
-
-class Grid(Table):
-    """A table without lines, in whose rows a string is a single line of plain text."""
-
-    def __init__(self, *headers: str, **options: Any) -> None:  # noqa: ANN401 - Rich's own
-        super().__init__(*headers, box=None, pad_edge=False, **options)
-
-    def add_row(self, *cells: str | Text, **options: Any) -> None:  # type: ignore[override]  # noqa: ANN401
-        """Add a row; a cell of several lines, or with styles, is a `Text`."""
-        texts = (Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells)
-        super().add_row(*texts, **options)
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Render a string as one line; what has several is a `Text`."""
+        return super().render_str(printable(text), **options)
 
 
 def print_plain(event: Event) -> None:
@@ -336,10 +316,10 @@ def move(bars: Progress, what: str, done: int, total: int | None) -> None:
 
 def plain_table(first: str, *names: str) -> Table:
     """Return a table without lines: words on the left, right-aligned numbers."""
-    table = Grid(header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, vertical="bottom")
     for name in names:
-        table.add_column(name, justify="right", vertical="bottom")
+        table.add_column(Text(name), justify="right", vertical="bottom")
     return table
 
 

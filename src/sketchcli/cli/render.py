@@ -1,6 +1,5 @@
 """The output of results on stdout: for people, or as one JSON envelope."""
 
-import os
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,10 +8,11 @@ from functools import singledispatch
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
-from sketchcli.cli.progress import Grid, SafeConsole
+from sketchcli.cli.progress import SafeConsole
 from sketchcli.cli.streams import json_text, say, say_name
 from sketchcli.cli.verbosity import current
 from sketchcli.engine import results
@@ -82,7 +82,7 @@ def _console() -> Console:
 def _(listings: tuple) -> None:  # type: ignore[type-arg]
     console = _console()
     is_wide = console.width >= WIDE
-    table = Grid("name")
+    table = Table("name", box=None, pad_edge=False)
     for name in ("pairs", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("state", "what", "licence", "citation") if is_wide else ("state", "what, licence"):
@@ -222,7 +222,7 @@ def _(result: results.ModelsResult) -> None:
     if not result.models:
         say("no models found; next: sketch2img train")
         return
-    table = Grid("", "model", "trained on")
+    table = Table("", "model", "trained on", box=None, pad_edge=False)
     for name in ("size", "epochs", "SSIM", "MAE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("network")
@@ -267,22 +267,22 @@ def _(result: results.ImportResult) -> None:
 @render.register
 def _(found: results.Installation) -> None:
     columns = min(WIDEST, _console().width)
+    home = os.path.expanduser("~")
     for check in found.checks:
-        say(
-            *_filled(f"{check.state.value:8}{check.name:12}", check.summary, columns),
-            *_filled(f"{'':20}-> ", check.hint, columns),
-        )
+        line = f"{check.state.value:8}{check.name:12}{check.summary}".replace(home, "~")
+        hint = f"{'':20}-> {check.hint}".replace(home, "~") if check.hint else ""
+        say(*_wrapped(line, columns, 20, is_cut=True), *_wrapped(hint, columns, 23, is_cut=True))
     unable = [verb for verb, can_run in found.can_run.items() if not can_run]
     say(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
 
 
-def _filled(start: str, text: str, columns: int) -> list[str]:
-    """Wrap text with the home directory as `~`."""
+def _wrapped(line: str, columns: int, indent: int, *, is_cut: bool = False) -> list[str]:
+    """Wrap a line between words; `is_cut` also cuts words that are longer than a line."""
     return textwrap.wrap(
-        printable(text.replace(os.path.expanduser("~"), "~")),  # noqa: PTH111 - there may be none
+        printable(line),
         columns,
-        initial_indent=start,
-        subsequent_indent=" " * len(start),
+        subsequent_indent=" " * indent,
+        break_long_words=is_cut,
         break_on_hyphens=False,
     )
 
@@ -312,21 +312,10 @@ def show_scores(result: results.EvalResult, console: Console | None = None) -> N
     for text, names in _grouped(intervals).items():
         lines.append(f"  95% confidence intervals of {', '.join(names)}: {text}")
     for line in lines:
-        say(*(_wrapped(line, console.width) if console.is_terminal else [line]))
+        indent = len(line) - len(line.lstrip()) + 2
+        say(*(_wrapped(line, console.width, indent) if console.is_terminal else [line]))
     if result.folder is not None:
         say(f"report: {result.folder / 'report.html'}")
-
-
-def _wrapped(line: str, columns: int) -> list[str]:
-    """Wrap a line between words."""
-    begin = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(
-        printable(line),
-        columns,
-        subsequent_indent=begin,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
@@ -337,12 +326,11 @@ def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def _table(result: results.EvalResult, before_interval: str) -> Grid:
-    table = Grid("")
+def _table(result: results.EvalResult, before_interval: str) -> Table:
+    table = Table("", box=None, pad_edge=False)
     for score in result.scores:
         marked = " (trained on some pairs)" if score.trained_on else ""
-        name = printable(score.predictor + marked)
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(score.predictor + marked, justify="right", overflow="fold")
     for name, metric in result.metrics.items():
         count = max(score.figures[name].count for score in result.scores)
         title = metric.title

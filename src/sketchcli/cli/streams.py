@@ -75,24 +75,21 @@ class Guarded:
     def write(self, data: Any) -> int:  # noqa: ANN401 - text or bytes
         """Write text, or bytes if it is a buffer."""
         if data != "":  # which Typer writes to find out what it may write
-            with self._failing_once():
-                self._stream.write(data)
+            self._try(self._stream.write, data)
         return len(data)
 
     def flush(self) -> None:
         """Send what was written."""
-        with self._failing_once():
-            self._stream.flush()
+        self._try(self._stream.flush)
 
     @property
     def buffer(self) -> "Guarded":
         """The stream's bytes."""
         return Guarded(self._stream.buffer, self._refuse)
 
-    @contextlib.contextmanager
-    def _failing_once(self) -> Iterator[None]:
+    def _try(self, act: Callable[..., object], *data: object) -> None:
         try:
-            yield
+            act(*data)
         except OSError as error:
             with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())

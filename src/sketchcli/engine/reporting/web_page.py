@@ -40,16 +40,16 @@ def markdown(value: object) -> object:
 
 
 class Code(str):
-    """Text that is shown as code, and needs no more escapes."""
+    """Text in Markdown that needs no more escapes."""
 
     __slots__ = ()
 
-    @classmethod
-    def of(cls, value: object) -> "Code":
-        """Put a value between backticks; as HTML if it has some, or tags, itself."""
-        text = printable(str(value))
-        is_plain = not set("`<>").intersection(text)
-        return cls(f"`{text}`" if is_plain else f"<code>{markdown(text)}</code>")
+
+def code(value: object) -> Code:
+    """Return a value between backticks; as HTML if it has some, or tags, itself."""
+    text = printable(str(value))
+    is_html = bool(set("`<>").intersection(text))
+    return Code(f"<code>{markdown(text)}</code>" if is_html else f"`{text}`")
 
 
 def jpeg(pixels: Pixels, side: int) -> str:
@@ -86,7 +86,7 @@ def _environment() -> "Environment":
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["source"] = lambda name: loader.get_source(environment, name)[0]
     environment.filters |= {
-        "code": Code.of,
+        "code": code,
         "counted": counted,
         "digest": digest,
         "interval": interval,
