@@ -1,5 +1,6 @@
 """The output of results on stdout: for people, or as one JSON envelope."""
 
+import os
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -267,7 +268,7 @@ def _(result: results.ImportResult) -> None:
 @render.register
 def _(found: results.Installation) -> None:
     columns = min(WIDEST, _console().width)
-    home = os.path.expanduser("~")
+    home = os.path.expanduser("~")  # noqa: PTH111 - there may be none
     for check in found.checks:
         line = f"{check.state.value:8}{check.name:12}{check.summary}".replace(home, "~")
         hint = f"{'':20}-> {check.hint}".replace(home, "~") if check.hint else ""
