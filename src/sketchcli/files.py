@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,32 +53,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
     """Write a JSON file whole."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-
-
-FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # how a spreadsheet lets a formula begin
-
-
-def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    """Write a UTF-8 CSV file whole; text that would begin a formula gets an apostrophe before it.
-
-    Numbers are written as they are, negative ones, too.
-    """
-
-    def cell(value: object) -> object:
-        is_text = not isinstance(value, float | int)
-        return f"'{value}" if is_text and str(value).startswith(FORMULA) else value
-
-    def save(part: Path) -> None:
-        # Bytes of a name that are not UTF-8 become escapes.
-        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            csv.writer(file).writerows(map(cell, row) for row in rows)
-
-    write_whole(path, save)
-
-
-def csv_text(cell: str) -> str:
-    """Return a cell of a CSV file as it was before `write_csv` added an apostrophe."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 LARGEST_TEXT = 2**28  # bytes
@@ -227,6 +201,32 @@ def _bring_back(target: Path) -> None:
 def _aside(target: Path) -> Path:
     """Return where an older folder waits until the new one has its name."""
     return target.with_name(f".{target.name}.old")
+
+
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # how a spreadsheet lets a formula begin
+
+
+def write_csv(path: Path, rows: Iterator[list[object]]) -> None:
+    """Write a UTF-8 CSV file whole; text that would begin a formula gets an apostrophe before it.
+
+    Numbers are written as they are, negative ones, too.
+    """
+
+    def cell(value: object) -> object:
+        is_text = not isinstance(value, float | int)
+        return f"'{value}" if is_text and str(value).startswith(FORMULA) else value
+
+    def save(part: Path) -> None:
+        # Bytes of a name that are not UTF-8 become escapes.
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            csv.writer(file).writerows(map(cell, row) for row in rows)
+
+    write_whole(path, save)
+
+
+def csv_text(cell: str) -> str:
+    """Return a cell of a CSV file as it was before `write_csv` added an apostrophe."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 # Image files are recognised by their names, so that no heavy import is needed.

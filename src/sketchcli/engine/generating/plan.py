@@ -227,12 +227,10 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
     """Write the manifest, if one is requested: UTF-8 CSV with a line per file; return its path."""
     if request.manifest is None:
         return None
-    rows: list[tuple[object, ...]] = [
-        ("source", "output", "status", "milliseconds", "warnings", "error")
-    ]
+    rows: list[list[object]] = [["source", "output", "status", "milliseconds", "warnings", "error"]]
     for file in done:
         told = ("; ".join(file.warnings), file.error or "")
-        rows.append((file.source, file.output or "", file.status, file.milliseconds, *told))
+        rows.append([file.source, file.output or "", file.status, file.milliseconds, *told])
     path = request.shard.name(request.manifest)
-    files.write_csv(path, rows)
+    files.write_csv(path, iter(rows))
     return path
