@@ -112,6 +112,24 @@ def test_a_bug_is_one_line_and_code_1(sketch2img, monkeypatch):
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), ExitCode.DEVICE),
+        (PermissionError(13, "Permission denied", "x"), ExitCode.DATA),
+        (OSError(28, "No space left on device"), ExitCode.DATA),
+    ],
+)
+def test_what_a_machine_lacks_is_no_bug_and_has_a_cure(sketch2img, monkeypatch, error, code):
+    def broken(**_):
+        raise error
+
+    monkeypatch.setattr(main_module, "app", broken)
+    outcome = sketch2img("eval")
+    assert outcome.code == code
+    assert [line[:6] for line in outcome.stderr.splitlines()] == ["error:", "hint: "]
+
+
 def test_with_json_a_bug_and_an_interrupt_are_envelopes_too(sketch2img, monkeypatch):
     for error, code in ((ZeroDivisionError("oh"), 1), (SystemExit(130), 130)):
 

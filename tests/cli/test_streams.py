@@ -291,6 +291,18 @@ def test_a_process_ends_quietly_and_with_the_right_code():
     assert (done.returncode, done.stderr.count("\n")) == (ExitCode.DATA, 2)
 
 
+@pytest.mark.parametrize("closed", [[0], [1], [2], [0, 1, 2]])
+def test_no_file_takes_the_place_of_a_closed_stream(closed, tmp_path):
+    code = "import os, sys; from sketchcli.cli.main import main; code = main(['--version']); "
+    code += "os.write(os.open('out', os.O_CREAT | os.O_WRONLY), str(code).encode()); "
+    code += "os.write(1, b'noise'); os.write(2, b'noise')"
+    redirected = " ".join(f"{number}>&-" for number in closed)
+    command = ["sh", "-c", f'exec "$0" -c "$1" {redirected}', sys.executable, code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (tmp_path / "out").read_text() == "0"
+    assert "Traceback" not in done.stderr
+
+
 def test_only_one_module_prints():
     """Elsewhere, `typer.echo` or a stream of one's own would print names as they are."""
     folder = Path(progress.__file__).parents[1]
@@ -382,6 +394,18 @@ def test_a_terminal_that_only_prints_lines_gets_lines(shown, term):
     printed = shown(show, term)
     assert printed.startswith("epoch 1/2  batch 3/3")
     assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize("columns", ["0", "60"])
+def test_a_run_s_name_is_whole_on_any_terminal(shown, monkeypatch, home, columns):
+    name = "a-run-whose-name-is-longer-than-a-column"
+    shutil.copytree(weights.FILE.parent, home / "runs" / name)
+    folder = home / "runs" / name
+    shutil.move(folder / weights.FILE.name, folder / "weights.safetensors")
+    monkeypatch.setenv("COLUMNS", columns)
+    printed = shown(lambda: main(["models"]))
+    cells = [line[3:43].split("  ")[0].strip() for line in RICH.sub("", printed).splitlines()]
+    assert name in "".join(cells)
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "20", "x"])

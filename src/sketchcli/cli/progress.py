@@ -71,6 +71,8 @@ class SafeConsole(Console):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Rich's own
         super().__init__(markup=False, emoji=False, theme=READABLE, **options)
+        if not self.width:  # with COLUMNS=0, nothing would be shown
+            self.width = 80
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
         """Render a string as one line; what has several is a `Text`."""

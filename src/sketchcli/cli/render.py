@@ -9,7 +9,7 @@ from functools import singledispatch
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
@@ -223,7 +223,8 @@ def _(result: results.ModelsResult) -> None:
     if not result.models:
         say("no models found; next: sketch2img train")
         return
-    table = Table("", "model", "trained on", box=None, pad_edge=False)
+    name = Column("model", overflow="fold")  # to be typed, so never cut
+    table = Table("", name, "trained on", box=None, pad_edge=False)
     for name in ("size", "epochs", "SSIM", "MAE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("network")

@@ -46,6 +46,11 @@ def json_text(data: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 -
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """In the block, let stdout fail in one way, and only once; messages on stderr never fail."""
+    for number in range(3):  # a file that took the place of a closed stream would be written to
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     out: Any = sys.stdout and Guarded(sys.stdout, refuse)
     err: Any = sys.stderr and Guarded(sys.stderr, None)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
