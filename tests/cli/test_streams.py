@@ -14,6 +14,7 @@ import subprocess
 import sys
 import types
 import typing
+import warnings
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from sketchcli.cli.main import main
 from sketchcli.engine import events, results
 from sketchcli.errors import ExitCode
 
+GOLDEN = Path(__file__).parent.parent / "golden"
 # A title, colours, a bell, the 8-bit CSI, text turned around, hidden text, markup, and a new line.
 EVIL = "\x1b]0;x\x07\x1b[31m\x9b2J\b\u202e\u200b[red]\r\nerror: fake"
 RICH = re.compile(r"\x1b\[[\d;?]*[a-zA-Z]")  # Rich's own escape codes
@@ -184,6 +186,29 @@ def test_a_photo_s_name_is_escaped_on_a_terminal_alone(shown, capfdbinary):
     assert capfdbinary.readouterr().out == f"{EVIL}\n".encode()
 
 
+def test_an_evaluation_of_hostile_names_tells_nothing_raw(shown, tmp_path, monkeypatch):
+    golden = GOLDEN / "sketches" / "grey.png"
+    for folder in ("real", EVIL):
+        (tmp_path / folder).mkdir()
+        shutil.copy(golden, tmp_path / folder / f"=1{EVIL}\u4e2d.png")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        printed = shown(lambda: main(["eval", "real", EVIL, "--metric", "mae", "--out", "report"]))
+    assert "Glyph" not in printed
+    assert is_harmless(printed)
+
+
+def test_a_library_s_warning_is_one_line(shown, monkeypatch):
+    def warn(**_):
+        sys.stderr.write(warnings.formatwarning(EVIL, UserWarning, "file.py", 1))
+
+    monkeypatch.setattr("sketchcli.cli.main.app", warn)
+    printed = shown(lambda: main(["models"]))
+    assert printed.startswith("warning: ")
+    assert is_harmless(printed)
+
+
 def test_completion_never_offers_a_name_with_a_line_break(hostile_run):
     from sketchcli.cli import completing
 
@@ -276,7 +301,7 @@ def test_a_terminal_that_is_gone_does_not_end_the_work(monkeypatch):
 @pytest.mark.parametrize("output", ["-", "out.png"])
 def test_generate_says_that_its_output_cannot_be_written(into, tmp_path, monkeypatch, output):
     monkeypatch.chdir(tmp_path)
-    drawn = Path(__file__).parent.parent / "golden" / "sketches" / "grey.png"
+    drawn = GOLDEN / "sketches" / "grey.png"
     words = ["generate", str(drawn), output, "--jsonl"][: 3 if output == "-" else 4]
     code, told = into(words, FULL.open("w"))
     assert code == ExitCode.DATA
@@ -335,28 +360,32 @@ def homeless(monkeypatch, tmp_path):
     ids=" ".join,
 )
 def test_without_a_home_folder_all_works_that_needs_none(sketch2img, homeless, arguments):
-    shutil.copy(Path(__file__).parent.parent / "golden" / "sketches" / "grey.png", ".")
+    shutil.copy(GOLDEN / "sketches" / "grey.png", ".")
     outcome = sketch2img(*arguments)
     assert outcome.code == 0, outcome.stderr
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["fetch-data", "demo", "--count", "1"], ["preprocess"], ["train", "--dry-run"]],
-    ids=" ".join,
+    ("data", "arguments"),
+    [
+        (None, ["train", "--dry-run"]),
+        (None, ["preprocess", "--photos", str(GOLDEN / "photos")]),
+        (None, ["fetch-data", "demo", "--count", "1"]),
+        ("", ["fetch-data", "demo", "--count", "1"]),
+        ("~/data", ["fetch-data", "demo", "--count", "1"]),
+        ("a-file", ["fetch-data", "demo", "--count", "1"]),
+    ],
 )
-@pytest.mark.parametrize("data", [None, "", "~/data", "a-file"])
 def test_without_a_data_folder_the_variable_is_named(
-    sketch2img, homeless, monkeypatch, arguments, data
+    sketch2img, homeless, monkeypatch, data, arguments
 ):
     Path("a-file").write_text("")
     if data is not None:
         monkeypatch.setenv("SKETCH2IMG_HOME", data)
-    words = ["preprocess", "--photos", str(Path(__file__).parent.parent / "golden" / "photos")]
-    outcome = sketch2img(*(words if arguments == ["preprocess"] else arguments))
+    outcome = sketch2img(*arguments)
     assert outcome.code == ExitCode.DATA
     assert "hint: set SKETCH2IMG_HOME to a folder" in outcome.stderr
-    assert sorted(path.name for path in Path().iterdir()) == ["a-file"]
+    assert [path.name for path in Path().iterdir()] == ["a-file"]
 
 
 def test_a_home_folder_that_may_not_be_read_is_as_none(sketch2img, monkeypatch, home):

@@ -223,8 +223,8 @@ def _(result: results.ModelsResult) -> None:
     if not result.models:
         say("no models found; next: sketch2img train")
         return
-    name = Column("model", overflow="fold")  # to be typed, so never cut
-    table = Table("", name, "trained on", box=None, pad_edge=False)
+    typed = Column("model", overflow="fold")  # never cut
+    table = Table("", typed, "trained on", box=None, pad_edge=False)
     for name in ("size", "epochs", "SSIM", "MAE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("network")

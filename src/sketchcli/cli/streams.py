@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,8 +54,13 @@ def guarded() -> Iterator[None]:
             os.open(os.devnull, os.O_RDWR)
     out: Any = sys.stdout and Guarded(sys.stdout, refuse)
     err: Any = sys.stderr and Guarded(sys.stderr, None)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        yield
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+    finally:
+        warnings.formatwarning = before
 
 
 class ClosedPipeError(BaseException):
