@@ -245,6 +245,7 @@ def test_settings_from_any_editor_are_read(tmp_path, name, text, encoding):
         ("dotted.toml", b".".join([b"a"] * 3000) + b" = 1"),
         ("digits.json", b'{"epochs": ' + b"9" * 9000 + b"}"),
         ("digits.toml", b"run.compile = 0x" + b"f" * 9000),
+        ("list.json", b"[]"),
         ("many.toml", b"".join(b"key%d = 1\n" % number for number in range(5000))),
         ("long.toml", b'epochs = "' + b"x" * 100_000 + b'"'),
     ],
@@ -253,10 +254,10 @@ def test_any_damage_of_a_settings_file_is_one_short_error(sketch2img, tmp_path, 
     (tmp_path / name).write_bytes(content)
     outcome = sketch2img("train", "--config", tmp_path / name)
     assert outcome.code == 2
-    error, *hint = outcome.stderr.splitlines()
+    error, hint = outcome.stderr.splitlines()
     assert error.startswith("error: ")
     assert len(error) < 1000
-    assert [line[:6] for line in hint] in ([], ["hint: "])
+    assert hint.startswith("hint: ")
 
 
 def test_a_deep_key_is_one_error(sketch2img):

@@ -131,7 +131,8 @@ def generator_of(weights: str) -> Changes:
     try:
         model = settings.from_dict(read_about(file)["config"]).model
     except (LookupError, TypeError, UsageError) as error:
-        raise CheckpointError(f"{file} does not name its network") from error
+        hint = "choose other weights, or name their network with --generator"
+        raise CheckpointError(f"{file} does not name its network", hint=hint) from error
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 

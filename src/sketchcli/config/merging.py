@@ -132,20 +132,25 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = files.read_text(path)
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        repr(data)  # an error could not quote a number of thousands of digits
-    except RecursionError:
-        raise UsageError(f"cannot read settings from {path}: nested too deeply") from None
-    except (OSError, ValueError, DataError) as error:
+        return _checked(data)
+    except (OSError, ValueError, RecursionError, DataError) as error:
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
         hint = "write TOML, or JSON if its name ends in .json; see docs/reference/settings.md"
         raise UsageError(f"cannot read settings from {path}: {reason}", hint=hint) from error
+
+
+def _checked(data: Any) -> dict[str, Any]:  # noqa: ANN401 - what a file may hold
+    """Return settings, if they are a table that is not deeper than tables of settings are."""
     if not isinstance(data, dict):
-        raise UsageError(f"cannot read settings from {path}: the file is not a table of settings")
+        raise ValueError("the file is not a table of settings")  # noqa: TRY004 - not a bug
+    repr(data)  # an error could not quote a number of thousands of digits
     level: list[Any] = [data]
     for _ in range(DEEPEST):
         level = [value for table in level if isinstance(table, dict) for value in table.values()]
     if any(isinstance(value, dict) for value in level):
-        raise UsageError(f"cannot read settings from {path}: nested too deeply")
+        raise RecursionError
     return data
 
 
