@@ -171,8 +171,9 @@ def estimate(session: Session) -> TrainEstimate:
         trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
     )
     activations = drawing + 2 * judging  # one update covers both real and generated photos
-    step = seconds_a_step(session)
-    session.measure()
+    step = session.step_seconds or seconds_a_step(session)
+    if not session.validation_seconds:  # the budget was not fitted with them
+        session.measure()
     steps = session.batches * config.epochs
     height, width = session.dataset.description.size
     return TrainEstimate(
