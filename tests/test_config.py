@@ -219,3 +219,48 @@ def test_values_out_of_bounds_are_listed_with_the_other_mistakes():
     with pytest.raises(UsageError) as caught:
         settings.merge(TrainConfig(), mistakes)
     assert len(caught.value.message.split("; ")) == 4
+
+
+SETTINGS = "epochs = 3\r\n[loss]\r\nr1_weight = 1\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", SETTINGS), ("a.json", '{"epochs": 3,\r\n"loss": {"r1_weight": 1}}')],
+)
+def test_settings_from_any_editor_are_read(tmp_path, name, text, encoding):
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    assert settings.read_file(tmp_path / name) == {"epochs": 3, "loss": {"r1_weight": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("no-mark.toml", SETTINGS.encode("utf-16-le")),
+        ("latin.toml", b"# caf\xe9"),
+        ("deep.json", b'{"a":' * 5000 + b"1" + b"}" * 5000),
+        ("deeper-than-settings.json", b'{"a":' * 400 + b"1" + b"}" * 400),
+        ("deep-list.json", b'{"epochs":' + b"[" * 900 + b"]" * 900 + b"}"),
+        ("dotted.toml", b".".join([b"a"] * 3000) + b" = 1"),
+        ("digits.json", b'{"epochs": ' + b"9" * 9000 + b"}"),
+        ("digits.toml", b"run.compile = 0x" + b"f" * 9000),
+        ("list.json", b"[]"),
+        ("many.toml", b"".join(b"key%d = 1\n" % number for number in range(5000))),
+        ("long.toml", b'epochs = "' + b"x" * 100_000 + b'"'),
+    ],
+)
+def test_any_damage_of_a_settings_file_is_one_short_error(sketch2img, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    outcome = sketch2img("train", "--config", tmp_path / name)
+    assert outcome.code == 2
+    error, hint = outcome.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert len(error) < 1000
+    assert hint.startswith("hint: ")
+
+
+def test_a_deep_key_is_one_error(sketch2img):
+    deep = ".".join(["a"] * 3000)
+    outcome = sketch2img("train", "--set", f"{deep}=1", "--set", f"{deep}=2")
+    assert outcome.code == 2

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     TRAINING = 8
     LOST_PROCESS = 9
     INTERRUPTED = 130
+    CLOSED_PIPE = 141  # as of a program that SIGPIPE ends
 
 
 class SketchError(Exception):

@@ -5,7 +5,9 @@ place. The hidden folder contains whatever a library writes beside the file, and
 its process lives, so that the next call recognises and sweeps what a killed process left.
 """
 
+import codecs
 import contextlib
+import csv
 import functools
 import hashlib
 import json
@@ -62,6 +64,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
     """Write a JSON file whole."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+LARGEST_TEXT = 2**28  # bytes
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8, with or without a byte order mark, or UTF-16 with one."""
+    with path.open("rb") as file:
+        return text_of(file.read(LARGEST_TEXT + 1), path)
+
+
+def text_of(content: bytes, name: object) -> str:
+    """Decode what `read_text` would read from a file of that name; lines end with a newline."""
+    if len(content) > LARGEST_TEXT:
+        raise DataError(f"{name} is larger than {LARGEST_TEXT >> 20} MB", hint="split it")
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    with contextlib.suppress(UnicodeDecodeError):
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+        if "\0" not in text:  # pictures, UTF-32, and UTF-16 without a mark have zero bytes
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise DataError(f"{name} is not a text file in UTF-8", hint="save it as plain text in UTF-8")
 
 
 @contextlib.contextmanager
@@ -262,6 +285,8 @@ def writing(
         is_temporary = other is None or Path(str(other)).name.startswith(".")
         culprit = "" if is_temporary else f" ({other})"
         reason = error.strerror or error
+        if isinstance(error, NotADirectoryError):
+            hint = "set SKETCH2IMG_HOME to a folder with write permission, or name another folder"
         raise DataError(f"cannot write {path}: {reason}{culprit}", hint=hint) from error
 
 
@@ -276,6 +301,32 @@ def _bring_back(target: Path) -> None:
 def _aside(target: Path) -> Path:
     """Return where an older folder waits until the new one has its name."""
     return target.with_name(f".{target.name}.old")
+
+
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # how a spreadsheet lets a formula begin
+
+
+def write_csv(path: Path, rows: Iterator[list[object]]) -> None:
+    """Write a UTF-8 CSV file whole; text that would begin a formula gets an apostrophe before it.
+
+    Numbers are written as they are, negative ones, too.
+    """
+
+    def cell(value: object) -> object:
+        is_text = not isinstance(value, float | int)
+        return f"'{value}" if is_text and str(value).startswith(FORMULA) else value
+
+    def save(part: Path) -> None:
+        # Bytes of a name that are not UTF-8 become escapes.
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            csv.writer(file).writerows(map(cell, row) for row in rows)
+
+    write_whole(path, save)
+
+
+def csv_text(cell: str) -> str:
+    """Return a cell of a CSV file as it was before `write_csv` added an apostrophe."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 # Image files are recognised by their names, so that no heavy import is needed.

@@ -14,14 +14,19 @@ import platformdirs
 from sketchcli.errors import UsageError
 
 HOME_VARIABLE = "SKETCH2IMG_HOME"
+NO_HOME = Path(os.devnull, "no-data-folder")  # looks empty, and cannot be made
 
 
 def home() -> Path:
-    """Return the data folder."""
+    """Return the data folder, or `NO_HOME` if the user has no home folder, or may not read it."""
     override = os.environ.get(HOME_VARIABLE)
-    if override:
-        return Path(override).expanduser().resolve()
-    return Path(platformdirs.user_data_dir("sketch2img", appauthor=False))
+    try:
+        folder = Path(override or platformdirs.user_data_dir("sketch2img", appauthor=False))
+        folder = folder.expanduser().resolve() if override else folder.expanduser()
+        folder.exists()
+    except (RuntimeError, OSError):
+        return NO_HOME
+    return folder
 
 
 def checked_name(name: str) -> str:

@@ -44,7 +44,7 @@ def test_every_example_is_understood(example):
 @pytest.mark.parametrize(
     ("arguments", "code", "meant"),
     [
-        (["trian"], ExitCode.USAGE, "Did you mean 'train'"),
+        (["trian"], ExitCode.USAGE, "did you mean 'train'"),
         (["train", "--epohcs", "3"], ExitCode.USAGE, "--epochs"),
         (["train", "--preset", "moden"], ExitCode.USAGE, "did you mean 'modern'?"),
         (["train", "--set", "loss.adverserial=lsgan"], ExitCode.USAGE, "loss.adversarial"),

@@ -72,6 +72,35 @@ def test_with_json_a_usage_error_is_an_envelope_too(sketch2img):
     assert outcome.json["errors"][0]["code"] == outcome.code == ExitCode.USAGE
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["generate", "a", "b", "--invert", "ye"], "did you mean 'yes'? choose from: auto, yes"),
+        (["generate", "a", "b", "--paper", "x"], "choose from: auto, yes, no"),
+        (["generate", "a", "b", "--align", "fcae"], "did you mean 'face'? choose from: none, face"),
+        (["generate", "a", "b", "--format", "gif"], "choose from: png, jpg, webp"),
+        (["import-weights", "a", "b", "--fit", "x"], "choose from: crop, pad, stretch"),
+        (["train", "--epoch", "3"], "did you mean --epochs?"),
+        (["train", "--epochs", "x"], "run: sketch2img train --help-all"),
+        (["train", "--json", "--epochs"], "option --epochs requires an argument"),
+        (["train", "-z"], "run: sketch2img train --help-all"),
+        (["models", "extra"], "(extra)"),
+        (["export", "a"], "for example: sketch2img export mine mine.onnx"),
+        (["trian"], "did you mean 'train'?"),
+        (["--nosuch"], "run: sketch2img --help"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_wrong_command_line_is_an_error_like_any_other(sketch2img, arguments, says):
+    arguments = arguments if "--json" in arguments else [*arguments, "--json"]
+    outcome = sketch2img(*arguments)
+    (found,) = outcome.json["errors"]
+    assert outcome.code == found["code"] == ExitCode.USAGE
+    assert outcome.stderr == f"error: {found['message']}\nhint: {found['hint']}\n"
+    assert says in outcome.stderr
+    assert "\u2502" not in outcome.stderr
+
+
 def test_a_bug_is_one_line_and_code_1(sketch2img, monkeypatch):
     def broken(**_):
         raise ZeroDivisionError("oh")
@@ -81,6 +110,24 @@ def test_a_bug_is_one_line_and_code_1(sketch2img, monkeypatch):
     assert outcome.code == ExitCode.BUG
     assert outcome.stderr.startswith("error: bug: ZeroDivisionError: oh\n")
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), ExitCode.DEVICE),
+        (PermissionError(13, "Permission denied", "x"), ExitCode.DATA),
+        (OSError(28, "No space left on device"), ExitCode.DATA),
+    ],
+)
+def test_what_a_machine_lacks_is_no_bug_and_has_a_cure(sketch2img, monkeypatch, error, code):
+    def broken(**_):
+        raise error
+
+    monkeypatch.setattr(main_module, "app", broken)
+    outcome = sketch2img("eval")
+    assert outcome.code == code
+    assert [line[:6] for line in outcome.stderr.splitlines()] == ["error:", "hint: "]
 
 
 def test_with_json_a_bug_and_an_interrupt_are_envelopes_too(sketch2img, monkeypatch):

@@ -452,4 +452,18 @@ def test_a_dry_run_says_what_a_run_would_cost_and_trains_nothing(train, prepared
     assert found["steps"] == 7 * max(1, found["pairs"] // 4)
     assert found["seconds_a_step"] > 0
     assert not list(home.glob("runs/*"))
-    assert "time:" in train(*SMALL, "--dry-run").stdout
+    outcome = train(*SMALL, "--dry-run")
+    assert outcome.stdout.startswith("time: ")  # the answer, before anything else
+    assert len(outcome.stdout.splitlines()) < 10
+    assert "\nepochs = 100\n" in train(*SMALL, "--dry-run", "-v").stdout
+
+
+def test_a_dry_run_fits_the_epochs_into_the_budget(train, prepared, home):
+    found = [train(*SMALL, "--dry-run", "--json", "--budget", time) for time in ("9s", "90s")]
+    short, long = (outcome.json["data"] for outcome in found)
+    assert short["seconds"] <= 9
+    assert 9 < long["seconds"] <= 90
+    for data in (short, long):
+        assert data["steps"] == data["epochs"] * max(1, data["pairs"] // 4)
+        assert f"\nepochs = {data['epochs']}\n" in data["settings"]
+    assert not list(home.glob("runs/*"))

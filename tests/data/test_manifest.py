@@ -99,3 +99,10 @@ def test_a_list_that_is_no_text(table):
         sources.read(table(LINES.replace("s/1", "ä"), "latin-1"))
     with pytest.raises(DataError, match="No such file"):
         sources.read(table(LINES).with_name("absent.csv"))
+
+
+def test_a_name_that_was_kept_from_becoming_a_formula_is_found(table, tmp_path):
+    images.write(tmp_path / "p" / "=1.png", np.full((8, 8), 100, np.uint8))
+    (tmp_path / "-x.png").write_bytes((tmp_path / "p" / "=1.png").read_bytes())
+    source = sources.read(table("photo\n'-x.png\np/=1.png\n"))
+    assert [pair.photo.name for pair in source.pairs] == ["-x.png", "=1.png"]

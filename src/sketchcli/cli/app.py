@@ -1,6 +1,7 @@
 """The program `sketch2img`: its commands, their examples and the look of their help."""
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -16,13 +17,17 @@ from sketchcli.cli.generate import generate
 from sketchcli.cli.import_weights import import_weights
 from sketchcli.cli.models import models
 from sketchcli.cli.preprocess import preprocess
+from sketchcli.cli.streams import say
 from sketchcli.cli.train import train
 from sketchcli.cli.verbosity import HELP_ALL, with_verbosity
-from sketchcli.errors import UsageError
+from sketchcli.errors import UsageError, did_you_mean, similar
+
+# Typer exports only one of its usage errors; this is what all of them derive from.
+BadUsage: Any = typer.BadParameter.__mro__[1]
 
 
 class _Help:
-    """Mixin for Typer's group and command classes: help that is readable on any background."""
+    """Mixin for Typer's group and command classes: readable help, and errors in our words."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer's own
         """Show Typer's help in the colours of `STYLES`."""
@@ -40,9 +45,46 @@ class _Help:
                 each.metavar = ""
         return parameters
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Parse the arguments; what is wrong with them is an error like any other."""
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc]
+        except BadUsage as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
+                raise
+            raise reworded(error, ctx) from None
+
+
+def reworded(error: Any, ctx: Any) -> UsageError:  # noqa: ANN401
+    """Return Typer's complaint about the arguments of a command as one line, with a hint."""
+    examples, message = EXAMPLES.get(ctx.command.name), error.format_message().rstrip(".")
+    hint = f"run: {ctx.command_path} {HELP_ALL if examples else '--help'}"
+    if message.startswith("No such option"):
+        known = [name for each in ctx.command.params for name in each.opts]
+        meant = " or ".join(similar(error.option_name, known)[:1])
+        hint = f"did you mean {meant}? {hint}" if meant else hint
+        return UsageError(f"unknown option {error.option_name}", hint=hint)
+    message = message[0].lower() + message[1:].replace("Value error, ", "")
+    message = re.sub(r"'(--[\w-]+)'", r"\1", message).replace("Input should", "it should")
+    begin, is_choice, choices = message.partition(" is not one of ")
+    if is_choice:
+        wrong, names = begin.rpartition(": ")[2].strip("'"), re.findall("'([^']*)'", choices)
+        return UsageError(begin, hint=did_you_mean(wrong, names))
+    if message.startswith("missing") and examples:
+        hint = f"for example: {examples[0]}"
+    return UsageError(message.partition(", unable to parse")[0], hint=hint)
+
 
 class Group(_Help, TyperGroup):
     """The program, with all its commands."""
+
+    def get_command(self, ctx: Any, name: str) -> Any:  # noqa: ANN401
+        """Return the command of that name."""
+        found = super().get_command(ctx, name)
+        if found is None and not ctx.resilient_parsing and not name.startswith("-"):
+            hint = did_you_mean(name, VERBS, label="commands")
+            raise UsageError(f"unknown command '{name}'", hint=hint)
+        return found
 
 
 # Typer's cyan, green and yellow are bright in many terminals and cannot be read on white.
@@ -70,7 +112,7 @@ app = typer.Typer(
 def print_version(is_asked: bool) -> None:
     """Print the version and exit, if `--version` was given."""
     if is_asked:
-        typer.echo(f"sketch2img {__version__}")
+        say(f"sketch2img {__version__}")
         raise typer.Exit
 
 
@@ -140,7 +182,8 @@ class Command(_Help, TyperCommand):
             instead = REMOVED.get(str(self.name), {}).get(option)
             if instead:
                 raise UsageError(f"the option {option} no longer exists", hint=instead)
-        return super().parse_args(ctx, args)
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
 
 # The examples are shown in each command's help and in the man page; a test parses every one.

@@ -50,4 +50,5 @@ def _folders(room: Path, holding: str) -> Iterator[str]:
 
 
 def _begun(incomplete: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+    # A shell would take a line break in a name for the start of the next one.
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]

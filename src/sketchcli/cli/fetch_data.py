@@ -8,6 +8,7 @@ import typer
 
 from sketchcli import registry
 from sketchcli.cli import completing, options
+from sketchcli.cli.streams import say
 from sketchcli.errors import InterruptedRunError, UsageError
 
 
@@ -97,7 +98,7 @@ def ask_for_consent(notice: str) -> bool:
     """Return whether the person at the terminal accepts a notice; without a terminal, False."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    typer.echo(notice, err=True)
+    say(*notice.split("\n"), is_error=True)
     try:
         return typer.confirm("Accept this notice and fetch?", err=True)
     except typer.Abort:  # on Ctrl-C, Typer would exit with another code

@@ -12,6 +12,7 @@ import typer
 from sketchcli.cli import completing, options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.progress import print_plain, reporting
+from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import quick_imports
 from sketchcli.engine.events import Converted, Event, Note, Reporter
 from sketchcli.engine.generating.inputs import (
@@ -360,7 +361,7 @@ def telling(report: Reporter, *, as_lines: bool) -> Reporter:
 
     def tell(event: Event) -> None:
         if isinstance(event, Converted):
-            typer.echo(file_line(event.file))
+            say(file_line(event.file))
         report(event)
 
     return tell

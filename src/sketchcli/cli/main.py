@@ -9,10 +9,8 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 
-import typer
-
 from sketchcli.cli.app import app
-from sketchcli.cli.progress import printable
+from sketchcli.cli.streams import ClosedPipeError, guarded, say
 from sketchcli.cli.verbosity import VERBOSE
 from sketchcli.errors import ExitCode, SketchError
 from sketchcli.machine import ProcessRank
@@ -29,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may not be valid or encodable text; backslash escapes keep the JSON valid.
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = _run(arguments)
+    with guarded():
+        code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
     if together is not None and together.has_joined():  # Python's normal exit may abort
         sys.stdout.flush()
@@ -42,20 +41,15 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         with _termination_as_interrupt():
             app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
-    except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
+    except SystemExit as stop:  # Typer exits after --help and Ctrl-C
         code = int(stop.code or 0)
-        if code == ExitCode.INTERRUPTED:
-            return _fail(arguments, code, "interrupted")
-        # Without --json, the message that Typer has printed is enough.
-        if code == ExitCode.USAGE and "--json" in arguments and not _rank(arguments):
-            message = "the command line is not valid; stderr says why"
-            _print_envelope(arguments, code, message, "add --help")
-        return code
+        return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
+    except ClosedPipeError:
+        return ExitCode.CLOSED_PIPE
     except SketchError as error:
         return _fail(arguments, error.exit_code, error.message, error.hint)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(arguments, ExitCode.DATA, f"{where}{error.strerror or error}")
+    except (OSError, MemoryError) as error:
+        return _fail(arguments, *_lacking(error))
     except Exception as error:  # noqa: BLE001 - last resort: a bug becomes one line
         reason = str(error).partition("\n")[0]
         hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
@@ -63,23 +57,35 @@ def _run(arguments: Sequence[str]) -> int:
     return ExitCode.OK
 
 
+def _lacking(error: OSError | MemoryError) -> tuple[int, str, str]:
+    """Return the exit code, the message and the hint for what the machine or a file lacks."""
+    if isinstance(error, MemoryError):
+        hint = "close other programs, or use smaller images or batches"
+        return ExitCode.DEVICE, "out of memory", hint
+    where = f"{error.filename}: " if error.filename else ""
+    hint = "check the path, its permissions and the free disk space"
+    return ExitCode.DATA, f"{where}{error.strerror or error}", hint
+
+
 def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
     from sketchcli.cli.render import envelope, failure
 
-    typer.echo(envelope(_verb(arguments), errors=[failure(code, message, hint)]))
+    text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
+    with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
+        say(*text.split("\n"))
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
-        traceback.print_exc()
+        # Indented, so that no line of a message looks like one of the program's.
+        say(*(f" {line}" for line in traceback.format_exc().splitlines()), is_error=True)
     rank = _rank(arguments)
     if rank and code == ExitCode.INTERRUPTED:  # the main process reports it for all
         return code
     whose = f"process {rank}: " if rank else ""
-    typer.echo(f"error: {whose}{printable(message)}", err=True)
-    if hint:
-        steps = map(printable, hint.split("\n"))  # a hint may hold steps, one per line
-        typer.echo("hint: " + "\n".join(steps), err=True)
+    say(f"error: {whose}{message}", is_error=True)
+    if hint:  # it may hold steps, one per line
+        say(*f"hint: {hint}".split("\n"), is_error=True)
     if "--json" in arguments and not rank:
         _print_envelope(arguments, code, message, hint)
     return code

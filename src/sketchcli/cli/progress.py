@@ -2,10 +2,11 @@
 
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-import typer
 from rich import filesize
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,6 +22,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
+from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import current
 from sketchcli.engine.events import (
     SILENT,
@@ -35,7 +37,7 @@ from sketchcli.engine.events import (
     Validated,
 )
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import number
+from sketchcli.engine.wording import number, printable
 
 # Rich's cyan and green are hardly visible on white.
 READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))
@@ -49,12 +51,32 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
         yield SILENT
         return
     # FORCE_COLOR would make Rich treat a pipe as a terminal.
-    if current().is_quiet or not (current().has_bars and sys.stderr.isatty()):
+    is_live = current().has_bars and sys.stderr.isatty() and can_move_the_cursor()
+    if current().is_quiet or not is_live:
         yield print_plain
         return
-    display = LiveDisplay(Console(stderr=True, theme=READABLE))
+    display = LiveDisplay(SafeConsole(stderr=True))
     with display.live:
         yield display
+
+
+def can_move_the_cursor() -> bool:
+    """Return whether the terminal can do more than print lines, by what it is called."""
+    kind = os.environ.get("TERM", "" if os.name == "posix" else "windows")
+    return kind.lower() not in {"", "dumb", "unknown"}
+
+
+class SafeConsole(Console):
+    """A console on which text is only text: no escape codes, no markup, no emoji."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Rich's own
+        super().__init__(markup=False, emoji=False, theme=READABLE, **options)
+        if not self.width:  # with COLUMNS=0, nothing would be shown
+            self.width = 80
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Render a string as one line; what has several is a `Text`."""
+        return super().render_str(printable(text), **options)
 
 
 def print_plain(event: Event) -> None:
@@ -65,15 +87,15 @@ def print_plain(event: Event) -> None:
     if current().is_quiet and not is_warning(event):
         return
     if isinstance(event, Note | Found):
-        typer.echo(told(event), err=True)
+        say(told(event), is_error=True)
     elif isinstance(event, EpochTrained):
-        typer.echo(epoch_line(event), err=True)
+        say(epoch_line(event), is_error=True)
     elif isinstance(event, Validated):
-        typer.echo(measured_line(event), err=True)
+        say(measured_line(event), is_error=True)
     elif isinstance(event, Advanced) and event.done == event.total:
-        typer.echo(f"{event.what}: {event.done}", err=True)
+        say(f"{event.what}: {event.done}", is_error=True)
     elif isinstance(event, Transferred) and event.done == event.total:
-        typer.echo(f"{event.what}: {filesize.decimal(event.done)}", err=True)
+        say(f"{event.what}: {filesize.decimal(event.done)}", is_error=True)
 
 
 def is_warning(event: Event) -> bool:
@@ -85,15 +107,6 @@ def told(event: Note | Found) -> str:
     """Return a note, or a finding of the training doctor, on one line."""
     text = f"epoch {event.epoch}: {event.message}" if isinstance(event, Found) else event.message
     return printable(f"{'warning: ' if is_warning(event) else ''}{text}")
-
-
-def printable(text: str) -> str:
-    r"""Escape what would move the cursor, ring or hide, since file names may contain it.
-
-    >>> printable("a\nb")
-    'a\\nb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def last_batch_line(event: EpochTrained) -> str:
@@ -296,6 +309,7 @@ def described(width: int) -> TextColumn:
 
 def move(bars: Progress, what: str, done: int, total: int | None) -> None:
     """Move a bar; the first call adds it, at the position of a resumed run or download."""
+    what = printable(what)
     task = next((task.id for task in bars.tasks if task.description == what), None)
     if task is None:
         task = bars.add_task(what, total=total, completed=done)
@@ -307,7 +321,7 @@ def plain_table(first: str, *names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, vertical="bottom")
     for name in names:
-        table.add_column(name, justify="right", vertical="bottom")
+        table.add_column(Text(name), justify="right", vertical="bottom")
     return table
 
 

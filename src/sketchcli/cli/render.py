@@ -1,26 +1,24 @@
 """The output of results on stdout: for people, or as one JSON envelope."""
 
-import json
 import os
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import singledispatch
-from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sketchcli import __version__, paths
-from sketchcli.cli.progress import printable
+from sketchcli.cli.progress import SafeConsole
+from sketchcli.cli.streams import json_text, say, say_name
+from sketchcli.cli.verbosity import current
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import number
+from sketchcli.engine.wording import number, printable
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -42,7 +40,7 @@ def emit(command: str, result: Any, *, as_json: bool) -> None:  # noqa: ANN401 -
         errors = [failure(ExitCode.DATA, str(file.error), "") for file in result.failed]
     elif isinstance(result, results.Installation):
         errors = [failure(p.exit_code, f"{p.name}: {p.summary}", p.hint) for p in result.problems]
-    typer.echo(envelope(command, data, errors))
+    say(*envelope(command, data, errors).split("\n"))
 
 
 def envelope(command: str, data: Any = None, errors: Sequence[Any] = ()) -> str:  # noqa: ANN401
@@ -54,7 +52,7 @@ def envelope(command: str, data: Any = None, errors: Sequence[Any] = ()) -> str:
         "data": data,
         "errors": errors,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=os.fspath)
+    return json_text(content, indent=2)
 
 
 def failure(code: int, message: str, hint: str) -> dict[str, Any]:
@@ -64,7 +62,7 @@ def failure(code: int, message: str, hint: str) -> dict[str, Any]:
 
 def file_line(file: results.GeneratedFile) -> str:
     """Return a file of `generate` as one line of JSON."""
-    return json.dumps(asdict(file), ensure_ascii=False, default=os.fspath)
+    return json_text(asdict(file))
 
 
 # This section prints each kind of result for people.
@@ -76,15 +74,9 @@ def render(result: object) -> None:
     raise TypeError(result)
 
 
-def _say(*lines: str) -> None:
-    """Print the lines that are not empty."""
-    for line in filter(None, lines):
-        typer.echo(line)
-
-
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+    console = SafeConsole()
+    return console if console.is_terminal else SafeConsole(width=WIDE)
 
 
 @render.register
@@ -97,16 +89,16 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
     for name in ("state", "what", "licence", "citation") if is_wide else ("state", "what, licence"):
         table.add_column(name)
     for listing in listings:
-        title, licence = Text(listing.title), Text(listing.licence)
-        narrow = Text("\n").join([title, Text(listing.licence, style="dim")])
-        about = (title, licence, Text(listing.citation)) if is_wide else (narrow,)
+        title, licence = printable(listing.title), printable(listing.licence)
+        narrow = Text(f"{title}\n").append(licence, "dim")
+        about = (title, licence, listing.citation) if is_wide else (narrow,)
         pairs = "" if listing.pairs is None else f"{listing.pairs:,}"
         megabytes = f"({listing.download_megabytes:,.1f})" if listing.download_megabytes else ""
         if listing.megabytes is not None:
             megabytes = f"{listing.megabytes:,.1f}"
-        table.add_row(escape(listing.name), pairs, megabytes, listing.state, *about)
+        table.add_row(listing.name, pairs, megabytes, listing.state, *about)
     console.print(table)
-    _say("MB: on disk, or (of the download).  Details: --list --json")
+    say("MB: on disk, or (of the download).  Details: --list --json")
 
 
 @render.register
@@ -117,7 +109,7 @@ def _(result: results.FetchPlan) -> None:
         "taken": "contains other files; choose another --name",
     }
     megabytes, notice = result.download_megabytes, result.notice
-    _say(
+    say(
         f"{result.folder}: {fates[result.state]}",
         *(f"source: {source}" for source in result.sources),
         *(f"step {index}: {step}" for index, step in enumerate(result.steps, start=1)),
@@ -133,12 +125,12 @@ def _(result: results.FetchPlan) -> None:
 def _(result: results.FetchResult) -> None:
     count = f"{result.pictures} images in " if result.pictures else ""
     following = f"next: {result.next}" if result.next else ""
-    _say(f"{count}{result.folder}", f"licence: {result.licence}", following)
+    say(f"{count}{result.folder}", f"licence: {result.licence}", following)
 
 
 @render.register
 def _(result: results.VerifyResult) -> None:
-    _say(f"{result.name}: all {result.files} files match their recorded hashes")
+    say(f"{result.name}: all {result.files} files match their recorded hashes")
 
 
 @render.register
@@ -156,7 +148,7 @@ def _(result: results.PreprocessResult) -> None:
     following += shlex.quote(name)
     if result.is_spoiled:
         following = "review the audit; this dataset is not fit for training as it is"
-    _say(
+    say(
         f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'",
         *(f"{fate}: {len(f)} (listed in the audit)" for fate, f in fates.items() if f),
         f"audit: {found or 'nothing found'}: {result.audit}",
@@ -170,15 +162,16 @@ def _(result: results.PreprocessResult) -> None:
 def _(result: results.TrainEstimate) -> None:
     height, width = result.size
     held_out = f", {result.held_out} held-out pairs" if result.held_out else ""
-    _say(
-        result.settings,
+    epochs = f"{result.epochs} epoch{'s'[: result.epochs > 1]}"
+    say(
+        f"time:       {duration(result.seconds)} for {epochs}: {result.steps:,} steps of "
+        f"{result.seconds_a_step:.2f} s, plus validation",
+        f"memory:     {result.memory_megabytes:,} MB plus library overhead",
+        f"device:     {result.device}, {result.precision}",
         f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}",
         f"parameters: {result.generator_parameters:,} in the generator, "
         f"{result.discriminator_parameters:,} in the discriminator",
-        f"device:     {result.device}, {result.precision}",
-        f"memory:     {result.memory_megabytes:,} MB plus library overhead",
-        f"time:       {duration(result.seconds)}: {result.steps:,} steps of "
-        f"{result.seconds_a_step:.2f} s, plus validation",
+        *(result.settings.split("\n") if current().is_verbose else ("settings:   -v shows them",)),
     )
 
 
@@ -192,7 +185,7 @@ def _(result: results.TrainResult) -> None:
         )
     is_at_home = paths.is_in_room(paths.runs_home(), result.run_dir)
     model = "" if is_at_home else f" --model {shlex.quote(str(result.run_dir))}"
-    _say(
+    say(
         f"trained {result.epochs} epochs on {result.dataset} ({result.images_seen:,} images) in "
         f"{duration(result.seconds)}",
         scores,
@@ -208,29 +201,30 @@ def _(result: results.TrainResult) -> None:
 def _(result: results.GenerateResult) -> None:
     for file in result.files:
         if file.output is not None:
-            typer.echo(os.fsencode(file.output))  # a file name need not be valid text
+            say_name(file.output)
     show_failures(result)
     if len(result.files) > 1:
         kinds = ((kind, result.count(kind)) for kind in ("made", "skipped", "failed"))
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
-        typer.echo(f"{len(result.files)} photos: {counts}", err=True)
+        say(f"{len(result.files)} photos: {counts}", is_error=True)
     for what, path in (("manifest", result.manifest), ("contact sheet", result.grid)):
         if path is not None:
-            typer.echo(f"{what}: {path}", err=True)
+            say(f"{what}: {path}", is_error=True)
 
 
 def show_failures(result: results.GenerateResult) -> None:
     """Print the errors of failed files to stderr."""
     for file in result.failed:
-        typer.echo(f"failed: {printable(str(file.error))}", err=True)
+        say(f"failed: {file.error}", is_error=True)
 
 
 @render.register
 def _(result: results.ModelsResult) -> None:
     if not result.models:
-        _say("no models found; next: sketch2img train")
+        say("no models found; next: sketch2img train")
         return
-    table = Table("", "model", "trained on", box=None, pad_edge=False)
+    typed = Column("model", overflow="fold")  # never cut
+    table = Table("", typed, "trained on", box=None, pad_edge=False)
     for name in ("size", "epochs", "SSIM", "MAE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("network")
@@ -238,8 +232,8 @@ def _(result: results.ModelsResult) -> None:
         ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
         table.add_row(
             "*" if model.is_default else "",
-            escape(model.name) if model.is_finished else f"{escape(model.name)} (not finished)",
-            escape(model.dataset),
+            model.name if model.is_finished else f"{model.name} (not finished)",
+            model.dataset,
             f"{model.size[1]}x{model.size[0]}",
             str(model.epochs),
             number(ssim),
@@ -247,12 +241,12 @@ def _(result: results.ModelsResult) -> None:
             model.generator,
         )
     _console().print(table)
-    _say("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
+    say("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
 
 
 @render.register
 def _(result: results.ExportResult) -> None:
-    _say(
+    say(
         str(result.output),
         f"for {result.compared} sketches, torch and ONNX Runtime differ by at most "
         f"{result.largest_difference:.2g}, and by {result.mean_difference:.2g} on average, "
@@ -263,7 +257,7 @@ def _(result: results.ExportResult) -> None:
 
 @render.register
 def _(result: results.ImportResult) -> None:
-    _say(
+    say(
         f"imported {result.tensors} tensors of {result.generator}: {result.weights}",
         f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}",
     )
@@ -275,22 +269,22 @@ def _(result: results.ImportResult) -> None:
 @render.register
 def _(found: results.Installation) -> None:
     columns = min(WIDEST, _console().width)
+    home = os.path.expanduser("~")  # noqa: PTH111 - there may be none
     for check in found.checks:
-        _say(
-            _filled(f"{check.state.value:8}{check.name:12}", check.summary, columns),
-            _filled(f"{'':20}-> ", check.hint, columns) if check.hint else "",
-        )
+        line = f"{check.state.value:8}{check.name:12}{check.summary}".replace(home, "~")
+        hint = f"{'':20}-> {check.hint}".replace(home, "~") if check.hint else ""
+        say(*_wrapped(line, columns, 20, is_cut=True), *_wrapped(hint, columns, 23, is_cut=True))
     unable = [verb for verb, can_run in found.can_run.items() if not can_run]
-    _say(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
+    say(f"cannot run: {', '.join(unable)}" if unable else "all five main commands can run")
 
 
-def _filled(start: str, text: str, columns: int) -> str:
-    """Wrap text with the home directory as `~` and nothing that moves the cursor."""
-    return textwrap.fill(
-        printable(text.replace(str(Path.home()), "~")),
+def _wrapped(line: str, columns: int, indent: int, *, is_cut: bool = False) -> list[str]:
+    """Wrap a line between words; `is_cut` also cuts words that are longer than a line."""
+    return textwrap.wrap(
+        printable(line),
         columns,
-        initial_indent=start,
-        subsequent_indent=" " * len(start),
+        subsequent_indent=" " * indent,
+        break_long_words=is_cut,
         break_on_hyphens=False,
     )
 
@@ -304,9 +298,9 @@ def show_scores(result: results.EvalResult, console: Console | None = None) -> N
     console = console or _console()
     height, width = result.size
     noun = "image" if result.count == 1 else "images"
-    _say(f"{result.count} {noun} of {width}x{height}: {result.real}")
+    say(f"{result.count} {noun} of {width}x{height}: {result.real}")
     for warning in result.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", is_error=True)
     console.print(_table(result, " " if console.width >= NARROW else "\n"))
     lines = [line for score in result.scores for line in _more(score, result)]
     for command, names in _grouped(result.unavailable).items():
@@ -320,17 +314,10 @@ def show_scores(result: results.EvalResult, console: Console | None = None) -> N
     for text, names in _grouped(intervals).items():
         lines.append(f"  95% confidence intervals of {', '.join(names)}: {text}")
     for line in lines:
-        _say(_wrapped(line, console.width) if console.is_terminal else line)
+        indent = len(line) - len(line.lstrip()) + 2
+        say(*(_wrapped(line, console.width, indent) if console.is_terminal else [line]))
     if result.folder is not None:
-        _say(f"report: {result.folder / 'report.html'}")
-
-
-def _wrapped(line: str, columns: int) -> str:
-    """Wrap a line between words."""
-    begin = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(
-        line, columns, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False
-    )
+        say(f"report: {result.folder / 'report.html'}")
 
 
 def _grouped(said: Mapping[str, str]) -> dict[str, list[str]]:
@@ -345,31 +332,30 @@ def _table(result: results.EvalResult, before_interval: str) -> Table:
     table = Table("", box=None, pad_edge=False)
     for score in result.scores:
         marked = " (trained on some pairs)" if score.trained_on else ""
-        table.add_column(escape(score.predictor + marked), justify="right", overflow="fold")
+        table.add_column(score.predictor + marked, justify="right", overflow="fold")
     for name, metric in result.metrics.items():
         count = max(score.figures[name].count for score in result.scores)
         title = metric.title
         if count != result.count and not title.endswith(f" of {count}"):
             title += f" of {count}"
         cells = [_cell(score, name, count, before_interval) for score in result.scores]
-        table.add_row(f"{escape(title)} ({metric.direction})", *cells)
+        table.add_row(f"{title} ({metric.direction})", *cells)
     return table
 
 
-def _cell(score: results.PredictorScore, name: str, count: int, before_interval: str) -> str:
+def _cell(score: results.PredictorScore, name: str, count: int, before_interval: str) -> Text:
     """Return a value with its rank, its number of images unless that is `count`, its interval."""
     figure = score.figures[name]
     if figure.value is None:
-        return "-"
-    shown = f"{number(figure.value)} #{figure.rank}"
-    if figure.rank == 1:
-        shown = f"[bold]{shown}[/bold]"
+        return Text("-")
+    style = "bold" if figure.rank == 1 else None
+    shown = Text().append(f"{number(figure.value)} #{figure.rank}", style)
     if figure.count != count:
-        shown += f" ({figure.count} images)"
-    if score.kind == BASELINE or figure.low is None or figure.high is None:
-        return shown
-    low, high = number(figure.low), number(figure.high)
-    return f"{shown}{before_interval}\\[{low}, {high}]"
+        shown.append(f" ({figure.count} images)")
+    if score.kind != BASELINE and figure.low is not None and figure.high is not None:
+        interval = f"[{number(figure.low)}, {number(figure.high)}]"
+        shown.append(f"{before_interval}{interval}")
+    return shown
 
 
 def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str]:

@@ -170,7 +170,7 @@ def train(
     ] = None,
     is_dry: Annotated[
         bool,
-        OUTPUT("--dry-run", help="Print settings, parameters, memory and time, without training."),
+        OUTPUT("--dry-run", help="Print epochs, time and memory (-v: settings); train nothing."),
     ] = False,
     as_json: Annotated[bool, OUTPUT("--json", help=options.JSON_HELP)] = False,
 ) -> None:

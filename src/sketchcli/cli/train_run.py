@@ -59,7 +59,7 @@ def train_together(
                     return None
                 folder = folder or training.NOWHERE
                 return training.dry_run(
-                    config, dataset, run_dir=folder, device=device, reporter=report
+                    config, dataset, run_dir=folder, device=device, reporter=report, budget=budget
                 )
             name = dataset.description.name
             folder = folder or paths.unused(paths.runs_home(), name, config.preset)

@@ -70,7 +70,7 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
     changes: Changes = {}
     for text in texts:
         key, sign, value = text.partition("=")
-        if not key.strip() or not sign:
+        if not key.strip() or not sign or key.count(".") > settings.DEEPEST:
             raise UsageError(
                 f"--set '{text}' is not KEY=VALUE",
                 hint="write for example --set loss.adversarial=lsgan",
@@ -129,7 +129,8 @@ def generator_of(weights: str) -> Changes:
     try:
         model = settings.from_dict(read_about(file)["config"]).model
     except (LookupError, TypeError, ValueError, UsageError) as error:
-        raise CheckpointError(f"{file} does not name its network") from error
+        hint = "choose other weights, or name their network with --generator"
+        raise CheckpointError(f"{file} does not name its network", hint=hint) from error
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 

@@ -10,20 +10,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sketchcli import __version__, limits, paths
 from sketchcli.cli import options
-from sketchcli.errors import UsageError
+from sketchcli.cli.streams import say
+from sketchcli.errors import DataError, UsageError
 
 
 def print_all(context: typer.Context, is_asked: bool) -> None:
     """Print the help with the rare options and exit, if `--help-all` was given."""
     if is_asked:
         context.meta[HELP_ALL] = True
-        typer.echo(context.get_help())
+        say(context.get_help())  # Typer prints it itself
         raise typer.Exit
 
 
@@ -57,6 +59,7 @@ class Verbosity:
 
     is_quiet: bool = False
     has_bars: bool = True  # if stderr is a terminal
+    is_verbose: bool = False
 
 
 _AS_ALWAYS = Verbosity()
@@ -91,18 +94,23 @@ def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
         own_options.pop("help_all", None)  # its callback has printed the help
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
-        before = _current.set(Verbosity(quiet, not no_progress))
+        try:
+            Path.cwd()  # a library would kill the process
+        except FileNotFoundError:
+            hint = "change to another folder, for example with: cd"
+            raise DataError("the current folder does not exist any more", hint=hint) from None
+        before = _current.set(Verbosity(quiet, not no_progress, verbose))
         started = time.monotonic()
         if verbose:
             versions = f"sketch2img {__version__}, Python {platform.python_version()}"
-            typer.echo(f"{versions}, data folder {paths.home()}", err=True)
+            say(f"{versions}, data folder {paths.home()}", is_error=True)
         try:
             with limits.lifted(max_memory):
                 verb(**own_options)
         finally:
             _current.reset(before)
             if verbose:
-                typer.echo(f"took {time.monotonic() - started:.1f} s", err=True)
+                say(f"took {time.monotonic() - started:.1f} s", is_error=True)
 
     parameters = [*own, *shared]
     telling.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ run's folder and inside the weights.
 """
 
 from sketchcli.config.merging import (
+    DEEPEST,
     KINDS,
     REMOVED,
     flat,
@@ -38,6 +39,7 @@ from sketchcli.config.settings import (
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
+    "DEEPEST",
     "KINDS",
     "OPTIMIZERS",
     "PRESETS",

@@ -2,16 +2,19 @@
 
 import json
 import math
+import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from sketchcli import errors
+from sketchcli import errors, files
 from sketchcli.config.settings import LARGEST, Options, TrainConfig
-from sketchcli.errors import UsageError
+from sketchcli.errors import DataError, UsageError
 
+DEEPEST = 4  # levels of nested tables, of which the settings have three
+MOST_TOLD = 20  # problems that an error lists
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
@@ -23,7 +26,9 @@ def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     """
     problems = list(_problems(type(config), changes, ""))
     if problems:
-        raise UsageError(f"settings: {'; '.join(problems)}", hint="see docs/reference/settings.md")
+        more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+        told = "; ".join(problems[:MOST_TOLD] + more)
+        raise UsageError(f"settings: {told}", hint="see docs/reference/settings.md")
     merged: TrainConfig = _merge(config, changes)
     return merged
 
@@ -104,7 +109,7 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
         elif isinstance(value, bool) != (hint is bool) or not isinstance(
             value, (int, float) if hint is float else hint
         ):
-            yield f"'{name}' must be {KINDS[hint]}, not {value!r}"
+            yield f"'{name}' must be {KINDS[hint]}, not {reprlib.repr(value)}"
         else:
             yield from _out_of_bounds(name, value, limits[key])
 
@@ -125,12 +130,27 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
 def read_file(path: Path) -> dict[str, Any]:
     """Read settings from a .toml or .json file, without checking them."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"cannot read settings from {path}: {error}") from error
+        return _checked(data)
+    except (OSError, ValueError, RecursionError, DataError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
+        hint = "write TOML, or JSON if its name ends in .json; see docs/reference/settings.md"
+        raise UsageError(f"cannot read settings from {path}: {reason}", hint=hint) from error
+
+
+def _checked(data: Any) -> dict[str, Any]:  # noqa: ANN401 - what a file may hold
+    """Return settings, if they are a table that is not deeper than tables of settings are."""
     if not isinstance(data, dict):
-        raise UsageError(f"cannot read settings from {path}: the file is not a table of settings")
+        raise ValueError("the file is not a table of settings")  # noqa: TRY004 - not a bug
+    repr(data)  # an error could not quote a number of thousands of digits
+    level: list[Any] = [data]
+    for _ in range(DEEPEST):
+        level = [value for table in level if isinstance(table, dict) for value in table.values()]
+    if any(isinstance(value, dict) for value in level):
+        raise RecursionError
     return data
 
 

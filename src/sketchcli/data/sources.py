@@ -255,7 +255,10 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if "photo" not in table.fieldnames:
             raise DataError(f"{path} has no column 'photo'", hint=EXAMPLE)
         for line in table:
-            cells = {name: (line.get(name) or "").strip() for name in ("sketch", "photo", "split")}
+            cells = {
+                name: files.csv_text((line.get(name) or "").strip())
+                for name in ("sketch", "photo", "split")
+            }
             if any(cells.values()):
                 yield table.line_num, cells
     except csv.Error as error:

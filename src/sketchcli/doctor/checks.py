@@ -194,7 +194,10 @@ def check_folders() -> Check:
     facts = {"home": str(home), "free_gb": free / GIGA}
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         hint = f"set {paths.HOME_VARIABLE} to a folder with write permission"
-        return _check("folders", f"{told} is not a writable folder", facts, hint, WRITING)
+        fault = f"{told} is not a writable folder"
+        if home == paths.NO_HOME:
+            fault = "there is no data folder, since this user has no home folder or may not read it"
+        return _check("folders", fault, facts, hint, WRITING)
     told += f", {free / GIGA:,.1f} GB free"
     if free < NO_BYTES:
         hint = f"free disk space, or set {paths.HOME_VARIABLE} to a folder on another disk"

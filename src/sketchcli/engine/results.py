@@ -90,6 +90,7 @@ class TrainEstimate:
     pairs: int  # training pairs
     held_out: int
     size: tuple[int, int]  # height, width
+    epochs: int
     generator_parameters: int
     discriminator_parameters: int
     steps: int

@@ -48,3 +48,12 @@ def joined(words: Iterable[str]) -> str:
     """
     listed = list(words)
     return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+
+def printable(text: str) -> str:
+    r"""Escape what would move the cursor, ring, hide or turn the text around.
+
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -130,3 +130,38 @@ def test_chromium_shows_it_without_a_complaint(tmp_path, written, chromium):
     assert complaints == []  # the policy refuses no style of a chart
     assert "alert" in dom
     assert "<script" not in dom
+
+
+TABLE = ("table", "thead", "tbody", "tr", "th", "td")
+MARKDOWN = (
+    "[x](javascript:alert(3)) ![i](https://e.org/p.png) `a` | b\n# c\n\n    d &lt; $x$ *e* \x1b[31m"
+)
+
+
+@pytest.mark.parametrize("text", [EVIL, MARKDOWN, "a; rm -rf ~"])
+def test_nothing_that_others_named_gets_out_of_its_place_in_the_card(tmp_path, text):
+    from markdown_it import MarkdownIt
+
+    data = {"name": text, "training_pairs": 8, "fingerprint": text[:9], "notice": text}
+    about = {
+        "dataset": data | {"licence": text, "citation": text},
+        "config": {"model": {"generator": text}, "preset": text},
+        "size": (32, 48),
+        "epochs_done": 2,
+        "images_seen": 1600,
+        "version": text,
+    }
+    card, figures = tmp_path / "card.md", {"this model": {"ssim": -0.7, text: 1.0}, text: {"a": 1}}
+    run_report.write_card(card, name=text, about=about, figures=figures, command=f"train '{text}'")
+    written = card.read_text(encoding="utf-8")
+    assert "<script" not in written
+    assert all(line.isprintable() for line in written.splitlines())
+    shown = MarkdownIt("commonmark").enable("table").render(written)
+    tags = set(re.findall(r"</?(\w+)", shown))
+    assert tags <= {"h1", "h2", "p", "ul", "li", "strong", "code", *TABLE}
+    assert [shown.count(f"<{tag}>") for tag in ("h1", *TABLE)] == [1, 1, 1, 1, 3, 3, 6]
+    words = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    plain = " ".join(text.replace("\x1b", "\\x1b").split())
+    assert words.replace("&amp;", "&").count(plain) >= 5  # a reader sees what it is
+    if text.startswith("a;"):
+        assert "--model 'a; rm -rf ~'" in shown

@@ -51,4 +51,17 @@ def test_strange_names_come_back_as_they_were(tmp_path, evaluation):
 def test_a_name_that_is_no_unicode_is_written_all_the_same(tmp_path, evaluation):
     _, evidence, _ = evaluation(1, ids=["caf\udce9"])
     write_csv(tmp_path / "figures.csv", evidence)
-    assert lines(tmp_path / "figures.csv")[0]["id"] == "caf?"
+    assert lines(tmp_path / "figures.csv")[0]["id"] == "caf\\udce9"
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "=cmd|' /C calc'!A0"]
+
+
+def test_no_name_becomes_a_formula_of_a_spreadsheet(tmp_path, evaluation):
+    _, evidence, _ = evaluation(len(FORMULAS), ids=FORMULAS, kinds={"@mine": "model"})
+    evidence.measured[0].values["mae"][0] = -1.5
+    write_csv(tmp_path / "figures.csv", evidence)
+    found = lines(tmp_path / "figures.csv")
+    assert [line["id"] for line in found] == [f"'{name}" for name in FORMULAS]
+    assert {line["predictor"] for line in found} == {"'@mine"}
+    assert float(found[0]["mae"]) == -1.5  # a number stays one

@@ -4,6 +4,7 @@ The file also opens the metrics and their networks, caches the features of the r
 checks whether a model has memorised its training photos.
 """
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from sketchcli.data.prepared import picture_hash
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.fetching.convert import CONVERTED, convert
 from sketchcli.engine.results import MemorisationScore
+from sketchcli.errors import DataError
 from sketchcli.images import Floats, Pixels
 from sketchcli.registry import Named
 
@@ -139,9 +141,12 @@ class FeatureStore:
     def __init__(self) -> None:
         # The system's temporary folder may itself be in memory.
         folder = paths.cache_home()
-        with files.writing(folder):
+        try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError:  # a data folder that can only be read
+            file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = cast("BinaryIO", file)
         self._width = 0
 
     def add(self, rows: Floats) -> None:
@@ -191,8 +196,9 @@ def _cached(
             store.add(extractor.describe(photos, parts[-1]))
             reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
         places, features = np.concatenate(parts), store.whole()
-        files.write_whole(kept[0], partial(np.save, arr=places))
-        files.write_whole(kept[1], partial(np.save, arr=features))
+        with contextlib.suppress(DataError):  # without a cache, it takes this long again
+            files.write_whole(kept[0], partial(np.save, arr=places))
+            files.write_whole(kept[1], partial(np.save, arr=features))
     return np.asarray(features), np.asarray(places)
 
 

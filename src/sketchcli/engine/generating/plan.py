@@ -5,8 +5,6 @@ outcome of every sketch is counted, and written as a table. Nothing heavy is imp
 wrong path fails at once.
 """
 
-import csv
-import io
 import os
 import unicodedata
 from collections import Counter
@@ -229,12 +227,10 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
     """Write the manifest, if one is requested: UTF-8 CSV with a line per file; return its path."""
     if request.manifest is None:
         return None
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(("source", "output", "status", "milliseconds", "warnings", "error"))
+    rows: list[list[object]] = [["source", "output", "status", "milliseconds", "warnings", "error"]]
     for file in done:
         told = ("; ".join(file.warnings), file.error or "")
-        table.writerow([file.source, file.output or "", file.status, file.milliseconds, *told])
+        rows.append([file.source, file.output or "", file.status, file.milliseconds, *told])
     path = request.shard.name(request.manifest)
-    files.write_text(path, text.getvalue())
+    files.write_csv(path, iter(rows))
     return path

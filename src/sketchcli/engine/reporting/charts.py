@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import files
+from sketchcli.engine.wording import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +114,9 @@ def write_png(path: Path, charts: Sequence[Chart]) -> None:
     else:
         for axes in grid[: len(charts)]:
             axes.legend(fontsize="small")
-    files.write_whole(path, FigureCanvasAgg(figure).print_png)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a script that the font lacks is a box
+        files.write_whole(path, FigureCanvasAgg(figure).print_png)
 
 
 def _draw(axes: "Axes", line: Line) -> None:
@@ -128,7 +132,7 @@ def _draw(axes: "Axes", line: Line) -> None:
 
 def _plain(name: str) -> str:
     # matplotlib reads two dollars as a formula, and hides names that start with an underscore.
-    shown = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
+    shown = printable(name).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 

@@ -1,6 +1,6 @@
 """The values that an evaluation's report shows: scores, and the per-image values behind them."""
 
-import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -77,15 +77,12 @@ def write_csv(path: Path, evidence: Evidence) -> None:
     """Write one line per image of each method; a cell without a value is empty."""
     ids, metrics = evidence.reference.ids, evidence.metrics
 
-    def save(part: Path) -> None:
-        # Invalid Unicode in a file name becomes a question mark.
-        with part.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["id", "predictor", *metrics])
-            for predictor, measured in zip(evidence.predictors, evidence.measured, strict=True):
-                columns = [measured.values.get(m, np.full(len(ids), np.nan)) for m in metrics]
-                for name, *values in zip(ids, *(c.tolist() for c in columns), strict=True):
-                    cells = ("" if isnan(value) else value for value in values)
-                    table.writerow([name, predictor.name, *cells])
+    def rows() -> Iterator[list[object]]:
+        yield ["id", "predictor", *metrics]
+        for predictor, measured in zip(evidence.predictors, evidence.measured, strict=True):
+            columns = [measured.values.get(m, np.full(len(ids), np.nan)) for m in metrics]
+            for name, *values in zip(ids, *(c.tolist() for c in columns), strict=True):
+                cells = ("" if isnan(value) else value for value in values)
+                yield [name, predictor.name, *cells]
 
-    files.write_whole(path, save)
+    files.write_csv(path, rows())

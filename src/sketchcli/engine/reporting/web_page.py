@@ -8,11 +8,13 @@ page was written with may run, identified by their hashes, and only images insid
 import base64
 import functools
 import hashlib
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sketchcli import files, images
-from sketchcli.engine.wording import counted, interval, joined, number
+from sketchcli.engine.wording import counted, interval, joined, number, printable
 from sketchcli.images import Pixels
 
 if TYPE_CHECKING:
@@ -21,8 +23,33 @@ if TYPE_CHECKING:
 
 def write(path: Path, template: str, **values: object) -> None:
     """Write a page, whole or not at all; invalid Unicode in a file name becomes a question mark."""
-    text = _environment().get_template(template).render(values).encode("utf-8", "replace")
+    environment = _environment()
+    if template.endswith(".md"):
+        environment = environment.overlay(finalize=markdown)
+    text = environment.get_template(template).render(values).encode("utf-8", "replace")
     files.write_whole(path, lambda part: part.write_bytes(text))
+
+
+def markdown(value: object) -> object:
+    """Escape a text for a line of Markdown: neither HTML nor links nor another cell or line."""
+    if not isinstance(value, str) or isinstance(value, Code):
+        return value
+    text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", printable(" ".join(value.split())))
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+class Code(str):
+    """Text in Markdown that needs no more escapes."""
+
+    __slots__ = ()
+
+
+def code(value: object) -> Code:
+    """Return a value between backticks; as HTML if it has some, or tags, itself."""
+    text = printable(str(value))
+    is_html = bool(set("`<>").intersection(text))
+    return Code(f"<code>{markdown(text)}</code>" if is_html else f"`{text}`")
 
 
 def jpeg(pixels: Pixels, side: int) -> str:
@@ -50,7 +77,7 @@ def _environment() -> "Environment":
     loader = PackageLoader("sketchcli.engine.reporting")
     environment = Environment(
         loader=loader,
-        autoescape=select_autoescape(["html"]),  # not in Markdown
+        autoescape=select_autoescape(["html"]),  # Markdown has its own escapes
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -59,11 +86,13 @@ def _environment() -> "Environment":
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["source"] = lambda name: loader.get_source(environment, name)[0]
     environment.filters |= {
+        "code": code,
         "counted": counted,
         "digest": digest,
         "interval": interval,
         "joined": joined,
         "jpeg": jpeg,
         "number": number,
+        "quoted": shlex.quote,
     }
     return environment

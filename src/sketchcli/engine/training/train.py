@@ -42,10 +42,17 @@ def dry_run(
     run_dir: Path = NOWHERE,
     device: Device,
     reporter: Reporter = SILENT,
+    budget: float | None = None,
 ) -> TrainEstimate:
-    """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing."""
+    """Estimate the cost of a new run, or of resuming the one in `run_dir`; write nothing.
+
+    With a `budget`, in seconds, the epochs are those that fit into it.
+    """
+    started = time.monotonic()
     session = Session(config, dataset, Run(run_dir), device, ALONE, reporter=reporter)
     with explaining_lack_of_memory(session):
+        if budget is not None:
+            fit_into_budget(session, started + budget)
         return estimate(session)
 
 
@@ -164,8 +171,9 @@ def estimate(session: Session) -> TrainEstimate:
         trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
     )
     activations = drawing + 2 * judging  # one update covers both real and generated photos
-    step = seconds_a_step(session)
-    session.measure()
+    step = session.step_seconds or seconds_a_step(session)
+    if not session.validation_seconds:  # the budget was not fitted with them
+        session.measure()
     steps = session.batches * config.epochs
     height, width = session.dataset.description.size
     return TrainEstimate(
@@ -173,6 +181,7 @@ def estimate(session: Session) -> TrainEstimate:
         pairs=len(session.pairs.trained),
         held_out=len(session.pairs.looked_at) if session.pairs.is_held_out else 0,
         size=(height, width),
+        epochs=config.epochs,
         generator_parameters=generator,
         discriminator_parameters=discriminator,
         steps=steps,
