@@ -55,6 +55,25 @@ def test_a_file_is_written_with_the_folders_above_it(work):
     assert names_in(path.parent) == ["note.txt"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_is_read_with_and_without_a_byte_order_mark(work, encoding):
+    (work / "note.txt").write_bytes("zwölf ✏️\r\n\u2028\rend".encode(encoding))
+    assert files.read_text(work / "note.txt") == "zwölf ✏️\n\u2028\nend"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_text_in_another_encoding_is_an_error(work, encoding):
+    (work / "note.txt").write_bytes("zwölf".encode(encoding))
+    with pytest.raises(DataError, match=r"note\.txt is not a text file in UTF-8"):
+        files.read_text(work / "note.txt")
+
+
+def test_an_endless_text_is_not_read(monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_TEXT", 2**20)
+    with pytest.raises(DataError, match="/dev/zero is larger than 1 MB"):
+        files.read_text(Path("/dev/zero"))
+
+
 def test_an_old_file_is_replaced(work):
     files.write_text(work / "note.txt", "a long old text")
     files.write_text(work / "note.txt", "new")

@@ -4,6 +4,7 @@ Everything is written under a temporary name in its destination folder, synced t
 moved into place.
 """
 
+import codecs
 import contextlib
 import hashlib
 import json
@@ -51,6 +52,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that JSON can hold
     """Write a JSON file whole."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+LARGEST_TEXT = 2**28  # bytes
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8, with or without a byte order mark, or UTF-16 with one."""
+    with path.open("rb") as file:
+        return text_of(file.read(LARGEST_TEXT + 1), path)
+
+
+def text_of(content: bytes, name: object) -> str:
+    """Decode what `read_text` would read from a file of that name; lines end with a newline."""
+    if len(content) > LARGEST_TEXT:
+        raise DataError(f"{name} is larger than {LARGEST_TEXT >> 20} MB", hint="split it")
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    with contextlib.suppress(UnicodeDecodeError):
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+        if "\0" not in text:  # pictures, UTF-32, and UTF-16 without a mark have zero bytes
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise DataError(f"{name} is not a text file in UTF-8", hint="save it as plain text in UTF-8")
 
 
 @contextlib.contextmanager
