@@ -68,7 +68,7 @@ class FolderWatcher:
     def ready(self, now: float) -> list[Job]:
         """Return jobs for the sketches that are complete, and new or changed."""
         try:
-            found = inputs.find([str(self.folder)], (), self.request.selection)
+            found = inputs.find((), [str(self.folder)], self.request.selection)
         except DataError:  # the folder is still empty
             return []
         complete = set()
