@@ -71,7 +71,7 @@ def text_of(content: bytes, name: object) -> str:
         raise DataError(f"{name} is larger than {LARGEST_TEXT >> 20} MB", hint="split it")
     with contextlib.suppress(UnicodeDecodeError):
         text = content.decode("utf-16" if content[:2] in WIDE else "utf-8-sig")
-        if "\0" not in text:  # pictures, UTF-32, and UTF-16 without a mark have zero bytes
+        if "\0" not in text:  # images, UTF-32, and UTF-16 without a mark have zero bytes
             return text.replace("\r\n", "\n").replace("\r", "\n")
     raise DataError(f"{name} is not a text file in UTF-8", hint="save it as plain text in UTF-8")
 
