@@ -93,7 +93,6 @@ def test_a_glob_leads_through_no_links_and_no_hidden_folders(tmp_path):
     root = tree(tmp_path / "in", "a.png", "b/c/d.png", ".hidden/e.png")
     tree(tmp_path / "elsewhere", "secret.png", "deep/secret.png")
     (root / "b/link").symlink_to(tmp_path / "elsewhere")
-    (root / "b/loop").symlink_to(root)
     for pattern, expected in [
         ("**/*.png", ["a.png", "b/c/d.png"]),
         ("**", ["a.png", "b/c/d.png"]),
@@ -102,7 +101,7 @@ def test_a_glob_leads_through_no_links_and_no_hidden_folders(tmp_path):
     ]:
         found = find([f"{root}/{pattern}"], (), Selection())
         assert [str(sketch.path.relative_to(root)) for sketch in found.sketches] == expected
-    assert "links to folders: 2" in " ".join(found.notes)
+    assert "links to folders: 1" in " ".join(found.notes)
 
 
 def test_a_glob_over_the_output_folder_leaves_its_photos_alone(tmp_path):
