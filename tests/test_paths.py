@@ -51,13 +51,12 @@ def test_a_folder_of_a_room_is_typed_by_its_name_and_others_by_their_path(tmp_pa
     assert paths.named(room, room / "a" / "b") == str(room / "a" / "b")
 
 
-def test_a_new_folder_takes_no_name_that_is_there(tmp_path):
+def test_a_new_folder_takes_no_name_that_is_there_or_that_another_process_has(tmp_path):
     made = set()
     for _ in range(3):
         folder = paths.unused(tmp_path / "room", "faces", "modern")
         assert folder.name.startswith("20")
         assert "-faces-modern" in folder.name
-        folder.mkdir(parents=True)
         made.add(folder)
     assert len(made) == 3
 

@@ -18,7 +18,8 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that J
 
 
 LARGEST_TEXT = 2**28  # bytes
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
@@ -79,10 +81,9 @@ def text_of(content: bytes, name: object) -> str:
     """Decode what `read_text` would read from a file of that name; lines end with a newline."""
     if len(content) > LARGEST_TEXT:
         raise DataError(f"{name} is larger than {LARGEST_TEXT >> 20} MB", hint="split it")
-    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     with contextlib.suppress(UnicodeDecodeError):
-        text = content.decode("utf-16" if is_wide else "utf-8-sig")
-        if "\0" not in text:  # pictures, UTF-32, and UTF-16 without a mark have zero bytes
+        text = content.decode("utf-16" if content[:2] in WIDE else "utf-8-sig")
+        if "\0" not in text:  # images, UTF-32, and UTF-16 without a mark have zero bytes
             return text.replace("\r\n", "\n").replace("\r", "\n")
     raise DataError(f"{name} is not a text file in UTF-8", hint="save it as plain text in UTF-8")
 
@@ -338,6 +339,33 @@ READABLE = WRITABLE | {".avif", ".gif", ".heic", ".heif", ".jp2", ".pbm", ".pgm"
 def is_picture(path: Path) -> bool:
     """Return whether a file name has an image extension and is not hidden."""
     return path.suffix.lower() in READABLE and not path.name.startswith(".")
+
+
+def kinds(suffixes: Counter[str]) -> str:
+    """Say how many files have which extension.
+
+    >>> kinds(Counter({".svg": 3, "": 1}))
+    '3 .svg, 1 without an extension'
+    """
+    common = suffixes.most_common(4)
+    shown = [f"{count} {suffix or 'without an extension'}" for suffix, count in common]
+    rest = suffixes.total() - sum(count for _, count in common)
+    return ", ".join([*shown, f"{rest} others"] if rest else shown)
+
+
+def no_images(fault: str, others: Counter[str], links: Sequence[Path] = ()) -> DataError:
+    """Return an error for folders without images that says what is in them instead.
+
+    `others` counts files by their extensions; `links` are those to folders, which nobody followed.
+    """
+    hint = "use PNG, JPEG, WebP, BMP or TIFF"
+    if others:
+        fault += f", only other files: {kinds(others)}"
+        hint = "export or convert them to PNG"
+    if links:
+        fault += f"; links to folders are not followed ({len(links)})"
+        hint = f"give the linked folders themselves, such as {links[0]}"
+    return DataError(fault, hint=hint)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,10 +1,12 @@
 """The layout of the data folder: one subfolder for each kind of content.
 
-The data folder is the platform's for the user, or `SKETCH2IMG_HOME` if that is set. Nothing is
-created here; whoever writes creates the folder that it writes to.
+The data folder is the platform's for the user, or `SKETCH2IMG_HOME` if that is set. Only `unused`
+creates anything here; else whoever writes creates the folder that it writes to.
 """
 
+import contextlib
 import datetime as dt
+import itertools
 import os
 import re
 from pathlib import Path
@@ -56,12 +58,14 @@ def named(room: Path, folder: Path) -> str:
 
 
 def unused(room: Path, *words: str) -> Path:
-    """Return a path in `room` that does not exist yet, named by date, time and some words."""
+    """Create a folder in `room` for this process alone, named by date, time and some words."""
     stamp = dt.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     name = "-".join([stamp, *words])
-    folder, again = room / name, 2
-    while folder.exists():
-        folder, again = room / f"{name}-{again}", again + 1
+    for again in itertools.count(1):
+        folder = room / (name if again == 1 else f"{name}-{again}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
     return folder
 
 

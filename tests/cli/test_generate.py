@@ -68,6 +68,79 @@ def test_a_file_in_a_file_out(sketch2img, sketches, tmp_path):
     assert "runs/mine/weights.safetensors" in outcome.stderr
 
 
+@pytest.mark.parametrize("options", [[], ["--format", "jpg", "--suffix", "-2"]])
+def test_a_file_alone_gets_its_photo_beside_it_and_never_over_anything(
+    sketch2img, sketches, options
+):
+    name = "face-0-photo-2.jpg" if options else "face-0-photo.png"
+    typed = ("generate", sketches / "face-0.png", *options)
+    outcome = sketch2img(*typed)
+    assert (outcome.code, outcome.stdout) == (0, f"{sketches / name}\n")
+    assert images.read_rgb(sketches / name).shape == (32, 32, 3)
+    (sketches / name).write_bytes(b"mine")
+    for more, code in ([], ExitCode.DATA), (["--skip-existing"], 0):
+        outcome = sketch2img(*typed, *more)
+        assert (outcome.code, (sketches / name).read_bytes()) == (code, b"mine")
+    assert sketch2img(*typed, "--overwrite").code == 0
+    assert images.read_rgb(sketches / name).shape == (32, 32, 3)
+
+
+def test_a_model_that_is_not_the_bundled_one_is_named_even_if_quiet(
+    sketch2img, sketches, tmp_path, monkeypatch
+):
+    from sketchcli import weights
+
+    for options in ([], ["--model", "mine"]):
+        outcome = sketch2img(
+            "generate", sketches / "face-0.png", tmp_path / "a.png", "-q", "--overwrite", *options
+        )
+        assert "model: " in outcome.stderr
+        assert "runs/mine/weights.safetensors" in outcome.stderr
+        assert ("add --model bundled" in outcome.stderr) == (not options)
+    monkeypatch.setattr(weights, "FILE", sketches.parent.parent / "home/runs/mine/best.safetensors")
+    (weights.FILE.parent / "weights.safetensors").rename(weights.FILE)
+    bundled = ("--model", "bundled")
+    quiet = sketch2img("generate", sketches / "face-0.png", tmp_path / "b.png", "-q", *bundled)
+    assert (quiet.code, quiet.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["generate", "", "out"], "an argument is empty"),
+        (["generate", "IN", ""], "an argument is empty"),
+        (["generate", "IN", "-o", ""], "-o has an empty value"),
+        (["generate", "IN", "out.png", "--model="], "--model has an empty value"),
+        (["generate", "--list", "", "IN"], "--list has an empty value"),
+        (["generate", "IN", "out/", "--exclude", ""], "--exclude has an empty value"),
+        (["generate", "--watch", "", "out"], "--watch has an empty value"),
+        (["preprocess", ""], "an argument is empty"),
+        (["preprocess", "--photos", ""], "--photos has an empty value"),
+        (["preprocess", "IN", "--out", ""], "--out has an empty value"),
+        (["preprocess", "IN", "--group-by", ""], "--group-by has an empty value"),
+        (["train", ""], "an argument is empty"),
+        (["train", "--run-dir", ""], "--run-dir has an empty value"),
+        (["train", "--init-from="], "--init-from has an empty value"),
+        (["eval", "", "IN"], "an argument is empty"),
+        (["eval", "--out", ""], "--out has an empty value"),
+        (["export", "", "a.onnx"], "an argument is empty"),
+        (["fetch-data", "demo", "--from", ""], "--from has an empty value"),
+        (["fetch-data", "demo", "--sha256", ""], "--sha256 has an empty value"),
+        (["import-weights", "", "a.safetensors"], "an argument is empty"),
+    ],
+)
+def test_a_variable_that_is_not_set_means_neither_this_folder_nor_the_default(
+    sketch2img, sketches, tmp_path, monkeypatch, arguments, says
+):
+    monkeypatch.chdir(sketches)
+    before = sorted(tmp_path.rglob("*"))
+    outcome = sketch2img(*("face-0.png" if word == "IN" else word for word in arguments))
+    assert outcome.code == ExitCode.USAGE
+    assert says in outcome.stderr
+    assert "shell variable" in outcome.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("stream", "sources", "output", "list_file"),
     [
@@ -110,6 +183,15 @@ def test_a_list_from_a_file_and_from_standard_input(sketch2img, piped, sketches,
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == sorted(
         p.name for p in (tmp_path / "b").iterdir()
     )
+
+
+def test_a_list_in_utf_16_without_its_mark_converts_nothing(sketch2img, sketches, tmp_path):
+    text = "./face-0.png\r\n"
+    (tmp_path / "list").write_bytes(text.encode("utf-16-le"))
+    outcome = sketch2img("generate", "--list", tmp_path / "list", tmp_path / "out")
+    assert outcome.code == ExitCode.DATA
+    assert "list is not a text file" in outcome.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_exit_codes_tell_some_from_all(sketch2img, sketches, tmp_path):
@@ -166,7 +248,9 @@ def test_photos_that_are_all_there_are_told_and_listed_as_any(sketch2img, sketch
     ("arguments", "code", "says"),
     [
         ([], ExitCode.USAGE, "no output path"),
-        (["IN"], ExitCode.USAGE, "only one path was given"),
+        (["."], ExitCode.USAGE, "run: sketch2img generate . .-photos"),
+        (["no.png"], ExitCode.USAGE, "only one path was given"),
+        (["--out", "IN"], ExitCode.USAGE, "only one path was given"),
         (["IN", "-", "--json"], ExitCode.USAGE, "photo on standard output"),
         (["IN", "IN", "-"], ExitCode.USAGE, "one photo"),
         (["-", "IN", "out"], ExitCode.USAGE, "cannot be combined"),

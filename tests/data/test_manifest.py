@@ -36,6 +36,8 @@ PAIRS = [("s/1", "s/1.png", "p/1.png", "train"), ("s/2", "s/2.png", "p/2.png", "
     [
         (LINES, "utf-8"),
         (LINES, "utf-8-sig"),
+        (LINES, "utf-16"),
+        (LINES.replace(",", "\t").replace("\n", "\r\n"), "utf-16"),  # a spreadsheet's Unicode text
         (LINES.replace(",", ";"), "utf-8"),
         (LINES.replace("\n", "\r\n"), "utf-8"),
         (LINES.replace("sketch,photo", " Sketch , PHOTO "), "utf-8"),
@@ -95,8 +97,10 @@ def test_a_list_that_cannot_be_used(table, text, says):
 
 
 def test_a_list_that_is_no_text(table):
-    with pytest.raises(DataError, match="not UTF-8"):
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
         sources.read(table(LINES.replace("s/1", "ä"), "latin-1"))
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
+        sources.read(table(LINES, "utf-16-le"))
     with pytest.raises(DataError, match="No such file"):
         sources.read(table(LINES).with_name("absent.csv"))
 

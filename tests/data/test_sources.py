@@ -157,6 +157,22 @@ def test_a_missing_a_wrong_and_an_empty_folder_are_errors_that_name_them(tmp_pat
             look(tmp_path / name)
 
 
+def test_a_folder_without_pictures_says_what_is_in_it_instead(tmp_path):
+    root = fill(tmp_path / "set", "a.svg", "deep/b.SVG", "c.psd", "notes")
+    with pytest.raises(DataError, match=r"files: 2 \.svg, 1 \.psd, 1 without an ext") as caught:
+        sources.pictures(root)
+    assert "PNG" in caught.value.hint
+
+
+def test_a_folder_of_links_says_that_they_were_not_followed(tmp_path):
+    fill(tmp_path / "elsewhere", "a.png")
+    root = fill(tmp_path / "set", "notes.txt")
+    (root / "people").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"1 \.txt; links .* not followed \(1\)") as caught:
+        sources.pictures(root)
+    assert caught.value.hint.endswith(str(root / "people"))
+
+
 def test_pictures_are_found_at_any_depth_in_a_fixed_order(tmp_path):
     root = fill(tmp_path / "set", "b.png", "a/z.JPG", "a/b/c.webp", "notes.txt", ".hidden.png")
     assert [p.relative_to(root).as_posix() for p in sources.pictures(root)] == [

@@ -176,7 +176,18 @@ class Command(_Help, TyperCommand):
         self.hide_rare(is_hidden=False)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Parse the arguments; answer an option that was removed with what to type instead."""
+        """Parse the arguments; refuse empty ones, and options that were removed.
+
+        An empty path would mean the current folder, other empty values the default: neither is
+        what someone wants whose shell variable is not set.
+        """
+        for before, word in itertools.pairwise(["", *args]):
+            if not ctx.resilient_parsing and (not word or re.fullmatch(r"--[\w-]+=", word)):
+                option = word[:-1] or (before if before.startswith("-") else "an argument")
+                raise UsageError(
+                    f"{option} {'has an empty value' if option[0] == '-' else 'is empty'}",
+                    hint="check the shell variable that it comes from, or leave it out",
+                )
         for word in itertools.takewhile(lambda word: word != "--", args):
             option = word.partition("=")[0]
             instead = REMOVED.get(str(self.name), {}).get(option)

@@ -88,7 +88,7 @@ def evaluate(
     from sketchcli.cli.verbosity import quick_imports
     from sketchcli.engine.events import Note
     from sketchcli.engine.lookup import find_prepared
-    from sketchcli.engine.runs import find_weights
+    from sketchcli.engine.runs import find_weights, model_note
 
     wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
     models = [find_weights(name) for name in wanted]
@@ -98,15 +98,15 @@ def evaluate(
         from sketchcli import device as devices
         from sketchcli.engine.evaluating import evaluate as evaluating
 
-    folder = (out or paths.unused(paths.evaluations_home())) if report else None
-    config = evaluating.EvalConfig(tuple(metric or ()), allow_trained, folder)
+    places = (out, paths.evaluations_home()) if report else ()
+    config = evaluating.EvalConfig(tuple(metric or ()), allow_trained, *places)
     with reporting() as tell:
         if dataset is None:
             real, *others = generated
             result = evaluating.evaluate_folders(real, others, config, size=pixels, reporter=tell)
         else:
-            for weights in models:
-                tell(Note(f"model: {weights}"))
+            for note in map(model_note, models, wanted):
+                tell(note)
             tell(Note(f"dataset: {dataset.folder}"))
             place = devices.resolve(device, precision="fp32")  # keeps scores comparable
             result = evaluating.evaluate_split(

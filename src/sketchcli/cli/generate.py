@@ -1,6 +1,7 @@
 """The command `sketch2img generate`."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ from sketchcli.engine.generating.inputs import (
     read_list,
 )
 from sketchcli.engine.results import GenerateResult
-from sketchcli.engine.runs import find_weights
+from sketchcli.engine.runs import find_weights, model_note
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.files import WRITABLE
 
@@ -47,7 +48,8 @@ def generate(
         typer.Argument(
             metavar="IN... OUT",
             help="Sketches (files, folders, globs, or - for standard input), then the output: a "
-            "photo, a folder for photos, or - for standard output.",
+            "photo, a folder for photos, or - for standard output. The photo of one sketch without "
+            "an output is saved beside it: NAME-photo.png.",
         ),
     ] = None,
     out: Annotated[
@@ -198,7 +200,9 @@ def generate(
 
     A folder's tree is mirrored in OUT. Existing files are not overwritten by default.
     """
-    sources, output = split_paths(paths or [], out, list_file, is_watching=watch is not None)
+    sources, output = split_paths(
+        paths or [], out, list_file, image_format, is_watching=watch is not None
+    )
     check_streams(sources, output, list_file, is_json=as_json or as_lines)
     request = Request(
         sources=sources,
@@ -241,18 +245,27 @@ def generate(
 
 
 def split_paths(
-    paths: Sequence[str], out: str | None, list_file: str | None, *, is_watching: bool
+    paths: Sequence[str],
+    out: str | None,
+    list_file: str | None,
+    image_format: str | None = None,
+    *,
+    is_watching: bool,
 ) -> tuple[tuple[str, ...], str]:
-    """Separate the inputs from the output."""
+    """Separate the inputs from the output; the photo of a sketch without one goes beside it."""
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
         raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
     if is_watching and (sources or list_file):
         raise UsageError("--watch takes no other input", hint="use --watch FOLDER OUT alone")
     if not (sources or list_file or is_watching):
+        sketch = Path(output)
+        if out is None and sketch.is_file():
+            return (output,), str(sketch.with_name(f"{sketch.stem}-photo.{image_format or 'png'}"))
+        example = shlex.join(["sketch2img", "generate", output, f"{output.rstrip('/')}-photos"])
         raise UsageError(
             f"only one path was given ({output}); an input and an output are needed",
-            hint="run: sketch2img generate IN OUT",
+            hint=f"run: {example if sketch.is_dir() else 'sketch2img generate IN OUT'}",
         )
     return tuple(sources), output
 
@@ -325,7 +338,8 @@ def run(
         idle = nothing_to_do(request, plan, telling(print_plain, as_lines=as_lines))
         if idle is not None:
             return idle
-    weights = tuple(map(find_weights, models)) or (find_weights(None),)
+    wanted: list[Path | None] = [*models] or [None]
+    weights = tuple(map(find_weights, wanted))
     request = replace(request, models=weights)
 
     with quick_imports():
@@ -339,8 +353,8 @@ def run(
     is_probed = precision != "auto" or (plan is not None and len(plan.jobs) >= MANY)
     with reporting() if plan is not None else contextlib.nullcontext(print_plain) as report:
         tell = telling(report, as_lines=as_lines)
-        for path in request.models:
-            tell(Note(f"model: {path}"))
+        for note in map(model_note, weights, wanted):
+            tell(note)
         if len(set(request.models)) < len(request.models):
             tell(Note("a model that is given twice counts twice", is_warning=True))
         if request.shard.count > 1:

@@ -82,9 +82,10 @@ class SafeConsole(Console):
 def print_plain(event: Event) -> None:
     """Print one line per note, epoch, validation, finding, and finished count or transfer.
 
-    With --quiet, print only warnings.
+    With --quiet, print only warnings and vital notes.
     """
-    if current().is_quiet and not is_warning(event):
+    is_vital = is_warning(event) or (isinstance(event, Note) and event.is_vital)
+    if current().is_quiet and not is_vital:
         return
     if isinstance(event, Note | Found):
         say(told(event), is_error=True)
@@ -99,7 +100,7 @@ def print_plain(event: Event) -> None:
 
 
 def is_warning(event: Event) -> bool:
-    """Return whether an event is shown even with --quiet."""
+    """Return whether an event begins with `warning: `, and is shown even with --quiet."""
     return isinstance(event, Found) or (isinstance(event, Note) and event.is_warning)
 
 

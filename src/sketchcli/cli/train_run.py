@@ -1,8 +1,9 @@
 """The command `train` once its settings are known: in one process or in each of several."""
 
+import contextlib
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sketchcli import device as devices
@@ -15,7 +16,7 @@ from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import train as training
 from sketchcli.engine.training.checkpointing import set_of
-from sketchcli.engine.training.distributed import joined
+from sketchcli.engine.training.distributed import Ranks, joined
 from sketchcli.machine import ProcessRank
 
 
@@ -62,19 +63,33 @@ def train_together(
                     config, dataset, run_dir=folder, device=device, reporter=report, budget=budget
                 )
             name = dataset.description.name
-            folder = folder or paths.unused(paths.runs_home(), name, config.preset)
             is_named = data is not None
-            result = training.train(
-                config,
-                dataset,
-                run_dir=Path(ranks.text_of_first(str(folder))),
-                device=device,
-                reporter=report,
-                ranks=ranks,
-                budget=budget,
-                command=invocation(arguments, run, dataset.folder, config.seed, is_named=is_named),
-            )
+            with new_folder(ranks, folder, name, config.preset) as chosen:
+                result = training.train(
+                    config,
+                    dataset,
+                    run_dir=chosen,
+                    device=device,
+                    reporter=report,
+                    ranks=ranks,
+                    budget=budget,
+                    command=invocation(
+                        arguments, run, dataset.folder, config.seed, is_named=is_named
+                    ),
+                )
     return result if place.is_first else None
+
+
+@contextlib.contextmanager
+def new_folder(ranks: Ranks, chosen: Path | None, *words: str) -> Iterator[Path]:
+    """Provide the chosen folder, or a new one, which goes again if the block leaves it empty."""
+    made = paths.unused(paths.runs_home(), *words) if not chosen and ranks.is_first else None
+    try:
+        yield Path(ranks.text_of_first(str(chosen or made)))
+    finally:
+        if made is not None:
+            with contextlib.suppress(OSError):  # it is not empty
+                made.rmdir()
 
 
 def invocation(

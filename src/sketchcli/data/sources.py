@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -53,9 +54,12 @@ def pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         fault = "is a file, but a folder is needed" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {fault}", hint="give an existing folder that contains images")
-    found = [path for path in _entries(folder) if path.is_file() and files.is_picture(path)]
+    entries = _entries(folder)
+    found = [path for path in entries if path.is_file() and files.is_picture(path)]
     if not found:
-        raise DataError(f"{folder} contains no images", hint="use PNG, JPEG, WebP, BMP or TIFF")
+        others = Counter(path.suffix.lower() for path in entries if path.is_file())
+        links = [path for path in entries if path.is_dir()]
+        raise files.no_images(f"{folder} contains no images", others, links)
     return found
 
 
@@ -241,12 +245,9 @@ def read(path: Path) -> Source:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read_text(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="check the path") from error
-    except UnicodeDecodeError as error:
-        hint = "save the file as a CSV in UTF-8"
-        raise DataError(f"{path}: the text is not UTF-8", hint=hint) from error
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)

@@ -93,7 +93,7 @@ def ask(*probes: Callable[[], Facts], patience: float = PATIENCE) -> list[Facts]
     """
     names = [(probe.__module__, probe.__name__) for probe in probes]
     command = [sys.executable, "-P", "-c", f"from {__name__} import answer; answer({names})"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "agg"}
     try:
         ended = subprocess.run(  # noqa: S603 - this Python and our own functions
             command, env=environment, capture_output=True, timeout=patience, check=False

@@ -18,6 +18,7 @@ class Note(Event):
 
     message: str
     is_warning: bool = False
+    is_vital: bool = False  # shown even with --quiet, as warnings are
 
 
 @dataclass(frozen=True)

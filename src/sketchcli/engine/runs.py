@@ -15,6 +15,7 @@ from typing import Any
 from sketchcli import config as settings
 from sketchcli import errors, files, paths, weights
 from sketchcli.config import TrainConfig
+from sketchcli.engine.events import Note
 from sketchcli.engine.results import ModelListing, ModelsResult
 from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
 from sketchcli.weights_header import read_about
@@ -197,6 +198,13 @@ def find_weights(model: Path | None) -> Path:
     if not found.is_file():
         raise CheckpointError(f"{found} does not exist", hint="choose another model with --model")
     return found
+
+
+def model_note(found: Path, model: Path | None) -> Note:
+    """Return a note on the weights that `find_weights(model)` found, and why it chose them."""
+    is_chosen = model is None and found != weights.FILE
+    why = " (the newest finished run; for the bundled model, add --model bundled)"
+    return Note(f"model: {found}{why if is_chosen else ''}", is_vital=found != weights.FILE)
 
 
 def finished_runs() -> list[Run]:

@@ -14,7 +14,7 @@ from sketchcli.engine.events import Advanced, Converted, Note
 from sketchcli.engine.generating import generate as generating
 from sketchcli.engine.generating.generate import Writer
 from sketchcli.engine.generating.inputs import Existing
-from sketchcli.engine.generating.prepare import load_model
+from sketchcli.engine.generating.prepare import Preparer, load_model
 from sketchcli.errors import DataError
 
 
@@ -70,6 +70,35 @@ def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
     assert len(loaded) == 1
     assert len(opened) == 150
     assert max(opened) < 75  # ahead of the networks, in them, and behind them
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_another_process_wrote_meanwhile_is_skipped(
+    convert, folders, tmp_path, monkeypatch, moment
+):
+    """Several processes may share one folder with --skip-existing."""
+    prepare = Preparer.prepare
+
+    def prepare_late(*arguments):
+        prepared = prepare(*arguments)
+        for sketch in (folders / "sketches").iterdir():
+            (tmp_path / "out" / sketch.name).write_bytes(b"theirs")
+        return prepared
+
+    plan_all = generating.make_plan
+
+    def plan_early(request):
+        plan = plan_all(request)
+        (tmp_path / "out").mkdir()
+        for job in plan.jobs if moment == "before" else ():
+            job.output.write_bytes(b"theirs")
+        return plan
+
+    monkeypatch.setattr(generating, "make_plan", plan_early)
+    monkeypatch.setattr(Preparer, "prepare", prepare_late)
+    result = convert(folders / "sketches", tmp_path / "out", existing=Existing.SKIP)
+    assert (result.count("skipped"), len(result.failed)) == (8, 0)
+    assert {path.read_bytes() for path in (tmp_path / "out").iterdir()} == {b"theirs"}
 
 
 @pytest.mark.parametrize("output", ["", "below"])

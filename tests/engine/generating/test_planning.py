@@ -1,6 +1,8 @@
 """Which sketches are meant, and where their photos go: planned without a model."""
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,31 @@ def test_a_glob_that_no_shell_has_expanded(tmp_path):
         planned([f"{root}/*.webp"], tmp_path / "out")
 
 
+def test_a_glob_leads_through_no_links_and_no_hidden_folders(tmp_path):
+    root = tree(tmp_path / "in", "a.png", "b/c/d.png", ".hidden/e.png")
+    tree(tmp_path / "elsewhere", "secret.png", "deep/secret.png")
+    (root / "b/link").symlink_to(tmp_path / "elsewhere")
+    for pattern, expected in [
+        ("**/*.png", ["a.png", "b/c/d.png"]),
+        ("**", ["a.png", "b/c/d.png"]),
+        ("**/c/**/*.png", ["b/c/d.png"]),
+        ("**//d.png", ["b/c/d.png"]),
+    ]:
+        found = find([f"{root}/{pattern}"], (), Selection())
+        assert [str(sketch.path.relative_to(root)) for sketch in found.sketches] == expected
+    assert "links to folders: 1" in " ".join(found.notes)
+
+
+def test_a_glob_over_the_output_folder_leaves_its_photos_alone(tmp_path):
+    root = tree(tmp_path / "in", "a.png", "out/a.png", "out/b.png")
+    asked = Request((f"{root}/**/*.png",), f"{root}/out", naming=Naming(existing=Existing.SKIP))
+    plan = make_plan(asked)
+    assert [(job.source, job.is_done) for job in plan.jobs] == [(root / "a.png", True)]
+    assert "in the output folder: 2" in " ".join(plan.notes)
+    beside = Request((f"{root}/*.png",), str(root), naming=Naming(suffix="-photo"))
+    assert [job.output for job in make_plan(beside).jobs] == [root / "a-photo.png"]
+
+
 def test_a_name_with_a_globs_signs_is_a_name(tmp_path):
     root = tree(tmp_path / "in", "a[1].png", "a1.png")
     assert outputs([root / "a[1].png"], tmp_path / "out.png", naming=Naming()) == ["."]
@@ -108,6 +135,13 @@ def test_patterns_choose_files_of_folders(tmp_path, selection, expected):
     assert [sketch.place.as_posix() for sketch in found.sketches] == expected
 
 
+def test_what_is_excluded_is_not_converted_wherever_it_was_named(tmp_path):
+    root = tree(tmp_path / "in", "a[1].png", "a1.png", "b.png")
+    for sources, listed in [([root], []), (root.iterdir(), []), ([], root.iterdir())]:
+        found = find([*map(str, sources)], [*map(str, listed)], Selection(exclude=("a[1].png",)))
+        assert [str(sketch.place) for sketch in found.sketches] == ["b.png"]
+
+
 def test_where_patterns_leave_nothing_the_hint_names_them(tmp_path):
     root = tree(tmp_path / "in", "a.png")
     for source in (str(root), f"{root}/*.png"):
@@ -117,11 +151,19 @@ def test_where_patterns_leave_nothing_the_hint_names_them(tmp_path):
         assert "--exclude" in caught.value.hint
 
 
+def test_a_folder_without_sketches_says_what_is_in_it_instead(tmp_path):
+    root = tree(tmp_path / "in", "a.svg", "deep/b.svg")
+    (root / "people").symlink_to(tmp_path)
+    with pytest.raises(DataError, match=r"only other files: 2 \.svg; .* not followed") as caught:
+        find([str(root)], (), Selection())
+    assert caught.value.hint.endswith(str(root / "people"))
+
+
 def test_what_is_passed_over_is_said(tmp_path):
-    root = tree(tmp_path / "in", "a.png", "notes.txt")
+    root = tree(tmp_path / "in", "a.png", "notes.txt", "b.psd", "c.PSD", ".hidden")
     (root / "link").symlink_to(tmp_path)
     notes = " ".join(find([str(root)], (), Selection()).notes)
-    assert "without an image extension: 1" in notes
+    assert "without an image extension: 3 (2 .psd, 1 .txt)" in notes
     assert "links to folders: 1" in notes
 
 
@@ -149,6 +191,52 @@ def test_a_list_of_paths(tmp_path, monkeypatch):
     lines.write_bytes(b"\n")
     with pytest.raises(DataError, match="names no files"):
         read_list(str(lines))
+
+
+NAMES = ("a.png", "zwölf/ж 照片.png", "-", "x\u2028y.png")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_in_any_encoding_that_says_which_it_is(tmp_path, encoding, ending):
+    """UTF-16 with its mark is what PowerShell's `dir > list.txt` writes."""
+    lines = tmp_path / "lines"
+    lines.write_bytes("".join(name + ending for name in NAMES).encode(encoding))
+    assert read_list(str(lines)) == NAMES
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "./a.png\r\n".encode("utf-16-le"),
+        "./a.png".encode("utf-16-be"),
+        "./照片照片照片\r\n./照片照片照片\r\n".encode("utf-16-le"),
+        "./a.png\n".encode("utf-32"),
+        "/ä.png\n".encode("latin-1"),
+        b".\0/\0",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xf0/\0\x80.",
+    ],
+    ids=["utf-16-le", "utf-16-be", "chinese", "utf-32", "latin-1", "letters", "a picture"],
+)
+def test_no_path_is_read_from_a_list_that_is_not_text(tmp_path, content):
+    (tmp_path / "lines").write_bytes(content)
+    with pytest.raises(DataError, match="lines is not a text file"):
+        read_list(str(tmp_path / "lines"))
+
+
+def test_names_that_are_no_text_may_be_in_a_list_if_they_exist(tmp_path):
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    (tmp_path / "lines").write_bytes(odd + b"\0" + odd + b"\0")
+    with pytest.raises(DataError, match="lines is not a text file"):
+        read_list(str(tmp_path / "lines"))
+    Path(os.fsdecode(odd)).touch()
+    assert read_list(str(tmp_path / "lines")) == (os.fsdecode(odd),) * 2
+
+
+def test_a_list_means_standard_input_never_and_a_folder_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, "-", "in/a.png", "in/deep/b.png"))
+    found = find((), ("-", "in"), Selection())
+    assert [str(s.place) for s in found.sketches] == ["-", "in/a.png", "in/deep/b.png"]
 
 
 def test_shares_are_disjoint_and_together_everything(tmp_path):

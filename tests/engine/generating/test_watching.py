@@ -10,6 +10,7 @@ from sketchcli import images
 from sketchcli.engine.generating import folder_watcher
 from sketchcli.engine.generating.folder_watcher import watch
 from sketchcli.engine.generating.inputs import Existing, Naming, Request, Selection
+from sketchcli.engine.generating.prepare import Preparer
 from sketchcli.errors import DataError
 
 
@@ -103,6 +104,20 @@ def test_photos_that_were_there_are_kept_and_ours_follow_their_sketches(watched,
     assert (tmp_path / "out/a.png").read_bytes() == b"theirs"
     replaced = watched(wait, wait, wait, existing=Existing.OVERWRITE)
     assert sorted(file.source.name for file in replaced.files) == ["a.png", "b.png"]
+
+
+def test_a_photo_of_another_watch_is_kept(watched, put, tmp_path, monkeypatch):
+    prepare = Preparer.prepare
+
+    def prepare_late(*arguments):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/a.png").write_bytes(b"theirs")
+        return prepare(*arguments)
+
+    monkeypatch.setattr(Preparer, "prepare", prepare_late)
+    result = watched(put("a.png"), wait, wait)
+    assert [file.status for file in result.files] == ["skipped"]
+    assert (tmp_path / "out/a.png").read_bytes() == b"theirs"
 
 
 def test_ctrl_c_ends_it_well(watched, put, tmp_path):

@@ -1,6 +1,9 @@
 """The charts: in a page without styles, links and repeated IDs; in files that show every method."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -31,6 +34,29 @@ def paths(chart, series):
     """The drawn lines of a colour, each as its coordinates."""
     found = ET.fromstring(chart.svg()).iter("path")  # noqa: S314 - our own
     return [p.get("d") for p in found if p.get("stroke") == f"var(--series-{series})"]
+
+
+_DRAWING = """
+from sketchcli.engine.reporting.charts import Chart, Line
+import numpy as np
+print(Chart("t", [Line("a", np.array([[0.0, 1.0], [1.0, 2.0]]), 1)]).svg(), end="")
+"""
+
+
+def test_neither_a_notebook_nor_the_users_style_changes_a_chart(tmp_path):
+    """`!sketch2img train` in a notebook has its MPLBACKEND."""
+    (tmp_path / "matplotlibrc").write_text("lines.linestyle: :\naxes.xmargin: 0.4\n")
+    wrong = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    done = subprocess.run(
+        [sys.executable, "-c", _DRAWING],
+        cwd=tmp_path,
+        env=os.environ | wrong | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    plain = Chart("t", [Line("a", np.array([[0.0, 1.0], [1.0, 2.0]]), 1)]).svg()
+    assert (done.stdout, done.returncode) == (plain, 0), done.stderr
 
 
 # -- in a page

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sketchcli import __version__, files, registry
+from sketchcli import __version__, files, paths, registry
 from sketchcli.config import Align
 from sketchcli.data import splits
 from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
@@ -38,6 +38,7 @@ PROTOCOL = {
     "memorisation": features.PROTOCOL,
 }
 SLOW = frozenset({"lpips-vgg"})  # skipped on training pairs: it takes half the evaluation's time
+LONGEST_WAIT = 60.0  # seconds to wait for another process that writes into the same folder
 GAP_PAIRS = 100  # maximum number of training pairs that a model is scored on, for comparison
 
 
@@ -48,6 +49,7 @@ class EvalConfig:
     metrics: tuple[str, ...] = ()  # empty: all available metrics
     allows_trained: bool = False  # whether pairs that a model was trained on may be scored
     folder: Path | None = None  # output folder of the report, the charts and the per-image scores
+    home: Path | None = None  # without `folder`, a new one is made in this one
 
 
 def evaluate_split(
@@ -99,7 +101,7 @@ def evaluate_split(
         "models": f"photos generated in {device.precision} on {device.torch.type}",
     }
     result = replace(result, warnings=(*result.warnings, *doubts), protocol=protocol)
-    return _written(result, evidence, config.folder)
+    return _written(result, evidence, config)
 
 
 def evaluate_folders(
@@ -117,7 +119,7 @@ def evaluate_folders(
     candidates = [references.folder_candidate(f, reference, names[f]) for f in folders]
     _check(candidates, config)
     result, evidence = _compare(reference, candidates, tools, None, reporter, more={})
-    return _written(result, evidence, config.folder)
+    return _written(result, evidence, config)
 
 
 def _check(candidates: Sequence[Candidate], config: EvalConfig) -> None:
@@ -125,10 +127,12 @@ def _check(candidates: Sequence[Candidate], config: EvalConfig) -> None:
     names = [candidate.name for candidate in candidates]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two methods are named '{twice[0]}'", hint="rename a folder or a run")
-    if config.folder is not None and config.folder.is_file():
-        raise DataError(
-            f"{config.folder} is a file, but a folder is needed", hint="choose a folder with --out"
-        )
+    folder, hint = config.folder, "choose a new or empty folder with --out"
+    if folder is not None and folder.is_file():
+        raise DataError(f"{folder} is a file, but a folder is needed", hint=hint)
+    is_filled = folder is not None and folder.is_dir() and any(folder.iterdir())
+    if folder is not None and is_filled and not (folder / CSV_NAME).exists():
+        raise DataError(f"{folder} is not empty and contains no evaluation", hint=hint)
 
 
 def _compare(
@@ -183,15 +187,16 @@ def _compare(
     return result, Evidence(reference, tuple(candidates), tuple(measured), rocs)
 
 
-def _written(result: EvalResult, evidence: Evidence, folder: Path | None) -> EvalResult:
+def _written(result: EvalResult, evidence: Evidence, config: EvalConfig) -> EvalResult:
+    folder = config.folder or (config.home and paths.unused(config.home))
     if folder is None:
         return result
     result = replace(result, folder=folder)
-    with files.writing(folder):
+    with files.locked(folder, doing="written", patience=LONGEST_WAIT), files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_csv(folder / CSV_NAME, evidence)
-    files.write_json(folder / "result.json", asdict(result) | {"folder": str(folder)})
-    evaluation_report.write(folder, result, evidence)
+        write_csv(folder / CSV_NAME, evidence)
+        files.write_json(folder / "result.json", asdict(result) | {"folder": str(folder)})
+        evaluation_report.write(folder, result, evidence)
     return result
 
 

@@ -34,12 +34,14 @@ def watch(
     if request.manifest is not None:
         plan.check_beside([request.manifest], request.naming.existing)
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
-    # The watcher checks which photos may be overwritten, so nothing else need check again.
-    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
-    pipeline = Pipeline(preparer, sampler, Writer(unchecked, Path(request.output).resolve()))
     is_replacing = request.naming.existing is Existing.OVERWRITE
+    # The watcher knows which photos may be overwritten, so the plan need not check them.
+    unchecked = replace(request.naming, existing=Existing.OVERWRITE)
     planned = replace(request, naming=unchecked, manifest=None)
     watcher = FolderWatcher(planned, folder, reporter, is_replacing=is_replacing)
+    naming = unchecked if is_replacing else replace(unchecked, existing=Existing.SKIP)
+    writer = Writer(naming, Path(request.output).resolve(), ours=watcher.ours)
+    pipeline = Pipeline(preparer, sampler, writer)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:
         while True:
@@ -68,7 +70,7 @@ class FolderWatcher:
     def ready(self, now: float) -> list[Job]:
         """Return jobs for the sketches that are complete, and new or changed."""
         try:
-            found = inputs.find([str(self.folder)], (), self.request.selection)
+            found = inputs.find((), [str(self.folder)], self.request.selection)
         except DataError:  # the folder is still empty
             return []
         complete = set()
@@ -97,6 +99,6 @@ class FolderWatcher:
     def note(self, file: GeneratedFile) -> None:
         """Remember that a photo is ours, and report it."""
         self.done.append(file)
-        if file.output is not None:
+        if file.output is not None and file.status == "made":
             self.ours.add(file.output)
         report_file(file, self.reporter)

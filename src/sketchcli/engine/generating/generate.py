@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,6 +107,12 @@ class Writer:
     naming: Naming
     folder: Path | None  # without links; no photo may leave it; None for a single file
     grid: "Grid | None" = None
+    ours: Collection[Path] = ()  # photos that may be replaced in any case
+
+    def skips(self, job: Job) -> bool:
+        """Return whether existing photos are kept, and another process has written this one."""
+        is_kept = self.naming.existing is Existing.SKIP and job.output not in self.ours
+        return is_kept and str(job.output) != STREAM and job.output.exists()
 
     def write(self, job: Job, sketch: Prepared, photo: Pixels) -> None:
         """Write one photo, unless a link leads elsewhere or the file appeared in the meantime."""
@@ -120,7 +126,7 @@ class Writer:
                 f"{output}: a link leads out of {folder}",
                 hint="remove the link, or choose the folder that it leads to as the output",
             )
-        elif self.naming.existing is not Existing.OVERWRITE and output.exists():
+        elif self.naming.existing is Existing.REFUSE and output.exists():
             raise DataError(
                 f"{output} was created in the meantime", hint="add --overwrite to replace it"
             )
@@ -183,6 +189,8 @@ class Pipeline:
 
     def _prepare(self, job: Job) -> Item | GeneratedFile:
         started = time.perf_counter()
+        if self.writer.skips(job):
+            return GeneratedFile(job.source, job.output, 0.0, status="skipped")
         try:
             sketch = self.preparer.prepare(*self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
@@ -239,6 +247,8 @@ class Pipeline:
         if isinstance(item, GeneratedFile):
             return item
         job, started = item.job, time.perf_counter()
+        if self.writer.skips(job):
+            return GeneratedFile(job.source, job.output, item.milliseconds, status="skipped")
         try:
             photo = self.sampler.finish(item.sketch, item.photos)
             self.writer.write(job, item.sketch, photo)

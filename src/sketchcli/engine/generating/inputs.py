@@ -6,12 +6,14 @@ import itertools
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from sketchcli import files
 from sketchcli.errors import DataError, UsageError
 from sketchcli.files import is_picture
 
@@ -120,7 +122,6 @@ class Request:
 
 
 STREAM = "-"
-LARGEST_LIST = 2**28  # bytes
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,16 @@ class Found:
     notes: tuple[str, ...] = ()  # what was skipped
 
 
-def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) -> Found:
+def find(
+    sources: Sequence[str], listed: Sequence[str], selection: Selection, output: Path | None = None
+) -> Found:
     """Find the sketches that the arguments, or the paths of a list, refer to.
 
-    If one of several files does not exist, it stays in the result and becomes a failed file.
+    If one of several files does not exist, it stays in the result and becomes a failed file. The
+    paths of a list are taken literally. A glob over a tree leaves out the images in `output`.
     """
-    if STREAM in (*sources, *listed):
-        if [*sources, *listed] != [STREAM]:
+    if STREAM in sources:
+        if len(sources) > 1 or listed:
             raise UsageError(
                 "- (standard input) cannot be combined with other inputs",
                 hint="give either - or files and folders",
@@ -156,7 +160,7 @@ def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) ->
     search = _Search(selection)
     for source in sources:
         if glob.has_magic(source) and not _exists(source):
-            search.add_glob(source)
+            search.add_glob(source, output)
         else:
             search.add_path(Path(source))
     for source in listed:
@@ -167,24 +171,28 @@ def find(sources: Sequence[str], listed: Sequence[str], selection: Selection) ->
 
 
 def read_list(file: str) -> tuple[str, ...]:
-    """Read the paths of a list: one per line, or separated by NUL bytes if it has any.
+    """Read the paths of a text: one per line, or with a zero byte after each if it has any.
 
     If `file` is `-`, the list is read from the standard input.
     """
     if file == STREAM:
-        content = sys.stdin.buffer.read(LARGEST_LIST + 1)
+        content, where = sys.stdin.buffer.read(files.LARGEST_TEXT + 1), "standard input"
     else:
-        path = Path(file)
+        path, where = Path(file), file
         if not path.exists():
             raise DataError(f"{file} does not exist", hint="check the path given with --list")
         with path.open("rb") as opened:
-            content = opened.read(LARGEST_LIST + 1)
-    if len(content) > LARGEST_LIST:
-        raise DataError(f"{file} is larger than {LARGEST_LIST >> 20} MB", hint="split the list")
-    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
-    names = tuple(os.fsdecode(part) for part in parts if part.strip())
+            content = opened.read(files.LARGEST_TEXT + 1)
+    parts = content.removesuffix(b"\0").split(b"\0")
+    # The letters of UTF-16 would become paths of one letter, such as `.` and `/`.
+    is_wide = content[:2] in files.WIDE or 2 * sum(len(part) < 2 for part in parts) >= len(parts)
+    if b"\0" not in content or is_wide:
+        parts = files.text_of(content, where).encode().split(b"\n")
+    names = tuple(os.fsdecode(part) for part in parts if part.strip())  # in any locale
+    if any(not _is_text(name) and not _exists(name) for name in names):
+        raise DataError(f"{where} is not a text file of paths", hint="save it as text in UTF-8")
     if not names:
-        raise DataError(f"{file} names no files", hint="write one path per line into the list")
+        raise DataError(f"{where} names no files", hint="write one path per line into the list")
     return names
 
 
@@ -203,58 +211,77 @@ class _Search:
         self.starts: list[Path] = []  # absolute folders that the tree could begin at
         self.folders: list[Path] = []
         self.globs: list[str] = []
-        self.links = self.unnamed = self.missing = 0
+        self.links: list[Path] = []
+        self.others: Counter[str] = Counter()  # files without an image extension, by extension
+        self.missing = self.outputs = 0
 
     def add_path(self, path: Path) -> None:
         """Add the images of a folder, or a file, whether it exists or not."""
         if os.path.isdir(path):  # noqa: PTH112 - see `_exists`
             self.folders.append(path)
-            self._add_images(path, self._walk(path))
-        else:
-            self.missing += not _exists(path)
-            self.starts.append(_absolute(path).parent)
+            places = self._walk(path, is_recursive=self.selection.is_recursive)
+            found = (Path(place, name) for place, names in places for name in sorted(names))
+            self._add_images(path, (p for p in found if p.is_file()))  # no pipes, no broken links
+            return
+        self.missing += not _exists(path)
+        self.starts.append(_absolute(path).parent)
+        if not _matches(path.as_posix(), self.selection.exclude):
             self._add(path)
 
-    def add_glob(self, pattern: str) -> None:
+    def add_glob(self, pattern: str, output: Path | None) -> None:
         """Add the images that match a pattern which no shell has expanded."""
-        paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
-        found = [path for path in paths if path.is_file() and is_picture(path)]
-        if not found:
+        found = [path for path in map(Path, sorted(set(self._expand(pattern)))) if path.is_file()]
+        if not any(map(is_picture, found)):
             raise DataError(f"no image matches {pattern}", hint="check the pattern")
         self.globs.append(pattern)
         fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
-        self._add_images(Path(*fixed), found)
+        start = Path(*fixed)
+        if output is not None and _absolute(start) in _absolute(output).parents:
+            sketches = [p for p in found if not _absolute(p).is_relative_to(_absolute(output))]
+            self.outputs += len(found) - len(sketches)
+            found = sketches
+        self._add_images(start, found)
 
     def found(self, *, is_one_file: bool) -> Found:
         """Return all files, and where each lies in the tree."""
         chosen = self.selection
         if not self.files:
-            is_filtered = chosen.include or chosen.exclude or not chosen.is_recursive
-            raise DataError(
-                f"no images found in {', '.join([*map(str, self.folders), *self.globs])}",
-                hint="check --include, --exclude and --no-recursive"
-                if is_filtered
-                else "supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
-            )
+            fault = f"no images found in {', '.join([*map(str, self.folders), *self.globs])}"
+            if chosen.include or chosen.exclude or not chosen.is_recursive:
+                raise DataError(fault, hint="check --include, --exclude and --no-recursive")
+            raise files.no_images(fault, self.others, self.links)
         root = self._root()
         sketches = tuple(Sketch(path, at.relative_to(root)) for at, path in self.files.items())
+        others = f"{self.others.total()} ({files.kinds(self.others)})"
         counts = {
-            "skipped files without an image extension": self.unnamed,
-            "skipped links to folders": self.links,
+            "skipped files without an image extension": self.others and others,
+            "skipped links to folders": len(self.links),
+            "skipped images in the output folder": self.outputs,
         }
         notes = tuple(f"{what}: {count}" for what, count in counts.items() if count)
         is_tree = bool(self.folders or self.globs) or chosen.root is not None
         return Found(sketches, tuple(self.folders), is_one_file and not is_tree, notes)
 
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        """Yield the files folder by folder, sorted by name, without those in hidden folders."""
-        for place, folders, files in os.walk(folder):
+    def _walk(self, folder: str | Path, *, is_recursive: bool) -> Iterator[tuple[str, list[str]]]:
+        """Yield the folders in and below one with their files; skip hidden ones and links."""
+        for place, folders, names in os.walk(folder):
             visible = sorted(name for name in folders if not name.startswith("."))
             links = [name for name in visible if Path(place, name).is_symlink()]
-            self.links += len(links)
-            folders[:] = [n for n in visible if n not in links and self.selection.is_recursive]
-            paths = (Path(place, name) for name in sorted(files))
-            yield from (path for path in paths if path.is_file())  # no pipes, no broken links
+            self.links += (Path(place, name) for name in links)
+            folders[:] = [name for name in visible if name not in links and is_recursive]
+            yield place, names
+
+    def _expand(self, pattern: str) -> Iterator[str]:
+        """Expand a pattern; unlike that of Python, `**` leads through no links to folders."""
+        parts = Path(pattern).parts
+        if "**" not in parts:
+            yield from glob.glob(pattern)  # noqa: PTH207
+            return
+        at = parts.index("**")
+        for start in glob.glob(str(Path(*parts[:at]))):  # noqa: PTH207
+            for place, _ in self._walk(start, is_recursive=True):
+                within = Path(glob.escape(place), *(parts[at + 1 :] or "*"))
+                yield from self._expand(str(within))
 
     def _add_images(self, start: Path, paths: Iterable[Path]) -> None:
         """Add the images that the patterns select."""
@@ -263,7 +290,8 @@ class _Search:
         for path in paths:
             place = path.relative_to(start).as_posix()
             if not is_picture(path):
-                self.unnamed += not path.name.startswith(".")
+                if not path.name.startswith("."):
+                    self.others[path.suffix.lower()] += 1
             elif (not include or _matches(place, include)) and not _matches(place, exclude):
                 self._add(path)
 
@@ -284,9 +312,14 @@ class _Search:
 
 
 def _matches(place: str, patterns: Iterable[str]) -> bool:
-    """Return whether a pattern matches a path, or its name if the pattern has no slash."""
+    """Return whether a pattern matches or is a path, or its name if the pattern has no slash."""
     name = place.rpartition("/")[2]
-    return any(fnmatch.fnmatchcase(place if "/" in each else name, each) for each in patterns)
+    tried = ((place if "/" in each else name, each) for each in patterns)
+    return any(text == each or fnmatch.fnmatchcase(text, each) for text, each in tried)
+
+
+def _is_text(name: str) -> bool:
+    return not any("\udc80" <= letter <= "\udcff" for letter in name)  # bytes that are not UTF-8
 
 
 def _exists(path: str | Path) -> bool:

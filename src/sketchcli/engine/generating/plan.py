@@ -43,7 +43,9 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Plan all photos of a request, and check that nothing would be overwritten."""
-    return plan_outputs(inputs.find(request.sources, request.listed, request.selection), request)
+    output = Path(request.output)
+    found = inputs.find(request.sources, request.listed, request.selection, output)
+    return plan_outputs(found, request)
 
 
 def plan_outputs(found: Found, request: Request) -> Plan:

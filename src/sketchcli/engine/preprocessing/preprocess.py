@@ -242,6 +242,7 @@ def tell(
 
 NAME = "demo"
 SIDE, PAIRS = 64, 200
+LONGEST_WAIT = 120.0  # seconds to wait for another process that makes it
 
 
 def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
@@ -249,12 +250,14 @@ def set_to_train(name: Path | None, reporter: Reporter = SILENT) -> PreparedSet:
     if name is not None or prepared_folders():
         return find_prepared(name)
     reporter(Note("no dataset has been prepared: training on the drawn demo dataset"))
-    raw = paths.raw_home() / NAME
-    if not raw.exists():
-        fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
-    target = paths.prepared_home() / f"{NAME}-{SIDE}"
-    config = PreprocessConfig(
-        PairOptions((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
-    )
-    preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter)
+    raw, target = paths.raw_home() / NAME, paths.prepared_home() / f"{NAME}-{SIDE}"
+    with files.locked(paths.home() / NAME, patience=LONGEST_WAIT):
+        if prepared.is_prepared(target):  # another process made it meanwhile
+            return find_prepared(target)
+        if not raw.exists():
+            fetch(FetchConfig(NAME, count=PAIRS, size=SIDE), reporter=reporter)
+        config = PreprocessConfig(
+            PairOptions((SIDE, SIDE)), command=f"sketch2img preprocess {NAME} --size {SIDE}"
+        )
+        preprocess(*find_source(Inputs(raw)), config, target=target, reporter=reporter)
     return find_prepared(target)

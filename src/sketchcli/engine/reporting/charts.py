@@ -1,9 +1,12 @@
 """Line charts, drawn by matplotlib: as SVG in a page, and as PNG files for papers and slides."""
 
+import contextlib
 import io
+import os
 import re
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,21 @@ SERIES = ("#0b62c4", "#c2410c", "#15803d", "#8b2fd6", "#0e7490", "#be185d", "#85
 FAINT, RULE = "#5b6470", "#d5dae0"
 _VARIABLES = {colour: f"var(--series-{index})" for index, colour in enumerate(SERIES)}
 _VARIABLES |= {FAINT: "var(--faint)", RULE: "var(--line)"}
+
+
+@contextlib.contextmanager
+def in_our_style() -> Iterator[None]:
+    """Draw in the block as always, whatever MPLBACKEND and the user's matplotlibrc say.
+
+    Notebooks set MPLBACKEND for the commands in them, to a module that need not be installed here.
+    """
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"
+    from matplotlib import rc_context, rcdefaults  # noqa: PLC0415 - takes a second
+
+    with rc_context():
+        rcdefaults()
+        yield
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +73,7 @@ class Chart:
     starts_at_zero: bool = False
     has_whole_steps: bool = False  # whether x counts something
 
+    @in_our_style()
     def svg(self) -> str:
         """Return the chart as an element for a page, with a description for screen readers."""
         from matplotlib import rc_context  # noqa: PLC0415 - takes a second
@@ -92,6 +111,7 @@ class Chart:
         axes.set_ylabel(self.y_label, color=FAINT, size=11)
 
 
+@in_our_style()
 def write_png(path: Path, charts: Sequence[Chart]) -> None:
     """Write charts in rows of three, whole or not at all; without charts, nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - takes a second
