@@ -3,14 +3,14 @@
 import contextlib
 import io
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import typer
 
+from sketchcli import interruption
 from sketchcli.cli.app import app
 from sketchcli.cli.progress import printable
 from sketchcli.cli.verbosity import VERBOSE
@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may not be valid or encodable text; backslash escapes keep the JSON valid.
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = _run(arguments)
+    stopped = partial(_fail, arguments, ExitCode.INTERRUPTED, "interrupted")
+    with interruption.watched(stopped):
+        code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
     if together is not None and together.has_joined():  # Python's normal exit may abort
         sys.stdout.flush()
@@ -40,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        with _termination_as_interrupt():
-            app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
-    except SystemExit as stop:  # Typer exits after --help, a usage error or Ctrl-C
-        code = int(stop.code or 0)
+        interruption.check()
+        app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
+    except (SystemExit, KeyboardInterrupt) as stop:  # Typer exits after --help or a usage error
+        code = int(getattr(stop, "code", ExitCode.INTERRUPTED) or 0)
         if code == ExitCode.INTERRUPTED:
             return _fail(arguments, code, "interrupted")
         # Without --json, the message that Typer has printed is enough.
@@ -70,6 +72,10 @@ def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
+    if interruption.is_asked():  # a library may have made another error of it
+        interruption.is_reported()
+        if code != ExitCode.INTERRUPTED:
+            code, message, hint = ExitCode.INTERRUPTED, "interrupted", ""
     if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
         traceback.print_exc()
     rank = _rank(arguments)
@@ -96,17 +102,3 @@ def _rank(arguments: Sequence[str]) -> int:
 
 def _verb(arguments: Sequence[str]) -> str:
     return next((word for word in arguments if not word.startswith("-")), "")
-
-
-@contextlib.contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does; `train` handles both itself and saves the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchcli import __version__, limits, paths
+from sketchcli import __version__, interruption, limits, paths
 from sketchcli.cli import options
 from sketchcli.errors import UsageError
 
@@ -126,3 +126,4 @@ def quick_imports() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+    interruption.check()

@@ -1,15 +1,12 @@
 """The training loop: epochs, batches, validations."""
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from sketchcli import interruption
 from sketchcli.checkpoint import with_prefix, without_prefix
 from sketchcli.data.batches import (
     DiscriminatorAugmentation,
@@ -26,7 +23,6 @@ from sketchcli.engine.training.trainer import Figures, Part
 
 SAVE_EVERY_SECONDS = 120.0
 RECENT = 0.2  # smoothing weight of the latest epoch in the estimated step time
-ECHO_SECONDS = 5.0  # time in which torchrun passes on a Ctrl-C
 SKIPPED_AT_MOST = 10  # consecutive skipped steps before the run is rolled back
 
 
@@ -35,14 +31,20 @@ class DivergedError(Exception):
 
 
 def train_epochs(session: Session) -> None:
-    """Train the remaining epochs of the run."""
-    echo = ECHO_SECONDS if session.ranks.count > 1 else 0.0
-    with interruption(echo=echo) as is_interrupted:
+    """Train the remaining epochs of the run, and save it."""
+    echo = interruption.LONG_ECHO if session.ranks.count > 1 else interruption.ECHO
+    with interruption.postponed(echo=echo) as is_interrupted:
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
             except DivergedError:
                 session.roll_back()
+        if session.ranks.is_first:
+            if not any(session.run.samples.iterdir()):  # the user may have deleted them
+                session.validate(session.epochs_done - 1)
+            session.save(is_end=True)
+        if session.ranks.any(is_interrupted()):
+            session.stop(session.epochs_done - 1)
 
 
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
@@ -69,6 +71,8 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             end_epoch(session, last, trained / (time.monotonic() - started))
         # Checkpoints are saved between batches, never between the last batch and its epoch's end.
         if session.ranks.any(is_interrupted()):
+            session.note("interrupted: saving the run")
+            session.save()
             session.stop(epoch)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
@@ -214,43 +218,3 @@ def validate(session: Session, epoch: int) -> None:
 def _number(*entropy: int) -> int:
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0]) >> 1  # torch accepts 63 bits
-
-
-# Ctrl-C and SIGTERM set a flag that the loop checks between two batches.
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def interruption(*, echo: float = 0.0) -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether the user wants to stop.
-
-    A second signal has its usual effect at once, except during the first `echo` seconds: torchrun
-    passes on the Ctrl-C that its processes have already received from the terminal. Outside the
-    main thread, where Python delivers no signals, the function always returns False.
-    """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-
-    first: list[float] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        asked.set()
-        first.append(time.monotonic())
-        if not echo:
-            signal.signal(number, before[signal.Signals(number)])
-        elif first[-1] - first[0] > echo:
-            signal.signal(number, before[signal.Signals(number)])
-            signal.raise_signal(number)
-
-    for number in SIGNALS:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -218,8 +218,7 @@ class Session:
         self.saved_at = time.monotonic()
 
     def stop(self, epoch: int) -> None:
-        """Save a checkpoint and raise InterruptedRunError with instructions to resume."""
-        self.save()
+        """Raise InterruptedRunError with instructions to resume the run, which has been saved."""
         self.ranks.wait()  # if one process ended early, torchrun would stop the writing process
         folder, home = self.dataset.folder, paths.prepared_home()
         # A dataset in the data folder need not be named: it is recognised by its pairs.
