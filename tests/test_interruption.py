@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import torch
 from engine.training.interrupting import wait_for
 from generating_fixtures import weights_of
 
-from sketchcli import images
+from sketchcli import checkpoint, images
+from sketchcli import config as settings
 from sketchcli.assets.demo import draw_pair
 from sketchcli.engine.events import BatchTrained
 from sketchcli.engine.generating import sample
@@ -24,6 +26,7 @@ from sketchcli.engine.generating.generate import generate
 from sketchcli.engine.generating.inputs import Drawing, Request
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.train import train
+from sketchcli.engine.training.validation import Validator
 from sketchcli.errors import ExitCode, InterruptedRunError
 
 PROGRAM = [sys.executable, "-m", "sketchcli"]
@@ -176,6 +179,31 @@ def test_a_signal_while_the_report_is_written_does_not_lose_the_last_epoch(
     with stopped as caught, not_at_once():
         train(tiny, dataset, run_dir=tmp_path / "run", device=cpu)
     assert "--resume" in caught.value.hint
+
+
+def test_a_validation_is_not_waited_for_and_made_up_for(
+    tiny, dataset, tmp_path, cpu, plain_curves, monkeypatch
+):
+    once = settings.merge(tiny, {"validation": {"every": 1}})
+    train(once, dataset, run_dir=tmp_path / "whole", device=cpu)
+    measure = Validator.measure
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("it was waited for")
+        return measure(*arguments)
+
+    monkeypatch.setattr(Validator, "measure", interrupted)
+    with pytest.raises(InterruptedRunError, match="stopped in epoch 1/2"):
+        train(once, dataset, run_dir=tmp_path / "halves", device=cpu)
+    train(once, dataset, run_dir=tmp_path / "halves", device=cpu)
+    whole, halves = Run(tmp_path / "whole"), Run(tmp_path / "halves")
+    for one, other in ((whole.state, halves.state), (whole.best, halves.best)):
+        (expected, _), (found, _) = checkpoint.load(one), checkpoint.load(other)
+        assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    kinds = [[line["kind"] for line in run.read_log()] for run in (whole, halves)]
+    assert kinds[0] == kinds[1]
 
 
 @pytest.mark.slow

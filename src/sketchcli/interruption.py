@@ -43,6 +43,7 @@ class _State:
     is_delivered: bool = False  # whether it has reached the main thread
     is_watched: bool = False
     is_postponed: bool = False
+    is_breakable: bool = False
     echo: float = ECHO
     say: Callable[[], object] | None = _say  # reports the end if the main thread does not
 
@@ -99,6 +100,18 @@ def postponed(*, echo: float = ECHO) -> Iterator[Callable[[], bool]]:
         _state.is_postponed, _state.echo = before, ECHO
 
 
+@contextlib.contextmanager
+def breakable() -> Iterator[None]:
+    """Within `postponed`, let a signal interrupt the block, which changes nothing that is saved."""
+    _state.is_breakable = True
+    try:
+        if is_asked():
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _state.is_breakable = False
+
+
 def end_with(parent: int) -> None:
     """End this process, a worker, soon after its parent with this process id."""
 
@@ -121,7 +134,8 @@ def _watching() -> Iterator[None]:
     Python's handlers wait until the main thread leaves a library's call; the thread does not.
     """
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+    if os.name != "nt":  # Windows needs it only of sockets
+        os.set_blocking(writer, False)
     ended, hook = threading.Event(), sys.unraisablehook
 
     def hide(unraisable: Any) -> None:  # noqa: ANN401 - its type has no public name
@@ -162,7 +176,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
     if not _state.is_delivered:
         _state.is_delivered = True
         _take_note(number)
-        check()
+        if _state.is_breakable or not _state.is_postponed:
+            raise KeyboardInterrupt
     elif not _state.is_watched and _is_another(number):
         raise KeyboardInterrupt
 

@@ -1,5 +1,6 @@
 """The training loop: epochs, batches, validations."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -34,17 +35,19 @@ def train_epochs(session: Session) -> None:
     """Train the remaining epochs of the run, and save it."""
     echo = interruption.LONG_ECHO if session.ranks.count > 1 else interruption.ECHO
     with interruption.postponed(echo=echo) as is_interrupted:
+        settle(session, is_interrupted)
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
             except DivergedError:
                 session.roll_back()
+                settle(session, is_interrupted)
         if session.ranks.is_first:
             if not any(session.run.samples.iterdir()):  # the user may have deleted them
                 session.validate(session.epochs_done - 1)
             session.save(is_end=True)
         if session.ranks.any(is_interrupted()):
-            session.stop(session.epochs_done - 1)
+            session.stop()
 
 
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
@@ -70,14 +73,21 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             trained = session.progress.images_seen - seen_before
             end_epoch(session, last, trained / (time.monotonic() - started))
         # Checkpoints are saved between batches, never between the last batch and its epoch's end.
-        if session.ranks.any(is_interrupted()):
-            session.note("interrupted: saving the run")
-            session.save()
-            session.stop(epoch)
+        settle(session, is_interrupted)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
     if session.is_finished and session.progress.skipped_in_a_row >= session.progress.step:
         raise DivergedError  # all steps of the run, however few, were skipped
+
+
+def settle(session: Session, is_interrupted: Callable[[], bool]) -> None:
+    """Validate if it is time to; save the run and stop if the user asks for it."""
+    if session.progress.is_validation_due:
+        validate(session, session.epochs_done - 1)
+    if session.ranks.any(is_interrupted()):
+        session.note("interrupted: saving the run")
+        session.save()
+        session.stop()
 
 
 def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> BatchTrained:
@@ -156,7 +166,7 @@ def take_in(
 
 
 def end_epoch(session: Session, last: BatchTrained, images_per_second: float) -> None:
-    """Log and report an epoch; validate if it is time to."""
+    """Log and report an epoch, and note whether it is time to validate."""
     progress, epoch = session.progress, last.epoch - 1
     means = progress.take_means()
     left = (progress.epochs - epoch - 1) * session.batches
@@ -178,8 +188,8 @@ def end_epoch(session: Session, last: BatchTrained, images_per_second: float) ->
     )
     session.tell("epoch", event)
     keep_in_time(session, session.batch_size / images_per_second)
-    if (epoch + 1) % session.config.validation.every == 0 or epoch + 1 == progress.epochs:
-        validate(session, epoch)
+    is_regular = (epoch + 1) % session.config.validation.every == 0
+    progress.is_validation_due = is_regular or epoch + 1 == progress.epochs
 
 
 def keep_in_time(session: Session, step: float) -> None:
@@ -202,10 +212,15 @@ def keep_in_time(session: Session, step: float) -> None:
 
 
 def validate(session: Session, epoch: int) -> None:
-    """Score the model on the held-out pairs and note if the run stops early."""
+    """Score the model on the held-out pairs and note if the run stops early.
+
+    If a signal interrupts it, it is still due when the run is resumed.
+    """
     progress = session.progress
-    if session.ranks.is_first:
-        session.validate(epoch)
+    with contextlib.suppress(KeyboardInterrupt):
+        if session.ranks.is_first:
+            session.validate(epoch)
+        progress.is_validation_due = False
     names = ("waited", "rate_scale", "discriminator_scale")
     agreed = session.ranks.as_first({name: getattr(progress, name) for name in names})
     progress.waited = int(agreed["waited"])

@@ -84,7 +84,7 @@ def train(
         try:
             return finish(session, command=command)
         except KeyboardInterrupt:  # the run is saved, and resuming it writes its report
-            session.stop(session.epochs_done - 1)
+            session.stop()
             raise
 
 
