@@ -51,6 +51,7 @@ FOUNDATION = {
     "registry": "all names on the command line are found by it",
     "machine": "all commands ask it for processor cores and process ranks",
     "limits": "all readers ask it before they take memory",
+    "interruption": "all commands run in it, and end by it at a signal",
     "config": "the settings, which are data",
     "device": "all tensors are placed by it",
     "checkpoint": "all weights files are read and written by it",

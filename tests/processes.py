@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 
 HEAVY = {"torch", "cv2", "numpy", "matplotlib", "jinja2", "torchmetrics", "requests"}
 _TELLING = f"""
@@ -31,6 +32,11 @@ def heavy_imports(*arguments, **variables):
     )
     code, *modules = done.stderr.splitlines()[-1].split()
     return int(code), set(modules)
+
+
+def never():
+    """Answer never, as a probe of `doctor`."""
+    time.sleep(60)
 
 
 def seconds(run):

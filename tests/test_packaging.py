@@ -168,7 +168,7 @@ def test_the_command_names_a_function(environment):
         "from importlib.metadata import entry_points as e; "
         "(command,) = e(group='console_scripts', name='sketch2img'); print(command.load())"
     )
-    assert run(environment / BIN / "python", "-c", code).startswith("<function main")
+    assert run(environment / BIN / "python", "-c", code).startswith("<function run")
 
 
 # ------------------------------------------------------------------ the installed program

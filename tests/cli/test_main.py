@@ -141,7 +141,7 @@ def test_with_json_a_bug_and_an_interrupt_are_envelopes_too(sketch2img, monkeypa
         assert outcome.json["errors"][0]["code"] == outcome.code == code
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_command_is_code_130_and_leaves_nothing_half_written(home, number):
     command = [sys.executable, "-m", "sketchcli", "fetch-data", "demo", "--count", "5000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

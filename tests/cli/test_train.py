@@ -390,7 +390,7 @@ def test_every_setting_has_one_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
     sketch2img, prepared, home, tmp_path, number
 ):

@@ -3,12 +3,12 @@
 import contextlib
 import io
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
+from sketchcli import interruption
 from sketchcli.cli.app import app
 from sketchcli.cli.streams import ClosedPipeError, guarded, say
 from sketchcli.cli.verbosity import VERBOSE
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may not be valid or encodable text; backslash escapes keep the JSON valid.
         sys.stdout.reconfigure(errors="backslashreplace")
-    with guarded():
+    stopped = partial(_fail, arguments, ExitCode.INTERRUPTED, "interrupted")
+    with guarded(), interruption.watched(stopped):
         code = _run(arguments)
     together = sys.modules.get("sketchcli.engine.training.distributed")
     if together is not None and together.has_joined():  # Python's normal exit may abort
@@ -39,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        with _termination_as_interrupt():
-            app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
-    except SystemExit as stop:  # Typer exits after --help and Ctrl-C
-        code = int(stop.code or 0)
+        interruption.check()
+        app(args=list(arguments), prog_name="sketch2img", obj=list(arguments))
+    except (SystemExit, KeyboardInterrupt) as stop:  # Typer exits after --help
+        code = int(getattr(stop, "code", ExitCode.INTERRUPTED) or 0)
         return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
     except ClosedPipeError:
         return ExitCode.CLOSED_PIPE
@@ -76,6 +77,10 @@ def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
+    if interruption.is_asked():  # a library may have made another error of it
+        interruption.is_reported()
+        if code != ExitCode.INTERRUPTED:
+            code, message, hint = ExitCode.INTERRUPTED, "interrupted", ""
     if os.environ.get(TRACEBACK_VARIABLE) or not set(VERBOSE).isdisjoint(arguments):
         # Indented, so that no line of a message looks like one of the program's.
         say(*(f" {line}" for line in traceback.format_exc().splitlines()), is_error=True)
@@ -102,17 +107,3 @@ def _rank(arguments: Sequence[str]) -> int:
 
 def _verb(arguments: Sequence[str]) -> str:
     return next((word for word in arguments if not word.startswith("-")), "")
-
-
-@contextlib.contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does; `train` handles both itself and saves the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

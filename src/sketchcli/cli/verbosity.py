@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchcli import __version__, limits, paths
+from sketchcli import __version__, interruption, limits, paths
 from sketchcli.cli import options
 from sketchcli.cli.streams import say
 from sketchcli.errors import DataError, UsageError
@@ -134,3 +134,4 @@ def quick_imports() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+    interruption.check()

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sketchcli import interruption
+
 # A broken NumPy shows in these; the reporter itself cannot start without the other libraries.
 MODULES = ("matplotlib.figure", "safetensors", "PIL.Image", "jinja2", "requests", "urllib3")
 PATIENCE = 300.0  # seconds per answer; a busy machine takes a minute to import torch
@@ -92,7 +94,8 @@ def ask(*probes: Callable[[], Facts], patience: float = PATIENCE) -> list[Facts]
     Probes after a crash get the crash as their answer.
     """
     names = [(probe.__module__, probe.__name__) for probe in probes]
-    command = [sys.executable, "-P", "-c", f"from {__name__} import answer; answer({names})"]
+    call = f"from {__name__} import answer; answer({names}, parent={os.getpid()})"
+    command = [sys.executable, "-P", "-c", call]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "agg"}
     try:
         ended = subprocess.run(  # noqa: S603 - this Python and our own functions
@@ -106,8 +109,9 @@ def ask(*probes: Callable[[], Facts], patience: float = PATIENCE) -> list[Facts]
     return answers + [{"error": fault}] * (len(probes) - len(answers))
 
 
-def answer(names: list[tuple[str, str]]) -> None:
+def answer(names: list[tuple[str, str]], *, parent: int) -> None:
     """Write the answer of each function, given by its module and name, as a marked line of JSON."""
+    interruption.end_with(parent)
     for module, name in names:
         try:
             facts = getattr(importlib.import_module(module), name)() | {"error": ""}

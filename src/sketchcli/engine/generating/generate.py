@@ -160,18 +160,19 @@ class Pipeline:
     def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
         """Turn jobs into files, and report each once it is written or has failed.
 
-        After Ctrl-C, the files that are being written are finished, and no others are started.
+        After Ctrl-C, the files that are being written are finished, and no others are started. A
+        large image that is being read is not waited for.
         """
         streams, threads = self.sampler.streams, self.sampler.threads
         limit = BATCHES_AHEAD * streams * self.sampler.batch
         writing: deque[Future[GeneratedFile]] = deque()
+        readers = ThreadPoolExecutor(READERS)
         try:
             with (
                 ThreadPoolExecutor(WRITERS) as writers,
                 ThreadPoolExecutor(
                     streams, initializer=torch.set_num_threads, initargs=(threads,)
                 ) as drawers,
-                ThreadPoolExecutor(READERS) as readers,
             ):
                 try:
                     prepared = _ahead(readers, self._prepare, jobs, limit, is_prompt=False)
@@ -179,6 +180,9 @@ class Pipeline:
                     drawn = (item for batch in batches for item in batch)
                     for file in _ahead(writers, self._write, drawn, limit, writing):
                         tell(file)
+                except BaseException:
+                    self.sampler.is_stopped.set()
+                    raise
                 finally:
                     for pool in (readers, drawers, writers):
                         pool.shutdown(wait=False, cancel_futures=True)

@@ -1,5 +1,6 @@
 """Generating photos from prepared sketches: with one model or several, or varied."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,6 +60,7 @@ class Sampler:
         gathered: Frames to collect for a batch.
         streams: Threads that may generate at the same time.
         threads: Threads that torch computes with in each stream.
+        is_stopped: Set to end `draw` in all threads, before the next layer of a network.
     """
 
     def __init__(self, models: Sequence[LoadedModel], drawing: Drawing, batch: int) -> None:
@@ -72,6 +74,9 @@ class Sampler:
         is_single = is_alone or drawing.is_tiled or device.torch.type != "cpu"
         self.streams = 1 if is_single else min(MOST_STREAMS, device.threads)
         self.threads = device.threads // self.streams
+        self.is_stopped = threading.Event()
+        for module in {module for model in self.models for module in model.generator.modules()}:
+            module.register_forward_pre_hook(self._stop)
         for model in self.models:
             noisy = _noisy_layers(model.generator)
             if is_alone and not noisy:
@@ -104,6 +109,10 @@ class Sampler:
             self.batch = min(self.batch, fitting)  # batches that did not fit are not tried again
             parts.append(np.split(photos, ends))
         return list(zip(*parts, strict=True))
+
+    def _stop(self, *_: object) -> None:
+        if self.is_stopped.is_set():
+            raise KeyboardInterrupt
 
     def finish(self, sketch: Prepared, parts: Sequence[Pixels]) -> Pixels:
         """Return the finished photo `(H, W, 3)` from the photos of its frames, one per model."""

@@ -14,8 +14,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchcli import __version__, files, images
+from sketchcli import __version__, files, images, interruption
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
 from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairBuilder, PairOptions
@@ -197,8 +195,9 @@ def made_chunks(
     arguments = repeat(store.folder), repeat(store.options), missing, jobs
     workers = min(workers, len(missing), MOST_WORKERS)
     with contextlib.ExitStack() as stack:
-        make = stack.enter_context(_pool(workers)).map if workers > 1 else map
-        made = iter(make(make_chunk, *arguments))
+        with _shielded():
+            make = stack.enter_context(_pool(workers)).map if workers > 1 else map
+            made = iter(make(make_chunk, *arguments))
         for number in store.chunks:
             if number not in ready:
                 next(made)
@@ -221,6 +220,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             worker.kill()
         raise
     except BrokenProcessPool as error:
+        interruption.check()  # the signal may have come to the workers, too
         raise DataError(
             "a worker process died, perhaps because the memory ran out",
             hint="run the same command again to resume; use fewer --workers to save memory",
@@ -229,15 +229,27 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _shielded() -> Iterator[None]:
+    """Let processes that start in the block never get the terminal's signals; this one ends them.
+
+    Nor do they warn about what a process that was killed has left: they remove it.
+    """
+    quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
+    if quiet not in sys.warnoptions:
+        sys.warnoptions.append(quiet)
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    ours = set(interruption.SIGNALS) - {signal.SIGTERM}  # which ends the workers of a broken pool
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(parent: int) -> None:
-    """Let a worker use one thread, ignore the terminal's Ctrl-C and end when its parent does."""
+    """Let a worker use one thread and end when its parent does."""
     images.use_one_thread()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+    interruption.end_with(parent)

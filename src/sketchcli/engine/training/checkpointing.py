@@ -56,6 +56,7 @@ class Progress:
     skipped: int = 0  # steps whose loss or gradient was NaN or infinite
     skipped_in_a_row: int = 0
     rollbacks: int = 0
+    is_validation_due: bool = False  # whether a signal interrupted the epoch's validation
 
     def add(self, figures: Mapping[str, float]) -> None:
         """Add one batch's values to the sums of the epoch."""

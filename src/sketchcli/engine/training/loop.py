@@ -1,15 +1,13 @@
 """The training loop: epochs, batches, validations."""
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from sketchcli import interruption
 from sketchcli.checkpoint import with_prefix, without_prefix
 from sketchcli.data.batches import (
     DiscriminatorAugmentation,
@@ -26,7 +24,6 @@ from sketchcli.engine.training.trainer import Figures, Part
 
 SAVE_EVERY_SECONDS = 120.0
 RECENT = 0.2  # smoothing weight of the latest epoch in the estimated step time
-ECHO_SECONDS = 5.0  # time in which torchrun passes on a Ctrl-C
 SKIPPED_AT_MOST = 10  # consecutive skipped steps before the run is rolled back
 
 
@@ -35,14 +32,22 @@ class DivergedError(Exception):
 
 
 def train_epochs(session: Session) -> None:
-    """Train the remaining epochs of the run."""
-    echo = ECHO_SECONDS if session.ranks.count > 1 else 0.0
-    with interruption(echo=echo) as is_interrupted:
+    """Train the remaining epochs of the run, and save it."""
+    echo = interruption.LONG_ECHO if session.ranks.count > 1 else interruption.ECHO
+    with interruption.postponed(echo=echo) as is_interrupted:
+        settle(session, is_interrupted)
         while not session.is_finished:
             try:
                 train_epoch(session, is_interrupted)
             except DivergedError:
                 session.roll_back()
+                settle(session, is_interrupted)
+        if session.ranks.is_first:
+            if not session.run.sampled():  # the user may have deleted them
+                session.validate(session.epochs_done - 1)
+            session.save(is_end=True)
+        if session.ranks.any(is_interrupted()):
+            session.stop()
 
 
 def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
@@ -68,12 +73,21 @@ def train_epoch(session: Session, is_interrupted: Callable[[], bool]) -> None:
             trained = session.progress.images_seen - seen_before
             end_epoch(session, last, trained / (time.monotonic() - started))
         # Checkpoints are saved between batches, never between the last batch and its epoch's end.
-        if session.ranks.any(is_interrupted()):
-            session.stop(epoch)
+        settle(session, is_interrupted)
         if time.monotonic() - session.saved_at > SAVE_EVERY_SECONDS:
             session.save()
     if session.is_finished and session.progress.skipped_in_a_row >= session.progress.step:
         raise DivergedError  # all steps of the run, however few, were skipped
+
+
+def settle(session: Session, is_interrupted: Callable[[], bool]) -> None:
+    """Validate if it is time to; save the run and stop if the user asks for it."""
+    if session.progress.is_validation_due:
+        validate(session, session.epochs_done - 1)
+    if session.ranks.any(is_interrupted()):
+        session.note("interrupted: saving the run")
+        session.save()
+        session.stop()
 
 
 def train_batch(session: Session, epoch: int, batch: int, pairs: Split) -> BatchTrained:
@@ -152,7 +166,7 @@ def take_in(
 
 
 def end_epoch(session: Session, last: BatchTrained, images_per_second: float) -> None:
-    """Log and report an epoch; validate if it is time to."""
+    """Log and report an epoch, and note whether it is time to validate."""
     progress, epoch = session.progress, last.epoch - 1
     means = progress.take_means()
     left = (progress.epochs - epoch - 1) * session.batches
@@ -174,8 +188,8 @@ def end_epoch(session: Session, last: BatchTrained, images_per_second: float) ->
     )
     session.tell("epoch", event)
     keep_in_time(session, session.batch_size / images_per_second)
-    if (epoch + 1) % session.config.validation.every == 0 or epoch + 1 == progress.epochs:
-        validate(session, epoch)
+    is_regular = (epoch + 1) % session.config.validation.every == 0
+    progress.is_validation_due = is_regular or epoch + 1 == progress.epochs
 
 
 def keep_in_time(session: Session, step: float) -> None:
@@ -198,10 +212,15 @@ def keep_in_time(session: Session, step: float) -> None:
 
 
 def validate(session: Session, epoch: int) -> None:
-    """Score the model on the held-out pairs and note if the run stops early."""
+    """Score the model on the held-out pairs and note if the run stops early.
+
+    If a signal interrupts it, it is still due when the run is resumed.
+    """
     progress = session.progress
-    if session.ranks.is_first:
-        session.validate(epoch)
+    with contextlib.suppress(KeyboardInterrupt):
+        if session.ranks.is_first:
+            session.validate(epoch)
+        progress.is_validation_due = False
     names = ("waited", "rate_scale", "discriminator_scale")
     agreed = session.ranks.as_first({name: getattr(progress, name) for name in names})
     progress.waited = int(agreed["waited"])
@@ -214,43 +233,3 @@ def validate(session: Session, epoch: int) -> None:
 def _number(*entropy: int) -> int:
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0]) >> 1  # torch accepts 63 bits
-
-
-# Ctrl-C and SIGTERM set a flag that the loop checks between two batches.
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def interruption(*, echo: float = 0.0) -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether the user wants to stop.
-
-    A second signal has its usual effect at once, except during the first `echo` seconds: torchrun
-    passes on the Ctrl-C that its processes have already received from the terminal. Outside the
-    main thread, where Python delivers no signals, the function always returns False.
-    """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-
-    first: list[float] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        asked.set()
-        first.append(time.monotonic())
-        if not echo:
-            signal.signal(number, before[signal.Signals(number)])
-        elif first[-1] - first[0] > echo:
-            signal.signal(number, before[signal.Signals(number)])
-            signal.raise_signal(number)
-
-    for number in SIGNALS:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

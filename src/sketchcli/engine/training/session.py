@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import files, images, paths
+from sketchcli import files, images, interruption, paths
 from sketchcli.config import AugmentationConfig, TrainConfig
 from sketchcli.data import splits
 from sketchcli.data.batches import batches_per_epoch
@@ -230,16 +230,16 @@ class Session:
             run_report.write_curves(self.run.curves, self.history.lines())
         self.saved_at = time.monotonic()
 
-    def stop(self, epoch: int) -> None:
-        """Save a checkpoint and raise InterruptedRunError with instructions to resume."""
-        self.save()
+    def stop(self) -> None:
+        """Raise InterruptedRunError with instructions to resume the run, which has been saved."""
         self.ranks.wait()  # if one process ended early, torchrun would stop the writing process
         folder, home = self.dataset.folder, paths.prepared_home()
         # A dataset in the data folder need not be named: it is recognised by its pairs.
         named = [] if paths.is_in_room(home, folder) else [str(folder)]
         run = paths.named(paths.runs_home(), self.run.folder)
+        epoch = max(self.progress.step - 1, 0) // self.batches + 1
         raise InterruptedRunError(
-            f"stopped in epoch {epoch + 1}/{self.progress.epochs}; everything is saved",
+            f"stopped in epoch {epoch}/{self.progress.epochs}; everything is saved",
             hint=f"to resume, run: {shlex.join(['sketch2img', 'train', *named, '--resume', run])}, "
             f"or the same command again with --run-dir {shlex.quote(str(self.run.folder))}",
         )
@@ -264,7 +264,8 @@ class Session:
     def measure(self) -> Validation:
         """Score the model on the held-out pairs and note how long that takes."""
         started = time.monotonic()
-        found = self.validator.measure(self.trainer.average.network, self.trainer.discriminator)
+        with interruption.breakable():
+            found = self.validator.measure(self.trainer.average.network, self.trainer.discriminator)
         self.validation_seconds = time.monotonic() - started
         return found
 

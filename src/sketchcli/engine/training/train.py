@@ -89,7 +89,11 @@ def train(
                 fit_into_budget(session, started + budget)
             session.begin()
             train_epochs(session)
-        return finish(session, command=command)
+        try:
+            return finish(session, command=command)
+        except KeyboardInterrupt:  # the run is saved, and resuming it writes its report
+            session.stop()
+            raise
 
 
 @contextlib.contextmanager
@@ -221,10 +225,6 @@ BASELINE_PAIRS = 2000  # training pairs that the baselines use, limited to save 
 def finish(session: Session, *, command: str) -> TrainResult:
     """Write the last files of a finished run, which `command` reproduces; return its result."""
     run = session.run
-    if session.ranks.is_first:
-        if not run.sampled():  # the user may have deleted them
-            session.validate(session.epochs_done - 1)
-        session.save(is_end=True)
     session.ranks.wait()
     result = summary(session)
     if session.ranks.is_first:
