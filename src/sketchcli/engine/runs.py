@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import errors, files, paths, weights
+from sketchcli import errors, files, limits, paths, weights
 from sketchcli.engine.results import ModelListing, ModelsResult
 from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.weights_header import read_about
@@ -176,7 +176,7 @@ def read(folder: Path) -> Provenance:
     """Return a raw dataset's provenance; that of any other folder holds only its name."""
     plain = Provenance(folder.resolve().name)
     try:
-        about = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        about = limits.read_json(folder / FILE)
     except (OSError, ValueError, RecursionError):
         return plain
     is_ours = (
