@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -385,3 +386,29 @@ def test_a_kill_between_the_two_renames_is_mended_by_the_next_call(two_sets):
     files.move_in(part, target, is_ours=ours, overwrite=True)
     assert (target / "mark").read_text() == ".set.new"
     assert [path.name for path in target.parent.iterdir()] == ["set"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
+def test_only_a_regular_file_is_opened_and_nothing_is_waited_for(tmp_path, kind):
+    path = tmp_path / "file"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as endpoint:
+            endpoint.bind(str(path))
+    for read in (files.open_regular, files.sha256_of):
+        with pytest.raises(OSError, match="file") as caught:
+            read(path)
+        assert caught.value.filename == str(path)
+
+
+def test_a_link_to_a_regular_file_is_opened(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"text")
+    with files.open_regular(tmp_path / "link") as file:
+        assert file.read() == b"text"

@@ -8,8 +8,10 @@ its process lives, so that the next call recognises and sweeps what a killed pro
 import codecs
 import contextlib
 import csv
+import errno
 import functools
 import hashlib
+import io
 import json
 import os
 import platform
@@ -370,5 +372,21 @@ def no_images(fault: str, others: Counter[str], links: Sequence[Path] = ()) -> D
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file to read it; an OSError names anything else.
+
+    Opening a pipe would wait for a writer, and reading a device such as /dev/zero may never end.
+    """
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - returned
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag

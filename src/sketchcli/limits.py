@@ -5,16 +5,21 @@ computes how much from the announcement, and asks `check_memory` first.
 """
 
 import contextlib
+import json
 import math
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+from sketchcli import files
 from sketchcli.errors import DataError, SketchError, UsageError
 from sketchcli.machine import available_memory
 
 VARIABLE = "SKETCH2IMG_MAX_MEMORY"  # worker processes inherit it
 SHARE = 0.75  # of the memory that is available
+JSON_GROWTH = 30  # bytes of memory per byte of a JSON file: `[{},{},{}]`
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -32,6 +37,17 @@ def check_memory(
             f"{what} would take {shown(needed)} of memory; at most {shown(allowed)} are allowed",
             hint=f"if you trust it and the memory is enough, add --max-memory {rounded(needed)}",
         )
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - anything that JSON can hold
+    """Return what a regular JSON file in UTF-8 holds, if its size allows that.
+
+    Whatever is wrong with the file is an OSError, a ValueError, a RecursionError or a DataError.
+    """
+    with files.open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check_memory(JSON_GROWTH * size, str(path))
+        return json.loads(file.read(size).decode())
 
 
 def memory_limit(*, most: float = math.inf) -> float:

@@ -1,9 +1,9 @@
 """Datasets of sketches that are downloaded by hand, and the user's own folders."""
 
-import json
 import re
 from pathlib import Path
 
+from sketchcli import limits
 from sketchcli.assets import Asset, Kind
 from sketchcli.errors import DataError
 from sketchcli.registry import Entry
@@ -88,9 +88,8 @@ def _names(folder: Path, file: str) -> list[str]:
     if path is None:
         return []
     try:
-        people = json.loads(path.read_text(encoding="utf-8"))
-        return [str(person["image_name"]) for person in people]
-    except (ValueError, TypeError, KeyError) as error:
+        return [str(person["image_name"]) for person in limits.read_json(path)]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{file} is not a list of FS2K's images", hint="get FS2K again") from error
 
 

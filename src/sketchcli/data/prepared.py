@@ -6,22 +6,25 @@ train-photos.npy             uint8 (N, H, W, 3); above 2 GB, train-photos-1.npy 
 """
 
 import hashlib
-import json
+import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args, get_origin
 
 import numpy as np
 
-from sketchcli import files
+from sketchcli import files, limits
 from sketchcli.data.splits import SPLITS, TRAIN, VAL, uniform_hash
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
 SCHEMA = 2
 INDEX = "dataset.json"
+LARGE = 2**28  # bytes up to which no bound is looked up
+LONGEST_SIDE = 2**16  # pixels of an image's height or width, exclusive
 MARK = 16  # hex digits of an image's hash that identify it
 
 
@@ -133,6 +136,9 @@ class StoredSplit:
 
     def take(self, indices: Sequence[int]) -> Split:
         """Load the pairs at some positions."""
+        height, width = self.size
+        if (needed := 4 * height * width * len(indices)) > LARGE:
+            limits.check_memory(needed, f"{len(indices)} pairs of {width:,}x{height:,} pixels")
         ids = tuple(self.ids[index] for index in indices)
         return Split(self.sketches.take(indices), self.photos.take(indices), ids)
 
@@ -194,7 +200,7 @@ def pair_hash(sketch: str, photo: str) -> str:
 def is_prepared(folder: Path) -> bool:
     """Return whether any version of `preprocess` made a folder."""
     try:
-        about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        about = limits.read_json(folder / INDEX)
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(about, dict) and {"schema", "fingerprint"} <= about.keys()
@@ -203,7 +209,7 @@ def is_prepared(folder: Path) -> bool:
 def read(folder: Path) -> PreparedSet:
     """Open a prepared dataset of this version's schema."""
     try:
-        data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        data = limits.read_json(folder / INDEX)
         schema = data["schema"]
         if schema != SCHEMA:
             raise DataError(
@@ -213,12 +219,29 @@ def read(folder: Path) -> PreparedSet:
         about = {f.name: data[f.name] for f in fields(Description) if f.name in data}
         height, width = data["size"]
         about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
-        return PreparedSet(folder, Description(**about))
+        description = Description(**about)
+        _check(description)
+        return PreparedSet(folder, description)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(
-            f"{folder} is not a prepared dataset, or is damaged",
+            f"{folder} is not a prepared dataset, or is damaged ({INDEX}: {reason})",
             hint="prepare a dataset with: sketch2img preprocess",
         ) from error
+
+
+def _check(about: Description) -> None:
+    """Raise a ValueError if a value is not of its field's type, or is out of range."""
+    for item in fields(about):
+        value, kind = getattr(about, item.name), item.type
+        inside = {*map(type, value.values())} if isinstance(value, dict) else set()
+        if type(value) is not (get_origin(kind) or kind) or not inside <= {*get_args(kind)}:
+            raise ValueError(f"'{item.name}' has a value of another type")
+    if not all(type(text) is str for pair in about.pairs for text in vars(pair).values()):
+        raise ValueError("'pairs' has a value of another type")
+    if not all(type(side) is int and 0 < side < LONGEST_SIDE for side in about.size):
+        raise ValueError("'size' is out of range")
+    "".join(pair.id for pair in about.pairs).encode(errors="surrogateescape")  # a file's name
 
 
 def write_index(folder: Path, description: Description) -> None:
@@ -240,19 +263,33 @@ def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: in
     while not shards or sum(map(len, shards)) < count:
         path = _shard(folder, stem, len(shards))
         try:
-            pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged ({error})", hint="run preprocess again") from error
-        if pixels.shape[1:] != row_shape or pixels.dtype != np.uint8 or not len(pixels):
-            found = f"{pixels.dtype} {pixels.shape}"
-            fault = f"{path} holds {found} instead of uint8 images {row_shape}"
-            raise DataError(fault, hint="run preprocess again")
-        shards.append(pixels)
+            shards.append(_mapped(path, row_shape))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DataError(f"{path} is damaged ({reason})", hint="run preprocess again") from error
     rows = Rows(shards)
     if len(rows) != count:
         fault = f"{path}: {stem} holds {len(rows)} images instead of {count}"
         raise DataError(fault, hint="run preprocess again")
     return rows
+
+
+def _mapped(path: Path, row_shape: tuple[int, ...]) -> Pixels:
+    """Map a shard; its length says how many images it must have been written with."""
+    with files.open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size - _HEADER_BYTES
+        count, rest = divmod(size, math.prod(row_shape))
+        if count <= 0 or rest or file.read(_HEADER_BYTES) != _header((count, *row_shape)):
+            raise ValueError(f"its header and its length are not those of uint8 images {row_shape}")
+        return np.memmap(file, np.uint8, "r", _HEADER_BYTES, (count, *row_shape))
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return what NumPy writes before a uint8 array of this shape."""
+    header = io.BytesIO()
+    about = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, about)
+    return header.getvalue()
 
 
 def _shard(folder: Path, stem: str, number: int) -> Path:
@@ -293,13 +330,12 @@ class ShardedWriter:
         file, self._file = self._file, None
         if file is None:
             return
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self.shape)}
-        self._count = 0
+        header, self._count = _header((self._count, *self.shape)), 0
         with file:
-            file.seek(0)
-            np.lib.format.write_array_header_1_0(file, header)
-            if file.tell() != _HEADER_BYTES:
+            if len(header) != _HEADER_BYTES:
                 raise DataError(f"{self.stem}: the header cannot hold the shape {self.shape}")
+            file.seek(0)
+            file.write(header)
             file.flush()
             os.fsync(file.fileno())
 

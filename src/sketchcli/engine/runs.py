@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import errors, files, paths, weights
+from sketchcli import errors, files, limits, paths, weights
 from sketchcli.config import TrainConfig
 from sketchcli.engine.events import Note
 from sketchcli.engine.results import ModelListing, ModelsResult
@@ -333,7 +333,7 @@ def read(folder: Path) -> Provenance:
     """Return a raw dataset's provenance; that of any other folder holds only its name."""
     plain = Provenance(folder.resolve().name)
     try:
-        about = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        about = limits.read_json(folder / FILE)
     except (OSError, ValueError, RecursionError):
         return plain
     is_ours = (

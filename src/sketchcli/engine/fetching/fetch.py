@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, images, paths, registry
+from sketchcli import files, images, limits, paths, registry
 from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -343,6 +342,7 @@ def obtain(
 # Downloads are recorded, so that a file without a published hash cannot change unnoticed.
 
 KNOWN = "known-files.json"
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
 
 
@@ -367,8 +367,8 @@ def _known_files() -> dict[str, dict[str, Any]]:
     path = paths.home() / KNOWN
     if not path.exists():
         return {}
-    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(*UNREADABLE):
+        known: dict[str, dict[str, Any]] = limits.read_json(path)
         if all(isinstance(entry["sha256"], str) for entry in known.values()):
             return known
     raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")
