@@ -75,8 +75,10 @@ def _problem(key: str, value: object, kind: type | None) -> str:
         return f"unknown option '{key}'"
     if type(value) is not kind:
         return f"'{key}' must be {KINDS[kind]}, not {value!r}"
-    if type(value) is int and not 1 <= value <= LARGEST_OPTION:
-        return f"'{key}' must be at least 1 and at most {LARGEST_OPTION}, not {value:.3g}"
+    if type(value) is int and value < 1:
+        return f"'{key}' must be at least 1, not {value!r}"
+    if type(value) is int and value > LARGEST_OPTION:
+        return f"'{key}' must be at most {LARGEST_OPTION}"
     if type(value) is float and not 0 <= value < 1:
         return f"'{key}' must be in [0, 1), not {value!r}"
     return ""
@@ -149,9 +151,9 @@ def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> 
     """Return about how many bytes generating one photo of `(height, width)` takes.
 
     An upper bound, as if no layer reduced the size, is returned if it is at most `enough`, or
-    absurd: it needs no computation. Otherwise the network is run and measured: at this size on the `meta` device,
-    whose tensors take no memory (but whose first use takes a second); at a small size, for which
-    the memory must be enough, on others.
+    absurd: it needs no computation. Otherwise the network is run and measured: at this size on the
+    `meta` device, whose tensors take no memory (but whose first use takes a second); at a small
+    size, for which the memory must be enough, on others.
     """
     stride = int(getattr(network, "stride", 1))
     layers = [getattr(m, "out_channels", getattr(m, "out_features", 0)) for m in network.modules()]

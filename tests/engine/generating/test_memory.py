@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import time
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_the_bound_is_lifted_by_the_option_of_the_hint(sketch2img, absurd, tmp_p
 
 @pytest.mark.parametrize("option", ["blocks", "width"])
 def test_options_of_networks_have_a_limit_wherever_they_come_from(option):
-    with pytest.raises(UsageError, match=f"'{option}' must be at least 1 and at most 2048"):
+    with pytest.raises(UsageError, match=f"'{option}' must be at most 2048"):
         spelled_out(ModelConfig(generator_options={option: 10**6}))
 
 
@@ -115,10 +116,10 @@ def test_a_photo_is_refused_before_it_is_made(sketch2img, tmp_path, tiny, monkey
 
 
 def test_few_large_sketches_are_read_ahead(tmp_path, tiny, cpu, monkeypatch):
-    monkeypatch.setenv(VARIABLE, "20M")
+    monkeypatch.setenv(VARIABLE, "4M")
     model = weights_of(tmp_path / "run", tiny)
     folder = tmp_path / "sketches"
-    for index in range(40):
+    for index in range(20):
         images.write(folder / f"{index}.png", np.tile(np.arange(600, dtype=np.uint8), (600, 1)))
     read, seen, original = [], [], images.read
 
@@ -129,7 +130,8 @@ def test_few_large_sketches_are_read_ahead(tmp_path, tiny, cpu, monkeypatch):
     draw = sample.generate_batch
 
     def slowly(*arguments):
-        time.sleep(0.1)
+        if not seen:
+            time.sleep(0.5)
         seen.append(len(read))
         return draw(*arguments)
 
@@ -140,7 +142,7 @@ def test_few_large_sketches_are_read_ahead(tmp_path, tiny, cpu, monkeypatch):
     request = Request(sources=(str(folder),), output=str(tmp_path / "out"), models=(model,))
     result = generate.generate(request, device=cpu)
     assert all(file.status == "made" for file in result.files)
-    assert seen[0] < 20
+    assert seen[0] < 8
 
 
 @pytest.mark.parametrize("verb", ["train", "dry_run"])
@@ -161,13 +163,17 @@ def test_a_discriminator_is_compared_with_its_file_before_it_is_built(tmp_path, 
     model = load_model(weights_of(tmp_path / "run", tiny), cpu)
     state = Run(tmp_path / "run").state
     tensors, about = checkpoint.load(state)
-    about["config"]["model"]["discriminator_options"]["width"] = 1024
+    about["config"]["model"]["discriminator_options"]["width"] = 512
     checkpoint.save(state, tensors, about)
     split = dataset.split("test")
-    said = bounded(
-        lambda: references._discriminator_of(model.path, split.size), memory=2**28, cpu_seconds=10
-    )
-    assert said.startswith("CheckpointError: ")
+
+    def kilobytes():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(CheckpointError):
+            references._discriminator_of(model.path, split.size)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    assert int(bounded(kilobytes, memory=2**33, cpu_seconds=20)) < 300_000
 
 
 def crafted(path, text):
