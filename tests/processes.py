@@ -2,9 +2,11 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 HEAVY = {"torch", "cv2", "numpy", "matplotlib", "jinja2", "torchmetrics", "requests"}
 _TELLING = f"""
@@ -49,3 +51,30 @@ def seconds(run):
 def _of_children():
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def bounded(run, *, memory, cpu_seconds):
+    """What a call returns, as text, in a fork of this process of bounded memory and time.
+
+    `memory` is in bytes, above what this process has. An error is returned as its text. A fork that
+    a signal ends returns the signal's name.
+    """
+    source, target = os.pipe()
+    child = os.fork()
+    if child == 0:
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20 * cpu_seconds)
+        try:
+            said = str(run())
+        except Exception as error:  # noqa: BLE001
+            said = f"{type(error).__name__}: {error}"
+        os.write(target, said.encode()[:4000])
+        os._exit(0)
+    os.close(target)
+    with os.fdopen(source) as stream:
+        said = stream.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return said if code == 0 else signal.Signals(-code).name

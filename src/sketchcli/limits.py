@@ -24,18 +24,24 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
 def check_memory(
-    needed: float, what: str, *, most: float = math.inf, error: type[SketchError] = DataError
+    needed: float,
+    what: str,
+    *,
+    most: float = math.inf,
+    error: type[SketchError] = DataError,
+    cure: str = "",
 ) -> None:
     """Refuse what needs more bytes than `most`, or than three quarters of the available memory.
 
     `what` begins the message: `face.png (20,000x20,000 pixels)`. A bound that the user has set
-    replaces both.
+    replaces both. `cure` is what takes less memory, as an instruction.
     """
     allowed = memory_limit(most=most)
     if needed > allowed:
         raise error(
             f"{what} would take {shown(needed)} of memory; at most {shown(allowed)} are allowed",
-            hint=f"if you trust it and the memory is enough, add --max-memory {rounded(needed)}",
+            hint=f"{cure}{', or, ' if cure else ''}if you trust it and the memory is enough, "
+            f"add --max-memory {rounded(needed)}",
         )
 
 

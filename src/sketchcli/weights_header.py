@@ -14,6 +14,7 @@ PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 # safetensors checks that the tensors fill the file to its last byte; the rest is checked here.
 LARGEST_HEADER = 2**26  # bytes; each training photo takes 16 of them
 MOST_TENSORS = 100_000
+MOST_ITEMS = 100_000  # in our description; an empty list takes 20 times its text
 MOST_DIMENSIONS = 8
 MOST_VALUES = 2**40  # of a tensor, were its empty dimensions 1
 
@@ -62,6 +63,8 @@ def about_of(path: Path, header: Header) -> dict[str, Any]:
     text = header.texts.get(KEY)
     if text is None:
         raise CheckpointError(f"{path} was not written by sketch2img")
+    if sum(text.count(mark) for mark in "[{,") > MOST_ITEMS:
+        raise DamagedError(f"{path} has too long a description")
     try:
         about = json.loads(text)
         found = about["format"]
@@ -80,8 +83,9 @@ def _read(path: Path) -> Header:
 
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        # Too many tensors are counted before they are parsed, which would take seconds.
-        if length > LARGEST_HEADER or file.read(length).count(b'"dtype"') > MOST_TENSORS:
+        # Tensors are counted before they are parsed, which could take seconds: by their braces,
+        # since `"dtype"` can be spelled with escapes.
+        if length > LARGEST_HEADER or file.read(length).count(b"{") > MOST_TENSORS:
             raise ValueError("its header is too large")
     with safetensors.safe_open(path, framework="np") as opened:
         slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118 - no dict

@@ -1,20 +1,27 @@
 """Construction of networks from the names and options in a configuration.
 
 Generator and discriminator are also combined for training, and batch norms folded for generating.
+How much memory a network will take is known before it takes any.
 """
 
+import weakref
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sketchcli import errors, registry
 from sketchcli.config import KINDS, ModelConfig, Options
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.registry import Named
+
+LARGEST_OPTION = 2048  # limit for a network's options, such as its width or number of blocks
 
 
 def build_generator(config: ModelConfig) -> nn.Module:
@@ -70,6 +77,8 @@ def _problem(key: str, value: object, kind: type | None) -> str:
         return f"'{key}' must be {KINDS[kind]}, not {value!r}"
     if type(value) is int and value < 1:
         return f"'{key}' must be at least 1, not {value!r}"
+    if type(value) is int and value > LARGEST_OPTION:
+        return f"'{key}' must be at most {LARGEST_OPTION}"
     if type(value) is float and not 0 <= value < 1:
         return f"'{key}' must be in [0, 1), not {value!r}"
     return ""
@@ -123,3 +132,82 @@ def fold_batch_norms(network: nn.Module) -> int:
                 sequence[index + 1] = nn.Identity()
                 count += 1
     return count
+
+
+# A file of a few kilobytes can describe a network whose activations take gigabytes.
+
+FLOAT = 4  # bytes
+OVERHEAD = 1.5  # measured: copies in other memory formats, and the allocator
+ABSURD = 2**60  # bytes; more than torch can count
+MEASURED = 64  # least side of the image with which a network in memory is measured, pixels
+
+
+def parameter_bytes(network: nn.Module) -> int:
+    """Return the bytes of a network's tensors."""
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
+
+
+def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> float:
+    """Return about how many bytes generating one photo of `(height, width)` takes.
+
+    An upper bound, as if no layer reduced the size, is returned if it is at most `enough`, or
+    absurd: it needs no computation. Otherwise the network is run and measured: at this size on the
+    `meta` device, whose tensors take no memory (but whose first use takes a second); at a small
+    size, for which the memory must be enough, on others.
+    """
+    stride = int(getattr(network, "stride", 1))
+    layers = [getattr(m, "out_channels", getattr(m, "out_features", 0)) for m in network.modules()]
+    height, width = (-(-side // stride) * stride for side in size)
+    bound = 2 * FLOAT * height * width * (sum(layers) + 2 * max(layers))
+    if not enough < bound < ABSURD:
+        return bound
+    device = next(network.parameters()).device
+    if device.type == "meta":
+        return OVERHEAD * _peak(network, torch.empty(1, 1, *size, device=device))
+    side = -(-MEASURED // stride) * stride
+    peak = _peak(network, torch.zeros(1, 1, side, side, device=device))
+    return OVERHEAD * peak * height * width / side**2
+
+
+@torch.inference_mode()
+def _peak(network: nn.Module, sketch: Tensor) -> int:
+    live = _Live()
+    with live:
+        network(sketch)
+    return live.peak
+
+
+class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the tensors that operations in the block create and that still exist."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(
+        self,
+        operation: Callable[..., object],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        """Carry out an operation, and count its results."""
+        del types
+        result = operation(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(tensor, Tensor):
+                self._add(tensor.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key, count = storage._cdata, storage.nbytes()  # noqa: SLF001 - no other name tells them apart
+        if key not in self.known:
+            self.known.add(key)
+            self.now += count
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._remove, key, count)
+
+    def _remove(self, key: int, count: int) -> None:
+        self.known.discard(key)
+        self.now -= count

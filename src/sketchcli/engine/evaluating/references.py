@@ -65,7 +65,8 @@ def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candid
             return np.stack([kept[row] for row in rows])
         with exactly():
             sketches = _resized(split.sketches.take(rows), model.size)
-            photos, _ = generate_in_parts(model.generator, sketches, model.device, len(rows))
+            most = model.at_once(model.size, len(rows))
+            photos, _ = generate_in_parts(model.generator, sketches, model.device, most)
         photos = _resized(photos, split.size)
         if (len(kept) + len(rows)) * photos[0].nbytes <= KEPT_BYTES:
             kept.update(zip(rows, photos, strict=True))
@@ -216,8 +217,12 @@ def _discriminator_of(weights: Path, size: tuple[int, int]) -> torch.nn.Module |
         if (height, width) != size:
             return None
         config = settings.from_dict(about["config"])
-        discriminator = build_discriminator(config.model, size)
-        discriminator.load_state_dict(checkpoint.without_prefix("discriminator", tensors))
+        with torch.device("meta"):
+            discriminator = build_discriminator(config.model, size)
+        found = checkpoint.without_prefix("discriminator", tensors)
+        kinds = {name: tensor.dtype for name, tensor in discriminator.state_dict().items()}
+        cast = {name: found[name].to(kind) for name, kind in kinds.items()}
+        discriminator.load_state_dict(cast, assign=True)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         raise CheckpointError(f"{state} holds the discriminator of another version") from error
     return discriminator

@@ -55,9 +55,16 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
         raise DataError(
             f"{where}: this is not the network {name}: tensor {absent[0]} is missing", hint=HINT
         )
-    made = {n: origin.make(*(arrays[o] for o in origin.names)) for n, origin in layout.items()}
+    made = {}
     for ours, tensor in network.graph.state_dict().items():
-        shape, wanted_shape = made[ours].shape, tuple(tensor.shape)
+        wanted_shape, parts = tuple(tensor.shape), [arrays[name] for name in layout[ours].names]
+        first, *others = (part.shape for part in parts)
+        if others and (first != wanted_shape or set(others) != {wanted_shape[:1]}):
+            raise DataError(  # broadcasting could make any size of them
+                f"{where}: {ours} is made from the shapes {first} and {others}", hint=HINT
+            )
+        made[ours] = layout[ours].make(*parts)
+        shape = made[ours].shape
         if shape != wanted_shape:
             raise DataError(f"{where}: {ours} has the shape {shape}, not {wanted_shape}", hint=HINT)
         if not np.isfinite(made[ours]).all():

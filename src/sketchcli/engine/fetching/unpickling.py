@@ -4,35 +4,44 @@ A pickle is a program: it names functions, and opening it calls them. Here, ever
 files need stands for a class of ours that only keeps what it is given; any other name is refused.
 Three formats are read: a plain pickle of numpy arrays, PyTorch's zip archive (a state dict, or a
 TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. Nothing
-is unpacked, and no array has more values than its file stores.
+is unpacked, no array has more values than its file stores, and no instruction takes more time or
+memory than its own bytes: what copies or hashes what other instructions have built is refused.
 
 `torch.load(weights_only=True)` reads neither the first format nor TorchScript; a file of 500 bytes
 makes it allocate any amount of memory (it allows the name `bytearray`); and before PyTorch 2.10 a
 crafted file could corrupt memory (CVE-2026-24747).
 """
 
-import collections
+import io
 import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import IO, Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, SketchError
+from sketchcli.limits import check_memory, shown
+from sketchcli.weights_header import MOST_DIMENSIONS, MOST_VALUES
 
 HINT = "download the file again, or give fetch-data the file of another edition with --from"
-LARGEST_FILE = 2**30  # bytes
 LARGEST_PICKLE = 2**22  # bytes inside a zip archive, where the arrays are files of their own
 DEEPEST = 16  # levels of nested modules
 MOST_NODES = 100_000
+MOST_STEPS = 400_000  # instructions of a pickle and their arguments: some 70 per tensor
+MOST_ARGUMENTS = 32  # of a call, which copies them
+LONGEST_NAME = 1000  # characters, with the names of all modules around a tensor
 MOST_TIMES = 4  # bytes of all arrays per byte of the file: halves become floats, some share values
+MOST_MEMORY = 2**32  # bytes
+LARGEST_LIST = 2**22  # bytes of the list of a zip archive's members
+AN_ARRAY = 100  # bytes that each array takes beside its values and its name
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
+_LIST_SIZE = 5  # index in what zipfile reads of an archive's end
 _ITEM_SIZES = {
     **dict.fromkeys(("DoubleStorage", "LongStorage"), 8),
     **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
@@ -49,7 +58,12 @@ def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict
     that no network needs, is an error with the `hint`.
     """
     try:
-        return _read(path, wanted)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            check_memory(MOST_TIMES * size, f"{path} ({shown(size)})", most=MOST_MEMORY)
+            return _read(file, size, wanted)
+    except SketchError:
+        raise
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", hint=hint) from error
     except RefusedError as error:
@@ -73,6 +87,15 @@ _FLOATS = {
     "BFloat16Storage": "<u2",
 }
 _SHORT = "is damaged: a tensor is larger than its storage"
+
+
+def _check_numbers(*numbers: object) -> None:
+    """Refuse what is not a whole number that a tensor's shape, strides or offset can hold."""
+    # A list times a number would be a longer list, and digits by the million take seconds.
+    if len(numbers) > 1 + 2 * MOST_DIMENSIONS or not all(
+        type(number) is int and 0 <= number <= MOST_VALUES for number in numbers
+    ):
+        raise RefusedError("holds a tensor of an absurd shape")
 
 
 class _StandIn:
@@ -102,8 +125,9 @@ class _NumpyArray(_StandIn):
         """Return the values; refuse any that are not float32, or fewer than the shape says."""
         _version, shape, kind, is_fortran, content = self.state
         order, code = kind.state[1], kind.arguments[0]
-        if (order, code) != ("<", "f4") or is_fortran:
-            raise RefusedError(f"holds an array of type {order}{code}, not float32")
+        if (order, code) != ("<", "f4") or is_fortran is not False:
+            raise RefusedError(f"holds an array of type {order:.1}{code:.10}, not float32")
+        _check_numbers(*shape)
         count = math.prod(shape)
         if len(content) < 4 * count:
             raise RefusedError(_SHORT)
@@ -128,9 +152,9 @@ class _TorchTensor(_StandIn):
         """
         storage, offset, shape, strides, *_hooks = self.arguments
         kind = _FLOATS.get(storage.kind)
-        is_plain = len(shape) == len(strides) and min((offset, *shape, *strides)) >= 0
-        if kind is None or not is_plain:
+        if kind is None:
             raise RefusedError(f"holds a tensor of {storage.kind} that is not a weight")
+        _check_numbers(offset, *shape, *strides)
         numbers = np.frombuffer(read_bytes(storage.key), kind)[offset:]
         end = 1 + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
         if len(numbers) < max(end, math.prod(shape)):  # strides of 0 could claim any size
@@ -142,48 +166,117 @@ class _TorchTensor(_StandIn):
         return laid.astype(np.float32, order="C")
 
 
-class _TorchParameter(_StandIn):
-    """A `torch.nn.Parameter`: the tensor in it."""
+class _Dict(dict[object, object]):
+    """A `collections.OrderedDict`; its attributes are of no use."""
 
-    def __new__(cls, tensor: _TorchTensor, *_flags: object) -> _TorchTensor:  # type: ignore[misc]
-        return tensor
+    def __init__(self, *filled: list[tuple[object, object]]) -> None:
+        super().__init__()
+        for pairs in filled:  # as Python 2 wrote it
+            _check_keys([key for key, _ in pairs])
+            self.update(pairs)
+            pairs.clear()  # a second call would copy them again
+
+    def __setstate__(self, state: object) -> None:
+        del state
+
+
+def _check_keys(keys: Sequence[object]) -> None:
+    """Refuse keys that are no names or numbers: hashing deeply nested tuples ends the process."""
+    if not all(isinstance(key, str | int | float | None) for key in keys):
+        raise RefusedError("has a dictionary whose keys are not names")
+
+
+def _as_it_is(values: object, *_more: object) -> object:
+    return values
 
 
 _STAND_INS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): _Dict,
     ("numpy", "dtype"): _NumpyType,
     ("numpy", "ndarray"): "ndarray",
     ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
     ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
     ("torch._utils", "_rebuild_tensor"): _TorchTensor,
     ("torch._utils", "_rebuild_tensor_v2"): _TorchTensor,
-    ("torch._utils", "_rebuild_parameter"): _TorchParameter,
-    ("torch.nn.parameter", "Parameter"): _TorchParameter,
-    ("torch.jit._pickle", "build_intlist"): tuple,
+    ("torch._utils", "_rebuild_parameter"): _as_it_is,
+    ("torch.nn.parameter", "Parameter"): _as_it_is,
+    ("torch.jit._pickle", "build_intlist"): _as_it_is,
     **{("torch", kind): kind for kind in _ITEM_SIZES},
 }
-# These formats do not use the opcodes of later protocols. `BYTEARRAY8` allocates as many bytes as
-# the file claims to have; `EXT` codes name functions by number.
+# These formats do not use the other opcodes: some allocate as many bytes as the file claims to
+# have, call functions by number, or copy what is on the stack.
 _UNUSED = (
     *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
-    *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
+    *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX),
+    *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.DUP, pickle.DICT),
 )
+_READ: dict[int, Callable[[Any], None]] = pickle._Unpickler.dispatch  # noqa: SLF001
+
+
+def _check_call(stack: list[Any]) -> None:
+    if len(stack[-1]) > MOST_ARGUMENTS:
+        raise RefusedError("calls something with too many arguments")
+
+
+def _check_change(stack: list[Any]) -> None:
+    if not isinstance(stack[-2], _StandIn | _Dict):
+        raise RefusedError("changes something that is not its own")
+
+
+def _checked(code: bytes, check: Callable[[list[Any]], None]) -> Callable[[Any], None]:
+    """Return what carries out an instruction after it has checked the stack."""
+
+    def carry_out(unpickler: Any) -> None:  # noqa: ANN401 - its attributes have no types
+        check(unpickler.stack)
+        _READ[code[0]](unpickler)
+
+    return carry_out
+
+
+def _skip_frame(unpickler: Any) -> None:  # noqa: ANN401
+    unpickler.read(8)  # its size, since frames are not read ahead
+
+
+_CHECKS: dict[bytes, Callable[[list[Any]], None]] = {
+    pickle.REDUCE: _check_call,
+    pickle.NEWOBJ: _check_call,
+    pickle.BUILD: _check_change,
+    pickle.SETITEM: lambda stack: _check_keys(stack[-2:-1]),
+    pickle.SETITEMS: lambda stack: _check_keys(stack[::2]),
+}
+
+
+class _Counted:
+    """A file that a pickle is read from; how often something is read is counted."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file, self.size, self.steps, self.readline = file, size, 0, file.readline
+
+    def read(self, count: int) -> bytes:
+        """Read some bytes, none of which the file only claims to have."""
+        self.steps += 1
+        if count > self.size:
+            raise RefusedError("is damaged: a part is larger than the file")
+        if self.steps > MOST_STEPS:
+            raise RefusedError("has too many parts for a network")
+        return self.file.read(count)
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
     """An unpickler that knows the stand-ins, and nothing else.
 
     It extends the unpickler written in Python: a few bytes make the one in C allocate gigabytes.
+    `size` is the number of bytes in the file.
     """
 
     dispatch: ClassVar = {
-        code: read
-        for code, read in pickle._Unpickler.dispatch.items()  # noqa: SLF001
-        if bytes([code]) not in _UNUSED
+        **{code: read for code, read in _READ.items() if bytes([code]) not in _UNUSED},
+        **{code[0]: _checked(code, check) for code, check in _CHECKS.items()},
+        pickle.FRAME[0]: _skip_frame,
     }
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="utf-8")
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        super().__init__(_Counted(file, size), encoding="utf-8")
         self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in its base class
@@ -195,43 +288,65 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
         return _STAND_INS[module, name]
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
+        texts = pid[:4] if isinstance(pid, tuple) and len(pid) <= MOST_ARGUMENTS else ()
+        if len(texts) < 4 or not all(isinstance(text, str) for text in texts):
+            raise RefusedError("refers to something that is not a tensor's storage")
         what, kind, key, _location, count, *view = pid
         if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
             raise RefusedError("refers to something that is not a tensor's storage")
+        _check_numbers(count)
         return self.storages.setdefault(key, Storage(kind, key, count))
 
 
-def _read(path: Path, wanted: Container[str]) -> dict[str, Float32]:
-    found = {}
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size > LARGEST_FILE:
-            raise RefusedError("is too large for a network")
-        if zipfile.is_zipfile(file):
-            root, read_bytes = _open_archive(zipfile.ZipFile(file))
-        else:
-            file.seek(0)
-            root, read_bytes = _Unpickler(file).load(), _no_storage
-            if root == _LEGACY_MAGIC:
-                root, read_bytes = _open_legacy(file)
-        most = MOST_TIMES * size
-        for count, (place, node) in enumerate(_nodes((), root)):
-            if count >= MOST_NODES:
-                raise RefusedError("has too many parts for a network")
-            name = ".".join(place)
-            if isinstance(node, _NumpyArray | _TorchTensor) and name in wanted:
-                found[name] = node.read(read_bytes)
-                most -= found[name].nbytes
-            if most < 0:
-                raise RefusedError("has arrays that are many times larger than the file")
+def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float32]:
+    found: dict[str, Float32] = {}
+    if zipfile.is_zipfile(file):
+        root, read_bytes = _open_archive(file, size)
+    else:
+        file.seek(0)
+        root, read_bytes = _Unpickler(file, size).load(), _no_storage
+        if root == _LEGACY_MAGIC:
+            root, read_bytes = _open_legacy(file, size)
+    read_once = _Storages(read_bytes, MOST_TIMES * size)
+    most = MOST_TIMES * size
+    for count, (name, node) in enumerate(_nodes("", root, DEEPEST)):
+        if count >= MOST_NODES:
+            raise RefusedError("has too many parts for a network")
+        if isinstance(node, _NumpyArray | _TorchTensor) and name in wanted:
+            found[name] = node.read(read_once)
+            most -= found[name].nbytes + len(name) + AN_ARRAY
+        if most < 0:
+            raise RefusedError("has arrays that are many times larger than the file")
     return found
 
 
-def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
+class _Storages:
+    """Reads storages, at most `most` bytes in all, and keeps the last, which tensors may share."""
+
+    def __init__(self, read_bytes: ReadBytes, most: int) -> None:
+        self.read_bytes, self.most = read_bytes, most
+        self.key, self.content = "", b""
+
+    def __call__(self, key: str) -> bytes:
+        """Return the content of a storage."""
+        if key != self.key or not self.content:
+            self.content = b""  # two need not be in memory
+            self.key, self.content = key, self.read_bytes(key)
+            self.most -= len(self.content)
+            if self.most < 0:
+                raise RefusedError("has storages that many tensors share")
+        return self.content
+
+
+def _open_archive(file: BinaryIO, size: int) -> tuple[object, ReadBytes]:
     """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`.
 
     Return what it holds, and a function that reads the storages that it refers to.
     """
+    listed = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001
+    if listed[_LIST_SIZE] > LARGEST_LIST:  # each member takes 20 times what it has there
+        raise RefusedError("has too many parts for a network")
+    archive = zipfile.ZipFile(file)
     pickles = [name for name in archive.namelist() if name.count("/") == 1]
     (data,) = (name for name in pickles if name.endswith("/data.pkl"))
     folder = data.partition("/")[0]
@@ -239,23 +354,25 @@ def _open_archive(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
     def read_bytes(name: str) -> bytes:
         member = archive.getinfo(name)
         if member.compress_type != zipfile.ZIP_STORED:  # stored members cannot outgrow the file
-            raise RefusedError(f"has a compressed member {name}, which PyTorch never writes")
+            raise RefusedError(f"has a compressed member {name:.80}, which PyTorch never writes")
+        if member.file_size > size:
+            raise RefusedError("is damaged: a part is larger than the file")
         return archive.read(member)
 
     if archive.getinfo(data).file_size > LARGEST_PICKLE:
-        raise RefusedError(f"has a {data} that is too large")
-    with archive.open(data) as file:
-        root = _Unpickler(file).load()  # type: ignore[arg-type]
+        raise RefusedError(f"has a {data:.80} that is too large")
+    pickled = read_bytes(data)
+    root = _Unpickler(io.BytesIO(pickled), len(pickled)).load()
     return root, lambda key: read_bytes(f"{folder}/data/{key}")
 
 
-def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
+def _open_legacy(file: BinaryIO, length: int) -> tuple[object, ReadBytes]:
     """Open the older format: five pickles in a row, then each storage, preceded by its length."""
-    protocol, system = _Unpickler(file).load(), _Unpickler(file).load()
+    protocol, system = _Unpickler(file, length).load(), _Unpickler(file, length).load()
     if protocol != _LEGACY_PROTOCOL or not system["little_endian"]:
         raise RefusedError("has an unknown version of PyTorch's format")
-    unpickler = _Unpickler(file)
-    root, keys = unpickler.load(), _Unpickler(file).load()
+    unpickler = _Unpickler(file, length)
+    root, keys = unpickler.load(), _Unpickler(file, length).load()
     places: dict[str, tuple[int, int]] = {}
     for key in keys:
         storage = unpickler.storages[key]
@@ -266,6 +383,8 @@ def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
 
     def read_bytes(key: str) -> bytes:
         start, size = places[key]
+        if start + size > length:
+            raise RefusedError(_SHORT)
         file.seek(start)
         return file.read(size)
 
@@ -273,14 +392,16 @@ def _open_legacy(file: BinaryIO) -> tuple[object, ReadBytes]:
 
 
 def _no_storage(key: str) -> bytes:
-    raise RefusedError(f"refers to a storage {key}, but has no storages")
+    raise RefusedError(f"refers to a storage {key:.80}, but has no storages")
 
 
-def _nodes(place: tuple[str, ...], node: object) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Yield every object under nested dictionaries and modules, and the names that lead to it."""
+def _nodes(place: str, node: object, deepest: int) -> Iterator[tuple[str, object]]:
+    """Yield every object under nested dictionaries and modules, and its dotted name."""
     yield place, node
     children = node.state if isinstance(node, _Module) else node
-    if isinstance(children, dict) and len(place) < DEEPEST:
+    if isinstance(children, dict) and deepest:
         for key, child in children.items():
             if isinstance(key, str):
-                yield from _nodes((*place, key), child)
+                if len(place) + len(key) > LONGEST_NAME:
+                    raise RefusedError("has a name that is too long")
+                yield from _nodes(f"{place}.{key}" if place else key, child, deepest - 1)

@@ -23,6 +23,7 @@ from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.images import Pixels
+from sketchcli.limits import memory_limit
 from sketchcli.models.building import fold_batch_norms
 
 
@@ -143,6 +144,7 @@ class Writer:
 
 READERS, WRITERS = 2, 2  # threads; reading an image takes a tenth of the time of generating one
 BATCHES_AHEAD = 3  # batches per stream that may wait to be generated, and to be written
+STAGES = 3  # where sketches and photos wait: to be grouped, to be generated, to be written
 HELD_BATCHES = 4  # batches of sketches that wait for others of their shape
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -155,6 +157,8 @@ class Pipeline:
     def __init__(self, preparer: Preparer, sampler: Sampler, writer: Writer) -> None:
         self.preparer, self.sampler, self.writer = preparer, sampler, writer
         self._input: tuple[Pixels, list[str]] | None = None
+        self._memory = memory_limit()  # that all sketches and photos on their way may take
+        self._largest = 0  # bytes of the largest so far
         self._lock = threading.Lock()
 
     def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
@@ -164,7 +168,6 @@ class Pipeline:
         large image that is being read is not waited for.
         """
         streams, threads = self.sampler.streams, self.sampler.threads
-        limit = BATCHES_AHEAD * streams * self.sampler.batch
         writing: deque[Future[GeneratedFile]] = deque()
         readers = ThreadPoolExecutor(READERS)
         try:
@@ -175,10 +178,10 @@ class Pipeline:
                 ) as drawers,
             ):
                 try:
-                    prepared = _ahead(readers, self._prepare, jobs, limit, is_prompt=False)
-                    batches = _ahead(drawers, self._drawn, self._batches(prepared), streams)
+                    prepared = _ahead(readers, self._prepare, jobs, self._limit, is_prompt=False)
+                    batches = _ahead(drawers, self._drawn, self._batches(prepared), lambda: streams)
                     drawn = (item for batch in batches for item in batch)
-                    for file in _ahead(writers, self._write, drawn, limit, writing):
+                    for file in _ahead(writers, self._write, drawn, self._limit, writing):
                         tell(file)
                 except BaseException:
                     self.sampler.is_stopped.set()
@@ -191,6 +194,13 @@ class Pipeline:
                 if not late.cancelled():
                     tell(late.result())
 
+    def _limit(self) -> int:
+        """Return how many sketches may wait at each stage: fewer if they are large."""
+        if not self._largest:
+            return READERS
+        most = BATCHES_AHEAD * self.sampler.streams * self.sampler.batch
+        return max(1, min(most, int(min(2**31, self._memory / (STAGES * self._largest)))))
+
     def _prepare(self, job: Job) -> Item | GeneratedFile:
         started = time.perf_counter()
         if self.writer.skips(job):
@@ -199,6 +209,7 @@ class Pipeline:
             sketch = self.preparer.prepare(*self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
+        self._largest = max(self._largest, sketch.memory)
         return Item(job, _since(started), sketch)
 
     def _read(self, source: Path) -> tuple[Pixels, list[str]]:
@@ -226,7 +237,9 @@ class Pipeline:
             group.append(item)
             if sum(len(each.sketch.frames[0]) for each in group) >= self.sampler.gathered:
                 yield groups.pop(key)
-            elif sum(map(len, groups.values())) > HELD_BATCHES * self.sampler.batch:
+            elif sum(map(len, groups.values())) > min(
+                HELD_BATCHES * self.sampler.batch, self._limit()
+            ):
                 yield groups.pop(max(groups, key=lambda key: len(groups[key])))
         yield from groups.values()
 
@@ -266,14 +279,14 @@ def _ahead(
     pool: ThreadPoolExecutor,
     work: Callable[[In], Out],
     items: Iterable[In],
-    limit: int,
+    limit: Callable[[], int],
     waiting: deque[Future[Out]] | None = None,
     *,
     is_prompt: bool = True,
 ) -> Iterator[Out]:
-    """Yield the results of some work on each item in order, of which at most `limit` may wait.
+    """Yield the results of some work on each item in order, of which at most `limit()` may wait.
 
-    Prompt results are yielded as soon as they are there, others once `limit` items wait.
+    Prompt results are yielded as soon as they are there, others once that many items wait.
     """
     waiting = deque() if waiting is None else waiting
 
@@ -284,7 +297,7 @@ def _ahead(
 
     for item in items:
         waiting.append(pool.submit(work, item))
-        while waiting and (len(waiting) > limit or (is_prompt and waiting[0].done())):
+        while waiting and (len(waiting) > limit() or (is_prompt and waiting[0].done())):
             yield first()
     while waiting:
         yield first()

@@ -3,13 +3,14 @@
 import importlib
 import importlib.util
 import json
+import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sketchcli import __version__, files
+from sketchcli import __version__, files, limits
 from sketchcli.device import Device
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.results import ExportResult
@@ -35,6 +36,10 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
         if importlib.util.find_spec(package) is None:
             raise DeviceError(f"export needs {package}, which is not installed", hint=EXTRA)
     model = load_model(weights, device)
+    largest_batch = max(math.prod(size) for size in SIZES)
+    limits.check_memory(  # both networks hold it
+        2 * largest_batch * model.pixel_bytes * math.prod(model.size), f"exporting {weights}"
+    )
     fold_batch_norms(model.generator)
     multiple = int(getattr(model.generator, "stride", 1))
     files.write_whole(output, lambda part: _write(model, multiple, part))

@@ -4,6 +4,7 @@ A sketch is framed in the model's size, or cut into overlapping tiles whose phot
 """
 
 import itertools
+import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sketchcli import checkpoint, images
+from sketchcli import checkpoint, images, limits
 from sketchcli import config as settings
 from sketchcli.config import Align, Fit, ModelConfig
 from sketchcli.data import appearance
@@ -24,7 +25,7 @@ from sketchcli.device import Device, check_device
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
 from sketchcli.errors import CheckpointError, DataError, UsageError
 from sketchcli.images import Pixels
-from sketchcli.models.building import build_generator
+from sketchcli.models.building import build_generator, parameter_bytes, photo_bytes
 from sketchcli.portraits import finding_faces
 from sketchcli.portraits.finding_faces import Points
 from sketchcli.weights_header import Header, about_of, read_header
@@ -32,7 +33,8 @@ from sketchcli.weights_header import Header, about_of, read_header
 # A model's header is checked before anything of the size that it states is allocated.
 
 LARGEST_SIDE = 8192  # limit for a model's height and width, pixels
-LARGEST_OPTION = 2048  # limit for a network's options, such as its width or number of blocks
+MOST_MEMORY = 2**32  # limit for what generating one photo takes, bytes
+AT_ONCE = 16  # photos that a CPU generates at once, in four streams of four
 FLOATS = frozenset({"F32", "F16", "BF16"})  # data types in which weights may be stored
 
 
@@ -50,6 +52,19 @@ class LoadedModel:
     fingerprint: str  # fingerprint of that dataset
     trained_on: str  # hashes of its training photos; empty if the weights do not list them
     device: Device
+    pixel_bytes: float = 0.0  # memory that generating takes per pixel of a photo; 0 on a GPU
+
+    def at_once(self, shape: tuple[int, ...], most: int, *, streams: int = 1) -> int:
+        """Return how many photos, at most `most`, each of some streams may generate at once.
+
+        `shape` is their height and width. If not even one fits into memory, that is a DataError.
+        """
+        each = self.pixel_bytes * math.prod(shape)
+        if each * most * streams <= limits.memory_limit():
+            return most
+        height, width = shape
+        limits.check_memory(each, f"{self.path}: a photo of {width}x{height} pixels")
+        return max(1, min(most, int(limits.memory_limit() / (each * streams))))
 
 
 def load_model(path: Path, device: Device) -> LoadedModel:
@@ -65,6 +80,7 @@ def load_model(path: Path, device: Device) -> LoadedModel:
         generator = _empty_generator(model)
         expected = generator.state_dict()
         _check_fits(expected, header)
+        _check_memory(path, model, generator.eval(), described["size"])
         tensors, _ = checkpoint.load(path)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         reason = str(error).partition("\n")[0]
@@ -76,7 +92,14 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     generator.load_state_dict(cast, assign=True)
     placed = device.place(generator).eval()
     check_device(placed, device, described["size"])
-    return LoadedModel(path=path, generator=placed, device=device, **described)
+    pixel_bytes = 0.0
+    if device.torch.type == "cpu":
+        few = limits.memory_limit() / AT_ONCE
+        pixel_bytes = photo_bytes(placed, described["size"], enough=few)
+        pixel_bytes /= math.prod(described["size"])
+    return LoadedModel(
+        path=path, generator=placed, device=device, pixel_bytes=pixel_bytes, **described
+    )
 
 
 def _described(about: dict[str, Any]) -> dict[str, Any]:
@@ -99,9 +122,6 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
 
 def _empty_generator(model: ModelConfig) -> nn.Module:
     """Build the network without allocating memory for the parameters, which the file provides."""
-    for name, value in model.generator_options.items():
-        if isinstance(value, int) and value > LARGEST_OPTION:
-            raise ValueError(f"{name} is too large: {value:.3g}")
     with torch.device("meta"):
         return build_generator(model)
 
@@ -120,7 +140,20 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
             raise ValueError(f"{name} has the unsupported data type {kind}")
 
 
+def _check_memory(path: Path, model: ModelConfig, empty: nn.Module, size: tuple[int, int]) -> None:
+    """Refuse a network that would take absurd memory to generate one photo."""
+    height, width = size
+    needed = photo_bytes(empty, size, enough=limits.memory_limit(most=MOST_MEMORY))
+    limits.check_memory(
+        needed + parameter_bytes(empty),
+        f"{path} ({model.generator}, {width}x{height} pixels)",
+        most=MOST_MEMORY,
+        error=CheckpointError,
+    )
+
+
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
+TILED_BYTES, WHOLE_BYTES = 40, 12  # memory per pixel of a photo that is being finished
 MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
 BLANK_RANGE = 8  # limit for the range of a blank sketch, grey levels
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
@@ -146,6 +179,13 @@ class Prepared:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Heights and widths of the frames; the sketches of one batch share them."""
         return tuple(frames.shape[1:] for frames in self.frames)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of this sketch, and of its photo while that is being finished."""
+        each = TILED_BYTES if isinstance(self.framings[0], Tiled) else WHOLE_BYTES
+        arrays = sum(frames.nbytes for frames in self.frames)
+        return arrays + self.original.nbytes + self.shown.nbytes + each * math.prod(self.size)
 
 
 class Preparer:
@@ -258,6 +298,11 @@ class Preparer:
             raise DataError(
                 f"the photo would have {size[1]}x{size[0]} pixels", hint="choose a smaller --size"
             )
+        limits.check_memory(
+            size[0] * size[1] * (TILED_BYTES if self.drawing.is_tiled else WHOLE_BYTES),
+            f"a photo of {size[1]}x{size[0]} pixels",
+            cure="choose a smaller --size",
+        )
         return size
 
 

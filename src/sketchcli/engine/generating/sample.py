@@ -103,10 +103,10 @@ class Sampler:
             with torch.random.fork_rng(devices, enabled=has_noise):
                 if has_noise:
                     torch.manual_seed((self.drawing.seed * 1_000_003 + variation) % 2**63)
-                photos, fitting = generate_in_parts(
-                    model.generator, frames, model.device, self.batch
-                )
-            self.batch = min(self.batch, fitting)  # batches that did not fit are not tried again
+                most = model.at_once(frames.shape[1:], self.batch, streams=self.streams)
+                photos, fitting = generate_in_parts(model.generator, frames, model.device, most)
+            if fitting < most:  # batches that did not fit are not tried again
+                self.batch = min(self.batch, fitting)
             parts.append(np.split(photos, ends))
         return list(zip(*parts, strict=True))
 

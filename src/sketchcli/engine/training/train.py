@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import platform
 import shlex
@@ -12,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sketchcli import __version__, files
+from sketchcli import __version__, files, limits
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
+from sketchcli.data import splits
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.evaluating import references
@@ -23,14 +25,20 @@ from sketchcli.engine.reporting import run_report
 from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, logged, open_run
-from sketchcli.engine.training import checkpointing, loop
+from sketchcli.engine.training import checkpointing, loop, networks
 from sketchcli.engine.training.budget import duration, epochs_that_fit
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
 from sketchcli.engine.training.networks import MOMENTS
 from sketchcli.engine.training.session import Session, finite
 from sketchcli.errors import DeviceError
-from sketchcli.models.building import count_parameters, spelled_out
+from sketchcli.models.building import (
+    build_discriminator,
+    build_generator,
+    count_parameters,
+    parameter_bytes,
+    spelled_out,
+)
 
 NOWHERE = Path(os.devnull)  # stands for the folder of a new run, and contains nothing
 
@@ -49,6 +57,7 @@ def dry_run(
     With a `budget`, in seconds, the epochs are those that fit into it.
     """
     started = time.monotonic()
+    check_memory(config, dataset, Run(run_dir), device)
     session = Session(config, dataset, Run(run_dir), device, ALONE, reporter=reporter)
     with explaining_lack_of_memory(session):
         if budget is not None:
@@ -83,6 +92,7 @@ def train(
         files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
         also_written(reporter, run.folder, is_wanted=is_followed) as report,
     ):
+        check_memory(config, dataset, run, device, processes=ranks.count)
         session = Session(config, dataset, run, device, ranks, reporter=report)
         with explaining_lack_of_memory(session):
             if budget is not None:
@@ -104,14 +114,52 @@ def explaining_lack_of_memory(session: Session) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        cures = ["add --accumulate 4", "use a smaller --batch-size"]
-        if session.run.states:  # which fixes the batch size and its parts
-            weights = shlex.quote(str(session.run.folder))
-            cures = [f"start a new run with --init-from {weights} --accumulate 4"]
-        if not session.config.run.checkpointing:
-            cures.insert(0, "add --checkpointing")
         message = f"{session.device.name}: out of memory with a batch of {session.batch_size} pairs"
-        raise DeviceError(message, hint=", or ".join(cures)) from error
+        raise DeviceError(message, hint=cures(session.config, session.run)) from error
+
+
+def cures(config: TrainConfig, run: Run) -> str:
+    """Return what lets a run take less memory, as an instruction."""
+    found = ["add --accumulate 4", "use a smaller --batch-size"]
+    if run.states:  # which fixes the batch size and its parts
+        weights = shlex.quote(str(run.folder))
+        found = [f"start a new run with --init-from {weights} --accumulate 4"]
+    if not config.run.checkpointing:
+        found.insert(0, "add --checkpointing")
+    return ", or ".join(found)
+
+
+# Memory of a step as a multiple of the activations that autograd stores. Measured with the three
+# presets: 2 to 3. The rest are their gradients, the losses and copies in other memory formats.
+WORKING = 3
+
+
+def check_memory(
+    config: TrainConfig, dataset: PreparedSet, run: Run, device: Device, *, processes: int = 1
+) -> None:
+    """Raise DeviceError before anything is built if a step on a CPU would not fit into memory."""
+    if device.torch.type != "cpu":  # others say so themselves, and nothing is killed
+        return
+    height, width = size = dataset.description.size
+    batch = min(config.data.batch_size, dataset.description.counts.get(splits.TRAIN, 1))
+    pairs = math.ceil(batch / processes / config.data.accumulate)
+    with torch.device("meta"):  # whose tensors take no memory
+        generator = build_generator(config.model)
+        discriminator = build_discriminator(config.model, size)
+        sketch, photo = torch.empty(pairs, 1, height, width), torch.empty(pairs, 3, height, width)
+    if config.run.checkpointing:
+        networks.recompute_activations(generator)
+    # Weights, gradients and two moments of both, and the EMA weights.
+    needed = 4 * (parameter_bytes(generator) + parameter_bytes(discriminator))
+    needed += parameter_bytes(generator)
+    needed += WORKING * kept_bytes(generator, lambda: generator(sketch))
+    needed += WORKING * 2 * kept_bytes(discriminator, lambda: discriminator(sketch, photo))
+    limits.check_memory(
+        needed,
+        f"training with a batch of {batch} pairs of {width}x{height} pixels",
+        error=DeviceError,
+        cure=cures(config, run),
+    )
 
 
 # Before a run with a time budget starts, its epochs are fitted into the budget.
@@ -202,13 +250,13 @@ def estimate(session: Session) -> TrainEstimate:
 
 def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:
     """Return the bytes that autograd stores while `run` is called, without the parameters."""
-    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    weights = {p.untyped_storage()._cdata for p in network.parameters()}  # noqa: SLF001
     sizes: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            sizes[storage.data_ptr()] = storage.nbytes()
+        if (key := storage._cdata) not in weights:  # noqa: SLF001 - on meta, all data is at 0
+            sizes[key] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
