@@ -24,6 +24,7 @@ import argparse
 import collections
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -34,7 +35,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,8 +65,8 @@ MOST_FOUND = 3  # problems of one attempt that are told
 # What a command may say, and what it may not.
 DOCUMENTED = {0, 2, 3, 4, 5, 6, 7, 8, 130}  # docs/reference/exit-codes.md
 ABORTED = re.compile(
-    r"Traceback \(most recent|^error: bug: .*|terminate called|core dumped|Fatal Python error"
-    r"|Exception ignored|leaked \w+ objects|resource_tracker",
+    r"Traceback \(most recent|^error: bug: .*|^\w+: .*\b[A-Z]\w+(?:Error|Exception): .*"
+    r"|terminate called|core dumped|Fatal Python error|Exception ignored|leaked \w+ objects",
     re.MULTILINE,
 )
 SAID_OTHERWISE = re.compile("^Usage: |^failed: ", re.MULTILINE)  # a wrong option; a failed file
@@ -160,7 +161,7 @@ def _half_written(torture: Torture, verb: Verb) -> Iterator[str]:
 def kill(torture: Torture, rng: random.Random, number: int) -> Iterator[tuple[str, str]]:
     """Kill a command at a random moment; later commands find nothing of it."""
     verb = VERBS[number % len(VERBS)]
-    usual = torture.world.expected(verb).outcome
+    usual = torture.world.expected(verb)
     torture.world.refresh()
     running = torture.world.start(verb.words)
     running.wait(rng.uniform(0, usual.seconds * 1.1))
@@ -197,7 +198,7 @@ def interrupt(torture: Torture, rng: random.Random, number: int) -> Iterator[tup
     verb = verbs[number // 2 % len(verbs)]
     if verb.is_long:
         torture.world.add_long_work()
-    length = LONG if verb.is_long else torture.world.expected(verb).outcome.seconds * 1.1
+    length = LONG if verb.is_long else torture.world.expected(verb).seconds * 1.1
     first = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     how = Interruption(
         rng.uniform(0, length),
@@ -207,14 +208,14 @@ def interrupt(torture: Torture, rng: random.Random, number: int) -> Iterator[tup
         rng.randrange(REAL) == 0,
         first == signal.SIGHUP and not verb.is_long and rng.randrange(3) == 0,
     )
-    for what in _interrupted(torture, verb, how):
+    for what in interrupted(torture, verb, how):
         yield verb.name, what + str(how)
     if not verb.is_long:
         for what in [*_half_written(torture, verb), *_repeated(torture, verb)]:
             yield verb.name, what + str(how)
 
 
-def _interrupted(torture: Torture, verb: Verb, how: Interruption) -> Iterator[str]:
+def interrupted(torture: Torture, verb: Verb, how: Interruption) -> Iterator[str]:
     """Interrupt a command; it ends soon, with the right exit code, and no process stays.
 
     A machine that does something else is late, too, so what is late is tried again: only what is
@@ -258,7 +259,7 @@ def damage(torture: Torture, rng: random.Random, number: int) -> Iterator[tuple[
     file, *readers = torture_damage.READERS[number % len(torture_damage.READERS)]
     typed = readers[number // len(torture_damage.READERS) % len(readers)]
     verb = Verb(typed.split()[0], typed)
-    usual = torture.world.expected(verb).outcome
+    usual = torture.world.usual(verb)
     torture.world.refresh()
     way = torture_damage.damage(torture.world.folder / file, rng)
     outcome = torture.world.run(verb.words)
@@ -346,29 +347,28 @@ KINDS: dict[str, Attempt] = {
 
 
 def attempts(
-    torture: Torture, kind: str, *, minutes: float = 0, count: int = 0, number: int | None = None
+    torture: Torture, kind: str, numbers: Iterable[int], minutes: float = math.inf
 ) -> Iterator[Finding]:
-    """Yield the findings of one kind, for some minutes, for a number of attempts, or of one."""
+    """Yield the findings of the attempts with these numbers, as many as time allows."""
     end = time.monotonic() + 60 * minutes
-    numbers = itertools.count() if number is None else [number]
-    for each in numbers:
-        if (minutes and time.monotonic() > end) or (count and each >= count):
+    for number in numbers:
+        if time.monotonic() > end:
             return
-        rng = random.Random(f"{torture.seed} {kind} {each}")  # noqa: S311 - no secret
-        found = [Finding(kind, each, *what) for what in KINDS[kind](torture, rng, each)]
+        rng = random.Random(f"{torture.seed} {kind} {number}")  # noqa: S311 - no secret
+        found = [Finding(kind, number, *what) for what in KINDS[kind](torture, rng, number)]
         torture.counts[kind, "attempts"] += 1
         torture.counts[kind, "findings"] += bool(found)
         yield from found[:MOST_FOUND]
 
 
-def images(torture: Torture, minutes: float, count: int) -> Iterator[Finding]:
+def images(torture: Torture, minutes: float) -> Iterator[Finding]:
     """Yield the findings among damaged image files."""
 
     def counted(_format: str, outcome: str) -> None:
         torture.counts["images", "attempts"] += " " not in outcome
         torture.counts["images", "findings"] += outcome == "finding"
 
-    for found in fuzz_images.fuzz(torture.seed, count or 1 << 30, minutes, counted):
+    for found in fuzz_images.fuzz(torture.seed, 1 << 30, minutes, counted):
         yield Finding("images", found.number, found.format, f"{found.kind}: {found.what}")
 
 
@@ -401,25 +401,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=20, help="of all kinds together")
-    parser.add_argument("--attempts", type=int, default=0, help="of each kind, whatever the time")
     parser.add_argument("--only", action="append", choices=[*KINDS, "images"], help="repeatable")
     parser.add_argument("--number", type=int, help="repeat only this attempt")
     parser.add_argument("--keep", type=Path, help="folder for the worlds of the findings")
     given = parser.parse_args()
     own_mounts()
     kinds = given.only or [*KINDS, "images"]
-    minutes = 0 if given.attempts else given.minutes / len(kinds)
+    minutes = given.minutes / len(kinds)
+    numbers: Iterable[int] = itertools.count() if given.number is None else [given.number]
     with tempfile.TemporaryDirectory(prefix="torture-") as root:
         mounts = os.environ.get("TORTURE_MOUNTS") == "0"
         torture = Torture(World(Path(root)), given.seed, mounts=mounts)
         for kind in kinds:
-            found = (
-                images(torture, minutes, given.attempts)
-                if kind == "images"
-                else attempts(
-                    torture, kind, minutes=minutes, count=given.attempts, number=given.number
-                )
-            )
+            if kind == "images":
+                found = images(torture, minutes)
+            else:
+                found = attempts(torture, kind, numbers, minutes)
             for finding in found:
                 print(finding, flush=True)
                 if given.keep:

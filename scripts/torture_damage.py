@@ -27,7 +27,12 @@ READERS = (
     (f"{PHOTOS}/00000.png", PREPROCESS, f"eval {PHOTOS} {SKETCHES} --out out/report --metric ssim"),
     ("run/weights.safetensors", GENERATE, EVAL, "export run out/a.onnx", "models", RESUME),
     ("run/weights.safetensors", f"{TRAIN} --init-from run", "models --json"),
-    ("run/best.safetensors", "generate list.txt out/p --model run/best.safetensors", EVAL, RESUME),
+    (
+        "run/best.safetensors",
+        f"generate {SKETCHES} out/p --model run/best.safetensors",
+        EVAL,
+        RESUME,
+    ),
     ("run/state.safetensors", RESUME, EVAL, "train set --run-dir run"),
     ("run/log.jsonl", RESUME, EVAL, "models", GENERATE),
     ("run/config.toml", RESUME, EVAL, "models", GENERATE),

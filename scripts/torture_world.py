@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ LATE = (
     "jinja2",
     "onnx",
     "onnxruntime",
+    "torch._dynamo",
     "torch.onnx",
     "PIL.PngImagePlugin",
     "PIL.JpegImagePlugin",
@@ -84,7 +86,7 @@ VERBS = (
     Verb("preprocess (2)", "preprocess many --size 64 --out out/set --workers 2 --overwrite"),
     Verb("train", "train set --config tiny.toml --run-dir out/run"),
     Verb("generate", f"generate {SKETCHES} out/photos --model run", again="--skip-existing"),
-    Verb("eval", "eval --model run --data set --out out/report"),
+    Verb("eval", "eval --model run --data set --out out/report --metric ssim"),
     Verb("export", "export run out/run.onnx --overwrite"),
     Verb("import-weights", f"import-weights tiny.pth out/a.safetensors {TINY_NETWORK} --overwrite"),
     Verb(
@@ -165,7 +167,7 @@ def _run_call(call: Call) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (call.file_size, resource.RLIM_INFINITY))
     code = 1
     try:
-        exec(call.fault)  # noqa: S102 - written by the tests of this tool
+        exec(call.fault, {})  # noqa: S102 - written by the tests of this tool
         code = main(list(call.words))
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
@@ -173,6 +175,8 @@ def _run_call(call: Call) -> None:
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001 - Python would print it as well
         traceback.print_exc()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     after = _usage()
     Path(call.report).write_text(json.dumps([after[0] - before[0], after[1] - before[1]]))
@@ -211,9 +215,9 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def outcome(self, seconds: float = HANG) -> Outcome:
+    def outcome(self, seconds: float = 0) -> Outcome:
         """Wait for the end; what still runs then is ended."""
-        code = self.wait(seconds)
+        code = self.wait(seconds or HANG)
         took = time.monotonic() - self.started
         if code is None:
             self.end_all()
@@ -275,13 +279,19 @@ def _fork(call: Call) -> Any:  # noqa: ANN401 - the module has no public name fo
 
 
 def _warm_up() -> None:
-    """Let the server import the program before the first fork."""
+    """Let the server of forks import the program, with one thread, as threads are not forked."""
     import sketchcli  # noqa: PLC0415 - perhaps from PYTHONPATH
 
     found = pkgutil.walk_packages(sketchcli.__path__, "sketchcli.")
     names = [module.name for module in found if not module.name.endswith("__main__")]
-    multiprocessing.get_context("forkserver").set_forkserver_preload([*names, *LATE])
-    os.environ["OMP_NUM_THREADS"] = "1"
+    before = dict(os.environ)
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    try:
+        forkserver.set_forkserver_preload([__name__, *names, *LATE])
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -291,7 +301,7 @@ class Expected:
     names: frozenset[str]
     stable: Mapping[str, str]  # hashes of the files that two such commands write alike
     size: int  # bytes of all files
-    outcome: Outcome
+    seconds: float
 
     def differences(self, folder: Path) -> list[str]:
         """Return in what a folder differs from the folder that an undisturbed command leaves."""
@@ -324,8 +334,9 @@ class World:
 
     def __init__(self, root: Path, *, fault: str = "") -> None:
         """Make the files by commands of the program itself, undisturbed."""
-        self._root, self.folder, self._fault = root, root / "world", ""
+        self._root, self.folder, self.fault = root, root / "world", ""
         self._expected: dict[str, Expected] = {}
+        self._usual: dict[str, Outcome] = {}
         _warm_up()
         self.out = self.folder / "out"
         self.out.mkdir(parents=True)
@@ -336,7 +347,7 @@ class World:
             self._must(typed.split())
         self._call_python(_MORE_FILES)
         shutil.copytree(self.folder, root / "template")
-        self._fault = fault
+        self.fault = fault
 
     def add_long_work(self) -> None:
         """Make the inputs of the long commands as well."""
@@ -369,30 +380,39 @@ class World:
         report.unlink(missing_ok=True)
         streams = (how.pop("stdout", str(self._root / "stdout")), str(self._root / "stderr"))
         call = Call(
-            tuple(words), self.folder, streams, str(report), variables, fault=self._fault, **how
+            tuple(words), self.folder, streams, str(report), variables, fault=self.fault, **how
         )
         return Running(call, real=real)
 
-    def run(self, words: Sequence[str], seconds: float = HANG, **how: Any) -> Outcome:  # noqa: ANN401
+    def run(self, words: Sequence[str], seconds: float = 0, **how: Any) -> Outcome:  # noqa: ANN401
         """Run a command in the world, until its end."""
         running = self.start(words, **how)
         outcome = running.outcome(seconds)
         running.end_all()
         return outcome
 
+    def usual(self, verb: Verb) -> Outcome:
+        """Return what a verb does undisturbed and without the fault; the files are fresh then."""
+        if verb.typed not in self._usual:
+            fault, self.fault = self.fault, ""
+            self.refresh()
+            self._usual[verb.typed] = self._must(verb.words)
+            self.fault = fault
+        return self._usual[verb.typed]
+
     def expected(self, verb: Verb) -> Expected:
-        """Return what a verb does undisturbed, twice, without the fault."""
+        """Return what a verb leaves if it is undisturbed, known from two times."""
         if verb.name not in self._expected:
-            found, fault, self._fault = [], self._fault, ""
+            found = []
             for _ in range(2):
-                self.refresh()
-                outcome = self._must(verb.words)
+                self._usual.pop(verb.typed, None)
+                seconds = self.usual(verb).seconds
                 found.append(snapshot(self.out))
-            first, second = found
             size = sum(path.stat().st_size for path in self.out.rglob("*"))
-            stable = {name: first[name] for name in first if first[name] == second.get(name)}
-            self._expected[verb.name] = Expected(frozenset(first), stable, size, outcome)
-            self._fault = fault
+            stable = {
+                name: found[0][name] for name in found[0] if found[1].get(name) == found[0][name]
+            }
+            self._expected[verb.name] = Expected(frozenset(found[0]), stable, size, seconds)
         return self._expected[verb.name]
 
     def _must(self, words: Sequence[str]) -> Outcome:
