@@ -54,7 +54,9 @@ from torture_world import (
 SOON = 2.0  # seconds from a signal to the end
 TRIES = 3  # that a late end is repeated: it is a finding if all are late, whatever else runs here
 LONG = 8.0  # seconds in which the signal comes to a command that would run for longer
-IMPORTS = 1.0  # seconds that a process of its own needs to begin
+HANDLERS = 0.03  # seconds after which a fork handles signals
+START = 0.3  # seconds after which a process of its own does
+IMPORTS = 1.0  # seconds that a process of its own needs before it begins to work
 REAL = 5  # one of so many interrupted commands is a process of its own, not a fork
 CPU = 10.0  # seconds of processor time above those of the undisturbed command
 MEMORY = 256 << 20  # bytes above those of the undisturbed command
@@ -63,7 +65,9 @@ CACHES = {"torchinductor_root", ".ses"}  # of libraries, in the folder for tempo
 MOST_FOUND = 3  # problems of one attempt that are told
 
 # What a command may say, and what it may not.
-DOCUMENTED = {0, 2, 3, 4, 5, 6, 7, 8, 130}  # docs/reference/exit-codes.md
+CODES = Path(__file__).parent.parent / "docs" / "reference" / "exit-codes.md"
+DOCUMENTED = {int(code) for code in re.findall(r"^\| (\d+) \|", CODES.read_text(), re.MULTILINE)}
+BUG = 1
 ABORTED = re.compile(
     r"Traceback \(most recent|^error: bug: .*|^\w+: .*\b[A-Z]\w+(?:Error|Exception): .*"
     r"|terminate called|core dumped|Fatal Python error|Exception ignored|leaked \w+ objects",
@@ -115,7 +119,7 @@ def faults_of(outcome: Outcome, usual: Outcome | None = None) -> Iterator[str]:
     aborted = ABORTED.search(outcome.stderr)
     if aborted is not None:
         yield f"{aborted[0]} ... {outcome.stderr.strip().rpartition(chr(10))[2]}"
-    elif outcome.code not in DOCUMENTED:
+    elif outcome.code not in DOCUMENTED - {BUG}:
         yield f"exit code {outcome.code}: {outcome.stderr.strip()[-200:]}"
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("error:")]
     is_told = SAID_OTHERWISE.search(outcome.stderr) is not None
@@ -198,14 +202,15 @@ def interrupt(torture: Torture, rng: random.Random, number: int) -> Iterator[tup
     verb = verbs[number // 2 % len(verbs)]
     if verb.is_long:
         torture.world.add_long_work()
-    length = LONG if verb.is_long else torture.world.expected(verb).seconds * 1.1
+    is_real = rng.randrange(REAL) == 0
+    usual = LONG if verb.is_long else torture.world.expected(verb).seconds * 1.1
     first = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     how = Interruption(
-        rng.uniform(0, length),
+        rng.uniform(START if is_real else HANDLERS, usual + IMPORTS * is_real),
         first,
         rng.choice([None, None, signal.SIGINT, signal.SIGTERM]),
         rng.uniform(0, 0.4),
-        rng.randrange(REAL) == 0,
+        is_real,
         first == signal.SIGHUP and not verb.is_long and rng.randrange(3) == 0,
     )
     for what in interrupted(torture, verb, how):
@@ -225,7 +230,7 @@ def interrupted(torture: Torture, verb: Verb, how: Interruption) -> Iterator[str
     while not late or (late[-1] > SOON and len(late) < TRIES and not how.is_nohup):
         torture.world.refresh()
         running = torture.world.start(verb.words, real=how.is_real, hangup_ignored=how.is_nohup)
-        has_ended = running.wait(how.moment + IMPORTS * how.is_real) is not None
+        has_ended = running.wait(how.moment) is not None
         running.send(how.first)
         sent = time.monotonic()
         if how.second is not None and running.wait(how.pause) is None:
@@ -408,7 +413,6 @@ def main() -> int:
     own_mounts()
     kinds = given.only or [*KINDS, "images"]
     minutes = given.minutes / len(kinds)
-    numbers: Iterable[int] = itertools.count() if given.number is None else [given.number]
     with tempfile.TemporaryDirectory(prefix="torture-") as root:
         mounts = os.environ.get("TORTURE_MOUNTS") == "0"
         torture = Torture(World(Path(root)), given.seed, mounts=mounts)
@@ -416,6 +420,7 @@ def main() -> int:
             if kind == "images":
                 found = images(torture, minutes)
             else:
+                numbers = itertools.count() if given.number is None else [given.number]
                 found = attempts(torture, kind, numbers, minutes)
             for finding in found:
                 print(finding, flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import fuzz_images
 from torture_world import SKETCHES, TINY_NETWORK
 
+SET = "home/prepared/set"
 PHOTOS = "home/raw/demo/photos"
 PREPROCESS = "preprocess demo --size 32 --test 0.3 --out out/set --workers 1"
 GENERATE = f"generate {SKETCHES} out/photos --model run"
@@ -37,10 +38,10 @@ READERS = (
     ("run/log.jsonl", RESUME, EVAL, "models", GENERATE),
     ("run/config.toml", RESUME, EVAL, "models", GENERATE),
     ("run/result.json", RESUME, EVAL, "models --finished", GENERATE),
-    ("set/dataset.json", TRAIN, EVAL, RESUME, f"{TRAIN} --dry-run"),
-    ("set/train-sketches.npy", TRAIN, EVAL, RESUME),
-    ("set/train-photos.npy", TRAIN, EVAL, RESUME),
-    ("set/test-photos.npy", EVAL),
+    (f"{SET}/dataset.json", TRAIN, EVAL, RESUME, f"{TRAIN} --dry-run"),
+    (f"{SET}/train-sketches.npy", TRAIN, EVAL, RESUME),
+    (f"{SET}/train-photos.npy", TRAIN, EVAL, RESUME),
+    (f"{SET}/test-photos.npy", EVAL),
     ("home/raw/demo/source.json", PREPROCESS, "fetch-data demo --verify", "fetch-data --list"),
     ("home/raw/demo/manifest.sha256", "fetch-data demo --verify", PREPROCESS),
     ("pairs.csv", "preprocess --manifest pairs.csv --size 32 --out out/set --workers 1"),

@@ -46,8 +46,8 @@ WITH_FILES = (  # names of files
     "cp=home/raw/demo=in/{} preprocess in/{} --size 32 --out out/set",
     f"cp=home/raw/demo=in/demo {PAIR} preprocess in/demo --size 32 --out out/set",
     f"{MISNAMED} preprocess in/demo --size 32 --out out/{{}}",
-    "cp=set=out/{} train out/{} --config tiny.toml --run-dir out/run",
-    "cp=set=home/prepared/{} eval --model run --out out/report --metric ssim",
+    "cp=home/prepared/set=out/{} train out/{} --config tiny.toml --run-dir out/run",
+    "cp=home/prepared/set=home/prepared/{} eval --model run --out out/report --metric ssim",
     "train set --config tiny.toml --run-dir out/{}",
     "cp=run=home/runs/{} models",
     "cp=run=home/runs/{} models --json",
@@ -69,7 +69,7 @@ WITH_TEXTS = (
         for key in ("name", "licence", "notice", "citation")
     ),
     *(
-        f"json=set/dataset.json={key}={{}} {verb}"
+        f"json=home/prepared/set/dataset.json={key}={{}} {verb}"
         for key in ("name", "licence", "notice", "citation", "command", "pairs.0.id")
         for verb in (TRAIN, EVAL)
     ),

@@ -54,7 +54,7 @@ ALSO = {"run/state-before.safetensors"}  # a run that was resumed has saved more
 MADE_BY = (
     "fetch-data demo --count 12 --size 32",
     "fetch-data demo --name many --count 40 --size 32",
-    "preprocess demo --size 32 --test 0.3 --out set",
+    "preprocess demo --size 32 --test 0.3 --name set",
     "train set --config tiny.toml --run-dir run",
 )
 
@@ -148,7 +148,7 @@ class Call:
 
 def _run_call(call: Call) -> None:
     """Run one command in this forked process, and end it as Python would."""
-    from sketchcli.cli.main import main  # noqa: PLC0415 - the fork has it
+    from sketchcli import __main__ as program  # noqa: PLC0415 - the fork has it
 
     os.setsid()
     os.chdir(call.folder)
@@ -168,7 +168,8 @@ def _run_call(call: Call) -> None:
     code = 1
     try:
         exec(call.fault, {})  # noqa: S102 - written by the tests of this tool
-        code = main(list(call.words))
+        sys.argv[1:] = call.words
+        code = getattr(program, "run", getattr(program, "main", None))()
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
@@ -345,7 +346,7 @@ class World:
         (self.folder / "tiny.toml").write_text(TINY)
         for typed in MADE_BY:
             self._must(typed.split())
-        self._call_python(_MORE_FILES)
+        self._execute(_MORE_FILES)
         shutil.copytree(self.folder, root / "template")
         self.fault = fault
 
@@ -353,7 +354,7 @@ class World:
         """Make the inputs of the long commands as well."""
         if not (self._root / "template" / "large.png").exists():
             self.refresh()
-            self._call_python(_LONG_FILES)
+            self._execute(_LONG_FILES)
             shutil.rmtree(self._root / "template")
             shutil.copytree(self.folder, self._root / "template")
 
@@ -421,11 +422,11 @@ class World:
             raise SystemExit(f"undisturbed, {shlex.join(words)} fails: {outcome.stderr}")
         return outcome
 
-    def _call_python(self, code: str) -> None:
+    def _execute(self, code: str) -> None:
         """Run Python code in the world, with the program."""
-        command = [sys.executable, "-c", code]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run(command, cwd=self.folder, env=environment, check=True)
+        self.fault, fault = code, self.fault
+        self._must(["models"])
+        self.fault = fault
 
 
 _MORE_FILES = f"""

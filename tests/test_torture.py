@@ -1,7 +1,7 @@
 """The short form of scripts/torture.py, and that it finds the faults that it looks for."""
 
-import itertools
 import random
+import re
 import signal
 import sys
 
@@ -48,7 +48,7 @@ class Late(random.Random):
     """Moments so late that what comes before them has been done, on any machine."""
 
     def uniform(self, *_):
-        return 3.0
+        return 2.0
 
 
 HALF = """
@@ -80,8 +80,9 @@ signal.signal = lambda *_: None
 def test_a_half_written_file_is_found(tortured):
     tortured.world.expected(torture.VERBS[5])
     tortured.world.fault = HALF
-    found = [what for _, what in itertools.islice(torture.kill(tortured, Late(), 5), 1)]
-    assert found == ["half-written: photos/00000.png"]
+    verb, what = next(torture.kill(tortured, Late(), 5))
+    assert verb == "generate"
+    assert what.startswith("half-written: photos/0")
 
 
 def test_what_is_left_over_or_missing_is_found(tortured):
@@ -96,7 +97,7 @@ def test_what_is_left_over_or_missing_is_found(tortured):
 def test_a_traceback_is_found(tortured):
     tortured.world.fault = KEY
     (finding,) = torture.attempts(tortured, "bytes", [0])
-    assert str(finding).startswith("bytes 0: generate: error: bug: KeyError: 'size'")
+    assert re.match(r"bytes 0: generate: .*KeyError: 'size'", str(finding))
     assert tortured.counts["bytes", "findings"] == 1
 
 
@@ -194,6 +195,6 @@ def test_findings_are_printed_kept_and_counted(world, tmp_path, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", command)
     assert torture.main() == 1
     finding, _, counts = capsys.readouterr().out.splitlines()
-    assert finding.startswith("bytes 0: generate: error: bug: KeyError")
+    assert re.match(r"bytes 0: generate: .*KeyError", finding)
     assert counts.split() == ["bytes", "1", "1"]
     assert (tmp_path / "kept" / "bytes-0" / "run" / "log.jsonl").exists()
