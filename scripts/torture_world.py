@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pkgutil
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -148,8 +149,6 @@ class Call:
 
 def _run_call(call: Call) -> None:
     """Run one command in this forked process, and end it as Python would."""
-    from sketchcli import __main__ as program  # noqa: PLC0415 - the fork has it
-
     os.setsid()
     os.chdir(call.folder)
     os.environ.update(call.variables)
@@ -169,7 +168,10 @@ def _run_call(call: Call) -> None:
     try:
         exec(call.fault, {})  # noqa: S102 - written by the tests of this tool
         sys.argv[1:] = call.words
-        code = getattr(program, "run", getattr(program, "main", None))()
+        try:
+            runpy.run_module("sketchcli", run_name="__main__")
+        except SystemExit as stop:
+            code = int(stop.code or 0)
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
@@ -285,6 +287,7 @@ def _warm_up() -> None:
 
     found = pkgutil.walk_packages(sketchcli.__path__, "sketchcli.")
     names = [module.name for module in found if not module.name.endswith("__main__")]
+    sys.warnoptions.append("ignore:resource_tracker")  # a killed command's semaphores
     before = dict(os.environ)
     os.environ.update(OMP_NUM_THREADS="1", PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     try:
