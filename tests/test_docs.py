@@ -69,6 +69,10 @@ def test_every_option_in_the_docs_exists():
         "--rounds",
         "--cuhk",
         "--closed",
+        "--minutes",  # scripts/torture.py
+        "--only",
+        "--number",
+        "--keep",
         "--jobs",
         "--build-arg",
         "--cpuset-cpus",
