@@ -53,7 +53,6 @@ from torture_world import (
 
 SOON = 2.0  # seconds from a signal to the end
 TRIES = 3  # that a late end is repeated: it is a finding if all are late, whatever else runs here
-LONG = 8.0  # seconds in which the signal comes to a command that would run for longer
 HANDLERS = 0.03  # seconds after which a fork handles signals
 START = 0.3  # seconds after which a process of its own does
 IMPORTS = 1.0  # seconds that a process of its own needs before it begins to work
@@ -62,6 +61,7 @@ CPU = 10.0  # seconds of processor time above those of the undisturbed command
 MEMORY = 256 << 20  # bytes above those of the undisturbed command
 DISK = 64 << 20  # bytes of a disk that is large enough
 CACHES = {"torchinductor_root", ".ses"}  # of libraries, in the folder for temporary files
+SHARES = {"images": 0.3, "signal": 1.5}  # of the time, where it is not 1
 MOST_FOUND = 3  # problems of one attempt that are told
 
 # What a command may say, and what it may not.
@@ -203,7 +203,7 @@ def interrupt(torture: Torture, rng: random.Random, number: int) -> Iterator[tup
     if verb.is_long:
         torture.world.add_long_work()
     is_real = rng.randrange(REAL) == 0
-    usual = LONG if verb.is_long else torture.world.expected(verb).seconds * 1.1
+    usual = verb.length or torture.world.expected(verb).seconds * 1.1
     first = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     how = Interruption(
         rng.uniform(START if is_real else HANDLERS, usual + IMPORTS * is_real),
@@ -264,6 +264,9 @@ def damage(torture: Torture, rng: random.Random, number: int) -> Iterator[tuple[
     file, *readers = torture_damage.READERS[number % len(torture_damage.READERS)]
     typed = readers[number // len(torture_damage.READERS) % len(readers)]
     verb = Verb(typed.split()[0], typed)
+    torture.world.refresh()
+    if not (torture.world.folder / file).exists():
+        return
     usual = torture.world.usual(verb)
     torture.world.refresh()
     way = torture_damage.damage(torture.world.folder / file, rng)
@@ -412,11 +415,12 @@ def main() -> int:
     given = parser.parse_args()
     own_mounts()
     kinds = given.only or [*KINDS, "images"]
-    minutes = given.minutes / len(kinds)
+    share = given.minutes / sum(SHARES.get(kind, 1.0) for kind in kinds)
     with tempfile.TemporaryDirectory(prefix="torture-") as root:
         mounts = os.environ.get("TORTURE_MOUNTS") == "0"
         torture = Torture(World(Path(root)), given.seed, mounts=mounts)
         for kind in kinds:
+            minutes = share * SHARES.get(kind, 1.0)
             if kind == "images":
                 found = images(torture, minutes)
             else:
