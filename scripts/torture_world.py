@@ -121,7 +121,7 @@ LONG_VERBS = (
     Verb("generate --watch", f"generate --watch {SKETCHES} out/photos --model run", length=8),
     Verb("eval, long", "eval ../long/a ../long/b --size 256 --out out/report", length=8),
     Verb("export, long", "export bundled out/bundled.onnx", length=1.5),
-    Verb("import-weights, long", "import-weights ../long/wide.pth out/wide.safetensors", length=8),
+    Verb("import-weights, long", "import-weights ../long/wide.pth out/wide.safetensors", length=1),
     Verb("doctor", "doctor", length=4),
 )
 
