@@ -67,7 +67,7 @@ MOST_FOUND = 3  # problems of one attempt that are told
 # What a command may say, and what it may not.
 CODES = Path(__file__).parent.parent / "docs" / "reference" / "exit-codes.md"
 DOCUMENTED = {int(code) for code in re.findall(r"^\| (\d+) \|", CODES.read_text(), re.MULTILINE)}
-BUG = 1
+BUG, INTERRUPTED = 1, 130
 ABORTED = re.compile(
     r"Traceback \(most recent|^error: bug: .*|^\w+: .*\b[A-Z]\w+(?:Error|Exception): .*"
     r"|terminate called|core dumped|Fatal Python error|Exception ignored|leaked \w+ objects",
@@ -111,7 +111,9 @@ Attempt = Callable[[Torture, random.Random, int], Iterator[tuple[str, str]]]  # 
 # What is wrong with an outcome
 
 
-def faults_of(outcome: Outcome, usual: Outcome | None = None) -> Iterator[str]:
+def faults_of(
+    outcome: Outcome, usual: Outcome | None = None, *, may_be_silent: bool = False
+) -> Iterator[str]:
     """Yield what no command may do, whatever it is given."""
     if outcome.code is None:
         yield f"hangs, over {outcome.seconds:.0f} s"
@@ -123,6 +125,7 @@ def faults_of(outcome: Outcome, usual: Outcome | None = None) -> Iterator[str]:
         yield f"exit code {outcome.code}: {outcome.stderr.strip()[-200:]}"
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("error:")]
     is_told = SAID_OTHERWISE.search(outcome.stderr) is not None
+    is_told |= may_be_silent and outcome.code == INTERRUPTED and not errors
     if outcome.code not in {0, 7} and len(errors) != 1 and not is_told and not aborted:
         yield f"exit code {outcome.code} with {len(errors)} errors: {outcome.stderr.strip()[-200:]}"
     control = CONTROL.search(outcome.stdout + outcome.stderr)
@@ -247,10 +250,12 @@ def interrupted(torture: Torture, verb: Verb, how: Interruption) -> Iterator[str
         torture.ends.setdefault(verb.name, []).append(min(late))
         if min(late) > SOON:
             yield f"ends {min(late):.1f} s after the signal"
-        elif outcome.code not in {0, 130} and not _may_die_of(torture, verb, how, outcome.code):
+        elif outcome.code not in {0, INTERRUPTED} and not _may_die_of(
+            torture, verb, how, outcome.code
+        ):
             yield f"exit code {outcome.code}: {outcome.stderr.strip()[-100:]}"
     if outcome.code is not None and outcome.code >= 0:
-        yield from faults_of(outcome)
+        yield from faults_of(outcome, may_be_silent=how.second is not None)
 
 
 def _may_die_of(torture: Torture, verb: Verb, how: Interruption, code: int | None) -> bool:
