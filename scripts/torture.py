@@ -53,7 +53,6 @@ from torture_world import (
 
 SOON = 2.0  # seconds from a signal to the end
 TRIES = 3  # that a late end is repeated: it is a finding if all are late, whatever else runs here
-LONG = 8.0  # seconds in which the signal comes to a command that would run for longer
 HANDLERS = 0.03  # seconds after which a fork handles signals
 START = 0.3  # seconds after which a process of its own does
 IMPORTS = 1.0  # seconds that a process of its own needs before it begins to work
@@ -62,12 +61,13 @@ CPU = 10.0  # seconds of processor time above those of the undisturbed command
 MEMORY = 256 << 20  # bytes above those of the undisturbed command
 DISK = 64 << 20  # bytes of a disk that is large enough
 CACHES = {"torchinductor_root", ".ses"}  # of libraries, in the folder for temporary files
+SHARES = {"images": 0.3, "signal": 1.5}  # of the time, where it is not 1
 MOST_FOUND = 3  # problems of one attempt that are told
 
 # What a command may say, and what it may not.
 CODES = Path(__file__).parent.parent / "docs" / "reference" / "exit-codes.md"
 DOCUMENTED = {int(code) for code in re.findall(r"^\| (\d+) \|", CODES.read_text(), re.MULTILINE)}
-BUG = 1
+BUG, INTERRUPTED = 1, 130
 ABORTED = re.compile(
     r"Traceback \(most recent|^error: bug: .*|^\w+: .*\b[A-Z]\w+(?:Error|Exception): .*"
     r"|terminate called|core dumped|Fatal Python error|Exception ignored|leaked \w+ objects",
@@ -111,7 +111,9 @@ Attempt = Callable[[Torture, random.Random, int], Iterator[tuple[str, str]]]  # 
 # What is wrong with an outcome
 
 
-def faults_of(outcome: Outcome, usual: Outcome | None = None) -> Iterator[str]:
+def faults_of(
+    outcome: Outcome, usual: Outcome | None = None, *, may_be_silent: bool = False
+) -> Iterator[str]:
     """Yield what no command may do, whatever it is given."""
     if outcome.code is None:
         yield f"hangs, over {outcome.seconds:.0f} s"
@@ -123,6 +125,7 @@ def faults_of(outcome: Outcome, usual: Outcome | None = None) -> Iterator[str]:
         yield f"exit code {outcome.code}: {outcome.stderr.strip()[-200:]}"
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("error:")]
     is_told = SAID_OTHERWISE.search(outcome.stderr) is not None
+    is_told |= may_be_silent and outcome.code == INTERRUPTED and not errors
     if outcome.code not in {0, 7} and len(errors) != 1 and not is_told and not aborted:
         yield f"exit code {outcome.code} with {len(errors)} errors: {outcome.stderr.strip()[-200:]}"
     control = CONTROL.search(outcome.stdout + outcome.stderr)
@@ -203,7 +206,7 @@ def interrupt(torture: Torture, rng: random.Random, number: int) -> Iterator[tup
     if verb.is_long:
         torture.world.add_long_work()
     is_real = rng.randrange(REAL) == 0
-    usual = LONG if verb.is_long else torture.world.expected(verb).seconds * 1.1
+    usual = verb.length or torture.world.expected(verb).seconds * 1.1
     first = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     how = Interruption(
         rng.uniform(START if is_real else HANDLERS, usual + IMPORTS * is_real),
@@ -247,10 +250,12 @@ def interrupted(torture: Torture, verb: Verb, how: Interruption) -> Iterator[str
         torture.ends.setdefault(verb.name, []).append(min(late))
         if min(late) > SOON:
             yield f"ends {min(late):.1f} s after the signal"
-        elif outcome.code not in {0, 130} and not _may_die_of(torture, verb, how, outcome.code):
+        elif outcome.code not in {0, INTERRUPTED} and not _may_die_of(
+            torture, verb, how, outcome.code
+        ):
             yield f"exit code {outcome.code}: {outcome.stderr.strip()[-100:]}"
     if outcome.code is not None and outcome.code >= 0:
-        yield from faults_of(outcome)
+        yield from faults_of(outcome, may_be_silent=how.second is not None)
 
 
 def _may_die_of(torture: Torture, verb: Verb, how: Interruption, code: int | None) -> bool:
@@ -264,6 +269,9 @@ def damage(torture: Torture, rng: random.Random, number: int) -> Iterator[tuple[
     file, *readers = torture_damage.READERS[number % len(torture_damage.READERS)]
     typed = readers[number // len(torture_damage.READERS) % len(readers)]
     verb = Verb(typed.split()[0], typed)
+    torture.world.refresh()
+    if not (torture.world.folder / file).exists():
+        return
     usual = torture.world.usual(verb)
     torture.world.refresh()
     way = torture_damage.damage(torture.world.folder / file, rng)
@@ -412,11 +420,12 @@ def main() -> int:
     given = parser.parse_args()
     own_mounts()
     kinds = given.only or [*KINDS, "images"]
-    minutes = given.minutes / len(kinds)
+    share = given.minutes / sum(SHARES.get(kind, 1.0) for kind in kinds)
     with tempfile.TemporaryDirectory(prefix="torture-") as root:
         mounts = os.environ.get("TORTURE_MOUNTS") == "0"
         torture = Torture(World(Path(root)), given.seed, mounts=mounts)
         for kind in kinds:
+            minutes = share * SHARES.get(kind, 1.0)
             if kind == "images":
                 found = images(torture, minutes)
             else:

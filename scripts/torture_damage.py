@@ -13,6 +13,7 @@ from pathlib import Path
 import fuzz_images
 from torture_world import SKETCHES, TINY_NETWORK
 
+YUNET = "home/assets/yunet/face_detection_yunet_2023mar_int8bq.onnx"
 SET = "home/prepared/set"
 PHOTOS = "home/raw/demo/photos"
 PREPROCESS = "preprocess demo --size 32 --test 0.3 --out out/set --workers 1"
@@ -53,6 +54,9 @@ READERS = (
     ("photos.zip", "fetch-data folder --from photos.zip --name a --licence MIT"),
     ("photos.tar", "fetch-data folder --from photos.tar --name a --licence MIT"),
     ("photos.tar.gz", "fetch-data folder --from photos.tar.gz --name a --licence MIT"),
+    # Only if the networks are there.
+    (YUNET, f"{GENERATE} --align face", "fetch-data yunet --verify"),
+    ("home/assets/lpips-alex/alexnet.ckpt", f"{EVAL} --metric lpips-alex"),
 )
 _VALUE = re.compile(rb'-?\d+(?:\.\d+)?(?:e-?\d+)?|"[^"\n]*"|true|false|null|[{}\[\],:=\n]')
 _STRANGE = (

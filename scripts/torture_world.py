@@ -28,6 +28,8 @@ import resource  # noqa: E402
 HANG = 30.0  # seconds after which a process is ended
 ADDRESS_SPACE = 6 << 30  # bytes that a command may add, so that the machine survives a finding
 SOURCE = Path(__file__).parent.parent / "src"
+NETWORKS = Path(__file__).parent.parent / ".venv" / "networks"  # as `make test` fetches them
+SMALL_NETWORKS = ("yunet", "lpips-alex")
 # Modules that commands import late; the forks need not import them again.
 LATE = (
     "rich.progress",
@@ -67,7 +69,12 @@ class Verb:
     name: str
     typed: str
     again: str = ""  # options to add after an interruption
-    is_long: bool = False  # it is only interrupted, never waited for
+    length: float = 0.0  # seconds in which it is interrupted, if it is never waited for
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether the command is only interrupted, never waited for."""
+        return self.length > 0
 
     @property
     def words(self) -> list[str]:
@@ -98,26 +105,24 @@ VERBS = (
 )
 # Work for longer than the two seconds in which a signal ends it.
 LONG_VERBS = (
-    Verb(
-        "fetch-data, long", f"{HOME} fetch-data demo --name c --count 5000 --size 256", is_long=True
-    ),
+    Verb("fetch-data, long", f"{HOME} fetch-data demo --name c --count 5000 --size 256", length=8),
     Verb(
         "preprocess, long",
-        "preprocess crowd --size 256 --style hand --out out/set --workers 1",
-        is_long=True,
+        "preprocess --photos ../long/photos --size 256 --style hand --out out/set --workers 1",
+        length=8,
     ),
+    Verb("train, long", "train set --config tiny.toml --epochs 5000 --run-dir out/run", length=8),
     Verb(
-        "train, long", "train set --config tiny.toml --epochs 5000 --run-dir out/run", is_long=True
+        "generate --tile",
+        "generate ../long/large.png out/large.png --tile --model bundled",
+        length=8,
     ),
-    Verb(
-        "generate --tile", "generate large.png out/large.png --tile --model bundled", is_long=True
-    ),
-    Verb("generate, long", "generate crowd out/photos --size input --model bundled", is_long=True),
-    Verb("generate --watch", f"generate --watch {SKETCHES} out/photos --model run", is_long=True),
-    Verb("eval, long", "eval crowd crowd-b --size 256 --out out/report", is_long=True),
-    Verb("export, long", "export bundled out/bundled.onnx", is_long=True),
-    Verb("import-weights, long", "import-weights wide.pth out/wide.safetensors", is_long=True),
-    Verb("doctor", "doctor", is_long=True),
+    Verb("generate, long", "generate ../long/a out/photos --size input --model bundled", length=8),
+    Verb("generate --watch", f"generate --watch {SKETCHES} out/photos --model run", length=8),
+    Verb("eval, long", "eval ../long/a ../long/b --size 256 --out out/report", length=8),
+    Verb("export, long", "export bundled out/bundled.onnx", length=1.5),
+    Verb("import-weights, long", "import-weights ../long/wide.pth out/wide.safetensors", length=1),
+    Verb("doctor", "doctor", length=4),
 )
 
 
@@ -336,9 +341,10 @@ def snapshot(folder: Path) -> dict[str, str]:
 class World:
     """The files that the commands read. Each attempt begins with fresh ones, at the same path."""
 
-    def __init__(self, root: Path, *, fault: str = "") -> None:
+    def __init__(self, root: Path) -> None:
         """Make the files by commands of the program itself, undisturbed."""
-        self._root, self.folder, self.fault = root, root / "world", ""
+        self._root, self.folder = root, root / "world"
+        self.fault = ""  # Python code that each command runs first
         self._expected: dict[str, Expected] = {}
         self._usual: dict[str, Outcome] = {}
         _warm_up()
@@ -350,16 +356,17 @@ class World:
         for typed in MADE_BY:
             self._must(typed.split())
         self._execute(_MORE_FILES)
+        networks = Path(os.environ.get("SKETCH2IMG_TEST_NETWORKS", NETWORKS)) / "assets"
+        for name in SMALL_NETWORKS:
+            if (networks / name).is_dir():
+                shutil.copytree(networks / name, self.folder / "home" / "assets" / name)
         shutil.copytree(self.folder, root / "template")
-        self.fault = fault
 
     def add_long_work(self) -> None:
-        """Make the inputs of the long commands as well."""
-        if not (self._root / "template" / "large.png").exists():
+        """Make the inputs of the long commands as well, beside the world."""
+        if not (self._root / "long").exists():
             self.refresh()
             self._execute(_LONG_FILES)
-            shutil.rmtree(self._root / "template")
-            shutil.copytree(self.folder, self._root / "template")
 
     def refresh(self) -> None:
         """Bring all files back to how they were made."""
@@ -455,16 +462,15 @@ from pathlib import Path
 from PIL import Image
 
 names = sorted(Path("{SKETCHES}").iterdir())
-for folder in ("crowd", "crowd-b", "home/raw/crowd/photos"):
-    Path(folder).mkdir(parents=True)
+long = Path("../long")
+for folder, kind in (("a", "sketches"), ("b", "sketches"), ("photos", "photos")):
+    (long / folder).mkdir(parents=True)
     for n in range(300):
-        kind = "photos" if folder.endswith("photos") else "sketches"
-        name = names[n % len(names)].name
-        file = Image.open(f"home/raw/demo/{{kind}}/{{name}}").convert("RGB").resize((320, 320))
-        file.save(f"{{folder}}/{{n:04}}.jpg")
-Image.open(names[0]).convert("L").resize((3000, 2000)).save("large.png")
+        file = Image.open(f"home/raw/demo/{{kind}}/{{names[n % len(names)].name}}")
+        file.convert("RGB").resize((320, 320)).save(long / folder / f"{{n:04}}.jpg")
+Image.open(names[0]).convert("L").resize((3000, 2000)).save(long / "large.png")
 
 import torch
 from sketchcli.models.generators import resunet
-torch.save(resunet.Generator(resunet.Config()).state_dict(), "wide.pth")
+torch.save(resunet.Generator(resunet.Config()).state_dict(), long / "wide.pth")
 """
