@@ -1,11 +1,13 @@
 """The command `sketch2img eval`."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sketchcli import registry
+from sketchcli import files, registry
 from sketchcli.cli import completing, options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError, did_you_mean
@@ -99,6 +101,8 @@ def evaluate(
         from sketchcli.engine.evaluating import evaluate as evaluating
 
     folder = (out or paths.unused(paths.evaluations_home())) if report else None
+    if folder is not None:
+        check_writable(folder)
     config = evaluating.EvalConfig(tuple(metric or ()), allow_trained, folder)
     with reporting() as tell:
         if dataset is None:
@@ -113,3 +117,11 @@ def evaluate(
                 models, generated, dataset, split, config, device=place, reporter=tell
             )
     emit("eval", result, as_json=as_json)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made before the work, not after it."""
+    with files.writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
