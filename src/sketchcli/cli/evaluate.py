@@ -95,14 +95,14 @@ def evaluate(
     wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
     models = [find_weights(name) for name in wanted]
     dataset = None if compares_folders else find_prepared(data)
+    if report:
+        check_writable(out or paths.evaluations_home() / "new")
 
     with quick_imports():
         from sketchcli import device as devices
         from sketchcli.engine.evaluating import evaluate as evaluating
 
     folder = (out or paths.unused(paths.evaluations_home())) if report else None
-    if folder is not None:
-        check_writable(folder)
     config = evaluating.EvalConfig(tuple(metric or ()), allow_trained, folder)
     with reporting() as tell:
         if dataset is None:
