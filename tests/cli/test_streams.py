@@ -388,6 +388,19 @@ def test_without_a_data_folder_the_variable_is_named(
     assert [path.name for path in Path().iterdir()] == ["a-file"]
 
 
+@pytest.mark.parametrize("is_homeless", [True, False])
+def test_an_evaluation_says_at_once_that_its_report_cannot_be_written(
+    sketch2img, monkeypatch, tmp_path, request, is_homeless
+):
+    if is_homeless:
+        request.getfixturevalue("homeless")
+    else:
+        monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+    outcome = sketch2img("eval", GOLDEN / "sketches", GOLDEN / "sketches", "--metric", "mae")
+    assert outcome.code == ExitCode.DATA
+    assert [line[:6] for line in outcome.stderr.splitlines()] == ["error:", "hint: "]
+
+
 def test_a_home_folder_that_may_not_be_read_is_as_none(sketch2img, monkeypatch, home):
     from_system = os.stat
 

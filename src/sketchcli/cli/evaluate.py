@@ -1,11 +1,13 @@
 """The command `sketch2img eval`."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sketchcli import registry
+from sketchcli import files, registry
 from sketchcli.cli import completing, options
 from sketchcli.data import splits
 from sketchcli.errors import UsageError, did_you_mean
@@ -93,6 +95,8 @@ def evaluate(
     wanted: list[Path | None] = [*(model or ())] or ([] if generated else [None])
     models = [find_weights(name) for name in wanted]
     dataset = None if compares_folders else find_prepared(data)
+    if report:
+        check_writable(out or paths.evaluations_home() / "new")
 
     with quick_imports():
         from sketchcli import device as devices
@@ -113,3 +117,11 @@ def evaluate(
                 models, generated, dataset, split, config, device=place, reporter=tell
             )
     emit("eval", result, as_json=as_json)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made before the work, not after it."""
+    with files.writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
