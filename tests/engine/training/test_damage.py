@@ -21,7 +21,6 @@ from sketchcli.engine.training.distributed import ALONE
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.train import train
 from sketchcli.errors import CheckpointError, DataError, SketchError
-from sketchcli.models.building import build_generator
 
 
 @pytest.fixture(scope="module")
@@ -350,17 +349,19 @@ def test_weights_of_nan_are_refused_wherever_they_are_used(sketch2img, run, tmp_
         assert "NaN or infinite" in outcome.stderr
 
 
-def test_weights_of_nan_are_not_imported(sketch2img, tmp_path):
-    model, config = tmp_path / "other.pth", settings.preset("modern").model
-    tensors = build_generator(config).state_dict()
+def test_weights_of_nan_are_not_imported(sketch2img, run, tmp_path):
+    (tensors, _), model = checkpoint.load(run.weights), tmp_path / "other.pth"
     next(iter(tensors.values())).view(-1)[0] = float("inf")
     torch.save(tensors, model)
     outcome = sketch2img(
-        "import-weights", model, tmp_path / "mine.safetensors", "--like", "bundled"
+        "import-weights", model, tmp_path / "mine.safetensors", "--like", run.folder
     )
     assert outcome.code == 4
     assert "NaN or infinite" in outcome.stderr
     assert not (tmp_path / "mine.safetensors").exists()
+    rewrite(put("config", None), is_old=True)(run.weights)
+    outcome = sketch2img("import-weights", model, tmp_path / "a.safetensors", "--like", run.folder)
+    assert outcome.code == 4
 
 
 def test_an_overflowing_sum_of_finite_values_is_no_fault(tmp_path):
