@@ -131,7 +131,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def expected_moments(
     optimizer: torch.optim.Optimizer, moments: Iterable[str], found: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return tensors like those that `optimizer_tensors` gives; `found` names the parameters.
+    """Return tensors like those that `optimizer_tensors` gives, for the parameters in `found`.
 
     A parameter that has never had a gradient has none.
     """

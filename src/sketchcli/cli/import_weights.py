@@ -9,7 +9,7 @@ from sketchcli import config as settings
 from sketchcli import registry
 from sketchcli.cli import completing, options
 from sketchcli.cli.train_settings import parse_value
-from sketchcli.errors import DataError, UsageError
+from sketchcli.errors import CheckpointError, DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
 
@@ -60,9 +60,14 @@ def import_weights(
     from sketchcli.weights_header import read_about
 
     if like is not None:
-        about = read_about(find_weights(like))
-        chosen = settings.from_dict(about["config"]).model
-        pixels, fit = (about["size"][0], about["size"][1]), settings.Fit(about["fit"])
+        file = find_weights(like)
+        about = read_about(file)
+        try:
+            chosen = settings.from_dict(about["config"]).model
+            height, width = map(int, about["size"])
+            pixels, fit = (height, width), settings.Fit(about["fit"])
+        except (LookupError, TypeError, ValueError, UsageError) as error:
+            raise CheckpointError(f"{file} does not describe its network") from error
 
     with quick_imports():
         from sketchcli.engine.generating.foreign_weights import import_weights as run

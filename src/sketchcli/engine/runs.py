@@ -252,15 +252,15 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def state_missing(run: Run) -> CheckpointError:
+def state_missing(run: Run) -> DataError:
     """Return the error about a run without a training state."""
     if run.weights.exists():  # a training state was saved before them
-        return CheckpointError(
+        return DataError(
             f"{run.folder}: the training state is missing ({run.state.name})",
             hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
             "another --run-dir",
         )
-    return CheckpointError(
+    return DataError(
         f"{run.folder}: nothing was saved yet, so there is nothing to resume",
         hint="start it again with the same command, or run: sketch2img train "
         f"--config {run.config} --run-dir {run.folder}",

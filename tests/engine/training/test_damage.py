@@ -20,7 +20,7 @@ from sketchcli.engine.training import loop
 from sketchcli.engine.training.distributed import ALONE
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.train import train
-from sketchcli.errors import CheckpointError, SketchError
+from sketchcli.errors import CheckpointError, DataError, SketchError
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_a_run_without_states_is_not_begun_anew_over_its_weights(run, tiny, data
     for state in run.states:
         state.unlink()
     before = run.weights.read_bytes()
-    with pytest.raises(CheckpointError, match="training state is missing"):
+    with pytest.raises(DataError, match="training state is missing"):
         train(tiny, dataset, run_dir=run.folder, device=cpu)
     assert run.weights.read_bytes() == before
 
@@ -219,7 +219,7 @@ def test_a_run_that_never_saved_says_so(sketch2img, home, folders):
     run.config.write_text(settings.to_toml(settings.preset("modern")))
     run.log.write_text('{"kind": "batch", "images_seen": 2, "epoch": 1}\n')
     outcome = sketch2img("train", "--resume", "young", "--device", "cpu")
-    assert outcome.code == 4
+    assert outcome.code == 3
     assert "nothing was saved yet" in outcome.stderr
     assert "start it again with the same command" in outcome.stderr
 
@@ -347,6 +347,21 @@ def test_weights_of_nan_are_refused_wherever_they_are_used(sketch2img, run, tmp_
         assert outcome.code == 4, outcome.stderr
         assert "2 of the" in outcome.stderr, command
         assert "NaN or infinite" in outcome.stderr
+
+
+def test_weights_of_nan_are_not_imported(sketch2img, run, tmp_path):
+    (tensors, _), model = checkpoint.load(run.weights), tmp_path / "other.pth"
+    next(iter(tensors.values())).view(-1)[0] = float("inf")
+    torch.save(tensors, model)
+    outcome = sketch2img(
+        "import-weights", model, tmp_path / "mine.safetensors", "--like", run.folder
+    )
+    assert outcome.code == 4
+    assert "NaN or infinite" in outcome.stderr
+    assert not (tmp_path / "mine.safetensors").exists()
+    rewrite(put("config", None), is_old=True)(run.weights)
+    outcome = sketch2img("import-weights", model, tmp_path / "a.safetensors", "--like", run.folder)
+    assert outcome.code == 4
 
 
 def test_an_overflowing_sum_of_finite_values_is_no_fault(tmp_path):

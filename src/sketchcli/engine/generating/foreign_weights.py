@@ -64,6 +64,7 @@ def import_weights(
         "scores": {},
         "epochs_done": 0,
     }
+    checkpoint.check_finite(source, tensors)
     checkpoint.save(target, tensors, about)
     return ImportResult(source, target, model.generator, len(tensors))
 

@@ -166,8 +166,8 @@ class Checkpointer:
         if differing:
             raise CheckpointError(
                 f"{folder}: the run was trained with other settings ({', '.join(differing)})",
-                hint="choose another --run-dir, or resume with the run's own settings; run: "
-                f"sketch2img train --resume {folder} (delete its config.toml if it was changed)",
+                hint=f"choose another --run-dir, or add --config {self.run.config}; if that file "
+                f"was changed, delete it and run: sketch2img train --resume {folder}",
             )
 
     def about(self, progress: Progress) -> dict[str, Any]:
