@@ -287,6 +287,20 @@ def test_no_probe_of_the_doctor_outlives_it():
     assert not is_alive(child)
 
 
+def test_workers_that_start_say_nothing_at_ctrl_c(tmp_path):
+    for index in range(40):
+        images.write(tmp_path / "photos" / f"{index}.png", draw_pair(index, size=16)[1])
+    words = "--photos", tmp_path / "photos", "--size", "16", "--out", tmp_path / "set"
+    process = started(*PROGRAM, "preprocess", *words, "--workers", "2", start_new_session=True)
+    with process:
+        wait_for(lambda: len(children_of(process.pid)) > 1, process)
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, stderr = communicate(process, within=10)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert stderr == "error: interrupted\nhint: run the same command again to resume\n"
+
+
 def children_of(pid):
     with suppress(OSError):
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
