@@ -287,6 +287,33 @@ def test_no_probe_of_the_doctor_outlives_it():
     assert not is_alive(child)
 
 
+# Ctrl-C goes to all processes of a terminal, and to workers while they import.
+CTRL_C_TO_WORKERS = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "cv2" and "spawn_main" in " ".join(sys.orig_argv):
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_workers_do_not_answer_to_ctrl_c(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(CTRL_C_TO_WORKERS)
+    for index in range(40):
+        images.write(tmp_path / "photos" / f"{index}.png", draw_pair(index, size=16)[1])
+    words = "--photos", tmp_path / "photos", "--size", "16", "--out", tmp_path / "set"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path}
+    process = started(*PROGRAM, "preprocess", *words, "--workers", "2", env=environment)
+    with process:
+        _, stderr = communicate(process, within=30)
+    assert "Traceback" not in stderr
+    assert process.returncode == ExitCode.OK
+
+
 def children_of(pid):
     with suppress(OSError):
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))

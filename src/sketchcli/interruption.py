@@ -71,12 +71,9 @@ def is_reported() -> None:
 def watched(say: Callable[[], object] = _say) -> Iterator[None]:
     """Obey signals while the block runs; `say` reports the end if the block cannot.
 
-    Outside the main thread, where Python delivers no signals, nothing changes.
+    Only the main thread, to which Python delivers signals, can begin to.
     """
-    if not _is_main():
-        yield
-        return
-    with contextlib.nullcontext() if _state.is_watched else _watching():
+    with _watching() if _may_begin() else contextlib.nullcontext():
         before, _state.say = _state.say, say
         try:
             yield
@@ -91,13 +88,15 @@ def postponed(*, echo: float = ECHO) -> Iterator[Callable[[], bool]]:
     Signals within `echo` seconds after it are the same one. If the block raises an error after it,
     as it does to stop, the process takes the time that it needs to end.
     """
-    if not _is_main():
-        yield lambda: False
-        return
-    with contextlib.nullcontext() if _state.is_watched else _handling():
+    with _handling() if _may_begin() else contextlib.nullcontext():
         before, _state.is_postponed, _state.echo = _state.is_postponed, True, echo
-        yield is_asked
-        _state.is_postponed, _state.echo = before, ECHO
+        try:
+            yield is_asked
+        except BaseException:
+            before = before or is_asked()
+            raise
+        finally:
+            _state.is_postponed, _state.echo = before, ECHO
 
 
 @contextlib.contextmanager
@@ -123,8 +122,8 @@ def end_with(parent: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _is_main() -> bool:
-    return threading.current_thread() is threading.main_thread()
+def _may_begin() -> bool:
+    return not _state.is_watched and threading.current_thread() is threading.main_thread()
 
 
 @contextlib.contextmanager

@@ -197,6 +197,7 @@ def made_chunks(
     with contextlib.ExitStack() as stack:
         with _shielded():
             make = stack.enter_context(_pool(workers)).map if workers > 1 else map
+        with _shielded():  # again, as Python's resource tracker has ended the first shield
             made = iter(make(make_chunk, *arguments))
         for number in store.chunks:
             if number not in ready:
