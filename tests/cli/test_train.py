@@ -1,5 +1,6 @@
 """`train`: which settings, which set and which folder reach the engine."""
 
+import contextlib
 import functools
 import shlex
 import shutil
@@ -19,7 +20,7 @@ from sketchcli.cli.train_run import invocation
 from sketchcli.cli.train_settings import parse_assignments, resolve_config
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run
-from sketchcli.errors import ExitCode, UsageError
+from sketchcli.errors import ExitCode, TrainingError, UsageError
 
 SMALL = (
     "--set=model.generator_options.width=4",
@@ -467,3 +468,36 @@ def test_a_dry_run_fits_the_epochs_into_the_budget(train, prepared, home):
         assert data["steps"] == data["epochs"] * max(1, data["pairs"] // 4)
         assert f"\nepochs = {data['epochs']}\n" in data["settings"]
     assert not list(home.glob("runs/*"))
+
+
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(
+    train, prepared, home, monkeypatch
+):
+    """One that does not begin leaves none behind."""
+    from sketchcli.engine.training import train as training
+
+    chosen = []
+
+    def begin(*_, run_dir, **__):
+        chosen.append(run_dir)
+        if len(chosen) == 1:  # the other begins meanwhile
+            train("demo-32")
+        raise TrainingError("no")
+
+    monkeypatch.setattr(training, "train", begin)
+    assert train("demo-32").code == ExitCode.TRAINING
+    assert len(set(chosen)) == 2
+    assert {folder.parent for folder in chosen} == {home / "runs"}
+    assert not any((home / "runs").iterdir())
+
+
+def test_the_demo_set_that_another_process_made_meanwhile_is_used(made_once, home, monkeypatch):
+    from sketchcli.engine.preprocessing import preprocess
+
+    @contextlib.contextmanager
+    def locked_late(*_, **__):
+        shutil.copytree(made_once / "prepared/demo-32", home / "prepared/demo-64")
+        yield
+
+    monkeypatch.setattr(preprocess.files, "locked", locked_late)
+    assert preprocess.set_to_train(None).folder == home / "prepared/demo-64"

@@ -166,6 +166,10 @@ def test_what_is_refused_is_refused_before_anything_is_looked_at(
     (tmp_path / "report").touch()
     with pytest.raises(DataError, match="is a file, but a folder is needed"):
         evaluate(dataclasses.replace(FEW, folder=tmp_path / "report"))
+    report = run.report.read_bytes()
+    with pytest.raises(DataError, match="is not empty and contains no evaluation"):
+        evaluate(dataclasses.replace(FEW, folder=run.folder))
+    assert run.report.read_bytes() == report
     monkeypatch.setattr(references, "nearest_photo", lambda *_: pytest.fail("looked"))
     with pytest.raises(DataError, match="was trained on"):
         evaluate(split="train")
@@ -364,6 +368,15 @@ def test_the_folder_holds_the_report_the_plots_and_every_pictures_figures(evalua
     assert stored["protocol"].keys() >= {"program", "pictures", "size", "resize", "grey", "set"}
     assert stored["metrics"]["ssim"]["protocol"].startswith("grey = 0.299")
     assert stored["scores"][0]["source"].endswith("weights.safetensors")
+    evaluate(dataclasses.replace(FEW, folder=tmp_path / "out"))  # an evaluation is replaced
+
+
+def test_evaluations_at_the_same_time_have_folders_of_their_own(folders, tmp_path):
+    new = EvalConfig(("mae",), home=tmp_path / "evaluations")
+    photos = folders / "photos"
+    found = {evaluate_folders(photos, [photos], new, size=(32, 32)).folder for _ in range(2)}
+    assert found == set((tmp_path / "evaluations").iterdir())
+    assert len(found) == 2
 
 
 def split(values):

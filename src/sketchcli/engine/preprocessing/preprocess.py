@@ -164,6 +164,8 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs were found"
     hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    if all("unreadable" in reason for reason in left_out.values()):
+        hint = "convert the images to PNG or JPEG"
     if any("(line " in reason for reason in left_out.values()):
         hint = "write paths relative to the folder of the CSV, with forward slashes"
     return DataError(found, hint=hint)
