@@ -1,6 +1,7 @@
 """`preprocess` as a user runs it: each failure is one line, one code, and changes nothing."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -217,3 +218,84 @@ def test_a_folder_of_somebody_else_is_left_alone(sketch2img, root, tmp_path):
     call = ("preprocess", root, "--out", tmp_path / "thesis", "--overwrite")
     assert_fails(sketch2img(*call), DATA, "was not made by this command")
     assert tree(tmp_path / "thesis") == {"chapter.txt": b"years of work"}
+
+
+@pytest.mark.parametrize(
+    ("size", "near"),
+    [
+        *(("33x17", "33x24"), ("16x512", "24x512"), ("16", "24x24"), ("1024x23", "1024x24")),
+        *(("2000x100", "1024x100"), ("5x5000", "24x1024")),
+    ],
+)
+def test_a_size_that_cannot_be_trained_on_is_refused_where_it_is_asked_for(
+    sketch2img, folders, size, near, home
+):
+    done = sketch2img("preprocess", folders, "--size", size)
+    assert done.code == ExitCode.USAGE
+    assert f"--size {near}" in done.stderr
+    assert not (home / "prepared").exists()
+
+
+def test_the_smallest_size_can_be_trained_on(sketch2img, folders, tmp_path):
+    out = tmp_path / "set"
+    assert sketch2img("preprocess", folders, "--size", "24x25", "--out", out).code == 0
+    for preset in ("modern", "pix2pix"):
+        done = sketch2img("train", out, "--preset", preset, "--dry-run")
+        assert done.code == 0, done.stderr
+    done = sketch2img("train", out, "--preset", "paper", "--dry-run")
+    assert done.code == ExitCode.USAGE
+    assert "--size 46x46" in done.stderr
+
+
+NAMINGS = {
+    "labels": ("{}_edges", "{}_photo"),
+    "letters": ("{}_A", "{}_B"),
+    "copies": ("{} - Copy", "{}"),
+    "prefixes": ("drawing of {}", "IMG {}"),
+    "padding": ("sketch{}", "image0{}"),
+}
+
+
+@pytest.mark.parametrize("naming", NAMINGS.values(), ids=NAMINGS.keys())
+@pytest.mark.parametrize("layout", ["two folders", "one folder"])
+def test_names_that_no_rule_pairs_get_a_draft_to_check(
+    sketch2img, folders, tmp_path, naming, layout
+):
+    for kind, pattern in zip(("sketches", "photos"), naming, strict=True):
+        for number, path in enumerate(sorted((folders / kind).iterdir()), start=101):
+            new = folders / ("all" if layout == "one folder" else kind)
+            new.mkdir(exist_ok=True)
+            path.rename(new / f"{pattern.format(number)}.png")
+    two = ("--sketches", folders / "sketches", "--photos", folders / "photos")
+    where = two if layout == "two folders" else (folders / "all",)
+    refused = sketch2img("preprocess", *where, "--size", 32)
+    is_paired = layout == "two folders" and refused.code == 0  # a rule may do
+    if not is_paired:
+        assert "--draft-manifest pairs.csv" in refused.stderr
+        assert "--manifest" in refused.stderr
+    draft = tmp_path / "pairs.csv"
+    done = sketch2img("preprocess", *where, "--draft-manifest", draft, "--json")
+    assert done.json["data"] == {"manifest": str(draft), "pairs": 8, "unpaired": 0}
+    lines = draft.read_text().splitlines()
+    assert lines[0] == "sketch,photo,split,without a partner"
+    assert {len(set(re.findall("1[0-9][0-9]", line))) for line in lines[1:]} == {1}
+    made = sketch2img("preprocess", "--manifest", draft, "--size", 32, "--out", tmp_path / "set")
+    assert made.code == 0, made.stderr
+    again = sketch2img("preprocess", *where, "--draft-manifest", draft)
+    assert_fails(again, DATA, "already exists")
+
+
+def test_a_draft_lists_what_has_no_partner_and_reads_as_no_formula(sketch2img, folders, tmp_path):
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for index in range(4):
+        for label in "AB":
+            copy_of = next((folders / "photos").iterdir())
+            shutil.copy(copy_of, folder / f"=cmd {index}_{label}.png")
+    (folder / "=cmd 3_B.png").rename(folder / "+stranger.png")
+    done = sketch2img("preprocess", folder, "--draft-manifest", folder / "pairs.csv", "--json")
+    assert done.json["data"]["pairs"] == 3
+    assert done.json["data"]["unpaired"] == 2
+    text = (folder / "pairs.csv").read_text()
+    assert ",,,./+stranger.png" in text
+    assert not re.search("(^|,)[=+@-]", text, re.MULTILINE)

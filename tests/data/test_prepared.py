@@ -89,7 +89,9 @@ def test_taking_keeps_ids_and_pixels_together(folder):
 def test_a_split_that_is_not_there_lists_those_that_are(folder):
     with pytest.raises(DataError, match="'val'") as caught:
         prepared.read(folder).split("val")
-    assert caught.value.hint == "choose from: train, test"
+    assert "only: train, test" in caught.value.message
+    assert "--split train" in caught.value.hint
+    assert "--val 0.2 --overwrite" in caught.value.hint
 
 
 def index_without(key):

@@ -32,7 +32,7 @@ def pix2pix_set(
     made from, and `source` what to cite besides the pix2pix paper.
     """
     file = f"{name}.tar.gz"
-    urls = (f"https://{SERVER}/{file}", f"http://{SERVER}/{file}")
+    urls = (f"https://{SERVER}/{file}",)  # plain HTTP needs a known hash
     terms = "its images keep the terms of their first source"
     asset = Asset(
         title=title,

@@ -29,10 +29,12 @@ def panel(title: str) -> Callable[..., Any]:
     return functools.partial(typer.Option, rich_help_panel=title)
 
 
-def parse_size(text: str, *, largest: int = LARGEST_SIDE) -> tuple[int, int]:
+def parse_size(
+    text: str, *, smallest: int = SMALLEST_SIDE, largest: int = LARGEST_SIDE
+) -> tuple[int, int]:
     """Return height and width from `128` or `160x200` (width first, as people write it).
 
-    `largest` is the most pixels that each may have.
+    Each has `smallest` to `largest` pixels; the error names the nearest size that is possible.
 
     >>> parse_size("160x200")
     (200, 160)
@@ -41,8 +43,10 @@ def parse_size(text: str, *, largest: int = LARGEST_SIDE) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"invalid value for --size: '{text}'", hint="use for example 160x200")
     width, height = int(match[1]), int(match[2] or match[1])
-    if not SMALLEST_SIDE <= min(width, height) <= max(width, height) <= largest:
+    if not smallest <= min(width, height) <= max(width, height) <= largest:
+        near = "x".join(str(min(max(side, smallest), largest)) for side in (width, height))
         raise UsageError(
-            f"--size {text} is out of range", hint=f"use {SMALLEST_SIDE} to {largest} pixels"
+            f"--size {text} is out of range",
+            hint=f"use {smallest} to {largest} pixels for width and height, such as --size {near}",
         )
     return height, width

@@ -9,7 +9,7 @@ import typer
 
 from sketchcli import registry
 from sketchcli.cli import completing, options
-from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
+from sketchcli.config import SMALLEST_SIDE, Align, Backdrop, Direction, Fit, Light, Likeness
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
@@ -115,6 +115,14 @@ def preprocess(
         int | None,
         typer.Option(min=1, metavar="N", help="Worker processes.  \\[default: one per core]"),
     ] = None,
+    draft_manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Write a first draft of --manifest and prepare nothing.",
+            hidden=True,
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the prepared dataset.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="Output folder, instead of --name.", hidden=True)
@@ -126,7 +134,7 @@ def preprocess(
 
     If it is interrupted, run the same command again to resume.
     """
-    pixels, styles = options.parse_size(size), _styles(style or ["hand"])
+    pixels, styles = options.parse_size(size, smallest=SMALLEST_SIDE), _styles(style or ["hand"])
     rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
@@ -147,9 +155,11 @@ def preprocess(
     from sketchcli.engine.preprocessing import preprocess as preprocessing
     from sketchcli.engine.preprocessing.pair_builder import PairOptions
 
-    found, origin = lookup.find_source(
-        lookup.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
-    )
+    inputs = lookup.Inputs(source, sketches, photos, paired, manifest, direction, bool(style))
+    if draft_manifest is not None:
+        emit("preprocess", lookup.draft_manifest(inputs, draft_manifest), as_json=as_json)
+        return
+    found, origin = lookup.find_source(inputs)
     if out is None:
         out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     detector, is_loose = lookup.find_detector(align), align is Align.LOOSE

@@ -134,6 +134,16 @@ def _(result: results.VerifyResult) -> None:
 
 
 @render.register
+def _(result: results.DraftResult) -> None:
+    _say(
+        f"drafted {result.pairs} pairs; files without a partner: {result.unpaired}",
+        f"check {result.manifest}; if it has them the wrong way round, swap the words sketch and "
+        "photo in its first line",
+        f"next: sketch2img preprocess --manifest {shlex.quote(str(result.manifest))}",
+    )
+
+
+@render.register
 def _(result: results.PreprocessResult) -> None:
     counts = ", ".join(f"{count} {split}" for split, count in result.counts.items())
     height, width = result.size

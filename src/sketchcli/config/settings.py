@@ -34,6 +34,9 @@ def one_of(choices: Sequence[str], default: str, about: str) -> Any:  # noqa: AN
     return field(default=default, metadata={"choices": tuple(choices), "about": about})
 
 
+SMALLEST_SIDE = 24  # pixels of the height and width that the default networks can be trained on
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The two networks; each network's module checks its options."""

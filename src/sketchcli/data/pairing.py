@@ -6,8 +6,10 @@ lack: the CUHK training sketches (`F2-005-01-sz1`) sort differently from their p
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +97,55 @@ def _by_id(rule: Rule, files: Mapping[Path, str]) -> tuple[dict[str, Path], list
         if first.setdefault(name, path) != path:
             duplicates.append(path)
     return first, duplicates
+
+
+# This section guesses pairs whose names no rule matches, as a draft that a person checks.
+
+
+def draft(sketches: Mapping[Path, str], photos: Mapping[Path, str]) -> Pairing:
+    """Pair files by what remains of their names, each given without ending, beside its labels.
+
+    A label is a part that more than half of the names of one kind have and none of the other:
+    `edges` and `photo` in `cat_edges` and `cat_photo`, or `copy` in `cat` and `cat - Copy`.
+    """
+    keys = []
+    for names, others in ((sketches, photos), (photos, sketches)):
+        parts = {path: _parts(name) for path, name in names.items()}
+        counts = Counter(part for found in parts.values() for part in set(found))
+        foreign = {part for name in others.values() for part in _parts(name)}
+        labels = {p for p, count in counts.items() if 2 * count > len(names)} - foreign
+        keys.append({path: [p for p in found if p not in labels] for path, found in parts.items()})
+    unique = []
+    for found in keys:
+        counts = Counter("-".join(key) for key in found.values())
+        unique.append({k: p for p, key in found.items() if counts[k := "-".join(key)] == 1 and key})
+    shared = sorted(unique[0].keys() & unique[1].keys())
+    pairs = tuple(NamedPair(key, unique[0][key], unique[1][key]) for key in shared)
+    alone = {*sketches, *photos} - {path for pair in pairs for path in (pair.sketch, pair.photo)}
+    return Pairing("draft", pairs, tuple(sorted(alone)), ())
+
+
+def draft_in_one_folder(names: Mapping[Path, str], sketch_words: Collection[str]) -> Pairing:
+    """Pair files of one folder: those with some label are sketches, all others are photos."""
+    counts = Counter(part for name in names.values() for part in set(_parts(name)))
+    best = Pairing("draft", (), tuple(sorted(names)), ())
+    for label in sorted(counts, key=lambda part: (part not in sketch_words, part)):
+        if len(names) <= 4 * counts[label] <= 3 * len(names):
+            drawn = {path: name for path, name in names.items() if label in _parts(name)}
+            rest = {path: name for path, name in names.items() if path not in drawn}
+            best = max(best, draft(drawn, rest), key=lambda pairing: len(pairing.pairs))
+    return best
+
+
+@cache
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the words and numbers of a name.
+
+    >>> _parts("Monday/IMG_0012 - Copy")
+    ('monday', 'img', '12', 'copy')
+    """
+    found = re.findall(r"[^\W\d_]+|\d+", exact(name).casefold())
+    return tuple(part.lstrip("0") or part for part in found)
 
 
 # This section records every file that is not used normally: nothing is dropped silently.

@@ -163,8 +163,12 @@ class PreparedSet:
         """Map the arrays of a split, which must exist."""
         pairs = [pair for pair in self.description.pairs if pair.split == name]
         if not pairs:
-            has = ", ".join(self.description.counts)
-            raise DataError(f"{self.folder} has no '{name}' split", hint=f"choose from: {has}")
+            has = ", ".join(self.description.counts) or "nothing"
+            hint = "run preprocess again with smaller --val and --test, and --overwrite"
+            if name != TRAIN:
+                again = f"run preprocess again with --{name} 0.2 --overwrite"
+                hint = f"add --split {next(iter(self.description.counts), TRAIN)}, or {again}"
+            raise DataError(f"{self.folder} has no '{name}' split, only: {has}", hint=hint)
         size, count, folder = self.description.size, len(pairs), self.folder
         return StoredSplit(
             read_array(folder, f"{name}-sketches", row_shape=size, count=count),

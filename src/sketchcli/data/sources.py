@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sketchcli import files
 from sketchcli.config import Direction
-from sketchcli.data import prepared, splits
-from sketchcli.data.pairing import pair_by_name
+from sketchcli.data import pairing, prepared, splits
+from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of the same kind has this name"
@@ -88,7 +88,7 @@ def tree(root: Path) -> Source:
         raise DataError(
             f"{root} does not contain both a folder of sketches and a folder of photos",
             hint="specify the images with --sketches DIR --photos DIR, with --paired DIR if sketch "
-            "and photo are side by side, or with --photos DIR if there are only photos",
+            f"and photo are side by side, with --photos DIR if there are only photos; or {DRAFT}",
         )
     neither = (str(path) for path, kind in kinds.items() if not kind)
     others = dict.fromkeys(neither, "not in a folder of sketches or photos") | _not_pictures(root)
@@ -157,12 +157,12 @@ def _pair_each_split(
             {path: inner_folder(path, kind[path]) for path in kind if split_of[path] == split}
             for kind in (sketches, photos)
         )
-        pairing = pair_by_name(drawn, shot)
-        rules += [pairing.rule] if pairing.pairs else []
-        pairs += [SourcePair(*pair, split) for pair in pairing.pairs]
+        found = pair_by_name(drawn, shot)
+        rules += [found.rule] if found.pairs else []
+        pairs += [SourcePair(*pair, split) for pair in found.pairs]
         unpaired = "unpaired: no file of the other kind has a matching name"
-        left_out |= dict.fromkeys(map(str, pairing.unpaired), unpaired)
-        left_out |= dict.fromkeys(map(str, pairing.duplicates), DUPLICATE)
+        left_out |= dict.fromkeys(map(str, found.unpaired), unpaired)
+        left_out |= dict.fromkeys(map(str, found.duplicates), DUPLICATE)
     return Source(tuple(pairs), "+".join(dict.fromkeys(rules)), left_out | others)
 
 
@@ -212,6 +212,10 @@ def _without_labels(folder: str) -> str:
 
 # This section reads a CSV manifest of pairs with the columns `sketch`, `photo` and `split`.
 
+DRAFT = (
+    "add --draft-manifest pairs.csv to the same command: it writes a first draft of the pairs, to "
+    "check and to give with --manifest pairs.csv"
+)
 EXAMPLE = "name the columns in the first line: sketch,photo,split"
 
 
@@ -282,3 +286,38 @@ def _pair(path: Path, number: int, line: dict[str, str]) -> SourcePair:
     sketch = path.parent / line["sketch"] if line["sketch"] else None
     # The sketch names the pair, because several sketches of one photo are several pairs.
     return SourcePair(name.with_suffix("").as_posix(), sketch, photo, split)
+
+
+def write_draft(path: Path, root: Path, photos: Path | None = None) -> Pairing:
+    """Write a CSV of the pairs that the files' names suggest, and of the files without a partner.
+
+    `root` holds the sketches if `photos` is given, otherwise both. The last column is for people:
+    `read` ignores it.
+    """
+    names = {p: p.relative_to(root).with_suffix("").as_posix() for p in pictures(root)}
+    kinds = {file: _kind_of(file, root) for file in names}
+    if photos is not None:
+        shot = {p: p.relative_to(photos).with_suffix("").as_posix() for p in pictures(photos)}
+        found = pairing.draft(names, shot)
+    elif {"sketch", "photo"} <= {*kinds.values()}:
+        sides = ({p: n for p, n in names.items() if kinds[p] == k} for k in ("sketch", "photo"))
+        found = pairing.draft(*sides)
+    else:
+        words = [word for word, kind in _KINDS.items() if kind == "sketch"]
+        found = pairing.draft_in_one_folder(names, words)
+    split_of = {p.sketch: _split_of(p.sketch, root) or "" for p in found.pairs}
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("sketch", "photo", "split", "without a partner"))
+    for pair in found.pairs:
+        row = (_cell(pair.sketch, path), _cell(pair.photo, path), split_of[pair.sketch])
+        writer.writerow((*row, ""))
+    writer.writerows(("", "", "", _cell(file, path)) for file in found.unpaired)
+    files.write_text(path, table.getvalue())
+    return found
+
+
+def _cell(file: Path, manifest: Path) -> str:
+    """Return a path relative to a manifest; a spreadsheet takes none for a formula."""
+    relative = Path(os.path.relpath(file, manifest.parent)).as_posix()
+    return relative if relative.startswith("../") else f"./{relative}"

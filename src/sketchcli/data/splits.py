@@ -2,13 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
+FEWEST = 3  # pairs from which on no split that is asked for stays empty
 _WORDS = {
     **dict.fromkeys(("train", "training", "trainset"), TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
@@ -48,6 +50,28 @@ class SplitRule:
             return given
         unit = self.group_of(pair_id) or name
         return split_from_hash(unit, val=self.val, test=self.test, seed=self.seed)
+
+    def fill_empty(
+        self, units: Sequence[str], found: Sequence[str | None], is_drawn: Sequence[bool]
+    ) -> list[str | None]:
+        """Return the splits of all pairs, such that none with a fraction above 0 is empty.
+
+        An empty split takes the unit, a group or else a name, whose hash is nearest, from a split
+        that has another. Where no split is empty, and below FEWEST pairs, no pair moves.
+        """
+        homes = dict(zip(units, found, strict=True))
+        fixed = {unit for unit, moves in zip(units, is_drawn, strict=True) if not moves}
+        ends = {TRAIN: (self.test + self.val, 1.0), TEST: (0.0, self.test)}
+        ends[VAL] = (self.test, self.test + self.val)
+        moved: dict[str, str] = {}
+        for split, (start, end) in ends.items():
+            held = Counter(homes.values())
+            spare = [unit for unit in homes.keys() - fixed if held[homes[unit]] > 1]
+            if end > start and spare and split not in held and len(units) >= FEWEST:
+                place = {abs(uniform_hash(unit, self.seed) - start): unit for unit in spare}
+                nearest = place[min(place)]
+                homes[nearest] = moved[nearest] = split
+        return [moved.get(unit, split) for unit, split in zip(units, found, strict=True)]
 
     def group_of(self, pair_id: str) -> str | None:
         r"""Return the group pattern's match in a name: its first capture group, or all of it.

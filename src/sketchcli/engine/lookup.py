@@ -13,6 +13,7 @@ from sketchcli.data.sources import Source
 from sketchcli.data.splits import split_from_name
 from sketchcli.engine import runs
 from sketchcli.engine.fetching import arrange
+from sketchcli.engine.results import DraftResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, UsageError
 
@@ -82,6 +83,18 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
             found = replace(found, pairs=tuple(replace(p, sketch=None) for p in found.pairs))
         return found, origin
     return (sources.photographs if inputs.is_drawn else sources.tree)(folder), origin
+
+
+def draft_manifest(inputs: Inputs, path: Path) -> DraftResult:
+    """Write a first draft of a manifest for images in one or two folders."""
+    root, named = inputs.sketches or inputs.photos or inputs.named, inputs.paired or inputs.manifest
+    if root is None or named or (inputs.named and inputs.photos):
+        hint = "give a folder, or --sketches DIR and --photos DIR"
+        raise UsageError("--draft-manifest needs images in one or two folders", hint=hint)
+    if path.exists():
+        raise DataError(f"{path} already exists", hint="choose another file name")
+    found = sources.write_draft(path, _at_home(root), inputs.photos if inputs.sketches else None)
+    return DraftResult(path, len(found.pairs), len(found.unpaired))
 
 
 def find_detector(align: Align) -> Path | None:

@@ -64,6 +64,15 @@ class VerifyResult:
 
 
 @dataclass(frozen=True)
+class DraftResult:
+    """The result of `preprocess --draft-manifest`."""
+
+    manifest: Path
+    pairs: int
+    unpaired: int
+
+
+@dataclass(frozen=True)
 class PreprocessResult:
     """The result of `preprocess`."""
 

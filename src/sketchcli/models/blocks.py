@@ -35,10 +35,16 @@ def pad_to_multiple(pixels: Tensor, stride: int) -> Tensor:
     return functional.pad(pixels, (0, right, 0, bottom), mode="replicate")
 
 
-def check_side(image_size: tuple[int, int], least: int, hint: str) -> None:
+def check_side(image_size: tuple[int, int], least: int, other: str = "") -> None:
     """Raise UsageError if a side is shorter than the `least` pixels that a network supports."""
-    if min(image_size) < least:
-        raise UsageError(f"this discriminator needs images of at least {least} pixels", hint=hint)
+    height, width = image_size
+    if min(height, width) < least:
+        near = f"{max(width, least)}x{max(height, least)}"
+        raise UsageError(
+            f"images of {width}x{height} pixels are too small for this discriminator, which needs "
+            f"at least {least} pixels in width and height",
+            hint=f"run preprocess again with --size {near}{other}",
+        )
 
 
 def keras_batch_norm(channels: int) -> nn.BatchNorm2d:

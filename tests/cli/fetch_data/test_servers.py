@@ -41,7 +41,7 @@ MISBEHAVIOUR = {
     "busy for ever": (Reply(status=503), "503"),
     "cut at once, for ever": (Reply(b"x" * 9000, cut=0), "cut after 0 of 9000 bytes"),
     "cut, and deaf to Range": (Reply(b"x" * 9000, cut=500, ranges=False), "cut after 500"),
-    "silent": (Reply(b"x" * 9000, stall=500), "timed out"),
+    "silent": (Reply(b"x" * 9000, stall=0), "timed out"),
     "a redirect to itself": (Reply(status=302, headers={"Location": "/bad"}), "redirects"),
     "a redirect out of http": (Reply(status=302, headers={"Location": "ftp://x/f"}), "ftp"),
     "another file": (Reply(b"x" * 9000), "SHA-256"),

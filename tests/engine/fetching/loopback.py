@@ -23,6 +23,7 @@ class Reply:
     if_range: bool = True  # obeys If-Range
     cut: int | None = None  # close the connection after so many bytes of this reply's body
     stall: int | None = None  # fall silent after so many bytes of this reply's body
+    drip: float = 0.0  # seconds before each byte of the body
     length: int | None = None  # Content-Length, right or not; -1 leaves it out
     piece: int | None = None  # the most bytes that a Range gets at once
     shift: int = 0  # added to the first byte that Content-Range claims
@@ -117,7 +118,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in self._headers(reply, start, len(body)).items():
             self.send_header(name, value)
         self.end_headers()
-        cut, stall = reply.cut, reply.stall
+        for byte in body if reply.drip else b"":
+            time.sleep(reply.drip)
+            self.wfile.write(bytes([byte]))
+        cut, stall = 0 if reply.drip else reply.cut, reply.stall
         self.wfile.write(body[: min([len(body), *(n for n in (cut, stall) if n is not None)])])
         self.wfile.flush()
         if stall is not None:

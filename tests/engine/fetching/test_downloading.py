@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,11 @@ import pytest
 import requests
 from engine.fetching.loopback import Reply, serving, wait_until
 
-from sketchcli import __version__
+from sketchcli import __version__, registry
+from sketchcli.assets import RemoteFile
 from sketchcli.engine.events import Note, Transferred
 from sketchcli.engine.fetching.download import RETRY, download
+from sketchcli.engine.fetching.fetch import FetchConfig, obtain
 from sketchcli.errors import DataError, DownloadError
 
 QUICK = RETRY.new(total=2, backoff_factor=0.01, backoff_jitter=0.0, backoff_max=0.05)
@@ -540,9 +543,9 @@ def no_route(*arguments, **options):
 def test_offline_is_said_at_once_for_each_source(target, monkeypatch, failure):
     monkeypatch.setattr(socket, "getaddrinfo", failure)
     with pytest.raises(DownloadError) as caught:
-        fetch(["http://a.org/x", "https://b.org/y"], target, retry=RETRY)
+        fetch(["https://a.org/x", "https://b.org/y"], target, retry=RETRY)
     reason = "Name or service not known" if failure is no_such_name else "Network is unreachable"
-    assert f"http://a.org/x: {reason}; https://b.org/y: {reason}" in caught.value.message
+    assert f"https://a.org/x: {reason}; https://b.org/y: {reason}" in caught.value.message
     assert "without a network connection" in caught.value.message
     assert "network" in caught.value.hint
     assert "--from FILE" in caught.value.hint
@@ -700,3 +703,89 @@ def test_a_resumed_download_is_reported_from_where_it_goes_on(server, target):
     fetch(url, target, reporter=events.append)
     assert events[0].done > 100_000
     assert events[-1].done == len(BODY)
+
+
+# What a hostile server can take
+
+
+def disk(free):
+    return lambda _: shutil._ntuple_diskusage(10**12, 10**12 - free, free)
+
+
+def test_a_body_without_an_announced_end_takes_at_most_half_of_the_disk(
+    server, target, monkeypatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", disk(400_000))
+    url = server.serve("/a", Reply(BODY, length=-1))
+    with pytest.raises(DownloadError, match="sends more than the 200,000 bytes"):
+        fetch(url, target)
+    assert names_beside(target) == []
+
+
+def test_a_body_that_the_disk_cannot_hold_is_not_begun(server, target, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", disk(200_000))
+    with pytest.raises(DataError, match="300,000 bytes are needed, and 200,000 are free"):
+        fetch(server.serve("/a", Reply(BODY)), target)
+    assert not (target.parent / PART).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(-1, "sends more than the 200,000 bytes"), (None, "about 100,000 are expected")],
+)
+def test_a_body_is_at_most_twice_the_known_size(server, tmp_path, length, said):
+    url = server.serve("/a", Reply(BODY, length=length))
+    asset = registry.load(registry.ASSETS, "facades").ASSET
+    for digest in (None, HASH):
+        file = RemoteFile("a.tgz", (url,), digest, size=100_000)
+        with pytest.raises(DownloadError, match=said):
+            obtain(file, tmp_path, FetchConfig("facades"), asset, lambda _: None)
+
+
+def test_a_server_that_sends_byte_after_byte_is_given_up(server, target, monkeypatch):
+    slowest = "sketchcli.engine.fetching.download.SLOWEST"
+    monkeypatch.setattr(slowest, (1000, 0.2), raising=False)
+    url = server.serve("/a", Reply(BODY[:40], drip=0.02))
+    with pytest.raises(DownloadError, match=r"less than 1,000 bytes in 0\.2 s"):
+        fetch(url, target)
+
+
+def test_a_redirect_is_followed_before_its_body_ends(server, target):
+    to = server.serve("/b", Reply(BODY))
+    reply = Reply(b"x" * 1000, status=302, headers={"Location": to}, stall=10)
+    fetch(server.serve("/a", reply), target, timeout=(5, 0.3), retry=ONCE)
+    assert target.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("status", [301, 308])
+def test_endless_redirects_end(server, target, status):
+    server.serve("/a", Reply(status=status, headers={"Location": "/a"}))
+    with pytest.raises(DownloadError, match="redirects"):
+        fetch(server.address + "/a", target)
+    assert len(server.seen) <= 12
+
+
+def test_endless_headers_are_an_error(server, target):
+    reply = Reply(BODY, headers={f"X-{index}": "x" for index in range(300)})
+    with pytest.raises(DownloadError, match="headers"):
+        fetch(server.serve("/a", reply), target, retry=ONCE)
+
+
+# Without a known hash, nobody in between may be able to change the file
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.invalid/a", "HTTP://localhost@example.invalid/", "http://127.0.0.1.e/"]
+)
+def test_plain_http_needs_a_known_hash(target, url):
+    with pytest.raises(DownloadError, match="plain http is used only for a file whose SHA-256"):
+        fetch(url, target)
+    with pytest.raises(DownloadError) as caught:
+        fetch(url, target, sha256=HASH, retry=ONCE)
+    assert "plain http" not in caught.value.message
+
+
+def test_no_known_source_without_a_hash_is_plain_http():
+    for name in registry.names(registry.ASSETS):
+        for file in registry.load(registry.ASSETS, name).ASSET.downloads:
+            assert file.sha256 or all(url.startswith("https://") for url in file.urls)

@@ -1,21 +1,25 @@
 """Extraction of untrusted archives: regular files only, never outside the folder.
 
-The sizes in headers are not trusted: bytes are counted as they are written.
+The limits apply to the sizes in headers, before anything is unpacked; no file gets longer.
 """
 
 import bz2
+import collections
 import contextlib
+import errno
 import gzip
 import io
 import lzma
 import os
 import re
+import shutil
 import stat
 import struct
 import tarfile
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,12 +29,17 @@ from typing import IO, Self
 from sketchcli import files
 from sketchcli.engine.events import SILENT, Note, Pace, Reporter, Transferred
 from sketchcli.errors import DataError
+from sketchcli.limits import check_memory
 
-# Limits on what an archive may unpack to, far above what honest datasets need.
+# Limits on what an archive may unpack to, far above what honest datasets need. They grow with the
+# archive, so that a small one takes little time.
 MOST_FILES = 1_000_000
 MOST_BYTES = 200 * 10**9
 MOST_GROWTH = 200  # unpacked bytes per byte of the archive, beyond SMALL bytes
 SMALL = 10_000_000
+FEW = 200  # files, and entries, that any archive may have
+LEAST_FILE, LEAST_ENTRY = 64, 16  # bytes of the archive for each wanted file, and for each entry
+LARGEST_DIRECTORY = 64  # bytes of memory per byte of a zip's list of entries
 
 
 def unpack(
@@ -38,14 +47,19 @@ def unpack(
     folder: Path,
     *,
     wanted: Callable[[str], bool],
+    takes_empty: bool = True,
     reporter: Reporter = SILENT,
 ) -> int:
     """Write an archive's wanted files, without times and permissions, and return their number.
+
+    A zip announces all its files at its start, so nothing of it is written if they exceed a limit;
+    the files of a tar are counted as they come.
 
     Args:
         archive: A zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
         folder: A temporary folder: an error leaves the files that were written before it.
         wanted: Whether to write the file at this path, which is relative, with slashes, in NFC.
+        takes_empty: Whether to write empty files.
         reporter: Receives the progress in bytes, and the number of skipped members.
 
     Raises:
@@ -54,33 +68,63 @@ def unpack(
     """
     with blamed(archive):
         size = archive.stat().st_size
-    most = max(MOST_GROWTH * size, SMALL)
-    count = written = skipped = 0
-    what, pace = f"unpacking {archive.name}", Pace()
-    with contextlib.closing(_members(archive, most)) as found:
-        for member in found:
+        with files.open_regular(archive) as file:
+            is_zip = _is_zip(file)
+    if is_zip:
+        collections.deque(_admitted(archive, size, folder, wanted, Counter()), maxlen=0)
+    what, pace, count = f"unpacking {archive.name}", Pace(), 0
+    skipped: Counter[str] = Counter()
+    with contextlib.closing(_admitted(archive, size, folder, wanted, skipped)) as admitted:
+        for member, path in admitted:
+            if not member.size and not takes_empty:
+                skipped["empty files"] += 1
+                continue
+            count += 1
             with blamed(archive, member):
+                _write(archive, member, folder / path)
+            if member.position < size and pace.is_due():
+                reporter(Transferred(what, member.position, size))
+    for kind, number in skipped.items():
+        reporter(Note(f"skipped {kind} in {archive.name}: {number}"))
+    reporter(Transferred(what, size, size))
+    return count
+
+
+def _admitted(
+    archive: Path, size: int, folder: Path, wanted: Callable[[str], bool], skipped: Counter[str]
+) -> Generator[tuple["Member", str]]:
+    """Yield the wanted files, with their paths, as long as all limits are kept."""
+    most = max(MOST_GROWTH * size, SMALL)
+    free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.is_dir())).free
+    count = announced = 0
+    with contextlib.closing(_members(archive, most)) as found:
+        for entries, member in enumerate(found, start=1):
+            with blamed(archive, member):
+                _check_limit(entries, FEW + size // LEAST_ENTRY, "entries")
                 path = relative_path(member.name)
                 if not path and not member.is_folder:
                     raise Refusal("has no name")
             if member.is_folder and not member.flaw:
                 continue
             if not wanted(path):
-                skipped += member.flaw != ""
+                if member.flaw:
+                    skipped["links, devices and encrypted files"] += 1
                 continue
+            count, announced = count + 1, announced + member.size
             with blamed(archive, member):
                 if member.flaw:
                     raise Refusal(member.flaw)
-                count += 1
-                if count > MOST_FILES:
-                    raise Refusal(f"exceeds the limit of {MOST_FILES} files")
-                written += _write(archive, member, folder / path, written, min(MOST_BYTES, most))
-            if member.position < size and pace.is_due():
-                reporter(Transferred(what, member.position, size))
-    if skipped:
-        reporter(Note(f"skipped links, devices and encrypted files in {archive.name}: {skipped}"))
-    reporter(Transferred(what, size, size))
-    return count
+                _check_limit(count, min(MOST_FILES, FEW + size // LEAST_FILE), "files")
+                _check_limit(announced, min(MOST_BYTES, most), "bytes")
+            if announced > free:
+                with files.writing(folder):
+                    raise OSError(errno.ENOSPC, f"{archive.name} holds over {announced} bytes")
+            yield member, path
+
+
+def _check_limit(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise Refusal(f"exceeds the limit of {most} {what}")
 
 
 @dataclass(frozen=True)
@@ -95,9 +139,7 @@ class Member:
     flaw: str = ""  # why it cannot be unpacked, as a verb phrase
 
 
-def _write(archive: Path, member: Member, path: Path, before: int, most: int) -> int:
-    """Write a member and return its size; of `most` bytes for all, `before` are spent."""
-    size = 0
+def _write(archive: Path, member: Member, path: Path) -> None:
     with files.writing(path):
         try:  # only the disk knows which names are the same
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,17 +148,13 @@ def _write(archive: Path, member: Member, path: Path, before: int, most: int) ->
             raise Refusal("has the same path on this disk as another file") from None
         with file:
             for block in _blocks(archive, member):
-                size += len(block)
-                if before + size > most:
-                    raise Refusal(f"exceeds the limit of {most} bytes")
                 file.write(block)
-    return size
 
 
 def _blocks(archive: Path, member: Member) -> Iterator[bytes]:
     done = 0
     with blamed(archive, member), member.open() as stream:
-        while block := stream.read(BLOCK):
+        while done <= member.size and (block := stream.read(BLOCK)):
             done += len(block)
             yield block
         if done != member.size:
@@ -140,12 +178,14 @@ TAR_NOTES = {
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 }
 LARGEST_TAR_NOTE = 1 << 16  # bytes of a long name or of extended attributes
+LARGEST_TAR_HEADER = 1 << 20  # bytes of all that describes one member
+MOST_TAR_NOTES = 1000  # attributes that apply to all members
 
 
 def is_archive(path: Path) -> bool:
     """Return whether a file's content, not its name, is a zip or tar archive."""
     try:
-        with path.open("rb") as file:
+        with files.open_regular(path) as file:
             return _is_zip(file) or _is_tar(file)
     except DAMAGE:
         return False
@@ -153,7 +193,7 @@ def is_archive(path: Path) -> bool:
 
 def _members(archive: Path, most: int) -> Generator[Member]:
     """Yield all entries, in the archive's order; a tar may unpack to `most` bytes."""
-    with blamed(archive), archive.open("rb") as file:
+    with blamed(archive), _Careful(files.open_regular(archive).detach()) as file:
         if _is_zip(file):
             yield from _zip_members(file)
         elif _is_tar(file):
@@ -166,6 +206,15 @@ def _is_zip(file: IO[bytes]) -> bool:
     start = file.read(4)
     file.seek(0)
     return start in {b"PK\x03\x04", b"PK\x05\x06"}  # the second marks an empty archive
+
+
+class _Careful(io.BufferedReader):
+    """A file of which nothing large is read at once; zipfile reads the list of entries whole."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return `size` bytes, or fewer at the end."""
+        check_memory(LARGEST_DIRECTORY * (size or 0), f"the list of entries in {self.name}")
+        return super().read(size)
 
 
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
@@ -195,6 +244,7 @@ class _Metered(io.BufferedIOBase):
 
     def __init__(self, stream: IO[bytes] | io.BufferedIOBase, most: int) -> None:
         self.stream, self.most, self.done = stream, most, 0
+        self.next_data = LARGEST_TAR_HEADER  # where the next member's data must have begun
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return `size` bytes, or fewer at the end."""
@@ -202,6 +252,8 @@ class _Metered(io.BufferedIOBase):
         self.done += len(block)
         if self.done > self.most:
             raise Refusal(f"unpacks to more than {self.most} bytes")
+        if self.done > self.next_data:
+            raise Refusal(f"has a header of more than {LARGEST_TAR_HEADER} bytes")
         return block
 
 
@@ -254,9 +306,13 @@ def _tar_members(file: IO[bytes], most: int) -> Iterator[Member]:
     ) as tar:
         while (info := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined] # they would pile up, 1 KB each
+            if len(tar.pax_headers) > MOST_TAR_NOTES:  # copied for every member
+                raise Refusal("has too many attributes for all its members")
+            stream.next_data = tar.offset + LARGEST_TAR_HEADER
             opened = partial(_open_tarred, tar, info)
             name, place = _tar_name(info), file.tell()
             yield Member(name, place, opened, info.isdir(), info.size, _tar_flaw(info))
+    stream.next_data = most
     while stream.read(BLOCK):
         pass  # reads up to the checksum at the end of the compressed stream
 

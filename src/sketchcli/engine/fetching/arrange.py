@@ -36,7 +36,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     if source.is_dir():
         _copy(source, stage, asset, is_wanted, reporter)
     else:
-        unpack(source, stage, wanted=is_wanted, reporter=reporter)
+        unpack(source, stage, wanted=is_wanted, takes_empty=False, reporter=reporter)
     if not inventory.listed(stage):
         raise DataError(
             f"{source} contains no images",
@@ -75,7 +75,7 @@ def _copy(source: Path, stage: Path, asset: Asset, is_wanted: Wanted, reporter: 
     for path in filter(is_archive, others):
         inner = stage / f"{found[path].as_posix()}.unpacked"
         inner.mkdir(parents=True)
-        unpack(path, inner, wanted=is_wanted, reporter=reporter)
+        unpack(path, inner, wanted=is_wanted, takes_empty=False, reporter=reporter)
 
 
 def _without_wrapping(stage: Path) -> Path:

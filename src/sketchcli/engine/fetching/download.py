@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import time
@@ -28,6 +29,7 @@ from sketchcli.errors import DownloadError
 
 BLOCK = 1 << 15  # bytes read at once, which a broken connection can lose
 TIMEOUT = (15.0, 30.0)  # seconds to connect, and without a single byte
+SLOWEST = (BLOCK, 120.0)  # bytes that must arrive within so many seconds
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
@@ -87,6 +89,7 @@ def download(
     target: Path,
     *,
     sha256: str | None = None,
+    size: int | None = None,
     retry: Retry = RETRY,
     timeout: tuple[float, float] = TIMEOUT,
     reporter: Reporter = SILENT,
@@ -94,8 +97,10 @@ def download(
     """Download a file from the first source that gives it whole; `target` changes only then.
 
     The sources are tried in their order, but the source of a part that an earlier command left goes
-    first. `retry` limits the attempts at one source; `timeout` is that of a connection and of a
-    silence. What has arrived stays after an error.
+    first. Without a `sha256`, they must be https. `retry` limits the attempts at one source;
+    `timeout` is that of a connection and of a silence. No more arrives than twice the known `size`,
+    the free disk space, or half of it if the server announces no size. What has arrived stays after
+    an error.
 
     Raises:
         DownloadError: If no source gave the file, or none the one with the hash `sha256`.
@@ -107,7 +112,7 @@ def download(
     wanted = sha256.lower() if sha256 else ""
     if not found or found != wanted:  # a command may have ended just before the move
         with _Session() as session:
-            transfer = _Transfer(session, part, target, retry, timeout, reporter)
+            transfer = _Transfer(session, part, target, retry, timeout, reporter, size)
             found = _complete(transfer, urls, wanted)
     reporter(Transferred(target.name, part.size, part.size))
     with files.writing(target):
@@ -152,6 +157,13 @@ class _Session(requests.Session):
         self.headers["User-Agent"] = f"sketch2img/{__version__}"
         # With any other encoding, the counted bytes would not be those that are saved.
         self.headers["Accept-Encoding"] = "identity"
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a response redirects to; requests would read its endless body first."""
+        target: str | None = super().get_redirect_target(resp)
+        if target is not None and resp.raw is not None:
+            resp.raw.close()
+        return target
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -208,6 +220,7 @@ class _Transfer:
     retry: Retry
     timeout: tuple[float, float]
     reporter: Reporter
+    size: int | None = None  # expected bytes of the whole file, roughly
     pace: Pace = field(default_factory=Pace)
 
     def run(self, url: str, wanted: str) -> str:
@@ -216,6 +229,9 @@ class _Transfer:
         `Retry` counts the attempts and says how long to wait. It does not repeat requests inside
         the session, where it would log URLs with their secrets and could not resume a cut body.
         """
+        if not wanted and url.lower().startswith("http://") and not is_secure(url):
+            fault = "plain http is used only for a file whose SHA-256 is known"
+            raise SourceError(f"{fault}; use https, or add --sha256 HASH")
         retry, before = self.retry, self.part.size if self.part.range_from(url) else 0
         furthest = before
         while True:
@@ -240,10 +256,15 @@ class _Transfer:
             if response.status_code == 200:
                 self.part.begin(url, validator(response.headers))
             total = total_bytes(response.headers, self.part.size)
+            most = self._most(total)
             with self.part.path.open("ab") as file:
                 for block in self._blocks(response, total):
                     file.write(block)
+                    file.flush()  # a kill must not lose it
                     self.part.size += len(block)
+                    if self.part.size > most:
+                        self.part.clear()
+                        raise SourceError(f"sends more than the {most:,} bytes that are allowed")
                     if self.part.size != total and self.pace.is_due():
                         self.reporter(Transferred(self.target.name, self.part.size, total))
             found = files.sha256_of(self.part.path)
@@ -251,6 +272,16 @@ class _Transfer:
                 self.part.clear()
                 raise SourceError(f"its SHA-256 is {found}, not {wanted}")
         return found
+
+    def _most(self, total: int | None) -> int:
+        """Return the most bytes that the part may have; refuse a file that is announced larger."""
+        free = self.part.size + shutil.disk_usage(self.target.parent).free
+        if total is not None and total > free:
+            raise OSError(errno.ENOSPC, f"{total:,} bytes are needed, and {free:,} are free")
+        most = 2 * self.size if self.size else free if total is not None else free // 2
+        if total is not None and total > most:
+            raise SourceError(f"its size is {total:,} bytes, but about {self.size:,} are expected")
+        return most
 
     def _answer(self, url: str) -> requests.Response:
         """Return a response whose body starts where the part ends, or at the beginning."""
@@ -288,12 +319,17 @@ class _Transfer:
     def _blocks(self, response: requests.Response, total: int | None) -> Iterator[bytes]:
         """Yield the body as it was sent, until the part has `total` bytes."""
         error: Exception | None = None
+        due, least = time.monotonic() + SLOWEST[1], self.part.size + SLOWEST[0]
         try:
-            while block := response.raw.read(
+            while block := response.raw.read1(
                 BLOCK if total is None else min(BLOCK, total - self.part.size),
                 decode_content=False,
             ):
                 yield block
+                if self.part.size >= least:
+                    due, least = time.monotonic() + SLOWEST[1], self.part.size + SLOWEST[0]
+                elif time.monotonic() > due:
+                    raise SourceError(f"sends less than {SLOWEST[0]:,} bytes in {SLOWEST[1]:g} s")
         except HTTPError as caught:
             error = caught
         if error or (total is not None and self.part.size != total):
@@ -357,6 +393,18 @@ def validator(headers: Mapping[str, str]) -> str:
     """
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def is_secure(url: str) -> bool:
+    """Return whether nobody between the server and this machine can change what arrives.
+
+    >>> is_secure("https://example.org/a"), is_secure("http://localhost:80/a")
+    (True, True)
+    >>> is_secure("http://localhost@example.org/a"), is_secure("http://127.0.0.1.example.org/")
+    (False, False)
+    """
+    host = r"(?:[^/?#]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?(?:[/?#]|$)"
+    return re.match(rf"(?i)https://|http://{host}", url) is not None
 
 
 # URLs are shown and recorded without what might be secret in them.

@@ -329,7 +329,7 @@ def obtain(
         key = address_key(next(iter(file.urls), ""))
         found = Obtained(path, shown(key), left, key)
     else:
-        found = download(file.urls, path, sha256=expected, reporter=reporter)
+        found = download(file.urls, path, sha256=expected, size=file.size, reporter=reporter)
     if before not in {None, found.sha256}:
         path.unlink()
         raise DownloadError(

@@ -11,7 +11,7 @@ from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
 from sketchcli.data.prepared import Description, PreparedSet
-from sketchcli.data.sources import Source, SourcePair
+from sketchcli.data.sources import DRAFT, Source, SourcePair
 from sketchcli.data.splits import SplitBy, SplitRule, uniform_hash
 from sketchcli.engine import lookup
 from sketchcli.engine.events import SILENT, Note, Reporter
@@ -163,7 +163,8 @@ def _nothing_left(left_out: dict[str, str]) -> DataError:
     reasons = [f"{file}: {reason}" for file, reason in left_out.items()]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     found = f"no pair can be used; {reasons[0]}{more}" if reasons else "no pairs were found"
-    hint = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    names = "give a sketch and its photo matching names, such as anna_sketch.png and anna.jpg"
+    hint = f"{names}; or {DRAFT}"
     if all("unreadable" in reason for reason in left_out.values()):
         hint = "convert the images to PNG or JPEG"
     if any("(line " in reason for reason in left_out.values()):
@@ -185,12 +186,19 @@ def plan(
     rule = config.division
     lists = lookup.official_splits() if rule.by is SplitBy.CUHK else {}
     jobs = []
-    for pair in pairs:
-        name = canonical(pair.id)
-        split = rule.split_of(pair.id, name=name, given=pair.split, official=lists)
+    names = [canonical(pair.id) for pair in pairs]
+    found = [
+        rule.split_of(pair.id, name=name, given=pair.split, official=lists)
+        for pair, name in zip(pairs, names, strict=True)
+    ]
+    if rule.by is not SplitBy.CUHK:
+        units = [rule.group_of(p.id) or name for p, name in zip(pairs, names, strict=True)]
+        is_drawn = [rule.by is SplitBy.SHARES or not pair.split for pair in pairs]
+        found = rule.fill_empty(units, found, is_drawn)
+    for pair, split in zip(pairs, found, strict=True):
         if split is None:
-            found = [path for path in (pair.sketch, pair.photo) if path]
-            exclusions.leave_out("in neither of the official CUHK lists", *found)
+            files_of = [path for path in (pair.sketch, pair.photo) if path]
+            exclusions.leave_out("in neither of the official CUHK lists", *files_of)
             continue
         jobs.append(Job(pair.id, split, pair.sketch, pair.photo, pair.direction))
     jobs.sort(key=lambda job: (-splits.SPLITS.index(job.split), job.id))

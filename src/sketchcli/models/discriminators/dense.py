@@ -31,7 +31,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
-        check_side(image_size, SMALLEST_SIDE, "prepare a larger size, or use --preset modern")
+        check_side(image_size, SMALLEST_SIDE, ", or use --preset modern")
         w = config.width
         layers = [nn.Conv2d(3, w, KERNEL, stride=STRIDE), nn.LeakyReLU(0.2)]
         for inputs, outputs in pairwise([w, 2 * w, 4 * w, 4 * w]):

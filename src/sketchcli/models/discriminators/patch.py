@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from sketchcli.config import SMALLEST_SIDE
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput, check_side, initialise_like_pix2pix
 
@@ -18,7 +19,6 @@ from sketchcli.models.blocks import DiscriminatorOutput, check_side, initialise_
 # activations, and the generator's gradients, would shrink to a hundredth by the last layer.
 GAIN = 2.0
 NORMS = ("spectral", "batch", "none")
-SMALLEST_SIDE = 24  # pixels that the convolutions need
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
         super().__init__()
-        check_side(image_size, SMALLEST_SIDE, "prepare a larger size")
+        check_side(image_size, SMALLEST_SIDE)
         w, norm = config.width, config.norm
         if norm not in NORMS:
             raise UsageError(f"unknown norm '{norm}'", hint=f"choose from: {', '.join(NORMS)}")
