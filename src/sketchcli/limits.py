@@ -76,7 +76,7 @@ def parse_bytes(text: str) -> float:
         raise UsageError(
             f"invalid amount of memory: '{text}'", hint="use for example --max-memory 8G, or none"
         )
-    return float(match[1]) * 2 ** _UNITS[match[2].upper()]
+    return float(match[1]) * float(2 ** _UNITS[match[2].upper()])
 
 
 def shown(count: float) -> str:
