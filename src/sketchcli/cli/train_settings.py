@@ -87,7 +87,7 @@ def parse_value(text: str) -> bool | int | float | str:
     """
     try:
         found = tomllib.loads(f"value = {text.strip()}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # it is no TOML, or absurd
         return text
     value = found.pop("value")
     is_scalar = not found and isinstance(value, bool | int | float | str)

@@ -5,7 +5,6 @@ How much memory a network will take is known before it takes any.
 """
 
 import weakref
-from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from sketchcli import errors, registry
 from sketchcli.config import KINDS, ModelConfig, Options
@@ -137,9 +135,9 @@ def fold_batch_norms(network: nn.Module) -> int:
 # A file of a few kilobytes can describe a network whose activations take gigabytes.
 
 FLOAT = 4  # bytes
-OVERHEAD = 1.5  # measured: copies in other memory formats, and the allocator
+OVERHEAD = 1.5  # measured: copies in other memory formats, tensors between layers, the allocator
 ABSURD = 2**60  # bytes; more than torch can count
-MEASURED = 64  # least side of the image with which a network in memory is measured, pixels
+MEASURED = 32  # least side of the image with which a network in memory is measured, pixels
 
 
 def parameter_bytes(network: nn.Module) -> int:
@@ -172,41 +170,36 @@ def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> 
 @torch.inference_mode()
 def _peak(network: nn.Module, sketch: Tensor) -> int:
     live = _Live()
-    with live:
+    hooks = [module.register_forward_hook(live.add) for module in network.modules()]
+    try:
         network(sketch)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return live.peak
 
 
-class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the tensors that operations in the block create and that still exist."""
+class _Live:
+    """Counts the bytes of layers' inputs and outputs that still exist.
+
+    A TorchDispatchMode would count all tensors, but importing what it needs takes a second.
+    """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self.known: set[int] = set()
 
-    def __torch_dispatch__(
-        self,
-        operation: Callable[..., object],
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> object:
-        """Carry out an operation, and count its results."""
-        del types
-        result = operation(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, tuple | list) else [result]:
+    def add(self, _layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        """Count what a layer was given and has returned."""
+        for tensor in (*inputs, output):
             if isinstance(tensor, Tensor):
-                self._add(tensor.untyped_storage())
-        return result
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key, count = storage._cdata, storage.nbytes()  # noqa: SLF001 - no other name tells them apart
-        if key not in self.known:
-            self.known.add(key)
-            self.now += count
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._remove, key, count)
+                storage = tensor.untyped_storage()
+                key, count = int(storage._cdata), storage.nbytes()  # noqa: SLF001 - its identity
+                if key not in self.known:
+                    self.known.add(key)
+                    self.now += count
+                    weakref.finalize(storage, self._remove, key, count)
+        self.peak = max(self.peak, self.now)
 
     def _remove(self, key: int, count: int) -> None:
         self.known.discard(key)

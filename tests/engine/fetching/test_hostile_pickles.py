@@ -92,6 +92,12 @@ HOSTILE = {
     "only remembered dictionaries": b"\x80\x04" + b"}\x94" * 2**21 + b".",
     "a deep tuple as a key": PROTOCOL + b"}" + DEEP_TUPLE + b"Ns.",
     "a deep tuple in pairs": PROTOCOL + ORDERED + b"](" + DEEP_TUPLE + b"N\x86e\x85R.",
+    "keys that collide": PROTOCOL
+    + b"}("
+    + b"".join(
+        number((index * (2**61 - 1)).to_bytes(10, "little")) + b"N" for index in range(60_000)
+    )
+    + b"u.",
     "copied attributes": repeated(KEYS + b"q\x010" + ORDERED, b"h\x00)Rh\x01b"),
     "a copied dictionary": repeated(KEYS + b"q\x010" + ORDERED, b"h\x00h\x01\x85R"),
     "a copied list": repeated(b"]" + NONES + b"eq\x010" + INT_LIST, b"h\x00h\x01\x85R"),

@@ -104,6 +104,7 @@ CRAFTED = {
     "of negative width": with_options(width=-1),
     "an unknown option": with_options(depth=3),
     "an absurd size": changed(size=[10**9, 10**9]),
+    "a size that would make millions of tiles": changed(size=[1, 1]),
     "a size of text": changed(size=["32", "32"]),
     "no size": changed(size=[]),
     "an unknown fit": changed(fit="explode"),

@@ -197,3 +197,9 @@ def test_a_long_description_is_refused_before_it_unfolds(tmp_path, item):
     path = crafted(tmp_path / "a.safetensors", header.encode())
     with pytest.raises(CheckpointError, match=r"too long a description|header is too large"):
         read_about(path)
+
+
+def test_a_number_of_thousands_of_digits_is_no_number(sketch2img, dataset):
+    done = sketch2img("train", dataset.folder, "--dry-run", "--set", f"epochs={'9' * 5000}")
+    assert done.code == UsageError.exit_code
+    assert "'epochs' must be a whole number" in done.stderr

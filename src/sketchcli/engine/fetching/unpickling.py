@@ -92,9 +92,7 @@ _SHORT = "is damaged: a tensor is larger than its storage"
 def _check_numbers(*numbers: object) -> None:
     """Refuse what is not a whole number that a tensor's shape, strides or offset can hold."""
     # A list times a number would be a longer list, and digits by the million take seconds.
-    if len(numbers) > 1 + 2 * MOST_DIMENSIONS or not all(
-        type(number) is int and 0 <= number <= MOST_VALUES for number in numbers
-    ):
+    if len(numbers) > 1 + 2 * MOST_DIMENSIONS or not all(map(_is_small, numbers)):
         raise RefusedError("holds a tensor of an absurd shape")
 
 
@@ -181,9 +179,13 @@ class _Dict(dict[object, object]):
 
 
 def _check_keys(keys: Sequence[object]) -> None:
-    """Refuse keys that are no names or numbers: hashing deeply nested tuples ends the process."""
-    if not all(isinstance(key, str | int | float | None) for key in keys):
+    """Refuse keys that are no names: nested tuples overflow the stack, large numbers collide."""
+    if not all(isinstance(key, str | None) or _is_small(key) for key in keys):
         raise RefusedError("has a dictionary whose keys are not names")
+
+
+def _is_small(number: object) -> bool:
+    return type(number) is int and 0 <= number <= MOST_VALUES
 
 
 def _as_it_is(values: object, *_more: object) -> object:
@@ -209,6 +211,7 @@ _UNUSED = (
     *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
     *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX),
     *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.DUP, pickle.DICT),
+    *(pickle.PUT, pickle.GET),
 )
 _READ: dict[int, Callable[[Any], None]] = pickle._Unpickler.dispatch  # noqa: SLF001
 

@@ -32,7 +32,7 @@ from sketchcli.weights_header import Header, about_of, read_header
 
 # A model's header is checked before anything of the size that it states is allocated.
 
-LARGEST_SIDE = 8192  # limit for a model's height and width, pixels
+SMALLEST_SIDE, LARGEST_SIDE = 8, 8192  # limits for a model's height and width, pixels
 MOST_MEMORY = 2**32  # limit for what generating one photo takes, bytes
 AT_ONCE = 16  # photos that a CPU generates at once, in four streams of four
 FLOATS = frozenset({"F32", "F16", "BF16"})  # data types in which weights may be stored
@@ -104,7 +104,8 @@ def load_model(path: Path, device: Device) -> LoadedModel:
 
 def _described(about: dict[str, Any]) -> dict[str, Any]:
     height, width = about["size"]
-    if not all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in (height, width)):
+    sides = range(SMALLEST_SIDE, LARGEST_SIDE + 1)
+    if not all(type(side) is int and side in sides for side in (height, width)):
         raise ValueError(f"invalid size {height!r:.20} by {width!r:.20}")
     data = about["dataset"]
     texts = {"dataset": data["name"], "fingerprint": data["fingerprint"]}
