@@ -180,7 +180,8 @@ def test_the_same_seed_makes_the_same_damage(world, tmp_path):
             path.parent.mkdir()
             path.write_bytes((template / file).read_bytes())
             way = torture_damage.damage(path, rng)
-            kept.append((way, path.is_file() and path.read_bytes()))
+            is_whole = not path.is_symlink() and path.is_file()
+            kept.append((way, path.read_bytes() if is_whole else None))
         made.append(kept)
     assert made[0] == made[1] != made[2]
 
