@@ -13,7 +13,7 @@ Each kind of attempt goes on until its share of `--minutes` is over:
 The same seed makes the same choices, though not at the same times. One line is printed per finding,
 then a table of all attempts:
 
-    bytes 17: train: bug: KeyError: 'weights' (run/state.safetensors, flip)
+    bytes 5: train: error: bug: KeyError: 'a' (run/state.safetensors, flip: train --resume run)
 
 The exit code is 1 if there are findings. `--only bytes --number 17` repeats an attempt, and
 `--keep FOLDER` keeps the world that it left. As root on Linux, `disk` mounts small file systems,
@@ -42,14 +42,7 @@ from pathlib import Path
 import fuzz_images
 import torture_damage
 import torture_names
-from torture_world import (
-    LONG_VERBS,
-    VERBS,
-    Outcome,
-    Verb,
-    World,
-    snapshot,
-)
+from torture_world import LONG_VERBS, VERBS, Outcome, Verb, World, snapshot
 
 SOON = 2.0  # seconds from a signal to the end
 TRIES = 3  # that a late end is repeated: it is a finding if all are late, whatever else runs here
@@ -87,6 +80,7 @@ class Torture:
     seed: int
     mounts: bool = False  # whether small disks can be mounted
     counts: collections.Counter[tuple[str, str]] = field(default_factory=collections.Counter)
+    verbs: collections.Counter[tuple[str, str]] = field(default_factory=collections.Counter)
     ends: dict[str, list[float]] = field(default_factory=dict)  # seconds from signals to the end
 
 
@@ -371,6 +365,7 @@ def attempts(
         found = [Finding(kind, number, *what) for what in KINDS[kind](torture, rng, number)]
         torture.counts[kind, "attempts"] += 1
         torture.counts[kind, "findings"] += bool(found)
+        torture.verbs[kind, torture.world.verb] += 1
         yield from found[:MOST_FOUND]
 
 
@@ -398,10 +393,12 @@ def own_mounts() -> None:
 
 def summary(torture: Torture) -> Iterator[str]:
     """Yield the lines of the table, and the slowest end after a signal."""
-    yield f"{'kind':8} {'attempts':>8} {'with findings':>13}"
+    yield f"{'kind':8} {'attempts':>8} {'with findings':>13}  verbs"
     for kind in dict.fromkeys(kind for kind, _ in torture.counts):
         made, found = (torture.counts[kind, what] for what in ("attempts", "findings"))
-        yield f"{kind:8} {made:8,} {found:13,}"
+        known = sorted((verb, count) for (of, verb), count in torture.verbs.items() if of == kind)
+        verbs = ", ".join(f"{verb} {count}" for verb, count in known)
+        yield f"{kind:8} {made:8,} {found:13,}  {verbs}".rstrip()
     signals = sorted((max(late), verb) for verb, late in torture.ends.items())
     if signals:
         number = sum(map(len, torture.ends.values()))

@@ -103,6 +103,7 @@ VERBS = (
         " --grid out/all.png --manifest out/all.csv",
     ),
 )
+KNOWN = {verb.typed.removeprefix(f"{HOME} ").split()[0] for verb in VERBS} | {"models", "doctor"}
 # Work for longer than the two seconds in which a signal ends it.
 LONG_VERBS = (
     Verb("fetch-data, long", f"{HOME} fetch-data demo --name c --count 5000 --size 256", length=8),
@@ -344,6 +345,7 @@ class World:
     def __init__(self, root: Path) -> None:
         """Make the files by commands of the program itself, undisturbed."""
         self._root, self.folder = root, root / "world"
+        self.verb = ""  # that was typed last
         self.fault = ""  # Python code that each command runs first
         self._expected: dict[str, Expected] = {}
         self._usual: dict[str, Outcome] = {}
@@ -385,6 +387,7 @@ class World:
         while words and words[0].startswith("SKETCH2IMG_"):
             key, _, value = words.pop(0).partition("=")
             variables[key] = value
+        self.verb = words[0] if words and words[0] in KNOWN else "other"
         home = self.folder / variables["SKETCH2IMG_HOME"]
         variables["SKETCH2IMG_HOME"] = str(home)
         report = self._root / "report"
