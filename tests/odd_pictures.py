@@ -105,7 +105,8 @@ def empty(rng):
 
 
 def one_pixel(rng):
-    return "png", encoded(Image.new("L", (1, 1), rng.randrange(256)), "png"), "good"
+    """Nothing can be drawn on it."""
+    return "png", encoded(Image.new("L", (1, 1), rng.randrange(256)), "png"), "bad"
 
 
 def strip(rng):

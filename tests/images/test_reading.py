@@ -486,7 +486,7 @@ def test_a_cut_file_is_an_error_in_one_line(tmp_path, suffix, share):
     [
         (b"", "is empty"),
         (b"\0", "is not a readable image"),
-        (b"not a picture at all\n", "is not a readable image"),
+        (b"not a picture at all\n", "is a text file"),
         (b"\xff\xd8\xff", "is damaged"),
         (b"\n <!DOCTYPE html><html>not found</html>", "is a web page"),
         (b"\xef\xbb\xbf<html>", "is a web page"),
@@ -524,7 +524,7 @@ def test_a_missing_file_and_a_folder_are_errors_that_name_them(tmp_path):
 @pytest.mark.parametrize("side", [12_000, 20_000, 2**31 - 1])
 def test_a_small_file_that_claims_to_be_huge_is_an_error(side):
     bomb = png(0, 8, [bytes(8)], size=(side, side))
-    with pytest.raises(DataError, match="more pixels than the limit"):
+    with pytest.raises(DataError, match=r"pixels\) would take .* of memory"):
         images.decode(bomb, name="bomb.png")
 
 
