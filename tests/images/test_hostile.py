@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
+from image_files import png, rgb, save, tiff
 from PIL import Image
-from test_reading import png, rgb, save, tiff
 
 from sketchcli import images
 from sketchcli.errors import DataError
