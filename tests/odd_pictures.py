@@ -121,7 +121,7 @@ def sixteen_bits(rng):
 
 def with_alpha(rng):
     picture = drawing(rng).convert("RGBA")
-    picture.putalpha(Image.new("L", picture.size, rng.randrange(256)))
+    picture.putalpha(Image.new("L", picture.size, rng.randrange(64, 256)))
     kind = rng.choice(["png", "webp", "tif"])
     return kind, encoded(picture, kind), "good"
 

@@ -39,11 +39,9 @@ _NO_FILE = "choose a file, or pipe the image: sketch2img generate - OUT.png"
 
 # What decoding takes is bounded by what the header announces. Decoders of some formats need more
 # bytes a pixel than others; their images may have fewer pixels.
-_MOST_PIXELS = 2**27
+_MOST_PIXELS, _USUAL_BYTES, _LITTLE = 2**27, 12, 2**26
 _BYTES = {"JPEG2000": 28, "AVIF": 20, "HEIF": 20, "PPM": 24}
-_USUAL_BYTES, _LITTLE = 12, 2**26
-_MOST_SCANNED = 2**32  # pixels times scans of a JPEG; a billion take half a second
-_MOST_COMMENTS = 1000  # of a PNM in plain text
+_MOST_SCANNED, _MOST_COMMENTS = 2**32, 1000  # pixels times scans of a JPEG; in a plain PNM
 _STRIP = 1 << 18  # pixels that are converted at once
 
 # Pillow and libtiff would report damage on stderr. Sizes are checked below.
@@ -156,9 +154,8 @@ def _decoded(
         image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
     rows = _rows(image, data, wanted)
     _check_size(image, data, name)  # a HEIC image may have another size than its header says
-    step = max(1, _STRIP // image.width)
+    step, ink = max(1, _STRIP // image.width), None
     places = [slice(y, min(y + step, image.height)) for y in range(0, image.height, step)]
-    ink = None
     if wanted in {"LA", "RGBA"}:
         ink = _ink(np.asarray(_eight_bits(rows(place), wanted)) for place in places)
     channels = () if wanted in {"L", "LA"} else (3,)
@@ -173,8 +170,8 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, name: str) -> None:
     pixels = image.width * image.height
     needed = pixels * _BYTES.get(image.format or "", _USUAL_BYTES)
     if needed > _LITTLE:  # asking how much memory is free takes as long as reading a small image
-        shape = f"{image.width:,}x{image.height:,} pixels"
-        limits.check_memory(needed, f"{name} ({shape})", most=_USUAL_BYTES * _MOST_PIXELS)
+        what = f"{name} ({image.width:,}x{image.height:,} pixels)"
+        limits.check_memory(needed, what, most=_USUAL_BYTES * _MOST_PIXELS)
         is_jpeg = image.format in {"JPEG", "MPO"} or image.info.get("compression") == "jpeg"
         scans = data.count(b"\xff\xda") if is_jpeg else 0
         if scans * pixels > _MOST_SCANNED:
@@ -212,12 +209,11 @@ def _rows(image: ImageFile.ImageFile, data: bytes, wanted: str) -> Callable[[sli
 def _ink(strips: Iterable[NDArray[np.uint8]]) -> list[int] | None:
     """Return the grey level for each alpha if an image with alpha is a drawing in a light colour.
 
-    White strokes would vanish on white: where the colour is the same everywhere, as it is or
-    multiplied by alpha, the alpha alone is the drawing. The ink is what covers the smaller part.
+    White strokes would vanish on white. If the colour, as it is or multiplied by alpha, is the same
+    everywhere, the alpha is the drawing, and its ink what covers the smaller part.
     """
     ways = [np.array([255.0, 0.0]).repeat(3).reshape(2, 3) for _ in range(2)]  # lows and highs
-    total = count = 0
-    lowest, highest = 255, 0
+    total, count, lowest, highest = 0, 0, 255, 0  # of alpha
     for strip in strips:
         alpha = strip[:, :, -1]
         total, count = total + int(alpha.sum(dtype=np.int64)), count + alpha.size
