@@ -105,7 +105,8 @@ def empty(rng):
 
 
 def one_pixel(rng):
-    return "png", encoded(Image.new("L", (1, 1), rng.randrange(256)), "png"), "good"
+    """Nothing can be drawn on it."""
+    return "png", encoded(Image.new("L", (1, 1), rng.randrange(256)), "png"), "bad"
 
 
 def strip(rng):
@@ -120,7 +121,7 @@ def sixteen_bits(rng):
 
 def with_alpha(rng):
     picture = drawing(rng).convert("RGBA")
-    picture.putalpha(Image.new("L", picture.size, rng.randrange(256)))
+    picture.putalpha(Image.new("L", picture.size, rng.randrange(64, 256)))
     kind = rng.choice(["png", "webp", "tif"])
     return kind, encoded(picture, kind), "good"
 

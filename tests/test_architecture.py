@@ -49,7 +49,7 @@ ENGINE_PACKAGES = {
 # Each layer is a set of parts of the package: modules and packages directly below sketchcli.
 LAYERS = (
     {"errors"},
-    {"interruption", "paths", "files", "registry", "weights_header", "machine"},
+    {"interruption", "paths", "files", "file_kinds", "registry", "weights_header", "machine"},
     {"config", "device", "limits"},
     {"images"},
     {"checkpoint", "portraits"},

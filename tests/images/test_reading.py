@@ -3,22 +3,17 @@
 import struct
 import subprocess
 import sys
-import zlib
 
 import cv2
 import numpy as np
 import pytest
+from image_files import HEIGHT, LOSSY, WIDTH, png, rgb, save, tiff
 from PIL import Image, ImageCms
-from pillow_heif import register_heif_opener
 
 from sketchcli import files, images
 from sketchcli.errors import DataError
 
-HEIGHT, WIDTH = 48, 64
 ORIENTATION = 0x0112
-LOSSLESS = {"webp": {"lossless": True}}
-LOSSY = {"jpg": {"quality": 98, "subsampling": 0}, "avif": {"quality": 98}}
-LOSSY |= {suffix: {"quality": 98, "chroma": 444} for suffix in ("heic", "heif")}
 TURNED = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
@@ -29,15 +24,6 @@ TURNED = {
     7: lambda p: np.rot90(p.swapaxes(0, 1), 2),
     8: lambda p: np.rot90(p, 1),
 }
-
-
-register_heif_opener()  # to write HEIC files; images registers it by itself
-
-
-def rgb():
-    """Another slope in each channel and direction: no swap or turn goes unseen."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return np.stack([x * 3, y * 5, 220 - 2 * x - y], axis=2).astype(np.uint8)
 
 
 def alpha():
@@ -69,59 +55,12 @@ def composite(colour, opacity):
     return colour * share + 255 * (1 - share)
 
 
-def save(picture, path, **options):
-    options |= (LOSSLESS | LOSSY).get(path.suffix[1:], {})
-    picture.save(path, **options)
-    return path
-
-
 def distance(path, expected):
     found = images.read_rgb(path)
     assert found.dtype == np.uint8
     assert found.shape == expected.shape
     assert found.flags.c_contiguous
     return np.abs(found - np.asarray(expected, float)).max()
-
-
-def tiff(order, samples, pixels, tags):
-    """An uncompressed TIFF of one strip (TIFF 6.0, section 2)."""
-    bits = pixels.dtype.itemsize * 8
-    kinds = {"u": 1, "i": 2, "f": 3}
-    values = {
-        256: [WIDTH], 257: [HEIGHT], 258: [bits] * samples, 259: [1], 277: [samples], 278: [HEIGHT],
-        339: [kinds[pixels.dtype.kind]] * samples,
-    } | tags  # fmt: skip
-    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    start = 8 + len(data)
-    entries, beyond = b"", b""
-    place = start + 2 + 12 * (len(values) + 2) + 4
-    for tag in sorted([*values, 273, 279]):
-        if tag in {273, 279}:
-            entries += struct.pack(f"{order}HHII", tag, 4, 1, 8 if tag == 273 else len(data))
-            continue
-        raw = struct.pack(f"{order}{len(values[tag])}H", *values[tag])
-        field = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            field = struct.pack(f"{order}I", place + len(beyond))
-            beyond += raw
-        entries += struct.pack(f"{order}HHI", tag, 3, len(values[tag])) + field
-    mark = b"II*\0" if order == "<" else b"MM\0*"
-    count = struct.pack(f"{order}H", len(values) + 2)
-    return mark + struct.pack(f"{order}I", start) + data + count + entries + bytes(4) + beyond
-
-
-def png(colour_type, depth, rows, *chunks, size=None):
-    """A PNG, byte by byte (W3C PNG, section 5)."""
-
-    def chunk(kind, data):
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    width = len(rows[0]) * 8 // (depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type])
-    header = struct.pack(">IIBBBBB", *(size or (width, len(rows))), depth, colour_type, 0, 0, 0)
-    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", pixels), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 KINDS = {
@@ -486,7 +425,7 @@ def test_a_cut_file_is_an_error_in_one_line(tmp_path, suffix, share):
     [
         (b"", "is empty"),
         (b"\0", "is not a readable image"),
-        (b"not a picture at all\n", "is not a readable image"),
+        (b"not a picture at all\n", "is a text file"),
         (b"\xff\xd8\xff", "is damaged"),
         (b"\n <!DOCTYPE html><html>not found</html>", "is a web page"),
         (b"\xef\xbb\xbf<html>", "is a web page"),
@@ -524,7 +463,7 @@ def test_a_missing_file_and_a_folder_are_errors_that_name_them(tmp_path):
 @pytest.mark.parametrize("side", [12_000, 20_000, 2**31 - 1])
 def test_a_small_file_that_claims_to_be_huge_is_an_error(side):
     bomb = png(0, 8, [bytes(8)], size=(side, side))
-    with pytest.raises(DataError, match="more pixels than the limit"):
+    with pytest.raises(DataError, match=r"pixels\) would take .* of memory"):
         images.decode(bomb, name="bomb.png")
 
 

@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 from sketchcli import images
 from sketchcli.errors import CheckpointError
 from sketchcli.images import Pixels
+from sketchcli.images.opencv import cv2
 
 MOST_LOOKED_AT = 256  # sketches of a dataset that are measured
-DARK = 80.0  # luma; a sketch is on dark paper if the medians of border and whole are below
+DARK = 80.0  # luma; an image whose median is darker is dark
+LOOKED_AT = 256  # longer side at which the ground and the strokes are told apart, pixels
+MIDDLE = 128.0  # luma; the median of a sketch on dark ground is below
+COLOURED = 0.25  # colourfulness of coloured images; blackboards and tinted paper have up to 0.2
+SMALL = 96  # longer side of images whose strokes cannot be told, pixels
+STROKE = 5  # width of the widest strokes, pixels
+STROKES = 0.08  # fraction of the light that is in strokes, in drawings; in most photos it is less
+GROUND = 10  # percentile of the pixels that counts as the ground
+EVEN, MOSTLY, BLURRED = 20, 0.97, 2  # a frame: levels, fraction of a line, its edge in pixels
 INKED = 0.7  # fraction of the paper's level; darker pixels count as drawn
 MARGIN = 0.5  # tolerance beyond the range of the training sketches, as a fraction of that range
 
@@ -81,9 +90,9 @@ class Paper:
         """Return paper that is equally light everywhere."""
         return cls((level, 0.0, 0.0, 0.0, 0.0, 0.0), level, 0.0)
 
-    def surface(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the light at every pixel, `(H, W)`."""
-        return _surface(np.asarray(self.terms, np.float32), shape)
+    def surface(self, shape: tuple[int, ...], rows: slice = slice(None)) -> NDArray[np.float32]:
+        """Return the light at every pixel of some rows of an image `(H, W)`; by default, all."""
+        return _surface(np.asarray(self.terms, np.float32), shape, rows)
 
 
 def measure(sketch: Pixels, paper: Paper | None = None) -> Measures:
@@ -101,9 +110,53 @@ def measure(sketch: Pixels, paper: Paper | None = None) -> Measures:
 
 
 def is_on_dark(sketch: Pixels) -> bool:
-    """Return whether a sketch `(H, W)` is light on dark: most of it and of its border are dark."""
-    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
-    return bool(np.median(border) < DARK and np.median(sketch) < DARK)
+    """Return whether an image, RGB or grey `(H, W)`, is a drawing in light strokes on dark ground.
+
+    It is judged by what is on the page, without a frame around it. Photographs of dark scenes have
+    few strokes, and coloured images are not drawings.
+    """
+    longer = max(sketch.shape[:2])
+    if longer > LOOKED_AT:
+        sketch = images.resize(sketch, images.inner_size(sketch.shape, (LOOKED_AT, LOOKED_AT)))
+    grey = images.luma(sketch)
+    place = _page(grey)
+    page, grey = sketch[place], grey[place]
+    is_dark = np.median(grey) < MIDDLE
+    if not is_dark or (page.ndim == 3 and _colourfulness(page) > COLOURED):
+        return False
+    if longer < SMALL:  # too coarse to tell strokes
+        return bool(np.median(images.luma(sketch)) < DARK)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (STROKE, STROKE))
+    light, dark = (
+        float(cv2.morphologyEx(grey, how, brush).sum(dtype=np.float64))
+        for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    )
+    ground = np.float32(np.percentile(grey, GROUND))
+    return light > dark and light > STROKES * float((grey - ground).clip(0).sum())
+
+
+def _page(grey: Pixels) -> tuple[slice, slice]:
+    """Return the part of an image `(H, W)` that is within a frame, an even margin or a scan's edge.
+
+    If all of it is even, or it is small, there is no frame.
+    """
+    if max(grey.shape) < SMALL:
+        return slice(None), slice(None)
+    ends = [0, 0, 0, 0]  # the first row and column, and how many to leave out at the other ends
+    for number in range(4):
+        tall, wide = grey.shape
+        part = grey[ends[0] : tall - ends[2], ends[1] : wide - ends[3]]
+        lines = (part, part.T, part[::-1], part.T[::-1])[number].astype(np.int16)
+        alike = (np.abs(lines - np.median(lines[0])) <= EVEN).mean(axis=1) >= MOSTLY
+        edge = 0 if alike.all() else int(np.argmin(alike))
+        ends[number] = edge and min(edge + BLURRED, len(lines) - 1)
+    return slice(ends[0], grey.shape[0] - ends[2]), slice(ends[1], grey.shape[1] - ends[3])
+
+
+def _colourfulness(picture: Pixels) -> float:
+    """Return which part of the differences from the median colour is differences in colour."""
+    away = picture.astype(np.float32) - np.median(picture.reshape(-1, 3), axis=0)
+    return float(np.ptp(away, axis=2).sum() / max(1.0, float(np.abs(away).max(axis=2).sum())))
 
 
 def spread(rows: Sequence[int]) -> Sequence[int]:
@@ -143,12 +196,15 @@ def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
 # changes slowly; it is fitted as a parabola over the lightest parts of the image, where nothing is
 # drawn, and divided out.
 
+FAINTEST = 8.0  # levels from the paper by which something drawn differs at least
+NOISE = 0.45  # fraction of its spread that noise keeps in averages over 9 by 9 pixels, not 3 by 3
 BLOCKS = 16  # blocks per side
 BLOCK = 8  # pixels per side of a block
 LIGHTEST = 90  # percentile of a block's pixels that counts as its paper
 ROUNDS = 12  # fitting rounds at most; the surface has settled by then
 DRAWN = 0.02  # weight of a block that is darker than the surface, as something is drawn there
 TOLERANCE = 4.0  # grey levels by which a block of paper may be darker than the surface
+ROWS = 64  # rows that are evened at once
 DARKEST = 24.0  # grey level of the darkest paper; below, noise would be amplified
 
 
@@ -174,15 +230,33 @@ def find_paper(grey: Pixels) -> Paper:
     return Paper(tuple(map(float, terms)), level, float(np.ptp(surface)) / level)
 
 
+def is_blank(sketch: Pixels, paper: Paper) -> bool:
+    """Return whether a sketch `(H, W)` of at most some 500 pixels has no strokes, only noise.
+
+    Averages over a few pixels lessen noise, and over more pixels lessen it in proportion; of
+    strokes, something remains.
+    """
+    away = sketch - paper.surface(sketch.shape)
+    fine, coarse = (cv2.blur(away, (side, side)) for side in (3, 9))
+    most, spread = float(np.abs(fine).max()), float(fine.std())
+    return most < FAINTEST or (most < 6 * spread and float(coarse.std()) < NOISE * spread)
+
+
 def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:
     """Return a sketch `(H, W)` as if its paper had the given level everywhere."""
-    scaled = grey * (np.float32(level) / paper.surface(grey.shape))
-    evened: Pixels = np.rint(scaled).clip(0, 255).astype(np.uint8)
+    evened = np.empty_like(grey)
+    for top in range(0, len(grey), ROWS):  # floats of a large image would take much memory
+        rows = slice(top, top + ROWS)
+        scaled = grey[rows] * (np.float32(level) / paper.surface(grey.shape, rows))
+        evened[rows] = np.rint(scaled, out=scaled).clip(0, 255)
     return evened
 
 
-def _surface(terms: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _surface(
+    terms: NDArray[np.float32], shape: tuple[int, ...], rows: slice = slice(None)
+) -> NDArray[np.float32]:
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
+    y = y[rows]
     a, b, c, d, e, f = terms
     down, along = a + y * (c + y * f), x * (b + x * d)
     light = down[:, None] + along + (e * y)[:, None] * x

@@ -3,60 +3,57 @@
 Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; floats in [-1, 1] exist only inside the models.
 """
 
+import contextlib
+import ctypes
 import functools
 import io
+import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin, UnidentifiedImageError, _imaging
 
-from sketchcli import files
+from sketchcli import file_kinds, files, limits
 from sketchcli.config import Fit
-from sketchcli.errors import DataError
+from sketchcli.errors import DataError, SketchError
 from sketchcli.files import WRITABLE
-from sketchcli.images.opencv import MOST_PIXELS, cv2
+from sketchcli.images.opencv import cv2
 
 LARGEST_FILE = 2**30  # bytes
 _BLOCK = 1 << 16  # bytes per read; reading up to the limit at once would allocate all of it
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "JPEG2000", "PPM")
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-# The first bytes of other files, what they are, and what to do.
-_OTHERS = (
-    (b"<svg", "an SVG drawing", "export it as PNG, 1000 pixels or more wide"),
-    (b"<?xml", "an XML document, perhaps an SVG drawing", "export it as PNG"),
-    (b"<!doctype html", "a web page", "download the image itself"),
-    (b"<html", "a web page", "download the image itself"),
-    (b"%pdf", "a PDF document", "export its page as PNG"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the image", "run: git lfs pull"),
-    (b"pk\3\4", "a ZIP archive or a drawing of Krita or Procreate", "export it as PNG"),
-    (b"8bps", "a Photoshop drawing", "export it as PNG"),
-    (b"gimp xcf", "a GIMP drawing", "export it as PNG"),
-    (b"\xff\x0a", "a JPEG XL image", "convert it to PNG"),
-    (b"\0\0\0\x0cjxl ", "a JPEG XL image", "convert it to PNG"),
-    (b"\0\0\1\0", "an icon", "convert it to PNG"),
-)
-_MAGIC = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"BM", b"II", b"MM", b"RIFF")
 _SCALES = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # by Pillow's names of raw pixels
-_ORIENTATION, _EXTRA_SAMPLES = 0x0112, 338  # tags of EXIF (CIPA DC-008) and TIFF 6.0
-_JPEG_MODES = {
-    "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
-    "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
-}
+_ORIENTATION = 0x0112  # a tag of EXIF (CIPA DC-008); the others are TIFF 6.0's and DNG's
+_SUBFILE_TYPE, _BITS, _SUB_IMAGES, _EXTRA_SAMPLES, _DNG_VERSION = 254, 258, 330, 338, 50706
 _SRGB_GAMMA = 1 / 2.2
 _ALIKE = 2  # levels by which a profile may differ from sRGB without being applied
+_SEEN = 64  # alpha from which on the colour under it counts
+_ONE_COLOUR = 24  # levels by which the colour of a drawing's ink may vary
+_AS_PNG, _FEWER_BITS = "save it again as PNG", "save it with 8 or 16 bits"
+_NO_FILE = "choose a file, or pipe the image: sketch2img generate - OUT.png"
 
-# Pillow would report damaged metadata on stderr. Of its own limit on pixels it only warns; files of
-# twice as many are refused, which is changed only if the user sets a higher limit.
+# What decoding takes is bounded by what the header announces. Decoders of some formats need more
+# bytes a pixel than others; their images may have fewer pixels.
+_MOST_PIXELS, _USUAL_BYTES, _LITTLE = 2**27, 12, 2**26
+_BYTES = {"JPEG2000": 28, "AVIF": 20, "HEIF": 20, "PPM": 24}
+_MOST_SCANNED, _MOST_COMMENTS = 2**32, 1000  # pixels times scans of a JPEG; in a plain PNM
+_STRIP = 1 << 18  # pixels that are converted at once
+
+# Pillow and libtiff would report damage on stderr. Sizes are checked below.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-if Image.MAX_IMAGE_PIXELS and MOST_PIXELS > 2 * Image.MAX_IMAGE_PIXELS:
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+Image.MAX_IMAGE_PIXELS = None
+with contextlib.suppress(AttributeError, OSError):  # Windows' Pillow does not export libtiff
+    for _kind in ("Error", "Warning"):
+        getattr(ctypes.CDLL(_imaging.__file__), f"TIFFSet{_kind}Handler")(None)
 
 Pixels = NDArray[np.uint8]  # an image, values in [0, 255]
+Check = Callable[[int, int], object]  # of an image's width and height
 Floats = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -66,23 +63,29 @@ def use_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def read(path: Path, *, notes: list[str] | None = None) -> Pixels:
+def read(path: Path, *, notes: list[str] | None = None, check: Check | None = None) -> Pixels:
     """Read an image as `decode` does."""
     try:
+        if path.exists() and not path.is_file():  # opening a named pipe could wait for ever
+            what = "a folder" if path.is_dir() else "a device or a named pipe"
+            raise DataError(f"{path} is {what}, not an image file", hint=_NO_FILE)
         with path.open("rb") as file:
-            return read_stream(file, name=str(path), notes=notes)
+            return read_stream(file, name=str(path), notes=notes, check=check)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+        hint = "check its permissions" if isinstance(error, PermissionError) else ""
+        raise DataError(f"{path}: {error.strerror or error}", hint=hint) from error
 
 
-def read_stream(stream: BinaryIO, *, name: str, notes: list[str] | None = None) -> Pixels:
+def read_stream(
+    stream: BinaryIO, *, name: str, notes: list[str] | None = None, check: Check | None = None
+) -> Pixels:
     """Read an image as `decode` does, from a stream that is called `name` in errors."""
     data = io.BytesIO()
     while data.tell() <= LARGEST_FILE and (block := stream.read(_BLOCK)):  # a pipe may never end
         data.write(block)
     if data.tell() > LARGEST_FILE:
         raise DataError(f"{name} is larger than {LARGEST_FILE >> 20} MB", hint="save it as PNG")
-    return decode(data.getvalue(), name=name, notes=notes)
+    return decode(data.getvalue(), name=name, notes=notes, check=check)
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -95,33 +98,33 @@ def read_luma(path: Path) -> Pixels:
     return luma(read(path))
 
 
-def decode(data: bytes, *, name: str, notes: list[str] | None = None) -> Pixels:
+def decode(
+    data: bytes, *, name: str, notes: list[str] | None = None, check: Check | None = None
+) -> Pixels:
     """Decode an image as sRGB, upright, with transparent areas on white.
 
     The result is `(H, W)` if the file is grey, which takes half the time, and RGB `(H, W, 3)`
-    otherwise. The format is recognised by the bytes, not by the file's name. Of several frames or
-    pages the first is read, and `notes` says so. `name` is what errors call the image.
+    otherwise. A drawing in one light colour on transparent ground becomes black on white. The
+    format is recognised by the bytes, not by the file's name. Of several frames or pages the first
+    is read, and `notes` says so. `name` is what errors call the image. `check` is called with the
+    width and height that the header announces, and may raise an error before anything is decoded.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
-            return _decoded(image, data, name, [] if notes is None else notes)
-    except (DataError, MemoryError):
+            if check is not None:
+                check(*image.size)
+            pixels, orientation = _decoded(image, data, name, [] if notes is None else notes)
+        return _turned(pixels, orientation)
+    except (SketchError, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
-        raise DataError(
-            f"{name} claims to have more pixels than the limit ({MOST_PIXELS:,})",
-            hint="save a smaller copy as PNG",
-        ) from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(data, name) from error
     except Exception as error:  # Pillow's parsers raise whatever damage leads to
-        raise DataError(f"{name} is damaged or cut short", hint="save it again as PNG") from error
+        raise _unreadable(data, name, error) from error
 
 
 def _formats(data: bytes, name: str) -> tuple[str, ...]:
     """Return Pillow's names of the formats that a file may have."""
     brands = data[8 : int.from_bytes(data[:4], "big")] if data[4:8] == b"ftyp" else b""
-    if brands[:4] not in _HEIF_BRANDS or b"avif" in brands:
+    if brands[:4] not in file_kinds.HEIF_BRANDS or b"avif" in brands:
         return _FORMATS
     try:
         from pillow_heif import register_heif_opener  # noqa: PLC0415 - it may not be installed
@@ -134,78 +137,163 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
     return ("HEIF",)
 
 
-def _decoded(image: Image.Image, data: bytes, name: str, notes: list[str]) -> Pixels:
-    _check_size(image)
-    profile = image.info.get("icc_profile")
-    is_jpeg = image.format in {"JPEG", "MPO"}
+def _decoded(
+    image: ImageFile.ImageFile, data: bytes, name: str, notes: list[str]
+) -> tuple[Pixels, int]:
+    """Return the pixels as they are stored, and their orientation."""
+    _check_size(image, data, name)
+    wanted = _wanted_mode(image, name)
     # The further images of a JPEG (MPO) are previews and depth maps of the same photo.
-    if getattr(image, "is_animated", False) and not is_jpeg:
+    if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("has several frames or pages: only the first is used")
-    if is_jpeg and image.mode in _JPEG_MODES and _to_srgb(profile, image.mode) is None:
-        # OpenCV decodes to the same pixels (by libjpeg too), right into an array: a third faster.
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_MODES[image.mode])
-        return _turned(np.asarray(pixels, np.uint8), _orientation(image))
-    tiles = image.tile if isinstance(image, PngImagePlugin.PngImageFile) else []
-    found, scale = image.info.get("transparency"), _SCALES.get(str(tiles[0].args) if tiles else "")
+    found, scale = image.info.get("transparency"), 0.0
+    if image.format == "PNG" and image.tile:
+        scale = _SCALES.get(str(image.tile[0].args), 0.0)
     if found is not None and scale:  # Pillow brings a PNG's pixels to 8 bits, but not this colour
         scaled = [int(v * scale) for v in (found if isinstance(found, tuple) else [found])]
         image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
-    image.load()
-    _check_size(image)  # a HEIC image may have another size than its header says
-    turn = _orientation(image)
-    laid = _on_white(_eight_bits(image, name))
-    if laid is not image:
-        image.close()  # gives its memory back
-    return _turned(np.array(laid), turn)
+    rows = _rows(image, data, wanted)
+    _check_size(image, data, name)  # a HEIC image may have another size than its header says
+    step, ink = max(1, _STRIP // image.width), None
+    places = [slice(y, min(y + step, image.height)) for y in range(0, image.height, step)]
+    if wanted in {"LA", "RGBA"}:
+        ink = _ink(np.asarray(_eight_bits(rows(place), wanted)) for place in places)
+    channels = () if wanted in {"L", "LA"} else (3,)
+    pixels = np.empty((image.height, image.width, *channels), np.uint8)
+    for place in places:
+        pixels[place] = np.asarray(_on_white(_eight_bits(rows(place), wanted), ink))
+    return pixels, _orientation(image)
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MOST_PIXELS:
-        raise Image.DecompressionBombError
+def _check_size(image: ImageFile.ImageFile, data: bytes, name: str) -> None:
+    """Refuse an image that would take too much memory, or a JPEG too much time."""
+    pixels = image.width * image.height
+    needed = pixels * _BYTES.get(image.format or "", _USUAL_BYTES)
+    if needed > _LITTLE:  # asking how much memory is free takes as long as reading a small image
+        what = f"{name} ({image.width:,}x{image.height:,} pixels)"
+        limits.check_memory(needed, what, most=_USUAL_BYTES * _MOST_PIXELS)
+        is_jpeg = image.format in {"JPEG", "MPO"} or image.info.get("compression") == "jpeg"
+        scans = data.count(b"\xff\xda") if is_jpeg else 0
+        if scans * pixels > _MOST_SCANNED:
+            raise DataError(f"{name} has too many scans ({scans:,})", hint=_AS_PNG)
+    if image.format == "PPM" and data[1:2] in b"123" and data.count(b"#") > _MOST_COMMENTS:
+        raise DataError(f"{name} has too many comments", hint=_AS_PNG)  # which take long to remove
 
 
-def _unidentified(data: bytes, name: str) -> DataError:
-    if not data:
-        return DataError(f"{name} is empty", hint="save or download it again")
-    start = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for bytes_, what, hint in _OTHERS:
-        if start.startswith(bytes_):
-            return DataError(f"{name} is {what}", hint=hint)
-    if data.startswith(_MAGIC):
-        return DataError(f"{name} is damaged or of a rare kind", hint="save it again as PNG")
-    return DataError(f"{name} is not a readable image", hint="use PNG, JPEG, WebP, BMP or TIFF")
+def _rows(image: ImageFile.ImageFile, data: bytes, wanted: str) -> Callable[[slice], Image.Image]:
+    """Decode an image, and return a function that returns some of its rows.
+
+    Conversions are made strip by strip: a second copy of the whole would take too much memory.
+    """
+    is_rle = bool(image.tile) and image.tile[0].codec_name == "bmp_rle"
+    if image.format != "WEBP" and not is_rle:
+        image.load()
+        return lambda place: image.crop((0, place.start, image.width, place.stop))
+    # OpenCV needs a third of Pillow's memory for WebP, and a fraction of its time for RLE.
+    how = cv2.IMREAD_GRAYSCALE if wanted == "L" else cv2.IMREAD_UNCHANGED
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    if decoded is None or decoded.shape[:2] != (image.height, image.width):
+        raise ValueError("OpenCV cannot decode it")
+
+    def strip(place: slice) -> Image.Image:
+        part = decoded[place]
+        if part.ndim == 3:
+            part = part[:, :, [2, 1, 0, 3][: part.shape[2]]]
+        found = Image.fromarray(np.ascontiguousarray(part, np.uint8))
+        found.info = image.info
+        return found
+
+    return strip
 
 
-def _eight_bits(image: Image.Image, name: str) -> Image.Image:
-    """Return an image as `L`, `LA`, `RGB`, `RGBA` or `CMYK`."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        values, transparent = np.asarray(image), image.info.get("transparency")
-        grey = Image.fromarray(np.rint(values * np.float32(1 / 257)).astype(np.uint8))
-        if transparent is not None:
-            grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-        grey.info = image.info
-        return grey
-    if image.mode in {"I", "F"}:
-        raise DataError(f"{name} has 32-bit pixels", hint="save it with 8 or 16 bits")
-    if image.mode in {"1", "L", "LA", "La"}:
-        wanted = "LA" if image.has_transparency_data else "L"
-        return image if image.mode == wanted else image.convert(wanted)
+def _ink(strips: Iterable[NDArray[np.uint8]]) -> list[int] | None:
+    """Return the grey level for each alpha if an image with alpha is a drawing in a light colour.
+
+    White strokes would vanish on white. If the colour, as it is or multiplied by alpha, is the same
+    everywhere, the alpha is the drawing, and its ink what covers the smaller part.
+    """
+    ways = [np.array([255.0, 0.0]).repeat(3).reshape(2, 3) for _ in range(2)]  # lows and highs
+    total, count, lowest, highest = 0, 0, 255, 0  # of alpha
+    for strip in strips:
+        alpha = strip[:, :, -1]
+        total, count = total + int(alpha.sum(dtype=np.int64)), count + alpha.size
+        lowest, highest = min(lowest, int(alpha.min())), max(highest, int(alpha.max()))
+        seen = strip[alpha >= _SEEN].astype(np.float32)
+        if not len(seen):
+            continue
+        factor = np.float32(255) / seen[:, -1:]
+        for way, colours in zip(ways, (seen[:, :-1], (seen * factor)[:, :-1]), strict=True):
+            way[0], way[1] = np.minimum(way[0], colours.min(0)), np.maximum(way[1], colours.max(0))
+        if all((way[1] - way[0]).max() > _ONE_COLOUR for way in ways):
+            return None
+    is_one = any((way[1] - way[0]).max() <= _ONE_COLOUR and way[0] @ LUMA >= 128 for way in ways)
+    if not is_one or highest - lowest < _SEEN:
+        return None
+    return list(range(256)) if total > 127.5 * count else list(range(255, -1, -1))
+
+
+def _unreadable(data: bytes, name: str, error: Exception) -> DataError:
+    """Return the error that says why an image cannot be read."""
+    is_opened = not isinstance(error, UnidentifiedImageError)
+    is_cut = "truncated" in str(error)
+    what, hint = file_kinds.why_unreadable(data, is_opened=is_opened, is_cut=is_cut)
+    if not is_opened and _bits(data) > 16:
+        what, hint = "has 32-bit pixels", _FEWER_BITS
+    return DataError(f"{name} {what}", hint=hint)
+
+
+def _bits(data: bytes) -> int:
+    """Return the bits per channel of a TIFF whose pixels Pillow cannot read; 0 if unknown."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+        stream = io.BytesIO(data)
+        stream.seek(tags.next)
+        tags.load(stream)
+        return int(max(tags.get(_BITS, (0,))))
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise whatever damage leads to
+        return 0
+
+
+def _wanted_mode(image: ImageFile.ImageFile, name: str) -> str:
+    """Return which of `L`, `LA`, `RGB`, `RGBA` and `CMYK` an image is converted to."""
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        raise DataError(f"{name} has 32-bit pixels", hint=_FEWER_BITS)
     if image.mode == "CMYK":
-        return image
+        return image.mode
     is_alpha = image.has_transparency_data
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # without this tag, it is not alpha
-        is_alpha = is_alpha and _EXTRA_SAMPLES in image.tag_v2
-    wanted = "RGBA" if is_alpha else "RGB"
-    return image if image.mode == wanted else image.convert(wanted)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if _DNG_VERSION in image.tag_v2 or (
+            _SUB_IMAGES in image.tag_v2 and image.tag_v2.get(_SUBFILE_TYPE) == 1
+        ):
+            raise DataError(f"{name} is a camera's RAW photo", hint="export it as JPEG or PNG")
+        if image.mode not in {"LA", "La"}:  # without this tag, a fourth channel is not alpha
+            is_alpha = is_alpha and _EXTRA_SAMPLES in image.tag_v2
+    if image.mode in {"1", "L", "LA", "La"} or image.mode.startswith("I"):
+        return "LA" if is_alpha else "L"
+    return "RGBA" if is_alpha else "RGB"
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """Return an image as sRGB or grey, with alpha put on white."""
+def _eight_bits(image: Image.Image, wanted: str) -> Image.Image:
+    """Convert a strip to the wanted mode."""
+    if not image.mode.startswith("I"):
+        return image if image.mode == wanted else image.convert(wanted)
+    values = np.asarray(image)
+    grey = Image.fromarray(np.rint(values * np.float32(1 / 257)).astype(np.uint8))
+    if wanted == "LA":
+        is_clear = values == image.info["transparency"]
+        grey.putalpha(Image.fromarray(np.where(is_clear, 0, 255).astype(np.uint8)))
+    grey.info = image.info
+    return grey
+
+
+def _on_white(image: Image.Image, ink: list[int] | None) -> Image.Image:
+    """Return a strip as sRGB or grey, with alpha put on white, or used as `_ink` says."""
     if image.mode not in {"LA", "RGBA"}:
         return _in_srgb(image)
     alpha = image.getchannel("A")
+    if ink is not None:
+        return alpha.point(ink).convert(image.mode[:-1])
     colour = _in_srgb(image.convert(image.mode[:-1]))
-    image.close()  # gives its memory back
     paper = Image.new(colour.mode, colour.size, "white")
     paper.paste(colour, mask=alpha)
     return paper

@@ -1,11 +1,6 @@
 """OpenCV, configured before the first image is read."""
 
-import os
-
 from sketchcli.errors import DeviceError
-
-# A small file can claim to be a huge image. OpenCV reads this limit when it is first imported.
-MOST_PIXELS = int(os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27)))
 
 try:
     import cv2
@@ -19,4 +14,4 @@ except ImportError as error:  # pragma: no cover - needs a machine without libGL
 # OpenCV would report some errors on stderr; sketch2img raises them instead.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-__all__ = ["MOST_PIXELS", "cv2"]
+__all__ = ["cv2"]

@@ -79,7 +79,10 @@ class PhotoGenerator:
     def _prepare(self, sketch: Sketch) -> Prepared:
         if isinstance(sketch, str | Path):
             notes: list[str] = []
-            return self._preparer.prepare(images.read(Path(sketch), notes=notes), notes)
+            check = self._preparer.check_shape
+            return self._preparer.prepare(
+                images.read(Path(sketch), notes=notes, check=check), notes
+            )
         pixels = np.asarray(sketch)
         is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
         if not is_one or pixels.dtype != np.uint8 or not pixels.size:

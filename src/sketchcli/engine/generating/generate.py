@@ -18,7 +18,7 @@ from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.inputs import STREAM, Drawing, Existing, Naming, Request
 from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, write_manifest
-from sketchcli.engine.generating.prepare import Prepared, Preparer, load_model
+from sketchcli.engine.generating.prepare import BLANK, Prepared, Preparer, load_model
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError, DataError, SketchError
@@ -209,6 +209,10 @@ class Pipeline:
             sketch = self.preparer.prepare(*self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
+        if BLANK in sketch.warnings:
+            blank = f"{job.source} is blank: nothing is drawn on it"
+            error = DataError(blank, hint="export the page or layer with the drawing")
+            return _failed(job, _since(started), error)
         self._largest = max(self._largest, sketch.memory)
         return Item(job, _since(started), sketch)
 
@@ -216,11 +220,12 @@ class Pipeline:
         """Read a file, with notes on it; standard input is read once for all photos of it."""
         notes: list[str] = []
         if str(source) != STREAM:
-            return images.read(source, notes=notes), notes
+            return images.read(source, notes=notes, check=self.preparer.check_shape), notes
         with self._lock:
             if self._input is None:
-                stream, name = sys.stdin.buffer, "standard input"
-                self._input = images.read_stream(stream, name=name, notes=notes), notes
+                stream, name, check = sys.stdin.buffer, "standard input", self.preparer.check_shape
+                pixels = images.read_stream(stream, name=name, notes=notes, check=check)
+                self._input = pixels, notes
             return self._input
 
     def _batches(

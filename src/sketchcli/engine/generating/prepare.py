@@ -156,7 +156,7 @@ def _check_memory(path: Path, model: ModelConfig, empty: nn.Module, size: tuple[
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
 TILED_BYTES, WHOLE_BYTES = 40, 12  # memory per pixel of a photo that is being finished
 MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
-BLANK_RANGE = 8  # limit for the range of a blank sketch, grey levels
+BLANK = "the sketch is blank"  # a warning, which `generate` makes an error
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
 LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
 # Defaults for weights that do not describe their sketches. Measured on CUHK: paper levels of 244
@@ -208,10 +208,8 @@ class Preparer:
         """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
         warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
-        height, width = shown.shape[:2]
-        if max(height, width) > MOST_STRETCHED * min(height, width):
-            raise DataError(f"{width}x{height} pixels are a strip, not a sketch", hint="crop it")
-        upright = self._upright(images.luma(shown), warnings)
+        self.check_shape(shown.shape[1], shown.shape[0])
+        upright = self._upright(shown, warnings)
         sketch, paper = self._evened(upright, warnings)
         self._judge(sketch, paper, shown, warnings)
         size = self._photo_size(shown, eyes)
@@ -231,6 +229,14 @@ class Preparer:
             warnings=tuple(warnings),
         )
 
+    def check_shape(self, width: int, height: int) -> None:
+        """Refuse a strip, which need not be decoded before; a face may be cut out of one."""
+        is_cut = self.drawing.is_aligned and self.detector is not None
+        if not is_cut and max(height, width) > MOST_STRETCHED * min(height, width):
+            raise DataError(
+                f"{width:,}x{height:,} pixels are a strip, not a sketch", hint="crop it"
+            )
+
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
         if not self.drawing.is_aligned or self.detector is None:
@@ -244,10 +250,12 @@ class Preparer:
         eyes = None if face is None else face.eyes
         return finding_faces.cut(rgb, eyes, self.models[0].size), eyes
 
-    def _upright(self, sketch: Pixels, warnings: list[str]) -> Pixels:
+    def _upright(self, shown: Pixels, warnings: list[str]) -> Pixels:
         """Return the sketch, inverted if its polarity differs from the training sketches'."""
-        is_wrong = appearance.is_on_dark(_reduced(sketch)) != self.is_dark
-        if self.drawing.invert is When.AUTO and is_wrong and not _is_blank(sketch):
+        sketch = images.luma(shown)
+        if self.drawing.invert is When.AUTO:
+            if not appearance.is_on_dark(np.uint8(255) - shown if self.is_dark else shown):
+                return sketch
             colours = "dark on white" if self.is_dark else "white on black"
             warnings.append(f"{colours}: inverted (use --invert no to keep it as it is)")
         elif self.drawing.invert is not When.YES:
@@ -257,9 +265,13 @@ class Preparer:
     def _evened(self, sketch: Pixels, warnings: list[str]) -> tuple[Pixels, Paper | None]:
         """Return the sketch on paper like the training sketches', and that paper, if any."""
         reduced = _reduced(sketch)
-        if self.drawing.paper is When.NO or self.is_dark or appearance.is_on_dark(reduced):
-            return sketch, None
+        is_light = not self.is_dark and np.median(reduced) >= appearance.DARK
+        reduced = reduced if is_light else np.uint8(255) - reduced
         paper = find_paper(reduced)
+        if appearance.is_blank(reduced, paper):
+            warnings.append(BLANK)
+        if self.drawing.paper is When.NO or not is_light:
+            return sketch, None
         if self.drawing.paper is When.AUTO:
             if _is_usual(self.looks, paper.level, paper.unevenness):
                 return sketch, paper
@@ -271,9 +283,9 @@ class Preparer:
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
         """Warn if a sketch is unlikely to give a sensible photo."""
-        if _is_blank(sketch):
-            warnings.append("the sketch is blank")
-        elif _colour(shown) > MOST_COLOUR:
+        if BLANK in warnings:
+            return
+        if _colour(shown) > MOST_COLOUR:
             warnings.append("does not look like the training sketches: it is a colour image")
         elif self.looks is not None:
             seen = images.resize(sketch, natural_size(sketch.shape, self.models[0].size))
@@ -320,10 +332,6 @@ def _reduced(sketch: Pixels) -> Pixels:
     if longer <= LOOKED_AT:
         return sketch
     return images.resize(sketch, images.inner_size(sketch.shape, (LOOKED_AT, LOOKED_AT)))
-
-
-def _is_blank(sketch: Pixels) -> bool:
-    return int(sketch.max()) - int(sketch.min()) < BLANK_RANGE
 
 
 def _colour(picture: Pixels) -> float:
