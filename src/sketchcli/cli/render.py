@@ -135,7 +135,7 @@ def _(result: results.VerifyResult) -> None:
 
 @render.register
 def _(result: results.DraftResult) -> None:
-    _say(
+    say(
         f"drafted {result.pairs} pairs; files without a partner: {result.unpaired}",
         f"check {result.manifest}; if it has them the wrong way round, swap the words sketch and "
         "photo in its first line",

@@ -210,9 +210,9 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
         if BLANK in sketch.warnings:
-            blank = f"{job.source} is blank: nothing is drawn on it"
-            error = DataError(blank, hint="export the page or layer with the drawing")
-            return _failed(job, _since(started), error)
+            fault = f"{job.source} is blank: nothing is drawn on it"
+            blank = DataError(fault, hint="export the page or layer with the drawing")
+            return _failed(job, _since(started), blank)
         self._largest = max(self._largest, sketch.memory)
         return Item(job, _since(started), sketch)
 
