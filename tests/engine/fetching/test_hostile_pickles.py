@@ -103,7 +103,7 @@ HOSTILE = {
     "a copied list": repeated(b"]" + NONES + b"eq\x010" + INT_LIST, b"h\x00h\x01\x85R"),
     "copied arguments": repeated(NONES + b"tq\x010" + MODULE, b"h\x00h\x01R"),
     "copied arguments of a class": repeated(NONES + b"tq\x010" + MODULE, b"h\x00h\x01\x81"),
-    "a kind that is a tower": array(b"K\x02\x85", before=TOWER + b"0", code=b"h\x06"),
+    "a kind that is a tower": array(b"K\x02\x85", before=TOWER, code=b"h\x06"),
     "storages that thousands share": zipped(tensors(2000), {"0": bytes(2**24), "1": bytes(2**24)}),
     "tensors without values": zipped(tensors(2000, b"K\x00\x85"), {"0": b"", "1": b""}),
     "a compressed pickle": zipped(
