@@ -140,13 +140,8 @@ def preprocess(
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction needs side-by-side images", hint="remove --direction")
-    for option, is_given in (
-        ("--backdrop studio", backdrop is Backdrop.STUDIO),
-        ("--light even", light is Light.EVEN),
-        ("--likeness free", likeness is Likeness.FREE),
-    ):
-        if is_given and align is Align.NONE:
-            raise UsageError(f"{option} needs face alignment", hint="add --align face")
+    if align is Align.NONE:
+        _refuse_without_faces(backdrop, light, likeness)
 
     from sketchcli import machine, paths
     from sketchcli.cli.progress import reporting
@@ -182,6 +177,16 @@ def preprocess(
             reporter=report,
         )
     emit("preprocess", result, as_json=as_json)
+
+
+def _refuse_without_faces(backdrop: Backdrop, light: Light, likeness: Likeness) -> None:
+    for option, is_given in (
+        ("--backdrop studio", backdrop is Backdrop.STUDIO),
+        ("--light even", light is Light.EVEN),
+        ("--likeness free", likeness is Likeness.FREE),
+    ):
+        if is_given:
+            raise UsageError(f"{option} needs face alignment", hint="add --align face")
 
 
 def _styles(chosen: list[str]) -> tuple[str, ...]:
