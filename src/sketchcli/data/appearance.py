@@ -198,6 +198,7 @@ def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
 # drawn, and divided out.
 
 FAINTEST = 8.0  # levels from the paper by which something drawn differs at least
+LOUDEST = 12.0  # levels; the spread of a scanner's noise, averaged over 3 by 3 pixels, is less
 UNEVEN = 2.0  # levels by which the light on paper varies beside the parabola
 NOISE = 0.45  # fraction of its spread that noise keeps in averages over 9 by 9 pixels, not 3 by 3
 BLOCKS = 16  # blocks per side
@@ -242,7 +243,7 @@ def is_blank(sketch: Pixels, paper: Paper) -> bool:
     away -= np.median(away)  # noise makes the paper seem lighter than most of it is
     fine, coarse = (cv2.blur(away, (side, side)) for side in (3, 9))
     most, spread = float(np.abs(fine).max()), float(fine.std())
-    is_noise = float(coarse.std()) < max(NOISE * spread, UNEVEN)
+    is_noise = spread < LOUDEST and float(coarse.std()) < max(NOISE * spread, UNEVEN)
     return most < FAINTEST or (most < 6 * spread and is_noise)
 
 

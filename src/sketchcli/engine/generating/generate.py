@@ -189,8 +189,8 @@ class Pipeline:
             return _failed(job, _since(started), error)
         if BLANK in sketch.warnings:
             blank = f"{job.source} is blank: nothing is drawn on it"
-            error = DataError(blank, hint="export the page or layer with the drawing")
-            return _failed(job, _since(started), error)
+            wanted = DataError(blank, hint="export the page or layer with the drawing")
+            return _failed(job, _since(started), wanted)
         return Item(job, _since(started), sketch)
 
     def _read(self, source: Path) -> tuple[Pixels, list[str]]:
