@@ -155,7 +155,8 @@ def _page(grey: Pixels) -> tuple[slice, slice]:
 
 def _colourfulness(picture: Pixels) -> float:
     """Return which part of the differences from the median colour is differences in colour."""
-    away = picture.astype(np.float32) - np.median(picture.reshape(-1, 3), axis=0)
+    small = images.resize(picture, (64, 64)).astype(np.float32)
+    away = small - np.median(small.reshape(-1, 3), axis=0)
     return float(np.ptp(away, axis=2).sum() / max(1.0, float(np.abs(away).max(axis=2).sum())))
 
 
@@ -197,6 +198,8 @@ def from_dict(values: Mapping[str, Any] | None) -> SketchStats | None:
 # drawn, and divided out.
 
 FAINTEST = 8.0  # levels from the paper by which something drawn differs at least
+LOUDEST = 12.0  # levels; the spread of a scanner's noise, averaged over 3 by 3 pixels, is less
+UNEVEN = 2.0  # levels by which the light on paper varies beside the parabola
 NOISE = 0.45  # fraction of its spread that noise keeps in averages over 9 by 9 pixels, not 3 by 3
 BLOCKS = 16  # blocks per side
 BLOCK = 8  # pixels per side of a block
@@ -237,9 +240,11 @@ def is_blank(sketch: Pixels, paper: Paper) -> bool:
     strokes, something remains.
     """
     away = sketch - paper.surface(sketch.shape)
+    away -= np.median(away)  # noise makes the paper seem lighter than most of it is
     fine, coarse = (cv2.blur(away, (side, side)) for side in (3, 9))
     most, spread = float(np.abs(fine).max()), float(fine.std())
-    return most < FAINTEST or (most < 6 * spread and float(coarse.std()) < NOISE * spread)
+    is_noise = spread < LOUDEST and float(coarse.std()) < max(NOISE * spread, UNEVEN)
+    return most < FAINTEST or (most < 6 * spread and is_noise)
 
 
 def on_even_paper(grey: Pixels, paper: Paper, level: float) -> Pixels:

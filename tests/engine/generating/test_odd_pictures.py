@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from odd_pictures import COUNT, odd_pictures
 
 from sketchcli import images
@@ -34,3 +35,13 @@ def test_all_good_ones_are_converted_and_all_bad_ones_reported(sketch2img, weigh
     photos = sorted(Path(file["output"]) for file in files.values() if file["status"] == "made")
     assert photos == sorted(path for path in out.rglob("*") if path.is_file())
     assert all(min(images.read_rgb(photo).shape[:2]) == 32 for photo in photos)
+
+
+def test_a_blank_page_and_a_strip_fail_by_name(sketch2img, weights, tmp_path):
+    images.write(tmp_path / "in/blank.png", np.full((90, 70), 250, np.uint8))
+    images.write(tmp_path / "in/strip.png", np.zeros((10, 900), np.uint8))
+    outcome = sketch2img("generate", tmp_path / "in", tmp_path / "out", "--model", weights)
+    assert outcome.code == ExitCode.DATA
+    assert "blank.png is blank: nothing is drawn on it" in " ".join(outcome.stderr.split())
+    assert "900x10 pixels are a strip" in " ".join(outcome.stderr.split())
+    assert not any((tmp_path / "out").glob("*"))

@@ -210,3 +210,73 @@ def test_a_pasted_face_is_where_it_was(portrait):
     middle = face.eyes.mean(axis=0).round().astype(int)
     assert red[middle[1], middle[0]].tolist() == [255, 0, 0]
     assert np.array_equal(red[:100, :100], portrait[:100, :100])
+
+
+def strokes():
+    """A drawing of thin lines on white."""
+    picture = np.full((200, 160), 255, np.uint8)
+    for number in range(0, 60, 12):
+        picture[30 + 2 * number : 32 + 2 * number, 20 + number : 90 + number] = 20 + number
+        picture[40:170, 90 + number : 92 + number] = 60
+    return picture
+
+
+def framed(picture, level, *, width=40):
+    sides = ((width, width), (width, width), (0, 0))[: picture.ndim]
+    return np.pad(picture, sides, constant_values=level)
+
+
+def is_inverted(prepared):
+    return any("inverted" in warning for warning in prepared.warnings)
+
+
+def test_polarity_is_judged_by_the_page_and_not_by_its_frame(prepare):
+    sketch = strokes()
+    for level in (0, 255):
+        assert not is_inverted(prepare(framed(sketch, level)))
+        assert is_inverted(prepare(framed(255 - sketch, level)))
+    assert not is_inverted(prepare(framed(sketch, 0, width=110)))
+
+
+@pytest.mark.parametrize("frame", [None, 0, 255])
+def test_a_coloured_picture_is_never_inverted_unasked(prepare, frame):
+    y, x = np.mgrid[:200, :160]
+    photo = np.stack([x // 4, y // 6, 20 + (x + y) // 9], axis=2).astype(np.uint8)
+    photo[60:140:7, 40:120] = (250, 180, 60)
+    photo = photo if frame is None else framed(photo, frame)
+    assert not is_inverted(prepare(photo))
+
+
+def test_chalk_on_a_tinted_board_is_inverted(prepare):
+    chalk = (255 - strokes()[..., None]) / 255
+    board = np.random.default_rng(0).normal([28, 52, 42], 4, (200, 160, 3))
+    photo = (board + (np.array([225, 222, 215]) - board) * chalk).clip(0, 255).astype(np.uint8)
+    assert is_inverted(prepare(photo))
+
+
+def pages():
+    y, x = np.mgrid[:300, :200]
+    noise = np.random.default_rng(0).normal(0, 1, (300, 200))
+    lit = 250 - 60 * x / 200 - 30 * (y / 300) ** 2
+    return {
+        "white": np.full((300, 200), 255.0),
+        "black": np.zeros((300, 200)),
+        "grey": np.full((300, 200), 120.0),
+        "shade": lit,
+        "scanned": lit + 5 * noise,
+        "noise": 128 + 30 * noise,
+        "black noise": 20 + 5 * noise,
+    }
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_of_light_and_noise_is_blank(prepare, page):
+    found = pages()[page].clip(0, 255).astype(np.uint8)
+    assert "the sketch is blank" in prepare(found).warnings
+
+
+@pytest.mark.parametrize("contrast", [255, 60, 25])
+def test_a_page_with_a_faint_line_is_not_blank(prepare, contrast):
+    page = np.full((300, 200), 255, np.uint8)
+    page[100:102, 40:90] -= contrast
+    assert "the sketch is blank" not in prepare(page).warnings
