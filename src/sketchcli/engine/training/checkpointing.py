@@ -309,7 +309,7 @@ def _is(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type or a union o
     if typing.get_origin(kind) is dict:
         return isinstance(value, dict) and all(_is(item, parts[1]) for item in value.values())
     is_whole = type(value) is int and 0 <= value < 2**53
-    return is_whole or type(value) in {float, type(None)} & set(parts)
+    return is_whole or type(value) in {float, bool, type(None)} & set(parts)
 
 
 def lost(run: Run, failures: Sequence[CheckpointError]) -> CheckpointError:
