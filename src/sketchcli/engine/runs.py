@@ -105,11 +105,11 @@ class Run:
 
 LONGEST_LINE = 2**20  # bytes
 MOST_LINES = 2000  # lines of each kind that are kept in memory
-_NEEDED = {
-    "batch": (),
-    "epoch": ("epoch", "epochs"),
-    "validation": ("epoch",),
-    "finding": ("epoch",),
+_NEEDED: dict[str, dict[str, type]] = {  # kind of a line -> its values that are relied on
+    "batch": {"images_seen": int},
+    "epoch": {"images_seen": int, "epoch": int, "epochs": int},
+    "validation": {"images_seen": int, "epoch": int},
+    "finding": {"images_seen": int, "epoch": int, "name": str, "message": str},
 }
 _BATCH = re.compile(
     rb'\{"kind": "batch", "images_seen": (\d{1,15}), "epoch": [^{}]*(\{.*\})[^{}]*\}\n'
@@ -122,13 +122,9 @@ def _understood(text: bytes) -> dict[str, Any] | None:
         line = json.loads(text.decode())
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or str(line.get("kind")) not in _NEEDED:
-        return None
-    names = ("images_seen", *_NEEDED[str(line["kind"])])
-    if not all(type(line.get(name)) is int and 0 <= line[name] < 2**53 for name in names):
-        return None
-    texts = ("name", "message") if line["kind"] == "finding" else ()
-    return line if all(isinstance(line.get(name), str) for name in texts) else None
+    needed = _NEEDED.get(str(line.get("kind"))) if isinstance(line, dict) else None
+    is_whole = needed and all(limits.fits(line.get(name), kind) for name, kind in needed.items())
+    return line if is_whole else None
 
 
 def logged(line: Line, *keys: str) -> float:

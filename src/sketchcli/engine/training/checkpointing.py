@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from sketchcli.engine.runs import Run, check_can_resume, find_weights, state_mis
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation
 from sketchcli.errors import CheckpointError, DataError, UsageError
+from sketchcli.limits import fits
 from sketchcli.machine import PRECISIONS
 from sketchcli.models.building import spelled_out
 
@@ -291,7 +291,7 @@ def checked(state: Path, about: Mapping[str, Any]) -> Progress:
         is_sound = (
             all(isinstance(text, str) for text in texts)
             and about.get("precision", "fp32") in PRECISIONS[1:]
-            and all(_is(getattr(progress, name), kind) for name, kind in kinds.items())
+            and all(fits(getattr(progress, name), kind) for name, kind in kinds.items())
             and progress.sums.keys() == progress.counts.keys()
             and all(progress.counts.values())
             and progress.strength.keys() <= STRENGTH
@@ -301,15 +301,6 @@ def checked(state: Path, about: Mapping[str, Any]) -> Progress:
     if not is_sound:
         raise DamagedError(f"{state} is damaged (its metadata is incomplete)")
     return progress
-
-
-def _is(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type or a union of types
-    """Return whether a value that JSON gave has a type; whole numbers are not negative."""
-    parts = typing.get_args(kind) or (kind,)
-    if typing.get_origin(kind) is dict:
-        return isinstance(value, dict) and all(_is(item, parts[1]) for item in value.values())
-    is_whole = type(value) is int and 0 <= value < 2**53
-    return is_whole or type(value) in {float, type(None)} & set(parts)
 
 
 def lost(run: Run, failures: Sequence[CheckpointError]) -> CheckpointError:
