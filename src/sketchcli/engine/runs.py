@@ -6,7 +6,6 @@ The file also reads and writes the provenance of datasets, and lists the models 
 import contextlib
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -50,36 +49,22 @@ class Run:
         """Return the sample sheets in the order of their epochs (four digits or more)."""
         return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
 
-    def clear_parts(self) -> None:
-        """Remove half-written files of a killed older version; the caller must hold the lock."""
-        for part in (*self.folder.glob(".*.part.*"), *self.folder.glob(".tmp??????")):
-            if part.is_file():
-                part.unlink(missing_ok=True)
-
     def append_log(self, line: Line) -> None:
         """Append a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, allow_nan=False) + "\n")
 
     def read_log(self) -> Iterator[tuple[int, Line | None]]:
-        """Yield each line of the log after the offset of its end; None if it cannot be read.
-
-        Single batches, of which there may be millions, are reduced to their kind and images.
-        """
+        """Yield each line of the log after the offset of its end; None if it cannot be read."""
         if not self.log.is_file():
             return
-        end, is_long = 0, False
+        end, is_begun = 0, False
         with self.log.open("rb") as log:
             while text := log.readline(LONGEST_LINE):
                 end += len(text)
-                is_rest, is_long = is_long, not text.endswith(b"\n")
-                if is_rest:
-                    continue
-                batch = None if is_long else _BATCH.fullmatch(text)
-                if batch:
-                    yield end, {"kind": "batch", "images_seen": int(batch[1])}
-                else:
-                    yield end, None if is_long else _understood(text)
+                is_rest, is_begun = is_begun, not text.endswith(b"\n")
+                if not is_rest:
+                    yield end, None if is_begun else _understood(text)
 
     def cut_log(self, images_seen: int, take: Callable[[Line], object]) -> int:
         """Drop the lines after a training state, because their steps will be trained again.
@@ -111,9 +96,6 @@ _NEEDED: dict[str, dict[str, type]] = {  # kind of a line -> its values that are
     "validation": {"images_seen": int, "epoch": int},
     "finding": {"images_seen": int, "epoch": int, "name": str, "message": str},
 }
-_BATCH = re.compile(
-    rb'\{"kind": "batch", "images_seen": (\d{1,15}), "epoch": [^{}]*(\{.*\})[^{}]*\}\n'
-)
 
 
 def _understood(text: bytes) -> dict[str, Any] | None:
@@ -145,31 +127,24 @@ class History:
 
     def __init__(self) -> None:
         self._kept: dict[str, list[tuple[int, Line]]] = {}  # with their numbers
-        self._last: dict[str, tuple[int, Line]] = {}
 
     def add(self, line: Line) -> None:
         """Add the next line."""
-        kind = str(line["kind"])
-        kept = self._kept.setdefault(kind, [])
-        number = self._last[kind][0] + 1 if kind in self._last else 0
-        self._last[kind] = (number, line)
-        every = kept[1][0] if len(kept) > 1 else 1
-        if number % every == 0:
-            kept.append((number, line))
+        kept = self._kept.setdefault(str(line["kind"]), [])
+        number, every = (kept[-1][0] + 1, kept[1][0]) if len(kept) > 1 else (len(kept), 1)
+        if (number - 1) % every:  # the previous line was kept only as the last one
+            kept.pop()
+        kept.append((number, line))
         if len(kept) > MOST_LINES:
             del kept[1::2]
 
     def last(self, kind: str) -> Line:
         """Return the last line of a kind; an empty one if there is none."""
-        return self._last[kind][1] if kind in self._last else {}
+        return self._kept[kind][-1][1] if kind in self._kept else {}
 
     def lines(self) -> list[Line]:
         """Return the lines, those of each kind in their order."""
-        return [
-            line
-            for kind, kept in self._kept.items()
-            for _, line in (kept if kept[-1] == self._last[kind] else [*kept, self._last[kind]])
-        ]
+        return [line for kept in self._kept.values() for _, line in kept]
 
 
 def find_weights(model: Path | None) -> Path:

@@ -260,16 +260,6 @@ def test_a_file_where_the_run_should_go_is_named(tiny, dataset, tmp_path, cpu):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_what_a_killed_process_had_not_finished_writing_is_cleared_away(
-    tiny, dataset, run_dir, cpu
-):
-    train(tiny, dataset, run_dir=run_dir, device=cpu)
-    for name in (".abc.part.safetensors", ".tmpAbC123"):  # of older versions
-        (run_dir / name).write_bytes(b"half")
-    train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=cpu)
-    assert not list(run_dir.glob(".*"))
-
-
 def test_epochs_in_two_goes_are_those_in_one(tiny, dataset, tmp_path, cpu):
     """Where the schedule does not look at how many there will be."""
     config = settings.merge(tiny, {"epochs": 5, "optimizer": {"schedule": "constant"}})

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
-from sketchcli import assets, files
+from sketchcli import assets, file_kinds, files
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
@@ -29,7 +29,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     def is_wanted(name: str) -> bool:
         path = Path(name)
         is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (files.is_picture(path) or path.name in asset.keeps)
+        return not is_hidden and (file_kinds.is_picture(path) or path.name in asset.keeps)
 
     stage = folder / STAGE
     stage.mkdir()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, images, limits, paths, registry
+from sketchcli import file_kinds, files, images, limits, paths, registry
 from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -72,7 +72,7 @@ def fetch(
         for file in found:
             remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
-    pictures = sum(files.is_picture(Path(file)) for file in hashes)
+    pictures = sum(file_kinds.is_picture(Path(file)) for file in hashes)
     expected = asset.pairs and asset.pairs * (1 if asset.direction else 2)
     if expected and pictures != expected:
         message = f"{name} has {pictures} images, but the complete dataset has {expected}"

@@ -166,7 +166,6 @@ class Session:
             return
         with files.writing(self.run.folder):
             self.run.samples.mkdir(parents=True, exist_ok=True)
-            self.run.clear_parts()
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
         # The log comes first because a folder with a log counts as a run.
