@@ -16,21 +16,7 @@ import torch
 from torch import Tensor
 
 from sketchcli import files
-from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_about, read_header
-
-__all__ = [
-    "DamagedError",
-    "check_finite",
-    "expected_moments",
-    "load",
-    "optimizer_tensors",
-    "read_about",
-    "read_header",
-    "restore_optimizer",
-    "save",
-    "with_prefix",
-    "without_prefix",
-]
+from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_header
 
 CHECKSUM = "checksum"  # key in the description
 ANOTHER = "train again, or choose another file"

@@ -3,16 +3,15 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
-from sketchcli.checkpoint import DamagedError
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared, splits
 from sketchcli.data.appearance import look, spread
@@ -28,9 +27,11 @@ from sketchcli.errors import CheckpointError, DataError, UsageError
 from sketchcli.limits import fits
 from sketchcli.machine import PRECISIONS
 from sketchcli.models.building import spelled_out
+from sketchcli.weights_header import DamagedError, read_about
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
 STRENGTH = frozenset({"value", "signs", "images", "batches"})  # names in `Progress.strength`
+Read = TypeVar("Read")
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Checkpointer:
         self.replaces = False  # whether the next state replaces a damaged one
         about = about_run(run)
         if not run.states and config.init_from:
-            about = checkpoint.read_about(find_weights(Path(config.init_from)))
+            about = read_about(find_weights(Path(config.init_from)))
         # A run's own state lists its own photos, then those of its initial weights.
         data = about.get("dataset")
         marks = str(data.get("trained_on", "")) if isinstance(data, dict) else ""
@@ -123,20 +124,13 @@ class Checkpointer:
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
         """Restore the newest training state in which nothing is wrong; others change nothing."""
-        failures = []
-        for state in self.run.states:
-            try:
-                tensors, progress = self._read(state, trainer)
-            except CheckpointError as error:
-                failures.append(error)
-                continue
-            if failures:
-                message = f"{failures[0].message}; resuming from the previous training state"
-                report(Note(message, is_warning=True))
-            self.replaces = bool(failures)  # the good state stays until there is a newer one
-            trainer.restore(tensors)
-            return progress
-        raise lost(self.run, failures)
+        (tensors, progress), failure = newest(self.run, lambda state: self._read(state, trainer))
+        if failure:
+            message = f"{failure.message}; resuming from the previous training state"
+            report(Note(message, is_warning=True))
+        self.replaces = failure is not None  # the good state stays until there is a newer one
+        trainer.restore(tensors)
+        return progress
 
     def _read(self, state: Path, trainer: Trainer) -> tuple[dict[str, Tensor], Progress]:
         """Return the tensors and the progress of a state; raise an error if anything is wrong."""
@@ -258,15 +252,9 @@ def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
 
 def about_run(run: Run) -> dict[str, Any]:
     """Return the metadata of a run's newest undamaged training state; empty if none was saved."""
-    failures = []
-    for state in run.states:
-        try:
-            return _about(state, state.stat().st_mtime_ns)
-        except CheckpointError as error:
-            failures.append(error)
-    if failures:
-        raise lost(run, failures)
-    return {}
+    if not run.states:
+        return {}
+    return newest(run, lambda state: _about(state, state.stat().st_mtime_ns))[0]
 
 
 @functools.lru_cache(maxsize=2)  # the start of a run asks several times
@@ -303,14 +291,23 @@ def checked(state: Path, about: Mapping[str, Any]) -> Progress:
     return progress
 
 
-def lost(run: Run, failures: Sequence[CheckpointError]) -> CheckpointError:
-    """Return the error about a run none of whose training states can be resumed."""
-    other = next((error for error in failures if not isinstance(error, DamagedError)), None)
-    if other is not None:
-        return other
+def newest(run: Run, read: Callable[[Path], Read]) -> tuple[Read, CheckpointError | None]:
+    """Return what `read` finds in the newest training state that it accepts, if there is any.
+
+    If that is the previous one, the error of the latest one is returned as well.
+    """
+    failures: list[CheckpointError] = []
+    for state in run.states:
+        try:
+            return read(state), failures[0] if failures else None
+        except CheckpointError as error:
+            failures.append(error)
+    for failure in failures:
+        if not isinstance(failure, DamagedError):
+            raise failure
     hint = "start again with another --run-dir"
     with contextlib.suppress(CheckpointError):
-        checkpoint.read_about(run.weights)
+        read_about(run.weights)
         hint = f"start a new run from its weights: add --init-from {run.folder}, and choose "
         hint += "another --run-dir"
-    return DamagedError("; ".join(error.message for error in failures), hint=hint)
+    raise DamagedError("; ".join(error.message for error in failures), hint=hint)
