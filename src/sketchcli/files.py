@@ -1,8 +1,7 @@
 """Files and folders that appear whole or not at all.
 
 Everything is written in a hidden folder next to its target, synced to the disk, and moved into
-place. The hidden folder contains whatever a library writes beside the file, and is locked while
-its process lives, so that the next call recognises and sweeps what a killed process left.
+place. What a killed process leaves there is swept by the next call.
 """
 
 import codecs
@@ -40,8 +39,7 @@ def write_whole(
     """Let `save` write a file next to `path`, sync it, then move it into place.
 
     An existing file is first renamed to `previous`; a crash between the two moves leaves only
-    that file. An error leaves nothing behind. The file's permissions are those that the umask and
-    its folder give to new files, whatever `save` sets.
+    that file. An error leaves nothing behind.
     """
     with writing(path), _unfinished(path) as folder:
         part = folder / f".part{path.suffix}"
@@ -300,10 +298,7 @@ FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # how a spreadsheet lets 
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write a UTF-8 CSV file whole; text that would begin a formula gets an apostrophe before it.
-
-    Numbers are written as they are, negative ones, too.
-    """
+    """Write a UTF-8 CSV file whole; text that begins like a formula gets an apostrophe first."""
 
     def cell(value: object) -> object:
         is_text = not isinstance(value, float | int)

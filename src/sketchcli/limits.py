@@ -48,12 +48,15 @@ def check_memory(
 def read_json(path: Path) -> Any:  # noqa: ANN401 - anything that JSON can hold
     """Return what a regular JSON file in UTF-8 holds, if its size allows that.
 
-    Whatever is wrong with the file is an OSError, a ValueError, a RecursionError or a DataError.
+    Whatever is wrong with the file is an OSError, a ValueError or a DataError.
     """
     with files.open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         check_memory(JSON_GROWTH * size, str(path))
-        return json.loads(file.read(size).decode())
+        try:
+            return json.loads(file.read(size).decode())
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
 
 def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type, or a union of types

@@ -205,7 +205,7 @@ def is_prepared(folder: Path) -> bool:
     """Return whether any version of `preprocess` made a folder."""
     try:
         about = limits.read_json(folder / INDEX)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return False
     return isinstance(about, dict) and {"schema", "fingerprint"} <= about.keys()
 
@@ -226,7 +226,7 @@ def read(folder: Path) -> PreparedSet:
         description = Description(**about)
         _check(description)
         return PreparedSet(folder, description)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(
             f"{folder} is not a prepared dataset, or is damaged ({INDEX}: {reason})",
@@ -335,8 +335,6 @@ class ShardedWriter:
             return
         header, self._count = _header((self._count, *self.shape)), 0
         with file:
-            if len(header) != _HEADER_BYTES:
-                raise DataError(f"{self.stem}: the header cannot hold the shape {self.shape}")
             file.seek(0)
             file.write(header)
             file.flush()

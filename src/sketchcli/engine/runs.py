@@ -6,7 +6,7 @@ The file also reads and writes the provenance of datasets, and lists the models 
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -54,33 +54,26 @@ class Run:
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def read_log(self) -> Iterator[tuple[int, Line | None]]:
-        """Yield each line of the log after the offset of its end; None if it cannot be read."""
-        if not self.log.is_file():
-            return
-        end, is_begun = 0, False
-        with self.log.open("rb") as log:
-            while text := log.readline(LONGEST_LINE):
-                end += len(text)
-                is_rest, is_begun = is_begun, not text.endswith(b"\n")
-                if not is_rest:
-                    yield end, None if is_begun else _understood(text)
-
     def cut_log(self, images_seen: int, take: Callable[[Line], object]) -> int:
         """Drop the lines after a training state, because their steps will be trained again.
 
         Pass the other lines, but not those of single batches, to `take`. Return how many lines
         cannot be read.
         """
-        kept = unreadable = 0
-        for end, line in self.read_log():
-            if line is None:
-                unreadable += 1
-            elif line["images_seen"] <= images_seen:
-                kept = end
-                if line["kind"] != "batch":
-                    take(line)
-        with files.writing(self.log), self.log.open("ab") as log:
+        kept = end = unreadable = 0
+        is_begun = False
+        with files.writing(self.log), self.log.open("a+b") as log:
+            log.seek(0)
+            while text := log.readline(LONGEST_LINE):
+                end += len(text)
+                is_rest, is_begun = is_begun, not text.endswith(b"\n")
+                line = None if is_rest or is_begun else _understood(text)
+                if line is None:
+                    unreadable += not is_rest
+                elif line["images_seen"] <= images_seen:
+                    kept = end
+                    if line["kind"] != "batch":
+                        take(line)
             log.truncate(kept)
         return unreadable
 
@@ -223,13 +216,18 @@ def open_run(folder: Path) -> Run:
     return run
 
 
+def begin_anew(run: Run) -> str:
+    """Return how to use the weights of a run that cannot be resumed, as an instruction."""
+    ways = f"add --init-from {run.folder}, and choose another --run-dir"
+    return f"start a new run from its weights: {ways}"
+
+
 def state_missing(run: Run) -> DataError:
     """Return the error about a run without a training state."""
     if run.weights.exists():  # a training state was saved before them
         return DataError(
             f"{run.folder}: the training state is missing ({run.state.name})",
-            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
-            "another --run-dir",
+            hint=begin_anew(run),
         )
     return DataError(
         f"{run.folder}: nothing was saved yet, so there is nothing to resume",
@@ -262,8 +260,7 @@ def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
     if used := settings.had_effect(removed):
         raise CheckpointError(
             f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",
-            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
-            "another --run-dir",
+            hint=begin_anew(run),
         )
 
 
@@ -305,7 +302,7 @@ def read(folder: Path) -> Provenance:
     plain = Provenance(folder.resolve().name)
     try:
         about = limits.read_json(folder / FILE)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return plain
     is_ours = (
         isinstance(about, dict)

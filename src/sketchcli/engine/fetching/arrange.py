@@ -1,6 +1,7 @@
 """Placement of a dataset's images, taken from an archive or a folder."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -38,10 +39,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     else:
         unpack(source, stage, wanted=is_wanted, takes_empty=False, reporter=reporter)
     if not inventory.listed(stage):
-        raise DataError(
-            f"{source} contains no images",
-            hint="supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
-        )
+        raise file_kinds.no_images(f"{source} contains no images", Counter())
     if asset.manifest:
         _place_by_content(stage, folder, known_hashes(asset), reporter)
     else:

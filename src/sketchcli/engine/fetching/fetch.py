@@ -342,7 +342,6 @@ def obtain(
 # Downloads are recorded, so that a file without a published hash cannot change unnoticed.
 
 KNOWN = "known-files.json"
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
 
 
@@ -367,7 +366,7 @@ def _known_files() -> dict[str, dict[str, Any]]:
     path = paths.home() / KNOWN
     if not path.exists():
         return {}
-    with contextlib.suppress(*UNREADABLE):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         known: dict[str, dict[str, Any]] = limits.read_json(path)
         if all(isinstance(entry["sha256"], str) for entry in known.values()):
             return known

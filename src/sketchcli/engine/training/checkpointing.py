@@ -20,7 +20,7 @@ from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
 from sketchcli.device import Device
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
-from sketchcli.engine.runs import Run, check_can_resume, find_weights, state_missing
+from sketchcli.engine.runs import Run, begin_anew, check_can_resume, find_weights, state_missing
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation
 from sketchcli.errors import CheckpointError, DataError, UsageError
@@ -308,6 +308,5 @@ def newest(run: Run, read: Callable[[Path], Read]) -> tuple[Read, CheckpointErro
     hint = "start again with another --run-dir"
     with contextlib.suppress(CheckpointError):
         read_about(run.weights)
-        hint = f"start a new run from its weights: add --init-from {run.folder}, and choose "
-        hint += "another --run-dir"
+        hint = begin_anew(run)
     raise DamagedError("; ".join(error.message for error in failures), hint=hint)

@@ -41,9 +41,7 @@ class Session:
     """The objects and the progress of one call of `train`.
 
     A run is resumed in its own precision, and without the perceptual loss if it was started so.
-    Only the main process writes and reports. The log file is for people and for resuming; what the
-    run itself looks up is in `history` and `doctor`, which are bounded, so that neither a
-    validation nor a save takes longer as the run grows.
+    Only the main process writes and reports.
     """
 
     def __init__(
