@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from torch import Tensor
-
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
@@ -17,7 +15,7 @@ from sketchcli.data import prepared, splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
-from sketchcli.device import Device
+from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
 from sketchcli.engine.runs import Run, begin_anew, check_can_resume, find_weights, state_missing
@@ -123,30 +121,34 @@ class Checkpointer:
         checkpoint.save(self.run.best, weights, self.about(progress))
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
-        """Restore the newest training state in which nothing is wrong; others change nothing."""
-        (tensors, progress), failure = newest(self.run, lambda state: self._read(state, trainer))
+        """Restore the newest training state in which nothing is wrong."""
+        progress, failure = newest(self.run, lambda state: self._restored(state, trainer))
         if failure:
             message = f"{failure.message}; resuming from the previous training state"
             report(Note(message, is_warning=True))
         self.replaces = failure is not None  # the good state stays until there is a newer one
-        trainer.restore(tensors)
         return progress
 
-    def _read(self, state: Path, trainer: Trainer) -> tuple[dict[str, Tensor], Progress]:
-        """Return the tensors and the progress of a state; raise an error if anything is wrong."""
+    def _restored(self, state: Path, trainer: Trainer) -> Progress:
+        """Restore a state and return its progress; raise an error if anything is wrong."""
         tensors, about = checkpoint.load(state)
         progress = checked(state, about)
         self.check_is_ours(about)
-        if wrong := trainer.misfit(tensors):
+        try:
+            trainer.restore(tensors)
+        except (RuntimeError, ValueError, LookupError) as error:
+            if is_out_of_memory(error):
+                raise
+            reason = str(error).splitlines()[-1].strip()
             raise CheckpointError(
-                f"{state}: the training state does not fit its settings ({wrong!r:.80})",
+                f"{state}: the training state does not fit its settings ({reason!r:.80})",
                 hint="a version of sketch2img with other networks saved it, or it is damaged; "
                 "start a new run with another --run-dir",
-            )
+            ) from error
         # The best value of one score says nothing about another score.
         if settings.from_dict(about["config"]).validation.score != self.config.validation.score:
             progress.best_score, progress.waited = None, 0
-        return tensors, progress
+        return progress
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""

@@ -118,15 +118,6 @@ def recompute_activations(generator: nn.Module) -> None:
                 layer.forward = functools.partial(recomputed, layer.forward, use_reentrant=False)
 
 
-# Optimiser -> the moments that it keeps of each weight, beside the number of its steps.
-MOMENTS = {
-    "adam": ("exp_avg", "exp_avg_sq"),
-    "adamw": ("exp_avg", "exp_avg_sq"),
-    "rmsprop": ("square_avg",),
-    "adagrad": ("sum",),
-}
-
-
 def build_optimizer(
     config: OptimizerConfig, network: nn.Module, *, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:

@@ -29,7 +29,6 @@ from sketchcli.engine.training import checkpointing, loop, networks
 from sketchcli.engine.training.budget import duration, epochs_that_fit
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
-from sketchcli.engine.training.networks import MOMENTS
 from sketchcli.engine.training.session import Session, finite
 from sketchcli.errors import DeviceError
 from sketchcli.models.building import (
@@ -231,6 +230,9 @@ def estimate(session: Session) -> TrainEstimate:
     )
 
 
+MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "adagrad": 1}  # values per weight in the optimiser
+
+
 def step_bytes(
     config: TrainConfig,
     generator: nn.Module,
@@ -243,7 +245,7 @@ def step_bytes(
     The weights come with their gradients, moments and EMA; library buffers come on top.
     """
     drawing, judging = count_parameters(generator), count_parameters(discriminator)
-    copies = 2 + len(MOMENTS[config.optimizer.name])  # weights, gradients and moments
+    copies = 2 + MOMENTS[config.optimizer.name]  # weights, gradients and moments
     drawn = kept_bytes(generator, lambda: generator(sketch))
     judged = kept_bytes(discriminator, lambda: discriminator(sketch, photo))
     # One update covers both real and generated photos.
