@@ -303,8 +303,8 @@ sys.meta_path.insert(0, Finder)
 def test_workers_do_not_answer_to_ctrl_c(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(CTRL_C_TO_WORKERS)
     for index in range(40):
-        images.write(tmp_path / "photos" / f"{index}.png", draw_pair(index, size=16)[1])
-    words = "--photos", tmp_path / "photos", "--size", "32", "--out", tmp_path / "set"
+        images.write(tmp_path / "photos" / f"{index}.png", draw_pair(index, size=24)[1])
+    words = "--photos", tmp_path / "photos", "--size", "24", "--out", tmp_path / "set"
     path = os.pathsep.join([str(tmp_path), *sys.path])
     environment = os.environ | {"PYTHONPATH": path}
     process = started(*PROGRAM, "preprocess", *words, "--workers", "2", env=environment)

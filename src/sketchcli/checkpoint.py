@@ -37,6 +37,7 @@ def save(
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = {"format": FORMAT} | dict(about)
+    described.pop(CHECKSUM, None)  # that of a file whose description is reused
     header = {KEY: json.dumps(described | {CHECKSUM: _checksum(plain, described)})}
 
     def save_file(part: Path) -> None:

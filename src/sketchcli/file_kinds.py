@@ -84,7 +84,7 @@ _KINDS = (
     (0, (b"\x1f\x8b",), "a gzip file, perhaps a compressed SVG drawing", "unpack or export it"),
     (0, (b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"), "an archive", _UNPACK),
     (257, (b"ustar",), "an archive", _UNPACK),
-    (0, (b"\xd0\xcf\x11\xe0", b"{\\rtf"), "an Office document", "save its picture as PNG"),
+    (0, (b"\xd0\xcf\x11\xe0", b"{\\rtf"), "an Office document", "save its image as PNG"),
     (0, (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"#!"), "a program", "choose an image"),
     (0, (b"L\0\0\0\1\x14\2\0", b"[InternetShortcut]"), "a Windows shortcut", _OTHER),
     (0, (b"book\0\0\0\0mark",), "a macOS alias", _OTHER),
@@ -97,7 +97,7 @@ _ZIPPED = (  # what the names at the start of a ZIP archive say
     (b"image/openraster", "an OpenRaster drawing", _PNG),
     (b"oasis.opendocument", "an OpenDocument file", _PNG),
     (b"Document.archive", "a Procreate drawing", _PNG),
-    (b"[Content_Types].xml", "an Office document", "save its picture as PNG"),
+    (b"[Content_Types].xml", "an Office document", "save its image as PNG"),
     (b"", "a ZIP archive", _UNPACK),
 )
 _TEXTS = (  # what text begins with, in lower case

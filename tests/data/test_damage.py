@@ -267,6 +267,7 @@ def test_any_changed_or_lost_byte_is_an_error_or_harmless(folder, name):
 
 
 def test_a_set_that_waits_is_one_line_of_every_verb(folder, sketch2img):
+    signal.setitimer(signal.ITIMER_REAL, 20, 20)  # imports torch
     (folder / "dataset.json").unlink()
     os.mkfifo(folder / "dataset.json")
     for command in (["train", folder], ["eval", "--data", folder]):

@@ -118,7 +118,7 @@ def is_alive(pid):
 def begun(many, target):
     """The command, drawing with two workers, when it has made its first chunk."""
     process = subprocess.Popen(
-        [*COMMAND, many, "--size", "16", "--out", target, "--workers", "2", "--style", "hand"],
+        [*COMMAND, many, "--size", "24", "--out", target, "--workers", "2", "--style", "hand"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -147,7 +147,7 @@ def test_a_killed_run_goes_on_without_redoing_what_was_finished(many, tmp_path, 
     assert not target.exists()
     assert_no_orphan_goes_on(family)
     finished = len(list(work.glob("0*.json")))
-    command = ("preprocess", many, "--size", "16", "--workers", "1", "--style", "hand", "--out")
+    command = ("preprocess", many, "--size", "24", "--workers", "1", "--style", "hand", "--out")
     again = sketch2img(*command, target)
     assert again.code == 0, again.stderr
     assert f"resuming: {finished} of 4 chunks" in again.stderr

@@ -139,7 +139,7 @@ class Checkpointer:
         except (RuntimeError, ValueError, LookupError) as error:
             if is_out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[-1].strip()
+            reason = str(error).strip().rpartition("\n")[2].strip()
             raise CheckpointError(
                 f"{state}: the training state does not fit its settings ({reason!r:.80})",
                 hint="a version of sketch2img with other networks saved it, or it is damaged; "
