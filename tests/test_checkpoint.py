@@ -7,6 +7,7 @@ import torch
 
 from sketchcli import checkpoint
 from sketchcli.errors import CheckpointError, DataError
+from sketchcli.weights_header import read_about
 
 ABOUT = {"config": {"epochs": 3, "lr": 2e-4}, "name": "Zoë ✏️", "best": None}
 
@@ -44,7 +45,7 @@ def test_what_is_saved_comes_back_bit_for_bit(path, tensors):
 
 
 def test_about_is_read_without_the_tensors(path):
-    assert checkpoint.read_about(path).items() >= (ABOUT | {"format": checkpoint.FORMAT}).items()
+    assert read_about(path).items() >= (ABOUT | {"format": checkpoint.FORMAT}).items()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_garbage_is_refused(tmp_path, content):
     path = tmp_path / "garbage.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="garbage"):
-        checkpoint.read_about(path)
+        read_about(path)
 
 
 @pytest.mark.parametrize(

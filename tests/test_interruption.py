@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.training.interrupting import wait_for
+from engine.training.interrupting import read_log, wait_for
 from generating_fixtures import weights_of
 
 from sketchcli import checkpoint, images
@@ -202,7 +202,7 @@ def test_a_validation_is_not_waited_for_and_made_up_for(
     for one, other in ((whole.state, halves.state), (whole.best, halves.best)):
         (expected, _), (found, _) = checkpoint.load(one), checkpoint.load(other)
         assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
-    kinds = [[line["kind"] for _, line in run.read_log()] for run in (whole, halves)]
+    kinds = [[line["kind"] for line in read_log(run)] for run in (whole, halves)]
     assert kinds[0] == kinds[1]
 
 

@@ -14,7 +14,7 @@ from pages import ROOT, arguments, blocks, lines_to_run, outside_fences, put_pro
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.checkpoint import read_about, read_header
+from sketchcli.weights_header import read_about, read_header
 
 # What is typed on a page, and what is there when all of it was typed.
 PAGES = {

@@ -16,21 +16,7 @@ import torch
 from torch import Tensor
 
 from sketchcli import files
-from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_about, read_header
-
-__all__ = [
-    "DamagedError",
-    "check_finite",
-    "expected_moments",
-    "load",
-    "optimizer_tensors",
-    "read_about",
-    "read_header",
-    "restore_optimizer",
-    "save",
-    "with_prefix",
-    "without_prefix",
-]
+from sketchcli.weights_header import FORMAT, KEY, DamagedError, about_of, read_header
 
 CHECKSUM = "checksum"  # key in the description
 ANOTHER = "train again, or choose another file"
@@ -129,31 +115,23 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"{i}.{name}": torch.as_tensor(v) for i, s in state.items() for name, v in s.items()}
 
 
-def expected_moments(
-    optimizer: torch.optim.Optimizer, moments: Iterable[str], found: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Return tensors like those that `optimizer_tensors` gives, for the parameters in `found`.
-
-    A parameter that has never had a gradient has none.
-    """
-    begun = {name.partition(".")[0] for name in found}
-    expected: dict[str, Tensor] = {}
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, parameter in enumerate(parameters):
-        if str(index) in begun:
-            expected |= {f"{index}.{moment}": parameter for moment in moments}
-            expected[f"{index}.step"] = torch.zeros(())
-    return expected
-
-
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Restore an optimiser's moments from what `optimizer_tensors` returned."""
+    """Restore an optimiser's moments from what `optimizer_tensors` returned.
+
+    Raises:
+        ValueError, LookupError: If a tensor does not fit. A parameter without a gradient has none.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
         parameter, moment = parameters[int(index)], tensor
-        if tensor.shape == parameter.shape:  # fused optimisers walk both as flat memory
+        shape = () if name == "step" else parameter.shape
+        if tensor.shape != shape or tensor.dtype != torch.float32:
+            raise ValueError(f"{key} has another shape or type")
+        if name != "step":  # fused optimisers walk both as flat memory
             moment = torch.empty_like(parameter).copy_(tensor).detach()
         state.setdefault(int(index), {})[name] = moment
+    if len({frozenset(moments) for moments in state.values()}) > 1:
+        raise ValueError("some moments are missing")
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

@@ -1,4 +1,46 @@
-"""What a file is that is not an image to read, by its first bytes, and what to do with it."""
+"""Which files are images, by their names, and what other files are, by their first bytes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from sketchcli.errors import DataError
+
+WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+READABLE = WRITABLE | {".avif", ".gif", ".heic", ".heif", ".jp2", ".pbm", ".pgm", ".ppm"}
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file name has an image extension and is not hidden."""
+    return path.suffix.lower() in READABLE and not path.name.startswith(".")
+
+
+def kinds(suffixes: Counter[str]) -> str:
+    """Say how many files have which extension.
+
+    >>> kinds(Counter({".svg": 3, "": 1}))
+    '3 .svg, 1 without an extension'
+    """
+    common = suffixes.most_common(4)
+    shown = [f"{count} {suffix or 'without an extension'}" for suffix, count in common]
+    rest = suffixes.total() - sum(count for _, count in common)
+    return ", ".join([*shown, f"{rest} others"] if rest else shown)
+
+
+def no_images(fault: str, others: Counter[str], links: Sequence[Path] = ()) -> DataError:
+    """Return an error for folders without images that says what is in them instead.
+
+    `others` counts files by their extensions; `links` are those to folders, which nobody followed.
+    """
+    hint = "use PNG, JPEG, WebP, BMP or TIFF"
+    if others:
+        fault += f", only other files: {kinds(others)}"
+        hint = "export or convert them to PNG"
+    if links:
+        fault += f"; links to folders are not followed ({len(links)})"
+        hint = f"give the linked folders themselves, such as {links[0]}"
+    return DataError(fault, hint=hint)
+
 
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _BRANDS = HEIF_BRANDS | {b"avif", b"avis"}

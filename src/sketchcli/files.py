@@ -1,8 +1,7 @@
 """Files and folders that appear whole or not at all.
 
 Everything is written in a hidden folder next to its target, synced to the disk, and moved into
-place. The hidden folder contains whatever a library writes beside the file, and is locked while
-its process lives, so that the next call recognises and sweeps what a killed process left.
+place. What a killed process leaves there is swept by the next call.
 """
 
 import codecs
@@ -20,8 +19,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +39,7 @@ def write_whole(
     """Let `save` write a file next to `path`, sync it, then move it into place.
 
     An existing file is first renamed to `previous`; a crash between the two moves leaves only
-    that file. An error leaves nothing behind. The file's permissions are those that the umask and
-    its folder give to new files, whatever `save` sets.
+    that file. An error leaves nothing behind.
     """
     with writing(path), _unfinished(path) as folder:
         part = folder / f".part{path.suffix}"
@@ -151,9 +148,9 @@ def discard(folder: Path) -> None:
 # on this machine, the lock tells whether it lives; if the folder is another machine's, or the file
 # system has no locks, only its age does.
 
-_PART = re.compile(r"\.([0-9a-f]{8})[0-9a-f]{8}\.part(\.(?!json$)\w+)?")  # older versions: a file
-_MACHINE = platform.node()
-_MARK = hashlib.sha256(_MACHINE.encode()).hexdigest()[:8]
+_PART = re.compile(r"\.([0-9a-f]{8})[0-9a-f]{8}\.part")
+_MARK = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_HOLDER = f"sketch2img on {platform.node()}, process ".encode()  # begins what a lock file holds
 _OLD = 86_400.0  # seconds
 
 
@@ -212,26 +209,17 @@ def _sweep(folder: str) -> None:
 
 def _sweep_entry(entry: "os.DirEntry[str]") -> None:
     path, found = Path(entry.path), _PART.fullmatch(entry.name)
-    is_folder = entry.is_dir(follow_symlinks=False)
-    is_old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD
-    if found is not None and is_folder and not found[2]:
+    if found and entry.is_dir(follow_symlinks=False):
+        is_old = time.time() - path.stat().st_mtime > _OLD
         lock = _lock(path)
         if is_old or (lock is not None and found[1] == _MARK):
             shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
-    elif found is not None and found[2] and not is_folder and is_old:
-        path.unlink()
-    elif entry.name.endswith(".lock") and entry.is_file(follow_symlinks=False):
-        if not path.read_bytes().startswith(_holder(_MACHINE)):
-            return
+    is_lock = entry.name.endswith(".lock") and entry.is_file(follow_symlinks=False)
+    if is_lock and path.read_bytes().startswith(_HOLDER):
         with contextlib.suppress(filelock.Timeout), filelock.FileLock(path, timeout=0):
             path.unlink(missing_ok=True)
-
-
-def _holder(machine: str) -> bytes:
-    """Return how the text of a lock file begins, which its holder wrote."""
-    return f"sketch2img on {machine}, process ".encode()
 
 
 @contextlib.contextmanager
@@ -267,7 +255,7 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
     try:
         if is_unix:
             with writing(target):
-                path.write_bytes(_holder(_MACHINE) + f"{os.getpid()}\n".encode())
+                path.write_bytes(_HOLDER + f"{os.getpid()}\n".encode())
         _bring_back(target.resolve())
         yield
     finally:
@@ -309,11 +297,8 @@ def _aside(target: Path) -> Path:
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # how a spreadsheet lets a formula begin
 
 
-def write_csv(path: Path, rows: Iterator[list[object]]) -> None:
-    """Write a UTF-8 CSV file whole; text that would begin a formula gets an apostrophe before it.
-
-    Numbers are written as they are, negative ones, too.
-    """
+def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a UTF-8 CSV file whole; text that begins like a formula gets an apostrophe first."""
 
     def cell(value: object) -> object:
         is_text = not isinstance(value, float | int)
@@ -332,44 +317,6 @@ def csv_text(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
-# Image files are recognised by their names, so that no heavy import is needed.
-
-WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-READABLE = WRITABLE | {".avif", ".gif", ".heic", ".heif", ".jp2", ".pbm", ".pgm", ".ppm"}
-
-
-def is_picture(path: Path) -> bool:
-    """Return whether a file name has an image extension and is not hidden."""
-    return path.suffix.lower() in READABLE and not path.name.startswith(".")
-
-
-def kinds(suffixes: Counter[str]) -> str:
-    """Say how many files have which extension.
-
-    >>> kinds(Counter({".svg": 3, "": 1}))
-    '3 .svg, 1 without an extension'
-    """
-    common = suffixes.most_common(4)
-    shown = [f"{count} {suffix or 'without an extension'}" for suffix, count in common]
-    rest = suffixes.total() - sum(count for _, count in common)
-    return ", ".join([*shown, f"{rest} others"] if rest else shown)
-
-
-def no_images(fault: str, others: Counter[str], links: Sequence[Path] = ()) -> DataError:
-    """Return an error for folders without images that says what is in them instead.
-
-    `others` counts files by their extensions; `links` are those to folders, which nobody followed.
-    """
-    hint = "use PNG, JPEG, WebP, BMP or TIFF"
-    if others:
-        fault += f", only other files: {kinds(others)}"
-        hint = "export or convert them to PNG"
-    if links:
-        fault += f"; links to folders are not followed ({len(links)})"
-        hint = f"give the linked folders themselves, such as {links[0]}"
-    return DataError(fault, hint=hint)
-
-
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with open_regular(path) as file:
@@ -381,12 +328,9 @@ def open_regular(path: Path) -> io.BufferedReader:
 
     Opening a pipe would wait for a writer, and reading a device such as /dev/zero may never end.
     """
-    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - returned
+    no_waiting = getattr(os, "O_NONBLOCK", 0)  # Windows has no such flag
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_waiting))  # noqa: SIM115 - returned
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return file
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag

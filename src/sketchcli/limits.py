@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from sketchcli import files
 from sketchcli.errors import DataError, SketchError, UsageError
@@ -48,12 +48,29 @@ def check_memory(
 def read_json(path: Path) -> Any:  # noqa: ANN401 - anything that JSON can hold
     """Return what a regular JSON file in UTF-8 holds, if its size allows that.
 
-    Whatever is wrong with the file is an OSError, a ValueError, a RecursionError or a DataError.
+    Whatever is wrong with the file is an OSError, a ValueError or a DataError.
     """
     with files.open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         check_memory(JSON_GROWTH * size, str(path))
-        return json.loads(file.read(size).decode())
+        try:
+            return json.loads(file.read(size).decode())
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+
+
+def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type, or a union of types
+    """Return whether a value that JSON gave has a type; whole numbers, at least 0, may be floats.
+
+    >>> fits({"a": 1}, dict[str, float]), fits(None, float | None), fits(True, int)
+    (True, True, False)
+    """
+    kinds = get_args(kind) or (kind,)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(fits(item, kinds[1]) for item in value.values())
+    if type(value) is int:
+        return 0 <= value < 2**53 and (int in kinds or float in kinds)
+    return type(value) in kinds
 
 
 def memory_limit(*, most: float = math.inf) -> float:

@@ -297,5 +297,5 @@ def test_a_draft_lists_what_has_no_partner_and_reads_as_no_formula(sketch2img, f
     assert done.json["data"]["pairs"] == 3
     assert done.json["data"]["unpaired"] == 2
     text = (folder / "pairs.csv").read_text()
-    assert ",,,./+stranger.png" in text
+    assert ",,,'+stranger.png" in text
     assert not re.search("(^|,)[=+@-]", text, re.MULTILINE)

@@ -21,6 +21,7 @@ from sketchcli.cli.train_settings import parse_assignments, resolve_config
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, TrainingError, UsageError
+from sketchcli.weights_header import read_about
 
 SMALL = (
     "--set=model.generator_options.width=4",
@@ -414,7 +415,7 @@ def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
     assert "Traceback" not in stderr
     command = shlex.split(stderr.split("to resume, run: ")[1].split(", or the same")[0])
     assert command == ["sketch2img", "train", "--resume", "stopped"]
-    done = checkpoint.read_about(Run(folder).state)["epochs_done"]
+    done = read_about(Run(folder).state)["epochs_done"]
     outcome = sketch2img(*command[1:], "--epochs", done + 1, "--json")
     assert outcome.code == 0, outcome.stderr
     assert outcome.json["data"]["epochs"] == done + 1

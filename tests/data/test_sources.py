@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchcli import files, images
+from sketchcli import file_kinds, images
 from sketchcli.config import Direction
 from sketchcli.data import sources
 from sketchcli.errors import DataError
@@ -13,7 +13,7 @@ def fill(root, *names):
     """Pictures of one white pixel, and empty files where the suffix is another."""
     for name in names:
         path = root / name
-        if files.is_picture(path):
+        if file_kinds.is_picture(path):
             images.write(path, np.full((1, 1), 255, np.uint8))
         else:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 from image_files import HEIGHT, LOSSY, WIDTH, png, rgb, save, tiff
 from PIL import Image, ImageCms
 
-from sketchcli import files, images
+from sketchcli import file_kinds, images
 from sketchcli.errors import DataError
 
 ORIENTATION = 0x0112
@@ -83,7 +83,7 @@ KINDS = {
 @pytest.mark.parametrize(("suffix", "mode"), [(s, mode) for s in KINDS for mode in KINDS[s]])
 def test_every_kind_of_every_format_is_read_as_pillow_reads_it(tmp_path, suffix, mode):
     path = save(drawn(mode), tmp_path / f"a.{suffix}")
-    assert files.is_picture(path)
+    assert file_kinds.is_picture(path)
     with Image.open(path) as picture:
         expected = on_white(picture)
     assert distance(path, expected) <= (3 if suffix in LOSSY else 1)
@@ -116,7 +116,7 @@ def test_a_grey_jpeg_is_known_by_its_frame_header_wherever_that_is(tmp_path):
 
 def test_every_readable_suffix_is_tried():
     others = {".jpeg", ".tiff"}
-    assert {f".{suffix}" for suffix in KINDS} | others == files.READABLE
+    assert {f".{suffix}" for suffix in KINDS} | others == file_kinds.READABLE
 
 
 @pytest.mark.parametrize("orientation", TURNED)

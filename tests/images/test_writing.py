@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sketchcli import files, images
+from sketchcli import file_kinds, images
 from sketchcli.errors import DataError
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".PNG"]
@@ -33,7 +33,7 @@ def test_lossy_formats_come_close(tmp_path, suffix):
 
 
 def test_every_format_is_tested():
-    assert {suffix.lower() for suffix in LOSSLESS + LOSSY} == files.WRITABLE
+    assert {suffix.lower() for suffix in LOSSLESS + LOSSY} == file_kinds.WRITABLE
 
 
 def test_grey_pictures_are_read_as_grey_rgb(tmp_path):
@@ -47,7 +47,7 @@ def test_grey_pictures_are_read_as_grey_rgb(tmp_path):
 def test_any_file_name_will_do(tmp_path, name):
     images.write(tmp_path / name, smooth_picture())
     assert images.read_rgb(tmp_path / name).shape == (24, 32, 3)
-    assert files.is_picture(tmp_path / name)
+    assert file_kinds.is_picture(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["picture.txt", "picture", "picture.gif"])

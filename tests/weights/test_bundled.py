@@ -11,6 +11,7 @@ from sketchcli.assets.demo import draw_pair
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.training.train import train
 from sketchcli.errors import CheckpointError
+from sketchcli.weights_header import read_about
 
 needs_it = pytest.mark.skipif(not weights.is_here(), reason="no bundled model in this checkout")
 
@@ -43,7 +44,7 @@ def test_marks_of_the_trainings_before_the_last_are_left_out(trained, tmp_path):
     checkpoint.save(tmp_path / "twice.safetensors", tensors, about)
     target = tmp_path / "bundled.safetensors"
     bundle_weights.bundle(tmp_path / "twice.safetensors", target)
-    assert checkpoint.read_about(target)["dataset"]["trained_on"] == own
+    assert read_about(target)["dataset"]["trained_on"] == own
 
 
 def test_half_precision_draws_the_same(trained, tmp_path):
@@ -91,7 +92,7 @@ def test_it_is_the_file_that_was_recorded_and_small_enough():
 
 @needs_it
 def test_it_says_what_it_was_trained_on_and_that_this_may_ship():
-    about = checkpoint.read_about(weights.bundled())
+    about = read_about(weights.bundled())
     assert "public domain" in about["dataset"]["licence"]
     assert "cuhk" not in about["dataset"]["name"]
     assert about["dataset"]["trained_on"]

@@ -89,7 +89,7 @@ def _names(folder: Path, file: str) -> list[str]:
         return []
     try:
         return [str(person["image_name"]) for person in limits.read_json(path)]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{file} is not a list of FS2K's images", hint="get FS2K again") from error
 
 

@@ -32,7 +32,7 @@ from sketchcli.engine.generating.inputs import (
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import find_weights, model_note
 from sketchcli.errors import DataError, ExitCode, UsageError
-from sketchcli.files import WRITABLE
+from sketchcli.file_kinds import WRITABLE
 
 FILES, DRAWING, PHOTOS = map(
     options.panel, ("Input files", "How photos are generated", "Output photos")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from sketchcli import files
+from sketchcli import file_kinds, files
 from sketchcli.config import Direction
 from sketchcli.data import pairing, prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
@@ -55,11 +55,11 @@ def pictures(folder: Path) -> list[Path]:
         fault = "is a file, but a folder is needed" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {fault}", hint="give an existing folder that contains images")
     entries = _entries(folder)
-    found = [path for path in entries if path.is_file() and files.is_picture(path)]
+    found = [path for path in entries if path.is_file() and file_kinds.is_picture(path)]
     if not found:
         others = Counter(path.suffix.lower() for path in entries if path.is_file())
         links = [path for path in entries if path.is_dir()]
-        raise files.no_images(f"{folder} contains no images", others, links)
+        raise file_kinds.no_images(f"{folder} contains no images", others, links)
     return found
 
 
@@ -184,7 +184,7 @@ def _not_pictures(folder: Path) -> dict[str, str]:
     for path in _entries(folder):
         if path.is_symlink() and not path.is_file():
             reasons[str(path)] = "a broken link, or a link to a folder"
-        elif path.is_file() and not files.is_picture(path) and path.name not in OURS:
+        elif path.is_file() and not file_kinds.is_picture(path) and path.name not in OURS:
             reasons[str(path)] = "no supported image extension"
     return reasons
 
@@ -305,19 +305,14 @@ def write_draft(path: Path, root: Path, photos: Path | None = None) -> Pairing:
     else:
         words = [word for word, kind in _KINDS.items() if kind == "sketch"]
         found = pairing.draft_in_one_folder(names, words)
-    split_of = {p.sketch: _split_of(p.sketch, root) or "" for p in found.pairs}
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("sketch", "photo", "split", "without a partner"))
+
+    def near(file: Path) -> str:
+        return Path(os.path.relpath(file, path.parent)).as_posix()
+
+    rows = [("sketch", "photo", "split", "without a partner")]
     for pair in found.pairs:
-        row = (_cell(pair.sketch, path), _cell(pair.photo, path), split_of[pair.sketch])
-        writer.writerow((*row, ""))
-    writer.writerows(("", "", "", _cell(file, path)) for file in found.unpaired)
-    files.write_text(path, table.getvalue())
+        split = _split_of(pair.sketch, root) or ""
+        rows.append((near(pair.sketch), near(pair.photo), split, ""))
+    rows += [("", "", "", near(file)) for file in found.unpaired]
+    files.write_csv(path, rows)
     return found
-
-
-def _cell(file: Path, manifest: Path) -> str:
-    """Return a path relative to a manifest; a spreadsheet takes none for a formula."""
-    relative = Path(os.path.relpath(file, manifest.parent)).as_posix()
-    return relative if relative.startswith("../") else f"./{relative}"

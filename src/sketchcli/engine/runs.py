@@ -6,8 +6,7 @@ The file also reads and writes the provenance of datasets, and lists the models 
 import contextlib
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -50,36 +49,10 @@ class Run:
         """Return the sample sheets in the order of their epochs (four digits or more)."""
         return sorted(self.samples.glob("*.png"), key=lambda path: (len(path.name), path.name))
 
-    def clear_parts(self) -> None:
-        """Remove half-written files of a killed older version; the caller must hold the lock."""
-        for part in (*self.folder.glob(".*.part.*"), *self.folder.glob(".tmp??????")):
-            if part.is_file():
-                part.unlink(missing_ok=True)
-
     def append_log(self, line: Line) -> None:
         """Append a line to the log."""
         with files.writing(self.log), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, allow_nan=False) + "\n")
-
-    def read_log(self) -> Iterator[tuple[int, Line | None]]:
-        """Yield each line of the log after the offset of its end; None if it cannot be read.
-
-        Single batches, of which there may be millions, are reduced to their kind and images.
-        """
-        if not self.log.is_file():
-            return
-        end, is_long = 0, False
-        with self.log.open("rb") as log:
-            while text := log.readline(LONGEST_LINE):
-                end += len(text)
-                is_rest, is_long = is_long, not text.endswith(b"\n")
-                if is_rest:
-                    continue
-                batch = None if is_long else _BATCH.fullmatch(text)
-                if batch:
-                    yield end, {"kind": "batch", "images_seen": int(batch[1])}
-                else:
-                    yield end, None if is_long else _understood(text)
 
     def cut_log(self, images_seen: int, take: Callable[[Line], object]) -> int:
         """Drop the lines after a training state, because their steps will be trained again.
@@ -87,15 +60,20 @@ class Run:
         Pass the other lines, but not those of single batches, to `take`. Return how many lines
         cannot be read.
         """
-        kept = unreadable = 0
-        for end, line in self.read_log():
-            if line is None:
-                unreadable += 1
-            elif line["images_seen"] <= images_seen:
-                kept = end
-                if line["kind"] != "batch":
-                    take(line)
-        with files.writing(self.log), self.log.open("ab") as log:
+        kept = end = unreadable = 0
+        is_begun = False
+        with files.writing(self.log), self.log.open("a+b") as log:
+            log.seek(0)
+            while text := log.readline(LONGEST_LINE):
+                end += len(text)
+                is_rest, is_begun = is_begun, not text.endswith(b"\n")
+                line = None if is_rest or is_begun else _understood(text)
+                if line is None:
+                    unreadable += not is_rest
+                elif line["images_seen"] <= images_seen:
+                    kept = end
+                    if line["kind"] != "batch":
+                        take(line)
             log.truncate(kept)
         return unreadable
 
@@ -105,15 +83,12 @@ class Run:
 
 LONGEST_LINE = 2**20  # bytes
 MOST_LINES = 2000  # lines of each kind that are kept in memory
-_NEEDED = {
-    "batch": (),
-    "epoch": ("epoch", "epochs"),
-    "validation": ("epoch",),
-    "finding": ("epoch",),
+_NEEDED: dict[str, dict[str, type]] = {  # kind of a line -> its values that are relied on
+    "batch": {"images_seen": int},
+    "epoch": {"images_seen": int, "epoch": int, "epochs": int},
+    "validation": {"images_seen": int, "epoch": int},
+    "finding": {"images_seen": int, "epoch": int, "name": str, "message": str},
 }
-_BATCH = re.compile(
-    rb'\{"kind": "batch", "images_seen": (\d{1,15}), "epoch": [^{}]*(\{.*\})[^{}]*\}\n'
-)
 
 
 def _understood(text: bytes) -> dict[str, Any] | None:
@@ -122,13 +97,9 @@ def _understood(text: bytes) -> dict[str, Any] | None:
         line = json.loads(text.decode())
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or str(line.get("kind")) not in _NEEDED:
-        return None
-    names = ("images_seen", *_NEEDED[str(line["kind"])])
-    if not all(type(line.get(name)) is int and 0 <= line[name] < 2**53 for name in names):
-        return None
-    texts = ("name", "message") if line["kind"] == "finding" else ()
-    return line if all(isinstance(line.get(name), str) for name in texts) else None
+    needed = _NEEDED.get(str(line.get("kind"))) if isinstance(line, dict) else None
+    is_whole = needed and all(limits.fits(line.get(name), kind) for name, kind in needed.items())
+    return line if is_whole else None
 
 
 def logged(line: Line, *keys: str) -> float:
@@ -149,31 +120,24 @@ class History:
 
     def __init__(self) -> None:
         self._kept: dict[str, list[tuple[int, Line]]] = {}  # with their numbers
-        self._last: dict[str, tuple[int, Line]] = {}
 
     def add(self, line: Line) -> None:
         """Add the next line."""
-        kind = str(line["kind"])
-        kept = self._kept.setdefault(kind, [])
-        number = self._last[kind][0] + 1 if kind in self._last else 0
-        self._last[kind] = (number, line)
-        every = kept[1][0] if len(kept) > 1 else 1
-        if number % every == 0:
-            kept.append((number, line))
+        kept = self._kept.setdefault(str(line["kind"]), [])
+        number, every = (kept[-1][0] + 1, kept[1][0]) if len(kept) > 1 else (len(kept), 1)
+        if (number - 1) % every:  # the previous line was kept only as the last one
+            kept.pop()
+        kept.append((number, line))
         if len(kept) > MOST_LINES:
             del kept[1::2]
 
     def last(self, kind: str) -> Line:
         """Return the last line of a kind; an empty one if there is none."""
-        return self._last[kind][1] if kind in self._last else {}
+        return self._kept[kind][-1][1] if kind in self._kept else {}
 
     def lines(self) -> list[Line]:
         """Return the lines, those of each kind in their order."""
-        return [
-            line
-            for kind, kept in self._kept.items()
-            for _, line in (kept if kept[-1] == self._last[kind] else [*kept, self._last[kind]])
-        ]
+        return [line for kept in self._kept.values() for _, line in kept]
 
 
 def find_weights(model: Path | None) -> Path:
@@ -252,13 +216,18 @@ def open_run(folder: Path) -> Run:
     return run
 
 
+def begin_anew(run: Run) -> str:
+    """Return how to use the weights of a run that cannot be resumed, as an instruction."""
+    ways = f"add --init-from {run.folder}, and choose another --run-dir"
+    return f"start a new run from its weights: {ways}"
+
+
 def state_missing(run: Run) -> DataError:
     """Return the error about a run without a training state."""
     if run.weights.exists():  # a training state was saved before them
         return DataError(
             f"{run.folder}: the training state is missing ({run.state.name})",
-            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
-            "another --run-dir",
+            hint=begin_anew(run),
         )
     return DataError(
         f"{run.folder}: nothing was saved yet, so there is nothing to resume",
@@ -291,8 +260,7 @@ def check_can_resume(run: Run, values: Mapping[str, Any]) -> None:
     if used := settings.had_effect(removed):
         raise CheckpointError(
             f"{run.folder}: the run was trained with {' and '.join(used)}, which no longer exists",
-            hint=f"start a new run from its weights: add --init-from {run.folder}, and choose "
-            "another --run-dir",
+            hint=begin_anew(run),
         )
 
 
@@ -334,7 +302,7 @@ def read(folder: Path) -> Provenance:
     plain = Provenance(folder.resolve().name)
     try:
         about = limits.read_json(folder / FILE)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return plain
     is_ours = (
         isinstance(about, dict)

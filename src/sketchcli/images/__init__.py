@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageFile, TiffImagePlugin, UnidentifiedImageEr
 from sketchcli import file_kinds, files, limits
 from sketchcli.config import Fit
 from sketchcli.errors import DataError, SketchError
-from sketchcli.files import WRITABLE
+from sketchcli.file_kinds import WRITABLE
 from sketchcli.images.opencv import cv2
 
 LARGEST_FILE = 2**30  # bytes

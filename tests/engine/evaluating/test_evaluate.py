@@ -25,6 +25,7 @@ from sketchcli.engine.preprocessing.preprocess import PreprocessConfig, preproce
 from sketchcli.engine.runs import Provenance, Run
 from sketchcli.engine.training.train import train
 from sketchcli.errors import DataError, UsageError
+from sketchcli.weights_header import read_about
 
 FEW = EvalConfig(("mae", "ssim"))
 
@@ -185,7 +186,7 @@ def test_what_the_weights_were_before_counts_as_trained_on(evaluate, run, tiny, 
     for result in (tuned, twice):
         with pytest.raises(DataError, match="was trained on"):
             evaluate(models=(result.weights,), split="train")
-        about = checkpoint.read_about(result.weights)
+        about = read_about(result.weights)
         assert about["dataset"]["training_pairs"] < len(others.split("train"))
 
 

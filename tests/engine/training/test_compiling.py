@@ -10,6 +10,7 @@ from sketchcli.engine.runs import Run
 from sketchcli.engine.training import trainer
 from sketchcli.engine.training.train import dry_run, train
 from sketchcli.models.blocks import DiscriminatorOutput
+from sketchcli.weights_header import read_about
 
 pytestmark = pytest.mark.usefixtures("plain_curves")
 
@@ -81,7 +82,7 @@ def test_a_budget_a_dry_run_and_resuming_fall_back_with_one_warning_each(
     events = []
     dry_run(config, dataset, device=cpu, reporter=events.append)
     train(config, dataset, budget=1.0, reporter=events.append, **run)
-    done = checkpoint.read_about(Run(tmp_path / "run").state)["epochs_done"]
+    done = read_about(Run(tmp_path / "run").state)["epochs_done"]
     longer = settings.merge(config, {"epochs": done + 1})
     assert train(longer, dataset, reporter=events.append, **run).epochs == done + 1
     assert len(warnings(events)) == 3

@@ -21,6 +21,7 @@ from sketchcli.engine.training.distributed import ALONE
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.train import train
 from sketchcli.errors import CheckpointError, DataError, SketchError
+from sketchcli.weights_header import read_about
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_any_damage_of_the_newer_state_falls_back_to_the_older_in_words(run, resume, damage):
-    older = checkpoint.read_about(run.previous_state)["progress"]["step"]
+    older = read_about(run.previous_state)["progress"]["step"]
     damage(run.state)
     session, warnings = resume(run)
     assert session.progress.step == older
@@ -147,8 +148,7 @@ def test_any_damage_of_the_newer_state_falls_back_to_the_older_in_words(run, res
 def test_a_byte_of_any_place_of_the_newer_state_may_be_damaged(run, resume):
     draw, whole = np.random.default_rng(19), run.state.read_bytes()
     older, newer = (
-        checkpoint.read_about(state)["progress"]["step"]
-        for state in (run.previous_state, run.state)
+        read_about(state)["progress"]["step"] for state in (run.previous_state, run.state)
     )
     for _ in range(12):
         data = bytearray(whole)

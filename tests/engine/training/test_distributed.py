@@ -20,6 +20,7 @@ from sketchcli.engine.training.distributed import Ranks
 from sketchcli.engine.training.train import train
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import ExitCode, UsageError
+from sketchcli.weights_header import read_about
 
 pytestmark = pytest.mark.usefixtures("plain_curves")
 
@@ -145,9 +146,8 @@ def is_alive(process: int) -> bool:
 
 def goes_on(run: Run, config, dataset, cpu):
     """One process goes on where two have stopped, and trains no batch twice."""
-    from sketchcli import checkpoint
 
-    done = checkpoint.read_about(run.state)["epochs_done"]
+    done = read_about(run.state)["epochs_done"]
     longer = dataclasses.replace(config, epochs=done + 1)
     result = train(longer, dataset, run_dir=run.folder, device=cpu)
     assert result.epochs == done + 1

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training import loop
 from sketchcli.engine.training.train import dry_run, train
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.errors import DeviceError, ExitCode
+from sketchcli.weights_header import read_about
 
 pytestmark = pytest.mark.usefixtures("plain_curves")
 
@@ -57,7 +57,7 @@ def test_the_state_stays_and_its_run_is_told_what_it_may_change(
     full(after=1)
     with pytest.raises(DeviceError) as caught:
         train(tiny, dataset, run_dir=tmp_path / "run", device=cpu)
-    assert checkpoint.read_about(Run(tmp_path / "run").state)["progress"]["step"] == 1
+    assert read_about(Run(tmp_path / "run").state)["progress"]["step"] == 1
     new = f"start a new run with --init-from {tmp_path / 'run'} --accumulate 4"
     assert caught.value.hint == f"add --checkpointing, or {new}"
 

@@ -14,6 +14,7 @@ from sketchcli.engine.training import networks
 from sketchcli.engine.training.train import kept_bytes, train
 from sketchcli.engine.training.trainer import Part, Trainer
 from sketchcli.errors import CheckpointError, InterruptedRunError, UsageError
+from sketchcli.weights_header import read_about
 
 pytestmark = pytest.mark.usefixtures("plain_curves")
 
@@ -53,7 +54,7 @@ def test_a_run_that_starts_from_weights_is_resumed_from_its_own_state(
     shutil.rmtree(earlier.run_dir)  # all that is needed of it is in the state
     longer = dataclasses.replace(config, epochs=3)
     result = train(longer, dataset, run_dir=tmp_path / "tuned", device=cpu)
-    after = checkpoint.read_about(result.weights)
+    after = read_about(result.weights)
     assert after["dataset"] == before["dataset"]
     assert after["config"]["init_from"] == str(earlier.run_dir)
     assert result.epochs == 3
@@ -142,7 +143,7 @@ def test_without_its_network_a_run_goes_without_the_perceptual_loss_and_says_so(
     train(perceptive, dataset, run_dir=tmp_path / "run", device=cpu, reporter=events.append)
     warnings = [e.message for e in events if isinstance(e, Note) and e.is_warning]
     assert ["fetch-data lpips-alex" in message for message in warnings] == [True]
-    about = checkpoint.read_about(Run(tmp_path / "run").weights)
+    about = read_about(Run(tmp_path / "run").weights)
     assert perceptive.loss.perceptual_weight > 0
     assert about["config"]["loss"]["perceptual_weight"] == 0
 

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 import torch
 from torch import nn
@@ -7,7 +5,6 @@ from torch import nn
 from sketchcli import checkpoint
 from sketchcli.config import OPTIMIZERS, OptimizerConfig
 from sketchcli.engine.training.networks import build_optimizer
-from sketchcli.errors import UsageError
 
 
 def network(seed=0):
@@ -61,10 +58,3 @@ def test_frozen_parameters_are_left_out():
     net[0].weight.requires_grad = False
     optimizer = build_optimizer(OptimizerConfig(), net, weight_decay=0.0)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 3
-
-
-def test_an_unknown_name_lists_the_known_ones():
-    config = dataclasses.replace(OptimizerConfig(), name="lion")
-    with pytest.raises(UsageError, match="lion") as caught:
-        build_optimizer(config, network(), weight_decay=0.0)
-    assert "adamw" in caught.value.hint

@@ -1,8 +1,7 @@
 import pytest
 
-from sketchcli.config import OptimizerConfig
-from sketchcli.engine.training.networks import SCHEDULES, rate_factor
-from sketchcli.errors import UsageError
+from sketchcli.config import SCHEDULES, OptimizerConfig
+from sketchcli.engine.training.networks import rate_factor
 
 
 def test_inverse_epoch_is_the_sources_formula():
@@ -22,9 +21,3 @@ def test_every_schedule_starts_at_one_and_never_rises(kind):
     factors = [rate_factor(config, epoch=epoch / 4, epochs=10) for epoch in range(41)]
     assert factors[0] == 1
     assert factors == sorted(factors, reverse=True)
-
-
-def test_an_unknown_schedule_names_the_known_ones():
-    with pytest.raises(UsageError) as caught:
-        rate_factor(OptimizerConfig(schedule="cosine-ish"), epoch=0, epochs=1)
-    assert "linear" in caught.value.hint

@@ -27,6 +27,7 @@ from sketchcli.errors import (
     TrainingError,
     UsageError,
 )
+from sketchcli.weights_header import read_about
 
 pytestmark = pytest.mark.usefixtures("plain_curves")
 
@@ -67,8 +68,8 @@ def test_the_log_holds_every_batch_with_both_losses(tiny, dataset, run_dir, cpu)
 def test_the_log_is_read_once_however_often_a_run_validates_and_saves(
     tiny, dataset, run_dir, cpu, monkeypatch
 ):
-    read, reads = Run.read_log, []
-    monkeypatch.setattr(Run, "read_log", lambda run: reads.append(run) or read(run))
+    read, reads = Run.cut_log, []
+    monkeypatch.setattr(Run, "cut_log", lambda run, *more: reads.append(run) or read(run, *more))
     monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
     config = settings.merge(tiny, {"epochs": 3, "validation": {"every": 1}})
     train(config, dataset, run_dir=run_dir, device=cpu)
@@ -141,8 +142,8 @@ def test_the_best_weights_are_those_of_the_best_measurement(
     patient = settings.merge(tiny, {"epochs": 5, "validation": {"patience": 2}})
     result = train(patient, dataset, run_dir=run_dir, device=cpu)
     assert (result.best_epoch, result.epochs) == (2, 4)  # two more, neither of them better
-    assert checkpoint.read_about(result.best)["epochs_done"] == 2
-    assert checkpoint.read_about(result.weights)["epochs_done"] == 4
+    assert read_about(result.best)["epochs_done"] == 2
+    assert read_about(result.weights)["epochs_done"] == 4
     best, last = (checkpoint.load(file)[0] for file in (result.best, result.weights))
     assert any(not torch.equal(best[name], last[name]) for name in last)
 
@@ -163,7 +164,7 @@ def test_a_run_that_is_to_be_judged_by_another_score_finds_its_best_anew(
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     other = settings.merge(tiny, {"epochs": 3, "validation": {"score": "mae"}})
     assert train(other, dataset, run_dir=run_dir, device=cpu).best_epoch == 3
-    assert checkpoint.read_about(Run(run_dir).best)["epochs_done"] == 3
+    assert read_about(Run(run_dir).best)["epochs_done"] == 3
 
 
 def test_the_report_needs_no_server_and_the_card_names_licence_and_limits(
@@ -220,7 +221,7 @@ def test_a_run_goes_on_in_the_precision_that_it_was_begun_in(tiny, dataset, run_
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     other = dataclasses.replace(cpu, precision="bf16")
     train(dataclasses.replace(tiny, epochs=3), dataset, run_dir=run_dir, device=other)
-    assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+    assert read_about(Run(run_dir).state)["precision"] == "fp32"
 
 
 def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset, run_dir, cpu):
@@ -230,7 +231,7 @@ def test_a_run_begun_in_fp16_goes_on_in_another_precision_on_a_cpu(tiny, dataset
     longer = dataclasses.replace(tiny, epochs=3)
     assert train(longer, dataset, run_dir=run_dir, device=cpu, reporter=events.append).epochs == 3
     assert any("started in fp16; resuming in fp32" in getattr(e, "message", "") for e in events)
-    assert checkpoint.read_about(Run(run_dir).state)["precision"] == "fp32"
+    assert read_about(Run(run_dir).state)["precision"] == "fp32"
 
 
 def test_a_run_begun_in_fp16_goes_on_in_another_precision_wherever_there_is_no_cuda(
@@ -253,7 +254,7 @@ def test_a_run_goes_on_with_the_epochs_that_its_budget_came_to(
     found = settings.from_dict(settings.read_file(Run(run_dir).config))
     assert found == dataclasses.replace(tiny, epochs=5)
     assert train(found, dataset, run_dir=run_dir, device=cpu).epochs == 5
-    assert checkpoint.read_about(Run(run_dir).weights)["config"]["epochs"] == 5
+    assert read_about(Run(run_dir).weights)["config"]["epochs"] == 5
 
 
 def test_fewer_epochs_than_done_are_refused(tiny, dataset, run_dir, cpu):
@@ -298,7 +299,7 @@ def test_other_settings_are_refused_and_the_state_stays(tiny, dataset, run_dir, 
 def test_other_data_is_refused(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     fewer = dataclasses.replace(dataset.description, pairs=dataset.description.pairs[1:])
-    about = checkpoint.read_about(Run(run_dir).state)
+    about = read_about(Run(run_dir).state)
     pairs, changed = hold_out(dataset, 2, seed=0), dataclasses.replace(dataset, description=fewer)
     with pytest.raises(CheckpointError, match="another dataset"):
         checkpointing.Checkpointer(Run(run_dir), tiny, changed, pairs, "fp32").check_is_ours(about)
@@ -401,7 +402,7 @@ def test_the_newest_finished_run_is_found(tiny, dataset, home, cpu):
 
 def test_the_weights_tell_where_they_come_from(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
-    about = checkpoint.read_about(Run(run_dir).weights)
+    about = read_about(Run(run_dir).weights)
     assert about["dataset"]["licence"] == "MIT"
     assert about["dataset"]["fingerprint"] == dataset.description.fingerprint
     assert settings.from_dict(about["config"]) == tiny
@@ -423,7 +424,7 @@ def test_the_doctor_acts_only_if_the_settings_let_it(
     config = settings.merge(tiny, {"epochs": 1, "validation": {"every": 1, "doctor": setting}})
     events = []
     train(config, dataset, run_dir=run_dir, device=cpu, reporter=events.append)
-    progress = checkpoint.read_about(Run(run_dir).state)["progress"]
+    progress = read_about(Run(run_dir).state)["progress"]
     assert (progress["discriminator_scale"], progress["rate_scale"]) == (halved, halved)
     found = [event for event in events if isinstance(event, Found)]
     acted = setting == "act"

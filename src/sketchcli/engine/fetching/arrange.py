@@ -1,11 +1,12 @@
 """Placement of a dataset's images, taken from an archive or a folder."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
-from sketchcli import assets, files
+from sketchcli import assets, file_kinds, files
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import inventory
@@ -29,7 +30,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     def is_wanted(name: str) -> bool:
         path = Path(name)
         is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and (files.is_picture(path) or path.name in asset.keeps)
+        return not is_hidden and (file_kinds.is_picture(path) or path.name in asset.keeps)
 
     stage = folder / STAGE
     stage.mkdir()
@@ -38,10 +39,7 @@ def place(source: Path, folder: Path, room: Named, reporter: Reporter = SILENT) 
     else:
         unpack(source, stage, wanted=is_wanted, takes_empty=False, reporter=reporter)
     if not inventory.listed(stage):
-        raise DataError(
-            f"{source} contains no images",
-            hint="supported formats: PNG, JPEG, WebP, BMP, TIFF, ...",
-        )
+        raise file_kinds.no_images(f"{source} contains no images", Counter())
     if asset.manifest:
         _place_by_content(stage, folder, known_hashes(asset), reporter)
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sketchcli import files, images, limits, paths, registry
+from sketchcli import file_kinds, files, images, limits, paths, registry
 from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
@@ -72,7 +72,7 @@ def fetch(
         for file in found:
             remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
-    pictures = sum(files.is_picture(Path(file)) for file in hashes)
+    pictures = sum(file_kinds.is_picture(Path(file)) for file in hashes)
     expected = asset.pairs and asset.pairs * (1 if asset.direction else 2)
     if expected and pictures != expected:
         message = f"{name} has {pictures} images, but the complete dataset has {expected}"
@@ -342,7 +342,6 @@ def obtain(
 # Downloads are recorded, so that a file without a published hash cannot change unnoticed.
 
 KNOWN = "known-files.json"
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
 
 
@@ -367,7 +366,7 @@ def _known_files() -> dict[str, dict[str, Any]]:
     path = paths.home() / KNOWN
     if not path.exists():
         return {}
-    with contextlib.suppress(*UNREADABLE):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         known: dict[str, dict[str, Any]] = limits.read_json(path)
         if all(isinstance(entry["sha256"], str) for entry in known.values()):
             return known

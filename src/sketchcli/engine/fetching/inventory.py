@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sketchcli import files, paths, registry
 from sketchcli.assets import Asset, Kind
+from sketchcli.data.sources import OURS
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.engine.results import AssetListing, VerifyResult
 from sketchcli.errors import DataError
 
 FILE = "manifest.sha256"
-OURS = frozenset({FILE, runs.FILE})  # written by this program, next to the dataset's own files
 NAMED = 3  # largest number of files that a message names
 SOON_DONE = 100  # number of files up to which hashing is too fast to report its progress
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")

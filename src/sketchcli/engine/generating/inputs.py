@@ -13,9 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from sketchcli import files
+from sketchcli import file_kinds, files
 from sketchcli.errors import DataError, UsageError
-from sketchcli.files import is_picture
+from sketchcli.file_kinds import is_picture
 
 Format = Literal["png", "jpg", "webp"]
 
@@ -249,10 +249,10 @@ class _Search:
             fault = f"no images found in {', '.join([*map(str, self.folders), *self.globs])}"
             if chosen.include or chosen.exclude or not chosen.is_recursive:
                 raise DataError(fault, hint="check --include, --exclude and --no-recursive")
-            raise files.no_images(fault, self.others, self.links)
+            raise file_kinds.no_images(fault, self.others, self.links)
         root = self._root()
         sketches = tuple(Sketch(path, at.relative_to(root)) for at, path in self.files.items())
-        others = f"{self.others.total()} ({files.kinds(self.others)})"
+        others = f"{self.others.total()} ({file_kinds.kinds(self.others)})"
         counts = {
             "skipped files without an image extension": self.others and others,
             "skipped links to folders": len(self.links),

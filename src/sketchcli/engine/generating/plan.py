@@ -18,7 +18,7 @@ from sketchcli.engine.generating import inputs
 from sketchcli.engine.generating.inputs import STREAM, Existing, Found, Naming, Request, Sketch
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import DataError, UsageError
-from sketchcli.files import WRITABLE
+from sketchcli.file_kinds import WRITABLE
 
 
 @dataclass(frozen=True)
@@ -234,5 +234,5 @@ def write_manifest(request: Request, done: Sequence[GeneratedFile]) -> Path | No
         told = ("; ".join(file.warnings), file.error or "")
         rows.append([file.source, file.output or "", file.status, file.milliseconds, *told])
     path = request.shard.name(request.manifest)
-    files.write_csv(path, iter(rows))
+    files.write_csv(path, rows)
     return path

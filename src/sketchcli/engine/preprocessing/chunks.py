@@ -1,6 +1,6 @@
 """The work folder, where pairs are made in chunks so that an interrupted `preprocess` can resume.
 
-work.json        identifies the work, so that a different command does not resume it
+HASH.work        identifies the work by its name, so that a different command does not resume it
 `00012.pictures` the pixels of a chunk's pairs, sketch and photo in turn
 00012.npy        the audit records of these pairs
 00012.json       the outcome of each job; written last, so a chunk that has this file is done
@@ -67,19 +67,17 @@ class ChunkStore:
 
         Chunks that a power cut has damaged are made again.
         """
-        about, before = {"identity": self._identity()}, None
-        with contextlib.suppress(OSError, ValueError):
-            before = json.loads((self.folder / "work.json").read_text(encoding="utf-8"))
-        if before != about:
+        mark = self.folder / f"{self._identity()}.work"
+        if not mark.exists():
             if self.folder.exists():
                 message = "starting over: the command or its images have changed since"
                 reporter(Note(f"{message} {self.folder} was left unfinished"))
                 with files.writing(self.folder, hint="delete the folder yourself"):
                     shutil.rmtree(self.folder)  # a remaining chunk would pass for one of this work
-            files.write_json(self.folder / "work.json", about)
+            files.write_text(mark, "")
         for number in filter(self.is_done, self.chunks):
             is_whole = False
-            with contextlib.suppress(DataError, OSError, ValueError, TypeError):
+            with contextlib.suppress(EOFError, OSError, ValueError, TypeError):
                 is_whole = all(
                     pair is None or pair.hashes == (outcome.sketch_hash, outcome.photo_hash)
                     for _, outcome, pair in self.read(number)
@@ -119,20 +117,16 @@ class ChunkStore:
         if not count:
             return []
         height, width = self.options.size
-        area, path = height * width, self._file(number, "pictures")
-        try:
-            pixels = np.memmap(path, np.uint8, "r", shape=(count, 4 * area))
-            features = np.load(self._file(number, "npy"), mmap_mode="r")
-            return [
-                MadePair(
-                    pair[:area].reshape(height, width), pair[area:].reshape(height, width, 3), about
-                )
-                for pair, about in zip(pixels, features, strict=True)
-            ]
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path} is damaged ({error})", hint="run the same command again to repair it"
-            ) from error
+        area = height * width
+        shape = count, 4 * area
+        pixels = np.memmap(self._file(number, "pictures"), np.uint8, "r", shape=shape)
+        features = np.load(self._file(number, "npy"), mmap_mode="r")
+        return [
+            MadePair(
+                pair[:area].reshape(height, width), pair[area:].reshape(height, width, 3), about
+            )
+            for pair, about in zip(pixels, features, strict=True)
+        ]
 
     def _file(self, number: int, suffix: str) -> Path:
         return self.folder / f"{number:05d}.{suffix}"

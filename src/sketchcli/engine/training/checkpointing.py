@@ -3,34 +3,33 @@
 import contextlib
 import dataclasses
 import functools
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import Any, TypeVar
 
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
-from sketchcli.checkpoint import DamagedError
 from sketchcli.config import TrainConfig
 from sketchcli.data import prepared, splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
 from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
-from sketchcli.device import Device
+from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
-from sketchcli.engine.runs import Run, check_can_resume, find_weights, state_missing
+from sketchcli.engine.runs import Run, begin_anew, check_can_resume, find_weights, state_missing
 from sketchcli.engine.training.trainer import Trainer
 from sketchcli.engine.training.validation import Validation
 from sketchcli.errors import CheckpointError, DataError, UsageError
+from sketchcli.limits import fits
 from sketchcli.machine import PRECISIONS
 from sketchcli.models.building import spelled_out
+from sketchcli.weights_header import DamagedError, read_about
 
 MAY_CHANGE = ("epochs", "validation.", "run.")  # settings that may differ when a run is resumed
 STRENGTH = frozenset({"value", "signs", "images", "batches"})  # names in `Progress.strength`
+Read = TypeVar("Read")
 
 
 @dataclass
@@ -97,7 +96,7 @@ class Checkpointer:
         self.replaces = False  # whether the next state replaces a damaged one
         about = about_run(run)
         if not run.states and config.init_from:
-            about = checkpoint.read_about(find_weights(Path(config.init_from)))
+            about = read_about(find_weights(Path(config.init_from)))
         # A run's own state lists its own photos, then those of its initial weights.
         data = about.get("dataset")
         marks = str(data.get("trained_on", "")) if isinstance(data, dict) else ""
@@ -122,37 +121,34 @@ class Checkpointer:
         checkpoint.save(self.run.best, weights, self.about(progress))
 
     def restore(self, trainer: Trainer, report: Reporter) -> Progress:
-        """Restore the newest training state in which nothing is wrong; others change nothing."""
-        failures = []
-        for state in self.run.states:
-            try:
-                tensors, progress = self._read(state, trainer)
-            except CheckpointError as error:
-                failures.append(error)
-                continue
-            if failures:
-                message = f"{failures[0].message}; resuming from the previous training state"
-                report(Note(message, is_warning=True))
-            self.replaces = bool(failures)  # the good state stays until there is a newer one
-            trainer.restore(tensors)
-            return progress
-        raise lost(self.run, failures)
+        """Restore the newest training state in which nothing is wrong."""
+        progress, failure = newest(self.run, lambda state: self._restored(state, trainer))
+        if failure:
+            message = f"{failure.message}; resuming from the previous training state"
+            report(Note(message, is_warning=True))
+        self.replaces = failure is not None  # the good state stays until there is a newer one
+        return progress
 
-    def _read(self, state: Path, trainer: Trainer) -> tuple[dict[str, Tensor], Progress]:
-        """Return the tensors and the progress of a state; raise an error if anything is wrong."""
+    def _restored(self, state: Path, trainer: Trainer) -> Progress:
+        """Restore a state and return its progress; raise an error if anything is wrong."""
         tensors, about = checkpoint.load(state)
         progress = checked(state, about)
         self.check_is_ours(about)
-        if wrong := trainer.misfit(tensors):
+        try:
+            trainer.restore(tensors)
+        except (RuntimeError, ValueError, LookupError) as error:
+            if is_out_of_memory(error):
+                raise
+            reason = str(error).strip().rpartition("\n")[2].strip()
             raise CheckpointError(
-                f"{state}: the training state does not fit its settings ({wrong!r:.80})",
+                f"{state}: the training state does not fit its settings ({reason!r:.80})",
                 hint="a version of sketch2img with other networks saved it, or it is damaged; "
                 "start a new run with another --run-dir",
-            )
+            ) from error
         # The best value of one score says nothing about another score.
         if settings.from_dict(about["config"]).validation.score != self.config.validation.score:
             progress.best_score, progress.waited = None, 0
-        return tensors, progress
+        return progress
 
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""
@@ -258,15 +254,9 @@ def precision_as_begun(run: Run, device: Device, reporter: Reporter) -> Device:
 
 def about_run(run: Run) -> dict[str, Any]:
     """Return the metadata of a run's newest undamaged training state; empty if none was saved."""
-    failures = []
-    for state in run.states:
-        try:
-            return _about(state, state.stat().st_mtime_ns)
-        except CheckpointError as error:
-            failures.append(error)
-    if failures:
-        raise lost(run, failures)
-    return {}
+    if not run.states:
+        return {}
+    return newest(run, lambda state: _about(state, state.stat().st_mtime_ns))[0]
 
 
 @functools.lru_cache(maxsize=2)  # the start of a run asks several times
@@ -291,7 +281,7 @@ def checked(state: Path, about: Mapping[str, Any]) -> Progress:
         is_sound = (
             all(isinstance(text, str) for text in texts)
             and about.get("precision", "fp32") in PRECISIONS[1:]
-            and all(_is(getattr(progress, name), kind) for name, kind in kinds.items())
+            and all(fits(getattr(progress, name), kind) for name, kind in kinds.items())
             and progress.sums.keys() == progress.counts.keys()
             and all(progress.counts.values())
             and progress.strength.keys() <= STRENGTH
@@ -303,23 +293,22 @@ def checked(state: Path, about: Mapping[str, Any]) -> Progress:
     return progress
 
 
-def _is(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type or a union of types
-    """Return whether a value that JSON gave has a type; whole numbers are not negative."""
-    parts = typing.get_args(kind) or (kind,)
-    if typing.get_origin(kind) is dict:
-        return isinstance(value, dict) and all(_is(item, parts[1]) for item in value.values())
-    is_whole = type(value) is int and 0 <= value < 2**53
-    return is_whole or type(value) in {float, bool, type(None)} & set(parts)
+def newest(run: Run, read: Callable[[Path], Read]) -> tuple[Read, CheckpointError | None]:
+    """Return what `read` finds in the newest training state that it accepts, if there is any.
 
-
-def lost(run: Run, failures: Sequence[CheckpointError]) -> CheckpointError:
-    """Return the error about a run none of whose training states can be resumed."""
-    other = next((error for error in failures if not isinstance(error, DamagedError)), None)
-    if other is not None:
-        return other
+    If that is the previous one, the error of the latest one is returned as well.
+    """
+    failures: list[CheckpointError] = []
+    for state in run.states:
+        try:
+            return read(state), failures[0] if failures else None
+        except CheckpointError as error:
+            failures.append(error)
+    for failure in failures:
+        if not isinstance(failure, DamagedError):
+            raise failure
     hint = "start again with another --run-dir"
     with contextlib.suppress(CheckpointError):
-        checkpoint.read_about(run.weights)
-        hint = f"start a new run from its weights: add --init-from {run.folder}, and choose "
-        hint += "another --run-dir"
-    return DamagedError("; ".join(error.message for error in failures), hint=hint)
+        read_about(run.weights)
+        hint = begin_anew(run)
+    raise DamagedError("; ".join(error.message for error in failures), hint=hint)

@@ -41,9 +41,7 @@ class Session:
     """The objects and the progress of one call of `train`.
 
     A run is resumed in its own precision, and without the perceptual loss if it was started so.
-    Only the main process writes and reports. The log file is for people and for resuming; what the
-    run itself looks up is in `history` and `doctor`, which are bounded, so that neither a
-    validation nor a save takes longer as the run grows.
+    Only the main process writes and reports.
     """
 
     def __init__(
@@ -166,7 +164,6 @@ class Session:
             return
         with files.writing(self.run.folder):
             self.run.samples.mkdir(parents=True, exist_ok=True)
-            self.run.clear_parts()
             if self.epochs_done < self.progress.epochs:
                 self.run.result.unlink(missing_ok=True)  # its presence marks a finished run
         # The log comes first because a folder with a log counts as a run.

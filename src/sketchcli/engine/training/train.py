@@ -29,14 +29,12 @@ from sketchcli.engine.training import checkpointing, loop, networks
 from sketchcli.engine.training.budget import duration, epochs_that_fit
 from sketchcli.engine.training.distributed import ALONE, Ranks
 from sketchcli.engine.training.loop import train_epochs
-from sketchcli.engine.training.networks import MOMENTS
 from sketchcli.engine.training.session import Session, finite
 from sketchcli.errors import DeviceError
 from sketchcli.models.building import (
     build_discriminator,
     build_generator,
     count_parameters,
-    parameter_bytes,
     spelled_out,
 )
 
@@ -149,13 +147,9 @@ def check_memory(
         sketch, photo = torch.empty(pairs, 1, height, width), torch.empty(pairs, 3, height, width)
     if config.run.checkpointing:
         networks.recompute_activations(generator)
-    # Weights, gradients and two moments of both, and the EMA weights.
-    needed = 4 * (parameter_bytes(generator) + parameter_bytes(discriminator))
-    needed += parameter_bytes(generator)
-    needed += WORKING * kept_bytes(generator, lambda: generator(sketch))
-    needed += WORKING * 2 * kept_bytes(discriminator, lambda: discriminator(sketch, photo))
+    of_weights, activations = step_bytes(config, generator, discriminator, sketch, photo)
     limits.check_memory(
-        needed,
+        of_weights + WORKING * activations,
         f"training with a batch of {batch} pairs of {width}x{height} pixels",
         error=DeviceError,
         cure=cures(config, run),
@@ -202,27 +196,15 @@ def seconds_a_step(session: Session) -> float:
 
 # `train --dry-run` estimates the cost of a run from a few steps and leaves nothing behind.
 
-FLOAT = 4  # bytes
-
 
 def estimate(session: Session) -> TrainEstimate:
-    """Estimate the time and memory of a session's run from a few steps, which are discarded.
-
-    Memory comprises weights, EMA weights, gradients, moments and the activations that the networks
-    store for one step; library buffers come on top.
-    """
-    trainer, config = session.trainer, session.config
-    generator = count_parameters(trainer.generator)
-    discriminator = count_parameters(trainer.discriminator)
-    copies = 2 + len(MOMENTS[config.optimizer.name])  # weights, gradients and moments
-    of_weights = FLOAT * (copies * (generator + discriminator) + generator)
+    """Estimate the time and memory of a session's run from a few steps, which are discarded."""
+    config = session.config
+    generator, discriminator = session.trainer.generator, session.trainer.discriminator
     pairs = session.training.take(session.pairs.trained[: session.batch_size])
     part = loop.prepare(session, pairs)[0]
-    drawing = kept_bytes(trainer.generator, lambda: trainer.generate(part.sketch, part.photo))
-    judging = kept_bytes(
-        trainer.discriminator, lambda: trainer.discriminator(part.sketch, part.photo)
-    )
-    activations = drawing + 2 * judging  # one update covers both real and generated photos
+    with session.device.autocast():
+        needed = sum(step_bytes(config, generator, discriminator, part.sketch, part.photo))
     step = session.step_seconds or seconds_a_step(session)
     if not session.validation_seconds:  # the budget was not fitted with them
         session.measure()
@@ -234,18 +216,40 @@ def estimate(session: Session) -> TrainEstimate:
         held_out=len(session.pairs.looked_at) if session.pairs.is_held_out else 0,
         size=(height, width),
         epochs=config.epochs,
-        generator_parameters=generator,
-        discriminator_parameters=discriminator,
+        generator_parameters=count_parameters(generator),
+        discriminator_parameters=count_parameters(discriminator),
         steps=steps,
         seconds_a_step=round(step, 3),
         seconds=round(
             steps * step + config.epochs / config.validation.every * session.validation_seconds
         ),
-        memory_megabytes=round((of_weights + activations) / 2**20),
+        memory_megabytes=round(needed / 2**20),
         device=session.device.name,
         precision=session.device.precision,
         settings=settings.to_toml(config),
     )
+
+
+MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "adagrad": 1}  # values per weight in the optimiser
+
+
+def step_bytes(
+    config: TrainConfig,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    sketch: Tensor,
+    photo: Tensor,
+) -> tuple[int, int]:
+    """Return the bytes that a step takes for weights, and for the activations that it stores.
+
+    The weights come with their gradients, moments and EMA; library buffers come on top.
+    """
+    drawing, judging = count_parameters(generator), count_parameters(discriminator)
+    copies = 2 + MOMENTS[config.optimizer.name]  # weights, gradients and moments
+    drawn = kept_bytes(generator, lambda: generator(sketch))
+    judged = kept_bytes(discriminator, lambda: discriminator(sketch, photo))
+    # One update covers both real and generated photos.
+    return 4 * (copies * (drawing + judging) + drawing), drawn + 2 * judged
 
 
 def kept_bytes(network: nn.Module, run: Callable[[], object]) -> int:

@@ -1,6 +1,6 @@
 """The two networks, their optimisers, and one step of each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -278,27 +278,12 @@ class Trainer:
                 tensors[f"scaler.{name}"] = torch.tensor(float(scaler[key]), dtype=torch.float64)
         return tensors
 
-    def misfit(self, tensors: Mapping[str, Tensor]) -> str:
-        """Return the name of a tensor that `restore` misses or cannot restore; "" if none."""
-        expected: dict[str, Tensor] = {}
-        for name, network in self._networks.items():
-            expected |= checkpoint.with_prefix(name, network.state_dict())
-        moments = networks.MOMENTS[self.config.optimizer.name]
-        for name, optimizer in self._optimizers.items():
-            found = checkpoint.without_prefix(name, tensors)
-            like = checkpoint.expected_moments(optimizer, moments, found)
-            expected |= checkpoint.with_prefix(name, like)
-        if checkpoint.without_prefix("scaler", tensors):
-            expected |= {f"scaler.{name}": torch.zeros((), dtype=torch.float64) for name in SCALER}
-        kinds, wanted = (
-            {name: (tensor.shape, tensor.dtype) for name, tensor in each.items()}
-            for each in (tensors, expected)
-        )
-        names = sorted(kinds.keys() | wanted.keys())
-        return next((name for name in names if kinds.get(name) != wanted.get(name)), "")
-
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `state` returned, if there is no `misfit`."""
+        """Restore what `state` returned.
+
+        Raises:
+            RuntimeError, ValueError, LookupError: If a tensor does not fit or is missing.
+        """
         for name, network in self._networks.items():
             network.load_state_dict(checkpoint.without_prefix(name, tensors))
         for name, optimizer in self._optimizers.items():
