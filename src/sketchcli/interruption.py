@@ -210,8 +210,7 @@ def _take_note(number: int) -> None:
 
 def _is_another(number: int) -> bool:
     """Return whether a signal is not the first one, passed on."""
-    is_late_hangup = number == HANGUP and _state.is_postponed
-    echo = LONG_ECHO if is_late_hangup else _state.echo
+    echo = LONG_ECHO if number == HANGUP and _state.is_postponed else _state.echo
     return time.monotonic() - _state.first > echo
 
 

@@ -29,13 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     stopped = partial(_fail, arguments, ExitCode.INTERRUPTED, "interrupted")
     with guarded(), interruption.watched(stopped):
-        code = _run(arguments)
-    together = sys.modules.get("sketchcli.engine.training.distributed")
-    if together is not None and together.has_joined():  # Python's normal exit may abort
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+        return _run(arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -68,14 +62,6 @@ def _lacking(error: OSError | MemoryError) -> tuple[int, str, str]:
     return ExitCode.DATA, f"{where}{error.strerror or error}", hint
 
 
-def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
-    from sketchcli.cli.render import envelope, failure
-
-    text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
-    with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
-        say(*text.split("\n"))
-
-
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
     if interruption.is_asked():  # a library may have made another error of it
         interruption.is_reported()
@@ -92,7 +78,11 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
     if hint:  # it may hold steps, one per line
         say(*f"hint: {hint}".split("\n"), is_error=True)
     if "--json" in arguments and not rank:
-        _print_envelope(arguments, code, message, hint)
+        from sketchcli.cli.render import envelope, failure
+
+        text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
+        with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
+            say(*text.split("\n"))
     return code
 
 

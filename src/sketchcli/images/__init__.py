@@ -93,11 +93,6 @@ def read_rgb(path: Path) -> Pixels:
     return to_rgb(read(path))
 
 
-def read_luma(path: Path) -> Pixels:
-    """Read an image as grey `(H, W)`."""
-    return luma(read(path))
-
-
 def decode(
     data: bytes, *, name: str, notes: list[str] | None = None, check: Check | None = None
 ) -> Pixels:

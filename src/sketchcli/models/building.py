@@ -169,38 +169,28 @@ def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> 
 
 @torch.inference_mode()
 def _peak(network: nn.Module, sketch: Tensor) -> int:
-    live = _Live()
-    hooks = [module.register_forward_hook(live.add) for module in network.modules()]
+    """Return the most bytes of layers' inputs and outputs that exist at one time.
+
+    A TorchDispatchMode would count all tensors, but importing what it needs takes a second.
+    """
+    live: dict[int, int] = {}  # the bytes of each storage
+    peak = 0
+
+    def count(_layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal peak
+        for tensor in (*inputs, output):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                key = int(storage._cdata)  # noqa: SLF001 - its identity
+                if key not in live:
+                    live[key] = storage.nbytes()
+                    weakref.finalize(storage, live.pop, key)
+        peak = max(peak, sum(live.values()))
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
     try:
         network(sketch)
     finally:
         for hook in hooks:
             hook.remove()
-    return live.peak
-
-
-class _Live:
-    """Counts the bytes of layers' inputs and outputs that still exist.
-
-    A TorchDispatchMode would count all tensors, but importing what it needs takes a second.
-    """
-
-    def __init__(self) -> None:
-        self.now = self.peak = 0
-        self.known: set[int] = set()
-
-    def add(self, _layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        """Count what a layer was given and has returned."""
-        for tensor in (*inputs, output):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                key, count = int(storage._cdata), storage.nbytes()  # noqa: SLF001 - its identity
-                if key not in self.known:
-                    self.known.add(key)
-                    self.now += count
-                    weakref.finalize(storage, self._remove, key, count)
-        self.peak = max(self.peak, self.now)
-
-    def _remove(self, key: int, count: int) -> None:
-        self.known.discard(key)
-        self.now -= count
+    return peak

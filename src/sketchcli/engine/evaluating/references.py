@@ -213,8 +213,7 @@ def _discriminator_of(weights: Path, size: tuple[int, int]) -> torch.nn.Module |
         return None
     tensors, about = checkpoint.load(state, only=("discriminator.",))
     try:
-        height, width = about["size"]
-        if (height, width) != size:
+        if tuple(about["size"]) != size:
             return None
         config = settings.from_dict(about["config"])
         with torch.device("meta"):

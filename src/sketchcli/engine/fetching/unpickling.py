@@ -12,6 +12,7 @@ makes it allocate any amount of memory (it allows the name `bytearray`); and bef
 crafted file could corrupt memory (CVE-2026-24747).
 """
 
+import functools
 import io
 import math
 import os
@@ -96,6 +97,10 @@ def _check_numbers(*numbers: object) -> None:
         raise RefusedError("holds a tensor of an absurd shape")
 
 
+def _is_small(number: object) -> bool:
+    return type(number) is int and 0 <= number <= MOST_VALUES
+
+
 class _StandIn:
     """An object that a file asks for: it keeps the arguments and the state that it is given."""
 
@@ -110,10 +115,6 @@ class _StandIn:
 
 class _Module(_StandIn):
     """An object of any class of TorchScript, whose state is its attributes."""
-
-
-class _NumpyType(_StandIn):
-    """An object of `numpy.dtype`."""
 
 
 class _NumpyArray(_StandIn):
@@ -184,17 +185,13 @@ def _check_keys(keys: Sequence[object]) -> None:
         raise RefusedError("has a dictionary whose keys are not names")
 
 
-def _is_small(number: object) -> bool:
-    return type(number) is int and 0 <= number <= MOST_VALUES
-
-
 def _as_it_is(values: object, *_more: object) -> object:
     return values
 
 
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _Dict,
-    ("numpy", "dtype"): _NumpyType,
+    ("numpy", "dtype"): _StandIn,
     ("numpy", "ndarray"): "ndarray",
     ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
     ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
@@ -291,14 +288,18 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
         return _STAND_INS[module, name]
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
-        texts = pid[:4] if isinstance(pid, tuple) and len(pid) <= MOST_ARGUMENTS else ()
-        if len(texts) < 4 or not all(isinstance(text, str) for text in texts):
-            raise RefusedError("refers to something that is not a tensor's storage")
-        what, kind, key, _location, count, *view = pid
-        if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
-            raise RefusedError("refers to something that is not a tensor's storage")
-        _check_numbers(count)
-        return self.storages.setdefault(key, Storage(kind, key, count))
+        match pid:
+            case ("storage", str(kind), str(key), str(), count) | (
+                "storage",
+                str(kind),
+                str(key),
+                str(),
+                count,
+                None,
+            ) if kind in _ITEM_SIZES:
+                _check_numbers(count)
+                return self.storages.setdefault(key, Storage(kind, key, count))
+        raise RefusedError("refers to something that is not a tensor's storage")
 
 
 def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float32]:
@@ -310,8 +311,17 @@ def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float3
         root, read_bytes = _Unpickler(file, size).load(), _no_storage
         if root == _LEGACY_MAGIC:
             root, read_bytes = _open_legacy(file, size)
-    read_once = _Storages(read_bytes, MOST_TIMES * size)
-    most = MOST_TIMES * size
+    most = unread = MOST_TIMES * size
+
+    @functools.lru_cache(maxsize=1)  # tensors may share a storage
+    def read_once(key: str) -> bytes:
+        nonlocal unread
+        content = read_bytes(key)
+        unread -= len(content)
+        if unread < 0:
+            raise RefusedError("has storages that many tensors share")
+        return content
+
     for count, (name, node) in enumerate(_nodes("", root, DEEPEST)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
@@ -321,24 +331,6 @@ def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float3
         if most < 0:
             raise RefusedError("has arrays that are many times larger than the file")
     return found
-
-
-class _Storages:
-    """Reads storages, at most `most` bytes in all, and keeps the last, which tensors may share."""
-
-    def __init__(self, read_bytes: ReadBytes, most: int) -> None:
-        self.read_bytes, self.most = read_bytes, most
-        self.key, self.content = "", b""
-
-    def __call__(self, key: str) -> bytes:
-        """Return the content of a storage."""
-        if key != self.key or not self.content:
-            self.content = b""  # two need not be in memory
-            self.key, self.content = key, self.read_bytes(key)
-            self.most -= len(self.content)
-            if self.most < 0:
-                raise RefusedError("has storages that many tensors share")
-        return self.content
 
 
 def _open_archive(file: BinaryIO, size: int) -> tuple[object, ReadBytes]:
