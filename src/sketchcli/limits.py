@@ -1,7 +1,6 @@
 """Bounds on the memory that a file may take, checked before the memory is taken.
 
-A small file can announce a huge image, array or network. Whoever is about to take memory for it
-computes how much from the announcement, and asks `check_memory` first.
+A small file can announce a huge image, array or network; `check_memory` judges the announcement.
 """
 
 import contextlib

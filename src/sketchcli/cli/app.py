@@ -100,7 +100,6 @@ STYLES = {
 app = typer.Typer(
     name="sketch2img",
     cls=Group,
-    help="Turn sketches into photos with a conditional GAN, and train your own models.",
     epilog="The usual order: fetch-data, preprocess, train, generate, eval.\n\n"
     "To try it now with the bundled model: sketch2img generate in.png out.png",
     no_args_is_help=True,

@@ -41,25 +41,25 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
     except ClosedPipeError:
         return ExitCode.CLOSED_PIPE
-    except SketchError as error:
-        return _fail(arguments, error.exit_code, error.message, error.hint)
-    except (OSError, MemoryError) as error:
-        return _fail(arguments, *_lacking(error))
     except Exception as error:  # noqa: BLE001 - last resort: a bug becomes one line
-        reason = str(error).partition("\n")[0]
-        hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
-        return _fail(arguments, ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint)
+        return _fail(arguments, *_explained(error))
     return ExitCode.OK
 
 
-def _lacking(error: OSError | MemoryError) -> tuple[int, str, str]:
-    """Return the exit code, the message and the hint for what the machine or a file lacks."""
+def _explained(error: Exception) -> tuple[int, str, str]:
+    """Return an error's exit code, message and hint."""
+    if isinstance(error, SketchError):
+        return error.exit_code, error.message, error.hint
     if isinstance(error, MemoryError):
         hint = "close other programs, or use smaller images or batches"
         return ExitCode.DEVICE, "out of memory", hint
-    where = f"{error.filename}: " if error.filename else ""
-    hint = "check the path, its permissions and the free disk space"
-    return ExitCode.DATA, f"{where}{error.strerror or error}", hint
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "check the path, its permissions and the free disk space"
+        return ExitCode.DATA, f"{where}{error.strerror or error}", hint
+    reason = str(error).partition("\n")[0]
+    hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
+    return ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:

@@ -115,9 +115,8 @@ class CombinedModel(nn.Module):
 def fold_batch_norms(network: nn.Module) -> int:
     """Fold every batch norm after a convolution in a sequence, in place; return their number.
 
-    The same photos are generated faster. In evaluation mode, which the network must be in, a batch
-    norm scales and shifts each channel, which the convolution's weights can do too (Jacob et al.
-    2018, section 3.2).
+    In evaluation mode, which the network must be in, a batch norm scales and shifts each channel,
+    which the convolution's weights can do faster (Jacob et al. 2018, section 3.2).
     """
     count = 0
     for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
@@ -148,10 +147,9 @@ def parameter_bytes(network: nn.Module) -> int:
 def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> float:
     """Return about how many bytes generating one photo of `(height, width)` takes.
 
-    An upper bound, as if no layer reduced the size, is returned if it is at most `enough`, or
-    absurd: it needs no computation. Otherwise the network is run and measured: at this size on the
-    `meta` device, whose tensors take no memory (but whose first use takes a second); at a small
-    size, for which the memory must be enough, on others.
+    An upper bound, as if no layer reduced the size, is enough if it is at most `enough`, or absurd.
+    Otherwise the network is run and measured: at this size on the `meta` device, whose tensors take
+    no memory (but whose first use takes a second); at a small size on others.
     """
     stride = int(getattr(network, "stride", 1))
     layers = [getattr(m, "out_channels", getattr(m, "out_features", 0)) for m in network.modules()]

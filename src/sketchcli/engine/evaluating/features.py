@@ -279,14 +279,10 @@ def _converted(name: str, sources: Sequence[Path]) -> Path:
     return target
 
 
-# This section checks whether a model has memorised its training photos.
-#
-# The distance of two photos is the mean absolute difference of their 16x16 colour thumbnails, in
-# [0, 255]: it measures the overall impression and tolerates a shift by a pixel.
-#
-# A photo that is nearer to a training photo than to its real photo need not be a copy: the mean of
-# all photos always is nearer, as are many blurred results. A copy is nearer to one training photo
-# than to the rest; the real test photos, which cannot be copies, show how much nearer by chance.
+# This section checks whether a model has memorised its training photos. A photo that is nearer to a
+# training photo than to its real photo need not be a copy: the mean of all photos always is nearer.
+# A copy is nearer to one training photo than to the rest; the real test photos, which cannot be
+# copies, show how much nearer by chance.
 
 PROTOCOL = (
     "mean absolute difference of 16x16 colour thumbnails (0-255); nearness: distance to the "
@@ -327,8 +323,7 @@ def memorisation(
 def distances(pictures: Pixels, training: Pixels) -> tuple[Values, Values]:
     """Return the distance to the nearest training photo, and the nearness: `(N,)` each.
 
-    Both are of thumbnails, `(N, 16, 16, 3)` and `(M, 16, 16, 3)`. The nearness is the least
-    distance divided by the mean distance to all training photos: 0 for a copy, at most 1.
+    Both are of thumbnails, `(N, 16, 16, 3)` and `(M, 16, 16, 3)`. A copy has the nearness 0.
     """
     least, total = np.full(len(pictures), np.inf), np.zeros(len(pictures))
     for part in batches(len(pictures), ROWS):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from sketchcli import checkpoint, files
@@ -170,18 +171,16 @@ def _folding(
     return layout
 
 
-def _folded_bias(
-    beta: Float32, mean: Float32, variance: Float32, gamma: Float32 | float = 1.0
-) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (beta - mean * scale).astype(np.float32)
-    return folded
+def _scale(variance: Float32, gamma: Float32 | float = 1.0) -> NDArray[np.float64]:
+    return gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
 
 
-def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 1.0) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (weight * scale[:, None, None, None]).astype(np.float32)
-    return folded
+def _folded_bias(beta: Float32, mean: Float32, *scale: Float32) -> Float32:
+    return (beta - mean * _scale(*scale)).astype(np.float32)
+
+
+def _folded_weight(weight: Float32, *scale: Float32) -> Float32:
+    return (weight * _scale(*scale)[:, None, None, None]).astype(np.float32)
 
 
 # The networks that are published as pickles, by their names in `fetch-data`.

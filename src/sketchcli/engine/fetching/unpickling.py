@@ -3,13 +3,12 @@
 A pickle is a program: it names functions, and opening it calls them. Here, every name that network
 files need stands for a class of ours that only keeps what it is given; any other name is refused.
 Three formats are read: a plain pickle of numpy arrays, PyTorch's zip archive (a state dict, or a
-TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. Nothing
-is unpacked, no array has more values than its file stores, and no instruction takes more time or
-memory than its own bytes: what copies or hashes what other instructions have built is refused.
+TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. No array
+has more values than its file stores, and no instruction takes more time or memory than its own
+bytes: what copies or hashes what other instructions have built is refused.
 
-`torch.load(weights_only=True)` reads neither the first format nor TorchScript; a file of 500 bytes
-makes it allocate any amount of memory (it allows the name `bytearray`); and before PyTorch 2.10 a
-crafted file could corrupt memory (CVE-2026-24747).
+`torch.load(weights_only=True)` reads neither the first format nor TorchScript, and a file of 500
+bytes makes it allocate any amount of memory, since it allows the name `bytearray`.
 """
 
 import functools
@@ -263,10 +262,9 @@ class _Counted:
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
-    """An unpickler that knows the stand-ins, and nothing else.
+    """An unpickler that knows the stand-ins, and nothing else; `size` is the file's, in bytes.
 
-    It extends the unpickler written in Python: a few bytes make the one in C allocate gigabytes.
-    `size` is the number of bytes in the file.
+    It extends the one written in Python: a few bytes make the one in C allocate gigabytes.
     """
 
     dispatch: ClassVar = {

@@ -41,9 +41,8 @@ def import_weights(
 ) -> ImportResult:
     """Import a generator's tensors from another program's file.
 
-    `source` is a state dict that `torch.save` wrote, possibly nested in dictionaries; the name of
-    `target` must end with `.safetensors`. The network was trained at `size` (height, width), on
-    sketches resized as `fit` says and photos of that licence.
+    `source` is a state dict that `torch.save` wrote, possibly nested in dictionaries. The network
+    was trained at `size` (height, width), on sketches resized as `fit` says.
     """
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")

@@ -32,8 +32,7 @@ def generate(
 ) -> GenerateResult:
     """Turn sketches into photos.
 
-    A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
-    `make_plan(request)`, if it is known already.
+    A sketch that fails raises no error: the result and the reporter say why.
     """
     plan = plan or make_plan(request)
     for note in plan.notes:

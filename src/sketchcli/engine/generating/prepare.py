@@ -181,8 +181,7 @@ class Prepared:
 class Preparer:
     """Prepares images for some models, of which the first decides on size and corrections.
 
-    `detector` is the face detector's file, if faces are to be aligned. Several threads may use one
-    preparer at once.
+    `detector` is the face detector's file, if faces are to be aligned. Threads may share it.
     """
 
     def __init__(
@@ -220,15 +219,14 @@ class Preparer:
 
     def check_shape(self, width: int, height: int) -> None:
         """Refuse a strip, which need not be decoded before; a face may be cut out of one."""
-        is_cut = self.drawing.is_aligned and self.detector is not None
-        if not is_cut and max(height, width) > MOST_STRETCHED * min(height, width):
+        if self.detector is None and max(height, width) > MOST_STRETCHED * min(height, width):
             raise DataError(
                 f"{width:,}x{height:,} pixels are a strip, not a sketch", hint="crop it"
             )
 
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
-        if not self.drawing.is_aligned or self.detector is None:
+        if self.detector is None:
             return picture, None
         rgb = images.to_rgb(picture)
         if not hasattr(self._own, "finder"):
@@ -380,8 +378,7 @@ OVERLAP = 0.5  # fraction of a tile: every place then lies well inside at least 
 class Tiled:
     """A sketch at its own size, in tiles of the model's size.
 
-    The weight of a tile's photo falls off as a raised cosine from the centre to the edges, where
-    another tile has its centre.
+    A tile's weight falls off from its centre to its edges, where another tile has its centre.
     """
 
     size: tuple[int, int]  # height and width of the model

@@ -32,8 +32,7 @@ def generate_in_parts(
 ) -> tuple[Pixels, int]:
     """Generate any number of photos, `most` at a time, or fewer if memory runs out.
 
-    Return the photos, and the number that fitted into memory at a time. If not even one fits, the
-    error is raised.
+    Return the photos, and the number that fitted into memory at a time, which is at least one.
     """
     photos: list[Pixels] = []
     row = 0

@@ -1,8 +1,7 @@
 """Self-contained web pages from the templates beside this module; a page loads no other file.
 
-Jinja2 escapes all names from outside (files, pairs, folders). If one were not escaped by mistake,
-the content security policy of the page would still stop it: only the script and the style that the
-page was written with may run, identified by their hashes, and only images inside the page may load.
+Jinja2 escapes all names from outside (files, pairs, folders). Besides, the content security policy
+of a page lets only its own script and style run, by their hashes, and only images inside it load.
 """
 
 import base64
@@ -85,14 +84,6 @@ def _environment() -> "Environment":
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["source"] = lambda name: loader.get_source(environment, name)[0]
-    environment.filters |= {
-        "code": code,
-        "counted": counted,
-        "digest": digest,
-        "interval": interval,
-        "joined": joined,
-        "jpeg": jpeg,
-        "number": number,
-        "quoted": shlex.quote,
-    }
+    filters = (code, counted, digest, interval, joined, jpeg, number)
+    environment.filters |= {each.__name__: each for each in filters} | {"quoted": shlex.quote}
     return environment
