@@ -177,8 +177,7 @@ class Command(_Help, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Parse the arguments; refuse empty ones, and options that were removed.
 
-        An empty path would mean the current folder, other empty values the default: neither is
-        what someone wants whose shell variable is not set.
+        A shell variable that is not set would mean the current folder, or a default.
         """
         for before, word in itertools.pairwise(["", *args]):
             if not ctx.resilient_parsing and (not word or re.fullmatch(r"--[\w-]+=", word)):

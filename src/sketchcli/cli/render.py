@@ -60,11 +60,6 @@ def failure(code: int, message: str, hint: str) -> dict[str, Any]:
     return {"code": int(code), "message": message, "hint": hint}
 
 
-def file_line(file: results.GeneratedFile) -> str:
-    """Return a file of `generate` as one line of JSON."""
-    return json_text(asdict(file))
-
-
 # This section prints each kind of result for people.
 
 

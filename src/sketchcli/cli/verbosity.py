@@ -43,8 +43,7 @@ class Verbosity:
     is_verbose: bool = False
 
 
-_AS_ALWAYS = Verbosity()
-_current: ContextVar[Verbosity] = ContextVar("verbosity", default=_AS_ALWAYS)
+_current: ContextVar[Verbosity] = ContextVar("verbosity", default=Verbosity())  # noqa: B039
 
 
 def current() -> Verbosity:

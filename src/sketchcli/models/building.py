@@ -97,8 +97,7 @@ class CombinedModel(nn.Module):
     def judge(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
         """Return the frozen discriminator's output for photos.
 
-        Gradients pass through it to the photos; its parameters receive none, and its running
-        statistics do not change.
+        Gradients pass through it to the photos; its parameters and statistics do not change.
         """
         was_training = self.discriminator.training
         learning = [p for p in self.discriminator.parameters() if p.requires_grad]

@@ -372,8 +372,7 @@ def estimate_mean(values: Values) -> Figure:
 def estimate_share(values: Values) -> Figure:
     """Return the mean of one yes (1) or no (0) per image, `(N,)`; NaN values are ignored.
 
-    The interval is Wilson's (1927, "Probable inference", equation 1), which also holds for a
-    fraction of 0 or 1, of which all resamples would be the same.
+    The interval is Wilson's (1927, "Probable inference", equation 1), which holds for 0 and 1, too.
     """
     values = values[np.isfinite(values)]
     if not len(values):

@@ -1,7 +1,7 @@
 """What an evaluation computes from images, batch by batch: values, features and thumbnails.
 
-The file also opens the metrics and their networks, caches the features of the real photos, and
-checks whether a model has memorised its training photos.
+The file also opens the metrics and their networks, and checks whether a model has memorised its
+training photos.
 """
 
 import contextlib
@@ -304,8 +304,7 @@ def memorisation(
 ) -> list[MemorisationScore | None]:
     """Score the thumbnails of each method's photos, in the order of the real photos.
 
-    There are no scores without training photos. If 5% of the real test photos are training photos
-    themselves, no photo can count as a copy.
+    If 5% of the real test photos are training photos themselves, no photo can count as a copy.
     """
     if training is None:
         return [None for _ in generated]

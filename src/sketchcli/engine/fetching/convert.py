@@ -38,14 +38,13 @@ class PublishedNetwork(NamedTuple):
 def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     """Write a network's tensors as safetensors; nothing that the sources hold is executed.
 
-    `sources` are the files of one edition, in any order: the official ones (for LPIPS a backbone
-    and its heads), or the one file of a package. `target` keeps their names and SHA-256.
+    `sources` are the files of one edition, in any order. `target` keeps their names and SHA-256.
     """
     network = PUBLISHED[name]()
     wanted = {n for layout in network.layouts for origin in layout.values() for n in origin.names}
     arrays: dict[str, Float32] = {}
     for source in sources:
-        arrays |= read_arrays(source, wanted)
+        arrays |= read_arrays(source, wanted.__contains__)
     where = " and ".join(str(source) for source in sources)
 
     def missing(layout: Layout) -> list[str]:
@@ -159,8 +158,8 @@ def _folding(
 ) -> Layout:
     """Return a layout that folds batch normalisations into the convolutions before them.
 
-    `theirs` are the names of the convolutions in the file; `parts` are the names under which
-    each has its weight, variance, gamma (None: it is 1), mean and beta.
+    `theirs` are the convolutions in the file, and `parts` what each calls its weight, variance,
+    gamma (None: it is 1), mean and beta.
     """
     weight, variance, gamma, mean, beta = parts
     layout = {}

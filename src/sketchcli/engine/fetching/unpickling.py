@@ -17,7 +17,7 @@ import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, NamedTuple
 
@@ -49,9 +49,10 @@ _ITEM_SIZES = {
     **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage"), 1),
 }
 Float32 = NDArray[np.float32]
+Wanted = Callable[[str], bool]  # whether an array of that name is to be read
 
 
-def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict[str, Float32]:
+def read_arrays(path: Path, is_wanted: Wanted, *, hint: str = HINT) -> dict[str, Float32]:
     """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
     A file that is missing, too large, damaged or of another format, or that asks for something
@@ -61,7 +62,7 @@ def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             check_memory(MOST_TIMES * size, f"{path} ({shown(size)})", most=MOST_MEMORY)
-            return _read(file, size, wanted)
+            return _read(file, size, is_wanted)
     except SketchError:
         raise
     except OSError as error:
@@ -300,13 +301,13 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
         raise RefusedError("refers to something that is not a tensor's storage")
 
 
-def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float32]:
+def _read(file: BinaryIO, size: int, is_wanted: Wanted) -> dict[str, Float32]:
     found: dict[str, Float32] = {}
     if zipfile.is_zipfile(file):
         root, read_bytes = _open_archive(file, size)
     else:
         file.seek(0)
-        root, read_bytes = _Unpickler(file, size).load(), _no_storage
+        root, read_bytes = _Unpickler(file, size).load(), dict[str, bytes]().__getitem__
         if root == _LEGACY_MAGIC:
             root, read_bytes = _open_legacy(file, size)
     most = unread = MOST_TIMES * size
@@ -323,7 +324,7 @@ def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float3
     for count, (name, node) in enumerate(_nodes("", root, DEEPEST)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
-        if isinstance(node, _NumpyArray | _TorchTensor) and name in wanted:
+        if isinstance(node, _NumpyArray | _TorchTensor) and is_wanted(name):
             found[name] = node.read(read_once)
             most -= found[name].nbytes + len(name) + AN_ARRAY
         if most < 0:
@@ -382,10 +383,6 @@ def _open_legacy(file: BinaryIO, length: int) -> tuple[object, ReadBytes]:
         return file.read(size)
 
     return root, read_bytes
-
-
-def _no_storage(key: str) -> bytes:
-    raise RefusedError(f"refers to a storage {key:.80}, but has no storages")
 
 
 def _nodes(place: str, node: object, deepest: int) -> Iterator[tuple[str, object]]:

@@ -63,21 +63,16 @@ def jpeg(pixels: Pixels, side: int) -> str:
 
 @functools.cache
 def _environment() -> "Environment":
-    from jinja2 import (  # noqa: PLC0415 - only needed when a page is written
-        Environment,
-        PackageLoader,
-        StrictUndefined,
-        select_autoescape,
-    )
+    import jinja2  # noqa: PLC0415 - only needed when a page is written
 
     def digest(source: str) -> str:
         return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
-    loader = PackageLoader("sketchcli.engine.reporting")
-    environment = Environment(
+    loader = jinja2.PackageLoader("sketchcli.engine.reporting")
+    environment = jinja2.Environment(
         loader=loader,
-        autoescape=select_autoescape(["html"]),  # Markdown has its own escapes
-        undefined=StrictUndefined,
+        autoescape=jinja2.select_autoescape(["html"]),  # Markdown has its own escapes
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
