@@ -16,7 +16,7 @@ def place(home, tiny, tmp_path, folders):
     """A folder with the sketches, a finished run, and the command beside it."""
     weights = weights_of(home / "runs" / "mine", tiny)
     (weights.parent / "result.json").write_text("{}")
-    sketch = images.read_luma(folders / "sketches" / "face-0.png")
+    sketch = images.luma(images.read(folders / "sketches" / "face-0.png"))
     for name in TREE:
         images.write(tmp_path / "work" / "sketches" / f"{name}.png", sketch)
     return tmp_path / "work"

@@ -121,8 +121,8 @@ def test_no_command_escapes_in_an_indented_block(name):
 def test_the_first_block_on_python_works(desk, home):
     first = blocks(ROOT / "docs/how-to/use-from-python.md")[0]
     for name in ("sketch.png", "a.png", "b.png"):
-        images.write(desk / name, images.read_luma(desk / "in.png"))
-    names = {"pixels": images.read_luma(desk / "in.png")}
+        images.write(desk / name, images.luma(images.read(desk / "in.png")))
+    names = {"pixels": images.luma(images.read(desk / "in.png"))}
     with contextlib.chdir(desk):
         exec(first.text, names)  # noqa: S102 - the page's own code
     assert [photo.shape for photo in names["photos"]] == [(192, 192, 3)] * 3

@@ -10,14 +10,15 @@ from sketchcli import interruption
 def run() -> int:
     """Run the command of this process and return its exit code.
 
-    An interrupted process ends here: Python's normal exit would wait for threads, and a second
-    signal would interrupt it with a traceback.
+    A process that was interrupted, or has trained with others, ends here: Python's normal exit
+    would wait for threads or abort, and a second signal would interrupt it with a traceback.
     """
     with interruption.watched():
         with interruption.postponed():  # no library's import is interrupted half-way
             from sketchcli.cli.main import main  # noqa: PLC0415 - takes a while
         code = main()
-        if interruption.is_asked():
+        together = sys.modules.get("sketchcli.engine.training.distributed")
+        if interruption.is_asked() or (together is not None and together.has_joined()):
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -2,11 +2,9 @@
 
 The first one asks the command to stop: the main thread gets a KeyboardInterrupt between two units
 of work, and cleans up. If it has not ended after `PATIENCE` seconds, because it waits for a long
-call of a library, the process ends nevertheless. A second signal ends the process at once. Neither
-leaves a file half-written, since whatever is written is moved into place when it is whole. `train`
-postpones the first signal until its training state is saved.
-
-A signal that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+call of a library, the process ends nevertheless. A second signal ends the process at once. `train`
+postpones the first signal until its training state is saved. A signal that the process was started
+to ignore, as `nohup` does with SIGHUP, stays ignored.
 """
 
 import contextlib
@@ -210,8 +208,7 @@ def _take_note(number: int) -> None:
 
 def _is_another(number: int) -> bool:
     """Return whether a signal is not the first one, passed on."""
-    is_late_hangup = number == HANGUP and _state.is_postponed
-    echo = LONG_ECHO if is_late_hangup else _state.echo
+    echo = LONG_ECHO if number == HANGUP and _state.is_postponed else _state.echo
     return time.monotonic() - _state.first > echo
 
 

@@ -1,7 +1,6 @@
 """Bounds on the memory that a file may take, checked before the memory is taken.
 
-A small file can announce a huge image, array or network. Whoever is about to take memory for it
-computes how much from the announcement, and asks `check_memory` first.
+A small file can announce a huge image, array or network; `check_memory` judges the announcement.
 """
 
 import contextlib
@@ -120,9 +119,9 @@ def shown(count: float) -> str:
     """
     if count >= 1000 * 2**40:
         return "over 1,000 TB"
-    power = next((p for p in (40, 30, 20, 10) if count >= 2**p), 0)
-    unit = {40: "TB", 30: "GB", 20: "MB", 10: "KB", 0: "bytes"}[power]
-    return f"{float(f'{count / 2**power:.2g}'):,g} {unit}"
+    letter = next((each for each in "TGMK" if count >= 2 ** _UNITS[each]), "")
+    number = float(f"{count / 2 ** _UNITS[letter]:.2g}")
+    return f"{number:,g} {f'{letter}B' if letter else 'bytes'}"
 
 
 def rounded(count: float) -> str:
@@ -131,5 +130,5 @@ def rounded(count: float) -> str:
     >>> rounded(2**30 + 1), rounded(5)
     ('2G', '1M')
     """
-    power, letter = (30, "G") if count > 2**30 else (20, "M")
-    return f"{math.ceil(count / 2**power)}{letter}" if count < 2**60 else "none"
+    letter = "G" if count > 2**30 else "M"
+    return f"{math.ceil(count / 2 ** _UNITS[letter])}{letter}" if count < 2**60 else "none"

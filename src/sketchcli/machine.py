@@ -75,7 +75,6 @@ def usable_cores() -> int:
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
     """Return how many cores' time control groups allow this process; infinite without a limit.
 
-    Containers and batch systems set such limits; threads beyond the limit wait for one another.
     `root` is the mount point of the control groups, `own` the file that lists this process's.
     """
     quotas = [math.inf]
@@ -94,9 +93,8 @@ def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
 def available_memory(root: Path = CGROUPS, own: Path = OWN_CGROUP, memory: Path = MEMORY) -> float:
     """Return how many bytes this process can still take without swapping; infinite if unknown.
 
-    That is what the system calls available, or what the process's control groups leave, if that
-    is less. Files that the system has cached for a group count as free. Outside Linux it is the
-    size of the memory.
+    Its control groups may leave less than the system. Files that the system has cached for a group
+    count as free. Outside Linux it is the size of the memory.
     """
     try:
         kilobytes = re.search(r"(?m)^MemAvailable: +(\d+) kB$", memory.read_text("ascii"))
@@ -149,9 +147,8 @@ def busy_elsewhere(load: Path = LOAD) -> float:
 def crowding(threads: int, *, processes: int = 1) -> str:
     """Return a warning with its remedy if more threads than cores would compute, else nothing.
 
-    `threads` counts those of each of this program's `processes` on this machine. The threads of a
-    program wait for each other at every step: two programs that share two cores each take about
-    five times as long, not twice as long.
+    `threads` counts those of each of this program's `processes` on this machine. Threads wait for
+    each other at every step: two programs that share two cores each take five times as long.
     """
     usable, others = usable_cores(), busy_elsewhere()
     cores, fitting = os.cpu_count() or usable, max(1, usable // processes)

@@ -9,6 +9,7 @@ import datetime as dt
 import itertools
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import platformdirs
@@ -69,36 +70,14 @@ def unused(room: Path, *words: str) -> Path:
     return folder
 
 
-def raw_home() -> Path:
-    """Return the folder of raw datasets, as they were fetched or drawn."""
-    return home() / "raw"
+def _room(name: str) -> Path:
+    return home() / name
 
 
-def prepared_home() -> Path:
-    """Return the folder of prepared datasets, which `preprocess` makes ready for training."""
-    return home() / "prepared"
-
-
-def runs_home() -> Path:
-    """Return the folder of runs, with one subfolder per run."""
-    return home() / "runs"
-
-
-def assets_home() -> Path:
-    """Return the folder of networks that `fetch-data` fetched, with one subfolder each."""
-    return home() / "assets"
-
-
-def downloads_home() -> Path:
-    """Return the folder of unfinished downloads, one subfolder each, from which they resume."""
-    return home() / "downloads"
-
-
-def cache_home() -> Path:
-    """Return the folder of what can be made again: converted networks, features of real photos."""
-    return home() / "cache"
-
-
-def evaluations_home() -> Path:
-    """Return the folder of evaluations, with one subfolder per evaluation."""
-    return home() / "evaluations"
+raw_home = partial(_room, "raw")  # raw datasets, as they were fetched or drawn
+prepared_home = partial(_room, "prepared")  # datasets that `preprocess` made ready for training
+runs_home = partial(_room, "runs")  # runs
+assets_home = partial(_room, "assets")  # networks that `fetch-data` fetched
+downloads_home = partial(_room, "downloads")  # unfinished downloads, from which they resume
+cache_home = partial(_room, "cache")  # what can be made again: converted networks, features
+evaluations_home = partial(_room, "evaluations")

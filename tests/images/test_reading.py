@@ -96,7 +96,7 @@ def test_grey_stays_grey_and_is_the_same_as_in_colour(tmp_path, suffix, mode):
     if found.ndim == 2:
         assert mode in {"1", "L", "LA", "P"}
         np.testing.assert_array_equal(images.to_rgb(found), in_colour)
-        np.testing.assert_array_equal(images.read_luma(path), found)
+        np.testing.assert_array_equal(images.luma(images.read(path)), found)
     else:
         assert mode != "L" or suffix in {"webp", "avif", "gif"}  # which hold colours or a palette
         np.testing.assert_array_equal(found, in_colour)

@@ -40,7 +40,7 @@ def test_grey_pictures_are_read_as_grey_rgb(tmp_path):
     grey = smooth_picture()[:, :, 0]
     images.write(tmp_path / "grey.png", grey)
     np.testing.assert_array_equal(images.read_rgb(tmp_path / "grey.png"), images.to_rgb(grey))
-    np.testing.assert_array_equal(images.read_luma(tmp_path / "grey.png"), grey)
+    np.testing.assert_array_equal(images.luma(images.read(tmp_path / "grey.png")), grey)
 
 
 @pytest.mark.parametrize("name", ["żółw.png", "写真 1.jpg", "🙂✏️.webp", "two words.tif"])

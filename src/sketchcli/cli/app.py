@@ -100,7 +100,6 @@ STYLES = {
 app = typer.Typer(
     name="sketch2img",
     cls=Group,
-    help="Turn sketches into photos with a conditional GAN, and train your own models.",
     epilog="The usual order: fetch-data, preprocess, train, generate, eval.\n\n"
     "To try it now with the bundled model: sketch2img generate in.png out.png",
     no_args_is_help=True,
@@ -178,8 +177,7 @@ class Command(_Help, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Parse the arguments; refuse empty ones, and options that were removed.
 
-        An empty path would mean the current folder, other empty values the default: neither is
-        what someone wants whose shell variable is not set.
+        A shell variable that is not set would mean the current folder, or a default.
         """
         for before, word in itertools.pairwise(["", *args]):
             if not ctx.resilient_parsing and (not word or re.fullmatch(r"--[\w-]+=", word)):

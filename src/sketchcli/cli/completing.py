@@ -1,7 +1,7 @@
 """Names for shell completion, found without importing anything heavy.
 
-Each function takes the beginning of a word, under the parameter name that Typer requires, and
-returns the names that start with it. If there are none, the shell completes file names.
+Each takes the beginning of a word, under the name that Typer requires. Without a name that starts
+with it, the shell completes file names.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ import typer
 from sketchcli.cli import completing, options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.progress import print_plain, reporting
-from sketchcli.cli.streams import say
+from sketchcli.cli.streams import json_text, say
 from sketchcli.cli.verbosity import quick_imports
 from sketchcli.engine.events import Converted, Event, Note, Reporter
 from sketchcli.engine.generating.inputs import (
@@ -371,11 +371,9 @@ def telling(report: Reporter, *, as_lines: bool) -> Reporter:
     if not as_lines:
         return report
 
-    from sketchcli.cli.render import file_line
-
     def tell(event: Event) -> None:
         if isinstance(event, Converted):
-            say(file_line(event.file))
+            say(json_text(asdict(event.file)))
         report(event)
 
     return tell

@@ -1,14 +1,14 @@
 """The command `sketch2img import-weights`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sketchcli import config as settings
 from sketchcli import registry
 from sketchcli.cli import completing, options
-from sketchcli.cli.train_settings import parse_value
+from sketchcli.cli.train_settings import parse_assignments
 from sketchcli.errors import CheckpointError, DataError, UsageError
 
 GENERATORS = ", ".join(registry.names(registry.GENERATORS))
@@ -51,7 +51,10 @@ def import_weights(
         raise DataError(f"{source} is not an existing file", hint="check the path")
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} does not end in .safetensors", hint="change its name")
-    chosen = settings.ModelConfig(generator=generator, generator_options=_options(option or []))
+    chosen = settings.ModelConfig(
+        generator=generator,
+        generator_options=parse_assignments(option or (), name="--option", example="width=64"),
+    )
     pixels = options.parse_size(size)
 
     from sketchcli.cli.render import emit
@@ -74,13 +77,3 @@ def import_weights(
 
     result = run(source, target, chosen, size=pixels, fit=fit, licence=licence, overwrite=overwrite)
     emit("import-weights", result, as_json=as_json)
-
-
-def _options(assignments: list[str]) -> dict[str, Any]:
-    found = {}
-    for text in assignments:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--option '{text}' is not KEY=VALUE", hint="write --option width=64")
-        found[name] = parse_value(value)
-    return found

@@ -29,13 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     stopped = partial(_fail, arguments, ExitCode.INTERRUPTED, "interrupted")
     with guarded(), interruption.watched(stopped):
-        code = _run(arguments)
-    together = sys.modules.get("sketchcli.engine.training.distributed")
-    if together is not None and together.has_joined():  # Python's normal exit may abort
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+        return _run(arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -47,33 +41,25 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(arguments, code, "interrupted") if code == ExitCode.INTERRUPTED else code
     except ClosedPipeError:
         return ExitCode.CLOSED_PIPE
-    except SketchError as error:
-        return _fail(arguments, error.exit_code, error.message, error.hint)
-    except (OSError, MemoryError) as error:
-        return _fail(arguments, *_lacking(error))
     except Exception as error:  # noqa: BLE001 - last resort: a bug becomes one line
-        reason = str(error).partition("\n")[0]
-        hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
-        return _fail(arguments, ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint)
+        return _fail(arguments, *_explained(error))
     return ExitCode.OK
 
 
-def _lacking(error: OSError | MemoryError) -> tuple[int, str, str]:
-    """Return the exit code, the message and the hint for what the machine or a file lacks."""
+def _explained(error: Exception) -> tuple[int, str, str]:
+    """Return an error's exit code, message and hint."""
+    if isinstance(error, SketchError):
+        return error.exit_code, error.message, error.hint
     if isinstance(error, MemoryError):
         hint = "close other programs, or use smaller images or batches"
         return ExitCode.DEVICE, "out of memory", hint
-    where = f"{error.filename}: " if error.filename else ""
-    hint = "check the path, its permissions and the free disk space"
-    return ExitCode.DATA, f"{where}{error.strerror or error}", hint
-
-
-def _print_envelope(arguments: Sequence[str], code: int, message: str, hint: str) -> None:
-    from sketchcli.cli.render import envelope, failure
-
-    text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
-    with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
-        say(*text.split("\n"))
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "check the path, its permissions and the free disk space"
+        return ExitCode.DATA, f"{where}{error.strerror or error}", hint
+    reason = str(error).partition("\n")[0]
+    hint = f"please report this bug with the traceback that {TRACEBACK_VARIABLE}=1 prints"
+    return ExitCode.BUG, f"bug: {type(error).__name__}: {reason}", hint
 
 
 def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> int:
@@ -92,7 +78,11 @@ def _fail(arguments: Sequence[str], code: int, message: str, hint: str = "") -> 
     if hint:  # it may hold steps, one per line
         say(*f"hint: {hint}".split("\n"), is_error=True)
     if "--json" in arguments and not rank:
-        _print_envelope(arguments, code, message, hint)
+        from sketchcli.cli.render import envelope, failure
+
+        text = envelope(_verb(arguments), errors=[failure(code, message, hint)])
+        with contextlib.suppress(SketchError, ClosedPipeError):  # stderr says the same
+            say(*text.split("\n"))
     return code
 
 

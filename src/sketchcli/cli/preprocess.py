@@ -134,7 +134,9 @@ def preprocess(
 
     If it is interrupted, run the same command again to resume.
     """
-    pixels, styles = options.parse_size(size, smallest=SMALLEST_SIDE), _styles(style or ["hand"])
+    pixels = options.parse_size(size, smallest=SMALLEST_SIDE)
+    for each in style or ():
+        registry.load(registry.STYLES, each)  # refuses an unknown name
     rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
@@ -161,7 +163,7 @@ def preprocess(
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
         rule,
-        styles,
+        tuple(sorted(style or ["hand"])),
         draws,
         strict,
         command=shlex.join(["sketch2img", *context.obj]),
@@ -187,12 +189,6 @@ def _refuse_without_faces(backdrop: Backdrop, light: Light, likeness: Likeness) 
     ):
         if is_given:
             raise UsageError(f"{option} needs face alignment", hint="add --align face")
-
-
-def _styles(chosen: list[str]) -> tuple[str, ...]:
-    for style in chosen:
-        registry.load(registry.STYLES, style)  # refuses an unknown name
-    return tuple(sorted(chosen))
 
 
 def _split_rule(by: SplitBy, val: float, test: float, seed: int, pattern: str) -> SplitRule:

@@ -41,6 +41,7 @@ from sketchcli.engine.wording import number, printable
 
 # Rich's cyan and green are hardly visible on white.
 READABLE = Theme(dict.fromkeys(("progress.remaining", "progress.download"), "default"))
+DUMB = frozenset({"", "dumb", "unknown"})  # values of TERM
 SPEED_PERIOD = 300.0  # seconds of speed samples for the time left, as a batch may take long
 
 
@@ -50,20 +51,14 @@ def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
     if not is_shown:
         yield SILENT
         return
-    # FORCE_COLOR would make Rich treat a pipe as a terminal.
-    is_live = current().has_bars and sys.stderr.isatty() and can_move_the_cursor()
-    if current().is_quiet or not is_live:
+    # FORCE_COLOR would make Rich treat a pipe as a terminal. Some terminals only print lines.
+    is_dumb = os.environ.get("TERM", "" if os.name == "posix" else "windows").lower() in DUMB
+    if current().is_quiet or not current().has_bars or not sys.stderr.isatty() or is_dumb:
         yield print_plain
         return
     display = LiveDisplay(SafeConsole(stderr=True))
     with display.live:
         yield display
-
-
-def can_move_the_cursor() -> bool:
-    """Return whether the terminal can do more than print lines, by what it is called."""
-    kind = os.environ.get("TERM", "" if os.name == "posix" else "windows")
-    return kind.lower() not in {"", "dumb", "unknown"}
 
 
 class SafeConsole(Console):

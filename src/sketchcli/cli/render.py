@@ -18,7 +18,7 @@ from sketchcli.cli.streams import json_text, say, say_name
 from sketchcli.cli.verbosity import current
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import number, printable
+from sketchcli.engine.wording import counted, number, printable
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -58,11 +58,6 @@ def envelope(command: str, data: Any = None, errors: Sequence[Any] = ()) -> str:
 def failure(code: int, message: str, hint: str) -> dict[str, Any]:
     """Return an error for the envelope."""
     return {"code": int(code), "message": message, "hint": hint}
-
-
-def file_line(file: results.GeneratedFile) -> str:
-    """Return a file of `generate` as one line of JSON."""
-    return json_text(asdict(file))
 
 
 # This section prints each kind of result for people.
@@ -172,10 +167,9 @@ def _(result: results.PreprocessResult) -> None:
 def _(result: results.TrainEstimate) -> None:
     height, width = result.size
     held_out = f", {result.held_out} held-out pairs" if result.held_out else ""
-    epochs = f"{result.epochs} epoch{'s'[: result.epochs > 1]}"
     say(
-        f"time:       {duration(result.seconds)} for {epochs}: {result.steps:,} steps of "
-        f"{result.seconds_a_step:.2f} s, plus validation",
+        f"time:       {duration(result.seconds)} for {counted(result.epochs, 'epoch')}: "
+        f"{result.steps:,} steps of {result.seconds_a_step:.2f} s, plus validation",
         f"memory:     {result.memory_megabytes:,} MB plus library overhead",
         f"device:     {result.device}, {result.precision}",
         f"dataset:    {result.dataset}, {result.pairs} pairs of {width}x{height}{held_out}",
@@ -307,8 +301,7 @@ def show_scores(result: results.EvalResult, console: Console | None = None) -> N
     """Print an evaluation, by default to the terminal."""
     console = console or _console()
     height, width = result.size
-    noun = "image" if result.count == 1 else "images"
-    say(f"{result.count} {noun} of {width}x{height}: {result.real}")
+    say(f"{counted(result.count, 'image')} of {width}x{height}: {result.real}")
     for warning in result.warnings:
         say(f"warning: {warning}", is_error=True)
     console.print(_table(result, " " if console.width >= NARROW else "\n"))

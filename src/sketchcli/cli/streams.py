@@ -3,12 +3,11 @@
 import contextlib
 import json
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sketchcli.engine.wording import printable
 from sketchcli.errors import DataError
@@ -37,11 +36,7 @@ def json_text(data: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 -
     text = json.dumps(
         data, indent=indent, ensure_ascii=is_ascii, allow_nan=False, default=os.fspath
     )
-
-    def escaped(match: re.Match[str]) -> str:
-        return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
-
-    return re.sub(r"[^\n -~]", escaped, text)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 @contextlib.contextmanager
@@ -52,8 +47,8 @@ def guarded() -> Iterator[None]:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    out: Any = sys.stdout and Guarded(sys.stdout, refuse)
-    err: Any = sys.stderr and Guarded(sys.stderr, None)
+    out: Any = sys.stdout and Guarded(sys.stdout, may_fail=True)
+    err: Any = sys.stderr and Guarded(sys.stderr, may_fail=False)
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"
     try:
@@ -67,21 +62,11 @@ class ClosedPipeError(BaseException):
     """The reader of standard output has ended, such as `head`; it is no error of any file."""
 
 
-def refuse(error: OSError) -> NoReturn:
-    """Report that standard output cannot be written."""
-    if isinstance(error, BrokenPipeError):
-        raise ClosedPipeError from error
-    raise DataError(
-        f"cannot write to standard output: {error.strerror or error}",
-        hint="check the free disk space, or redirect it to another place",
-    ) from error
-
-
 class Guarded:
     """A standard stream that is dropped once it fails, so that Python's exit does not fail, too."""
 
-    def __init__(self, stream: Any, refuse: Callable[[OSError], None] | None) -> None:  # noqa: ANN401
-        self._stream, self._refuse = stream, refuse
+    def __init__(self, stream: Any, *, may_fail: bool) -> None:  # noqa: ANN401
+        self._stream, self._may_fail = stream, may_fail
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - text or bytes
         """Write text, or bytes if it is a buffer."""
@@ -96,7 +81,7 @@ class Guarded:
     @property
     def buffer(self) -> "Guarded":
         """The stream's bytes."""
-        return Guarded(self._stream.buffer, self._refuse)
+        return Guarded(self._stream.buffer, may_fail=self._may_fail)
 
     def _try(self, act: Callable[..., object], *data: object) -> None:
         try:
@@ -104,8 +89,14 @@ class Guarded:
         except OSError as error:
             with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
-            if self._refuse is not None:
-                self._refuse(error)
+            if not self._may_fail:
+                return
+            if isinstance(error, BrokenPipeError):
+                raise ClosedPipeError from error
+            raise DataError(
+                f"cannot write to standard output: {error.strerror or error}",
+                hint="check the free disk space, or redirect it to another place",
+            ) from error
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self._stream, name)

@@ -35,10 +35,8 @@ def train_together(
 
     The dataset is `data`, a name or folder, else that of the run to resume, else the newest one or
     the demo dataset. The folder is that of the run, else `run_dir`, else a new one. `arguments` are
-    those that the user typed, from the command's name on; `budget` is in seconds.
-
-    Returns:
-        The result to print; None except in the main process.
+    those that the user typed, from the command's name on; `budget` is in seconds. The result is
+    None except in the main process.
     """
     place = ProcessRank.from_environment()
     with reporting(is_shown=place.is_first) as report:

@@ -33,8 +33,7 @@ def resolve_config(
     Later ones win. The preset is that of the option, else of `--set`, else of the file, else the
     default. A preset's network options apply only to its own networks; those of `--set` are added
     to existing ones. If a run starts from weights, it takes their generator, unless the file,
-    `--set` or an option names a generator or its options. `flags` have dotted names, as those of
-    `--set`; those that are None were not given.
+    `--set` or an option names one. `flags` have dotted names; those that are None were not given.
     """
     from_file, old = settings.without_removed({} if file is None else settings.read_file(file))
     flags = {name: value for name, value in flags.items() if value is not None}
@@ -61,8 +60,10 @@ def resolve_config(
     return chosen
 
 
-def parse_assignments(texts: Sequence[str]) -> Changes:
-    """Parse texts such as `KEY=VALUE`; later ones win.
+def parse_assignments(
+    texts: Sequence[str], *, name: str = "--set", example: str = "loss.adversarial=lsgan"
+) -> Changes:
+    """Parse texts such as `KEY=VALUE`, of the option of that name; later ones win.
 
     >>> parse_assignments(["epochs=3", "loss.adversarial=lsgan", "augmentation.flip=false"])
     {'epochs': 3, 'loss.adversarial': 'lsgan', 'augmentation.flip': False}
@@ -71,10 +72,8 @@ def parse_assignments(texts: Sequence[str]) -> Changes:
     for text in texts:
         key, sign, value = text.partition("=")
         if not key.strip() or not sign or key.count(".") > settings.DEEPEST:
-            raise UsageError(
-                f"--set '{text}' is not KEY=VALUE",
-                hint="write for example --set loss.adversarial=lsgan",
-            )
+            hint = f"write for example {name} {example}"
+            raise UsageError(f"{name} '{text}' is not KEY=VALUE", hint=hint)
         changes[key.strip()] = parse_value(value)
     return changes
 

@@ -31,26 +31,7 @@ def print_all(context: typer.Context, is_asked: bool) -> None:
 
 HELP_ALL = "--help-all"
 VERBOSE = ("--verbose", "-v")
-MESSAGES = options.panel("Messages and progress")
-SHARED: dict[str, Any] = {
-    "quiet": MESSAGES("--quiet", "-q", help="Show only result, warnings and errors."),
-    "verbose": MESSAGES(
-        *VERBOSE, help="Also show the version, data folder, time taken, and tracebacks of errors."
-    ),
-    "no_progress": MESSAGES("--no-progress", help="Print plain lines instead of progress bars."),
-    "help_all": typer.Option(
-        HELP_ALL,
-        callback=print_all,
-        is_eager=True,
-        help="Show this message with the rarer options, too, and exit.",
-    ),
-}
-MAX_MEMORY = options.panel("Limits")(
-    metavar="SIZE",
-    help="Most memory that one file may take, such as 8G, or none for no limit.  "
-    "\\[default: 1.5 GB for an image; else three quarters of what is free]",
-    hidden=True,
-)
+MESSAGES, LIMITS = map(options.panel, ("Messages and progress", "Limits"))
 
 
 @dataclass(frozen=True)
@@ -62,8 +43,7 @@ class Verbosity:
     is_verbose: bool = False
 
 
-_AS_ALWAYS = Verbosity()
-_current: ContextVar[Verbosity] = ContextVar("verbosity", default=_AS_ALWAYS)
+_current: ContextVar[Verbosity] = ContextVar("verbosity", default=Verbosity())  # noqa: B039
 
 
 def current() -> Verbosity:
@@ -71,48 +51,75 @@ def current() -> Verbosity:
     return _current.get()
 
 
+@contextlib.contextmanager
+def _as_asked(
+    *,
+    quiet: Annotated[
+        bool, MESSAGES("--quiet", "-q", help="Show only result, warnings and errors.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        MESSAGES(
+            *VERBOSE,
+            help="Also show the version, data folder, time taken, and tracebacks of errors.",
+        ),
+    ] = False,
+    no_progress: Annotated[
+        bool, MESSAGES("--no-progress", help="Print plain lines instead of progress bars.")
+    ] = False,
+    help_all: Annotated[
+        bool,
+        typer.Option(
+            HELP_ALL,
+            callback=print_all,
+            is_eager=True,
+            help="Show this message with the rarer options, too, and exit.",
+        ),
+    ] = False,
+    max_memory: Annotated[
+        str | None,
+        LIMITS(
+            metavar="SIZE",
+            help="Most memory that one file may take, such as 8G, or none for no limit.  "
+            "\\[default: 1.5 GB for an image; else three quarters of what is free]",
+            hidden=True,
+        ),
+    ] = None,
+) -> Iterator[None]:
+    """Run the block, a command, as the options say that all commands share."""
+    del help_all  # its callback has printed the help
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
+    try:
+        Path.cwd()  # a library would kill the process
+    except FileNotFoundError:
+        hint = "change to another folder, for example with: cd"
+        raise DataError("the current folder does not exist any more", hint=hint) from None
+    before = _current.set(Verbosity(quiet, not no_progress, verbose))
+    started = time.monotonic()
+    if verbose:
+        versions = f"sketch2img {__version__}, Python {platform.python_version()}"
+        say(f"{versions}, data folder {paths.home()}", is_error=True)
+    try:
+        with limits.lifted(max_memory):
+            yield
+    finally:
+        _current.reset(before)
+        if verbose:
+            say(f"took {time.monotonic() - started:.1f} s", is_error=True)
+
+
 def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
     """Add to a command the options that all commands share."""
-    own = inspect.signature(verb, eval_str=True).parameters.values()
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    shared = [
-        inspect.Parameter(name, keyword, default=False, annotation=Annotated[bool, option])
-        for name, option in SHARED.items()
-    ]
-    bound = Annotated[str | None, MAX_MEMORY]
-    shared.append(inspect.Parameter("max_memory", keyword, default=None, annotation=bound))
+    shared = inspect.signature(_as_asked).parameters
 
     @functools.wraps(verb)
-    def telling(
-        *,
-        quiet: bool,
-        verbose: bool,
-        no_progress: bool,
-        max_memory: str | None = None,
-        **own_options: object,
-    ) -> None:
-        own_options.pop("help_all", None)  # its callback has printed the help
-        if quiet and verbose:
-            raise UsageError("--quiet and --verbose contradict each other", hint="remove one")
-        try:
-            Path.cwd()  # a library would kill the process
-        except FileNotFoundError:
-            hint = "change to another folder, for example with: cd"
-            raise DataError("the current folder does not exist any more", hint=hint) from None
-        before = _current.set(Verbosity(quiet, not no_progress, verbose))
-        started = time.monotonic()
-        if verbose:
-            versions = f"sketch2img {__version__}, Python {platform.python_version()}"
-            say(f"{versions}, data folder {paths.home()}", is_error=True)
-        try:
-            with limits.lifted(max_memory):
-                verb(**own_options)
-        finally:
-            _current.reset(before)
-            if verbose:
-                say(f"took {time.monotonic() - started:.1f} s", is_error=True)
+    def telling(**given: Any) -> None:  # noqa: ANN401 - the values of all options
+        with _as_asked(**{name: given.pop(name) for name in shared}):
+            verb(**given)
 
-    parameters = [*own, *shared]
+    own = inspect.signature(verb, eval_str=True).parameters
+    parameters = [*own.values(), *shared.values()]
     telling.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     telling.__annotations__ = {each.name: each.annotation for each in parameters}
     return telling
@@ -122,8 +129,7 @@ def with_verbosity(verb: Callable[..., None]) -> Callable[..., None]:
 def quick_imports() -> Iterator[None]:
     """Exclude the imports in the block from garbage collection, during the import and afterwards.
 
-    Torch's modules are some hundred thousand objects that live until the end. Scanning them again
-    and again takes a third of the import time; Python would also scan them once more at its exit.
+    Scanning torch's hundred thousand objects, which live until the end, takes a third of the time.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield

@@ -36,8 +36,7 @@ def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 def from_dict(data: Mapping[str, Any]) -> TrainConfig:
     """Return the config that `to_dict` was given; missing settings take their defaults.
 
-    Removed settings, which older files contain, are dropped whatever their value: the weights
-    still generate photos.
+    Removed settings, which older files contain, are dropped.
     """
     return merge(TrainConfig(), without_removed(data)[0])
 

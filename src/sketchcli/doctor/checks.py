@@ -136,10 +136,8 @@ def check_torch(facts: Facts) -> Check:
         told = f"it cannot use the GPU of this machine (driver {driver})"
         hint = "to use the GPU, install the CUDA build of torch that pytorch.org recommends"
     elif hidden is not None and hidden.strip() in {"", "-1", "NoDevFiles"}:
-        told, hint = (
-            f"CUDA_VISIBLE_DEVICES='{hidden}' hides every GPU",
-            "unset CUDA_VISIBLE_DEVICES",
-        )
+        told = f"CUDA_VISIBLE_DEVICES='{hidden}' hides every GPU"
+        hint = "unset CUDA_VISIBLE_DEVICES"
     else:
         told = f"no GPU can be used ({facts['why_no_gpu']})"
         hint = "without a GPU, install torch's CPU build: it is gigabytes smaller"

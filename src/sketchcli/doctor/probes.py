@@ -1,7 +1,7 @@
 """Probes that `doctor` runs in processes of their own.
 
-An import of a library that was built for another processor kills the process. Probes return plain
-data, or raise. An answer has the error, or an empty text, under `error`.
+A library that was built for another processor kills the process that imports it. Probes return
+plain data, or raise. An answer has the error, or an empty text, under `error`.
 """
 
 import importlib
@@ -72,8 +72,7 @@ def ask_device() -> Facts:
 def ask_trial() -> Facts:
     """Generate one photo with the bundled model, on the CPU and on the device `train` would use.
 
-    The newest run is not used: it may draw a uniform grey because it has hardly been trained.
-    Loading refuses a device whose photo differs from the CPU's.
+    The newest run may have hardly been trained. Loading refuses a device that differs from the CPU.
     """
     import sketchcli  # noqa: PLC0415
     from sketchcli import device, weights  # noqa: PLC0415

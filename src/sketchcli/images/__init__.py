@@ -93,21 +93,15 @@ def read_rgb(path: Path) -> Pixels:
     return to_rgb(read(path))
 
 
-def read_luma(path: Path) -> Pixels:
-    """Read an image as grey `(H, W)`."""
-    return luma(read(path))
-
-
 def decode(
     data: bytes, *, name: str, notes: list[str] | None = None, check: Check | None = None
 ) -> Pixels:
     """Decode an image as sRGB, upright, with transparent areas on white.
 
-    The result is `(H, W)` if the file is grey, which takes half the time, and RGB `(H, W, 3)`
-    otherwise. A drawing in one light colour on transparent ground becomes black on white. The
-    format is recognised by the bytes, not by the file's name. Of several frames or pages the first
-    is read, and `notes` says so. `name` is what errors call the image. `check` is called with the
-    width and height that the header announces, and may raise an error before anything is decoded.
+    The result is `(H, W)` if the file is grey, and RGB `(H, W, 3)` otherwise. A drawing in one
+    light colour on transparent ground becomes black on white. Of several frames or pages the first
+    is read, and `notes` says so. `name` is what errors call the image. `check` gets the width and
+    height that the header announces, and may raise an error before anything is decoded.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
@@ -394,8 +388,7 @@ def to_rgb(pixels: Pixels) -> Pixels:
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize to `(height, width)`: INTER_AREA to reduce, which keeps thin strokes, else cubic.
 
-    If one side shrinks and the other grows, the shrinking side is resized first, because
-    INTER_AREA averages only if neither side grows.
+    INTER_AREA averages only if neither side grows, so a side that shrinks is resized first.
     """
     height, width = size
     reduced = (min(height, pixels.shape[0]), min(width, pixels.shape[1]))

@@ -97,8 +97,7 @@ class CombinedModel(nn.Module):
     def judge(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
         """Return the frozen discriminator's output for photos.
 
-        Gradients pass through it to the photos; its parameters receive none, and its running
-        statistics do not change.
+        Gradients pass through it to the photos; its parameters and statistics do not change.
         """
         was_training = self.discriminator.training
         learning = [p for p in self.discriminator.parameters() if p.requires_grad]
@@ -115,9 +114,8 @@ class CombinedModel(nn.Module):
 def fold_batch_norms(network: nn.Module) -> int:
     """Fold every batch norm after a convolution in a sequence, in place; return their number.
 
-    The same photos are generated faster. In evaluation mode, which the network must be in, a batch
-    norm scales and shifts each channel, which the convolution's weights can do too (Jacob et al.
-    2018, section 3.2).
+    In evaluation mode, which the network must be in, a batch norm scales and shifts each channel,
+    which the convolution's weights can do faster (Jacob et al. 2018, section 3.2).
     """
     count = 0
     for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
@@ -148,10 +146,9 @@ def parameter_bytes(network: nn.Module) -> int:
 def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> float:
     """Return about how many bytes generating one photo of `(height, width)` takes.
 
-    An upper bound, as if no layer reduced the size, is returned if it is at most `enough`, or
-    absurd: it needs no computation. Otherwise the network is run and measured: at this size on the
-    `meta` device, whose tensors take no memory (but whose first use takes a second); at a small
-    size, for which the memory must be enough, on others.
+    An upper bound, as if no layer reduced the size, is enough if it is at most `enough`, or absurd.
+    Otherwise the network is run and measured: at this size on the `meta` device, whose tensors take
+    no memory (but whose first use takes a second); at a small size on others.
     """
     stride = int(getattr(network, "stride", 1))
     layers = [getattr(m, "out_channels", getattr(m, "out_features", 0)) for m in network.modules()]
@@ -169,38 +166,28 @@ def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> 
 
 @torch.inference_mode()
 def _peak(network: nn.Module, sketch: Tensor) -> int:
-    live = _Live()
-    hooks = [module.register_forward_hook(live.add) for module in network.modules()]
+    """Return the most bytes of layers' inputs and outputs that exist at one time.
+
+    A TorchDispatchMode would count all tensors, but importing what it needs takes a second.
+    """
+    live: dict[int, int] = {}  # the bytes of each storage
+    peak = 0
+
+    def count(_layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal peak
+        for tensor in (*inputs, output):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                key = int(storage._cdata)  # noqa: SLF001 - its identity
+                if key not in live:
+                    live[key] = storage.nbytes()
+                    weakref.finalize(storage, live.pop, key)
+        peak = max(peak, sum(live.values()))
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
     try:
         network(sketch)
     finally:
         for hook in hooks:
             hook.remove()
-    return live.peak
-
-
-class _Live:
-    """Counts the bytes of layers' inputs and outputs that still exist.
-
-    A TorchDispatchMode would count all tensors, but importing what it needs takes a second.
-    """
-
-    def __init__(self) -> None:
-        self.now = self.peak = 0
-        self.known: set[int] = set()
-
-    def add(self, _layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        """Count what a layer was given and has returned."""
-        for tensor in (*inputs, output):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                key, count = int(storage._cdata), storage.nbytes()  # noqa: SLF001 - its identity
-                if key not in self.known:
-                    self.known.add(key)
-                    self.now += count
-                    weakref.finalize(storage, self._remove, key, count)
-        self.peak = max(self.peak, self.now)
-
-    def _remove(self, key: int, count: int) -> None:
-        self.known.discard(key)
-        self.now -= count
+    return peak

@@ -27,11 +27,8 @@ HEADS = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_mod
 ALEX = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
 
 
-class Everything:
-    """Every name is wanted."""
-
-    def __contains__(self, name):
-        return True
+def everything(name):
+    return True
 
 
 @pytest.fixture
@@ -121,7 +118,7 @@ def test_both_spellings_of_numpy_are_known(tmp_path, spelling):
     content = pickle.dumps({"a": {"b": array}}, 3).replace(b"numpy._core.", spelling)
     assert spelling in content
     path = write(tmp_path / "a.ckpt", content)
-    np.testing.assert_array_equal(read_arrays(path, {"a.b"})["a.b"], array)
+    np.testing.assert_array_equal(read_arrays(path, {"a.b"}.__contains__)["a.b"], array)
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
@@ -133,10 +130,10 @@ def test_old_parameters_are_tensors_and_other_kinds_are_left_alone(tmp_path, is_
         3: torch.ones(1),
     }
     path = save(tmp_path / "state.pth", state, is_zip=is_zip)
-    assert read_arrays(path, {"weight"})["weight"].tolist() == [[1, 1, 1]] * 2
+    assert read_arrays(path, {"weight"}.__contains__)["weight"].tolist() == [[1, 1, 1]] * 2
     with pytest.raises(DataError, match="LongStorage that is not a weight"):
-        read_arrays(path, {"count"})
-    assert read_arrays(path, {"list", "3", "nothing"}) == {}
+        read_arrays(path, {"count"}.__contains__)
+    assert read_arrays(path, {"list", "3", "nothing"}.__contains__) == {}
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
@@ -144,7 +141,7 @@ def test_tensors_that_share_their_numbers(tmp_path, is_zip):
     whole = torch.arange(12.0)
     state = {"whole": whole, "part": whole[4:10].view(2, 3), "turned": whole.view(3, 4).T}
     path = save(tmp_path / "state.pth", state, is_zip=is_zip)
-    found = read_arrays(path, Everything())
+    found = read_arrays(path, everything)
     assert found.keys() == state.keys()
     assert all(np.array_equal(found[name], tensor.numpy()) for name, tensor in state.items())
 
@@ -155,7 +152,7 @@ def test_other_floats_and_channels_that_lie_last(tmp_path, random, is_zip, kind)
     tensor = torch.randn((4, 3, 5, 5), generator=random).to(kind)
     tensor = tensor.to(memory_format=torch.channels_last)
     path = save(tmp_path / "state.pth", {"weight": tensor}, is_zip=is_zip)
-    found = read_arrays(path, Everything())["weight"]
+    found = read_arrays(path, everything)["weight"]
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     assert np.array_equal(found, tensor.float().numpy())
@@ -180,7 +177,7 @@ def test_strides_do_not_make_more_numbers_than_there_are(tmp_path, shape):
     Pickler(content, 2).dump({"a": Claiming()})
     packed = zipped(content.getvalue(), storages={"0": bytes(16)})
     with pytest.raises(DataError, match=r"larger than its storage|absurd shape"):
-        read_arrays(write(tmp_path / "a.pth", packed), Everything())
+        read_arrays(write(tmp_path / "a.pth", packed), everything)
 
 
 def test_many_names_for_one_storage_are_refused(tmp_path):
@@ -188,7 +185,7 @@ def test_many_names_for_one_storage_are_refused(tmp_path):
     path = save(tmp_path / "a.pth", {str(index): numbers for index in range(100)})
     assert path.stat().st_size < 20_000
     with pytest.raises(DataError, match="many times larger"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 def test_what_makes_pytorchs_own_reader_take_any_memory_is_refused(tmp_path):
@@ -200,7 +197,7 @@ def test_what_makes_pytorchs_own_reader_take_any_memory_is_refused(tmp_path):
     assert path.stat().st_size < 500
     assert len(torch.load(path, weights_only=True)["a"]) == length
     with pytest.raises(DataError, match=r"asks for '__builtin__\.bytearray'"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 def test_the_official_inception(tmp_path, random):
@@ -236,7 +233,7 @@ def test_the_official_inception(tmp_path, random):
 def test_a_torchscript_module_is_read_without_its_code(tmp_path):
     scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.Linear(2, 2))))
     scripted.save(str(tmp_path / "a.pt"))
-    found = read_arrays(tmp_path / "a.pt", Everything())
+    found = read_arrays(tmp_path / "a.pt", everything)
     assert {name: array.shape for name, array in found.items()} == {
         "0.weight": (4, 3, 3, 3),
         "0.bias": (4,),
@@ -307,7 +304,7 @@ def test_any_other_function_is_refused(tmp_path, function, arguments, place):
         tree = np.array([evil, 1], dtype=object)
     path = write(tmp_path / "a.ckpt", pickle.dumps(tree, 3))
     with pytest.raises(DataError, match="asks for"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 @pytest.mark.parametrize("name", [*unpickling._STAND_INS, ("__torch__", "Module")])
@@ -316,14 +313,14 @@ def test_what_stands_in_for_a_name_cannot_be_changed(tmp_path, name):
     module, attribute = name
     path = write(tmp_path / "a.ckpt", f"c{module}\n{attribute}\n(N}}S'read'\nNstb.".encode())
     with pytest.raises(DataError, match=r"a\.ckpt changes something"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 def test_a_module_that_the_file_brings_along_is_refused(tmp_path):
     """The older format may carry source code beside a module."""
     torch.save(nn.Linear(2, 2), tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     with pytest.raises(DataError, match=r"refers to something|asks for"):
-        read_arrays(tmp_path / "a.pth", Everything())
+        read_arrays(tmp_path / "a.pth", everything)
 
 
 @pytest.mark.parametrize(
@@ -340,14 +337,14 @@ def test_a_reference_to_something_else_is_refused(tmp_path, pid):
     for wrapped in (bytes, zipped):
         path = write(tmp_path / "a.pt", wrapped(content.getvalue()))
         with pytest.raises(DataError, match=r"a\.pt"):
-            read_arrays(path, Everything())
+            read_arrays(path, everything)
 
 
 def test_a_dictionary_in_itself_ends(tmp_path):
     tree = {}
     tree["again"] = tree
     path = write(tmp_path / "a.ckpt", pickle.dumps(tree, 3))
-    assert read_arrays(path, Everything()) == {}
+    assert read_arrays(path, everything) == {}
 
 
 def test_a_few_bytes_that_unfold_to_billions_of_parts_are_refused(tmp_path, monkeypatch):
@@ -358,17 +355,17 @@ def test_a_few_bytes_that_unfold_to_billions_of_parts_are_refused(tmp_path, monk
     path = write(tmp_path / "a.ckpt", pickle.dumps(tree, 3))
     assert path.stat().st_size < 10_000
     with pytest.raises(DataError, match="too many parts"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 def test_large_files_are_refused(tmp_path, monkeypatch, alex):
     packed = save(tmp_path / "a.pth", alex[1])
     monkeypatch.setattr(unpickling, "LARGEST_PICKLE", 10)
     with pytest.raises(DataError, match=r"data\.pkl that is too large"):
-        read_arrays(packed, Everything())
+        read_arrays(packed, everything)
     monkeypatch.setattr(unpickling, "MOST_MEMORY", 4000)
     with pytest.raises(DataError, match=r"a\.pth \(.* KB\) would take .* KB of memory") as caught:
-        read_arrays(packed, Everything())
+        read_arrays(packed, everything)
     assert "--max-memory" in caught.value.hint
 
 
@@ -379,12 +376,12 @@ def test_a_compressed_storage_is_refused(tmp_path, alex):
         pickled, numbers = archive.read(name), archive.read(name.replace(".pkl", "/0"))
     packed = zipped(pickled, compression=zipfile.ZIP_DEFLATED, storages={"0": numbers})
     with pytest.raises(DataError, match="compressed"):
-        read_arrays(write(tmp_path / "b.pth", packed), Everything())
+        read_arrays(write(tmp_path / "b.pth", packed), everything)
     short = zipped(pickled, storages={"0": numbers[:-4]})
     with pytest.raises(DataError, match="larger than its storage"):
-        read_arrays(write(tmp_path / "c.pth", short), Everything())
+        read_arrays(write(tmp_path / "c.pth", short), everything)
     with pytest.raises(DataError, match="not a readable network"):
-        read_arrays(write(tmp_path / "d.pth", zipped(pickled)), Everything())
+        read_arrays(write(tmp_path / "d.pth", zipped(pickled)), everything)
 
 
 @pytest.mark.parametrize("edition", ["zip", "legacy", "jax"])
@@ -456,14 +453,14 @@ def test_tensors_that_the_graph_cannot_take_are_refused(tmp_path, alex, changed,
 def test_arrays_of_another_kind_are_refused(tmp_path, dtype):
     path = write(tmp_path / "a.ckpt", pickle.dumps({"a": np.zeros(3).astype(dtype)}, 3))
     with pytest.raises(DataError, match=r"a\.ckpt"):
-        read_arrays(path, Everything())
+        read_arrays(path, everything)
 
 
 @pytest.mark.parametrize(("name", "heads"), [("lpips-alex", "alex.pth"), ("lpips-vgg", "vgg.pth")])
 def test_the_package_has_the_official_heads(tmp_path, name, heads):
     """The official files, which Python 2 wrote, are in torchmetrics too."""
     assert (HEADS / heads).is_file()
-    official = read_arrays(HEADS / heads, Everything())
+    official = read_arrays(HEADS / heads, everything)
     assert len(official) == 5
     convert(name, [published(name)], tmp_path / "a.safetensors")
     tensors, _ = checkpoint.load(tmp_path / "a.safetensors")
@@ -475,7 +472,9 @@ def test_the_package_has_the_official_heads(tmp_path, name, heads):
 def test_the_torchscript_and_the_official_inception_give_the_same(tmp_path):
     """The published numbers under the official names, and a gamma of 1."""
     official, script = PUBLISHED["fid-inception"]().layouts
-    arrays = read_arrays(published("fid-inception"), {n for o in script.values() for n in o.names})
+    arrays = read_arrays(
+        published("fid-inception"), {n for o in script.values() for n in o.names}.__contains__
+    )
     assert len(arrays) == 94 * 4
     state = {}
     for ours in official:

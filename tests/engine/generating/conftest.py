@@ -31,7 +31,7 @@ def looks(folders):
     from sketchcli import images
 
     files = sorted((folders / "sketches").iterdir())
-    return appearance.look(images.read_luma(file) for file in files)
+    return appearance.look(images.luma(images.read(file)) for file in files)
 
 
 @pytest.fixture

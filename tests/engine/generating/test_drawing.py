@@ -20,7 +20,7 @@ from sketchcli.models.building import fold_batch_norms
 
 @pytest.fixture
 def sketch(folders):
-    return images.to_rgb(images.read_luma(folders / "sketches/face-0.png"))
+    return images.to_rgb(images.luma(images.read(folders / "sketches/face-0.png")))
 
 
 def drawn(models, rgb, *, batch=8, variation=0, **options):

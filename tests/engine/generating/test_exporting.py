@@ -51,7 +51,7 @@ def test_the_metadata_are_enough_to_draw_what_generate_draws(weights, tmp_path, 
     session = runtime.InferenceSession(
         str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
     )
-    sketch = images.read_luma(folders / "sketches/face-0.png")
+    sketch = images.luma(images.read(folders / "sketches/face-0.png"))
     floats = (sketch / np.float32(127.5) - 1)[None, None].astype(np.float32)
     (photo,) = session.run(["photo"], {"sketch": floats})
     drawn = np.clip(np.rint((photo[0].transpose(1, 2, 0) + 1) * 127.5), 0, 255)

@@ -30,7 +30,7 @@ def test_a_file_becomes_a_photo(convert, folders, tmp_path):
 
 
 def test_a_tree_is_mirrored_and_names_do_not_collide(convert, folders, tmp_path):
-    sketch = images.read_luma(folders / "sketches/face-0.png")
+    sketch = images.luma(images.read(folders / "sketches/face-0.png"))
     for name in ("a.png", "a.jpg", "deep/er/ü 1.png"):
         images.write(tmp_path / "tree" / name, sketch)
     notes = []
@@ -43,7 +43,7 @@ def test_a_tree_is_mirrored_and_names_do_not_collide(convert, folders, tmp_path)
 def test_a_model_is_loaded_once_and_few_sketches_are_in_memory(
     convert, folders, tmp_path, monkeypatch
 ):
-    sketch = images.read_luma(folders / "sketches/face-0.png")
+    sketch = images.luma(images.read(folders / "sketches/face-0.png"))
     for index in range(150):
         images.write(tmp_path / "in" / f"{index}.png", sketch)
     loaded, opened, written, read = [], [], [], images.read
@@ -277,7 +277,7 @@ def test_a_list_may_name_folders_and_what_is_not_there(convert, folders, tmp_pat
 
 
 def test_a_link_does_not_lead_a_photo_out_of_its_folder(convert, folders, tmp_path):
-    sketch = images.read_luma(folders / "sketches/face-0.png")
+    sketch = images.luma(images.read(folders / "sketches/face-0.png"))
     for name in ("sub/a.png", "b.png"):
         images.write(tmp_path / "in" / name, sketch)
     (tmp_path / "out").mkdir()
@@ -339,7 +339,7 @@ def test_a_contact_sheet_of_all(convert, folders, tmp_path):
     assert result.grid == tmp_path / "sheet.png"
     assert sheet.shape == (2 * 132 + 4, 8 * 132 + 4, 3)  # 8 pairs, 4 a row
     shown = images.resize(sheet[4:132, 4:132], (32, 32)).astype(int)
-    sketch = images.to_rgb(images.read_luma(folders / "sketches/face-0.png"))
+    sketch = images.to_rgb(images.luma(images.read(folders / "sketches/face-0.png")))
     assert np.abs(shown - sketch).mean() < 6
 
 

@@ -106,7 +106,7 @@ def photographed(sketch, *, darkest=0.45):
 
 
 def test_paper_in_the_shade_is_evened_out(model, looks, folders):
-    sketch = images.resize(images.read_luma(folders / "sketches/face-1.png"), (200, 160))
+    sketch = images.resize(images.luma(images.read(folders / "sketches/face-1.png")), (200, 160))
     for known in (None, looks):
         preparer = Preparer([dataclasses.replace(model, looks=known)], Drawing())
         clean = preparer.prepare(images.to_rgb(sketch))
@@ -121,7 +121,7 @@ def test_paper_in_the_shade_is_evened_out(model, looks, folders):
 
 def test_even_paper_is_left_as_it_is(prepare, stroke, looks, folders):
     for path in sorted((folders / "sketches").iterdir()):
-        sketch = images.read_luma(path)
+        sketch = images.luma(images.read(path))
         assert np.array_equal(prepare(sketch, looks=looks).frames[0][0], sketch)
     assert np.array_equal(
         prepare(stroke(), paper=When.AUTO).frames[0], prepare(stroke(), paper=When.NO).frames[0]
@@ -149,7 +149,7 @@ def test_a_blank_sheet_and_a_colour_photo_are_warned_of(prepare, model, folders)
 
 def test_what_is_like_no_training_sketch_is_said(prepare, looks, folders, noise):
     for path in sorted((folders / "sketches").iterdir()):
-        assert not prepare(images.read_luma(path), looks=looks).warnings
+        assert not prepare(images.luma(images.read(path)), looks=looks).warnings
     scribble = noise(1, 64)[0, :, :, 0]
     (warning,) = prepare(scribble, looks=looks, paper=When.NO).warnings
     assert warning.startswith("does not look like the training sketches")

@@ -9,7 +9,7 @@ from sketchcli.errors import CheckpointError, DataError, UsageError
 
 @pytest.fixture
 def sketch(folders):
-    return images.read_luma(folders / "sketches/face-0.png")
+    return images.luma(images.read(folders / "sketches/face-0.png"))
 
 
 def test_an_array_becomes_a_photo(weights, sketch, convert, folders, tmp_path):

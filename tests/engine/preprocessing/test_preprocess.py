@@ -66,7 +66,7 @@ def test_arrays_hold_the_resized_pictures_of_each_pair(folders, prepare):
     for pair, sketch, photo in zip(
         dataset.description.pairs, split.sketches, split.photos, strict=True
     ):
-        assert np.array_equal(sketch, images.read_luma(folders / f"sketches/{pair.id}.png"))
+        assert np.array_equal(sketch, images.luma(images.read(folders / f"sketches/{pair.id}.png")))
         assert np.array_equal(photo, images.read_rgb(folders / f"photos/{pair.id}.png"))
 
 
@@ -111,7 +111,7 @@ def test_unpaired_unreadable_and_duplicate_files_are_listed(folders, prepare):
 
 @pytest.mark.parametrize("direction", Direction)
 def test_side_by_side_pictures_are_cut_in_the_middle(tmp_path, folders, prepare, direction):
-    sketch = images.to_rgb(images.read_luma(folders / "sketches/face-3.png"))
+    sketch = images.to_rgb(images.luma(images.read(folders / "sketches/face-3.png")))
     photo = images.read_rgb(folders / "photos/face-3.png")
     halves = [photo, sketch] if direction is Direction.PHOTO_LEFT else [sketch, photo]
     images.write(tmp_path / "both" / "val" / "x.png", np.hstack(halves))
@@ -144,7 +144,7 @@ def test_a_photo_in_training_and_test_is_not_trained_on(tmp_path, prepare):
     root = tmp_path / "named"
     draw_folders(root / "train", count=4)
     draw_folders(root / "test", count=1)
-    sketch = images.read_luma(root / "test/sketches/face-0.png")
+    sketch = images.luma(images.read(root / "test/sketches/face-0.png"))
     images.write(root / "test/sketches/face-0.png", 255 - sketch)  # another sketch, the same photo
     result = prepare(sources.tree(root))
     assert result.counts == {"train": 3, "test": 1}
@@ -157,7 +157,8 @@ def test_two_sketches_of_one_photo_are_two_pairs_and_are_mentioned(folders, prep
     photo = folders / "photos" / "face-0.png"
     shutil.copy(photo, folders / "photos" / "face-9.png")
     images.write(
-        folders / "sketches/face-9.png", 255 - images.read_luma(folders / "sketches/face-0.png")
+        folders / "sketches/face-9.png",
+        255 - images.luma(images.read(folders / "sketches/face-0.png")),
     )
     result = prepare(sources.tree(folders))
     assert result.counts == {"train": 9}

@@ -128,10 +128,11 @@ def _check(candidates: Sequence[Candidate], config: EvalConfig) -> None:
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two methods are named '{twice[0]}'", hint="rename a folder or a run")
     folder, hint = config.folder, "choose a new or empty folder with --out"
-    if folder is not None and folder.is_file():
+    if folder is None or not folder.exists() or (folder / CSV_NAME).exists():
+        return
+    if folder.is_file():
         raise DataError(f"{folder} is a file, but a folder is needed", hint=hint)
-    is_filled = folder is not None and folder.is_dir() and any(folder.iterdir())
-    if folder is not None and is_filled and not (folder / CSV_NAME).exists():
+    if any(folder.iterdir()):
         raise DataError(f"{folder} is not empty and contains no evaluation", hint=hint)
 
 
@@ -310,15 +311,12 @@ def _ranked(figures: Sequence[Figure], direction: str) -> list[Figure]:
     ]
 
 
-# 95% confidence intervals of scores over the images of a split, with a fixed random seed.
-#
-# Images are resampled: an interval says how much the score would vary with other images of the same
-# kind, not with another training run.
+# 95% confidence intervals of scores, with a fixed random seed: how much a score would vary with
+# other images of the same kind, not with another training run.
 #
 # The mean of one value per image gets a bootstrap interval. A score of two whole sets (KID, FID,
 # EER) must not: a resample contains images twice, and two copies of one image are closer to each
-# other than any two images are (KID's kernel matrix gets its diagonal back, the EER's impostors
-# contain genuine pairs). Such a score gets its interval from random halves without repetition.
+# other than any two images are. Such a score gets its interval from halves without repetition.
 
 # (whether the score is of two whole sets, whether it is a fraction) -> its interval
 INTERVALS = {
@@ -334,10 +332,9 @@ RESAMPLES = 5000
 HALVES = 200
 LARGEST_HALF = 500  # pairs; larger halves would cost time and not be more accurate
 FEWEST = 10  # pairs; with fewer, a half does not represent the whole
-# Upper limit on the effective sample size of a rate, in yes/no observations per image. The EER's
-# curves cross where both errors have about half of the weight, and (1/2)² of the variance; few
-# errors make it look more certain (in a simulation with an EER of 0.008 on 100 pairs, 73% of the
-# intervals cover it without this limit, and 95% with it).
+# Upper limit on the effective sample size of a rate, in yes/no observations per image. Few errors
+# make the EER look more certain: in a simulation with an EER of 0.008 on 100 pairs, 73% of the
+# intervals cover it without this limit, and 95% with it.
 MOST_SURE = 4
 BLOCK = 2_000_000  # random numbers that are drawn at a time
 TAILS = (0.025, 0.975)
@@ -375,8 +372,7 @@ def estimate_mean(values: Values) -> Figure:
 def estimate_share(values: Values) -> Figure:
     """Return the mean of one yes (1) or no (0) per image, `(N,)`; NaN values are ignored.
 
-    The interval is Wilson's (1927, "Probable inference", equation 1), which also holds for a
-    fraction of 0 or 1, of which all resamples would be the same.
+    The interval is Wilson's (1927, "Probable inference", equation 1), which holds for 0 and 1, too.
     """
     values = values[np.isfinite(values)]
     if not len(values):
@@ -394,10 +390,9 @@ def estimate_set(
     """Return a score of two sets of features, whose rows are paired.
 
     The spread over halves is that of the delete-half jackknife (Shao and Wu 1989, "A general theory
-    for jackknife variance estimation"). It is right for a mean; for an unbiased score such as KID
-    it is right or too wide, never too narrow, because n times the variance of a U-statistic falls
-    with n (Hoeffding 1948). The interval applies to this number of pairs: FID falls as pairs are
-    added, and lies elsewhere with more of them.
+    for jackknife variance estimation"). It is right for a mean, and never too narrow for an
+    unbiased score such as KID (Hoeffding 1948). The interval applies to this number of pairs: FID
+    falls as pairs are added.
 
     Pairs of features `(N, D)` with a NaN are ignored. If the score is a fraction or a rate in
     [0, 1] (`is_share`), the interval is Wilson's, which is asymmetric near 0 and 1.

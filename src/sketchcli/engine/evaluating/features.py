@@ -1,7 +1,7 @@
 """What an evaluation computes from images, batch by batch: values, features and thumbnails.
 
-The file also opens the metrics and their networks, caches the features of the real photos, and
-checks whether a model has memorised its training photos.
+The file also opens the metrics and their networks, and checks whether a model has memorised its
+training photos.
 """
 
 import contextlib
@@ -279,14 +279,10 @@ def _converted(name: str, sources: Sequence[Path]) -> Path:
     return target
 
 
-# This section checks whether a model has memorised its training photos.
-#
-# The distance of two photos is the mean absolute difference of their 16x16 colour thumbnails, in
-# [0, 255]: it measures the overall impression and tolerates a shift by a pixel.
-#
-# A photo that is nearer to a training photo than to its real photo need not be a copy: the mean of
-# all photos always is nearer, as are many blurred results. A copy is nearer to one training photo
-# than to the rest; the real test photos, which cannot be copies, show how much nearer by chance.
+# This section checks whether a model has memorised its training photos. A photo that is nearer to a
+# training photo than to its real photo need not be a copy: the mean of all photos always is nearer.
+# A copy is nearer to one training photo than to the rest; the real test photos, which cannot be
+# copies, show how much nearer by chance.
 
 PROTOCOL = (
     "mean absolute difference of 16x16 colour thumbnails (0-255); nearness: distance to the "
@@ -308,8 +304,7 @@ def memorisation(
 ) -> list[MemorisationScore | None]:
     """Score the thumbnails of each method's photos, in the order of the real photos.
 
-    There are no scores without training photos. If 5% of the real test photos are training photos
-    themselves, no photo can count as a copy.
+    If 5% of the real test photos are training photos themselves, no photo can count as a copy.
     """
     if training is None:
         return [None for _ in generated]
@@ -327,8 +322,7 @@ def memorisation(
 def distances(pictures: Pixels, training: Pixels) -> tuple[Values, Values]:
     """Return the distance to the nearest training photo, and the nearness: `(N,)` each.
 
-    Both are of thumbnails, `(N, 16, 16, 3)` and `(M, 16, 16, 3)`. The nearness is the least
-    distance divided by the mean distance to all training photos: 0 for a copy, at most 1.
+    Both are of thumbnails, `(N, 16, 16, 3)` and `(M, 16, 16, 3)`. A copy has the nearness 0.
     """
     least, total = np.full(len(pictures), np.inf), np.zeros(len(pictures))
     for part in batches(len(pictures), ROWS):

@@ -159,8 +159,7 @@ def _flat(split: StoredSplit) -> Iterator[Values]:
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
     """Name weights and folders by the last parts of their paths, as many as tell them apart.
 
-    A model has the name of its run, or of its file if it does not belong to a run. A single model
-    is named `model`.
+    A model has the name of its run, or else of its file; a single model is named `model`.
     """
     parts: dict[Path, tuple[str, ...]] = {}
     for path in models:
@@ -213,8 +212,7 @@ def _discriminator_of(weights: Path, size: tuple[int, int]) -> torch.nn.Module |
         return None
     tensors, about = checkpoint.load(state, only=("discriminator.",))
     try:
-        height, width = about["size"]
-        if (height, width) != size:
+        if tuple(about["size"]) != size:
             return None
         config = settings.from_dict(about["config"])
         with torch.device("meta"):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from sketchcli import checkpoint, files
@@ -37,14 +38,13 @@ class PublishedNetwork(NamedTuple):
 def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     """Write a network's tensors as safetensors; nothing that the sources hold is executed.
 
-    `sources` are the files of one edition, in any order: the official ones (for LPIPS a backbone
-    and its heads), or the one file of a package. `target` keeps their names and SHA-256.
+    `sources` are the files of one edition, in any order. `target` keeps their names and SHA-256.
     """
     network = PUBLISHED[name]()
     wanted = {n for layout in network.layouts for origin in layout.values() for n in origin.names}
     arrays: dict[str, Float32] = {}
     for source in sources:
-        arrays |= read_arrays(source, wanted)
+        arrays |= read_arrays(source, wanted.__contains__)
     where = " and ".join(str(source) for source in sources)
 
     def missing(layout: Layout) -> list[str]:
@@ -158,8 +158,8 @@ def _folding(
 ) -> Layout:
     """Return a layout that folds batch normalisations into the convolutions before them.
 
-    `theirs` are the names of the convolutions in the file; `parts` are the names under which
-    each has its weight, variance, gamma (None: it is 1), mean and beta.
+    `theirs` are the convolutions in the file, and `parts` what each calls its weight, variance,
+    gamma (None: it is 1), mean and beta.
     """
     weight, variance, gamma, mean, beta = parts
     layout = {}
@@ -170,18 +170,16 @@ def _folding(
     return layout
 
 
-def _folded_bias(
-    beta: Float32, mean: Float32, variance: Float32, gamma: Float32 | float = 1.0
-) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (beta - mean * scale).astype(np.float32)
-    return folded
+def _scale(variance: Float32, gamma: Float32 | float = 1.0) -> NDArray[np.float64]:
+    return gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
 
 
-def _folded_weight(weight: Float32, variance: Float32, gamma: Float32 | float = 1.0) -> Float32:
-    scale = gamma / np.sqrt(variance.astype(np.float64) + EPSILON)
-    folded: Float32 = (weight * scale[:, None, None, None]).astype(np.float32)
-    return folded
+def _folded_bias(beta: Float32, mean: Float32, *scale: Float32) -> Float32:
+    return (beta - mean * _scale(*scale)).astype(np.float32)
+
+
+def _folded_weight(weight: Float32, *scale: Float32) -> Float32:
+    return (weight * _scale(*scale)[:, None, None, None]).astype(np.float32)
 
 
 # The networks that are published as pickles, by their names in `fetch-data`.

@@ -3,21 +3,21 @@
 A pickle is a program: it names functions, and opening it calls them. Here, every name that network
 files need stands for a class of ours that only keeps what it is given; any other name is refused.
 Three formats are read: a plain pickle of numpy arrays, PyTorch's zip archive (a state dict, or a
-TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. Nothing
-is unpacked, no array has more values than its file stores, and no instruction takes more time or
-memory than its own bytes: what copies or hashes what other instructions have built is refused.
+TorchScript module, whose code is ignored), and the format that PyTorch wrote before 1.6. No array
+has more values than its file stores, and no instruction takes more time or memory than its own
+bytes: what copies or hashes what other instructions have built is refused.
 
-`torch.load(weights_only=True)` reads neither the first format nor TorchScript; a file of 500 bytes
-makes it allocate any amount of memory (it allows the name `bytearray`); and before PyTorch 2.10 a
-crafted file could corrupt memory (CVE-2026-24747).
+`torch.load(weights_only=True)` reads neither the first format nor TorchScript, and a file of 500
+bytes makes it allocate any amount of memory, since it allows the name `bytearray`.
 """
 
+import functools
 import io
 import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, NamedTuple
 
@@ -49,9 +49,10 @@ _ITEM_SIZES = {
     **dict.fromkeys(("ByteStorage", "CharStorage", "BoolStorage"), 1),
 }
 Float32 = NDArray[np.float32]
+Wanted = Callable[[str], bool]  # whether an array of that name is to be read
 
 
-def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict[str, Float32]:
+def read_arrays(path: Path, is_wanted: Wanted, *, hint: str = HINT) -> dict[str, Float32]:
     """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
     A file that is missing, too large, damaged or of another format, or that asks for something
@@ -61,7 +62,7 @@ def read_arrays(path: Path, wanted: Container[str], *, hint: str = HINT) -> dict
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             check_memory(MOST_TIMES * size, f"{path} ({shown(size)})", most=MOST_MEMORY)
-            return _read(file, size, wanted)
+            return _read(file, size, is_wanted)
     except SketchError:
         raise
     except OSError as error:
@@ -96,6 +97,10 @@ def _check_numbers(*numbers: object) -> None:
         raise RefusedError("holds a tensor of an absurd shape")
 
 
+def _is_small(number: object) -> bool:
+    return type(number) is int and 0 <= number <= MOST_VALUES
+
+
 class _StandIn:
     """An object that a file asks for: it keeps the arguments and the state that it is given."""
 
@@ -110,10 +115,6 @@ class _StandIn:
 
 class _Module(_StandIn):
     """An object of any class of TorchScript, whose state is its attributes."""
-
-
-class _NumpyType(_StandIn):
-    """An object of `numpy.dtype`."""
 
 
 class _NumpyArray(_StandIn):
@@ -184,17 +185,13 @@ def _check_keys(keys: Sequence[object]) -> None:
         raise RefusedError("has a dictionary whose keys are not names")
 
 
-def _is_small(number: object) -> bool:
-    return type(number) is int and 0 <= number <= MOST_VALUES
-
-
 def _as_it_is(values: object, *_more: object) -> object:
     return values
 
 
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _Dict,
-    ("numpy", "dtype"): _NumpyType,
+    ("numpy", "dtype"): _StandIn,
     ("numpy", "ndarray"): "ndarray",
     ("numpy.core.multiarray", "_reconstruct"): _NumpyArray,
     ("numpy._core.multiarray", "_reconstruct"): _NumpyArray,
@@ -266,10 +263,9 @@ class _Counted:
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
-    """An unpickler that knows the stand-ins, and nothing else.
+    """An unpickler that knows the stand-ins, and nothing else; `size` is the file's, in bytes.
 
-    It extends the unpickler written in Python: a few bytes make the one in C allocate gigabytes.
-    `size` is the number of bytes in the file.
+    It extends the one written in Python: a few bytes make the one in C allocate gigabytes.
     """
 
     dispatch: ClassVar = {
@@ -291,54 +287,49 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
         return _STAND_INS[module, name]
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
-        texts = pid[:4] if isinstance(pid, tuple) and len(pid) <= MOST_ARGUMENTS else ()
-        if len(texts) < 4 or not all(isinstance(text, str) for text in texts):
-            raise RefusedError("refers to something that is not a tensor's storage")
-        what, kind, key, _location, count, *view = pid
-        if what != "storage" or any(part is not None for part in view) or kind not in _ITEM_SIZES:
-            raise RefusedError("refers to something that is not a tensor's storage")
-        _check_numbers(count)
-        return self.storages.setdefault(key, Storage(kind, key, count))
+        match pid:
+            case ("storage", str(kind), str(key), str(), count) | (
+                "storage",
+                str(kind),
+                str(key),
+                str(),
+                count,
+                None,
+            ) if kind in _ITEM_SIZES:
+                _check_numbers(count)
+                return self.storages.setdefault(key, Storage(kind, key, count))
+        raise RefusedError("refers to something that is not a tensor's storage")
 
 
-def _read(file: BinaryIO, size: int, wanted: Container[str]) -> dict[str, Float32]:
+def _read(file: BinaryIO, size: int, is_wanted: Wanted) -> dict[str, Float32]:
     found: dict[str, Float32] = {}
     if zipfile.is_zipfile(file):
         root, read_bytes = _open_archive(file, size)
     else:
         file.seek(0)
-        root, read_bytes = _Unpickler(file, size).load(), _no_storage
+        root, read_bytes = _Unpickler(file, size).load(), dict[str, bytes]().__getitem__
         if root == _LEGACY_MAGIC:
             root, read_bytes = _open_legacy(file, size)
-    read_once = _Storages(read_bytes, MOST_TIMES * size)
-    most = MOST_TIMES * size
+    most = unread = MOST_TIMES * size
+
+    @functools.lru_cache(maxsize=1)  # tensors may share a storage
+    def read_once(key: str) -> bytes:
+        nonlocal unread
+        content = read_bytes(key)
+        unread -= len(content)
+        if unread < 0:
+            raise RefusedError("has storages that many tensors share")
+        return content
+
     for count, (name, node) in enumerate(_nodes("", root, DEEPEST)):
         if count >= MOST_NODES:
             raise RefusedError("has too many parts for a network")
-        if isinstance(node, _NumpyArray | _TorchTensor) and name in wanted:
+        if isinstance(node, _NumpyArray | _TorchTensor) and is_wanted(name):
             found[name] = node.read(read_once)
             most -= found[name].nbytes + len(name) + AN_ARRAY
         if most < 0:
             raise RefusedError("has arrays that are many times larger than the file")
     return found
-
-
-class _Storages:
-    """Reads storages, at most `most` bytes in all, and keeps the last, which tensors may share."""
-
-    def __init__(self, read_bytes: ReadBytes, most: int) -> None:
-        self.read_bytes, self.most = read_bytes, most
-        self.key, self.content = "", b""
-
-    def __call__(self, key: str) -> bytes:
-        """Return the content of a storage."""
-        if key != self.key or not self.content:
-            self.content = b""  # two need not be in memory
-            self.key, self.content = key, self.read_bytes(key)
-            self.most -= len(self.content)
-            if self.most < 0:
-                raise RefusedError("has storages that many tensors share")
-        return self.content
 
 
 def _open_archive(file: BinaryIO, size: int) -> tuple[object, ReadBytes]:
@@ -392,10 +383,6 @@ def _open_legacy(file: BinaryIO, length: int) -> tuple[object, ReadBytes]:
         return file.read(size)
 
     return root, read_bytes
-
-
-def _no_storage(key: str) -> bytes:
-    raise RefusedError(f"refers to a storage {key:.80}, but has no storages")
 
 
 def _nodes(place: str, node: object, deepest: int) -> Iterator[tuple[str, object]]:

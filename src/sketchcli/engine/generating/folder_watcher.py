@@ -22,9 +22,8 @@ def watch(
 ) -> GenerateResult:
     """Convert the sketches in a folder, and those that appear in it, until Ctrl-C.
 
-    A file that is still being written waits until its size and date have not changed for a while.
-    A file that changes later is converted again. Existing photos are kept, unless the request
-    overwrites them. The request's sources are ignored.
+    A file waits until its size and date have not changed for a while; one that changes later is
+    converted again. Existing photos are kept, unless the request overwrites them.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")

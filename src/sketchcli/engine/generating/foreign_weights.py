@@ -22,13 +22,6 @@ HINT = "give a state dict that torch.save wrote, and check that the file is comp
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-class _AllButCounters:
-    """The names of all tensors except those that only training needs."""
-
-    def __contains__(self, name: object) -> bool:
-        return not str(name).endswith(COUNTER)
-
-
 def import_weights(
     source: Path,
     target: Path,
@@ -41,15 +34,15 @@ def import_weights(
 ) -> ImportResult:
     """Import a generator's tensors from another program's file.
 
-    `source` is a state dict that `torch.save` wrote, possibly nested in dictionaries; the name of
-    `target` must end with `.safetensors`. The network was trained at `size` (height, width), on
-    sketches resized as `fit` says and photos of that licence.
+    `source` is a state dict that `torch.save` wrote, possibly nested in dictionaries. The network
+    was trained at `size` (height, width), on sketches resized as `fit` says.
     """
     if target.exists() and not overwrite:
         raise DataError(f"{target} exists", hint="add --overwrite, or choose another name")
     with torch.device("meta"):
         generator = build_generator(model)
-    tensors = _named(read_arrays(source, _AllButCounters(), hint=HINT), generator, source)
+    arrays = read_arrays(source, lambda name: not name.endswith(COUNTER), hint=HINT)
+    tensors = _named(arrays, generator, source)
     about = {
         "version": __version__,
         "config": settings.to_dict(TrainConfig(model=model)),

@@ -32,8 +32,7 @@ def generate(
 ) -> GenerateResult:
     """Turn sketches into photos.
 
-    A sketch that fails raises no error: the result and the reporter say why. `plan` is the value of
-    `make_plan(request)`, if it is known already.
+    A sketch that fails raises no error: the result and the reporter say why.
     """
     plan = plan or make_plan(request)
     for note in plan.notes:
@@ -164,8 +163,7 @@ class Pipeline:
     def convert(self, jobs: Iterable[Job], tell: Callable[[GeneratedFile], None]) -> None:
         """Turn jobs into files, and report each once it is written or has failed.
 
-        After Ctrl-C, the files that are being written are finished, and no others are started. A
-        large image that is being read is not waited for.
+        After Ctrl-C, only the files that are being written are finished.
         """
         streams, threads = self.sampler.streams, self.sampler.threads
         writing: deque[Future[GeneratedFile]] = deque()

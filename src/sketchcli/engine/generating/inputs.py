@@ -189,7 +189,8 @@ def read_list(file: str) -> tuple[str, ...]:
     if b"\0" not in content or is_wide:
         parts = files.text_of(content, where).encode().split(b"\n")
     names = tuple(os.fsdecode(part) for part in parts if part.strip())  # in any locale
-    if any(not _is_text(name) and not _exists(name) for name in names):
+    # Bytes that are not UTF-8 became surrogates.
+    if any(re.search("[\udc80-\udcff]", name) and not _exists(name) for name in names):
         raise DataError(f"{where} is not a text file of paths", hint="save it as text in UTF-8")
     if not names:
         raise DataError(f"{where} names no files", hint="write one path per line into the list")
@@ -316,10 +317,6 @@ def _matches(place: str, patterns: Iterable[str]) -> bool:
     name = place.rpartition("/")[2]
     tried = ((place if "/" in each else name, each) for each in patterns)
     return any(text == each or fnmatch.fnmatchcase(text, each) for text, each in tried)
-
-
-def _is_text(name: str) -> bool:
-    return not any("\udc80" <= letter <= "\udcff" for letter in name)  # bytes that are not UTF-8
 
 
 def _exists(path: str | Path) -> bool:

@@ -1,8 +1,7 @@
 """The plan of a `generate`: which photos to generate, and where each is written.
 
-The output paths mirror the input's folders; no two photos share a path, and none is lost. The
-outcome of every sketch is counted, and written as a table. Nothing heavy is imported, so that a
-wrong path fails at once.
+The output paths mirror the input's folders, and no two photos share one. The outcome of every
+sketch is counted, and written as a table.
 """
 
 import os

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sketchcli import checkpoint, images, limits
 from sketchcli import config as settings
-from sketchcli.config import Align, Fit, ModelConfig
+from sketchcli.config import Align, Fit
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.device import Device, check_device
@@ -77,10 +77,18 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     try:
         model = settings.from_dict(about["config"]).model
         described = _described(about)
-        generator = _empty_generator(model)
+        with torch.device("meta"):  # without memory for the parameters, which the file provides
+            generator = build_generator(model)
         expected = generator.state_dict()
         _check_fits(expected, header)
-        _check_memory(path, model, generator.eval(), described["size"])
+        height, width = size = described["size"]
+        needed = photo_bytes(generator.eval(), size, enough=limits.memory_limit(most=MOST_MEMORY))
+        limits.check_memory(
+            needed + parameter_bytes(generator),
+            f"{path} ({model.generator}, {width}x{height} pixels)",
+            most=MOST_MEMORY,
+            error=CheckpointError,
+        )
         tensors, _ = checkpoint.load(path)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, UsageError) as error:
         reason = str(error).partition("\n")[0]
@@ -91,12 +99,11 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     cast = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     generator.load_state_dict(cast, assign=True)
     placed = device.place(generator).eval()
-    check_device(placed, device, described["size"])
+    check_device(placed, device, size)
     pixel_bytes = 0.0
     if device.torch.type == "cpu":
         few = limits.memory_limit() / AT_ONCE
-        pixel_bytes = photo_bytes(placed, described["size"], enough=few)
-        pixel_bytes /= math.prod(described["size"])
+        pixel_bytes = photo_bytes(placed, size, enough=few) / math.prod(size)
     return LoadedModel(
         path=path, generator=placed, device=device, pixel_bytes=pixel_bytes, **described
     )
@@ -121,12 +128,6 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _empty_generator(model: ModelConfig) -> nn.Module:
-    """Build the network without allocating memory for the parameters, which the file provides."""
-    with torch.device("meta"):
-        return build_generator(model)
-
-
 def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
     """Compare the tensors that the file lists with those that its settings need."""
     unmatched = sorted(header.shapes.keys() ^ wanted.keys())
@@ -139,18 +140,6 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
             raise ValueError(f"{name} is {shape}, not {tuple(tensor.shape)}")
         if kind not in (FLOATS if tensor.is_floating_point() else {"I64"}):
             raise ValueError(f"{name} has the unsupported data type {kind}")
-
-
-def _check_memory(path: Path, model: ModelConfig, empty: nn.Module, size: tuple[int, int]) -> None:
-    """Refuse a network that would take absurd memory to generate one photo."""
-    height, width = size
-    needed = photo_bytes(empty, size, enough=limits.memory_limit(most=MOST_MEMORY))
-    limits.check_memory(
-        needed + parameter_bytes(empty),
-        f"{path} ({model.generator}, {width}x{height} pixels)",
-        most=MOST_MEMORY,
-        error=CheckpointError,
-    )
 
 
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
@@ -192,8 +181,7 @@ class Prepared:
 class Preparer:
     """Prepares images for some models, of which the first decides on size and corrections.
 
-    `detector` is the face detector's file, if faces are to be aligned. Several threads may use one
-    preparer at once.
+    `detector` is the face detector's file, if faces are to be aligned. Threads may share it.
     """
 
     def __init__(
@@ -231,15 +219,14 @@ class Preparer:
 
     def check_shape(self, width: int, height: int) -> None:
         """Refuse a strip, which need not be decoded before; a face may be cut out of one."""
-        is_cut = self.drawing.is_aligned and self.detector is not None
-        if not is_cut and max(height, width) > MOST_STRETCHED * min(height, width):
+        if self.detector is None and max(height, width) > MOST_STRETCHED * min(height, width):
             raise DataError(
                 f"{width:,}x{height:,} pixels are a strip, not a sketch", hint="crop it"
             )
 
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
-        if not self.drawing.is_aligned or self.detector is None:
+        if self.detector is None:
             return picture, None
         rgb = images.to_rgb(picture)
         if not hasattr(self._own, "finder"):
@@ -307,13 +294,11 @@ class Preparer:
             size = (tall, wide)
         else:
             size = natural_size(shown.shape, self.models[0].size)
-        if size[0] * size[1] > MOST_PIXELS:
-            raise DataError(
-                f"the photo would have {size[1]}x{size[0]} pixels", hint="choose a smaller --size"
-            )
+        each = TILED_BYTES if self.drawing.is_tiled else WHOLE_BYTES
         limits.check_memory(
-            size[0] * size[1] * (TILED_BYTES if self.drawing.is_tiled else WHOLE_BYTES),
+            math.prod(size) * each,
             f"a photo of {size[1]}x{size[0]} pixels",
+            most=MOST_PIXELS * each,
             cure="choose a smaller --size",
         )
         return size
@@ -393,8 +378,7 @@ OVERLAP = 0.5  # fraction of a tile: every place then lies well inside at least 
 class Tiled:
     """A sketch at its own size, in tiles of the model's size.
 
-    The weight of a tile's photo falls off as a raised cosine from the centre to the edges, where
-    another tile has its centre.
+    A tile's weight falls off from its centre to its edges, where another tile has its centre.
     """
 
     size: tuple[int, int]  # height and width of the model

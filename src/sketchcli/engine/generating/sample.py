@@ -32,8 +32,7 @@ def generate_in_parts(
 ) -> tuple[Pixels, int]:
     """Generate any number of photos, `most` at a time, or fewer if memory runs out.
 
-    Return the photos, and the number that fitted into memory at a time. If not even one fits, the
-    error is raised.
+    Return the photos, and the number that fitted into memory at a time, which is at least one.
     """
     photos: list[Pixels] = []
     row = 0
@@ -92,8 +91,7 @@ class Sampler:
     def draw(self, sketches: Sequence[Prepared], variation: int = 0) -> list[tuple[Pixels, ...]]:
         """Return, for each sketch, the photos of its frames: one array `(K, h, w, 3)` per model.
 
-        All sketches must have frames of the same shapes. `variation` counts from 0; each variation
-        has its own noise.
+        All sketches must have frames of the same shapes. Each variation has its own noise.
         """
         ends = np.cumsum([len(sketch.frames[0]) for sketch in sketches])[:-1].tolist()
         parts, has_noise = [], self.drawing.variations > 1

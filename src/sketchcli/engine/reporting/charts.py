@@ -159,9 +159,8 @@ def _plain(name: str) -> str:
 def _for_page(svg: str, description: str) -> str:
     """Return matplotlib's SVG as a page may contain it.
 
-    The page's policy forbids style attributes, so they become presentation attributes. IDs, which
-    would be repeated in the page, metadata and the style sheet, which would hold for the whole
-    page, are removed. The colours become the page's variables, and coordinates keep one decimal.
+    The page's policy forbids style attributes, so they become presentation attributes. IDs,
+    metadata and the style sheet, which would hold for the whole page, are removed.
     """
     root = ET.fromstring(svg)  # noqa: S314 - matplotlib wrote it
     for parent in list(root.iter()):

@@ -1,8 +1,7 @@
 """Self-contained web pages from the templates beside this module; a page loads no other file.
 
-Jinja2 escapes all names from outside (files, pairs, folders). If one were not escaped by mistake,
-the content security policy of the page would still stop it: only the script and the style that the
-page was written with may run, identified by their hashes, and only images inside the page may load.
+Jinja2 escapes all names from outside (files, pairs, folders). Besides, the content security policy
+of a page lets only its own script and style run, by their hashes, and only images inside it load.
 """
 
 import base64
@@ -64,35 +63,22 @@ def jpeg(pixels: Pixels, side: int) -> str:
 
 @functools.cache
 def _environment() -> "Environment":
-    from jinja2 import (  # noqa: PLC0415 - only needed when a page is written
-        Environment,
-        PackageLoader,
-        StrictUndefined,
-        select_autoescape,
-    )
+    import jinja2  # noqa: PLC0415 - only needed when a page is written
 
     def digest(source: str) -> str:
         return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
-    loader = PackageLoader("sketchcli.engine.reporting")
-    environment = Environment(
+    loader = jinja2.PackageLoader("sketchcli.engine.reporting")
+    environment = jinja2.Environment(
         loader=loader,
-        autoescape=select_autoescape(["html"]),  # Markdown has its own escapes
-        undefined=StrictUndefined,
+        autoescape=jinja2.select_autoescape(["html"]),  # Markdown has its own escapes
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["source"] = lambda name: loader.get_source(environment, name)[0]
-    environment.filters |= {
-        "code": code,
-        "counted": counted,
-        "digest": digest,
-        "interval": interval,
-        "joined": joined,
-        "jpeg": jpeg,
-        "number": number,
-        "quoted": shlex.quote,
-    }
+    filters = (code, counted, digest, interval, joined, jpeg, number)
+    environment.filters |= {each.__name__: each for each in filters} | {"quoted": shlex.quote}
     return environment
