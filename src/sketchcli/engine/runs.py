@@ -207,9 +207,9 @@ def open_run(folder: Path) -> Run:
             f"{folder} is not empty and does not contain a run", hint="choose another --run-dir"
         )
     for path in vars(run).values():
-        is_right = path.is_dir() if path in {folder, run.samples} else path.is_file()
+        kind = "folder" if path in {folder, run.samples} else "file"
+        is_right = path.is_dir() if kind == "folder" else path.is_file()
         if path.exists() and not is_right:
-            kind = "file" if path.is_dir() else "folder"
             raise DataError(f"{path} is not a {kind}", hint="move it away, and try again")
     if run.weights.exists() and not run.states:
         raise state_missing(run)

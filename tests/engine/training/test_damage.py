@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,15 +190,18 @@ def test_a_run_without_states_is_not_begun_anew_over_its_weights(run, tiny, data
     assert run.weights.read_bytes() == before
 
 
-def test_a_folder_in_a_file_s_place_is_named_at_once(run, tiny, dataset, cpu):
+@pytest.mark.parametrize(
+    ("put", "take"), [(Path.mkdir, Path.rmdir), (os.mkfifo, Path.unlink)], ids=["folder", "fifo"]
+)
+def test_what_is_not_a_file_in_a_file_s_place_is_named_at_once(run, tiny, dataset, cpu, put, take):
     for name in ("log", "state", "report", "best"):
         path = getattr(run, name)
         kept = path.read_bytes()
         path.unlink()
-        path.mkdir()
+        put(path)
         with pytest.raises(SketchError, match=f"{path.name} is not a file"):
             train(tiny, dataset, run_dir=run.folder, device=cpu)
-        path.rmdir()
+        take(path)
         path.write_bytes(kept)
 
 
