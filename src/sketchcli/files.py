@@ -42,8 +42,11 @@ def write_whole(
 
     An existing file is first renamed to `previous`; a crash between the two moves leaves only
     that file. An error leaves nothing behind. The file's permissions are those that the umask and
-    its folder give to new files, whatever `save` sets.
+    its folder give to new files, whatever `save` sets. Only a file is replaced, never /dev/null.
     """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a device or a named pipe"
+        raise DataError(f"{path} is {what}, not a file", hint="choose another name")
     with writing(path), _unfinished(path) as folder:
         part = folder / f".part{path.suffix}"
         part.touch(exist_ok=False)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,78 @@ def rounded(count: float) -> str:
     """
     power, letter = (30, "G") if count > 2**30 else (20, "M")
     return f"{math.ceil(count / 2**power)}{letter}" if count < 2**60 else "none"
+
+
+# Pillow walks through the parts of a file in Python, and keeps their contents. OpenJPEG allocates
+# settings for each tile and each of its components, whatever their size.
+
+_FEW, _USUAL_PART, _MOST_JUNK = 10_000, 256, 2**16  # parts of any size; bytes
+_MOST_TILES, _TILE, _COMPONENT = 65_535, 8500, 1080  # the latter in bytes, measured
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_SIZ = re.compile(rb"\xff\x4f\xff\x51(?=(.{38}))", re.DOTALL)
+_MARKER, _BLOCK = re.compile(rb"\xff([^\xff\0])", re.DOTALL), re.compile(rb"[!,;]")
+_PNM_HEADER = re.compile(rb"P[1-6](?:(?:\s|#[^\r\n]*)+\d+){2}")
+
+
+def check_parts(data: bytes, name: str) -> None:
+    """Refuse an image file with so many parts, or so much between them, that it takes long."""
+    walks = {b"\x89PNG": _png, b"\xff\xd8\xff": _jpeg, b"GIF8": _gif, b"P": _pnm}
+    walk = next((walk for magic, walk in walks.items() if data.startswith(magic)), None)
+    junk, end, most = 0, 0, _FEW + len(data) // _USUAL_PART
+    for count, (start, stop) in enumerate(walk(data) if walk else ()):
+        junk, end = junk + max(0, start - end), stop
+        if count > most or junk > _MOST_JUNK:
+            raise DataError(f"{name} has too many parts or comments", hint="save it again as PNG")
+
+
+def check_tiles(data: bytes, name: str, most: float) -> None:
+    """Refuse a JPEG 2000 file whose tiles take more bytes than `most`, without their pixels."""
+    for found in _SIZ.finditer(data if data.startswith(_JPEG_2000) else b""):
+        length, _, right, low, _, _, width, height, x, y, count = struct.unpack(">HH8IH", found[1])
+        if length == 38 + 3 * count and width and height:
+            tiles = -((x - right) // width) * -((y - low) // height)
+            if min(tiles, _MOST_TILES) * (_TILE + _COMPONENT * count) > most:
+                raise DataError(f"{name} has too many tiles", hint="save it again as PNG")
+
+
+def _png(data: bytes) -> Iterator[tuple[int, int]]:
+    at = 8
+    while at < len(data):
+        start, at = at, at + 12 + int.from_bytes(data[at : at + 4], "big")
+        yield start, at
+
+
+def _jpeg(data: bytes) -> Iterator[tuple[int, int]]:
+    at = 2
+    while (found := _MARKER.search(data, at)) and found[1] not in b"\xda\xd9":
+        at = found.end()
+        if not 0xD0 <= found[1][0] <= 0xD8:  # these have no content
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
+        yield found.start(), at
+    yield found.start() if found else len(data), len(data)
+
+
+def _gif(data: bytes) -> Iterator[tuple[int, int]]:
+    at, images = 13 + _palette(data[10:11]), 0
+    while (found := _BLOCK.search(data, at)) and found[0] != b";" and images < 2:
+        at = found.end() + 1
+        if found[0] == b",":
+            at, images = at + 9 + _palette(data[at + 7 : at + 8]), images + 1
+        yield found.start(), at
+        size = 1
+        while size and at < len(data):
+            start, size = at, data[at]
+            at += 1 + size
+            yield start, at
+    yield found.start() if found else len(data), len(data)
+
+
+def _palette(flags: bytes) -> int:
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0
+
+
+def _pnm(data: bytes) -> Iterator[tuple[int, int]]:
+    header = _PNM_HEADER.match(data)
+    yield header.end() if header else 0, len(data)
+    if data[1:2] in b"123":
+        yield from ((len(data), len(data)) for _ in range(data.count(b"#")))

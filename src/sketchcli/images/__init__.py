@@ -34,15 +34,14 @@ _SRGB_GAMMA = 1 / 2.2
 _ALIKE = 2  # levels by which a profile may differ from sRGB without being applied
 _SEEN = 64  # alpha from which on the colour under it counts
 _ONE_COLOUR = 24  # levels by which the colour of a drawing's ink may vary
-_AS_PNG, _FEWER_BITS = "save it again as PNG", "save it with 8 or 16 bits"
+_FEWER_BITS = "save it with 8 or 16 bits"
 _NO_FILE = "choose a file, or pipe the image: sketch2img generate - OUT.png"
 
 # What decoding takes is bounded by what the header announces. Decoders of some formats need more
 # bytes a pixel than others; their images may have fewer pixels.
 _MOST_PIXELS, _USUAL_BYTES, _LITTLE = 2**27, 12, 2**26
 _BYTES = {"JPEG2000": 28, "AVIF": 20, "HEIF": 20, "PPM": 24}
-_MOST_SCANNED, _MOST_COMMENTS = 2**32, 1000  # pixels times scans of a JPEG; in a plain PNM
-_STRIP = 1 << 18  # pixels that are converted at once
+_MOST_SCANNED, _STRIP = 2**32, 1 << 18  # pixels times scans of a JPEG; pixels converted at once
 
 # Pillow and libtiff would report damage on stderr. Sizes are checked below.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -109,6 +108,7 @@ def decode(
     is read, and `notes` says so. `name` is what errors call the image. `check` is called with the
     width and height that the header announces, and may raise an error before anything is decoded.
     """
+    limits.check_parts(data, name)
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
             if check is not None:
@@ -169,15 +169,14 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, name: str) -> None:
     """Refuse an image that would take too much memory, or a JPEG too much time."""
     pixels = image.width * image.height
     needed = pixels * _BYTES.get(image.format or "", _USUAL_BYTES)
+    limits.check_tiles(data, name, needed + _LITTLE)
     if needed > _LITTLE:  # asking how much memory is free takes as long as reading a small image
         what = f"{name} ({image.width:,}x{image.height:,} pixels)"
         limits.check_memory(needed, what, most=_USUAL_BYTES * _MOST_PIXELS)
         is_jpeg = image.format in {"JPEG", "MPO"} or image.info.get("compression") == "jpeg"
         scans = data.count(b"\xff\xda") if is_jpeg else 0
         if scans * pixels > _MOST_SCANNED:
-            raise DataError(f"{name} has too many scans ({scans:,})", hint=_AS_PNG)
-    if image.format == "PPM" and data[1:2] in b"123" and data.count(b"#") > _MOST_COMMENTS:
-        raise DataError(f"{name} has too many comments", hint=_AS_PNG)  # which take long to remove
+            raise DataError(f"{name} has too many scans ({scans:,})", hint="save it again as PNG")
 
 
 def _rows(image: ImageFile.ImageFile, data: bytes, wanted: str) -> Callable[[slice], Image.Image]:
@@ -337,7 +336,8 @@ def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | N
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; damaged metadata count as none."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        is_usual = len(image.info.get("exif", b"")) <= _LITTLE // 16
+        return int(image.getexif().get(_ORIENTATION, 1)) if is_usual else 1
     except Exception:  # noqa: BLE001 - Pillow's parsers raise whatever damage leads to
         return 1
 
