@@ -472,8 +472,8 @@ _QUALITY = {
 }
 
 
-def write(path: Path, pixels: Pixels, *, quality: int | None = None) -> None:
-    """Write `(H, W)` or RGB `(H, W, 3)` in the format of the file's extension, whole or not at all.
+def write(path: Path, pixels: Pixels, *, quality: int | None = None, is_new: bool = False) -> None:
+    """Write `(H, W)` or RGB `(H, W, 3)` in the format of the extension, as `write_whole` does.
 
     `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default.
     """
@@ -481,7 +481,7 @@ def write(path: Path, pixels: Pixels, *, quality: int | None = None) -> None:
     if suffix not in WRITABLE:
         raise DataError(f"{path} has an unsupported extension", hint="use .png, .jpg or .webp")
     data = encode(pixels, suffix, name=str(path), quality=quality)
-    files.write_whole(path, lambda part: part.write_bytes(data))
+    files.write_whole(path, lambda part: part.write_bytes(data), is_new=is_new)
 
 
 def encode(
