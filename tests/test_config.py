@@ -264,3 +264,11 @@ def test_a_deep_key_is_one_error(sketch2img):
     deep = ".".join(["a"] * 3000)
     outcome = sketch2img("train", "--set", f"{deep}=1", "--set", f"{deep}=2")
     assert outcome.code == 2
+
+
+def test_a_large_settings_file_is_refused_at_once(tmp_path):
+    """A key of 200,000 parts, 400 KB, took more than a minute."""
+    path = tmp_path / "dots.toml"
+    path.write_text("a." * 20_000 + "a = 1")
+    with pytest.raises(UsageError, match="larger than 16 KB"):
+        settings.read_file(path)

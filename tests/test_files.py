@@ -412,3 +412,13 @@ def test_a_link_to_a_regular_file_is_opened(tmp_path):
     (tmp_path / "file").write_bytes(b"text")
     with files.open_regular(tmp_path / "link") as file:
         assert file.read() == b"text"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path):
+    """`--overwrite --manifest /dev/null`, as root, replaced the device of the whole machine."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="a device or a named pipe, not a file"):
+        files.write_text(tmp_path / "pipe.csv", "text")
+    assert (tmp_path / "pipe.csv").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.csv"]

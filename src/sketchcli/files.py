@@ -34,13 +34,21 @@ except ImportError:  # on Windows
 
 
 def write_whole(
-    path: Path, save: Callable[[Path], object], *, previous: Path | None = None
+    path: Path,
+    save: Callable[[Path], object],
+    *,
+    previous: Path | None = None,
+    is_new: bool = False,
 ) -> None:
     """Let `save` write a file next to `path`, sync it, then move it into place.
 
     An existing file is first renamed to `previous`; a crash between the two moves leaves only
-    that file. An error leaves nothing behind.
+    that file. With `is_new`, an existing file is an error, even one that another process made
+    meanwhile. An error leaves nothing behind. Only a file is replaced, never a device.
     """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a device or a named pipe"
+        raise DataError(f"{path} is {what}, not a file", hint="choose another name")
     with writing(path), _unfinished(path) as folder:
         part = folder / f".part{path.suffix}"
         part.touch(exist_ok=False)
@@ -52,7 +60,21 @@ def write_whole(
             os.fsync(file.fileno())
         if previous is not None and path.exists():
             path.replace(previous)
-        part.replace(path)
+        if not is_new or not _linked(part, path):
+            part.replace(path)
+
+
+def _linked(part: Path, path: Path) -> bool:
+    """Give a file a name that nothing has; False where there are no hard links."""
+    try:
+        os.link(part, path)
+    except OSError:
+        if os.path.lexists(path):
+            hint = "add --overwrite to replace it"
+            raise DataError(f"{path} was created in the meantime", hint=hint) from None
+        return False
+    part.unlink()
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

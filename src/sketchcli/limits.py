@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -132,3 +133,20 @@ def rounded(count: float) -> str:
     """
     letter = "G" if count > 2**30 else "M"
     return f"{math.ceil(count / 2 ** _UNITS[letter])}{letter}" if count < 2**60 else "none"
+
+
+# OpenJPEG allocates settings for each tile and each of its components, whatever their size.
+
+_MOST_TILES, _TILE, _COMPONENT = 65_535, 8500, 1080  # the latter in bytes, measured
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_SIZ = re.compile(rb"\xff\x4f\xff\x51(?=(.{38}))", re.DOTALL)
+
+
+def check_tiles(data: bytes, name: str, most: float) -> None:
+    """Refuse a JPEG 2000 file whose tiles take more bytes than `most`, without their pixels."""
+    for found in _SIZ.finditer(data if data.startswith(_JPEG_2000) else b""):
+        length, _, right, low, _, _, width, height, x, y, count = struct.unpack(">HH8IH", found[1])
+        if length == 38 + 3 * count and width and height:
+            tiles = -((x - right) // width) * -((y - low) // height)
+            if min(tiles, _MOST_TILES) * (_TILE + _COMPONENT * count) > most:
+                raise DataError(f"{name} has too many tiles", hint="save it again as PNG")

@@ -1,6 +1,7 @@
 """Small files that would take much, files of other kinds, and drawings that are all alpha."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -53,6 +54,26 @@ def test_a_file_that_takes_long_is_refused():
     stream = b"P1 1000 1000 " + b"#\n" * 20_000
     with pytest.raises(DataError, match="comments"):
         images.decode(stream, name="slow.pbm")
+
+
+def j2k(side, count):
+    """A JPEG 2000 file with tiles of one pixel; the header that Pillow reads says RGB."""
+
+    def box(kind, data):
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    sizes = struct.pack(">HHIIIIIIIIH", 38 + 3 * count, 0, side, side, 0, 0, 1, 1, 0, 0, count)
+    stream = b"\xff\x4f\xff\x51" + sizes + b"\7\1\1" * count
+    header = box(b"ihdr", struct.pack(">IIHBBBB", side, side, 3, 7, 7, 0, 0))
+    header += box(b"colr", b"\1\0\0\0\0\0\x10")
+    start = box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ") + box(b"jp2h", header)
+    return start + box(b"free", b"") + box(b"jp2c", stream)
+
+
+@pytest.mark.parametrize(("side", "count"), [(255, 3), (10, 16384)])
+def test_the_tiles_of_a_jpeg_2000_take_no_memory_of_their_own(side, count):
+    with pytest.raises(DataError, match="too many tiles"):
+        images.decode(j2k(side, count), name="a.jp2")
 
 
 def test_a_jpeg_of_thousands_of_scans_is_refused(tmp_path):

@@ -126,10 +126,15 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
 
 
+MOST_TEXT = 2**14  # characters: long dotted keys of TOML take time and memory that grow as squares
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """Read settings from a .toml or .json file, without checking them."""
     try:
         text = files.read_text(path)
+        if len(text) > MOST_TEXT:
+            raise ValueError(f"it is larger than {MOST_TEXT >> 10} KB")  # noqa: TRY301 - one boundary
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         return _checked(data)
     except (OSError, ValueError, RecursionError, DataError) as error:

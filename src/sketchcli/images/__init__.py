@@ -163,6 +163,7 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, name: str) -> None:
     """Refuse an image that would take too much memory, or a JPEG too much time."""
     pixels = image.width * image.height
     needed = pixels * _BYTES.get(image.format or "", _USUAL_BYTES)
+    limits.check_tiles(data, name, needed + _LITTLE)
     if needed > _LITTLE:  # asking how much memory is free takes as long as reading a small image
         what = f"{name} ({image.width:,}x{image.height:,} pixels)"
         limits.check_memory(needed, what, most=_USUAL_BYTES * _MOST_PIXELS)
@@ -331,7 +332,8 @@ def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | N
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; damaged metadata count as none."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        is_usual = len(image.info.get("exif", b"")) <= _LITTLE // 16
+        return int(image.getexif().get(_ORIENTATION, 1)) if is_usual else 1
     except Exception:  # noqa: BLE001 - Pillow's parsers raise whatever damage leads to
         return 1
 
@@ -465,8 +467,8 @@ _QUALITY = {
 }
 
 
-def write(path: Path, pixels: Pixels, *, quality: int | None = None) -> None:
-    """Write `(H, W)` or RGB `(H, W, 3)` in the format of the file's extension, whole or not at all.
+def write(path: Path, pixels: Pixels, *, quality: int | None = None, is_new: bool = False) -> None:
+    """Write `(H, W)` or RGB `(H, W, 3)` in the format of the extension, as `write_whole` does.
 
     `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default.
     """
@@ -474,7 +476,7 @@ def write(path: Path, pixels: Pixels, *, quality: int | None = None) -> None:
     if suffix not in WRITABLE:
         raise DataError(f"{path} has an unsupported extension", hint="use .png, .jpg or .webp")
     data = encode(pixels, suffix, name=str(path), quality=quality)
-    files.write_whole(path, lambda part: part.write_bytes(data))
+    files.write_whole(path, lambda part: part.write_bytes(data), is_new=is_new)
 
 
 def encode(

@@ -351,3 +351,21 @@ def test_sketch_and_photo_side_by_side(convert, folders, tmp_path):
     assert np.array_equal(both[:, 32:], images.read_rgb(tmp_path / "a.png"))
     sketch = images.read_rgb(folders / "sketches/face-0.png")
     assert np.array_equal(both[:, :32], sketch)
+
+
+@pytest.mark.parametrize(
+    ("existing", "status"), [(Existing.REFUSE, "failed"), (Existing.SKIP, "skipped")]
+)
+def test_a_photo_that_another_process_writes_at_the_same_moment_stays(
+    convert, folders, tmp_path, monkeypatch, existing, status
+):
+    out, encode = tmp_path / "photo.png", images.encode
+
+    def encode_late(*arguments, **options):
+        out.write_bytes(b"theirs")
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(images, "encode", encode_late)
+    result = convert(folders / "sketches/face-0.png", out, existing=existing)
+    assert result.files[0].status == status
+    assert out.read_bytes() == b"theirs"

@@ -126,12 +126,9 @@ class Writer:
                 f"{output}: a link leads out of {folder}",
                 hint="remove the link, or choose the folder that it leads to as the output",
             )
-        elif self.naming.existing is Existing.REFUSE and output.exists():
-            raise DataError(
-                f"{output} was created in the meantime", hint="add --overwrite to replace it"
-            )
         else:
-            images.write(output, photo, quality=quality)
+            is_new = self.naming.existing is not Existing.OVERWRITE and output not in self.ours
+            images.write(output, photo, quality=quality, is_new=is_new)
         if self.grid is not None:
             self.grid.add(job, sketch, photo)
 
@@ -273,6 +270,8 @@ class Pipeline:
             photo = self.sampler.finish(item.sketch, item.photos)
             self.writer.write(job, item.sketch, photo)
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
+            if self.writer.skips(job):  # another process was quicker
+                return GeneratedFile(job.source, job.output, item.milliseconds, status="skipped")
             return _failed(job, item.milliseconds + _since(started), error)
         spent = round(item.milliseconds + _since(started), 1)
         return GeneratedFile(job.source, job.output, spent, "made", item.sketch.warnings)
