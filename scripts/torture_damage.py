@@ -187,7 +187,7 @@ def _member(data: bytearray, rng: random.Random) -> bytes:
                 way = rng.choice([_flip, _cut, _empty, _insert, _huge])
                 content = bytes(way(bytearray(content), rng))
             name = member.filename if rng.randrange(20) else "../" + member.filename
-            new.writestr(name, content)
+            new.writestr(zipfile.ZipInfo(name), content)  # without the time of today
     return made.getvalue()
 
 

@@ -88,7 +88,7 @@ def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything that J
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-LARGEST_TEXT = 2**28  # bytes
+LARGEST_TEXT = 2**26  # bytes
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 

@@ -81,7 +81,8 @@ def _as_asked(
         LIMITS(
             metavar="SIZE",
             help="Most memory that one file may take, such as 8G, or none for no limit.  "
-            "\\[default: 1.5 GB for an image; else three quarters of what is free]",
+            "\\[default: 1.5 GB for an image, 4 GB for a network or a "
+            "pickle; at most three quarters of what is free]",
             hidden=True,
         ),
     ] = None,

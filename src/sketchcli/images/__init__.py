@@ -50,7 +50,7 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 Image.MAX_IMAGE_PIXELS = None
 with contextlib.suppress(AttributeError, OSError):  # Windows' Pillow does not export libtiff
     for _kind in ("Error", "Warning"):
-        getattr(ctypes.CDLL(Image.core.__file__), f"TIFFSet{_kind}Handler")(None)
+        getattr(ctypes.CDLL(Image.core.__file__), f"TIFFSet{_kind}Handler")(None)  # type: ignore[attr-defined]
 
 Pixels = NDArray[np.uint8]  # an image, values in [0, 255]
 Check = Callable[[int, int], object]  # of an image's width and height

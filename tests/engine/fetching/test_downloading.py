@@ -712,10 +712,12 @@ def disk(free):
     return lambda _: shutil._ntuple_diskusage(10**12, 10**12 - free, free)
 
 
-def test_a_body_without_an_announced_end_takes_at_most_half_of_the_disk(
-    server, target, monkeypatch
+@pytest.mark.parametrize(("free", "most"), [(400_000, 2**33), (10**12, 200_000)])
+def test_a_body_without_an_announced_end_takes_at_most_half_of_the_disk_and_8_gb(
+    server, target, monkeypatch, free, most
 ):
-    monkeypatch.setattr(shutil, "disk_usage", disk(400_000))
+    monkeypatch.setattr(shutil, "disk_usage", disk(free))
+    monkeypatch.setattr(f"{download.__module__}.MOST_UNANNOUNCED", most)
     url = server.serve("/a", Reply(BODY, length=-1))
     with pytest.raises(DownloadError, match="sends more than the 200,000 bytes"):
         fetch(url, target)

@@ -30,6 +30,7 @@ from sketchcli.errors import DownloadError
 BLOCK = 1 << 15  # bytes read at once, which a broken connection can lose
 TIMEOUT = (15.0, 30.0)  # seconds to connect, and without a single byte
 SLOWEST = (BLOCK, 120.0)  # bytes that must arrive within so many seconds
+MOST_UNANNOUNCED = 2**33  # bytes of a body whose size is neither announced nor known
 NO_NETWORK = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
@@ -99,8 +100,8 @@ def download(
     The sources are tried in their order, but the source of a part that an earlier command left goes
     first. Without a `sha256`, they must be https. `retry` limits the attempts at one source;
     `timeout` is that of a connection and of a silence. No more arrives than twice the known `size`,
-    the free disk space, or half of it if the server announces no size. What has arrived stays after
-    an error.
+    or the free disk space; than half of that and 8 GB if the server announces no size. What has
+    arrived stays after an error.
 
     Raises:
         DownloadError: If no source gave the file, or none the one with the hash `sha256`.
@@ -278,7 +279,8 @@ class _Transfer:
         free = self.part.size + shutil.disk_usage(self.target.parent).free
         if total is not None and total > free:
             raise OSError(errno.ENOSPC, f"{total:,} bytes are needed, and {free:,} are free")
-        most = 2 * self.size if self.size else free if total is not None else free // 2
+        most = free if total is not None else min(free // 2, MOST_UNANNOUNCED)
+        most = 2 * self.size if self.size else most
         if total is not None and total > most:
             raise SourceError(f"its size is {total:,} bytes, but about {self.size:,} are expected")
         return most
