@@ -39,10 +39,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fuzz_images
-import torture_damage
-import torture_names
-from torture_world import LONG_VERBS, VERBS, Outcome, Verb, World, snapshot
+assert sys.platform == "linux", "torture_world looks up processes in /proc"  # noqa: S101
+
+import fuzz_images  # noqa: E402
+import torture_damage  # noqa: E402
+import torture_names  # noqa: E402
+from torture_world import LONG_VERBS, VERBS, Outcome, Verb, World, snapshot  # noqa: E402
 
 SOON = 2.0  # seconds from a signal to the end
 TRIES = 3  # that a late end is repeated: it is a finding if all are late, whatever else runs here

@@ -7,11 +7,14 @@ import os
 import random
 import re
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
-import fuzz_images
-from torture_world import SKETCHES, TINY_NETWORK
+assert sys.platform == "linux", "torture_world looks up processes in /proc"  # noqa: S101
+
+import fuzz_images  # noqa: E402
+from torture_world import SKETCHES, TINY_NETWORK  # noqa: E402
 
 YUNET = "home/assets/yunet/face_detection_yunet_2023mar_int8bq.onnx"
 SET = "home/prepared/set"

@@ -7,10 +7,13 @@ import json
 import re
 import shutil
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from torture_world import SKETCHES, TINY_NETWORK
+assert sys.platform == "linux", "torture_world looks up processes in /proc"  # noqa: S101
+
+from torture_world import SKETCHES, TINY_NETWORK  # noqa: E402
 
 MARK = "torture"  # in every hostile name
 NAMES = (

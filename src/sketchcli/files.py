@@ -18,6 +18,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,10 +28,10 @@ import filelock
 
 from sketchcli.errors import DataError
 
-try:
+if sys.platform == "win32":
+    fcntl: Any = None
+else:
     import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 def write_whole(
@@ -205,7 +206,7 @@ def _lock(folder: Path) -> int | None:
     Raises:
         BlockingIOError: If another process or thread holds the lock.
     """
-    if fcntl is None:
+    if sys.platform == "win32":
         return None
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -131,7 +131,7 @@ def _watching() -> Iterator[None]:
     Python's handlers wait until the main thread leaves a library's call; the thread does not.
     """
     reader, writer = os.pipe()
-    if os.name != "nt":  # Windows needs it only of sockets
+    if sys.platform != "win32":  # which needs it only of sockets
         os.set_blocking(writer, False)
     ended, hook = threading.Event(), sys.unraisablehook
 

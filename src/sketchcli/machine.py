@@ -100,7 +100,7 @@ def available_memory(root: Path = CGROUPS, own: Path = OWN_CGROUP, memory: Path 
         kilobytes = re.search(r"(?m)^MemAvailable: +(\d+) kB$", memory.read_text("ascii"))
         free = [float(kilobytes[1]) * 1024 if kilobytes else math.inf]
     except (OSError, ValueError):  # this is not Linux
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows cannot tell
+        if sys.platform != "win32":
             return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         return math.inf
     for folder in _control_groups("memory", root, own):

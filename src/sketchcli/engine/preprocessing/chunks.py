@@ -233,7 +233,7 @@ def _shielded() -> Iterator[None]:
     quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
     if quiet not in sys.warnoptions:
         sys.warnoptions.append(quiet)
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if sys.platform == "win32":  # it has no signal masks
         yield
         return
     ours = set(interruption.SIGNALS) - {signal.SIGTERM}  # which ends the workers of a broken pool
