@@ -417,6 +417,9 @@ def main() -> int:
     parser.add_argument("--number", type=int, help="repeat only this attempt")
     parser.add_argument("--keep", type=Path, help="folder for the worlds of the findings")
     given = parser.parse_args()
+    # Under nohup or in the background of a shell, processes would inherit signals that are ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     own_mounts()
     kinds = given.only or [*KINDS, "images"]
     share = given.minutes / sum(SHARES.get(kind, 1.0) for kind in kinds)
