@@ -38,7 +38,7 @@ READERS = (
         EVAL,
         RESUME,
     ),
-    ("run/state.safetensors", RESUME, EVAL, "train set --run-dir run"),
+    ("run/state.safetensors", RESUME, EVAL, "train set --config tiny.toml --run-dir run"),
     ("run/log.jsonl", RESUME, EVAL, "models", GENERATE),
     ("run/config.toml", RESUME, EVAL, "models", GENERATE),
     ("run/result.json", RESUME, EVAL, "models --finished", GENERATE),
