@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ NETWORKS = Path(
     os.environ.get("SKETCH2IMG_TEST_NETWORKS", Path(__file__).parent.parent / ".venv" / "networks")
 )
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+if hasattr(signal, "SIGHUP"):  # under nohup, the commands that tests start would ignore it, too
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

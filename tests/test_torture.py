@@ -51,7 +51,7 @@ HALF = """
 import time
 from sketchcli import files
 
-def write_whole(path, save, *, previous=None):
+def write_whole(path, save, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"half")
     time.sleep(9)

@@ -17,6 +17,7 @@ import platformdirs
 from sketchcli.errors import UsageError
 
 HOME_VARIABLE = "SKETCH2IMG_HOME"
+OURS = frozenset({"source.json", "manifest.sha256"})  # files that `fetch-data` adds to a dataset
 NO_HOME = Path(os.devnull, "no-data-folder")  # looks empty, and cannot be made
 
 

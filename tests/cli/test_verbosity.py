@@ -30,7 +30,9 @@ def test_quietly_warnings_and_errors_are_told(sketch2img, capfd):
         for event in (Note("fine"), Note("careful", is_warning=True), Found(1, "x", "bad")):
             progress.print_plain(event)
 
-    verbosity.with_verbosity(verb)(quiet=True, verbose=False, no_progress=False)
+    verbosity.with_verbosity(verb)(
+        quiet=True, verbose=False, no_progress=False, help_all=False, max_memory=None
+    )
     assert capfd.readouterr().err == "warning: careful\nwarning: epoch 1: bad\n"
     outcome = sketch2img("preprocess", "nosuch", "-q")
     assert outcome.code == ExitCode.DATA

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from sketchcli import config as settings
-from sketchcli.cli.import_weights import _options
 from sketchcli.cli.options import parse_size
 from sketchcli.cli.train import resolve_config
+from sketchcli.cli.train_settings import parse_assignments
 from sketchcli.engine.wording import number
 from sketchcli.errors import ExitCode, UsageError
 
@@ -66,14 +66,14 @@ def test_a_preset_can_be_set_as_every_other_setting():
 
 
 def test_a_networks_options_are_numbers_or_words():
-    assert _options(["width=64", "dropout=0.5", "norm=batch"]) == {
+    assert parse_assignments(["width=64", "dropout=0.5", "norm=batch"]) == {
         "width": 64,
         "dropout": 0.5,
         "norm": "batch",
     }
     for text in ("width", "=64"):
         with pytest.raises(UsageError, match="not KEY=VALUE"):
-            _options([text])
+            parse_assignments([text])
 
 
 def test_names_lead_nowhere_else(sketch2img, folders, home):

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from sketchcli import file_kinds, files
+from sketchcli import file_kinds, files, paths
 from sketchcli.config import Direction
 from sketchcli.data import pairing, prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
 
 DUPLICATE = "duplicate: another file of the same kind has this name"
-OURS = frozenset({"source.json", "manifest.sha256"})  # files that `fetch-data` adds to the images
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
     **dict.fromkeys(
@@ -184,7 +183,7 @@ def _not_pictures(folder: Path) -> dict[str, str]:
     for path in _entries(folder):
         if path.is_symlink() and not path.is_file():
             reasons[str(path)] = "a broken link, or a link to a folder"
-        elif path.is_file() and not file_kinds.is_picture(path) and path.name not in OURS:
+        elif path.is_file() and not file_kinds.is_picture(path) and path.name not in paths.OURS:
             reasons[str(path)] = "no supported image extension"
     return reasons
 

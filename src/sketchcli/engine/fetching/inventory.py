@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sketchcli import files, paths, registry
 from sketchcli.assets import Asset, Kind
-from sketchcli.data.sources import OURS
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Reporter
 from sketchcli.engine.results import AssetListing, VerifyResult
@@ -42,7 +41,7 @@ def listed(folder: Path) -> dict[str, Path]:
     return {
         name: found[name]
         for name in sorted(found)
-        if name not in OURS and not re.search(r"(^|/)\.", name) and found[name].is_file()
+        if name not in paths.OURS and not re.search(r"(^|/)\.", name) and found[name].is_file()
     }
 
 
