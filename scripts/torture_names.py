@@ -172,6 +172,7 @@ def live_markup(folder: Path) -> Iterator[str]:
             page.feed(text)
             found = page.live
         if path.suffix == ".md":
-            found += re.findall(r"(?<!\\)\]\(javascript:", text)
+            outside_code = re.sub(r"`[^`\n]*`", "", text)
+            found += re.findall(r"(?<!\\)\]\(javascript:", outside_code)
         if found:
             yield f"live in {path.name[-40:]}: {found[0][:60]!r}"
