@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics
+from engine.fetching.pickled import zipped
 from metrics.published import published
 from torch import nn
 
@@ -251,15 +252,6 @@ class Malicious:
 
     def __reduce__(self):
         return self.parts
-
-
-def zipped(pickled, *, compression=zipfile.ZIP_STORED, storages=None):
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", compression) as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        for key, numbers in (storages or {}).items():
-            archive.writestr(f"archive/data/{key}", numbers)
-    return content.getvalue()
 
 
 def legacy(pickled):

@@ -1,12 +1,12 @@
 """Small pickles that would take memory or time, or end the process: each is refused at once."""
 
-import io
 import pickle
 import struct
 import zipfile
 
 import numpy as np
 import pytest
+from engine.fetching.pickled import zipped
 from processes import bounded
 
 from sketchcli.engine.fetching import unpickling
@@ -25,15 +25,6 @@ def everything(name):
 
 def text(content):
     return b"X" + struct.pack("<I", len(content)) + content
-
-
-def zipped(pickled, storages=None, *, compression=zipfile.ZIP_STORED):
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", compression) as archive:
-        archive.writestr("a/data.pkl", pickled)
-        for key, numbers in (storages or {}).items():
-            archive.writestr(f"a/data/{key}", numbers)
-    return content.getvalue()
 
 
 def array(shape, *, before=b"", code=None):
