@@ -281,6 +281,25 @@ def test_the_same_command_after_the_end_trains_nothing_more(tiny, dataset, run_d
     assert not [e for e in events if isinstance(e, BatchTrained)]
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_metric_whose_network_came_or_went_is_left_out_of_the_comparison(
+    tiny, dataset, run_dir, cpu, monkeypatch, is_new
+):
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    scores = validation.Validator.scores
+
+    def others(*arguments):
+        found = scores(*arguments)
+        return found | {"lpips-alex": 0.5} if is_new else {"mae": found["mae"]}
+
+    monkeypatch.setattr(validation.Validator, "scores", others)
+    train(tiny, dataset, run_dir=run_dir, device=cpu)
+    table = Run(run_dir).report.read_text().partition("Scores on held-out pairs")[2]
+    head = table.partition("</thead>")[0]
+    assert ("lpips-alex" in head, "ssim" in head) == (False, is_new)
+    assert "mae" in head
+
+
 def test_more_epochs_go_on_from_the_end(tiny, dataset, run_dir, cpu):
     train(tiny, dataset, run_dir=run_dir, device=cpu)
     longer = dataclasses.replace(tiny, epochs=3)

@@ -334,9 +334,12 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
         "nearest sketch's photo": references.nearest_photo(training, held_out),
         "the sketch itself": references.sketch_itself(held_out),
     }
-    return {"this model": session.progress.scores} | {
+    figures = {"this model": session.progress.scores} | {
         name: validator.scores(read(rows), validator.pairs.photos) for name, read in others.items()
     }
+    # A metric's network may have come or gone since the model was scored.
+    shared = [name for name in session.progress.scores if all(name in f for f in figures.values())]
+    return {name: {metric: f[metric] for metric in shared} for name, f in figures.items()}
 
 
 def summary(session: Session) -> TrainResult:
