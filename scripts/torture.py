@@ -22,6 +22,7 @@ which nobody else sees; without that right, it limits the size of files.
 
 import argparse
 import collections
+import contextlib
 import itertools
 import json
 import math
@@ -439,7 +440,10 @@ def main() -> int:
                 print(finding, flush=True)
                 if given.keep:
                     kept = given.keep / f"{finding.kind}-{finding.number}"
-                    shutil.copytree(torture.world.folder, kept, symlinks=True, dirs_exist_ok=True)
+                    with contextlib.suppress(shutil.Error):  # pipes cannot be copied
+                        shutil.copytree(
+                            torture.world.folder, kept, symlinks=True, dirs_exist_ok=True
+                        )
     print("\n".join(summary(torture)))
     return 1 if any(torture.counts[kind, "findings"] for kind in kinds) else 0
 

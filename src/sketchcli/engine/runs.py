@@ -246,6 +246,8 @@ def settings_to_resume(run: Run) -> TrainConfig:
             if not run.config.exists():
                 return settings.from_dict(values)
     try:
+        if run.config.exists() and not run.config.is_file():  # opening a pipe would wait
+            raise UsageError("it is not a regular file")
         values = settings.read_file(run.config)
         check_can_resume(run, values)
         return settings.from_dict(values)

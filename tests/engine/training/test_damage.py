@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import time
 import tracemalloc
 from pathlib import Path
@@ -17,12 +18,12 @@ from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli.engine.events import SILENT, Note
 from sketchcli.engine.reporting import run_report
-from sketchcli.engine.runs import Run
+from sketchcli.engine.runs import Run, settings_to_resume
 from sketchcli.engine.training import loop
 from sketchcli.engine.training.distributed import ALONE
 from sketchcli.engine.training.session import Session
 from sketchcli.engine.training.train import train
-from sketchcli.errors import CheckpointError, DataError, SketchError
+from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
 from sketchcli.weights_header import read_about
 
 
@@ -203,6 +204,19 @@ def test_what_is_not_a_file_in_a_file_s_place_is_named_at_once(run, tiny, datase
             train(tiny, dataset, run_dir=run.folder, device=cpu)
         take(path)
         path.write_bytes(kept)
+
+
+def test_a_pipe_in_the_place_of_the_settings_is_not_waited_for(run):
+    """SIGALRM ends the tests if it is."""
+    run.config.unlink()
+    os.mkfifo(run.config)
+    signal.alarm(20)
+    try:
+        with pytest.raises(UsageError, match=r"config.toml: it is not a regular file") as caught:
+            settings_to_resume(run)
+    finally:
+        signal.alarm(0)
+    assert "delete this file" in caught.value.hint
 
 
 def test_damaged_sample_sheets_do_not_keep_a_run_from_its_end(run, tiny, dataset, cpu):
