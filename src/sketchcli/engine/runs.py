@@ -245,9 +245,9 @@ def settings_to_resume(run: Run) -> TrainConfig:
             hint = "delete this file: its settings are then taken from the training state"
             if not run.config.exists():
                 return settings.from_dict(values)
+    if run.config.exists() and not run.config.is_file():  # opening a pipe would wait
+        raise UsageError(f"{run.config} is not a regular file", hint=hint)
     try:
-        if run.config.exists() and not run.config.is_file():  # opening a pipe would wait
-            raise UsageError("it is not a regular file")
         values = settings.read_file(run.config)
         check_can_resume(run, values)
         return settings.from_dict(values)

@@ -212,7 +212,7 @@ def test_a_pipe_in_the_place_of_the_settings_is_not_waited_for(run):
     os.mkfifo(run.config)
     signal.alarm(20)
     try:
-        with pytest.raises(UsageError, match=r"config.toml: it is not a regular file") as caught:
+        with pytest.raises(UsageError, match=r"config.toml is not a regular file") as caught:
             settings_to_resume(run)
     finally:
         signal.alarm(0)
