@@ -5,6 +5,13 @@ run's folder and inside the weights.
 """
 
 # ruff: noqa: I001 - `as` marks names for other packages; isort would give each its own import
+from sketchcli.config.domains import (
+    Domain as Domain,
+    Domains as Domains,
+    PHOTO as PHOTO,
+    SKETCH as SKETCH,
+    domains_from_dict as domains_from_dict,
+)
 from sketchcli.config.merging import (
     DEEPEST as DEEPEST,
     KINDS as KINDS,

@@ -1,8 +1,8 @@
 """A prepared dataset: `dataset.json` and two memory-mapped arrays per split.
 
 dataset.json                 the description, all pairs, and the command that made the dataset
-train-sketches.npy           uint8 (N, H, W)
-train-photos.npy             uint8 (N, H, W, 3); above 2 GB, train-photos-1.npy and so on follow
+train-sketches.npy           the inputs: uint8 (N, H, W) if they are grey, (N, H, W, 3) if RGB
+train-photos.npy             the targets, likewise; above 2 GB, train-photos-1.npy and so on follow
 """
 
 import hashlib
@@ -17,11 +17,13 @@ from typing import BinaryIO
 import numpy as np
 
 from sketchcli import files, limits
+from sketchcli.config import Domains, domains_from_dict
 from sketchcli.data.splits import SPLITS, TRAIN, VAL, uniform_hash
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 
-SCHEMA = 2
+SCHEMA = 3
+READ = (2, 3)  # schemas that this version reads; 3 added the domains
 INDEX = "dataset.json"
 LARGE = 2**28  # bytes up to which no bound is looked up
 LONGEST_SIDE = 2**16  # pixels of an image's height or width, exclusive
@@ -30,13 +32,16 @@ MARK = 16  # hex digits of an image's hash that identify it
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair of a prepared dataset, with the files that it was made from."""
+    """One pair of a prepared dataset, with the files that it was made from.
+
+    As in all code, `sketch` is the input and `photo` the target, whatever they show.
+    """
 
     id: str
     split: str
     sha256: str  # `pair_hash` of the prepared images
-    sketch: str  # empty if the sketch was drawn from the photo
-    photo: str
+    sketch: str  # empty if it was drawn from the photo
+    photo: str  # empty if it was drawn from the input
     style: str = ""  # style of a drawn sketch
 
     @property
@@ -63,6 +68,7 @@ class Description:
     repeated: dict[str, str] = field(default_factory=dict)  # kept, but identical to another file
     unaligned: dict[str, str] = field(default_factory=dict)  # kept, but e.g. no face was detected
     findings: dict[str, int] = field(default_factory=dict)  # number of audit findings per kind
+    domains: Domains = Domains()  # what its inputs and targets are
     schema: int = SCHEMA
 
     @property
@@ -80,7 +86,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs in memory, with uint8 `sketches` (N, H, W) and uint8 `photos` (N, H, W, 3)."""
+    """Pairs in memory: uint8 `sketches` and `photos`, each (N, H, W) or (N, H, W, 3)."""
 
     sketches: Pixels
     photos: Pixels
@@ -119,7 +125,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class StoredSplit:
-    """The pairs of one split on disk, with sketches (H, W) and photos (H, W, 3)."""
+    """The pairs of one split on disk, with grey (H, W) or RGB (H, W, 3) images."""
 
     sketches: Rows
     photos: Rows
@@ -137,7 +143,8 @@ class StoredSplit:
     def take(self, indices: Sequence[int]) -> Split:
         """Load the pairs at some positions."""
         height, width = self.size
-        if (needed := 4 * height * width * len(indices)) > LARGE:
+        each = math.prod(self.sketches.shape[1:]) + math.prod(self.photos.shape[1:])
+        if (needed := each * len(indices)) > LARGE:
             limits.check_memory(needed, f"{len(indices)} pairs of {width:,}x{height:,} pixels")
         ids = tuple(self.ids[index] for index in indices)
         return Split(self.sketches.take(indices), self.photos.take(indices), ids)
@@ -169,16 +176,19 @@ class PreparedSet:
                 again = f"run preprocess again with --{name} 0.2 --overwrite"
                 hint = f"add --split {next(iter(self.description.counts), TRAIN)}, or {again}"
             raise DataError(f"{self.folder} has no '{name}' split, only: {has}", hint=hint)
-        size, count, folder = self.description.size, len(pairs), self.folder
+        about, count, folder = self.description, len(pairs), self.folder
+        sketch, photo = (
+            (*about.size, 3) if channels == 3 else about.size for channels in about.domains.channels
+        )
         return StoredSplit(
-            read_array(folder, f"{name}-sketches", row_shape=size, count=count),
-            read_array(folder, f"{name}-photos", row_shape=(*size, 3), count=count),
+            read_array(folder, f"{name}-sketches", row_shape=sketch, count=count),
+            read_array(folder, f"{name}-photos", row_shape=photo, count=count),
             tuple(pair.id for pair in pairs),
         )
 
 
 def picture_hash(pixels: Pixels) -> str:
-    """Return the SHA-256 of a prepared sketch (H, W) or photo (H, W, 3)."""
+    """Return the SHA-256 of a prepared image, grey (H, W) or RGB (H, W, 3)."""
     return hashlib.sha256(str(pixels.ndim).encode() + pixels.tobytes()).hexdigest()
 
 
@@ -215,7 +225,7 @@ def read(folder: Path) -> PreparedSet:
     try:
         data = limits.read_json(folder / INDEX)
         schema = data["schema"]
-        if schema != SCHEMA:
+        if schema not in READ:
             raise DataError(
                 f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
                 hint="run preprocess again",
@@ -223,6 +233,7 @@ def read(folder: Path) -> PreparedSet:
         about = {f.name: data[f.name] for f in fields(Description) if f.name in data}
         height, width = data["size"]
         about |= {"size": (height, width), "pairs": tuple(Pair(**pair) for pair in data["pairs"])}
+        about["domains"] = domains_from_dict(data.get("domains"))
         description = Description(**about)
         _check(description)
         return PreparedSet(folder, description)
@@ -237,7 +248,7 @@ def read(folder: Path) -> PreparedSet:
 def _check(about: Description) -> None:
     """Raise a ValueError if a value is not of its field's type, or is out of range."""
     for item in fields(about):
-        is_checked_below = item.name in {"pairs", "size"}
+        is_checked_below = item.name in {"pairs", "size", "domains"}
         if not is_checked_below and not limits.fits(getattr(about, item.name), item.type):
             raise ValueError(f"'{item.name}' has a value of another type")
     if not all(type(text) is str for pair in about.pairs for text in vars(pair).values()):
