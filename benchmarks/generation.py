@@ -30,7 +30,7 @@ import torch
 from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.data.batches import sketches_to_tensor
+from sketchcli.data.batches import to_tensor
 from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Existing, Naming, Request
 from sketchcli.engine.generating.onnx import export
@@ -107,7 +107,7 @@ def candidates(weights: Path, place: devices.Device, sketches: np.ndarray, root:
     plain = load_model(weights, devices.resolve(place.name, precision="fp32"))
     batch, count = BATCH[place.torch.type], len(sketches)
     few = max(1, count // SLOWER)
-    ready = sketches_to_tensor(sketches, place.torch)
+    ready = to_tensor(sketches, place.torch)
     ways = [
         Way("generate", count, lambda: generate(request, device=place)),
         Way("bare network", count, lambda: bare(model, ready, batch)),

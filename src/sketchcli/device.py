@@ -173,7 +173,9 @@ LARGEST_SIDE = 256  # pixels, so that the CPU takes at most a quarter of a secon
 HINT = "use --device cpu, or try a newer version of PyTorch"
 
 
-def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) -> None:
+def check_device(
+    generator: nn.Module, device: Device, size: tuple[int, int], *, channels: int = 1
+) -> None:
     """Generate one photo on the device and on the CPU, and check that they agree.
 
     A wrong photo is worse than none, and Apple's MPS has returned images unchanged, without an
@@ -184,7 +186,7 @@ def check_device(generator: nn.Module, device: Device, size: tuple[int, int]) ->
         return
     here = copy.deepcopy(generator).eval()
     height, width = (min(side, LARGEST_SIDE) for side in size)
-    sketch = torch.ones(1, 1, height, width)  # dark strokes on white
+    sketch = torch.ones(1, channels, height, width)  # dark strokes on white
     sketch[..., height // 4 :: 9, width // 5 : -width // 5] = -1.0
     sketch[..., height // 4 : -height // 4, width // 3 :: 7] = -1.0
     with torch.inference_mode():

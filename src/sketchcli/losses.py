@@ -86,7 +86,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def structure_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return 1 - the mean SSIM of the grey values of photos `(B, 3, H, W)` in [-1, 1], a scalar.
+    """Return 1 - the mean SSIM of the grey values of photos `(B, C, H, W)` in [-1, 1], a scalar.
 
     The window is uniform, 7x7; the images are mirrored beyond their borders.
     """
@@ -101,8 +101,10 @@ def structure_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def _grey(photo: Tensor) -> Tensor:
-    """Convert a photo to grey values `(B, 1, H, W)` in [0, 1]."""
-    return (photo * photo.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True) / 2 + 0.5
+    """Convert photos `(B, C, H, W)` in [-1, 1] to grey values `(B, 1, H, W)` in [0, 1]."""
+    if photo.shape[1] == 3:
+        photo = (photo * photo.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return photo / 2 + 0.5
 
 
 def _means(values: Tensor) -> Tensor:
@@ -111,7 +113,7 @@ def _means(values: Tensor) -> Tensor:
 
 
 def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the mean absolute difference of gradients of photos `(B, 3, H, W)` in [-1, 1].
+    """Return the mean absolute difference of gradients of photos `(B, C, H, W)` in [-1, 1].
 
     The gradients are the differences of horizontal and of vertical neighbours, at full, half and
     quarter size (Mathieu et al. 2016, equation 6, on three scales). The result is a scalar.
@@ -143,8 +145,9 @@ class PerceptualLoss:
         self.network = network.eval().requires_grad_(requires_grad=False)
 
     def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Return the mean distance of photos `(B, 3, H, W)` in [-1, 1], a scalar."""
-        distances: Tensor = self.network(127.5 * (fake.float() + 1), 127.5 * (real.float() + 1))
+        """Return the mean distance of photos `(B, C, H, W)` in [-1, 1], a scalar."""
+        rgb = (127.5 * (photo.float() + 1).expand(-1, 3, -1, -1) for photo in (fake, real))
+        distances: Tensor = self.network(*rgb)
         return distances.mean().float()
 
 
@@ -173,7 +176,7 @@ def feature_matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Ten
 def r1_penalty(logits: Tensor, photo: Tensor) -> Tensor:
     """Return half the squared norm of the gradient, averaged over the batch, a scalar.
 
-    The logits `(B, ...)` are those of `photo`, `(B, 3, H, W)`, which requires a gradient. A map of
+    The logits `(B, ...)` are those of `photo`, `(B, C, H, W)`, which requires a gradient. A map of
     logits is replaced by its mean, so that the weight means the same at every image size.
     """
     total = logits.float().reshape(len(logits), -1).mean(dim=1).sum()

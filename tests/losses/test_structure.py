@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sketchcli.data.batches import photos_to_tensor
+from sketchcli.data.batches import to_tensor
 from sketchcli.losses import gradient_loss, structure_loss
 from sketchcli.metrics import structural
 
@@ -17,7 +17,7 @@ def pictures(noise, seed):
 
 def test_the_structure_loss_is_what_the_metric_lacks_to_one(noise):
     fake, real = pictures(noise, 1), pictures(noise, 2)
-    loss = structure_loss(photos_to_tensor(fake, CPU), photos_to_tensor(real, CPU))
+    loss = structure_loss(to_tensor(fake, CPU), to_tensor(real, CPU))
     assert loss.item() == pytest.approx(1 - structural.ssim(fake, real).mean(), abs=1e-4)
 
 
@@ -30,15 +30,15 @@ def test_the_gradient_loss_by_hand_on_one_step():
 
 @pytest.mark.parametrize("loss", [structure_loss, gradient_loss])
 def test_equal_photos_cost_nothing_and_bf16_counts_as_float32(loss, noise):
-    real = photos_to_tensor(pictures(noise, 1), CPU)
+    real = to_tensor(pictures(noise, 1), CPU)
     assert loss(real, real).item() == pytest.approx(0, abs=1e-6)
     assert loss(real.bfloat16(), real).dtype == torch.float32
 
 
 @pytest.mark.parametrize("loss", [structure_loss, gradient_loss])
 def test_a_step_along_the_gradient_comes_closer(loss, noise):
-    fake = photos_to_tensor(pictures(noise, 1), CPU).requires_grad_()
-    real = photos_to_tensor(pictures(noise, 2), CPU)
+    fake = to_tensor(pictures(noise, 1), CPU).requires_grad_()
+    real = to_tensor(pictures(noise, 2), CPU)
     before = loss(fake, real)
     before.backward()
     step = 0.1 * fake.grad / fake.grad.abs().max()
@@ -46,6 +46,6 @@ def test_a_step_along_the_gradient_comes_closer(loss, noise):
 
 
 def test_a_brighter_copy_has_the_same_edges(noise):
-    real = photos_to_tensor(pictures(noise, 1), CPU)
+    real = to_tensor(pictures(noise, 1), CPU)
     assert gradient_loss(real + 0.25, real).item() == pytest.approx(0, abs=1e-6)
     assert structure_loss(real + 0.25, real).item() > 0.001

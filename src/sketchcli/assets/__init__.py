@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sketchcli.config import Direction, Domains
+from sketchcli.config import SKETCH_TO_PHOTO, Direction, Domains
 
 
 class Kind(StrEnum):
@@ -56,7 +56,7 @@ class Asset:
     keeps: frozenset[str] = frozenset()  # names of files to unpack besides the images
     steps: tuple[str, ...] = ()  # what the user does by hand
     direction: Direction | None = None  # where the photo is in side-by-side images
-    domains: Domains = Domains()  # its usual inputs and targets; of unknown images, None
+    domains: Domains | None = SKETCH_TO_PHOTO  # usual inputs and targets; None: unknown
 
     @property
     def downloads(self) -> tuple[RemoteFile, ...]:

@@ -55,7 +55,7 @@ def import_weights(
         generator=generator,
         generator_options=parse_assignments(option or (), name="--option", example="width=64"),
     )
-    pixels = options.parse_size(size)
+    pixels, domains = options.parse_size(size), None
 
     from sketchcli.cli.render import emit
     from sketchcli.cli.verbosity import quick_imports
@@ -69,11 +69,21 @@ def import_weights(
             chosen = settings.from_dict(about["config"]).model
             height, width = map(int, about["size"])
             pixels, fit = (height, width), settings.Fit(about["fit"])
+            domains = settings.domains_from_dict(about.get("domains"))
         except (LookupError, TypeError, ValueError, UsageError) as error:
             raise CheckpointError(f"{file} does not describe its network") from error
 
     with quick_imports():
         from sketchcli.engine.generating.foreign_weights import import_weights as run
 
-    result = run(source, target, chosen, size=pixels, fit=fit, licence=licence, overwrite=overwrite)
+    result = run(
+        source,
+        target,
+        chosen,
+        size=pixels,
+        fit=fit,
+        domains=domains,
+        licence=licence,
+        overwrite=overwrite,
+    )
     emit("import-weights", result, as_json=as_json)

@@ -10,6 +10,7 @@ from sketchcli.config.domains import (
     Domains as Domains,
     PHOTO as PHOTO,
     SKETCH as SKETCH,
+    SKETCH_TO_PHOTO as SKETCH_TO_PHOTO,
     domains_from_dict as domains_from_dict,
 )
 from sketchcli.config.merging import (

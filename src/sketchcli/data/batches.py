@@ -42,19 +42,26 @@ def epoch_batches(
         yield batch, split.take(order[batch * batch_size : (batch + 1) * batch_size].tolist())
 
 
-def sketches_to_tensor(sketches: Pixels, device: torch.device) -> Tensor:
-    """Convert uint8 `(B, H, W)` to `(B, 1, H, W) in [-1, 1]`."""
-    return torch.from_numpy(images.to_model_range(sketches)).unsqueeze(1).to(device)
+def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
+    """Convert uint8 images to values in [-1, 1].
+
+    Grey `(B, H, W)` becomes `(B, 1, H, W)`; RGB `(B, H, W, 3)` becomes `(B, 3, H, W)`, channels
+    last in memory.
+    """
+    values = torch.from_numpy(images.to_model_range(pixels))
+    return (values.unsqueeze(1) if values.ndim == 3 else values.permute(0, 3, 1, 2)).to(device)
 
 
-def photos_to_tensor(photos: Pixels, device: torch.device) -> Tensor:
-    """Convert uint8 `(B, H, W, 3)` to `(B, 3, H, W) in [-1, 1]`, channels last in memory."""
-    return torch.from_numpy(images.to_model_range(photos)).permute(0, 3, 1, 2).to(device)
+def to_images(tensor: Tensor) -> Pixels:
+    """Convert `(B, C, H, W)` in [-1, 1] to uint8: grey `(B, H, W)` or RGB `(B, H, W, 3)`."""
+    values = tensor.float().cpu()
+    values = values.squeeze(1) if values.shape[1] == 1 else values.permute(0, 2, 3, 1)
+    return images.from_model_range(values.numpy())
 
 
-def tensor_to_photos(photos: Tensor) -> Pixels:
-    """Convert `(B, 3, H, W) in [-1, 1]` to uint8 `(B, H, W, 3)`."""
-    return images.from_model_range(photos.permute(0, 2, 3, 1).float().cpu().numpy())
+def all_rgb(pixels: Pixels) -> Pixels:
+    """Convert grey images `(B, H, W)` to `(B, H, W, 3)`; RGB images stay as they are."""
+    return pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
 
 
 # This section warps and mixes pairs; sketch and photo share one warp and are resampled once.
@@ -67,7 +74,7 @@ MIXING_SLOPE = 6.0  # slope of the sigmoid between two mixed images
 def warp(
     sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Flip, rotate, scale, shift, crop and bend pairs as images of four channels."""
+    """Flip, rotate, scale, shift, crop and bend pairs, as images with the channels of both."""
     amounts = (config.rotation, config.scale, config.shift, config.elastic, config.jitter)
     if not (config.flip or any(amounts)):
         return sketch, photo
@@ -76,7 +83,7 @@ def warp(
     both = functional.grid_sample(
         both, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     ).clamp(-1, 1)  # bilinear interpolation would teach the generator to blur
-    return both[:, :1], both[:, 1:]
+    return both[:, : sketch.shape[1]], both[:, sketch.shape[1] :]
 
 
 def warp_grid(shape: torch.Size, config: AugmentationConfig, random: torch.Generator) -> Tensor:
@@ -198,7 +205,7 @@ def add_grain(sketch: Tensor, strength: float, random: torch.Generator) -> Tenso
 
 
 class DiscriminatorAugmentation:
-    """One sample of DiffAugment (Zhao et al. 2020) for photos of a shape `(B, 3, H, W)`.
+    """One sample of DiffAugment (Zhao et al. 2020) for photos of a shape `(B, C, H, W)`.
 
     Brightness, contrast, shift and cutout each apply to an image with probability `strength`
     (Karras et al. 2020). The same sample is used for real and generated photos, so that feature
@@ -271,9 +278,14 @@ def _hole(count: int, side: int, share: float, random: torch.Generator) -> Tenso
 
 
 def augment_pairs(
-    sketch: Tensor, photo: Tensor, config: AugmentationConfig, random: torch.Generator
+    sketch: Tensor,
+    photo: Tensor,
+    config: AugmentationConfig,
+    random: torch.Generator,
+    *,
+    is_sketch: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Blend and warp sketches `(B, 1, H, W)` and photos `(B, 3, H, W)`, then vary the sketches.
+    """Blend and warp inputs and targets, both `(B, C, H, W)`, then vary inputs that are sketches.
 
     The values are in [-1, 1]. A change whose amount is 0 samples no random numbers, and the
     generator is on the CPU.
@@ -290,6 +302,6 @@ def augment_pairs(
         (add_grain, config.sketch_noise),
     )
     for change, amount in changes:
-        if amount:
+        if amount and is_sketch:
             sketch = change(sketch, amount, random)
     return sketch, photo

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sketchcli import files, limits
-from sketchcli.config import Domains, domains_from_dict
+from sketchcli.config import SKETCH_TO_PHOTO, Domains, domains_from_dict
 from sketchcli.data.splits import SPLITS, TRAIN, VAL, uniform_hash
 from sketchcli.errors import DataError
 from sketchcli.images import Pixels
@@ -68,7 +68,7 @@ class Description:
     repeated: dict[str, str] = field(default_factory=dict)  # kept, but identical to another file
     unaligned: dict[str, str] = field(default_factory=dict)  # kept, but e.g. no face was detected
     findings: dict[str, int] = field(default_factory=dict)  # number of audit findings per kind
-    domains: Domains = Domains()  # what its inputs and targets are
+    domains: Domains = SKETCH_TO_PHOTO  # what its inputs and targets are
     schema: int = SCHEMA
 
     @property

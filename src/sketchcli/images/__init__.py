@@ -384,6 +384,11 @@ def to_rgb(pixels: Pixels) -> Pixels:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
+def in_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Convert an image to grey `(H, W)` for 1 channel, and to RGB `(H, W, 3)` for 3."""
+    return luma(pixels) if channels == 1 else to_rgb(pixels)
+
+
 # Images get other sizes by resampling, cropping and padding.
 
 

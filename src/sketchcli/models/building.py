@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sketchcli import errors, registry
-from sketchcli.config import KINDS, ModelConfig, Options
+from sketchcli.config import KINDS, SKETCH_TO_PHOTO, Domains, ModelConfig, Options
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.registry import Named
@@ -22,18 +22,21 @@ from sketchcli.registry import Named
 LARGEST_OPTION = 2048  # limit for a network's options, such as its width or number of blocks
 
 
-def build_generator(config: ModelConfig) -> nn.Module:
-    """Return the generator that a configuration names."""
+def build_generator(config: ModelConfig, domains: Domains = SKETCH_TO_PHOTO) -> nn.Module:
+    """Return the generator that a configuration names, for the channels of the domains."""
     room = registry.load(registry.GENERATORS, config.generator)
-    network: nn.Module = room.Generator(_options(room, config.generator_options))
+    options = _options(room, config.generator_options)
+    network: nn.Module = room.Generator(options, *domains.channels)
     return network
 
 
-def build_discriminator(config: ModelConfig, image_size: tuple[int, int]) -> nn.Module:
+def build_discriminator(
+    config: ModelConfig, image_size: tuple[int, int], domains: Domains = SKETCH_TO_PHOTO
+) -> nn.Module:
     """Return the discriminator that a configuration names, for images of `(height, width)`."""
     room = registry.load(registry.DISCRIMINATORS, config.discriminator)
     options = _options(room, config.discriminator_options)
-    network: nn.Module = room.Discriminator(options, image_size)
+    network: nn.Module = room.Discriminator(options, image_size, *domains.channels)
     return network
 
 
@@ -90,7 +93,7 @@ class CombinedModel(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
     def forward(self, sketch: Tensor) -> tuple[Tensor, Tensor]:
-        """Return photos `(B, 3, H, W) in [-1, 1]` and the probability `(B,)` that each is real."""
+        """Return photos `(B, C, H, W)` in [-1, 1] and the probability `(B,)` that each is real."""
         photo = self.generator(sketch)
         return photo, self.judge(sketch, photo).probability
 
@@ -143,7 +146,9 @@ def parameter_bytes(network: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
-def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> float:
+def photo_bytes(
+    network: nn.Module, size: tuple[int, int], domains: Domains, *, enough: float
+) -> float:
     """Return about how many bytes generating one photo of `(height, width)` takes.
 
     An upper bound, as if no layer reduced the size, is enough if it is at most `enough`, or absurd.
@@ -156,11 +161,11 @@ def photo_bytes(network: nn.Module, size: tuple[int, int], *, enough: float) -> 
     bound = 2 * FLOAT * height * width * (sum(layers) + 2 * max(layers))
     if not enough < bound < ABSURD:
         return bound
-    device = next(network.parameters()).device
+    device, channels = next(network.parameters()).device, domains.input.channels
     if device.type == "meta":
-        return OVERHEAD * _peak(network, torch.empty(1, 1, *size, device=device))
+        return OVERHEAD * _peak(network, torch.empty(1, channels, *size, device=device))
     side = -(-MEASURED // stride) * stride
-    peak = _peak(network, torch.zeros(1, 1, side, side, device=device))
+    peak = _peak(network, torch.zeros(1, channels, side, side, device=device))
     return OVERHEAD * peak * height * width / side**2
 
 

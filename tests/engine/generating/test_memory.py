@@ -170,7 +170,7 @@ def test_a_discriminator_is_compared_with_its_file_before_it_is_built(tmp_path, 
     def kilobytes():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(CheckpointError):
-            references._discriminator_of(model.path, split.size)
+            references._discriminator_of(model.path, split.size, model.domains)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
     assert int(bounded(kilobytes, memory=2**33, cpu_seconds=20)) < 300_000

@@ -114,7 +114,7 @@ def test_a_compiled_run_loses_what_one_without_does_and_is_resumed(
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(inductor.cpp, "vec_isa_ok", False)
-    monkeypatch.setattr(trainer, "build_generator", lambda _: Draw(1, 3, 3, padding=1))
+    monkeypatch.setattr(trainer, "build_generator", lambda *_: Draw(1, 3, 3, padding=1))
     monkeypatch.setattr(trainer, "build_discriminator", lambda *_: Judge(4, 1, 4, stride=2))
     changes = {"epochs": 1, "loss": {"r1_weight": 0.5, "r1_every": 2}, "data": {"batch_size": 4}}
     config, events = settings.merge(tiny, changes), []

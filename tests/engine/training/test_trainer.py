@@ -191,7 +191,7 @@ def test_settings_that_leave_nothing_to_train_are_refused_before_anything_is(cpu
 )
 def test_one_pair_can_be_learnt_by_heart(cpu, preset, loss):
     from sketchcli.assets.demo import draw_pair
-    from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
+    from sketchcli.data.batches import to_tensor
 
     narrow = {
         "generator_options": {"width": 16, "blocks": 2},
@@ -201,8 +201,8 @@ def test_one_pair_can_be_learnt_by_heart(cpu, preset, loss):
     config = settings.merge(settings.preset(preset), changes)
     trainer = Trainer(config, image_size=(64, 64), device=cpu)
     drawn = [draw_pair(index, size=64) for index in (0, 1)]
-    sketch = sketches_to_tensor(drawn[0][0][None], cpu.torch)
-    real, other = (photos_to_tensor(photo[None], cpu.torch) for _, photo in drawn)
+    sketch = to_tensor(drawn[0][0][None], cpu.torch)
+    real, other = (to_tensor(photo[None], cpu.torch) for _, photo in drawn)
     for _ in range(120):
         trainer.step([Part(sketch, real)], 1)
     learnt = trainer.generate(sketch, real)

@@ -250,7 +250,7 @@ def _on_training(
     if not rows:
         return {}
     few = StoredSplit.of(training.take(rows))
-    reference = Reference("training pairs", few.ids, few.size, few.photos.take)
+    reference = Reference("training pairs", few.ids, few.size, references.as_rgb(few.photos.take))
     candidate = references.model_candidate("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     quick_tools, no_features = replace(tools, scores=quick, extractors={}), Measured({}, {})
@@ -273,6 +273,11 @@ def _doubts(
             yield (
                 f"{name} generates photos of {model.size[1]}x{model.size[0]}: sketches were "
                 f"resized to this size, and its photos to {width}x{height}"
+            )
+        if model.domains.channels != dataset.description.domains.channels:
+            yield (
+                f"{name} turns {model.domains}, so inputs and photos were converted; the dataset "
+                f"has {dataset.description.domains}"
             )
         if model.fingerprint != dataset.description.fingerprint:
             yield f"{name} was trained on another dataset ({model.dataset})"

@@ -296,7 +296,7 @@ ROWS, COLUMNS = 2048, 1024  # images and training photos that are compared at a 
 
 def memorisation_thumbnails(photos: Iterable[Pixels]) -> Pixels:
     """Return thumbnails (uint8, `(N, 16, 16, 3)`) of photos: 77 MB for 100,000 photos."""
-    return np.stack([images.resize(photo, (SIDE, SIDE)) for photo in photos])
+    return np.stack([images.to_rgb(images.resize(photo, (SIDE, SIDE))) for photo in photos])
 
 
 def memorisation(

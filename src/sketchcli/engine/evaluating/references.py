@@ -4,7 +4,7 @@ It also scores a model's discriminator, by how well it tells the real photos fro
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,12 @@ import torch
 
 from sketchcli import checkpoint, images
 from sketchcli import config as settings
-from sketchcli.config import Fit
-from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
+from sketchcli.config import Domains, Fit, domains_from_dict
+from sketchcli.data.batches import all_rgb, to_tensor
 from sketchcli.data.pairing import pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
-from sketchcli.device import Device, exactly
+from sketchcli.device import exactly
 from sketchcli.engine.evaluating.features import BATCH, Candidate, Read, Reference, Values, batches
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel
@@ -38,7 +38,7 @@ def reference_of_split(dataset: PreparedSet, name: str) -> Reference:
         f"{dataset.description.name} ({name})",
         split.ids,
         dataset.description.size,
-        split.photos.take,
+        as_rgb(split.photos.take),
         sketch_itself(split),
         Fit(dataset.description.fit),
     )
@@ -64,15 +64,26 @@ def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candid
         if not new:
             return np.stack([kept[row] for row in rows])
         with exactly():
-            sketches = _resized(split.sketches.take(rows), model.size)
+            sketches = in_channels(split.sketches.take(rows), model.domains.input.channels)
+            sketches = _resized(sketches, model.size)
             most = model.at_once(model.size, len(rows))
             photos, _ = generate_in_parts(model.generator, sketches, model.device, most)
-        photos = _resized(photos, split.size)
+        photos = all_rgb(_resized(photos, split.size))
         if (len(kept) + len(rows)) * photos[0].nbytes <= KEPT_BYTES:
             kept.update(zip(rows, photos, strict=True))
         return photos
 
     return Candidate(name, "model", read, str(model.path))
+
+
+def as_rgb(read: Callable[[range], Pixels]) -> Read:
+    """Let images be read as RGB, whatever their channels."""
+    return lambda rows: all_rgb(read(rows))
+
+
+def in_channels(pictures: Pixels, channels: int) -> Pixels:
+    """Convert images, grey `(B, H, W)` or RGB `(B, H, W, 3)`, to a number of channels."""
+    return np.stack([images.in_channels(picture, channels) for picture in pictures])
 
 
 def _resized(pictures: Pixels, size: tuple[int, int]) -> Pixels:
@@ -127,7 +138,7 @@ BLOCK = 4_000_000  # pixels of sketches that are compared at a time, on either s
 
 def sketch_itself(split: StoredSplit) -> Read:
     """Return the sketches as the photos."""
-    return lambda rows: np.stack([images.to_rgb(split.sketches[row]) for row in rows])
+    return as_rgb(split.sketches.take)
 
 
 def mean_photo(training: StoredSplit) -> Read:
@@ -135,7 +146,7 @@ def mean_photo(training: StoredSplit) -> Read:
     total = np.zeros(training.photos.shape[1:], np.float64)
     for photo in training.photos:
         total += photo
-    mean = np.rint(total / len(training)).astype(np.uint8)
+    mean = images.to_rgb(np.rint(total / len(training)).astype(np.uint8))
     return lambda rows: np.broadcast_to(mean, (len(rows), *mean.shape))
 
 
@@ -146,7 +157,7 @@ def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
         # This is the squared difference without |ours|²; integers make it exact.
         distances = [np.square(t).sum(axis=1) - 2 * ours @ t.T for t in _flat(training)]
         nearest += np.concatenate(distances, axis=1).argmin(axis=1).tolist()
-    return lambda rows: training.photos.take(nearest[rows.start : rows.stop])
+    return lambda rows: all_rgb(training.photos.take(nearest[rows.start : rows.stop]))
 
 
 def _flat(split: StoredSplit) -> Iterator[Values]:
@@ -190,7 +201,7 @@ def discriminator_score(
 ) -> DiscriminatorScore | None:
     """Score the discriminator next to a model's weights; note why if it cannot be scored."""
     try:
-        discriminator = _discriminator_of(model.path, split.size)
+        discriminator = _discriminator_of(model.path, split.size, model.domains)
     except CheckpointError as error:  # the model itself can still be scored
         reporter(Note(f"{error.message}; the discriminator is not scored", is_warning=True))
         return None
@@ -200,23 +211,26 @@ def discriminator_score(
         return None
     judge = model.device.place(discriminator).eval()
     return rates(
-        _probabilities(judge, split, split.photos.take, model.device),
-        _probabilities(judge, split, candidate.read, model.device),
+        _probabilities(judge, split, split.photos.take, model),
+        _probabilities(judge, split, candidate.read, model),
     )
 
 
-def _discriminator_of(weights: Path, size: tuple[int, int]) -> torch.nn.Module | None:
+def _discriminator_of(
+    weights: Path, size: tuple[int, int], domains: Domains
+) -> torch.nn.Module | None:
     """Return the discriminator next to a model's weights, or None if none has this size."""
     state = Run(weights.parent).state
     if not state.is_file():
         return None
     tensors, about = checkpoint.load(state, only=("discriminator.",))
     try:
-        if tuple(about["size"]) != size:
+        channels = domains_from_dict(about.get("domains")).channels
+        if (tuple(about["size"]), channels) != (size, domains.channels):
             return None
         config = settings.from_dict(about["config"])
         with torch.device("meta"):
-            discriminator = build_discriminator(config.model, size)
+            discriminator = build_discriminator(config.model, size, domains)
         found = checkpoint.without_prefix("discriminator", tensors)
         kinds = {name: tensor.dtype for name, tensor in discriminator.state_dict().items()}
         cast = {name: found[name].to(kind) for name, kind in kinds.items()}
@@ -241,12 +255,16 @@ def rates(real: Values, fake: Values) -> DiscriminatorScore:
 
 @torch.inference_mode()
 def _probabilities(
-    judge: torch.nn.Module, split: StoredSplit, read: Read, device: Device
+    judge: torch.nn.Module, split: StoredSplit, read: Read, model: LoadedModel
 ) -> Values:
     found = []
     for rows in batches(len(split), BATCH):
-        sketch = sketches_to_tensor(split.sketches.take(rows), device.torch)
-        photo = photos_to_tensor(read(rows), device.torch)
+        sketch, photo = (
+            to_tensor(in_channels(pictures, channels), model.device.torch)
+            for pictures, channels in zip(
+                (split.sketches.take(rows), read(rows)), model.domains.channels, strict=True
+            )
+        )
         with exactly():
             found.append(judge(sketch, photo).probability.cpu().double().numpy())
     return np.concatenate(found)

@@ -54,7 +54,8 @@ class PhotoGenerator:
                 A list of these is a batch.
 
         Returns:
-            uint8 RGB `(H', W', 3)` with the sketch's aspect ratio; for a batch, a list of these.
+            uint8 RGB `(H', W', 3)`, or grey `(H', W')` if the model's targets are grey, with the
+            sketch's aspect ratio; for a batch, a list of these.
 
         Raises:
             DataError: If a file cannot be read, or an array is not an image.

@@ -87,6 +87,8 @@ def _failed(job: Job, milliseconds: float, error: Exception) -> GeneratedFile:
         reason += f" ({error.hint})" if error.hint else ""
     elif is_out_of_memory(error):
         reason = f"{source} is too large for this machine's memory"
+    elif isinstance(error, OSError):
+        reason = f"{error.filename or source}: {error.strerror}"
     else:
         first, _, _ = str(error).partition("\n")
         reason = f"{source}: {type(error).__name__}: {first}"

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,16 @@ def _write(model: LoadedModel, multiple: int, part: Path) -> None:
             dynamo=False,
         )
     known = read_about(model.path)
+    inputs, outputs = model.domains.channels
+    values = {1: "luma", 3: "RGB"}
     about = {  # how to prepare an image for the file, and what the model is
         "version": __version__,
-        "input": f"{INPUT}: float32 (batch, 1, height, width) in [-1, 1]: luma / 127.5 - 1",
+        "input": f"{INPUT}: float32 (batch, {inputs}, height, width) in [-1, 1]: "
+        f"{values[inputs]} / 127.5 - 1",
         "luma": "0.299 R + 0.587 G + 0.114 B; alpha on white",
-        "output": f"{OUTPUT}: float32 (batch, 3, height, width) in [-1, 1], RGB",
+        "output": f"{OUTPUT}: float32 (batch, {outputs}, height, width) in [-1, 1], "
+        f"{values[outputs]}",
+        "domains": asdict(model.domains),
         "size": model.size,
         "fit": model.fit,
         "align": model.align,
@@ -103,13 +109,13 @@ def _compare(model: LoadedModel, multiple: int, output: Path) -> tuple[float, fl
 def _sketches(
     model: LoadedModel, multiple: int, size: tuple[int, float, float], *, seed: int
 ) -> torch.Tensor:
-    """Return random dots on white, `(B, 1, H, W)` in [-1, 1]; sides are divisible by `multiple`."""
+    """Return random dots on white, `(B, C, H, W)` in [-1, 1]; sides are divisible by `multiple`."""
     batch, *factors = size
     sides = [
         multiple * max(1, round(side * factor / multiple))
         for side, factor in zip(model.size, factors, strict=True)
     ]
     rng = np.random.default_rng(seed)
-    pixels = np.ones((batch, 1, *sides), np.float32)
+    pixels = np.ones((batch, model.domains.input.channels, *sides), np.float32)
     pixels[rng.random(pixels.shape) < 0.1] = -1
     return torch.from_numpy(pixels)

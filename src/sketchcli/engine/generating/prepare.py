@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sketchcli import checkpoint, images, limits
 from sketchcli import config as settings
-from sketchcli.config import Align, Fit
+from sketchcli.config import Align, Domain, Domains, Fit, domains_from_dict
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.device import Device, check_device
@@ -47,6 +47,7 @@ class LoadedModel:
     size: tuple[int, int]  # height, width
     fit: Fit  # how its training sketches were resized
     align: Align  # how they were aligned before that
+    domains: Domains  # what it takes and makes
     looks: SketchStats | None  # their appearance; None if the weights do not describe it
     dataset: str  # name of the training dataset
     fingerprint: str  # fingerprint of that dataset
@@ -78,11 +79,12 @@ def load_model(path: Path, device: Device) -> LoadedModel:
         model = settings.from_dict(about["config"]).model
         described = _described(about)
         with torch.device("meta"):  # without memory for the parameters, which the file provides
-            generator = build_generator(model)
+            generator = build_generator(model, described["domains"])
         expected = generator.state_dict()
         _check_fits(expected, header)
         height, width = size = described["size"]
-        needed = photo_bytes(generator.eval(), size, enough=limits.memory_limit(most=MOST_MEMORY))
+        domains, enough = described["domains"], limits.memory_limit(most=MOST_MEMORY)
+        needed = photo_bytes(generator.eval(), size, domains, enough=enough)
         limits.check_memory(
             needed + parameter_bytes(generator),
             f"{path} ({model.generator}, {width}x{height} pixels)",
@@ -99,11 +101,11 @@ def load_model(path: Path, device: Device) -> LoadedModel:
     cast = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     generator.load_state_dict(cast, assign=True)
     placed = device.place(generator).eval()
-    check_device(placed, device, size)
+    check_device(placed, device, size, channels=domains.input.channels)
     pixel_bytes = 0.0
     if device.torch.type == "cpu":
         few = limits.memory_limit() / AT_ONCE
-        pixel_bytes = photo_bytes(placed, size, enough=few) / math.prod(size)
+        pixel_bytes = photo_bytes(placed, size, domains, enough=few) / math.prod(size)
     return LoadedModel(
         path=path, generator=placed, device=device, pixel_bytes=pixel_bytes, **described
     )
@@ -123,6 +125,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
         "size": (height, width),
         "fit": Fit(about["fit"]),
         "align": Align(about.get("align", Align.NONE)),
+        "domains": domains_from_dict(about.get("domains")),
         "looks": appearance.from_dict(about.get("looks")),
         **texts,
     }
@@ -157,7 +160,7 @@ USUAL_LEVEL, USUAL_UNEVENNESS, EVENED_LEVEL = 200.0, 0.35, 250.0
 class Prepared:
     """A sketch, ready for the models."""
 
-    frames: tuple[Pixels, ...]  # one per model, uint8 (K, h, w)
+    frames: tuple[Pixels, ...]  # one per model, uint8 (K, h, w) or (K, h, w, 3)
     framings: tuple["Whole | Tiled", ...]  # one per model: how its photos are joined
     size: tuple[int, int]  # height and width of the photo
     original: Pixels = field(repr=False)  # the image as read, uint8 (H, W, 3) or (H, W)
@@ -168,7 +171,7 @@ class Prepared:
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Heights and widths of the frames; the sketches of one batch share them."""
-        return tuple(frames.shape[1:] for frames in self.frames)
+        return tuple(frames.shape[1:3] for frames in self.frames)
 
     @property
     def memory(self) -> int:
@@ -188,6 +191,13 @@ class Preparer:
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
+        self.domain = _shared_input(self.models)
+        if not self.domain.is_sketch and When.YES in {drawing.invert, drawing.paper}:
+            option = "--invert" if drawing.invert is When.YES else "--paper"
+            raise UsageError(
+                f"{option} yes is for sketches, but this model takes {self.domain.many}",
+                hint=f"omit {option}",
+            )
         self.looks = self.models[0].looks
         self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
@@ -197,9 +207,12 @@ class Preparer:
         warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
         self.check_shape(shown.shape[1], shown.shape[0])
-        upright = self._upright(shown, warnings)
-        sketch, paper = self._evened(upright, warnings)
-        self._judge(sketch, paper, shown, warnings)
+        sketch = images.in_channels(shown, self.domain.channels)
+        if self.domain.is_sketch:
+            sketch, paper = self._evened(self._upright(shown, warnings), warnings)
+            self._judge(sketch, paper, shown, warnings)
+        elif self.domain.channels == 3 and is_grey(shown):
+            warnings.append("it is grey, but this model was trained on colour images")
         size = self._photo_size(shown, eyes)
         if self.drawing.is_tiled:
             sketch = images.resize(sketch, size)
@@ -304,6 +317,27 @@ class Preparer:
         return size
 
 
+def _shared_input(models: Sequence[LoadedModel]) -> Domain:
+    """Return what all models take, which must be the same, as must the channels of their photos."""
+    first = models[0]
+    for other in models[1:]:
+        if (other.domains.input, other.domains.target.channels) != (
+            first.domains.input,
+            first.domains.target.channels,
+        ):
+            raise UsageError(
+                f"{first.path} and {other.path} cannot be combined: the first turns "
+                f"{first.domains}, the second {other.domains}",
+                hint="give models that take and make the same kind of images",
+            )
+    return first.domains.input
+
+
+def is_grey(picture: Pixels) -> bool:
+    """Return whether an image has no colour at all."""
+    return picture.ndim == 2 or bool((np.ptp(picture, axis=2) == 0).all())
+
+
 def _is_usual(looks: SketchStats | None, level: float, unevenness: float) -> bool:
     if looks is None:
         return level >= USUAL_LEVEL and unevenness <= USUAL_UNEVENNESS
@@ -343,13 +377,13 @@ class Whole:
     shape: tuple[int, ...]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """Return one frame, uint8 `(1, h, w)`, of a sketch `(H, W)`."""
+        """Return one frame of a sketch, grey or RGB: uint8 `(1, h, w)` or `(1, h, w, 3)`."""
         if self.fit is Fit.CROP:
             return images.resize(sketch, natural_size(self.shape, self.size))[None]
         return images.fit(sketch, self.size, self.fit)[None]
 
     def join(self, photos: Pixels) -> Pixels:
-        """Return the photo `(H', W', 3)`, in the sketch's aspect ratio, from `(1, h, w, 3)`."""
+        """Return the photo, in the sketch's aspect ratio, from the one of its frame."""
         if self.fit is Fit.STRETCH:
             return images.resize(photos[0], natural_size(self.shape, self.size))
         if self.fit is Fit.PAD:
@@ -385,18 +419,18 @@ class Tiled:
     shape: tuple[int, int]  # height and width of the sketch
 
     def cut(self, sketch: Pixels) -> Pixels:
-        """Return the tiles `(K, h, w)`; a sketch that is smaller than one is padded with white."""
+        """Return the K tiles; a sketch that is smaller than one is padded with white."""
         height, width = self.size
-        sheet = np.full(self._sheet, 255, np.uint8)
+        sheet = np.full((*self._sheet, *sketch.shape[2:]), 255, np.uint8)
         sheet[: self.shape[0], : self.shape[1]] = sketch
         return np.stack([sheet[y : y + height, x : x + width] for y, x in self._corners()])
 
     def join(self, photos: Pixels) -> Pixels:
-        """Return the blended photos `(K, h, w, 3)` of the tiles as one photo `(H, W, 3)`."""
+        """Return the blended photos of the tiles as one photo."""
         height, width = self.size
-        weight = np.outer(_hill(height), _hill(width))[:, :, None]
-        total = np.zeros((*self._sheet, 1), np.float32)
-        blend = np.zeros((*self._sheet, 3), np.float32)
+        weight = np.outer(_hill(height), _hill(width)).reshape(self.size + (1,) * (photos.ndim - 3))
+        total = np.zeros(self._sheet + (1,) * (photos.ndim - 3), np.float32)
+        blend = np.zeros((*self._sheet, *photos.shape[3:]), np.float32)
         for photo, (y, x) in zip(photos, self._corners(), strict=True):
             place = (slice(y, y + height), slice(x, x + width))
             blend[place] += photo * weight

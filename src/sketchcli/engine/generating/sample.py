@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sketchcli import images
-from sketchcli.data.batches import sketches_to_tensor, tensor_to_photos
+from sketchcli.data.batches import to_images, to_tensor
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.generating.inputs import Drawing
 from sketchcli.engine.generating.prepare import LoadedModel, Prepared
@@ -21,10 +21,10 @@ MOST_STREAMS = 4  # limit for batches that a CPU generates at once; more would o
 
 @torch.inference_mode()
 def generate_batch(generator: nn.Module, sketches: Pixels, device: Device) -> Pixels:
-    """Return photos uint8 `(B, H, W, 3)` of sketches uint8 `(B, H, W)` of the model's size."""
+    """Return the uint8 photos of uint8 sketches of the model's size, both grey or RGB."""
     with device.autocast():
-        photos = generator(sketches_to_tensor(sketches, device.torch))
-    return tensor_to_photos(photos)
+        photos = generator(to_tensor(sketches, device.torch))
+    return to_images(photos)
 
 
 def generate_in_parts(
@@ -89,7 +89,7 @@ class Sampler:
                 layer.training = is_alone
 
     def draw(self, sketches: Sequence[Prepared], variation: int = 0) -> list[tuple[Pixels, ...]]:
-        """Return, for each sketch, the photos of its frames: one array `(K, h, w, 3)` per model.
+        """Return, for each sketch, the photos of its frames: one array of K photos per model.
 
         All sketches must have frames of the same shapes. Each variation has its own noise.
         """
@@ -113,7 +113,7 @@ class Sampler:
             raise KeyboardInterrupt
 
     def finish(self, sketch: Prepared, parts: Sequence[Pixels]) -> Pixels:
-        """Return the finished photo `(H, W, 3)` from the photos of its frames, one per model."""
+        """Return the finished photo, grey or RGB, from the photos of its frames, one per model."""
         photos = [framing.join(part) for framing, part in zip(sketch.framings, parts, strict=True)]
         photo = photos[0]
         if len(photos) > 1:  # of models whose sizes may differ
@@ -121,10 +121,13 @@ class Sampler:
             photo = np.rint(np.mean(same, axis=0, dtype=np.float32)).astype(np.uint8)
         photo = images.resize(photo, sketch.size)
         if sketch.eyes is not None:
-            photo = finding_faces.paste(photo, images.to_rgb(sketch.original), sketch.eyes)
+            photo = finding_faces.paste(
+                images.to_rgb(photo), images.to_rgb(sketch.original), sketch.eyes
+            )
         if self.drawing.is_compared:
             beside = sketch.original if sketch.eyes is not None else sketch.shown
-            return np.hstack([images.to_rgb(images.resize(beside, photo.shape[:2])), photo])
+            beside = images.resize(beside, photo.shape[:2])
+            return np.hstack([images.to_rgb(beside), images.to_rgb(photo)])
         return photo
 
 

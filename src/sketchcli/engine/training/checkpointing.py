@@ -91,7 +91,9 @@ class Checkpointer:
         self.run, self.config, self.precision = run, config, precision
         self.description, training = dataset.description, dataset.split(splits.TRAIN)
         self.batches = batches_per_epoch(len(pairs.trained), config.data.batch_size)
-        self.looks = look(training.sketches[row] for row in spread(pairs.trained))
+        self.looks = None  # only sketches have paper and a polarity
+        if self.description.domains.input.is_sketch:
+            self.looks = look(training.sketches[row] for row in spread(pairs.trained))
         self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
         self.replaces = False  # whether the next state replaces a damaged one
         about = about_run(run)
@@ -174,7 +176,8 @@ class Checkpointer:
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
-            "looks": self.looks.to_dict(),
+            "domains": dataclasses.asdict(self.description.domains),
+            "looks": self.looks and self.looks.to_dict(),
             "dataset": {
                 "name": self.description.name,
                 "fingerprint": self.description.fingerprint,

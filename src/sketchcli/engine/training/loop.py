@@ -13,8 +13,7 @@ from sketchcli.data.batches import (
     DiscriminatorAugmentation,
     augment_pairs,
     epoch_batches,
-    photos_to_tensor,
-    sketches_to_tensor,
+    to_tensor,
 )
 from sketchcli.data.prepared import Split
 from sketchcli.engine.events import BatchTrained, EpochTrained
@@ -118,9 +117,12 @@ def prepare(session: Session, pairs: Split) -> list[Part]:
     # Dropout samples from torch's global generator, which is seeded differently in each process.
     torch.manual_seed(_number(*entropy, *([rank] if rank else [])))
     random = torch.Generator().manual_seed(_number(*entropy))
-    sketch = sketches_to_tensor(pairs.sketches, session.device.torch)
-    real = photos_to_tensor(pairs.photos, session.device.torch)
-    sketch, real = augment_pairs(sketch, real, session.config.augmentation, random)
+    sketch = to_tensor(pairs.sketches, session.device.torch)
+    real = to_tensor(pairs.photos, session.device.torch)
+    is_sketch = session.domains.input.is_sketch
+    sketch, real = augment_pairs(
+        sketch, real, session.config.augmentation, random, is_sketch=is_sketch
+    )
     view = None
     if session.config.augmentation.discriminator:
         view = DiscriminatorAugmentation(real.shape, random, strength=session.strength.value)

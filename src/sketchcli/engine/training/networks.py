@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from sketchcli import checkpoint, registry
 from sketchcli import config as settings
-from sketchcli.config import OptimizerConfig, TrainConfig
+from sketchcli.config import Domains, OptimizerConfig, TrainConfig, domains_from_dict
 from sketchcli.device import Device
 from sketchcli.engine.evaluating.features import file_of
 from sketchcli.engine.events import Note, Reporter
@@ -24,14 +24,27 @@ from sketchcli.losses import PerceptualLoss
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
-def start_from(weights: str, generator: nn.Module, discriminator: nn.Module) -> None:
+def start_from(
+    weights: str, domains: Domains, generator: nn.Module, discriminator: nn.Module
+) -> None:
     """Load the weights of another run (a file, or the run's folder or name) into the generator.
 
     The discriminator is loaded from the training state next to the weights if all shapes match; a
     discriminator of another kind starts from scratch.
     """
     file = find_weights(Path(weights))
-    tensors, _ = checkpoint.load(file)
+    tensors, about = checkpoint.load(file)
+    try:
+        theirs = domains_from_dict(about.get("domains"))
+    except (LookupError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{file} does not describe its inputs ({error})") from error
+    if theirs.channels != domains.channels:
+        inputs, targets = theirs.channels
+        raise CheckpointError(
+            f"{file}: the weights turn {theirs}, but the dataset has {domains}",
+            hint="start without --init-from, or prepare the dataset again with "
+            f"--input-channels {inputs} --target-channels {targets}",
+        )
     try:
         generator.load_state_dict(tensors)
     except RuntimeError as error:

@@ -59,6 +59,7 @@ class Session:
         begun = settings_as_begun(run, config)
         config = begun or networks.what_can_be_had(config, size, report)
         self.config, self.dataset, self.run = config, dataset, run
+        self.domains = dataset.description.domains
         self.device, self.ranks, self.report = device, ranks, report
         self.training = dataset.split(splits.TRAIN)
         self.pairs = hold_out(dataset, config.data.validation_pairs, seed=config.seed)
@@ -88,6 +89,7 @@ class Session:
         return Trainer(
             config,
             image_size=self.dataset.description.size,
+            domains=self.domains,
             device=self.device,
             ranks=self.ranks,
             perceptual=self.perceptual,
@@ -133,7 +135,8 @@ class Session:
 
     def begin(self) -> None:
         """Resume the run if its folder holds a training state; prepare the folder for the rest."""
-        check_device(self.trainer.average.network, self.device, self.dataset.description.size)
+        size, inputs = self.dataset.description.size, self.domains.input.channels
+        check_device(self.trainer.average.network, self.device, size, channels=inputs)
         model, count = self.config.model, self.ranks.count
         processes = f"{count} processes, each " if count > 1 else ""
         self.note(

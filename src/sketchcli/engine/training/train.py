@@ -138,13 +138,13 @@ def check_memory(
     """Raise DeviceError before anything is built if a step on a CPU would not fit into memory."""
     if device.torch.type != "cpu":  # others say so themselves, and nothing is killed
         return
-    height, width = size = dataset.description.size
+    domains, (height, width) = dataset.description.domains, dataset.description.size
     batch = min(config.data.batch_size, dataset.description.counts.get(splits.TRAIN, 1))
     pairs = math.ceil(batch / processes / config.data.accumulate)
     with torch.device("meta"):  # whose tensors take no memory
-        generator = build_generator(config.model)
-        discriminator = build_discriminator(config.model, size)
-        sketch, photo = torch.empty(pairs, 1, height, width), torch.empty(pairs, 3, height, width)
+        generator = build_generator(config.model, domains)
+        discriminator = build_discriminator(config.model, (height, width), domains)
+        sketch, photo = (torch.empty(pairs, c, height, width) for c in domains.channels)
     if config.run.checkpointing:
         networks.recompute_activations(generator)
     of_weights, activations = step_bytes(config, generator, discriminator, sketch, photo)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli import checkpoint
-from sketchcli.config import TrainConfig
+from sketchcli.config import SKETCH_TO_PHOTO, Domains, TrainConfig
 from sketchcli.data.batches import DiscriminatorAugmentation
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
@@ -49,8 +49,8 @@ class Figures:
 class Part:
     """Pairs that go through the networks together; a batch is split into parts to save memory."""
 
-    sketch: Tensor  # `(B, 1, H, W) in [-1, 1]`
-    photo: Tensor  # the real photos, `(B, 3, H, W) in [-1, 1]`
+    sketch: Tensor  # `(B, C, H, W)` in [-1, 1]
+    photo: Tensor  # the real photos, `(B, C, H, W)` in [-1, 1]
     view: DiscriminatorAugmentation | None = None  # augmentation for the discriminator, if any
     weight: float = 1.0  # fraction of the step's pairs, over all processes
 
@@ -105,6 +105,7 @@ class Trainer:
         config: TrainConfig,
         *,
         image_size: tuple[int, int],
+        domains: Domains = SKETCH_TO_PHOTO,
         device: Device,
         ranks: Ranks = ALONE,
         perceptual: PerceptualLoss | None = None,
@@ -114,13 +115,14 @@ class Trainer:
         self.config, self.device, self.ranks, self.perceptual = config, device, ranks, perceptual
         self.report, self.compiles = report, config.run.compile
         self._weights = _weights(config)
-        generator = ranks.share_batch_norms(build_generator(config.model))
+        generator = ranks.share_batch_norms(build_generator(config.model, domains))
         discriminator = ranks.share_batch_norms(
-            build_discriminator(config.model, image_size), has_penalty=config.loss.r1_weight > 0
+            build_discriminator(config.model, image_size, domains),
+            has_penalty=config.loss.r1_weight > 0,
         )
         generator, discriminator = device.place(generator), device.place(discriminator)
         if config.init_from:
-            networks.start_from(config.init_from, generator, discriminator)
+            networks.start_from(config.init_from, domains, generator, discriminator)
         networks.freeze(generator, config.freeze)
         self.generator, self.discriminator = generator, discriminator
         self.combined = CombinedModel(generator, discriminator).train()
@@ -169,7 +171,7 @@ class Trainer:
         return judged, self.generator_step(parts, drawn if len(parts) == 1 else None)
 
     def generate(self, sketch: Tensor, photo: Tensor) -> Tensor:
-        """Generate photos `(B, 3, H, W) in [-1, 1]` from sketches, in the real photos' size."""
+        """Generate photos `(B, C, H, W)` in [-1, 1] from sketches, in the real photos' size."""
         with self.device.autocast():
             fake = self._draw(sketch)
         if fake.shape[-2:] != photo.shape[-2:]:

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from sketchcli import images
 from sketchcli.config import TrainConfig
-from sketchcli.data.batches import photos_to_tensor, sketches_to_tensor
+from sketchcli.data.batches import all_rgb, to_tensor
 from sketchcli.data.prepared import Division, Split
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import features
@@ -36,7 +35,7 @@ class Validation:
     diversity: float | None  # distance between generated photos, relative to real photos
     sketch_use: float | None  # about 1 if the photos follow their own sketches, 0 if they do not
     real_sign_held_out: float  # mean sign of the discriminator's logits on the real photos
-    generated: Pixels = field(repr=False)  # `(N, H, W, 3)`
+    generated: Pixels = field(repr=False)  # `(N, H, W)` or `(N, H, W, 3)`
 
 
 class Validator:
@@ -65,7 +64,9 @@ class Validator:
             scores=scores,
             score=chosen_score(self.config.score, scores),
             training_scores=learnt,
-            colour_shift=float(pixel.colour_shift(generated, self.pairs.photos).mean()),
+            colour_shift=float(
+                pixel.colour_shift(*map(all_rgb, (generated, self.pairs.photos))).mean()
+            ),
             diversity=spread / real_spread if spread is not None and real_spread else None,
             sketch_use=sketch_use(generated, self.pairs),
             real_sign_held_out=self.sign_of(discriminator),
@@ -73,7 +74,8 @@ class Validator:
         )
 
     def scores(self, generated: Pixels, real: Pixels) -> dict[str, float]:
-        """Return the mean of every metric."""
+        """Return the mean of every metric of grey or RGB photos."""
+        generated, real = all_rgb(generated), all_rgb(real)
         values = {
             "ssim": structural.ssim(generated, real),
             "mae": pixel.mae(generated, real),
@@ -100,8 +102,8 @@ class Validator:
             rows = slice(start, start + BATCH)
             with self.device.autocast():
                 logits = discriminator(
-                    sketches_to_tensor(self.pairs.sketches[rows], self.device.torch),
-                    photos_to_tensor(self.pairs.photos[rows], self.device.torch),
+                    to_tensor(self.pairs.sketches[rows], self.device.torch),
+                    to_tensor(self.pairs.photos[rows], self.device.torch),
                 ).logits
             signs += logits.float().sign().flatten(1).mean(dim=1).tolist()
         discriminator.train(was_training)
@@ -129,10 +131,11 @@ def sketch_use(generated: Pixels, pairs: Split) -> float | None:
     photos, 0 not at all. None if real photos do not agree with their sketches either, or there is
     only one pair.
     """
-    sketches = np.stack([images.to_rgb(sketch) for sketch in pairs.sketches])
+    sketches = all_rgb(pairs.sketches)
     others = np.roll(sketches, 1, axis=0)
 
     def margin(photos: Pixels) -> float:
+        photos = all_rgb(photos)
         own, foreign = structural.gradient(photos, sketches), structural.gradient(photos, others)
         return float(own.mean() - foreign.mean())
 

@@ -29,22 +29,25 @@ class Discriminator(nn.Module):
     The image size, height and width, determines the size of the dense layer.
     """
 
-    def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: Config, image_size: tuple[int, int], inputs: int = 1, outputs: int = 3
+    ) -> None:
         super().__init__()
+        del inputs  # the source's discriminator is not conditional
         check_side(image_size, SMALLEST_SIDE, ", or use --preset modern")
         w = config.width
-        layers = [nn.Conv2d(3, w, KERNEL, stride=STRIDE), nn.LeakyReLU(0.2)]
-        for inputs, outputs in pairwise([w, 2 * w, 4 * w, 4 * w]):
-            layers.append(nn.Conv2d(inputs, outputs, KERNEL, stride=STRIDE))
-            layers += [keras_batch_norm(outputs), nn.LeakyReLU(0.2)]  # the source's order
+        layers = [nn.Conv2d(outputs, w, KERNEL, stride=STRIDE), nn.LeakyReLU(0.2)]
+        for before, after in pairwise([w, 2 * w, 4 * w, 4 * w]):
+            layers.append(nn.Conv2d(before, after, KERNEL, stride=STRIDE))
+            layers += [keras_batch_norm(after), nn.LeakyReLU(0.2)]  # the source's order
         self.convolutions = nn.Sequential(*layers)
         height, width = (side_after_convolutions(side) for side in image_size)
         self.dense = nn.Linear(4 * w * height * width, 1)
         initialise_like_keras(self)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
-        """Return logits `(B, 1)` for photos `(B, 3, H, W) in [-1, 1]`."""
-        del sketch  # the source's discriminator is not conditional
+        """Return logits `(B, 1)` for photos `(B, outputs, H, W)` in [-1, 1]."""
+        del sketch
         features: Tensor = self.convolutions(photo)
         return DiscriminatorOutput(self.dense(features.flatten(1)))
 

@@ -35,7 +35,9 @@ class Discriminator(nn.Module):
     The image size, height and width, is only checked against the smallest size.
     """
 
-    def __init__(self, config: Config, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: Config, image_size: tuple[int, int], inputs: int = 1, outputs: int = 3
+    ) -> None:
         super().__init__()
         check_side(image_size, SMALLEST_SIDE)
         w, norm = config.width, config.norm
@@ -44,7 +46,9 @@ class Discriminator(nn.Module):
         self.gain = GAIN if norm == "spectral" else 1.0
         self.layers = nn.ModuleList(
             [
-                convolution(1 + 3, w, stride=2, norm="none" if norm == "batch" else norm),
+                convolution(
+                    inputs + outputs, w, stride=2, norm="none" if norm == "batch" else norm
+                ),
                 convolution(w, 2 * w, stride=2, norm=norm),
                 convolution(2 * w, 4 * w, stride=2, norm=norm),
                 convolution(4 * w, 8 * w, stride=1, norm=norm),
@@ -55,7 +59,7 @@ class Discriminator(nn.Module):
             initialise_like_pix2pix(self)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> DiscriminatorOutput:
-        """Return logits `(B, 1, H / 8, W / 8)` for photos `(B, 3, H, W) in [-1, 1]`."""
+        """Return logits `(B, 1, H / 8, W / 8)` for photos `(B, outputs, H, W)` in [-1, 1]."""
         features = [torch.cat([sketch, photo], dim=1)]
         for layer in self.layers:
             features.append(self.gain * functional.leaky_relu(layer(features[-1]), 0.2))

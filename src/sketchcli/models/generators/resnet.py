@@ -18,7 +18,7 @@ class Config:
 
     width: int = 32  # channels of the first convolution
     blocks: int = 6  # blocks of two convolutions, at a quarter of the size
-    sketch_channels: int = 3  # the source reads grey sketches as RGB
+    sketch_channels: int = 3  # channels of a grey sketch, which the source reads as RGB
     dropout: float = 0.0  # fraction of channels dropped after each block; the source has none
 
 
@@ -41,17 +41,17 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
+    """A network that maps `(B, inputs, H, W)` to `(B, outputs, H, W)`, both in [-1, 1]."""
 
     is_additive = True
     stride = 4  # sides are padded to multiples of the stride
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, inputs: int = 1, outputs: int = 3) -> None:
         super().__init__()
         width = config.width
-        self.sketch_channels = config.sketch_channels
+        self.sketch_channels = config.sketch_channels if inputs == 1 else inputs
         self.encoder = nn.Sequential(
-            convolution(config.sketch_channels, width, 7),
+            convolution(self.sketch_channels, width, 7),
             convolution(width, 2 * width, 3, stride=2),
             convolution(2 * width, 4 * width, 3, stride=2),
         )
@@ -64,7 +64,7 @@ class Generator(nn.Module):
         self.decoder = nn.Sequential(
             transposed_convolution(4 * width, 2 * width),
             transposed_convolution(2 * width, width),
-            nn.Conv2d(width, 3, 3, padding=1),
+            nn.Conv2d(width, outputs, 3, padding=1),
         )
         initialise_like_keras(self)
 

@@ -44,16 +44,16 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
+    """A network that maps `(B, inputs, H, W)` to `(B, outputs, H, W)`, both in [-1, 1]."""
 
     stride = 8  # sides are padded to multiples of the stride
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, inputs: int = 1, outputs: int = 3) -> None:
         super().__init__()
         w, norm = config.width, config.norm
         if norm not in NORMS:
             raise UsageError(f"unknown norm '{norm}'", hint=f"choose from: {', '.join(NORMS)}")
-        self.encode_full = convolution(1, w, norm=norm, kernel=7)
+        self.encode_full = convolution(inputs, w, norm=norm, kernel=7)
         self.encode_half = convolution(w, 2 * w, norm=norm, stride=2)
         self.encode_quarter = convolution(2 * w, 4 * w, norm=norm, stride=2)
         self.encode_eighth = convolution(4 * w, 8 * w, norm=norm, stride=2)
@@ -63,7 +63,7 @@ class Generator(nn.Module):
         self.decode_quarter = convolution(8 * w + 4 * w, 4 * w, norm=norm)
         self.decode_half = convolution(4 * w + 2 * w, 2 * w, norm=norm)
         self.decode_full = convolution(2 * w + w, w, norm=norm)
-        self.output = nn.Conv2d(w, 3, 7, padding=3, padding_mode="replicate")
+        self.output = nn.Conv2d(w, outputs, 7, padding=3, padding_mode="replicate")
 
     def forward(self, sketch: Tensor) -> Tensor:
         """Generate photos from sketches."""

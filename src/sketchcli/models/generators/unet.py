@@ -26,28 +26,28 @@ class Config:
 
 
 class Generator(nn.Module):
-    """A network that maps sketches `(B, 1, H, W)` to photos `(B, 3, H, W)`, both in [-1, 1]."""
+    """A network that maps `(B, inputs, H, W)` to `(B, outputs, H, W)`, both in [-1, 1]."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, inputs: int = 1, outputs: int = 3) -> None:
         super().__init__()
         self.stride = 2**config.depth
         channels = [config.width * min(2**level, WIDEST) for level in range(config.depth)]
         last = config.depth - 1
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, (inputs, outputs) in enumerate(pairwise([1, *channels])):
+        for level, (before, after) in enumerate(pairwise([inputs, *channels])):
             is_inner = 0 < level < last
             layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if level else []
-            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not is_inner))
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not is_inner))
             if is_inner:
-                layers.append(nn.BatchNorm2d(outputs))
+                layers.append(nn.BatchNorm2d(after))
             self.down.append(nn.Sequential(*layers))
         for level in reversed(range(config.depth)):
-            inputs = channels[level] if level == last else 2 * channels[level]
-            outputs = channels[level - 1] if level else 3
-            doubling = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=level == 0)
+            before = channels[level] if level == last else 2 * channels[level]
+            after = channels[level - 1] if level else outputs
+            doubling = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=level == 0)
             layers = [nn.ReLU(), doubling]
             if level:
-                layers.append(nn.BatchNorm2d(outputs))
+                layers.append(nn.BatchNorm2d(after))
             if config.dropout and FEWEST_WITHOUT <= level < last:
                 layers.append(nn.Dropout(config.dropout))
             self.up.append(nn.Sequential(*layers))
