@@ -6,7 +6,7 @@ command line) or in the `ENTRIES` of a module. A dataset that is drawn also has
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sketchcli.config import Direction, Domains
@@ -56,7 +56,8 @@ class Asset:
     keeps: frozenset[str] = frozenset()  # names of files to unpack besides the images
     steps: tuple[str, ...] = ()  # what the user does by hand
     direction: Direction | None = None  # where the photo is in side-by-side images
-    domains: Domains = Domains()  # its usual inputs and targets; of unknown images, None
+    # Its usual inputs and targets; None if nobody knows
+    domains: Domains | None = field(default_factory=Domains)
 
     @property
     def downloads(self) -> tuple[RemoteFile, ...]:
