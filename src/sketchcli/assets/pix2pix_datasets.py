@@ -5,7 +5,7 @@ archives was ever published; their sizes are those in the server's index.
 """
 
 from sketchcli.assets import Asset, Edition, Kind, RemoteFile
-from sketchcli.config import Direction
+from sketchcli.config import PHOTO, Direction, Domain, Domains
 from sketchcli.registry import Entry
 
 NAMES = ("cityscapes", "edges2handbags", "edges2shoes", "facades", "maps", "night2day")
@@ -21,6 +21,7 @@ def pix2pix_set(
     title: str,
     *,
     direction: Direction,
+    domains: Domains,
     size: int,
     pairs: int | None,
     homepage: str,
@@ -44,15 +45,22 @@ def pix2pix_set(
         pairs=pairs,
         editions=(Edition((RemoteFile(file, urls, size=size),)),),
         direction=direction,
+        domains=domains,
     )
     return Entry(ASSET=asset)
 
+
+LABELS = Domains(Domain("label map", 3), PHOTO)
+EDGES = Domains(Domain("edges", 1), PHOTO)
+MAPS = Domains(Domain("map", 3), Domain("aerial photo", 3))
+NIGHTS = Domains(Domain("night", 3), Domain("day", 3))
 
 ENTRIES = {
     "cityscapes": pix2pix_set(
         "cityscapes",
         "Street scenes, label maps",
         direction=Direction.PHOTO_LEFT,
+        domains=LABELS,
         size=103_441_232,
         pairs=3475,
         homepage="https://www.cityscapes-dataset.com/license/",
@@ -65,6 +73,7 @@ ENTRIES = {
         "edges2handbags",
         "Handbags, their edges",
         direction=Direction.PHOTO_RIGHT,
+        domains=EDGES,
         size=8_600_000_000,  # "8.0G" in the server's index
         pairs=138_767,
         homepage="https://github.com/junyanz/iGAN",
@@ -77,6 +86,7 @@ ENTRIES = {
         "edges2shoes",
         "Shoes, their edges",
         direction=Direction.PHOTO_RIGHT,
+        domains=EDGES,
         size=2_100_000_000,  # "2.0G" in the server's index
         pairs=50_025,
         homepage="http://vision.cs.utexas.edu/projects/finegrained/utzap50k",
@@ -88,6 +98,7 @@ ENTRIES = {
         "facades",
         "House fronts, label maps (CMP)",
         direction=Direction.PHOTO_LEFT,
+        domains=LABELS,
         size=30_168_306,
         pairs=606,
         homepage="https://cmp.felk.cvut.cz/~tylecr1/facade/",
@@ -100,6 +111,7 @@ ENTRIES = {
         "maps",
         "Aerial photos, maps",
         direction=Direction.PHOTO_LEFT,
+        domains=MAPS,
         size=250_242_400,
         pairs=2194,
         homepage="https://phillipi.github.io/pix2pix/",
@@ -111,6 +123,7 @@ ENTRIES = {
         "night2day",
         "Places by night and by day",
         direction=Direction.PHOTO_RIGHT,
+        domains=NIGHTS,
         size=2_000_000_000,  # "1.9G" in the server's index
         pairs=None,  # "around 20,000"
         homepage="http://transattr.cs.brown.edu/",

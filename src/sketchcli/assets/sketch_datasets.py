@@ -99,6 +99,7 @@ FOLDER = Asset(
     licence="as you have it",
     citation="none",
     kind=Kind.LOCAL,
+    domains=None,
 )
 
 ENTRIES = {

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,33 @@ import typer
 
 from sketchcli import registry
 from sketchcli.cli import completing, options
-from sketchcli.config import SMALLEST_SIDE, Align, Backdrop, Direction, Fit, Light, Likeness
+from sketchcli.config import (
+    SMALLEST_SIDE,
+    Align,
+    Backdrop,
+    Direction,
+    Domain,
+    Fit,
+    Light,
+    Likeness,
+)
 from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
 STYLES = ", ".join(registry.names(registry.STYLES))
+
+
+class Channels(StrEnum):
+    """Channels of all inputs or of all targets."""
+
+    AUTO = "auto"
+    GREY = "1"
+    RGB = "3"
+
+    @property
+    def number(self) -> int | None:
+        """The channels; None if the images decide."""
+        return None if self is Channels.AUTO else int(self)
 
 
 def preprocess(
@@ -37,6 +60,37 @@ def preprocess(
         Direction | None,
         typer.Option(help="Side of the photo in side-by-side images.  \\[default: the dataset's]"),
     ] = None,
+    reverse: Annotated[
+        bool,
+        typer.Option("--reverse", help="Make photos the inputs and sketches the targets."),
+    ] = False,
+    input_channels: Annotated[
+        Channels,
+        typer.Option(
+            help="Channels of the inputs: 1 (grey), 3 (RGB); auto: 3 if the dataset is known to "
+            "need them, or its colours tell parts apart.",
+            hidden=True,
+        ),
+    ] = Channels.AUTO,
+    target_channels: Annotated[
+        Channels, typer.Option(help="Channels of the targets, likewise.", hidden=True)
+    ] = Channels.AUTO,
+    input_name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What the inputs show, such as label map or night.  \\[default: the dataset's]",
+            hidden=True,
+        ),
+    ] = "",
+    target_name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What the targets show, such as photo or day.  \\[default: the dataset's]",
+            hidden=True,
+        ),
+    ] = "",
     style: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,6 +191,8 @@ def preprocess(
     pixels = options.parse_size(size, smallest=SMALLEST_SIDE)
     for each in style or ():
         registry.load(registry.STYLES, each)  # refuses an unknown name
+    for each in filter(None, (input_name, target_name)):
+        Domain(each, 1)  # refuses an invalid name
     rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
@@ -166,6 +222,9 @@ def preprocess(
         tuple(sorted(style or ["hand"])),
         draws,
         strict,
+        (input_channels.number, target_channels.number),
+        (input_name.strip(), target_name.strip()),
+        reverse,
         command=shlex.join(["sketch2img", *context.obj]),
     )
     with reporting() as report:

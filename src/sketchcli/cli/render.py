@@ -16,6 +16,7 @@ from sketchcli import __version__, paths
 from sketchcli.cli.progress import SafeConsole
 from sketchcli.cli.streams import json_text, say, say_name
 from sketchcli.cli.verbosity import current
+from sketchcli.config import Domains
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
 from sketchcli.engine.wording import counted, number, printable
@@ -112,6 +113,7 @@ def _(result: results.FetchPlan) -> None:
         f"free disk space: {result.free_megabytes:,} MB",
         f"licence: {result.licence}",
         f"notice (accept it with --accept-licence): {notice}" if notice else "",
+        *_usual(result.domains),
         f"next: {result.next}" if result.next else "",
     )
 
@@ -120,7 +122,28 @@ def _(result: results.FetchPlan) -> None:
 def _(result: results.FetchResult) -> None:
     count = f"{result.pictures} images in " if result.pictures else ""
     following = f"next: {result.next}" if result.next else ""
-    say(f"{count}{result.folder}", f"licence: {result.licence}", following)
+    about = f"{count}{result.folder}", f"licence: {result.licence}"
+    say(*about, *_usual(result.domains), following)
+
+
+def _usual(domains: Domains | None) -> list[str]:
+    """Return a line about the usual direction of a dataset; none if nobody knows it."""
+    return [f"{_sides(domains)}; --reverse swaps them"] if domains else []
+
+
+def _sides(domains: Domains, reasons: tuple[str, str] = ("", "")) -> str:
+    """Describe inputs and targets, with the reasons for their channels.
+
+    >>> _sides(Domains(), ("drawn", ""))
+    'inputs: sketches (grey, drawn), targets: photos (colour)'
+    """
+    return ", ".join(
+        f"{label}: {domain.many} ({'grey' if domain.channels == 1 else 'colour'}"
+        f"{', ' if reason else ''}{reason})"
+        for label, domain, reason in zip(
+            ("inputs", "targets"), (domains.input, domains.target), reasons, strict=True
+        )
+    )
 
 
 @render.register
@@ -155,6 +178,7 @@ def _(result: results.PreprocessResult) -> None:
         following = "review the audit; this dataset is not fit for training as it is"
     say(
         f"{result.name}: {counts} pairs of {width}x{height}, paired by '{result.pairing}'",
+        _sides(result.domains, result.reasons),
         *(f"{fate}: {len(f)} (listed in the audit)" for fate, f in fates.items() if f),
         f"audit: {found or 'nothing found'}: {result.audit}",
         f"dataset: {result.folder}",

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from sketchcli import file_kinds, files, paths
-from sketchcli.config import Direction
+from sketchcli.config import Direction, Domains
 from sketchcli.data import pairing, prepared, splits
 from sketchcli.data.pairing import Pairing, pair_by_name
 from sketchcli.errors import DataError
@@ -46,6 +46,7 @@ class Source:
     pairs: tuple[SourcePair, ...]
     rule: str
     left_out: dict[str, str] = field(default_factory=dict)  # file -> why
+    domains: Domains | None = None  # of a known dataset: its sketches and photos
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -56,7 +56,9 @@ def find_source(inputs: Inputs) -> tuple[Source, Provenance]:
         return sources.two_folders(sketches, photos), Provenance(sketches.resolve().parent.name)
     if photos:
         folder = _at_home(photos)
-        return sources.photographs(folder), runs.read(folder)
+        origin, asset = _origin(folder)
+        domains = asset.domains if asset else None
+        return replace(sources.photographs(folder), domains=domains), origin
     return _find_in_one_folder(inputs)
 
 
@@ -67,9 +69,7 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
         meant = errors.did_you_mean(str(inputs.named), here, label="fetched")
         hint = f"{meant}; to list all datasets, run: sketch2img fetch-data --list"
         raise DataError(f"{inputs.named} is neither a raw dataset nor a folder", hint=hint)
-    origin = runs.read(folder)
-    known = origin.asset in registry.names(registry.ASSETS)
-    asset: Asset | None = registry.load(registry.ASSETS, origin.asset).ASSET if known else None
+    origin, asset = _origin(folder)
     own = asset.direction if asset else None
     if inputs.direction and origin.asset and not own and not inputs.paired:
         raise UsageError(
@@ -81,8 +81,19 @@ def _find_in_one_folder(inputs: Inputs) -> tuple[Source, Provenance]:
         found = sources.side_by_side(folder, direction=direction or Direction.PHOTO_LEFT)
         if inputs.is_drawn:  # the sketches are drawn from the photo's half
             found = replace(found, pairs=tuple(replace(p, sketch=None) for p in found.pairs))
-        return found, origin
-    return (sources.photographs if inputs.is_drawn else sources.tree)(folder), origin
+    else:
+        found = (sources.photographs if inputs.is_drawn else sources.tree)(folder)
+    domains = asset.domains if asset else None
+    if domains and own and direction is not own:  # the other half is asked for as the photo
+        domains = domains.reversed
+    return replace(found, domains=domains), origin
+
+
+def _origin(folder: Path) -> tuple[Provenance, Asset | None]:
+    """Return a raw dataset's provenance and, if it is known, its asset."""
+    origin = runs.read(folder)
+    known = origin.asset in registry.names(registry.ASSETS)
+    return origin, registry.load(registry.ASSETS, origin.asset).ASSET if known else None
 
 
 def draft_manifest(inputs: Inputs, path: Path) -> DraftResult:

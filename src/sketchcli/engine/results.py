@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sketchcli.config import Domains
 from sketchcli.errors import ExitCode
 
 
@@ -39,6 +40,7 @@ class FetchPlan:
     notice: str  # the notice that the user must accept
     steps: tuple[str, ...]  # steps that the user must do by hand
     next: str
+    domains: Domains | None = None  # usual inputs and targets; None of a network or own images
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class FetchResult:
     origin: str  # URLs or paths; empty for a drawn dataset
     sha256: str  # hash of the downloaded files
     next: str  # command to run next; empty for a network
+    domains: Domains | None = None  # usual inputs and targets; None of a network or own images
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class PreprocessResult:
     is_spoiled: bool  # whether the dataset is unfit for training
     contact_sheet: Path
     audit: Path
+    domains: Domains
+    reasons: tuple[str, str]  # why inputs and targets are grey or in colour
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def fetch(
         origin=source.origin,
         sha256=source.sha256,
         next=asset.next_command(name),
+        domains=asset.domains,
     )
 
 
@@ -205,6 +206,7 @@ def plan(config: FetchConfig) -> FetchPlan:
         notice=asset.notice,
         steps=() if source else asset.steps,
         next=asset.next_command(name),
+        domains=asset.domains,
     )
 
 

@@ -3,7 +3,8 @@
 HASH.work        identifies the work by its name, so that a different command does not resume it
 `00012.pictures` the pixels of a chunk's pairs, sketch and photo in turn
 00012.npy        the audit records of these pairs
-00012.json       the outcome of each job; written last, so a chunk that has this file is done
+00012.json       the outcome of each job and the sums of the images' colour statistics; written
+                 last, so a chunk that has this file is done
 """
 
 import contextlib
@@ -21,10 +22,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sketchcli import __version__, files, images, interruption
+from sketchcli.data import colour
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.engine.events import Advanced, Note, Reporter
 from sketchcli.engine.preprocessing.pair_builder import Job, MadePair, PairBuilder, PairOptions
@@ -42,6 +46,7 @@ class Outcome:
     sketch_hash: str = ""
     photo_hash: str = ""
     unaligned: dict[str, str] = field(default_factory=dict)
+    channels: Sequence[int] = (1, 3)  # of sketch and photo
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class ChunkStore:
             files.write_text(mark, "")
         for number in filter(self.is_done, self.chunks):
             is_whole = False
-            with contextlib.suppress(EOFError, OSError, ValueError, TypeError):
+            with contextlib.suppress(EOFError, OSError, ValueError, TypeError, LookupError):
                 is_whole = all(
                     pair is None or pair.hashes == (outcome.sketch_hash, outcome.photo_hash)
                     for _, outcome, pair in self.read(number)
@@ -97,13 +102,20 @@ class ChunkStore:
 
     def read(self, number: int) -> list[tuple[Job, Outcome, MadePair | None]]:
         """Return every job of a finished chunk with its outcome and, unless it failed, its pair."""
-        found = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
-        outcomes = [Outcome(**outcome) for outcome in found]
-        pairs = iter(self._pairs(number, sum(not outcome.error for outcome in outcomes)))
+        outcomes = [Outcome(**outcome) for outcome in self._about(number)["outcomes"]]
+        pairs = iter(self._pairs(number, [o.channels for o in outcomes if not o.error]))
         return [
             (job, outcome, None if outcome.error else next(pairs))
             for job, outcome in zip(self.jobs_of(number), outcomes, strict=True)
         ]
+
+    def colours(self, number: int) -> NDArray[np.float64]:
+        """Return the sums of a finished chunk's colour statistics, (2, colour.LENGTH)."""
+        return np.array(self._about(number)["colours"])
+
+    def _about(self, number: int) -> dict[str, Any]:
+        about: dict[str, Any] = json.loads(self._file(number, "json").read_text(encoding="utf-8"))
+        return about
 
     def _identity(self) -> str:
         """Return a hash of the options and of every file's name, size and modification time."""
@@ -112,21 +124,22 @@ class ChunkStore:
             digest.update(repr((job, [_state(path) for path in job.files])).encode())
         return digest.hexdigest()
 
-    def _pairs(self, number: int, count: int) -> list[MadePair]:
-        """Map the pairs of a chunk."""
-        if not count:
+    def _pairs(self, number: int, channels: Sequence[Sequence[int]]) -> list[MadePair]:
+        """Map the pairs of a chunk, whose sketches and photos have these channels."""
+        if not channels:
             return []
         height, width = self.options.size
-        area = height * width
-        shape = count, 4 * area
+        flat = [each for pair in channels for each in pair]
+        shape = (height * width * sum(flat),)
         pixels = np.memmap(self._file(number, "pictures"), np.uint8, "r", shape=shape)
         features = np.load(self._file(number, "npy"), mmap_mode="r")
-        return [
-            MadePair(
-                pair[:area].reshape(height, width), pair[area:].reshape(height, width, 3), about
-            )
-            for pair, about in zip(pixels, features, strict=True)
-        ]
+        parts = np.split(pixels, height * width * np.cumsum(flat[:-1]))
+        pictures = (
+            part.reshape((height, width) if each == 1 else (height, width, each))
+            for part, each in zip(parts, flat, strict=True)
+        )
+        pairs = zip(pictures, pictures, strict=True)
+        return [MadePair(*pair, about) for pair, about in zip(pairs, features, strict=True)]
 
     def _file(self, number: int, suffix: str) -> Path:
         return self.folder / f"{number:05d}.{suffix}"
@@ -144,6 +157,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 def make_chunk(folder: Path, options: PairOptions, number: int, jobs: Sequence[Job]) -> None:
     """Make the pairs of one chunk and write its three files."""
     builder, outcomes, features = _builder(options), [], []
+    colours = np.zeros((2, colour.LENGTH))
     stem = folder / f"{number:05d}"
     with files.writing(folder, hint=GO_ON), stem.with_suffix(".pictures").open("wb") as pictures:
         for job in jobs:
@@ -156,13 +170,18 @@ def make_chunk(folder: Path, options: PairOptions, number: int, jobs: Sequence[J
                 names = " and ".join(map(str, job.files))
                 outcomes.append(Outcome(f"{names}: this machine has too little memory"))
                 continue
-            pictures.write(np.ascontiguousarray(pair.sketch).data)
-            pictures.write(np.ascontiguousarray(pair.photo).data)
+            both, channels = (pair.sketch, pair.photo), []
+            for side, pixels in enumerate(both):
+                pictures.write(np.ascontiguousarray(pixels).data)
+                channels.append(1 if pixels.ndim == 2 else 3)
+                if options.channels[side] is None:
+                    colours[side] += colour.measure(pixels)
             features.append(pair.features)
-            outcomes.append(Outcome("", *pair.hashes, pair.unaligned))
+            outcomes.append(Outcome("", *pair.hashes, pair.unaligned, channels))
         np.save(stem.with_suffix(".npy"), np.array(features, FEATURES))
         part = stem.with_suffix(".part")  # unsynced, since `prepare` finds damaged chunks
-        part.write_text(json.dumps([vars(outcome) for outcome in outcomes]), encoding="ascii")
+        about = {"outcomes": [vars(outcome) for outcome in outcomes], "colours": colours.tolist()}
+        part.write_text(json.dumps(about), encoding="ascii")
         part.replace(stem.with_suffix(".json"))
 
 

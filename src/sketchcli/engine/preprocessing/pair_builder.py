@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import images, registry
-from sketchcli.config import Align, Backdrop, Direction, Fit, Light, Likeness
+from sketchcli.config import PHOTO, SKETCH, Align, Backdrop, Direction, Fit, Light, Likeness
+from sketchcli.data import colour
 from sketchcli.data.audit import records
 from sketchcli.data.prepared import picture_hash
 from sketchcli.data.splits import uniform_hash
@@ -30,6 +31,8 @@ class PairOptions:
     backdrop: Backdrop = Backdrop.KEEP
     light: Light = Light.KEEP
     likeness: Likeness = Likeness.TRUE
+    # Channels of sketches and photos: 1, 3, or None if a look at all of them decides later
+    channels: tuple[int | None, int | None] = SKETCH.channels, PHOTO.channels
 
     @property
     def align(self) -> Align:
@@ -64,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True)
 class MadePair:
-    """A pair as it will be stored, with a uint8 sketch (h, w) and a uint8 photo (h, w, 3)."""
+    """A pair as it will be stored: sketch and photo, each uint8 (h, w) or (h, w, 3)."""
 
     sketch: Pixels
     photo: Pixels
@@ -101,9 +104,9 @@ class PairBuilder:
             photo = self._cut(photo_source, self._find(photo_source), job, job.photo, unaligned)
             drawn_face = self._find(sketch_source)
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
-            sketch = images.luma(self._fit(aligned))
-        photo = images.to_rgb(self._fit(photo))
-        about = records.describe(sketch_source, photo_source, sketch, photo)
+            sketch = self._fit(aligned)
+        sketch, photo = self._stored(sketch, 0), self._stored(self._fit(photo), 1)
+        about = records.describe(sketch_source, photo_source, images.luma(sketch), photo)
         return MadePair(sketch, photo, about, unaligned)
 
     def _sit(self, job: Job, unaligned: dict[str, str]) -> tuple[Pixels, Face | None]:
@@ -162,6 +165,12 @@ class PairBuilder:
 
     def _fit(self, pixels: Pixels) -> Pixels:
         return images.fit(pixels, self.options.size, self.options.fit)
+
+    def _stored(self, pixels: Pixels, side: int) -> Pixels:
+        channels = self.options.channels[side]
+        if channels == 3 or (channels is None and not colour.is_grey(pixels)):
+            return images.to_rgb(pixels)
+        return images.luma(pixels)
 
     def _chance(self, what: str, name: str) -> np.random.Generator:
         """Return a generator whose state depends only on the pair's name, the use and the seed."""

@@ -2,12 +2,15 @@
 
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from sketchcli import files, images, paths
-from sketchcli.data import prepared, splits
+from sketchcli.config import Domains
+from sketchcli.data import colour, prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
 from sketchcli.data.prepared import Description, PreparedSet
@@ -19,7 +22,7 @@ from sketchcli.engine.fetching.fetch import FetchConfig, fetch
 from sketchcli.engine.lookup import Inputs, find_prepared, find_source, prepared_folders
 from sketchcli.engine.preprocessing import assemble as assembling
 from sketchcli.engine.preprocessing import chunks
-from sketchcli.engine.preprocessing.assemble import Assembly
+from sketchcli.engine.preprocessing.assemble import Assembly, Side
 from sketchcli.engine.preprocessing.chunks import ChunkStore
 from sketchcli.engine.preprocessing.pair_builder import Job, PairOptions
 from sketchcli.engine.reporting import audit_report
@@ -41,6 +44,10 @@ class PreprocessConfig:
     styles: tuple[str, ...] = ("hand",)  # photos without a sketch start with a random one of these
     draws: int = 1  # sketches per such photo, in the styles in turn
     is_strict: bool = False  # whether to refuse a dataset that is not entirely clean
+    # The next three are about the inputs and targets of the prepared dataset.
+    channels: tuple[int | None, int | None] = (None, None)  # None: the images decide
+    names: tuple[str, str] = ("", "")  # if empty, those of a known dataset
+    is_reversed: bool = False  # whether photos are the inputs, and sketches the targets
     command: str = ""
 
 
@@ -65,11 +72,24 @@ def preprocess(
     jobs = plan(source.pairs, exclusions, config)
     if not jobs:
         raise _nothing_left(exclusions.left_out)
-    store = ChunkStore(target.parent / f".{target.name}.work", config.options, jobs)
+    (inputs, targets), (first, second) = config.channels, config.names
+    if config.is_reversed:
+        inputs, targets, first, second = targets, inputs, second, first
+    is_drawn = all(job.style for job in jobs)
+    sides = assembling.plan_sides(
+        source.domains, (inputs, targets), (first, second), is_drawn=is_drawn
+    )
+    options = replace(config.options, channels=(sides[0].channels, sides[1].channels))
+    store = ChunkStore(target.parent / f".{target.name}.work", options, jobs)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        assembly = _assemble(store, exclusions, processes, reporter)
+        making = _Making(processes, config.is_reversed, reporter)
+        assembly, domains, reasons = _assemble(store, sides, exclusions, making)
         audit = assembling.audit(assembly, config.division)
+        pairs = assembly.pairs
+        if config.is_reversed:
+            pairs = [replace(pair, sketch=pair.photo, photo=pair.sketch) for pair in pairs]
+            domains, reasons = domains.reversed, reasons[::-1]
         about = Description(
             name=target.name,
             size=config.options.size,
@@ -80,29 +100,53 @@ def preprocess(
             citation=origin.citation,
             command=config.command,
             pairing=source.rule,
-            pairs=tuple(assembly.pairs),
+            pairs=tuple(pairs),
             left_out=exclusions.left_out,
             repeated=exclusions.repeated,
             unaligned=assembly.unaligned,
             findings=audit.counts,
+            domains=domains,
         )
         _write(PreparedSet(store.assembled, about), audit, target, is_strict=config.is_strict)
         files.move_in(store.assembled, target, is_ours=prepared.is_prepared, overwrite=overwrite)
         files.discard(store.folder)
     tell(about, audit, source, config.division, reporter)
-    return _result(about, audit, target)
+    return _result(about, audit, target, reasons)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How the pairs are made."""
+
+    processes: int
+    is_reversed: bool
+    reporter: Reporter
 
 
 def _assemble(
-    store: ChunkStore, exclusions: Exclusions, processes: int, reporter: Reporter
-) -> Assembly:
-    store.prepare(reporter)
-    made = chunks.made_chunks(store, workers=processes, reporter=reporter)
+    store: ChunkStore, sides: tuple[Side, Side], exclusions: Exclusions, making: _Making
+) -> tuple[Assembly, Domains, tuple[str, str]]:
+    """Make and assemble all pairs; return also what sketches and photos are, and why."""
+    store.prepare(making.reporter)
+    made = chunks.made_chunks(store, workers=making.processes, reporter=making.reporter)
+    numbers: Iterable[int] = made
+    colours = np.zeros((2, colour.LENGTH))
     try:
         with contextlib.closing(made), files.writing(store.folder, hint=chunks.GO_ON):
             shutil.rmtree(store.assembled, ignore_errors=True)
             store.assembled.mkdir()
-            assembly = assembling.assemble(store, made, exclusions, reporter)
+            if None in store.options.channels:  # all images decide, before the first is stored
+                numbers = list(made)
+                colours = sum(map(store.colours, numbers), colours)
+            domains, reasons = assembling.decide(sides, colours)
+            assembly = assembling.assemble(
+                store,
+                numbers,
+                exclusions,
+                domains.channels,
+                making.reporter,
+                is_reversed=making.is_reversed,
+            )
     except KeyboardInterrupt:
         raise InterruptedRunError(
             "interrupted", hint="run the same command again to resume"
@@ -110,7 +154,7 @@ def _assemble(
     if not assembly.pairs:
         shutil.rmtree(store.folder, ignore_errors=True)
         raise _nothing_left(exclusions.left_out)
-    return assembly
+    return assembly, domains, reasons
 
 
 def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool) -> None:
@@ -141,7 +185,9 @@ def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool)
     refusal.unlink(missing_ok=True)  # an earlier strict call may have left it
 
 
-def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
+def _result(
+    about: Description, audit: Audit, target: Path, reasons: tuple[str, str]
+) -> PreprocessResult:
     return PreprocessResult(
         name=about.name,
         folder=target,
@@ -156,6 +202,8 @@ def _result(about: Description, audit: Audit, target: Path) -> PreprocessResult:
         is_spoiled=audit.is_spoiled,
         contact_sheet=target / CONTACT_SHEET,
         audit=target / AUDIT,
+        domains=about.domains,
+        reasons=reasons,
     )
 
 
