@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sketchcli import registry
-from sketchcli.config import ModelConfig
+from sketchcli.config import Domain, Domains, ModelConfig
 from sketchcli.errors import UsageError
 from sketchcli.models.blocks import DiscriminatorOutput
 from sketchcli.models.building import build_discriminator
@@ -39,6 +39,14 @@ def test_the_verdict_has_a_probability_for_each_photo(discriminator):
     assert verdict.probability.shape == (3,)
     assert ((verdict.probability >= 0) & (verdict.probability <= 1)).all()
     assert all(feature.shape[0] == 3 for feature in verdict.features)
+
+
+@pytest.mark.parametrize("channels", [(3, 3), (3, 1), (1, 1)])
+@torch.no_grad()
+def test_sketches_and_photos_have_one_channel_or_three(name, channels):
+    domains = Domains(Domain("input", channels[0]), Domain("target", channels[1]))
+    judge = build_discriminator(ModelConfig(discriminator=name), SIZE, domains).eval()
+    assert judge(*(torch.zeros(2, each, *SIZE) for each in channels)).probability.shape == (2,)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sketchcli import registry
-from sketchcli.config import ModelConfig
+from sketchcli.config import Domain, Domains, ModelConfig
 from sketchcli.device import channels_last
 from sketchcli.errors import UsageError
 from sketchcli.models.building import build_generator
@@ -37,6 +37,15 @@ def test_the_photo_has_the_sketchs_size_and_the_range_of_photos(generator, size)
     assert photo.shape == (2, 3, *size)
     assert photo.dtype == torch.float32
     assert photo.abs().max() <= 1
+
+
+@pytest.mark.parametrize("channels", [(3, 3), (3, 1), (1, 1)])
+@torch.no_grad()
+def test_inputs_and_targets_have_one_channel_or_three(name, channels):
+    domains = Domains(Domain("input", channels[0]), Domain("target", channels[1]))
+    network = build_generator(ModelConfig(generator=name, generator_options={"width": 8}), domains)
+    photo = network.eval()(torch.zeros(2, channels[0], 33, 40))
+    assert photo.shape == (2, channels[1], 33, 40)
 
 
 @torch.no_grad()
