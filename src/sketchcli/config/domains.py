@@ -91,6 +91,9 @@ class Domains:
         return " to ".join(f"{d.many} ({colour if d.channels == 3 else grey})" for d in sides)
 
 
+SKETCH_TO_PHOTO = Domains()
+
+
 def domains_from_dict(values: Mapping[str, Any] | None) -> Domains:
     """Restore what `dataclasses.asdict` returned; files of earlier versions hold none.
 
@@ -98,7 +101,7 @@ def domains_from_dict(values: Mapping[str, Any] | None) -> Domains:
         TypeError, ValueError, LookupError: If the values are not domains.
     """
     if values is None:
-        return Domains()
+        return SKETCH_TO_PHOTO
     found = {}
     for side in ("input", "target"):
         name, channels = values[side]["name"], values[side]["channels"]
