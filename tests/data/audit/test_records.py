@@ -58,3 +58,14 @@ def test_any_size_of_source_will_do():
 
 def test_the_same_pair_gives_the_same_record():
     assert record(paper(1, 2, 3)).tobytes() == record(paper(1, 2, 3)).tobytes()
+
+
+def test_colours_of_one_luma_keep_their_edge_and_sides_may_be_grey_or_colour():
+    red_and_green = np.zeros((64, 64, 3), np.uint8)
+    red_and_green[:, :32, 0], red_and_green[:, 32:, 1] = 196, 100  # a luma of 59 each
+    grey = np.repeat(np.arange(64, dtype=np.uint8)[None], 64, axis=0)
+    made = describe(red_and_green, grey, red_and_green, grey)
+    assert np.ptp(made["sketch"]) == 196
+    assert made["sketch_range"] <= 1
+    assert made["size"].tolist() == [64, 64]
+    assert np.ptp(made["photo"]) > 60

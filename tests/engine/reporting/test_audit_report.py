@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from sketchcli.config.domains import SKETCH_TO_PHOTO, Domain, Domains
 from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.prepared import Pair
 from sketchcli.engine.reporting import audit_report
@@ -28,7 +29,16 @@ def finding(row, *, kind="wrong-pair", message="", other=None):
 def report(tmp_path):
     """Write a report on 30 pairs, and read it."""
 
-    def write(findings=(), *, left_out=(), repeated=(), title="set", count=30):
+    def write(
+        findings=(),
+        *,
+        left_out=(),
+        repeated=(),
+        title="set",
+        count=30,
+        look=pictures,
+        domains=SKETCH_TO_PHOTO,
+    ):
         path = tmp_path / "audit.html"
         names = [Pair(f"pair-{i}", "train", "", f"s/{i}.png", f"p/{i}.png") for i in range(count)]
         audit_report.write(
@@ -39,7 +49,8 @@ def report(tmp_path):
             names=names,
             left_out=dict(left_out),
             repeated=dict(repeated),
-            pair_pictures=pictures,
+            pair_pictures=look,
+            domains=domains,
         )
         return path.read_text(encoding="utf-8")
 
@@ -98,6 +109,16 @@ def test_facts_checks_and_files_are_shown(report):
 def test_the_better_photo_is_shown_beside_a_wrong_pair(report):
     assert "photo of pair-7" in report([finding(1, other=7)])
     assert "photo of pair-7" not in report([finding(1)])
+
+
+def test_a_colour_map_and_a_grey_photo_are_shown_by_their_names(report):
+    domains = Domains(Domain("map", 3), Domain("aerial photo", 1))
+    same = finding(1, kind="same-picture", other=7)
+    page = report([same], look=lambda row: pictures(row)[::-1], domains=domains)
+    for text in ("<figcaption>map<", "<figcaption>aerial photo of pair-7<"):
+        assert text in page
+    assert "Aerial photos used as maps" in page
+    assert "Photos used as sketches" in report([same])
 
 
 def test_a_pair_with_two_faults_is_one_card(report):

@@ -1,30 +1,39 @@
 """Examine the audit records of a dataset's pairs and report what is wrong with them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli.config.domains import SKETCH_TO_PHOTO, Domain, Domains
 from sketchcli.data.appearance import DARK
 from sketchcli.data.audit import matching, terms
-from sketchcli.data.audit.records import SIDE, Floats, Rows, likeness
-from sketchcli.data.audit.terms import Audit, Check, Finding, blocks
+from sketchcli.data.audit.records import BLANK_RANGE, SIDE, Floats, Rows, likeness
+from sketchcli.data.audit.terms import Audit, Check, Finding, blocks, has_sketches, may_be_plain
 from sketchcli.data.prepared import Pair
 
 Found = tuple[list[Finding], list[Check]]
 
 
-def examine(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Audit:
+def examine(
+    features: NDArray[Any],
+    names: Sequence[Pair],
+    *,
+    is_drawn: bool,
+    domains: Domains = SKETCH_TO_PHOTO,
+) -> Audit:
     """Examine a whole dataset in blocks, so that a mapped array of 100,000 needs little memory.
 
     The features are (N,) FEATURES in the order of the names. If sketch2img drew the sketches from
-    the photos, no pair can be wrong or misaligned, and the style decides how a sketch looks.
+    the photos, no pair can be wrong or misaligned, and the style decides how a sketch looks. The
+    domains are those of the source, before any reversal.
     """
     if not names:
         return Audit(0, (), ())
     parts = [
-        examiner(features, names, is_drawn=is_drawn)
+        examiner(features, names, is_drawn=is_drawn, domains=domains)
         for examiner in (_examine_images, matching.examine, _examine_copies)
     ]
     found = sorted(  # errors first, then findings about the whole dataset, then by score
@@ -36,23 +45,13 @@ def examine(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) ->
 
 # This section examines each pair by itself for blank, tinted, inverted, faint and tiny images.
 
-BLANK_RANGE = 8  # grey levels that a small image must span
 LEAST_RANGE = 50  # grey levels that a stored sketch should span
 SAME_LIKENESS = 0.96  # correlation above which a sketch counts as the photo itself
 MOST_CHROMA = 8.0  # mean difference of a colour's highest and lowest channel
 LARGEST_FACTOR = 1.5  # enlargement per side that is acceptable
 _FEW = 8  # pairs; in a smaller dataset, every faulty pair gets its own finding
-_HOW = {
-    "blank": f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
-    "same-picture": f"Gradients of sketch and photo correlate by more than {SAME_LIKENESS:g}.",
-    "tinted": "The mean difference of a sketch's highest and lowest channel is above "
-    f"{MOST_CHROMA:g}.",
-    "inverted": f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
-    "a whole.",
-    "low-contrast": f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
-    "enlarged": "A file has fewer pixels per side than the stored image, by a factor of more "
-    f"than {LARGEST_FACTOR:g}.",
-}
+_MANY = 0.1  # fraction of faint sketches above which they may not be sketches
+_HINT = "if they are not sketches, name them, for example: --input-name 'label map'"
 
 
 # A kind of fault, which pairs have it, their scores, a function that returns the message for one
@@ -60,32 +59,37 @@ _HOW = {
 _Fault = tuple[str, NDArray[np.bool_], Floats, Callable[[int], str], str]
 
 
-def _examine_images(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
+def _examine_images(
+    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool, domains: Domains
+) -> Found:
     """Return every fault of every pair; if most share a fault, one finding for the dataset."""
-    count = len(names)
+    count, sides = len(names), (domains.input, domains.target)
     ranges = np.empty((2, count), np.float32)  # grey levels that the small images span
     alike = np.empty(count, np.float32)
     for part in blocks(count):
         sketch, photo = features["sketch"][part], features["photo"][part]
         ranges[0, part], ranges[1, part] = np.ptp(sketch, axis=(1, 2)), np.ptp(photo, axis=(1, 2))
-        alike[part] = likeness(sketch, photo)
-    least = ranges.min(axis=0)
+        is_same = (sketch == photo).all(axis=(1, 2))
+        alike[part] = likeness(sketch, photo) if has_sketches(domains) else is_same
+    judged = np.where([[may_be_plain(side)] for side in sides], np.inf, ranges)
+    least = judged.min(axis=0)
 
     def say(row: int) -> str:
-        which = "sketch" if ranges[0, row] < BLANK_RANGE else "photo"
+        which = sides[int(judged[0, row] >= BLANK_RANGE)].one
         return f"the {which} is blank (it spans {least[row]:.0f} grey levels)"
 
-    scores = 2 - least / BLANK_RANGE
-    faults = [
-        ("blank", least < BLANK_RANGE, scores, say, "pairs have a blank image"),
-        _tiny("photo", features),
-    ]
-    checks = {kind: Check((kind,), count, line) for kind, line in _HOW.items()}
-    if is_drawn:
-        for kind in checks.keys() - {"blank", "enlarged"}:
-            checks[kind] = checks[kind].skipped("the sketches were drawn from photos")
-    else:
-        faults += _sketch_faults(features, ranges, alike)
+    is_judged = not is_drawn and domains.input.is_sketch
+    is_faint = is_judged & (features["sketch_range"] < LEAST_RANGE)
+    hint = f"; {_HINT}" if count >= _FEW and is_faint.mean() > _MANY else ""
+    blank = f"pairs have a blank image{hint}"
+    faults: list[_Fault] = [("blank", least < BLANK_RANGE, 2 - least / BLANK_RANGE, say, blank)]
+    faults.append(_tiny("photo", features, domains.target))
+    if not is_drawn:
+        faults.append(_tiny("sketch", features, domains.input))
+        if has_sketches(domains) or len(set(domains.channels)) == 1:
+            faults.append(_same_picture(ranges, alike, domains))
+    if is_judged:
+        faults += _sketch_faults(features, ranges, hint)
     found = []
     for kind, is_faulty, scores, describe, general in faults:
         rows = np.flatnonzero(is_faulty).tolist()
@@ -96,24 +100,73 @@ def _examine_images(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: 
         for row in rows:
             message, score = f"{names[row].id}: {describe(row)}", float(scores[row])
             found.append(Finding(kind, names[row].files, message, score, row))
-    return found, [*checks.values()]
+    return found, _image_checks(count, {fault[0] for fault in faults}, hint, domains)
 
 
-def _tiny(which: str, features: NDArray[Any]) -> _Fault:
+def _image_checks(count: int, made: Collection[str], hint: str, domains: Domains) -> list[Check]:
+    """Return the checks of single images; those not `made` are skipped with their reason."""
+    sketch, photo = domains.input, domains.target
+    how = {
+        "blank": f"An image spans fewer than {BLANK_RANGE} grey levels at 48x48 pixels.",
+        "same-picture": f"Gradients of {sketch.one} and {photo.one} correlate by more than "
+        f"{SAME_LIKENESS:g}."
+        if has_sketches(domains)
+        else f"The {sketch.one} and the {photo.one} are equal at 48x48 pixels.",
+        "tinted": "The mean difference of a sketch's highest and lowest channel is above "
+        f"{MOST_CHROMA:g}.",
+        "inverted": f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
+        "a whole.",
+        "low-contrast": f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
+        "enlarged": "A file has fewer pixels per side than the stored image, by a factor of more "
+        f"than {LARGEST_FACTOR:g}.",
+    }
+    checks = {kind: Check((kind,), count, line) for kind, line in how.items()}
+    for kind in how.keys() - made:
+        why = f"the {sketch.many} were drawn from {photo.many}"
+        if not sketch.is_sketch:
+            why = f"the {sketch.many} are not sketches"
+            if kind == "same-picture":
+                why = f"the {sketch.many} may be grey copies of the {photo.many}"
+        checks[kind] = checks[kind].skipped(why)
+    plain = [side.many for side in (sketch, photo) if may_be_plain(side)]
+    if plain:
+        checks["blank"] = checks["blank"].skipped(f"{' and '.join(plain)} may be of one colour")
+    if len(plain) == 1:
+        note = f"Not checked: {plain[0]}, which may be of one colour"
+        checks["blank"] = replace(checks["blank"], examined=count, note=note)
+    if hint:
+        checks["low-contrast"] = replace(checks["low-contrast"], note=_HINT.capitalize())
+    return [*checks.values()]
+
+
+def _tiny(which: str, features: NDArray[Any], domain: Domain) -> _Fault:
     pixels, source = (
         features[size].astype(np.float32).prod(axis=1) for size in ("size", f"{which}_source")
     )
     factors = np.sqrt(pixels / source)
 
     def say(row: int) -> str:
-        return f"the {which} is tiny: it was enlarged {factors[row]:.1f} times"
+        return f"the {domain.one} is tiny: it was enlarged {factors[row]:.1f} times"
 
-    general = f"{which}s are tiny: they were typically enlarged {np.median(factors):.1f} times"
+    general = f"{domain.many} are tiny: they were typically enlarged {np.median(factors):.1f} times"
     scores = factors / LARGEST_FACTOR
     return "enlarged", factors > LARGEST_FACTOR, scores, say, general
 
 
-def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> list[_Fault]:
+def _same_picture(ranges: Floats, alike: Floats, domains: Domains) -> _Fault:
+    sketch, photo = domains.input, domains.target
+    many = f"{sketch.many} are the {photo.many} themselves; "
+    many += f"the folder of {sketch.many} may hold {photo.many}"
+    return (
+        "same-picture",
+        (alike > SAME_LIKENESS) & (ranges.min(axis=0) >= BLANK_RANGE),
+        1 + alike,
+        lambda row: f"the {sketch.one} is the {photo.one} itself (likeness {alike[row]:.3f})",
+        many,
+    )
+
+
+def _sketch_faults(features: NDArray[Any], ranges: Floats, hint: str) -> list[_Fault]:
     is_blank = ranges.min(axis=0) < BLANK_RANGE
     chroma, contrast = features["chroma"], features["sketch_range"].astype(np.float32)
     paper = np.maximum(features["paper"], features["middle"])
@@ -122,14 +175,6 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
         "paper"
     )
     return [
-        _tiny("sketch", features),
-        (
-            "same-picture",
-            (alike > SAME_LIKENESS) & ~is_blank,
-            1 + alike,
-            lambda row: f"the sketch is the photo itself (likeness {alike[row]:.3f})",
-            "sketches are the photos themselves; the folder of sketches may hold photos",
-        ),
         (
             "tinted",
             chroma > MOST_CHROMA,
@@ -151,7 +196,7 @@ def _sketch_faults(features: NDArray[Any], ranges: Floats, alike: Floats) -> lis
             (contrast < LEAST_RANGE) & (ranges[0] >= BLANK_RANGE),
             LEAST_RANGE / np.maximum(contrast, 1),
             lambda row: f"the sketch is faint (it spans {contrast[row]:.0f} grey levels)",
-            f"sketches are faint: they span fewer than {LEAST_RANGE} grey levels",
+            f"sketches are faint: they span fewer than {LEAST_RANGE} grey levels{hint}",
         ),
     ]
 
@@ -167,20 +212,28 @@ _NEIGHBOURS = 12  # neighbours with which each hash is compared in each order
 _MOST_COMPARED = 200_000  # comparisons of gradients per kind of image
 
 
-def _examine_copies(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool) -> Found:
+def _examine_copies(
+    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool, domains: Domains
+) -> Found:
     """Find near-duplicates; drawn sketches are excluded, as their photos' duplicates are found.
 
     Images of one split that are identical to the pixel are ignored, as `Exclusions` reports them.
+    Label maps of different photos may look alike, so only copies of both images of a pair count.
     """
-    found, is_complete = [], True
-    for kind in ("photo",) if is_drawn else ("photo", "sketch"):
-        groups, is_whole = _find_copies(features[kind])
+    found, is_complete, sketch, photo = [], True, domains.input, domains.target
+    kinds = {"photo": ("sketch", photo), "sketch": ("photo", sketch)}
+    for kind, (other, domain) in list(kinds.items())[: 1 if is_drawn else 2]:
+        others = features[other] if may_be_plain(domain) else None
+        groups, is_whole = _find_copies(features[kind], others)
         is_complete &= is_whole
         for group in groups:
             distinct = {(names[row].split, features[kind][row].tobytes()): row for row in group}
             if len(distinct) > 1:
-                found.append(_copy_finding(kind, sorted(distinct.values()), names))
-    note = "Photos only: sketches were drawn" if is_drawn else "Sketches and photos"
+                found.append(_copy_finding(kind, domain.one, sorted(distinct.values()), names))
+    note = f"{photo.many} only: {sketch.many} were drawn"
+    if not is_drawn:
+        note = f"{sketch.many} and {photo.many}"
+    note = note[0].upper() + note[1:]
     if not is_complete:
         note += f"; the search stopped after {_MOST_COMPARED} comparisons and may be incomplete"
     how = (
@@ -190,21 +243,25 @@ def _examine_copies(features: NDArray[Any], names: Sequence[Pair], *, is_drawn: 
     return found, [Check(("leakage", "near-duplicate"), len(names), how, note)]
 
 
-def _copy_finding(kind: str, members: Sequence[int], names: Sequence[Pair]) -> Finding:
+def _copy_finding(kind: str, one: str, members: Sequence[int], names: Sequence[Pair]) -> Finding:
     files = tuple(dict.fromkeys(getattr(names[row], kind) for row in members))
     splits = sorted({names[row].split for row in members})
     is_leak = len(splits) > 1
     ids = ", ".join(names[row].id for row in members[:3])
     more = f" and {len(members) - 3} more" if len(members) > 3 else ""
     where = f"in {' and '.join(splits)}" if is_leak else f"within {splits[0]}"
-    message = f"{ids}{more}: the same {kind} occurs {len(members)} times {where}"
+    message = f"{ids}{more}: the same {one} occurs {len(members)} times {where}"
     label, score = "leakage" if is_leak else "near-duplicate", 1 + len(members) / 10
     elsewhere = (row for row in members if names[row].split != names[members[0]].split)
     return Finding(label, files, message, score, members[0], next(elsewhere, members[1]))
 
 
-def _find_copies(pictures: NDArray[Any]) -> tuple[list[list[int]], bool]:
+def _find_copies(
+    pictures: NDArray[Any], others: NDArray[Any] | None = None
+) -> tuple[list[list[int]], bool]:
     """Group the near-duplicates among images (N, SIDE, SIDE); return whether all were compared.
+
+    If the other images of the pairs are given, they must be near-duplicates as well.
 
     Hashes are sorted in several random orders of their bits, which brings similar ones close to
     each other (Charikar 2002; Ravichandran, Pantel and Hovy 2005), and compared with neighbours.
@@ -219,6 +276,8 @@ def _find_copies(pictures: NDArray[Any]) -> tuple[list[list[int]], bool]:
         left -= len(one)
         for part in blocks(len(one)):
             is_alike = likeness(pictures[one[part]], pictures[two[part]]) > ALIKE
+            if others is not None:
+                is_alike &= likeness(others[one[part]], others[two[part]]) > ALIKE
             for a, b in zip(one[part][is_alike], two[part][is_alike], strict=True):
                 label[label == label[b]] = label[a]
         if not left:

@@ -13,12 +13,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchcli.config.domains import Domains
 from sketchcli.data.audit import terms
-from sketchcli.data.audit.records import FIELD, SIDE, Floats, Rows, descriptors, fields
-from sketchcli.data.audit.terms import Check, Finding, each_block, panel
+from sketchcli.data.audit.records import (
+    FIELD,
+    SIDE,
+    Floats,
+    Rows,
+    descriptors,
+    fields,
+    outlined,
+)
+from sketchcli.data.audit.terms import (
+    Check,
+    Finding,
+    blocks,
+    each_block,
+    has_sketches,
+    may_be_plain,
+    panel,
+)
 from sketchcli.data.prepared import Pair
 
 Which = NDArray[np.bool_]  # (N,)
+FEWEST_OUTLINES = 0.05  # fraction of a label map that outlines must cover if it is judged
 FEWEST = 8  # pairs needed to estimate the agreement with unrelated photos, and the typical shift
 MARGIN = 2.0  # deviations by which another photo must fit better than the sketch's own
 MISPAIRED = 1.5  # least median agreement of a correct pairing: 2.6 to 9; a wrong one has -2 to 1
@@ -27,51 +45,75 @@ STRONG = 3.0  # least median agreement at which low agreement makes a single pai
 WEAK = 1.0  # agreement below which a pair is doubtful
 FAR = 0.03  # shift from which a pair is misaligned, as a fraction of the image's side
 SURE = 3.0  # deviations by which the shifted place must fit better than the typical one
+UNDRAWN_SURE = 6.0  # the same without sketches: label maps in the right place reach 5.5
 _DEVIATION = 1.4826  # standard deviation per median absolute deviation if values are normal
 _REACH = SIDE // 4  # largest shift that is searched, in small pixels
 _WHITENING = 0.5  # 0: plain correlation (robust, blunt); 1: phase correlation (sharp, noisy)
 _WINDOW = np.hanning(FIELD + 2)[1:-1].astype(np.float32)
-HOW_MATCHED = (
-    "The outlines of sketch and photo are compared, in deviations of the agreement of unrelated "
-    f"images. A pair is wrong if another photo fits better by {MARGIN:g}, and doubtful below "
-    f"{WEAK:g} if the median is {STRONG:g} or more. The dataset is mis-paired if the median is "
-    f"below {MISPAIRED:g} or more than {MANY:.0%} of the pairs are wrong."
-)
-HOW_ALIGNED = (
-    "The outlines of sketch and photo are correlated. A pair is misaligned if it fits better by "
-    f"{SURE:g} deviations at a place more than {FAR:.0%} of the side away from the typical place."
-)
 
 
 def examine(
-    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool
+    features: NDArray[Any], names: Sequence[Pair], *, is_drawn: bool, domains: Domains
 ) -> tuple[list[Finding], list[Check]]:
-    """Find wrong, doubtful and misaligned pairs among (N,) FEATURES."""
-    count = len(names)
-    matching = Check(("mispaired-set", "wrong-pair", "weak-pair"), count, HOW_MATCHED)
-    alignment = Check(("misaligned",), count, HOW_ALIGNED)
+    """Find wrong, doubtful and misaligned pairs among (N,) FEATURES.
+
+    If images of one colour are normal, those with few outlines are not judged.
+    """
+    count, photos = len(names), domains.target
+    sure = SURE if has_sketches(domains) else UNDRAWN_SURE
+    matching, alignment = _checks(count, domains, sure)
     if is_drawn:
-        why = "the sketches were drawn from their photos"
+        why = f"the {domains.input.many} were drawn from their {photos.many}"
         return [], [matching.skipped(why), alignment.skipped(why)]
-    shifts, sizes = _measure(features), features["size"]
-    typical = f"Typical shift of a photo: {_in_words(shifts.typical, sizes[0])}"
+    plain = _plain(features, domains)
+    shifts, sizes = _measure(features, plain, sure), features["size"]
+    typical = f"Typical shift of {photos.a}: {_in_words(shifts.typical, sizes[0])}"
     alignment = replace(alignment, note=typical)
-    if count < FEWEST:
+    if count - plain.sum() < FEWEST:
         why = f"{FEWEST} are needed to estimate the agreement of unrelated images"
-        return _shift_findings(shifts, names, sizes, shifts.far), [matching.skipped(why), alignment]
+        found = _shift_findings(shifts, names, sizes, shifts.far, domains)
+        return found, [matching.skipped(why), alignment]
     right, down = np.rint(shifts.typical * SIDE).astype(int).tolist()
-    matches = _match(features, (down, right) if shifts.is_set_shifted else (0, 0))
+    matches = _match(features, plain, (down, right) if shifts.is_set_shifted else (0, 0))
     compared = int(np.isfinite(matches.margin).sum())
     note = f"Median agreement: {matches.typical:.1f}"
     if compared < count:
-        note += f"; the {compared} pairs that agree least were compared with all {count} photos"
+        least = f"the {compared} pairs that agree least were compared with all {count}"
+        note += f"; {least} {photos.many}"
+    if plain.any():
+        note += f"; {int(plain.sum())} pairs with few outlines were not judged"
     if matches.is_mispaired:
         alignment = alignment.skipped("the dataset looks mis-paired")
-        found = _match_findings(matches, names, matches.weak)
+        found = _match_findings(matches, names, matches.weak, domains)
     else:  # a shift explains low agreement, and in a wrong pair there is nothing to align
-        found = _match_findings(matches, names, matches.weak & ~shifts.far)
-        found += _shift_findings(shifts, names, sizes, shifts.far & ~matches.wrong)
+        found = _match_findings(matches, names, matches.weak & ~shifts.far, domains)
+        found += _shift_findings(shifts, names, sizes, shifts.far & ~matches.wrong, domains)
     return found, [replace(matching, note=note), alignment]
+
+
+def _checks(count: int, domains: Domains, sure: float) -> tuple[Check, Check]:
+    both = f"The outlines of {domains.input.one} and {domains.target.one} are"
+    matched = (
+        f"{both} compared, in deviations of the agreement of unrelated images. A pair is wrong if "
+        f"another {domains.target.one} fits better by {MARGIN:g}, and doubtful below {WEAK:g} if "
+        f"the median is {STRONG:g} or more. The dataset is mis-paired if the median is below "
+        f"{MISPAIRED:g} or more than {MANY:.0%} of the pairs are wrong."
+    )
+    aligned = (
+        f"{both} correlated. A pair is misaligned if it fits better by {sure:g} deviations at a "
+        f"place more than {FAR:.0%} of the side away from the typical place."
+    )
+    kinds = ("mispaired-set", "wrong-pair", "weak-pair")
+    return Check(kinds, count, matched), Check(("misaligned",), count, aligned)
+
+
+def _plain(features: NDArray[Any], domains: Domains) -> Which:
+    """Return which pairs, (N,), have an image with few outlines, if that is normal."""
+    plain = np.zeros(len(features), bool)
+    for kind, domain in (("sketch", domains.input), ("photo", domains.target)):
+        for part in blocks(len(features)) if may_be_plain(domain) else ():
+            plain[part] |= outlined(features[kind][part]) < FEWEST_OUTLINES
+    return plain
 
 
 # This section finds wrong and doubtful pairs.
@@ -90,14 +132,14 @@ class Matches:
     is_mispaired: bool  # whether (many) sketches fit unrelated photos as well as their own
 
 
-def _match(features: NDArray[Any], offset: tuple[int, int]) -> Matches:
+def _match(features: NDArray[Any], plain: Which, offset: tuple[int, int]) -> Matches:
     """Compare every sketch with its photo, and the least fitting sketches with all photos.
 
     Photo j is better for sketch i if it fits better than photo i does, and better than it fits its
     own sketch j; the margin is the lesser of the two gains.
 
-    Of (N,) FEATURES, N must be at least FEWEST. `offset` is the typical shift of the photos, down
-    and right, in small pixels.
+    Of (N,) FEATURES, at least FEWEST must not be plain, which are not judged. `offset` is the
+    typical shift of the photos, down and right, in small pixels.
     """
     drawn, shot = _Space(features["sketch"]), _Space(features["photo"], offset)
     fits = drawn.panel @ shot.panel.T
@@ -108,8 +150,8 @@ def _match(features: NDArray[Any], offset: tuple[int, int]) -> Matches:
         [*each_block(len(features), lambda p: (drawn.place(p) * shot.place(p)).sum(axis=1))]
     )
     margin, better = _search(drawn, shot, agreement)
-    typical, wrong = float(np.median(agreement)), margin > MARGIN
-    weak = (agreement < WEAK) & ~wrong & (typical >= STRONG)
+    typical, wrong = float(np.median(agreement[~plain])), (margin > MARGIN) & ~plain
+    weak = (agreement < WEAK) & ~wrong & ~plain & (typical >= STRONG)
     is_mispaired = typical < MISPAIRED or float(wrong.mean()) > MANY
     return Matches(agreement, margin, better, typical, wrong, weak, is_mispaired)
 
@@ -165,29 +207,31 @@ class _Space:
         return unit
 
 
-def _match_findings(matches: Matches, names: Sequence[Pair], doubtful: Which) -> list[Finding]:
-    found = []
+def _match_findings(
+    matches: Matches, names: Sequence[Pair], doubtful: Which, domains: Domains
+) -> list[Finding]:
+    found, sketch, photo = [], domains.input, domains.target.one
     typical = f"{matches.typical:.1f}"
     if matches.is_mispaired:
         compared = int(np.isfinite(matches.margin).sum())
         message = (
-            f"the dataset looks mis-paired: {int(matches.wrong.sum())} of {compared} sketches fit "
-            f"another pair's photo better (median agreement {typical}; it is 0 for unrelated "
-            "images and 3 to 6 for a correct pairing)"
+            f"the dataset looks mis-paired: {int(matches.wrong.sum())} of {compared} "
+            f"{sketch.many} fit another pair's {photo} better (median agreement {typical}; it is "
+            "0 for unrelated images and 3 to 6 for a correct pairing)"
         )
         found.append(Finding("mispaired-set", (), message, 2 + MISPAIRED - matches.typical))
     for row in np.flatnonzero(matches.wrong).tolist():
         pair, other, margin = names[row], int(matches.better[row]), float(matches.margin[row])
         message = (
-            f"{pair.id}: the sketch fits the photo of {names[other].id} better by {margin:.1f} "
-            f"deviations (agreement with its own photo: {matches.agreement[row]:.1f}, "
-            f"median of the dataset: {typical})"
+            f"{pair.id}: the {sketch.one} fits the {photo} of {names[other].id} better by "
+            f"{margin:.1f} deviations (agreement with its own {photo}: "
+            f"{matches.agreement[row]:.1f}, median of the dataset: {typical})"
         )
         found.append(Finding("wrong-pair", pair.files, message, margin / MARGIN, row, other))
     for row in np.flatnonzero(doubtful).tolist():
         pair, agreement = names[row], float(matches.agreement[row])
         message = (
-            f"{pair.id}: the sketch fits its photo no better than an unrelated photo "
+            f"{pair.id}: the {sketch.one} fits its {photo} no better than an unrelated {photo} "
             f"(agreement: {agreement:.1f} deviations, median of the dataset: {typical})"
         )
         found.append(Finding("weak-pair", pair.files, message, 1 + WEAK - agreement, row))
@@ -208,7 +252,7 @@ class Shifts:
     far: Which  # whether each photo is certainly off the typical place
 
 
-def _measure(features: NDArray[Any]) -> Shifts:
+def _measure(features: NDArray[Any], plain: Which, sure: float) -> Shifts:
     """Find where each photo of (N,) FEATURES fits its sketch best.
 
     The outline fields of both are correlated. The spectrum is divided by the root of its magnitude,
@@ -235,7 +279,7 @@ def _measure(features: NDArray[Any]) -> Shifts:
     places, gain = (np.concatenate(parts) for parts in zip(*found, strict=True))
     places, typical = places / SIDE, typical / SIDE
     distance = np.hypot(*(places - typical).T)
-    far = (distance > FAR) & (gain > SURE)
+    far = (distance > FAR) & (gain > sure) & ~plain
     return Shifts(places, typical, bool(np.hypot(*typical) > FAR), distance, far)
 
 
@@ -273,7 +317,7 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _shift_findings(
-    shifts: Shifts, names: Sequence[Pair], sizes: NDArray[Any], shifted: Which
+    shifts: Shifts, names: Sequence[Pair], sizes: NDArray[Any], shifted: Which, domains: Domains
 ) -> list[Finding]:
     """Return the findings of shifted pairs, (N,), and of a dataset that is shifted as a whole.
 
@@ -282,13 +326,16 @@ def _shift_findings(
     found = []
     if shifts.is_set_shifted:
         place, score = _in_words(shifts.typical, sizes[0]), float(np.hypot(*shifts.typical)) / FAR
-        message = f"all pairs: the photos are typically shifted against their sketches by {place}"
+        message = (
+            f"all pairs: the {domains.target.many} are typically shifted against their "
+            f"{domains.input.many} by {place}"
+        )
         found.append(Finding("misaligned", (), message, score))
     for row in np.flatnonzero(shifted).tolist():
         message = (
-            f"{names[row].id}: the photo is shifted against its sketch by "
-            f"{_in_words(shifts.places[row], sizes[row])} (typical of the dataset: "
-            f"{_in_words(shifts.typical, sizes[row])})"
+            f"{names[row].id}: the {domains.target.one} is shifted against its "
+            f"{domains.input.one} by {_in_words(shifts.places[row], sizes[row])} (typical of the "
+            f"dataset: {_in_words(shifts.typical, sizes[row])})"
         )
         score = float(shifts.distance[row] / FAR)
         found.append(Finding("misaligned", names[row].files, message, score, row))

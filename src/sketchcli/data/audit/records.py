@@ -1,7 +1,7 @@
 """The small record that the audit keeps of a pair.
 
-It holds both images at 48x48, where outlines keep their places and pencil strokes vanish, and a few
-measures that need the full image.
+It holds both images in grey at 48x48, where outlines keep their places and pencil strokes vanish,
+and a few measures that need the full image.
 """
 
 from typing import Any
@@ -13,11 +13,13 @@ from sketchcli import images
 from sketchcli.images import Pixels
 
 SIDE = 48  # pixels per side of the small images
+BLANK_RANGE = 8  # levels that a small image must span
+_COLOUR_RANGE = 32  # levels that a channel of colours of one luma must span to be stored instead
 _SAMPLES = 64  # rows and columns, at most, at which a file's colours are sampled
 FEATURES = np.dtype(
     [
         ("sketch", np.uint8, (SIDE, SIDE)),
-        ("photo", np.uint8, (SIDE, SIDE)),  # luma
+        ("photo", np.uint8, (SIDE, SIDE)),
         ("size", np.uint32, (2,)),  # as stored: height, width
         ("sketch_source", np.uint32, (2,)),  # the decoded file: height, width
         ("photo_source", np.uint32, (2,)),
@@ -34,13 +36,13 @@ def describe(
 ) -> NDArray[Any]:
     """Return the record of one pair, of shape () and type FEATURES.
 
-    The sources are the decoded files, grey (H, W) or RGB (H, W, 3) of any size; sketch (h, w) and
-    photo (h, w, 3) are those to store.
+    The sources are the decoded files, grey (H, W) or RGB (H, W, 3) of any size; sketch and photo,
+    grey (h, w) or RGB (h, w, 3), are those to store.
     """
     record = np.zeros((), FEATURES)
     record["sketch"] = _small(sketch)
-    record["photo"] = _small(images.luma(photo))
-    record["size"] = sketch.shape
+    record["photo"] = _small(photo)
+    record["size"] = sketch.shape[:2]
     record["sketch_source"] = sketch_source.shape[:2]
     record["photo_source"] = photo_source.shape[:2]
     # These are single pixels on a grid, since averages would mix the ink with the paper.
@@ -52,11 +54,24 @@ def describe(
     # The upper one of the middle two values is stored, which is a grey level.
     record["paper"] = np.percentile(border, 50, method="higher")
     record["middle"] = np.percentile(luma, 50, method="higher")
-    record["sketch_range"] = sketch.max() - sketch.min()
+    record["sketch_range"] = np.ptp(images.luma(sketch))
     return record
 
 
-def _small(grey: Pixels) -> Pixels:
+def _small(pixels: Pixels) -> Pixels:
+    """Return an image's luma at (SIDE, SIDE), or if its colours share one luma, its best channel.
+
+    The luma finds more right pairs of label maps than the strongest axis of their colours does.
+    """
+    luma = _reduced(images.luma(pixels))
+    if pixels.ndim == 2 or np.ptp(luma) >= BLANK_RANGE:
+        return luma
+    channels = [_reduced(np.ascontiguousarray(pixels[:, :, channel])) for channel in range(3)]
+    best = max(channels, key=np.ptp)
+    return best if np.ptp(best) >= _COLOUR_RANGE else luma
+
+
+def _reduced(grey: Pixels) -> Pixels:
     """Resize to (SIDE, SIDE) by area; halving first where possible is ten times as fast."""
     height, width = grey.shape
     while min(height, width) >= 4 * SIDE and height % 2 == width % 2 == 0:
@@ -70,6 +85,7 @@ def _small(grey: Pixels) -> Pixels:
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
 FIELD = SIDE - 2  # side of an outline field, since the border has no central differences
+_FAINTEST = 4  # grey levels of an outline; JPEG's noise in areas of one colour stays below them
 _CELLS = 24  # cells per side of a descriptor
 
 
@@ -86,6 +102,13 @@ def fields(pictures: NDArray[Any]) -> Floats:
     weight = 1 / (length * (length + length.mean(axis=(1, 2), keepdims=True)))
     cosine = (across * across - down * down) * weight
     return np.stack([cosine, 2 * across * down * weight], axis=1)
+
+
+def outlined(pictures: NDArray[Any]) -> Floats:
+    """Return the fraction of each small image, (N,), where the grey changes by some levels."""
+    across, down = _differences(pictures)
+    share: Floats = (np.hypot(across[:, 1:-1], down[:, :, 1:-1]) >= _FAINTEST).mean(axis=(1, 2))
+    return share
 
 
 def descriptors(pictures: NDArray[Any]) -> Floats:

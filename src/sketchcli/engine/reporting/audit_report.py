@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sketchcli.data.audit.terms import ERRORS, TITLES, Audit, Finding
+from sketchcli.config.domains import SKETCH_TO_PHOTO, Domains
+from sketchcli.data.audit.terms import ERRORS, TITLES, Audit, Finding, has_sketches
 from sketchcli.data.prepared import Pair
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.wording import counted
@@ -23,7 +24,8 @@ def write(
     names: Sequence[Pair],  # in the audit's order
     left_out: Mapping[str, str],  # file that is in no pair -> reason
     repeated: Mapping[str, str],  # file that was kept although it is identical to another -> reason
-    pair_pictures: Callable[[int], tuple[Pixels, Pixels]],  # row -> sketch (H, W), photo (H, W, 3)
+    pair_pictures: Callable[[int], tuple[Pixels, Pixels]],  # row -> sketch, photo
+    domains: Domains = SKETCH_TO_PHOTO,  # what these sketches and photos are
 ) -> None:
     """Write the report, whole or not at all; it is smaller than 3 MB for any dataset."""
     by_pair: dict[int, list[Finding]] = {}
@@ -32,7 +34,9 @@ def write(
             by_pair.setdefault(finding.pair, []).append(finding)
     count = min(CONTACTS, len(names))
     contacts = [index * len(names) // count for index in range(count)]
-    worst = []
+    worst, sides = [], (domains.input.one, domains.target.one)
+    same = f"{domains.target.many} used as {domains.input.many}"
+    titles = TITLES if has_sketches(domains) else TITLES | {"same-picture": same}
     for row, found in list(by_pair.items())[:WORST]:
         # The images of the pair, and of the pairs that its findings compare it with.
         others = dict.fromkeys(finding.other for finding in found if finding.other is not None)
@@ -40,7 +44,7 @@ def write(
         shown = [
             (pixels, f"{kind}{whose}")
             for index, whose in places
-            for pixels, kind in zip(pair_pictures(index), ("sketch", "photo"), strict=True)
+            for pixels, kind in zip(pair_pictures(index), sides, strict=True)
         ]
         worst.append({"images": shown, "findings": found})
     web_page.write(
@@ -49,7 +53,7 @@ def write(
         title=f"{title}: pair audit",
         headline=headline(audit),
         audit=audit,
-        titles=TITLES,
+        titles=titles,
         about=facts,
         faulty=len(by_pair),
         worst=worst,
