@@ -140,6 +140,8 @@ def test_the_dataset_is_prepared_as_it_was_recorded(tmp_path, call):
         assert after.shape == before.shape, name
         assert np.abs(after - before).max() <= golden.PIXEL_TOLERANCE, name
     expected, about = comparable(expected), comparable(about)
+    assert (expected.pop("schema"), about.pop("schema")) == (2, 3)  # 3 added the domains
+    assert about.pop("domains")["input"] == {"name": "sketch", "channels": 1}
     assert not golden.differences(expected, about, golden.EXACT)
 
 

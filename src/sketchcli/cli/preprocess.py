@@ -2,9 +2,8 @@
 
 import re
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +14,6 @@ from sketchcli.config import (
     Align,
     Backdrop,
     Direction,
-    Domain,
     Fit,
     Light,
     Likeness,
@@ -24,19 +22,7 @@ from sketchcli.data.splits import SplitBy, SplitRule
 from sketchcli.errors import UsageError
 
 STYLES = ", ".join(registry.names(registry.STYLES))
-
-
-class Channels(StrEnum):
-    """Channels of all inputs or of all targets."""
-
-    AUTO = "auto"
-    GREY = "1"
-    RGB = "3"
-
-    @property
-    def number(self) -> int | None:
-        """The channels; None if the images decide."""
-        return None if self is Channels.AUTO else int(self)
+Channels = Literal["auto", "1", "3"]
 
 
 def preprocess(
@@ -71,10 +57,10 @@ def preprocess(
             "need them, or its colours tell parts apart.",
             hidden=True,
         ),
-    ] = Channels.AUTO,
+    ] = "auto",
     target_channels: Annotated[
         Channels, typer.Option(help="Channels of the targets, likewise.", hidden=True)
-    ] = Channels.AUTO,
+    ] = "auto",
     input_name: Annotated[
         str,
         typer.Option(
@@ -191,15 +177,12 @@ def preprocess(
     pixels = options.parse_size(size, smallest=SMALLEST_SIDE)
     for each in style or ():
         registry.load(registry.STYLES, each)  # refuses an unknown name
-    for each in filter(None, (input_name, target_name)):
-        Domain(each, 1)  # refuses an invalid name
     rule = _split_rule(splits, val, test, seed, group_by)
     if name and out is not None:
         raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction needs side-by-side images", hint="remove --direction")
-    if align is Align.NONE:
-        _refuse_without_faces(backdrop, light, likeness)
+    _refuse_without_faces(align, backdrop, light, likeness)
 
     from sketchcli import machine, paths
     from sketchcli.cli.progress import reporting
@@ -213,8 +196,7 @@ def preprocess(
         emit("preprocess", lookup.draft_manifest(inputs, draft_manifest), as_json=as_json)
         return
     found, origin = lookup.find_source(inputs)
-    if out is None:
-        out = paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
+    out = out or paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
     detector, is_loose = lookup.find_detector(align), align is Align.LOOSE
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
@@ -222,8 +204,8 @@ def preprocess(
         tuple(sorted(style or ["hand"])),
         draws,
         strict,
-        (input_channels.number, target_channels.number),
-        (input_name.strip(), target_name.strip()),
+        (_number(input_channels), _number(target_channels)),
+        (input_name, target_name),
         reverse,
         command=shlex.join(["sketch2img", *context.obj]),
     )
@@ -240,13 +222,19 @@ def preprocess(
     emit("preprocess", result, as_json=as_json)
 
 
-def _refuse_without_faces(backdrop: Backdrop, light: Light, likeness: Likeness) -> None:
+def _number(channels: Channels) -> int | None:
+    return None if channels == "auto" else int(channels)
+
+
+def _refuse_without_faces(
+    align: Align, backdrop: Backdrop, light: Light, likeness: Likeness
+) -> None:
     for option, is_given in (
         ("--backdrop studio", backdrop is Backdrop.STUDIO),
         ("--light even", light is Light.EVEN),
         ("--likeness free", likeness is Likeness.FREE),
     ):
-        if is_given:
+        if is_given and align is Align.NONE:
             raise UsageError(f"{option} needs face alignment", hint="add --align face")
 
 

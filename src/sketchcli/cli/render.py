@@ -113,7 +113,7 @@ def _(result: results.FetchPlan) -> None:
         f"free disk space: {result.free_megabytes:,} MB",
         f"licence: {result.licence}",
         f"notice (accept it with --accept-licence): {notice}" if notice else "",
-        *_usual(result.domains),
+        f"{_sides(result.domains)}; --reverse swaps them" if result.domains else "",
         f"next: {result.next}" if result.next else "",
     )
 
@@ -122,28 +122,21 @@ def _(result: results.FetchPlan) -> None:
 def _(result: results.FetchResult) -> None:
     count = f"{result.pictures} images in " if result.pictures else ""
     following = f"next: {result.next}" if result.next else ""
-    about = f"{count}{result.folder}", f"licence: {result.licence}"
-    say(*about, *_usual(result.domains), following)
+    sides = f"{_sides(result.domains)}; --reverse swaps them" if result.domains else ""
+    say(f"{count}{result.folder}", f"licence: {result.licence}", sides, following)
 
 
-def _usual(domains: Domains | None) -> list[str]:
-    """Return a line about the usual direction of a dataset; none if nobody knows it."""
-    return [f"{_sides(domains)}; --reverse swaps them"] if domains else []
-
-
-def _sides(domains: Domains, reasons: tuple[str, str] = ("", "")) -> str:
-    """Describe inputs and targets, with the reasons for their channels.
+def _sides(domains: Domains, reasons: Sequence[str] = ("", "")) -> str:
+    """Return a line about inputs and targets, with the reasons for their channels.
 
     >>> _sides(Domains(), ("drawn", ""))
     'inputs: sketches (grey, drawn), targets: photos (colour)'
     """
-    return ", ".join(
-        f"{label}: {domain.many} ({'grey' if domain.channels == 1 else 'colour'}"
-        f"{', ' if reason else ''}{reason})"
-        for label, domain, reason in zip(
-            ("inputs", "targets"), (domains.input, domains.target), reasons, strict=True
-        )
-    )
+    looks = [
+        ("grey" if c == 1 else "colour") + (r and f", {r}")
+        for c, r in zip(domains.channels, reasons, strict=True)
+    ]
+    return f"inputs: {domains.input.many} ({looks[0]}), targets: {domains.target.many} ({looks[1]})"
 
 
 @render.register

@@ -22,9 +22,8 @@ from sketchcli.errors import DataError
 DUPLICATE = "duplicate: another file of the same kind has this name"
 _KINDS = {
     **dict.fromkeys(("photo", "photos", "image", "images", "real", "target", "targets"), "photo"),
-    **dict.fromkeys(
-        ("sketch", "sketches", "drawing", "drawings", "edge", "edges", "line", "lines"), "sketch"
-    ),
+    **dict.fromkeys(("sketch", "sketches", "drawing", "drawings", "edge", "edges"), "sketch"),
+    **dict.fromkeys(("line", "lines", "input", "inputs", "label", "labels"), "sketch"),
 }
 
 

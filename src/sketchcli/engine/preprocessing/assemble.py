@@ -4,13 +4,14 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import images
-from sketchcli.config import SKETCH, Domain, Domains
+from sketchcli.config import Domain, Domains
 from sketchcli.data import colour
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
@@ -19,85 +20,10 @@ from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash, picture_hash
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
-from sketchcli.engine.preprocessing.chunks import ChunkStore
+from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
+from sketchcli.engine.preprocessing.pair_builder import MadePair
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
-
-
-@dataclass
-class Assembly:
-    """The pairs that were kept, with their audit records."""
-
-    pairs: list[Pair] = field(default_factory=list)
-    features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
-    unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
-
-
-def assemble(
-    store: ChunkStore,
-    chunks: Iterable[int],
-    exclusions: Exclusions,
-    channels: tuple[int, int],
-    reporter: Reporter,
-    *,
-    is_reversed: bool = False,
-) -> Assembly:
-    """Write the arrays of all pairs that may be kept into the store's folder `assembled`.
-
-    The test pairs come first: an image in both splits is dropped from the training split. `chunks`
-    yields the numbers of all chunks, each as soon as it is finished. The exclusions decide which
-    pairs are kept, and record the skipped files. Sketches and photos get the `channels`; reversed,
-    the photos are stored as inputs.
-    """
-    done, count, path = 0, len(store.jobs), store.folder / "features"
-    assembly, kept = Assembly(), ""  # the id of the first sketch of the photo that was kept last
-    writers: dict[str, ShardedWriter] = {}
-    with contextlib.ExitStack() as stack:
-        features = stack.enter_context(path.open("wb"))
-        for job, outcome, pair in (found for number in chunks for found in store.read(number)):
-            done += 1
-            if done % 1000 == 0 or done == count:
-                reporter(Advanced("stored", done, count))
-            if pair is None:
-                exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
-                continue
-            sketch, sketch_hash = _stored(pair.sketch, outcome.sketch_hash, channels[0])
-            photo, photo_hash = _stored(pair.photo, outcome.photo_hash, channels[1])
-            given = {} if job.sketch is None else {sketch_hash: job.sketch}
-            given[photo_hash] = job.photo
-            # Further sketches of a photo are kept if the first was.
-            is_kept = kept == job.first if job.draw else exclusions.takes(given, job.split)
-            if not is_kept:
-                continue
-            kept = job.first
-            order = -1 if is_reversed else 1
-            for kind, pixels in zip(("sketches", "photos"), (sketch, photo)[::order], strict=True):
-                stem = f"{job.split}-{kind}"
-                if stem not in writers:
-                    writers[stem] = ShardedWriter(store.assembled, stem)
-                    stack.callback(writers[stem].close)
-                writers[stem].append(pixels)
-            features.write(pair.features.tobytes())
-            sha256 = pair_hash(*(sketch_hash, photo_hash)[::order])
-            names = str(job.sketch or ""), str(job.photo)
-            assembly.pairs.append(Pair(job.id, job.split, sha256, *names, job.style))
-            for file, why in outcome.unaligned.items():  # a photo's first sketch tells the most
-                assembly.unaligned.setdefault(file, why)
-    if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
-        assembly.features = np.memmap(path, FEATURES, "r")
-    return assembly
-
-
-def _stored(pixels: Pixels, known: str, channels: int) -> tuple[Pixels, str]:
-    """Return an image with these channels, and its hash, which is `known` if they are its own."""
-    stored = images.luma(pixels) if channels == 1 else images.to_rgb(pixels)
-    return stored, known if stored is pixels else picture_hash(stored)
-
-
-# This section decides what sketches and photos are called, and whether they are grey or in colour.
-
-ASKED, USUAL, DRAWN = "as asked", "as usual for this dataset", "drawn by sketch2img"
-GREY, COLOUR = "as colour tells no parts apart", "which tells parts apart"
 
 
 @dataclass(frozen=True)
@@ -106,46 +32,115 @@ class Side:
 
     name: str = ""
     channels: int | None = None
-    reason: str = ""  # why it has these channels
+    reason: str = ""  # for its channels
 
 
-def plan_sides(
-    known: Domains | None,
-    channels: tuple[int | None, int | None],
-    names: tuple[str, str],
-    *,
-    is_drawn: bool,
-) -> tuple[Side, Side]:
-    """Return what options, the known dataset and drawn sketches say of sketches and photos."""
-    usual = [
-        Side(domain.name, domain.channels, USUAL) if domain else Side()
-        for domain in (known and known.input, known and known.target)
-    ]
-    if is_drawn:
-        usual[0] = Side(SKETCH.name, SKETCH.channels, DRAWN)
-    sides = []
-    for side, number, name in zip(usual, channels, names, strict=True):
-        asked = replace(side, channels=number, reason=ASKED) if number else side
-        sides.append(replace(asked, name=name or side.name))
-    return sides[0], sides[1]
+GREY, COLOUR = "as colour tells no parts apart", "which tells parts apart"
 
 
-def decide(
-    sides: tuple[Side, Side], statistics: NDArray[np.float64]
-) -> tuple[Domains, tuple[str, str]]:
-    """Return the domains of sketches and photos, and the reasons for their channels."""
-    channels, reasons = [], []
-    for side, measured in zip(sides, statistics, strict=True):
+@dataclass
+class Assembly:
+    """The pairs that were kept, with their audit records; sketches and photos are the source's."""
+
+    sides: list[Side]  # of sketches and photos; `assemble` completes them
+    is_reversed: bool = False  # whether photos are stored as the inputs
+    pairs: list[Pair] = field(default_factory=list)
+    features: NDArray[np.void] = field(default_factory=lambda: np.empty(0, FEATURES))  # (N,)
+    unaligned: dict[str, str] = field(default_factory=dict)  # file -> why
+
+    @property
+    def channels(self) -> tuple[int | None, int | None]:
+        """The channels of sketches and photos, as far as they are decided."""
+        return self.sides[0].channels, self.sides[1].channels
+
+    @property
+    def domains(self) -> Domains:
+        """What sketches and photos are."""
+        return Domains(*(Domain(side.name, side.channels or 1) for side in self.sides))
+
+    def as_stored(self) -> tuple[tuple[Pair, ...], Domains, tuple[str, ...]]:
+        """Return the pairs, what inputs and targets are, and the reasons for their channels."""
+        reasons = tuple(side.reason for side in self.sides)
+        if not self.is_reversed:
+            return tuple(self.pairs), self.domains, reasons
+        pairs = (replace(pair, sketch=pair.photo, photo=pair.sketch) for pair in self.pairs)
+        return tuple(pairs), self.domains.reversed, reasons[::-1]
+
+
+def assemble(
+    store: ChunkStore,
+    chunks: Iterable[int],
+    assembly: Assembly,
+    exclusions: Exclusions,
+    reporter: Reporter,
+) -> None:
+    """Write the arrays of all pairs that may be kept into the store's folder `assembled`.
+
+    The test pairs come first: an image in both splits is dropped from the training split. `chunks`
+    yields the numbers of all chunks, each as soon as it is finished. The exclusions decide which
+    pairs are kept, and record the skipped files.
+    """
+    is_open = None in assembly.channels  # then all images decide before the first is stored
+    chunks = list(chunks) if is_open else chunks
+    assembly.sides = decide(assembly.sides, map(store.colours, chunks if is_open else ()))
+    done, count, path = 0, len(store.jobs), store.folder / "features"
+    kept = ""  # the id of the first sketch of the photo that was kept last
+    with contextlib.ExitStack() as stack:
+        features = stack.enter_context(path.open("wb"))
+
+        @cache
+        def writer(stem: str) -> ShardedWriter:
+            return stack.enter_context(contextlib.closing(ShardedWriter(store.assembled, stem)))
+
+        for job, outcome, pair in (found for number in chunks for found in store.read(number)):
+            done += 1
+            if done % 1000 == 0 or done == count:
+                reporter(Advanced("stored", done, count))
+            if pair is None:
+                exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
+                continue
+            stored = _stored(pair, outcome, assembly.channels)
+            given = {} if job.sketch is None else {stored[0][1]: job.sketch}
+            given[stored[1][1]] = job.photo
+            # Further sketches of a photo are kept if the first was.
+            if not (kept == job.first if job.draw else exclusions.takes(given, job.split)):
+                continue
+            kept = job.first
+            (sketch, first), (photo, second) = stored[:: -1 if assembly.is_reversed else 1]
+            writer(f"{job.split}-sketches").append(sketch)
+            writer(f"{job.split}-photos").append(photo)
+            features.write(pair.features.tobytes())
+            names = str(job.sketch or ""), str(job.photo)
+            sha256 = pair_hash(first, second)
+            assembly.pairs.append(Pair(job.id, job.split, sha256, *names, job.style))
+            for file, why in outcome.unaligned.items():  # a photo's first sketch tells the most
+                assembly.unaligned.setdefault(file, why)
+    if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
+        assembly.features = np.memmap(path, FEATURES, "r")
+
+
+def _stored(
+    pair: MadePair, outcome: Outcome, channels: Sequence[int | None]
+) -> list[tuple[Pixels, str]]:
+    """Return sketch and photo with the channels of all others, each with its hash."""
+    found = []
+    hashes = outcome.sketch_hash, outcome.photo_hash
+    for pixels, known, number in zip((pair.sketch, pair.photo), hashes, channels, strict=True):
+        stored = images.luma(pixels) if number == 1 else images.to_rgb(pixels)
+        found.append((stored, known if stored is pixels else picture_hash(stored)))
+    return found
+
+
+def decide(sides: Sequence[Side], colours: Iterable[NDArray[np.float64]]) -> list[Side]:
+    """Complete what sketches and photos are by the colour statistics of all chunks."""
+    found = []
+    for side, measured in zip(sides, sum(colours, np.zeros((2, colour.LENGTH))), strict=True):
         is_colour = colour.strength(measured) >= colour.LEAST
-        channels.append(side.channels or (3 if is_colour else 1))
-        reasons.append(side.reason or (COLOUR if is_colour else GREY))
-    names = ("sketch", "photo") if channels[0] == 1 else ("input", "photo")
-    names = ("input", "target") if channels == [3, 1] else names
-    found = (
-        Domain(side.name or name, number)
-        for side, name, number in zip(sides, names, channels, strict=True)
-    )
-    return Domains(*found), (reasons[0], reasons[1])
+        channels, reason = (3, COLOUR) if is_colour else (1, GREY)
+        found.append(side if side.channels else Side(side.name, channels, reason))
+    is_colour, is_grey = found[0].channels == 3, found[1].channels == 1
+    names = "input" if is_colour else "sketch", "target" if is_colour and is_grey else "photo"
+    return [replace(s, name=s.name or name) for s, name in zip(found, names, strict=True)]
 
 
 # This section audits the pairs of a new dataset and writes the report.

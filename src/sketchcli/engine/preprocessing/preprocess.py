@@ -2,15 +2,13 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from sketchcli import files, images, paths
-from sketchcli.config import Domains
-from sketchcli.data import colour, prepared, splits
+from sketchcli.config import SKETCH, Domain, Domains
+from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
 from sketchcli.data.pairing import Exclusions, canonical
 from sketchcli.data.prepared import Description, PreparedSet
@@ -50,6 +48,21 @@ class PreprocessConfig:
     is_reversed: bool = False  # whether photos are the inputs, and sketches the targets
     command: str = ""
 
+    def sides(self, known: Domains | None, jobs: Sequence[Job]) -> list[Side]:
+        """Return what options, a known dataset and drawing say of sketches and photos."""
+        usual: list[Domain | None] = [known.input, known.target] if known else [None, None]
+        reasons = ["as usual for this dataset"] * 2
+        if all(job.style for job in jobs):
+            usual[0], reasons[0] = SKETCH, "drawn by sketch2img"
+        order = -1 if self.is_reversed else 1
+        asked = zip(self.channels[::order], self.names[::order], strict=True)
+        sides = []
+        for domain, reason, (channels, name) in zip(usual, reasons, asked, strict=True):
+            side = Side(domain.name, domain.channels, reason) if domain else Side()
+            side = replace(side, channels=channels, reason="as asked") if channels else side
+            sides.append(replace(side, name=Domain(name, 1).name if name else side.name))
+        return sides
+
 
 def preprocess(
     source: Source,
@@ -63,33 +76,22 @@ def preprocess(
 ) -> PreprocessResult:
     """Make, audit and store every pair of a source in `target`; report every skipped file.
 
-    The target appears whole or not at all, and an existing dataset is replaced only if `overwrite`
-    is set. If it is interrupted, the same call resumes. Any number of `processes` gives the same
-    pixels. If the config is strict and the dataset is not clean, it raises a DataError and saves
-    the audit next to the target.
+    The target appears whole or not at all, and an existing dataset is replaced only with
+    `overwrite`. If it is interrupted, the same call resumes. Any number of `processes` gives the
+    same pixels. A strict config refuses an unclean dataset and saves the audit next to the target.
     """
     target, exclusions = target.resolve(), Exclusions(dict(source.left_out))
     jobs = plan(source.pairs, exclusions, config)
     if not jobs:
         raise _nothing_left(exclusions.left_out)
-    (inputs, targets), (first, second) = config.channels, config.names
-    if config.is_reversed:
-        inputs, targets, first, second = targets, inputs, second, first
-    is_drawn = all(job.style for job in jobs)
-    sides = assembling.plan_sides(
-        source.domains, (inputs, targets), (first, second), is_drawn=is_drawn
-    )
-    options = replace(config.options, channels=(sides[0].channels, sides[1].channels))
+    assembly = Assembly(config.sides(source.domains, jobs), config.is_reversed)
+    options = replace(config.options, channels=assembly.channels)
     store = ChunkStore(target.parent / f".{target.name}.work", options, jobs)
     with files.locked(target):
         files.check_new(target, is_ours=prepared.is_prepared, overwrite=overwrite)
-        making = _Making(processes, config.is_reversed, reporter)
-        assembly, domains, reasons = _assemble(store, sides, exclusions, making)
+        _assemble(store, assembly, exclusions, processes, reporter)
         audit = assembling.audit(assembly, config.division)
-        pairs = assembly.pairs
-        if config.is_reversed:
-            pairs = [replace(pair, sketch=pair.photo, photo=pair.sketch) for pair in pairs]
-            domains, reasons = domains.reversed, reasons[::-1]
+        pairs, domains, reasons = assembly.as_stored()
         about = Description(
             name=target.name,
             size=config.options.size,
@@ -100,7 +102,7 @@ def preprocess(
             citation=origin.citation,
             command=config.command,
             pairing=source.rule,
-            pairs=tuple(pairs),
+            pairs=pairs,
             left_out=exclusions.left_out,
             repeated=exclusions.repeated,
             unaligned=assembly.unaligned,
@@ -114,39 +116,20 @@ def preprocess(
     return _result(about, audit, target, reasons)
 
 
-@dataclass(frozen=True)
-class _Making:
-    """How the pairs are made."""
-
-    processes: int
-    is_reversed: bool
-    reporter: Reporter
-
-
 def _assemble(
-    store: ChunkStore, sides: tuple[Side, Side], exclusions: Exclusions, making: _Making
-) -> tuple[Assembly, Domains, tuple[str, str]]:
-    """Make and assemble all pairs; return also what sketches and photos are, and why."""
-    store.prepare(making.reporter)
-    made = chunks.made_chunks(store, workers=making.processes, reporter=making.reporter)
-    numbers: Iterable[int] = made
-    colours = np.zeros((2, colour.LENGTH))
+    store: ChunkStore,
+    assembly: Assembly,
+    exclusions: Exclusions,
+    processes: int,
+    reporter: Reporter,
+) -> None:
+    store.prepare(reporter)
+    made = chunks.made_chunks(store, workers=processes, reporter=reporter)
     try:
         with contextlib.closing(made), files.writing(store.folder, hint=chunks.GO_ON):
             shutil.rmtree(store.assembled, ignore_errors=True)
             store.assembled.mkdir()
-            if None in store.options.channels:  # all images decide, before the first is stored
-                numbers = list(made)
-                colours = sum(map(store.colours, numbers), colours)
-            domains, reasons = assembling.decide(sides, colours)
-            assembly = assembling.assemble(
-                store,
-                numbers,
-                exclusions,
-                domains.channels,
-                making.reporter,
-                is_reversed=making.is_reversed,
-            )
+            assembling.assemble(store, made, assembly, exclusions, reporter)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             "interrupted", hint="run the same command again to resume"
@@ -154,7 +137,6 @@ def _assemble(
     if not assembly.pairs:
         shutil.rmtree(store.folder, ignore_errors=True)
         raise _nothing_left(exclusions.left_out)
-    return assembly, domains, reasons
 
 
 def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool) -> None:
@@ -186,7 +168,7 @@ def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool)
 
 
 def _result(
-    about: Description, audit: Audit, target: Path, reasons: tuple[str, str]
+    about: Description, audit: Audit, target: Path, reasons: tuple[str, ...]
 ) -> PreprocessResult:
     return PreprocessResult(
         name=about.name,
