@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sketchcli import checkpoint, images, limits
 from sketchcli import config as settings
-from sketchcli.config import Align, Fit
+from sketchcli.config import Align, Domains, Fit, domains_from_dict
 from sketchcli.data import appearance
 from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.device import Device, check_device
@@ -47,6 +47,7 @@ class LoadedModel:
     size: tuple[int, int]  # height, width
     fit: Fit  # how its training sketches were resized
     align: Align  # how they were aligned before that
+    domains: Domains  # what it takes and makes
     looks: SketchStats | None  # their appearance; None if the weights do not describe it
     dataset: str  # name of the training dataset
     fingerprint: str  # fingerprint of that dataset
@@ -63,7 +64,8 @@ class LoadedModel:
         if each * most * streams <= limits.memory_limit():
             return most
         height, width = shape
-        limits.check_memory(each, f"{self.path}: a photo of {width}x{height} pixels")
+        photo = self.domains.target.a
+        limits.check_memory(each, f"{self.path}: {photo} of {width}x{height} pixels")
         return max(1, min(most, int(limits.memory_limit() / (each * streams))))
 
 
@@ -123,6 +125,7 @@ def _described(about: dict[str, Any]) -> dict[str, Any]:
         "size": (height, width),
         "fit": Fit(about["fit"]),
         "align": Align(about.get("align", Align.NONE)),
+        "domains": domains_from_dict(about.get("domains")),
         "looks": appearance.from_dict(about.get("looks")),
         **texts,
     }
@@ -145,7 +148,6 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
 TILED_BYTES, WHOLE_BYTES = 40, 12  # memory per pixel of a photo that is being finished
 MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
-BLANK = "the sketch is blank"  # a warning, which `generate` makes an error
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
 LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
 # Defaults for weights that do not describe their sketches. Measured on CUHK: paper levels of 244
@@ -188,6 +190,8 @@ class Preparer:
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
+        self.domains = self.models[0].domains
+        self.blank = f"the {self.domains.input.one} is blank"  # which `generate` makes an error
         self.looks = self.models[0].looks
         self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
@@ -220,9 +224,8 @@ class Preparer:
     def check_shape(self, width: int, height: int) -> None:
         """Refuse a strip, which need not be decoded before; a face may be cut out of one."""
         if self.detector is None and max(height, width) > MOST_STRETCHED * min(height, width):
-            raise DataError(
-                f"{width:,}x{height:,} pixels are a strip, not a sketch", hint="crop it"
-            )
+            fault = f"{width:,}x{height:,} pixels are a strip, not {self.domains.input.a}"
+            raise DataError(fault, hint="crop it")
 
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
@@ -256,7 +259,7 @@ class Preparer:
         reduced = reduced if is_light else np.uint8(255) - reduced
         paper = find_paper(reduced)
         if appearance.is_blank(reduced, paper):
-            warnings.append(BLANK)
+            warnings.append(self.blank)
         if self.drawing.paper is When.NO or not is_light:
             return sketch, None
         if self.drawing.paper is When.AUTO:
@@ -270,16 +273,17 @@ class Preparer:
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
         """Warn if a sketch is unlikely to give a sensible photo."""
-        if BLANK in warnings:
+        if self.blank in warnings:
             return
+        unlike = f"does not look like the training {self.domains.input.many}"
         if _colour(shown) > MOST_COLOUR:
-            warnings.append("does not look like the training sketches: it is a colour image")
+            warnings.append(f"{unlike}: it is a colour image")
         elif self.looks is not None:
             seen = images.resize(sketch, natural_size(sketch.shape, self.models[0].size))
             seen = np.uint8(255) - seen if self.is_dark else seen
             differences = self.looks.describe_differences(appearance.measure(seen, paper))
             if differences:
-                warnings.append(f"does not look like the training sketches: {differences}")
+                warnings.append(f"{unlike}: {differences}")
 
     def _photo_size(self, shown: Pixels, eyes: Points | None) -> tuple[int, int]:
         wanted, tall, wide = self.drawing.size, *shown.shape[:2]
@@ -297,7 +301,7 @@ class Preparer:
         each = TILED_BYTES if self.drawing.is_tiled else WHOLE_BYTES
         limits.check_memory(
             math.prod(size) * each,
-            f"a photo of {size[1]}x{size[0]} pixels",
+            f"{self.domains.target.a} of {size[1]}x{size[0]} pixels",
             most=MOST_PIXELS * each,
             cure="choose a smaller --size",
         )

@@ -174,6 +174,7 @@ class Checkpointer:
             "size": self.description.size,
             "fit": self.description.fit,
             "align": self.description.align,
+            "domains": dataclasses.asdict(self.description.domains),
             "looks": self.looks.to_dict(),
             "dataset": {
                 "name": self.description.name,
