@@ -22,6 +22,7 @@ from sketchcli.errors import DataError
 SAMPLES = 12  # maximum number of sample sheets that are shown
 POINTS = 200  # maximum per curve: a long run has more epochs than a chart has pixels
 MOST_PARTS = 16  # parts of the generator's loss in a chart; a damaged log may name any number
+IGNORED = "generator-ignores-the-sketch"  # a finding
 Item = TypeVar("Item")
 Log = Sequence[Logged]  # lines of `log.jsonl`
 Figures = Mapping[str, Mapping[str, float]]  # method -> metric -> held-out mean; the model first
@@ -57,11 +58,17 @@ def write(
         charts=list(charts(log, domains)),
         domains=domains,
         findings=findings,
-        found=dict.fromkeys(line["name"].replace("-", " ") for line in findings),
+        found=dict.fromkeys(_problem(line["name"], domains) for line in findings),
         command=command,
         settings=settings,
         environment=environment,
     )
+
+
+def _problem(name: str, domains: Domains) -> str:
+    if name == IGNORED:
+        return f"generator ignores the {domains.input.one}"
+    return name.replace("-", " ")
 
 
 def write_card(
