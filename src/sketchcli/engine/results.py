@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sketchcli.config.domains import Domains
+from sketchcli.config import Domains
 from sketchcli.errors import ExitCode
 
 

@@ -190,11 +190,11 @@ class Preparer:
         self, models: Sequence[LoadedModel], drawing: Drawing, detector: Path | None = None
     ) -> None:
         self.models, self.drawing, self.detector = tuple(models), drawing, detector
-        self.domains = self.models[0].domains
-        self.blank = f"the {self.domains.input.one} is blank"  # which `generate` makes an error
         self.looks = self.models[0].looks
         self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
+        self.domains = self.models[0].domains
+        self.blank = f"the {self.domains.input.one} is blank"  # which `generate` makes an error
 
     def prepare(self, picture: Pixels, notes: Iterable[str] = ()) -> Prepared:
         """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
