@@ -30,7 +30,7 @@ from sketchcli.engine.generating.inputs import (
     read_list,
 )
 from sketchcli.engine.results import GenerateResult
-from sketchcli.engine.runs import find_weights, model_note
+from sketchcli.engine.runs import domains_of, find_weights, model_note
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.file_kinds import WRITABLE
 
@@ -333,6 +333,7 @@ def run(
     """Carry out a request; its errors are raised before anything heavy is imported."""
     from sketchcli.engine.generating.plan import make_plan, nothing_to_do
 
+    request = replace(request, domains=domains_of(models[0] if models else None))
     plan = make_plan(request) if watched is None else None
     if plan is not None:
         idle = nothing_to_do(request, plan, telling(print_plain, as_lines=as_lines))

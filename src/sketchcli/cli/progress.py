@@ -24,10 +24,12 @@ from rich.theme import Theme
 
 from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import current
+from sketchcli.config.domains import SKETCH
 from sketchcli.engine.events import (
     SILENT,
     Advanced,
     BatchTrained,
+    DatasetChosen,
     EpochTrained,
     Event,
     Found,
@@ -179,6 +181,7 @@ class LiveDisplay:
             TimeRemainingColumn(),
             console=console,
         )
+        self.sketch = SKETCH.name  # what the dataset calls its inputs
         # Another thread renders these lists, so they are replaced and never changed.
         self.epochs: list[EpochTrained] = []  # the last few
         self.measured: list[Validated] = []  # the last few
@@ -193,6 +196,8 @@ class LiveDisplay:
         """Update the display with an event."""
         if isinstance(event, Note | Found):
             self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
+            if isinstance(event, DatasetChosen):
+                self.sketch = event.domains.input.name
         elif isinstance(event, Advanced):
             move(self.progress, event.what, event.done, event.total)
         elif isinstance(event, Transferred):
@@ -256,12 +261,13 @@ class LiveDisplay:
         if self.best is not None and self.best not in shown:
             shown = [self.best, *shown[1:]]
         known = [name for name in TITLES if name in shown[-1].scores]
+        used = f"{self.sketch}\nuse"
         table = plain_table(
             "held-out pairs" if shown[-1].is_held_out else "training pairs",
             "score  ",
             *(TITLES[name] for name in known),
             "overfit\nheld-out",
-            *(("trained\nSSIM", "colour\nshift", "diversity", "sketch\nuse") if is_wide else ()),
+            *(("trained\nSSIM", "colour\nshift", "diversity", used) if is_wide else ()),
         )
         for event in shown:
             is_best = event is self.best

@@ -19,7 +19,7 @@ from sketchcli.cli.verbosity import current
 from sketchcli.config import Domains
 from sketchcli.engine import results
 from sketchcli.engine.training.budget import duration
-from sketchcli.engine.wording import counted, number, printable
+from sketchcli.engine.wording import counted, number, paths_of, printable
 from sketchcli.errors import ExitCode
 
 # Columns if there is no terminal; licences and citations need this many to be readable.
@@ -214,7 +214,7 @@ def _(result: results.TrainResult) -> None:
         f"weights: {result.weights}",
         f"samples: {result.samples}",
         f"report:  {result.report}",
-        f"next: sketch2img generate SKETCH PHOTO{model}, or sketch2img eval{model}",
+        f"next: sketch2img generate {paths_of(result.domains)}{model}, or sketch2img eval{model}",
     )
 
 
@@ -227,7 +227,8 @@ def _(result: results.GenerateResult) -> None:
     if len(result.files) > 1:
         kinds = ((kind, result.count(kind)) for kind in ("made", "skipped", "failed"))
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds if count)
-        say(f"{len(result.files)} photos: {counts}", is_error=True)
+        photos = result.domains.target.counted(len(result.files))
+        say(f"{photos}: {counts}", is_error=True)
     for what, path in (("manifest", result.manifest), ("contact sheet", result.grid)):
         if path is not None:
             say(f"{what}: {path}", is_error=True)
@@ -249,6 +250,9 @@ def _(result: results.ModelsResult) -> None:
     for name in ("size", "epochs", "SSIM", "MAE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("network")
+    are_told = any(model.domains != Domains() for model in result.models)
+    if are_told:
+        table.add_column("turns")
     for model in result.models:
         ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
         table.add_row(
@@ -260,6 +264,7 @@ def _(result: results.ModelsResult) -> None:
             number(ssim),
             number(mae),
             model.generator,
+            *([str(model.domains)] if are_told else []),
         )
     _console().print(table)
     say("SSIM, MAE: on held-out pairs.  *: used without --model.  Details: --json")
@@ -269,8 +274,8 @@ def _(result: results.ModelsResult) -> None:
 def _(result: results.ExportResult) -> None:
     say(
         str(result.output),
-        f"for {result.compared} sketches, torch and ONNX Runtime differ by at most "
-        f"{result.largest_difference:.2g}, and by {result.mean_difference:.2g} on average, "
+        f"for {result.domains.input.counted(result.compared)}, torch and ONNX Runtime differ by at "
+        f"most {result.largest_difference:.2g}, and by {result.mean_difference:.2g} on average, "
         "with values in [-1, 1]",
         f"width and height must be multiples of {result.multiple}; see the ONNX metadata",
     )
@@ -280,7 +285,8 @@ def _(result: results.ExportResult) -> None:
 def _(result: results.ImportResult) -> None:
     say(
         f"imported {result.tensors} tensors of {result.generator}: {result.weights}",
-        f"next: sketch2img generate SKETCH PHOTO --model {shlex.quote(str(result.weights))}",
+        f"next: sketch2img generate {paths_of(result.domains)} --model "
+        f"{shlex.quote(str(result.weights))}",
     )
 
 
@@ -389,10 +395,10 @@ def _more(score: results.PredictorScore, result: results.EvalResult) -> list[str
         )
         lines.append(f"{score.predictor}, on its training pairs: {', '.join(figures)}")
     if score.memorisation is not None and score.kind != BASELINE:
-        copied = score.memorisation.share_copied
+        copied, photo = score.memorisation.share_copied, result.domains.target
         lines.append(
-            f"{score.predictor}: {copied:.0%} of its photos are as close to a training photo as "
-            "a copy would be (about 5% by chance)"
+            f"{score.predictor}: {copied:.0%} of its {photo.many} are as close to a training "
+            f"{photo.one} as a copy would be (about 5% by chance)"
         )
     if score.discriminator is not None:
         d = score.discriminator

@@ -136,6 +136,7 @@ class TrainResult:
     scores: dict[str, float]  # latest scores on the held-out pairs
     best_epoch: int | None
     skipped: int  # steps skipped because of NaN or infinite values
+    domains: Domains = Domains()
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class GenerateResult:
     files: tuple[GeneratedFile, ...]
     manifest: Path | None = None
     grid: Path | None = None
+    domains: Domains = Domains()
 
     @property
     def failed(self) -> tuple[GeneratedFile, ...]:
@@ -183,6 +185,7 @@ class ModelListing:
     scores: dict[str, float]  # on held-out pairs
     licence: str
     is_default: bool  # whether it is used if no model is named
+    domains: Domains = Domains()  # what it takes and makes
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ class ExportResult:
     compared: int  # number of compared images
     largest_difference: float  # for values in [-1, 1]
     mean_difference: float
+    domains: Domains = Domains()
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,7 @@ class ImportResult:
     weights: Path
     generator: str
     tensors: int
+    domains: Domains = Domains()
 
 
 @dataclass(frozen=True)
@@ -281,6 +286,7 @@ class EvalResult:
     warnings: tuple[str, ...]
     protocol: dict[str, str]
     folder: Path | None = None  # holds report.html, figures.csv and plots
+    domains: Domains = Domains()  # of the dataset; folders are taken for photos
 
 
 class State(StrEnum):

@@ -13,11 +13,11 @@ from typing import Any
 
 from sketchcli import config as settings
 from sketchcli import errors, files, limits, paths, weights
-from sketchcli.config import TrainConfig
+from sketchcli.config import Domains, TrainConfig, domains_from_dict
 from sketchcli.engine.events import Note
 from sketchcli.engine.results import ModelListing, ModelsResult
 from sketchcli.errors import CheckpointError, DataError, SketchError, UsageError
-from sketchcli.weights_header import read_about
+from sketchcli.weights_header import peek, read_about
 
 Line = Mapping[str, Any]  # a line of a run's log
 
@@ -162,6 +162,14 @@ def find_weights(model: Path | None) -> Path:
     if not found.is_file():
         raise CheckpointError(f"{found} does not exist", hint="choose another model with --model")
     return found
+
+
+def domains_of(model: Path | None) -> Domains:
+    """Return what a model takes and makes, for messages; the default if it cannot be read."""
+    try:
+        return domains_from_dict(peek(find_weights(model)).get("domains"))
+    except (SketchError, OSError, LookupError, TypeError, ValueError, RecursionError):
+        return Domains()
 
 
 def model_note(found: Path, model: Path | None) -> Note:
@@ -350,6 +358,7 @@ def _listing(name: str, path: Path, *, is_finished: bool, is_default: bool) -> M
             scores={str(key): float(value) for key, value in about.get("scores", {}).items()},
             licence=str(data.get("licence", "not stated")),
             is_default=is_default,
+            domains=domains_from_dict(about.get("domains")),
         )
     except (SketchError, LookupError, TypeError, ValueError, AttributeError):
         return ModelListing(name, path, is_finished, "damaged", (0, 0), "?", 0, {}, "?", is_default)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from math import isfinite
 
+from sketchcli.config import Domains
 from sketchcli.engine.results import Figure
 
 
@@ -38,6 +39,11 @@ def counted(count: int, noun: str) -> str:
     ('1 pair', '1,200 pairs')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def paths_of(domains: Domains) -> str:
+    """Return the two paths of an example of `generate`."""
+    return "SKETCH PHOTO" if domains == Domains() else "INPUT OUTPUT"
 
 
 def joined(words: Iterable[str]) -> str:

@@ -220,7 +220,7 @@ ENTRIES = {
     "face-similarity": Entry(
         TITLE="face similarity",
         DIRECTION="higher",
-        PROTOCOL="cosine of the SFace features of each pair, at the real photo's alignment",
+        PROTOCOL="cosine of the SFace features of each pair, at the real image's alignment",
         FEATURES="faces",
         compare_pairs=cosines,
     ),
@@ -228,8 +228,8 @@ ENTRIES = {
         f"rank-{among}": Entry(
             TITLE=f"rank-{among}",
             DIRECTION="higher",
-            PROTOCOL=f"fraction of the generated photos whose own real photo is {place} (SFace "
-            "cosine); the gallery has one real photo per generated photo compared",
+            PROTOCOL=f"fraction of the generated images whose own real image is {place} (SFace "
+            "cosine); the gallery has one real image per generated image compared",
             FEATURES="faces",
             IS_SHARE=True,
             IS_OF_A_NUMBER=True,  # it is never reported without the size of the gallery
@@ -240,8 +240,8 @@ ENTRIES = {
     "verification-eer": Entry(
         TITLE="verification EER",
         DIRECTION="lower",
-        PROTOCOL="equal error rate of the SFace cosine; genuine: a generated photo and its own "
-        "real photo, impostors: a generated photo and any other real photo of the split",
+        PROTOCOL="equal error rate of the SFace cosine; genuine: a generated image and its own "
+        "real image, impostors: a generated image and any other real image of the split",
         FEATURES="faces",
         IS_SHARE=True,
         compare=verification_eer,
@@ -252,7 +252,7 @@ EXTRACTOR = Entry(
     TITLE="SFace",
     PROTOCOL="SFace (2021-12, 8 bits), 128 features; images resized to a longer side of 320 px; "
     "the same 112x112 px crop from both images, by the five points that YuNet (2023-03, 8 bits) "
-    "finds on the real photo; pairs without a face on the real photo are skipped",
+    "finds on the real image; pairs without a face on the real image are skipped",
     NETWORKS=("yunet", "sface"),
     open_extractor=Faces,
 )

@@ -205,7 +205,7 @@ ENTRIES = {
     "precision": Entry(
         TITLE="precision",
         DIRECTION="higher",
-        PROTOCOL="fraction of generated photos among the real ones, 3 nearest neighbours",
+        PROTOCOL="fraction of generated images among the real ones, 3 nearest neighbours",
         FEATURES="inception",
         IS_SHARE=True,
         compare=precision,
@@ -213,7 +213,7 @@ ENTRIES = {
     "recall": Entry(
         TITLE="recall",
         DIRECTION="higher",
-        PROTOCOL="fraction of real photos among the generated ones, 3 nearest neighbours",
+        PROTOCOL="fraction of real images among the generated ones, 3 nearest neighbours",
         FEATURES="inception",
         IS_SHARE=True,
         compare=recall,

@@ -177,7 +177,7 @@ ENTRIES = {
         TITLE="sharpness ratio",
         DIRECTION="lower",
         PROTOCOL="|log2| of the ratio of the variances of the Laplacian (4 neighbours, mirrored "
-        "border, grey), 5/3 added to both; 0 is as sharp as the real photo, 1 is half or twice its "
+        "border, grey), 5/3 added to both; 0 is as sharp as the real image, 1 is half or twice its "
         "variance",
         score=sharpness_ratio,
     ),

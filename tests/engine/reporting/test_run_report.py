@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sketchcli import images
+from sketchcli.config import Domains
 from sketchcli.engine.reporting import run_report
 
 EVIL = """</script><script>alert("1")</script><img src=x onerror='alert(2)'>"""
@@ -29,7 +30,7 @@ def finding(name="overfitting", message="train for fewer epochs"):
 def written(tmp_path):
     """Write a run's page, and read it."""
 
-    def write(log=(), figures=None, *, name="run", samples=()):
+    def write(log=(), figures=None, *, name="run", samples=(), domains=Domains()):
         path = tmp_path / "report.html"
         run_report.write(
             path,
@@ -41,6 +42,7 @@ def written(tmp_path):
             log=log,
             samples=samples,
             figures=figures or {},
+            domains=domains,
         )
         return path.read_text(encoding="utf-8")
 
@@ -73,13 +75,13 @@ def test_without_baselines_the_headline_is_the_doctor_s(written):
 def test_scores_on_training_pairs_are_not_called_held_out():
     for is_held_out in (True, False):
         log = [epoch(1), validation(1, is_held_out=is_held_out)]
-        (ssim,) = [chart for chart in run_report.charts(log) if chart.title == "SSIM"]
+        (ssim,) = [chart for chart in run_report.charts(log, Domains()) if chart.title == "SSIM"]
         names = ["held-out 0.700"] * is_held_out + ["training 0.800"]
         assert [line.name for line in ssim.lines] == names
 
 
 def test_an_empty_log_has_no_charts_and_no_file(tmp_path, written):
-    assert list(run_report.charts([])) == []
+    assert list(run_report.charts([], Domains())) == []
     run_report.write_curves(tmp_path / "losses.png", [])
     assert not (tmp_path / "losses.png").exists()
     assert "Curves" not in written()

@@ -1,5 +1,6 @@
 import pytest
 
+from sketchcli.config import Domains
 from sketchcli.engine.training import diagnosis
 
 HEALTHY = {"real_accuracy": 0.75, "fake_accuracy": 0.7, "real_sign": 0.5}
@@ -33,7 +34,7 @@ def run(*, epochs=10, each=None, last=None, losses=None):
 
 
 def diagnose(log):
-    doctor, found = diagnosis.Doctor(), ()
+    doctor, found = diagnosis.Doctor(Domains()), ()
     for line in log:
         found = doctor.read(line)
     return found

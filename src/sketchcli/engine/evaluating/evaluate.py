@@ -23,20 +23,13 @@ from sketchcli.engine.evaluating.features import Candidate, Measured, Reference,
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel, load_model
 from sketchcli.engine.reporting import evaluation_report
-from sketchcli.engine.reporting.evidence import CSV_NAME, Evidence, write_csv
+from sketchcli.engine.reporting.evidence import BASELINE, CSV_NAME, Evidence, write_csv
 from sketchcli.engine.results import EvalResult, Figure, MetricInfo, PredictorScore
 from sketchcli.errors import DataError, UsageError
 from sketchcli.images import Floats
 from sketchcli.metrics import faces
 from sketchcli.registry import Named
 
-PROTOCOL = {
-    "aggregation": "mean over images of the values per image, in float64",
-    "data range": "255 (uint8 RGB)",
-    "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
-    "grey": "0.299 R + 0.587 G + 0.114 B",
-    "memorisation": features.PROTOCOL,
-}
 SLOW = frozenset({"lpips-vgg"})  # skipped on training pairs: it takes half the evaluation's time
 LONGEST_WAIT = 60.0  # seconds to wait for another process that writes into the same folder
 GAP_PAIRS = 100  # maximum number of training pairs that a model is scored on, for comparison
@@ -67,21 +60,22 @@ def evaluate_split(
     The photos in folders have the names of the split's pairs. The baselines use the `train` split.
     Only scores that are computed in fp32 can be compared with those of others.
     """
+    about, photos = dataset.description, dataset.description.domains.target.many
     if not models and not folders:
-        raise UsageError(
-            "there is nothing to evaluate", hint="add --model MODEL or folders of generated photos"
-        )
-    tools = features.open_tools(config.metrics, size=dataset.description.size)
+        hint = f"add --model MODEL or folders of generated {photos}"
+        raise UsageError("there is nothing to evaluate", hint=hint)
+    tools = features.open_tools(config.metrics, size=about.size)
     stored, reference = dataset.split(split), references.reference_of_split(dataset, split)
     training = dataset.split(splits.TRAIN) if splits.TRAIN in dataset.description.counts else None
     names = references.of_all(models, folders)
     loaded = [load_model(weights, device) for weights in models]
     drawing = [references.model_candidate(names[model.path], model, stored) for model in loaded]
     seen = _trained_on(loaded, stored, config)
+    baselines = references.baselines(training, stored, about.domains)
     candidates = (
         *drawing,
         *(references.folder_candidate(f, reference, names[f]) for f in folders),
-        *references.baselines(training, stored),
+        *(Candidate(name, BASELINE, read) for name, read in baselines.items()),
     )
     _check(candidates, config)
     more = {
@@ -94,11 +88,10 @@ def evaluate_split(
     }
     result, evidence = _compare(reference, candidates, tools, training, reporter, more=more)
     doubts = _doubts(loaded, names, folders, dataset, is_untrained=training is None)
-    about = dataset.description
     protocol = result.protocol | {
         "set": f"{about.name}: images fitted by {about.fit}, aligned by {about.align}; "
         f"fingerprint {about.fingerprint[:MARK]}",
-        "models": f"photos generated in {device.precision} on {device.torch.type}",
+        "models": f"{photos} generated in {device.precision} on {device.torch.type}",
     }
     result = replace(result, warnings=(*result.warnings, *doubts), protocol=protocol)
     return _written(result, evidence, config)
@@ -173,12 +166,8 @@ def _compare(
         scores=scores,
         unavailable=tools.unavailable,
         warnings=tuple(_few(reference, tools)),
-        protocol={
-            "program": f"sketch2img {__version__}",
-            "pictures": f"{len(reference)}",
-            "size": f"{reference.size[1]}x{reference.size[0]} pixels",
-            **PROTOCOL,
-        },
+        protocol=_protocol(reference),
+        domains=reference.domains,
     )
     rocs = {
         candidate.name: faces.roc(own.features["faces"], real.features["faces"])
@@ -186,6 +175,19 @@ def _compare(
         if "faces" in own.features
     }
     return result, Evidence(reference, tuple(candidates), tuple(measured), rocs)
+
+
+def _protocol(reference: Reference) -> dict[str, str]:
+    return {
+        "program": f"sketch2img {__version__}",
+        "pictures": f"{len(reference)}",
+        "size": f"{reference.size[1]}x{reference.size[0]} pixels",
+        "aggregation": "mean over images of the values per image, in float64",
+        "data range": "255 (uint8 RGB)",
+        "resize": "INTER_AREA to reduce, INTER_CUBIC to enlarge",
+        "grey": "0.299 R + 0.587 G + 0.114 B",
+        "memorisation": features.memorisation_protocol(reference.domains),
+    }
 
 
 def _written(result: EvalResult, evidence: Evidence, config: EvalConfig) -> EvalResult:
@@ -267,12 +269,14 @@ def _doubts(
     is_untrained: bool,
 ) -> Iterator[str]:
     height, width = dataset.description.size
+    domains = dataset.description.domains
+    sketches, photos = domains.input.many, domains.target.many
     for model in models:
         name = names[model.path]
         if model.size != (height, width):
             yield (
-                f"{name} generates photos of {model.size[1]}x{model.size[0]}: sketches were "
-                f"resized to this size, and its photos to {width}x{height}"
+                f"{name} generates {photos} of {model.size[1]}x{model.size[0]}: {sketches} were "
+                f"resized to this size, and its {photos} to {width}x{height}"
             )
         if model.domains.channels != dataset.description.domains.channels:
             yield (
@@ -285,8 +289,8 @@ def _doubts(
             yield f"{name} does not record which pairs it was trained on"
     if folders and dataset.description.align != Align.NONE:
         yield (
-            "the real photos were aligned by their faces; the photos in folders are not, so they "
-            "must already be aligned in the same way"
+            f"the real {photos} were aligned by their faces; the {photos} in folders are not, so "
+            "they must already be aligned in the same way"
         )
     if is_untrained:
         yield "there is no training split, so two baselines and the memorisation check are missing"

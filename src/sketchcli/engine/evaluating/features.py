@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from sketchcli import __version__, files, images, paths, registry
-from sketchcli.config import Fit
+from sketchcli.config import Domains, Fit
 from sketchcli.data.prepared import picture_hash
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.fetching.convert import CONVERTED, convert
@@ -42,6 +42,7 @@ class Reference:
     read: Read
     read_sketches: Read | None = None  # as RGB; None if there are no sketches
     fit: Fit = Fit.STRETCH  # how images of another shape were brought to this size
+    domains: Domains = Domains()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -194,7 +195,8 @@ def _cached(
             photos = reference.read(rows)
             parts.append(extractor.look(photos))
             store.add(extractor.describe(photos, parts[-1]))
-            reporter(Advanced(f"features of the real photos ({name})", rows.stop, len(reference)))
+            what = f"features of the real {reference.domains.target.many} ({name})"
+            reporter(Advanced(what, rows.stop, len(reference)))
         places, features = np.concatenate(parts), store.whole()
         with contextlib.suppress(DataError):  # without a cache, it takes this long again
             files.write_whole(kept[0], partial(np.save, arr=places))
@@ -284,14 +286,18 @@ def _converted(name: str, sources: Sequence[Path]) -> Path:
 # A copy is nearer to one training photo than to the rest; the real test photos, which cannot be
 # copies, show how much nearer by chance.
 
-PROTOCOL = (
-    "mean absolute difference of 16x16 colour thumbnails (0-255); nearness: distance to the "
-    "nearest training photo divided by the mean distance to all; copied: nearness below the 5% "
-    "quantile of the real test photos"
-)
 SIDE = 16
 BY_CHANCE = 0.05  # fraction of the real test photos that count as copies
 ROWS, COLUMNS = 2048, 1024  # images and training photos that are compared at a time
+
+
+def memorisation_protocol(domains: Domains) -> str:
+    """Return how memorisation is measured."""
+    return (
+        "mean absolute difference of 16x16 colour thumbnails (0-255); nearness: distance to the "
+        f"nearest training {domains.target.one} divided by the mean distance to all; copied: "
+        f"nearness below the 5% quantile of the real test {domains.target.many}"
+    )
 
 
 def memorisation_thumbnails(photos: Iterable[Pixels]) -> Pixels:

@@ -41,6 +41,7 @@ def reference_of_split(dataset: PreparedSet, name: str) -> Reference:
         as_rgb(split.photos.take),
         sketch_itself(split),
         Fit(dataset.description.fit),
+        dataset.description.domains,
     )
 
 
@@ -97,34 +98,38 @@ def folder_candidate(folder: Path, reference: Reference, name: str) -> Candidate
     ours = {path: path.relative_to(folder).parent.as_posix() for path in pictures(folder)}
     theirs = {Path(f"{name}.png"): Path(name).parent.as_posix() for name in reference.ids}
     pairing = pair_by_name(ours, theirs)
+    photo = reference.domains.target
     extra = [file for file in pairing.unpaired if file in ours]
     missing = [file.with_suffix("") for file in pairing.unpaired if file not in ours]
     for wrong, fault in (
         (missing, "is missing"),
-        (extra, "has no matching real photo"),
+        (extra, f"has no matching real {photo.one}"),
         (pairing.duplicates, "has the same name as another image"),
     ):
         if wrong:
             more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise DataError(
                 f"{folder}: {wrong[0].name} {fault}{more}",
-                hint="provide exactly one generated photo for every real photo; partial scores are "
-                "not comparable",
+                hint=f"provide exactly one generated {photo.one} for every real {photo.one}; "
+                "partial scores are not comparable",
             )
     files = {pair.photo.with_suffix("").as_posix(): pair.sketch for pair in pairing.pairs}
     read = _reader([files[i] for i in reference.ids], reference.size, reference.fit)
     return Candidate(name, "folder", read, str(folder))
 
 
-def baselines(training: StoredSplit | None, split: StoredSplit) -> tuple[Candidate, ...]:
-    """Return the baselines; two of them need training pairs."""
-    readers = {"the sketch itself": sketch_itself(split)}
-    if training is not None:
-        readers = {
-            "mean training photo": mean_photo(training),
-            "nearest sketch's photo": nearest_photo(training, split),
-        } | readers
-    return tuple(Candidate(name, "baseline", read) for name, read in readers.items())
+def baselines(
+    training: StoredSplit | None, split: StoredSplit, domains: Domains
+) -> dict[str, Read]:
+    """Return the baselines by their names; two of them need training pairs."""
+    sketch, photo = domains.input.one, domains.target.one
+    readers = {f"the {sketch} itself": sketch_itself(split)}
+    if training is None:
+        return readers
+    return {
+        f"mean training {photo}": mean_photo(training),
+        f"nearest {sketch}'s {photo}": nearest_photo(training, split),
+    } | readers
 
 
 def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:

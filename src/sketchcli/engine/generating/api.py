@@ -87,8 +87,9 @@ class PhotoGenerator:
         pixels = np.asarray(sketch)
         is_one = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
         if not is_one or pixels.dtype != np.uint8 or not pixels.size:
+            name = self._preparer.models[0].domains.input.a
             raise DataError(
-                f"a sketch cannot be an array of type {pixels.dtype} and shape {pixels.shape}",
+                f"{name} cannot be an array of type {pixels.dtype} and shape {pixels.shape}",
                 hint="use uint8 values in [0, 255] of shape (H, W) or (H, W, 3), or a list of them",
             )
         return self._preparer.prepare(pixels)

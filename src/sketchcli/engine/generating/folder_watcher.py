@@ -29,9 +29,9 @@ def watch(
         raise DataError(f"{folder} is not an existing folder", hint="create the folder to watch")
     if request.selection.root is not None:
         inputs.check_below(folder, request.selection.root)
-    plan.check_folder([folder], Path(request.output))
+    plan.check_folder([folder], Path(request.output), request.domains)
     if request.manifest is not None:
-        plan.check_beside([request.manifest], request.naming.existing)
+        plan.check_beside([request.manifest], request.naming.existing, request.domains.target)
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     is_replacing = request.naming.existing is Existing.OVERWRITE
     # The watcher knows which photos may be overwritten, so the plan need not check them.
@@ -50,7 +50,8 @@ def watch(
         reporter(Note(f"stopped watching {folder}"))
     finally:
         manifest = write_manifest(request, watcher.done)
-    return GenerateResult(request.models, tuple(watcher.done), manifest)
+    done = tuple(watcher.done)
+    return GenerateResult(request.models, done, manifest, domains=request.domains)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.generating.inputs import STREAM, Drawing, Existing, Naming, Request
 from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, write_manifest
-from sketchcli.engine.generating.prepare import BLANK, Prepared, Preparer, load_model
+from sketchcli.engine.generating.prepare import Prepared, Preparer, load_model
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
 from sketchcli.errors import CheckpointError, DataError, SketchError
@@ -41,12 +41,14 @@ def generate(
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
     writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid)
-    done = Tally(plan.jobs, reporter)
+    domains = preparer.models[0].domains
+    done = Tally(plan.jobs, domains.input, reporter)
     try:
         Pipeline(preparer, sampler, writer).convert(jobs, done.add)
     finally:  # the manifest lists what was written, also after Ctrl-C
         manifest = write_manifest(request, done.files)
-    return GenerateResult(request.models, done.files, manifest, grid.write() if grid else None)
+    sheet = grid.write() if grid else None
+    return GenerateResult(request.models, done.files, manifest, sheet, domains)
 
 
 def open_models(
@@ -206,7 +208,7 @@ class Pipeline:
             sketch = self.preparer.prepare(*self._read(job.source))
         except Exception as error:  # noqa: BLE001 - one bad file never stops a batch
             return _failed(job, _since(started), error)
-        if BLANK in sketch.warnings:
+        if self.preparer.blank in sketch.warnings:
             fault = f"{job.source} is blank: nothing is drawn on it"
             blank = DataError(fault, hint="export the page or layer with the drawing")
             return _failed(job, _since(started), blank)

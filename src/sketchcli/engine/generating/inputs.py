@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from sketchcli import file_kinds, files
+from sketchcli.config.domains import Domain, Domains
 from sketchcli.errors import DataError, UsageError
 from sketchcli.file_kinds import is_picture
 
@@ -119,6 +120,7 @@ class Request:
     shard: Shard = field(default_factory=Shard)
     manifest: Path | None = None
     grid: Path | None = None
+    domains: Domains = Domains()  # of the models, for messages
 
 
 STREAM = "-"
@@ -143,7 +145,12 @@ class Found:
 
 
 def find(
-    sources: Sequence[str], listed: Sequence[str], selection: Selection, output: Path | None = None
+    sources: Sequence[str],
+    listed: Sequence[str],
+    selection: Selection,
+    output: Path | None = None,
+    *,
+    domains: Domains = Domains(),
 ) -> Found:
     """Find the sketches that the arguments, or the paths of a list, refer to.
 
@@ -157,7 +164,7 @@ def find(
                 hint="give either - or files and folders",
             )
         return Found((Sketch(Path(STREAM), Path("stdin.png")),), is_one_file=True)
-    search = _Search(selection)
+    search = _Search(selection, domains.input)
     for source in sources:
         if glob.has_magic(source) and not _exists(source):
             search.add_glob(source, output)
@@ -206,8 +213,8 @@ def check_below(path: Path, root: Path) -> None:
 class _Search:
     """Collects the files that the arguments name."""
 
-    def __init__(self, selection: Selection) -> None:
-        self.selection = selection
+    def __init__(self, selection: Selection, domain: Domain) -> None:
+        self.selection, self.domain = selection, domain
         self.files: dict[Path, Path] = {}  # keyed by absolute path, so that each file counts once
         self.starts: list[Path] = []  # absolute folders that the tree could begin at
         self.folders: list[Path] = []
@@ -308,7 +315,7 @@ class _Search:
             check_below(path, self.selection.root)
         root = _absolute(self.selection.root)
         if root in self.files:
-            raise DataError(f"{root} is a sketch", hint="choose a folder as --root")
+            raise DataError(f"{root} is {self.domain.a}", hint="choose a folder as --root")
         return root
 
 

@@ -45,7 +45,9 @@ def export(weights: Path, output: Path, *, device: Device, overwrite: bool = Fal
     multiple = int(getattr(model.generator, "stride", 1))
     files.write_whole(output, lambda part: _write(model, multiple, part))
     largest, mean, count = _compare(model, multiple, output)
-    return ExportResult(weights, output, "onnx", model.size, multiple, count, largest, mean)
+    return ExportResult(
+        weights, output, "onnx", model.size, multiple, count, largest, mean, model.domains
+    )
 
 
 def _write(model: LoadedModel, multiple: int, part: Path) -> None:

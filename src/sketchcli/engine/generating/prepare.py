@@ -64,7 +64,8 @@ class LoadedModel:
         if each * most * streams <= limits.memory_limit():
             return most
         height, width = shape
-        limits.check_memory(each, f"{self.path}: a photo of {width}x{height} pixels")
+        photo = self.domains.target.a
+        limits.check_memory(each, f"{self.path}: {photo} of {width}x{height} pixels")
         return max(1, min(most, int(limits.memory_limit() / (each * streams))))
 
 
@@ -148,7 +149,6 @@ def _check_fits(wanted: Mapping[str, Tensor], header: Header) -> None:
 MOST_PIXELS = 2**26  # limit for a photo's area, pixels
 TILED_BYTES, WHOLE_BYTES = 40, 12  # memory per pixel of a photo that is being finished
 MOST_STRETCHED = 8  # limit for a sketch's longer side, in units of the shorter side
-BLANK = "the sketch is blank"  # a warning, which `generate` makes an error
 MOST_COLOUR = 20.0  # limit for the mean range of channels without the paper's tint, levels
 LOOKED_AT = 512  # longer side at which a sketch is analysed, pixels
 # Defaults for weights that do not describe their sketches. Measured on CUHK: paper levels of 244
@@ -201,6 +201,8 @@ class Preparer:
         self.looks = self.models[0].looks
         self.is_dark = self.looks is not None and self.looks.is_dark
         self._own = threading.local()  # one face finder per thread
+        self.domains = self.models[0].domains
+        self.blank = f"the {self.domains.input.one} is blank"  # which `generate` makes an error
 
     def prepare(self, picture: Pixels, notes: Iterable[str] = ()) -> Prepared:
         """Prepare an image, RGB `(H, W, 3)` or grey `(H, W)`, and add warnings to its notes."""
@@ -233,9 +235,8 @@ class Preparer:
     def check_shape(self, width: int, height: int) -> None:
         """Refuse a strip, which need not be decoded before; a face may be cut out of one."""
         if self.detector is None and max(height, width) > MOST_STRETCHED * min(height, width):
-            raise DataError(
-                f"{width:,}x{height:,} pixels are a strip, not a sketch", hint="crop it"
-            )
+            fault = f"{width:,}x{height:,} pixels are a strip, not {self.domains.input.a}"
+            raise DataError(fault, hint="crop it")
 
     def _aligned(self, picture: Pixels, warnings: list[str]) -> tuple[Pixels, Points | None]:
         """Return the face, cropped as by `preprocess` for the model's size, and its eyes."""
@@ -269,7 +270,7 @@ class Preparer:
         reduced = reduced if is_light else np.uint8(255) - reduced
         paper = find_paper(reduced)
         if appearance.is_blank(reduced, paper):
-            warnings.append(BLANK)
+            warnings.append(self.blank)
         if self.drawing.paper is When.NO or not is_light:
             return sketch, None
         if self.drawing.paper is When.AUTO:
@@ -283,16 +284,17 @@ class Preparer:
         self, sketch: Pixels, paper: Paper | None, shown: Pixels, warnings: list[str]
     ) -> None:
         """Warn if a sketch is unlikely to give a sensible photo."""
-        if BLANK in warnings:
+        if self.blank in warnings:
             return
+        unlike = f"does not look like the training {self.domains.input.many}"
         if _colour(shown) > MOST_COLOUR:
-            warnings.append("does not look like the training sketches: it is a colour image")
+            warnings.append(f"{unlike}: it is a colour image")
         elif self.looks is not None:
             seen = images.resize(sketch, natural_size(sketch.shape, self.models[0].size))
             seen = np.uint8(255) - seen if self.is_dark else seen
             differences = self.looks.describe_differences(appearance.measure(seen, paper))
             if differences:
-                warnings.append(f"does not look like the training sketches: {differences}")
+                warnings.append(f"{unlike}: {differences}")
 
     def _photo_size(self, shown: Pixels, eyes: Points | None) -> tuple[int, int]:
         wanted, tall, wide = self.drawing.size, *shown.shape[:2]
@@ -310,7 +312,7 @@ class Preparer:
         each = TILED_BYTES if self.drawing.is_tiled else WHOLE_BYTES
         limits.check_memory(
             math.prod(size) * each,
-            f"a photo of {size[1]}x{size[0]} pixels",
+            f"{self.domains.target.a} of {size[1]}x{size[0]} pixels",
             most=MOST_PIXELS * each,
             cure="choose a smaller --size",
         )

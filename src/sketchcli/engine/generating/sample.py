@@ -79,9 +79,10 @@ class Sampler:
         for model in self.models:
             noisy = _noisy_layers(model.generator)
             if is_alone and not noisy:
+                sketch, photo = model.domains.input.one, model.domains.target.one
                 raise UsageError(
-                    f"{model.path}: this model is deterministic and generates only one photo per "
-                    "sketch",
+                    f"{model.path}: this model is deterministic and generates only one {photo} per "
+                    f"{sketch}",
                     hint="omit --variations, or train a model with dropout: "
                     "--generator unet, or --set model.generator_options.dropout=0.2",
                 )

@@ -47,7 +47,8 @@ def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
         signs=SIGNS,
         roc=roc,
         histograms=bars,
-        protocol={"real photos": result.real} | sources | result.protocol,
+        photo=result.domains.target,
+        protocol={f"real {result.domains.target.many}": result.real} | sources | result.protocol,
     )
 
 

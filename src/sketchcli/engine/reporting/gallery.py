@@ -123,6 +123,7 @@ def _runs(rows: Sequence[int]) -> Iterator[range]:
 def _data(
     result: EvalResult, evidence: Evidence, kept: Sequence[Choice], images: dict[Key, str]
 ) -> dict[str, Any]:
+    domains = evidence.reference.domains
     place = {content: index for index, content in enumerate(dict.fromkeys(images.values()))}
     numbers = {key: place[content] for key, content in images.items()}
     infos = {choice.metric: result.metrics[choice.metric] for choice in kept}
@@ -150,6 +151,7 @@ def _data(
             "worst": [(row, number(values[row])) for row in choice.worst],
         }
     return {
+        "names": {"sketch": domains.input.one, "photo": domains.target.one},
         "size": list(evidence.reference.size),
         "images": list(place),
         "metrics": {name: [info.title, info.direction] for name, info in infos.items()},

@@ -10,17 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sketchcli import images, registry
+from sketchcli.config import Domains, domains_from_dict
 from sketchcli.engine.reporting import web_page
 from sketchcli.engine.reporting.charts import Chart, Line, write_png
 from sketchcli.engine.reporting.evidence import LEADING
 from sketchcli.engine.runs import Line as Logged
 from sketchcli.engine.runs import logged
-from sketchcli.engine.wording import number
+from sketchcli.engine.wording import number, paths_of
 from sketchcli.errors import DataError
 
 SAMPLES = 12  # maximum number of sample sheets that are shown
 POINTS = 200  # maximum per curve: a long run has more epochs than a chart has pixels
 MOST_PARTS = 16  # parts of the generator's loss in a chart; a damaged log may name any number
+IGNORED = "generator-ignores-the-sketch"  # a finding
 Item = TypeVar("Item")
 Log = Sequence[Logged]  # lines of `log.jsonl`
 Figures = Mapping[str, Mapping[str, float]]  # method -> metric -> held-out mean; the model first
@@ -37,6 +39,7 @@ def write(
     log: Log,
     samples: Sequence[Path],  # sample sheets of the same pairs, in the order of the epochs
     figures: Figures,
+    domains: Domains,
 ) -> None:
     """Write the page, whole or not at all."""
     findings = [line for line in log if line["kind"] == "finding"]
@@ -52,13 +55,20 @@ def write(
         about=facts,
         figures=figures,
         samples=list(sheets.items()),
-        charts=list(charts(log)),
+        charts=list(charts(log, domains)),
+        domains=domains,
         findings=findings,
-        found=dict.fromkeys(line["name"].replace("-", " ") for line in findings),
+        found=dict.fromkeys(_problem(line["name"], domains) for line in findings),
         command=command,
         settings=settings,
         environment=environment,
     )
+
+
+def _problem(name: str, domains: Domains) -> str:
+    if name == IGNORED:
+        return f"generator ignores the {domains.input.one}"
+    return name.replace("-", " ")
 
 
 def write_card(
@@ -68,12 +78,23 @@ def write_card(
 
     `about` is the metadata of the weights.
     """
-    web_page.write(path, "model-card.md", name=name, about=about, figures=figures, command=command)
+    domains = domains_from_dict(about.get("domains"))
+    web_page.write(
+        path,
+        "model-card.md",
+        name=name,
+        about=about,
+        figures=figures,
+        command=command,
+        domains=domains,
+        paths=paths_of(domains),
+        is_usual=domains == Domains(),
+    )
 
 
 def write_curves(path: Path, log: Log) -> None:
     """Plot the losses and the error on the validated pairs, if there are any."""
-    write_png(path, list(itertools.islice(charts(log), 2)))
+    write_png(path, list(itertools.islice(charts(log, Domains()), 2)))  # neither names images
 
 
 def wins(figures: Figures) -> tuple[int, int]:
@@ -89,42 +110,12 @@ def wins(figures: Figures) -> tuple[int, int]:
     return sum(won), len(won)
 
 
-# Title -> line -> kind of the log's lines, and the keys of the value in them.
 _SCORES = {"Mean absolute error (0-255)": "mae", "SSIM": "ssim", "LPIPS": "lpips-alex"}
-_CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Losses": {
-        "generator": ("epoch", "generator_loss"),
-        "discriminator": ("epoch", "discriminator_loss"),
-    },
-    **{
-        title: {
-            "held-out": ("held-out", "scores", metric),
-            "training": ("validation", "training_scores", metric),
-        }
-        for title, metric in _SCORES.items()
-    },
-    "Generator losses, unweighted": {},
-    "Accuracy of the discriminator": {
-        "on real photos": ("epoch", "judging", "real_accuracy"),
-        "on generated photos": ("epoch", "judging", "fake_accuracy"),
-    },
-    "Overfitting: mean sign of the discriminator's logits": {
-        "training photos": ("epoch", "judging", "real_sign"),
-        "held-out photos": ("held-out", "real_sign_held_out"),
-    },
-    "Discriminator augmentation strength (ADA)": {"strength": ("epoch", "strength")},
-    "Learning rate": {"generator": ("epoch", "lr")},
-    "Images per second": {"speed": ("epoch", "images_per_second")},
-}
 
 
-def charts(log: Log) -> Iterator[Chart]:
+def charts(log: Log, domains: Domains) -> Iterator[Chart]:
     """Yield a chart for everything that was logged once per epoch or validation."""
-    found_parts = (line.get("parts") for line in log)
-    parts = dict.fromkeys(str(n) for p in found_parts if isinstance(p, Mapping) for n in p)
-    names = [name for name in parts if name != "gradient_norm"][:MOST_PARTS]
-    own = {name: ("epoch", "parts", name) for name in names}
-    for title, named in (_CHARTS | {"Generator losses, unweighted": own}).items():
+    for title, named in _charts(log, domains.target.many).items():
         found = {name: _points(log, *keys) for name, keys in named.items()}
         lines = [
             Line(f"{name} {number(points[-1][1])}", np.array(thinned(points, POINTS)), index)
@@ -133,6 +124,38 @@ def charts(log: Log) -> Iterator[Chart]:
         ]
         if lines:
             yield Chart(title, lines, "epoch", has_whole_steps=True)
+
+
+def _charts(log: Log, photos: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return title -> line -> kind of the log's lines, and the keys of the value in them."""
+    found_parts = (line.get("parts") for line in log)
+    parts = dict.fromkeys(str(n) for p in found_parts if isinstance(p, Mapping) for n in p)
+    names = [name for name in parts if name != "gradient_norm"][:MOST_PARTS]
+    return {
+        "Losses": {
+            "generator": ("epoch", "generator_loss"),
+            "discriminator": ("epoch", "discriminator_loss"),
+        },
+        **{
+            title: {
+                "held-out": ("held-out", "scores", metric),
+                "training": ("validation", "training_scores", metric),
+            }
+            for title, metric in _SCORES.items()
+        },
+        "Generator losses, unweighted": {name: ("epoch", "parts", name) for name in names},
+        "Accuracy of the discriminator": {
+            f"on real {photos}": ("epoch", "judging", "real_accuracy"),
+            f"on generated {photos}": ("epoch", "judging", "fake_accuracy"),
+        },
+        "Overfitting: mean sign of the discriminator's logits": {
+            f"training {photos}": ("epoch", "judging", "real_sign"),
+            f"held-out {photos}": ("held-out", "real_sign_held_out"),
+        },
+        "Discriminator augmentation strength (ADA)": {"strength": ("epoch", "strength")},
+        "Learning rate": {"generator": ("epoch", "lr")},
+        "Images per second": {"speed": ("epoch", "images_per_second")},
+    }
 
 
 def _points(log: Log, kind: str, *keys: str) -> list[tuple[float, float]]:

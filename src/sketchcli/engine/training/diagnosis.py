@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
+from sketchcli.config import Domains
 from sketchcli.engine.runs import Line, logged
 
 WEAKEN_DISCRIMINATOR = "weaken-discriminator"  # halves the discriminator's learning rate
@@ -43,7 +44,8 @@ class Finding:
 class Doctor:
     """Reads a run's log line by line, and remembers as much of it as its signs need."""
 
-    def __init__(self) -> None:
+    def __init__(self, domains: Domains) -> None:
+        self.sketches, self.photo = domains.input.many, domains.target
         self.epochs: deque[Line] = deque(maxlen=WINDOW)
         self.validations: deque[Line] = deque(maxlen=2)
         self.scores: list[float] = []  # on held-out pairs: the best one, then the latest ones
@@ -91,36 +93,37 @@ class Doctor:
         if real >= WON and fake >= WON:
             yield Finding(
                 "discriminator-has-won",
-                "the discriminator classifies almost every photo correctly (at least "
+                f"the discriminator classifies almost every {self.photo.one} correctly (at least "
                 f"{min(real, fake):.0%}), so the generator learns nothing from it",
                 WEAKEN_DISCRIMINATOR,
             )
         if seen - self._last("real_sign_held_out") >= MEMORISED:
             yield Finding(
                 "discriminator-has-memorised",
-                "the discriminator has memorised the training photos and classifies held-out real "
-                "photos as generated; train with more pairs or for fewer epochs",
+                f"the discriminator has memorised the training {self.photo.many} and classifies "
+                f"held-out real {self.photo.many} as generated; train with more pairs or for fewer "
+                "epochs",
             )
 
     def _of_the_photos(self) -> Iterator[Finding]:
         if self._last("sketch_use") < IGNORED:
             yield Finding(
                 "generator-ignores-the-sketch",
-                "the generated photos do not follow their sketches; check the pairs in the audit "
-                "of preprocess, or raise loss.reconstruction_weight",
+                f"the generated {self.photo.many} do not follow their {self.sketches}; check the "
+                "pairs in the audit of preprocess, or raise loss.reconstruction_weight",
             )
         if self._last("diversity") < COLLAPSED:
             yield Finding(
                 "collapse",
-                "all generated photos look alike; raise loss.reconstruction_weight or lower "
-                "loss.adversarial_weight",
+                f"all generated {self.photo.many} look alike; raise loss.reconstruction_weight or "
+                "lower loss.adversarial_weight",
             )
         shift, before = self._last("colour_shift"), logged(self.validations[0], "colour_shift")
         if shift >= DRIFTED and len(self.validations) > 1 and shift >= before:
             yield Finding(
                 "colour-drift",
-                f"the mean colour of the generated photos is off by {shift:.0f} CIEDE2000 (1 is "
-                "just visible) and getting worse; raise loss.reconstruction_weight",
+                f"the mean colour of the generated {self.photo.many} is off by {shift:.0f} "
+                "CIEDE2000 (1 is just visible) and getting worse; raise loss.reconstruction_weight",
             )
 
     def _of_the_scores(self) -> Iterator[Finding]:

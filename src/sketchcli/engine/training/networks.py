@@ -98,8 +98,13 @@ def perceptual_loss(
     return PerceptualLoss(device.place(network), size)
 
 
-def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter) -> TrainConfig:
-    """Return the settings of a new run, without the perceptual loss if that is not available."""
+def what_can_be_had(
+    config: TrainConfig, size: tuple[int, int], report: Reporter, *, photos: str
+) -> TrainConfig:
+    """Return the settings of a new run, without the perceptual loss if that is not available.
+
+    `photos` is what the dataset calls its targets.
+    """
     if not config.loss.perceptual_weight:
         return config
     name = config.loss.perceptual_network
@@ -110,7 +115,7 @@ def what_can_be_had(config: TrainConfig, size: tuple[int, int], report: Reporter
     reason = (
         f"its network needs images of at least {smallest} pixels"
         if is_here
-        else f"for better photos, run: sketch2img fetch-data {name}"
+        else f"for better {photos}, run: sketch2img fetch-data {name}"
     )
     report(Note(f"training without the perceptual loss: {reason}", is_warning=not is_here))
     return settings.merge(config, {"loss": {"perceptual_weight": 0.0}})

@@ -56,8 +56,9 @@ class Session:
     ) -> None:
         device = precision_as_begun(run, device, reporter)
         size, report = dataset.description.size, reporter if ranks.is_first else SILENT
+        photos = dataset.description.domains.target.many
         begun = settings_as_begun(run, config)
-        config = begun or networks.what_can_be_had(config, size, report)
+        config = begun or networks.what_can_be_had(config, size, report, photos=photos)
         self.config, self.dataset, self.run = config, dataset, run
         self.domains = dataset.description.domains
         self.device, self.ranks, self.report = device, ranks, report
@@ -75,7 +76,7 @@ class Session:
         self.checkpointer = Checkpointer(run, config, dataset, self.pairs, device.precision)
         few = self.pairs.trained[: len(self.pairs.looked_at)]
         self.validator = Validator(config, self.pairs, self.training.take(few), device)
-        self.history, self.doctor = History(), diagnosis.Doctor()
+        self.history, self.doctor = History(), diagnosis.Doctor(self.domains)
         self.progress = Progress(config.epochs)
         self.strength = AdaptiveStrength(config.augmentation)
         self.saved_at = time.monotonic()
@@ -146,9 +147,9 @@ class Session:
             f"{processes}{self.device.describe()}"
         )
         if count > 1 and self.config.loss.adversarial == "relativistic":
-            self.note(
-                "the relativistic loss compares photos only within each process", is_warning=True
-            )
+            photos = self.domains.target.many
+            message = f"the relativistic loss compares {photos} only within each process"
+            self.note(message, is_warning=True)
         if self.run.states:
             self.restore()
             if self.epochs_done > self.config.epochs:
@@ -175,7 +176,7 @@ class Session:
 
     def read_log(self) -> None:
         """Drop what was logged after the training state, and look through the rest once."""
-        self.history, self.doctor = History(), diagnosis.Doctor()
+        self.history, self.doctor = History(), diagnosis.Doctor(self.domains)
 
         def take(line: Line) -> None:
             self.history.add(line)

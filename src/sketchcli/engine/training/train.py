@@ -315,6 +315,7 @@ def tell(session: Session, result: TrainResult, command: str) -> None:
         log=session.history.lines(),
         samples=run.sampled(),
         figures=figures,
+        domains=session.domains,
     )
     run_report.write_card(
         run.card, name=run.folder.name, about=about, figures=figures, command=command
@@ -329,11 +330,7 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
     held_out = StoredSplit.of(validator.pairs)
     training = StoredSplit.of(session.training.take(session.pairs.trained[:BASELINE_PAIRS]))
     rows = range(len(held_out))
-    others = {
-        "mean training photo": references.mean_photo(training),
-        "nearest sketch's photo": references.nearest_photo(training, held_out),
-        "the sketch itself": references.sketch_itself(held_out),
-    }
+    others = references.baselines(training, held_out, session.domains)
     figures = {"this model": session.progress.scores} | {
         name: validator.scores(read(rows), validator.pairs.photos) for name, read in others.items()
     }
@@ -363,4 +360,5 @@ def summary(session: Session) -> TrainResult:
         scores=progress.scores,
         best_epoch=progress.best_epoch,
         skipped=progress.skipped,
+        domains=session.domains,
     )

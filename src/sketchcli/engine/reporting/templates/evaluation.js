@@ -1,10 +1,11 @@
 "use strict";
 // Shows the cards that the reader chooses. In the data, `images` are JPEGs in base64; `rows` and
-// `predictors` refer to them by index; `shown` lists [row, value] of the best and the worst.
+// `predictors` refer to them by index; `shown` lists [row, value] of the best and the worst; `names`
+// has the dataset's words for a sketch and a photo.
 (() => {
   const block = document.getElementById("album");
   if (!block) return;
-  const album = JSON.parse(block.textContent);
+  const album = JSON.parse(block.textContent), named = album.names;
   const controls = document.getElementById("controls");
   const cards = document.getElementById("cards");
   const caption = document.getElementById("caption");
@@ -26,29 +27,30 @@
   function move(range, cut) {
     range.value = cut;
     range.closest(".compare").style.setProperty("--cut", `${cut}%`);
-    range.setAttribute("aria-valuetext", `${cut}% generated photo, ${100 - cut}% real photo`);
+    range.setAttribute("aria-valuetext", `${cut}% generated ${named.photo}, ${100 - cut}% real ${named.photo}`);
   }
 
   function comparison(row, id) {
-    const label = `compare the generated photo of ${id} with the real photo`;
+    const label = `compare the generated ${named.photo} of ${id} with the real ${named.photo}`;
     const range = element("input", { type: "range", min: 0, max: 100, "aria-label": label });
     const compare = element(
       "div", { class: "compare" },
-      image(album.rows[row].photo, "photo", `real photo of ${id}`),
-      image(chosen.predictor.images[row], "generated", `generated photo of ${id}`),
+      image(album.rows[row].photo, "photo", `real ${named.photo} of ${id}`),
+      image(chosen.predictor.images[row], "generated", `generated ${named.photo} of ${id}`),
       element("div", { class: "line" }), range,
     );
     move(range, chosen.cut);
     range.addEventListener("input", () => move(range, Number(range.value)));
     const ends = element("div", { class: "ends" },
-      element("span", {}, "generated photo"), element("span", {}, "real photo"));
+      element("span", {}, `generated ${named.photo}`), element("span", {}, `real ${named.photo}`));
     return element("div", { class: "both" }, compare, ends);
   }
 
   function card([row, value], place) {
     const { id, sketch } = album.rows[row];
     const drawn = sketch === null ? [] : [element("figure", {},
-      image(sketch, "sketch", `sketch of ${id}`), element("figcaption", {}, "sketch"))];
+      image(sketch, "sketch", `${named.sketch} of ${id}`),
+      element("figcaption", {}, named.sketch))];
     const head = element("p", { class: "head" },
       element("span", {}, `${place + 1}.`),
       element("span", { class: "name", title: id }, id),
@@ -126,7 +128,7 @@
   offerMetrics();
   show();
 
-  // A printed page shows both photos side by side instead of a slider.
+  // A printed page shows both images side by side instead of a slider.
   const view = () => document.querySelector('input[name="view"]:checked').value;
   addEventListener("beforeprint", () => cards.classList.add("apart"));
   addEventListener("afterprint", () => cards.classList.toggle("apart", view() === "apart"));
