@@ -161,7 +161,8 @@ def audit(assembly: Assembly, rule: SplitRule) -> Audit:
     for rows, is_drawn in ((own, False), (sorted(first.values()), True)):
         if rows:
             examined = features if len(rows) == len(pairs) else features[rows]
-            part = examine(examined, [pairs[row] for row in rows], is_drawn=is_drawn)
+            names = [pairs[row] for row in rows]
+            part = examine(examined, names, is_drawn=is_drawn, domains=assembly.domains)
             for finding in part.findings:  # its rows are those among the examined pairs
                 pair, other = (r if r is None else rows[r] for r in (finding.pair, finding.other))
                 found.append(replace(finding, pair=pair, other=other))
