@@ -120,7 +120,7 @@ def test_only_the_very_photo_counts_as_the_same_picture(maps):
     pairs.sketches = [images.luma(photo) for photo in pairs.photos]
     audit = pairs.audit(domains=Domains(Domain("grey photo", 1), Domain("colour photo", 3)))
     assert audit.findings == ()
-    assert "the grey photos may be grey copies of the colour photos" in notes(audit)
+    assert "grey photos and colour photos may differ by their colours alone" in notes(audit)
 
 
 def test_grey_maps_without_a_name_bring_one_hint_at_the_name(maps, scene):

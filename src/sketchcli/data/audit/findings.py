@@ -69,8 +69,8 @@ def _examine_images(
     for part in blocks(count):
         sketch, photo = features["sketch"][part], features["photo"][part]
         ranges[0, part], ranges[1, part] = np.ptp(sketch, axis=(1, 2)), np.ptp(photo, axis=(1, 2))
-        is_same = (sketch == photo).all(axis=(1, 2))
-        alike[part] = likeness(sketch, photo) if has_sketches(domains) else is_same
+        is_drawing = has_sketches(domains)
+        alike[part] = likeness(sketch, photo) if is_drawing else (sketch == photo).all(axis=(1, 2))
     judged = np.where([[may_be_plain(side)] for side in sides], np.inf, ranges)
     least = judged.min(axis=0)
 
@@ -126,7 +126,7 @@ def _image_checks(count: int, made: Collection[str], hint: str, domains: Domains
         if not sketch.is_sketch:
             why = f"the {sketch.many} are not sketches"
             if kind == "same-picture":
-                why = f"the {sketch.many} may be grey copies of the {photo.many}"
+                why = f"{sketch.many} and {photo.many} may differ by their colours alone"
         checks[kind] = checks[kind].skipped(why)
     plain = [side.many for side in (sketch, photo) if may_be_plain(side)]
     if plain:
@@ -230,9 +230,8 @@ def _examine_copies(
             distinct = {(names[row].split, features[kind][row].tobytes()): row for row in group}
             if len(distinct) > 1:
                 found.append(_copy_finding(kind, domain.one, sorted(distinct.values()), names))
-    note = f"{photo.many} only: {sketch.many} were drawn"
-    if not is_drawn:
-        note = f"{sketch.many} and {photo.many}"
+    drawn, both = f"{photo.many} only: {sketch.many} were drawn", f"{sketch.many} and {photo.many}"
+    note = drawn if is_drawn else both
     note = note[0].upper() + note[1:]
     if not is_complete:
         note += f"; the search stopped after {_MOST_COMPARED} comparisons and may be incomplete"

@@ -15,24 +15,8 @@ from numpy.typing import NDArray
 
 from sketchcli.config.domains import Domains
 from sketchcli.data.audit import terms
-from sketchcli.data.audit.records import (
-    FIELD,
-    SIDE,
-    Floats,
-    Rows,
-    descriptors,
-    fields,
-    outlined,
-)
-from sketchcli.data.audit.terms import (
-    Check,
-    Finding,
-    blocks,
-    each_block,
-    has_sketches,
-    may_be_plain,
-    panel,
-)
+from sketchcli.data.audit.records import FIELD, SIDE, Floats, Rows, descriptors, fields, outlined
+from sketchcli.data.audit.terms import Check, Finding, blocks, each_block, panel
 from sketchcli.data.prepared import Pair
 
 Which = NDArray[np.bool_]  # (N,)
@@ -60,7 +44,7 @@ def examine(
     If images of one colour are normal, those with few outlines are not judged.
     """
     count, photos = len(names), domains.target
-    sure = SURE if has_sketches(domains) else UNDRAWN_SURE
+    sure = SURE if terms.has_sketches(domains) else UNDRAWN_SURE
     matching, alignment = _checks(count, domains, sure)
     if is_drawn:
         why = f"the {domains.input.many} were drawn from their {photos.many}"
@@ -111,7 +95,7 @@ def _plain(features: NDArray[Any], domains: Domains) -> Which:
     """Return which pairs, (N,), have an image with few outlines, if that is normal."""
     plain = np.zeros(len(features), bool)
     for kind, domain in (("sketch", domains.input), ("photo", domains.target)):
-        for part in blocks(len(features)) if may_be_plain(domain) else ():
+        for part in blocks(len(features)) if terms.may_be_plain(domain) else ():
             plain[part] |= outlined(features[kind][part]) < FEWEST_OUTLINES
     return plain
 
