@@ -122,6 +122,11 @@ def test_squares_that_differ_only_in_colour_need_it_although_each_image_has_one(
     assert channels([square(index, colours, ground) for index in range(20)]) == 3
 
 
+def test_grey_images_among_those_in_colour_count_no_more_than_their_ink():
+    pictures = [square(index, (PINK, SKY)) for index in range(30)]
+    assert channels([p if i < 10 else images.luma(p) for i, p in enumerate(pictures)]) == 3
+
+
 def test_a_map_of_water_and_land_in_one_luma_needs_colour():
     maps = []
     for index in range(6):
