@@ -15,7 +15,7 @@ from sketchcli.images import LUMA, Pixels
 # or on brown paper 3.5, all of these mixed 6, unevenly yellowed 9, sepia and cyan photos mixed 9.5,
 # brown stains 12. Colour: photos of sandy facades 18, two pencils 18, thin pencils in four colours
 # 20, squares in two pale colours of one luma 21, a map of pale water and land 26, pastel squares
-# 38, portraits 43, CUHK photos 49, label maps of facades 100.
+# 38, photos of faces 43, label maps of facades 100.
 LEAST = 15.0  # deviation of chroma, in levels of 255, from which on colour tells parts apart
 _SIDE = 64  # pixels per side at most; the reduction averages colour noise
 _BINS = 16  # of luma
@@ -39,10 +39,12 @@ def measure(pixels: Pixels) -> Statistics:
     """Return the colour statistics of an image, grey `(H, W)` or RGB `(H, W, 3)`."""
     found = np.zeros(LENGTH)
     height, width = (max(1, min(_SIDE, side // 2)) for side in pixels.shape[:2])
-    found[:2] = height * width
+    reduced = images.resize(pixels, (height, width))
+    found[0] = height * width
     if is_grey(pixels):
+        found[1] = np.count_nonzero(images.luma(reduced) < _PAPER)
         return found
-    small = _on_white(images.resize(pixels, (height, width)).reshape(-1, 3).astype(np.float32))
+    small = _on_white(reduced.reshape(-1, 3).astype(np.float32))
     luma = small @ LUMA
     red, green, blue = small.T
     chroma = np.stack([red - green, (red + green) / 2 - blue], axis=1)

@@ -214,6 +214,7 @@ def write_report(path: Path, dataset: PreparedSet, audit: Audit) -> None:
         left_out=description.left_out,
         repeated=description.repeated | description.unaligned,
         pair_pictures=_pictures(dataset),
+        domains=description.domains,
     )
 
 

@@ -106,7 +106,7 @@ class PairBuilder:
             aligned = self._cut(sketch_source, drawn_face, job, job.sketch, unaligned)
             sketch = self._fit(aligned)
         sketch, photo = self._stored(sketch, 0), self._stored(self._fit(photo), 1)
-        about = records.describe(sketch_source, photo_source, images.luma(sketch), photo)
+        about = records.describe(sketch_source, photo_source, sketch, photo)
         return MadePair(sketch, photo, about, unaligned)
 
     def _sit(self, job: Job, unaligned: dict[str, str]) -> tuple[Pixels, Face | None]:
