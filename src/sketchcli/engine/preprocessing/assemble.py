@@ -15,13 +15,13 @@ from sketchcli.config import Domain, Domains
 from sketchcli.data import colour
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import Audit, Check, Finding
+from sketchcli.data.audit.terms import Audit, Check, Finding, may_be_plain
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash, picture_hash
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
-from sketchcli.engine.preprocessing.pair_builder import MadePair
+from sketchcli.engine.preprocessing.pair_builder import Job, MadePair
 from sketchcli.engine.reporting import audit_report
 from sketchcli.images import Pixels
 
@@ -100,8 +100,7 @@ def assemble(
                 exclusions.leave_out(f"unreadable pair: {outcome.error}", *job.files)
                 continue
             stored = _stored(pair, outcome, assembly.channels)
-            given = {} if job.sketch is None else {stored[0][1]: job.sketch}
-            given[stored[1][1]] = job.photo
+            given = _identities(job, (stored[0][1], stored[1][1]), assembly.domains)
             # Further sketches of a photo are kept if the first was.
             if not (kept == job.first if job.draw else exclusions.takes(given, job.split)):
                 continue
@@ -117,6 +116,16 @@ def assemble(
                 assembly.unaligned.setdefault(file, why)
     if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
+
+
+def _identities(job: Job, hashes: tuple[str, str], domains: Domains) -> dict[str, Path]:
+    """Return by what each file of a pair is recognised: its image, or both if it may be plain.
+
+    Two maps of the sea are equal, and their pairs are not, unless the photos are equal, too.
+    """
+    sides = zip(hashes, hashes[::-1], (domains.input, domains.target), strict=True)
+    keys = [own + other if may_be_plain(domain) else own for own, other, domain in sides]
+    return {key: file for key, file in zip(keys, (job.sketch, job.photo), strict=True) if file}
 
 
 def _stored(
