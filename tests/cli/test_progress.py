@@ -7,9 +7,11 @@ import pytest
 from rich.console import Console
 
 from sketchcli.cli import progress
+from sketchcli.config import Domain, Domains
 from sketchcli.engine.events import (
     Advanced,
     BatchTrained,
+    DatasetChosen,
     EpochTrained,
     Found,
     Note,
@@ -128,6 +130,16 @@ def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):
     assert row[2:9] == ["1.50", "0.712", "0.110", "20.1", "0.840", "0.910", "-0.31"]
     assert row[9:] == ["0.801", "4.20", "0.950", "-"]  # the sketch's use is not known
     assert any(line.startswith("training pairs") for line in lines)
+
+
+@pytest.mark.parametrize("domains", [Domains(), Domains(Domain("night", 3))])
+def test_the_use_of_an_input_is_named_as_the_dataset_names_it(display, domains):
+    live, file = display
+    live(DatasetChosen("dataset: x", domains=domains))
+    assert "dataset: x" in file.getvalue()
+    live(batch(1))
+    live(measured(2))
+    assert any(line.endswith(domains.input.name) for line in shown(live, 110))
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])

@@ -16,7 +16,7 @@ from sketchcli.data.splits import SplitRule
 from sketchcli.engine.evaluating import evaluate as evaluating
 from sketchcli.engine.evaluating import features, references
 from sketchcli.engine.evaluating.evaluate import EvalConfig, evaluate_folders, evaluate_split
-from sketchcli.engine.evaluating.features import BATCH, HEADLINE
+from sketchcli.engine.evaluating.features import BATCH, HEADLINE, Candidate
 from sketchcli.engine.generating.prepare import load_model
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.engine.lookup import find_prepared
@@ -428,8 +428,8 @@ def test_the_designs_rows_on_the_cuhk_set(shared, tmp_path, home, cpu, monkeypat
     test = dataset.split("test")
     for name, sketch in zip(test.ids, test.sketches, strict=True):
         images.write(tmp_path / "sketches" / f"{name}.png", sketch)
-    mean = {"mean": references.mean_photo(dataset.split("train"))}
-    monkeypatch.setattr(references, "baselines", lambda *_: mean)
+    mean = Candidate("mean", "baseline", references.mean_photo(dataset.split("train")))
+    monkeypatch.setattr(references, "baselines", lambda *_: {"mean": mean.read})
     config = EvalConfig(tuple(name for name in HEADLINE if name != "kid"))
     result = evaluate_split((), [tmp_path / "sketches"], dataset, "test", config, device=cpu)
     assert result.metrics["rank-1"].title == "rank-1 of 100"
