@@ -19,7 +19,7 @@ from sketchcli.engine import results
 from sketchcli.engine.training.diagnosis import Doctor
 from sketchcli.errors import ExitCode
 
-NIGHT = Domains(Domain("night", 1), Domain("day", 3))
+NIGHT = Domains(Domain("night", 3), Domain("day", 3))
 SMALL = (
     "--set=model.generator_options.width=4",
     "--set=model.generator_options.blocks=1",
@@ -53,6 +53,8 @@ def told(drawn_and_prepared, tmp_path_factory):
         for side, domain in (("input", NIGHT.input), ("target", NIGHT.target))
     }
     about.write_text(json.dumps(json.loads(about.read_text("utf-8")) | {"domains": sides}))
+    for file in prepared.glob("*-sketches.npy"):
+        np.save(file, np.stack([np.load(file)] * 3, axis=-1))
     (root / "in").mkdir()
     for index in range(2):
         noise = np.random.default_rng(index).integers(0, 256, (32, 32), np.uint8)
@@ -104,7 +106,7 @@ def told(drawn_and_prepared, tmp_path_factory):
         ("overwritten", "would overwrite a night image"),
         ("eval", "nearest night image's day image"),
         ("eval", "of its day images are as close to a training day image as a copy"),
-        ("models", "night images (grey) to day images (colour)"),
+        ("models", "night images (colour) to day images (colour)"),
         ("evaluation page", "the night image itself"),
         ("evaluation page", "fraction of day images that are as close to one training day image"),
         ("gallery", "'night image', 'day image'"),
@@ -156,4 +158,4 @@ def test_the_models_table_says_what_they_turn_only_if_they_differ(capsys, tmp_pa
     render.render(results.ModelsResult((usual, other)))
     printed = capsys.readouterr().out
     assert "sketches (grey) to photos (colour)" in printed
-    assert "night images (grey) to day images (colour)" in printed
+    assert "night images (colour) to day images (colour)" in printed

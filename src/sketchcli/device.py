@@ -202,5 +202,5 @@ def check_device(
         off = float((found - expected).abs().mean() / expected.abs().mean())
     if not off <= MOST_OFF:  # also true for NaN
         raise DeviceError(
-            f"{device.name} generates a different photo from the CPU (off by {off:.0%})", hint=HINT
+            f"{device.name} generates a different image from the CPU (off by {off:.0%})", hint=HINT
         )

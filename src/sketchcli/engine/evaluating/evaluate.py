@@ -280,7 +280,7 @@ def _doubts(
             )
         if model.domains.channels != dataset.description.domains.channels:
             yield (
-                f"{name} turns {model.domains}, so inputs and photos were converted; the dataset "
+                f"{name} turns {model.domains}, so {sketches} and {photos} were converted; the dataset "
                 f"has {dataset.description.domains}"
             )
         if model.fingerprint != dataset.description.fingerprint:

@@ -80,7 +80,7 @@ def import_weights(
     }
     checkpoint.check_finite(source, tensors)
     checkpoint.save(target, tensors, about)
-    return ImportResult(source, target, model.generator, len(tensors))
+    return ImportResult(source, target, model.generator, len(tensors), domains)
 
 
 def _fitted(
