@@ -30,7 +30,7 @@ import torch
 from sketchcli import device as devices
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
-from sketchcli.data.batches import to_tensor
+from sketchcli.device import to_tensor
 from sketchcli.engine.generating.generate import BATCH, generate
 from sketchcli.engine.generating.inputs import Existing, Naming, Request
 from sketchcli.engine.generating.onnx import export

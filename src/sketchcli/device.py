@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
@@ -110,6 +112,35 @@ def _guard_gradient(_module: nn.Module, _inputs: object, output: Tensor) -> None
     """
     if len(output) == 1 and output.requires_grad:
         output.register_hook(Tensor.contiguous)  # type: ignore[no-untyped-call]
+
+
+# Images become tensors, and tensors images.
+
+Pixels = NDArray[np.uint8]
+
+
+def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
+    """Convert images in [0, 255] to values in [-1, 1].
+
+    Grey `(B, H, W)` becomes `(B, 1, H, W)`; RGB `(B, H, W, 3)` becomes `(B, 3, H, W)`, channels
+    last in memory.
+
+    >>> to_tensor(np.array([[[0, 255]]], np.uint8), torch.device("cpu")).tolist()
+    [[[[-1.0, 1.0]]]]
+    """
+    values = torch.from_numpy(pixels.astype(np.float32) / np.float32(127.5) - np.float32(1))
+    return (values.unsqueeze(1) if values.ndim == 3 else values.permute(0, 3, 1, 2)).to(device)
+
+
+def to_images(tensor: Tensor) -> Pixels:
+    """Convert values `(B, C, H, W)` in [-1, 1], rounded and clamped, to images in [0, 255].
+
+    >>> to_images(torch.tensor([[[[-1.5, 0.0, 1.01]]]])).tolist()
+    [[[0, 128, 255]]]
+    """
+    values = tensor.float().cpu().numpy()
+    values = values[:, 0] if values.shape[1] == 1 else values.transpose(0, 2, 3, 1)
+    return np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def exactly() -> AbstractContextManager[None]:

@@ -4,6 +4,7 @@ import torch
 
 from sketchcli.data import batches
 from sketchcli.data.prepared import Rows, StoredSplit
+from sketchcli.device import to_images, to_tensor
 
 CPU = torch.device("cpu")
 
@@ -86,27 +87,27 @@ def test_the_number_of_batches_is_told_beforehand(count, batch_size):
 def test_photos_survive_the_way_to_the_model_and_back():
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     photos = np.concatenate([every, every[:, ::-1], every[:, :, ::-1]], axis=3).repeat(2, axis=0)
-    tensor = batches.to_tensor(photos, CPU)
+    tensor = to_tensor(photos, CPU)
     assert tensor.shape == (2, 3, 16, 16)
     assert tensor.dtype == torch.float32
     assert (tensor.min(), tensor.max()) == (-1, 1)
-    np.testing.assert_array_equal(batches.to_images(tensor), photos)
+    np.testing.assert_array_equal(to_images(tensor), photos)
 
 
 def test_a_red_photo_is_red_in_the_first_channel():
     red = np.zeros((1, 2, 5, 3), np.uint8)
     red[..., 0] = 255
-    tensor = batches.to_tensor(red, CPU)
+    tensor = to_tensor(red, CPU)
     assert tensor.mean(dim=(0, 2, 3)).tolist() == [1, -1, -1]
 
 
 def test_sketches_have_one_channel():
     sketches = np.array([[[0, 255, 51]]], np.uint8)
-    tensor = batches.to_tensor(sketches, CPU)
+    tensor = to_tensor(sketches, CPU)
     assert tensor.shape == (1, 1, 1, 3)
     torch.testing.assert_close(tensor.flatten(), torch.tensor([-1, 1, -0.6]))
 
 
 def test_generated_photos_are_clamped_and_may_be_bf16():
-    photos = torch.tensor([-2.0, 0.0, 2.0], dtype=torch.bfloat16).view(1, 3, 1, 1)
-    assert batches.to_images(photos).tolist() == [[[[0, 128, 255]]]]
+    photos = torch.tensor([-100.0, 0.0, 1.01], dtype=torch.bfloat16).view(1, 3, 1, 1)
+    assert to_images(photos).tolist() == [[[[0, 128, 255]]]]

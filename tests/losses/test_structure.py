@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sketchcli.data.batches import to_tensor
+from sketchcli.device import to_tensor
 from sketchcli.losses import gradient_loss, structure_loss
 from sketchcli.metrics import structural
 

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sketchcli import images
 from sketchcli.config import AugmentationConfig
 from sketchcli.data.prepared import Split, StoredSplit
-from sketchcli.images import Pixels
 
 
 def batches_per_epoch(count: int, batch_size: int) -> int:
@@ -40,28 +38,6 @@ def epoch_batches(
     order = np.random.default_rng((seed, epoch)).permutation(indices)
     for batch in range(start, batches_per_epoch(len(indices), batch_size)):
         yield batch, split.take(order[batch * batch_size : (batch + 1) * batch_size].tolist())
-
-
-def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    """Convert uint8 images to values in [-1, 1].
-
-    Grey `(B, H, W)` becomes `(B, 1, H, W)`; RGB `(B, H, W, 3)` becomes `(B, 3, H, W)`, channels
-    last in memory.
-    """
-    values = torch.from_numpy(images.to_model_range(pixels))
-    return (values.unsqueeze(1) if values.ndim == 3 else values.permute(0, 3, 1, 2)).to(device)
-
-
-def to_images(tensor: Tensor) -> Pixels:
-    """Convert `(B, C, H, W)` in [-1, 1] to uint8: grey `(B, H, W)` or RGB `(B, H, W, 3)`."""
-    values = tensor.float().cpu()
-    values = values.squeeze(1) if values.shape[1] == 1 else values.permute(0, 2, 3, 1)
-    return images.from_model_range(values.numpy())
-
-
-def all_rgb(pixels: Pixels) -> Pixels:
-    """Convert grey images `(B, H, W)` to `(B, H, W, 3)`; RGB images stay as they are."""
-    return pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
 
 
 # This section warps and mixes pairs; sketch and photo share one warp and are resampled once.

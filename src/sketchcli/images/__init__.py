@@ -1,6 +1,6 @@
 """Reading, writing, resizing and converting images; no other package does so.
 
-Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; floats in [-1, 1] exist only inside the models.
+Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; only tensors hold floats in [-1, 1] (`device.py`).
 """
 
 import contextlib
@@ -360,28 +360,14 @@ def luma(pixels: Pixels) -> Pixels:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
-def to_model_range(pixels: Pixels) -> Floats:
-    """Convert uint8 in [0, 255] to floats in [-1, 1].
-
-    >>> to_model_range(np.array([0, 255], np.uint8)).tolist()
-    [-1.0, 1.0]
-    """
-    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-
-def from_model_range(values: Floats) -> Pixels:
-    """Convert floats in [-1, 1] to uint8 in [0, 255], rounded and clamped.
-
-    >>> from_model_range(np.array([-1.5, 0.0, 1.01], np.float32)).tolist()
-    [0, 128, 255]
-    """
-    pixels: Pixels = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
-    return pixels
-
-
 def to_rgb(pixels: Pixels) -> Pixels:
     """Convert grey `(H, W)` to `(H, W, 3)`; RGB stays as it is."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
+def all_rgb(pixels: Pixels) -> Pixels:
+    """Convert grey images `(N, H, W)` to `(N, H, W, 3)`; RGB images stay as they are."""
+    return pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=3)
 
 
 def in_channels(pixels: Pixels, channels: int) -> Pixels:

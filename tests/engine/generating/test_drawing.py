@@ -9,6 +9,7 @@ from generating_fixtures import weights_of
 
 from sketchcli import config as settings
 from sketchcli import images
+from sketchcli.device import to_images, to_tensor
 from sketchcli.engine.evaluating.references import model_candidate
 from sketchcli.engine.generating import sample as sample_module
 from sketchcli.engine.generating.inputs import Drawing, Scale
@@ -34,10 +35,9 @@ def drawn(models, rgb, *, batch=8, variation=0, **options):
 
 def test_a_sketch_is_prepared_as_in_training(weights, cpu, sketch):
     model = load_model(weights, cpu)
-    floats = torch.from_numpy(images.to_model_range(images.luma(sketch)))
     with torch.no_grad():
-        expected = model.generator(floats[None, None])[0].permute(1, 2, 0).numpy()
-    assert np.array_equal(drawn([model], sketch), images.from_model_range(expected))
+        (expected,) = to_images(model.generator(to_tensor(images.luma(sketch)[None], cpu.torch)))
+    assert np.array_equal(drawn([model], sketch), expected)
 
 
 def test_a_batch_draws_what_one_by_one_does(weights, cpu, folders):

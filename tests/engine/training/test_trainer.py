@@ -191,7 +191,7 @@ def test_settings_that_leave_nothing_to_train_are_refused_before_anything_is(cpu
 )
 def test_one_pair_can_be_learnt_by_heart(cpu, preset, loss):
     from sketchcli.assets.demo import draw_pair
-    from sketchcli.data.batches import to_tensor
+    from sketchcli.device import to_tensor
 
     narrow = {
         "generator_options": {"width": 16, "blocks": 2},

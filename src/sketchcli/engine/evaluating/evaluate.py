@@ -280,8 +280,8 @@ def _doubts(
             )
         if model.domains.channels != dataset.description.domains.channels:
             yield (
-                f"{name} turns {model.domains}, so {sketches} and {photos} were converted; the dataset "
-                f"has {dataset.description.domains}"
+                f"{name} turns {model.domains}, so {sketches} and {photos} were converted; the "
+                f"dataset has {dataset.description.domains}"
             )
         if model.fingerprint != dataset.description.fingerprint:
             yield f"{name} was trained on another dataset ({model.dataset})"

@@ -13,11 +13,10 @@ import torch
 from sketchcli import checkpoint, images
 from sketchcli import config as settings
 from sketchcli.config import Domains, Fit, domains_from_dict
-from sketchcli.data.batches import all_rgb, to_tensor
 from sketchcli.data.pairing import pair_by_name
 from sketchcli.data.prepared import PreparedSet, StoredSplit
 from sketchcli.data.sources import pictures
-from sketchcli.device import exactly
+from sketchcli.device import exactly, to_tensor
 from sketchcli.engine.evaluating.features import BATCH, Candidate, Read, Reference, Values, batches
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.generating.prepare import LoadedModel
@@ -25,7 +24,7 @@ from sketchcli.engine.generating.sample import generate_in_parts
 from sketchcli.engine.results import DiscriminatorScore
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError, DataError, UsageError
-from sketchcli.images import Pixels
+from sketchcli.images import Pixels, all_rgb
 from sketchcli.models.building import build_discriminator
 
 KEPT_BYTES = 500_000_000  # bytes of generated photos that are kept in memory per model

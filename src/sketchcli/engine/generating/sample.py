@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from sketchcli import images
-from sketchcli.data.batches import to_images, to_tensor
-from sketchcli.device import Device, is_out_of_memory
+from sketchcli.device import Device, is_out_of_memory, to_images, to_tensor
 from sketchcli.engine.generating.inputs import Drawing
 from sketchcli.engine.generating.prepare import LoadedModel, Prepared
 from sketchcli.errors import UsageError

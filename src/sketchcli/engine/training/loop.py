@@ -13,9 +13,9 @@ from sketchcli.data.batches import (
     DiscriminatorAugmentation,
     augment_pairs,
     epoch_batches,
-    to_tensor,
 )
 from sketchcli.data.prepared import Split
+from sketchcli.device import to_tensor
 from sketchcli.engine.events import BatchTrained, EpochTrained
 from sketchcli.engine.training.budget import replanned
 from sketchcli.engine.training.session import Session

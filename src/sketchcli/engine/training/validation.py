@@ -8,13 +8,12 @@ import torch
 from torch import nn
 
 from sketchcli.config import TrainConfig
-from sketchcli.data.batches import all_rgb, to_tensor
 from sketchcli.data.prepared import Division, Split
-from sketchcli.device import Device
+from sketchcli.device import Device, to_tensor
 from sketchcli.engine.evaluating import features
 from sketchcli.engine.generating.sample import generate_batch
 from sketchcli.errors import UsageError
-from sketchcli.images import Pixels
+from sketchcli.images import Pixels, all_rgb
 from sketchcli.metrics import lpips, pixel, structural
 
 BATCH = 8
