@@ -1,6 +1,6 @@
 """Reading, writing, resizing and converting images; no other package does so.
 
-Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; only tensors hold floats in [-1, 1] (`device.py`).
+Images are uint8 RGB `(H, W, 3)` or grey `(H, W)`; tensors alone hold floats in [-1, 1] (`device`).
 """
 
 import contextlib
