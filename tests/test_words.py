@@ -153,7 +153,7 @@ def test_the_models_table_says_what_they_turn_only_if_they_differ(capsys, tmp_pa
     values |= {"epochs": 1, "scores": {}, "licence": "", "is_default": False}
     usual = results.ModelListing("a", tmp_path, **values)
     render.render(results.ModelsResult((usual,)))
-    assert "turns" not in capsys.readouterr().out
+    assert "translates" not in capsys.readouterr().out
     other = results.ModelListing("b", tmp_path, **values, domains=NIGHT)
     render.render(results.ModelsResult((usual, other)))
     printed = capsys.readouterr().out

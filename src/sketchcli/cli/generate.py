@@ -200,8 +200,11 @@ def generate(
 
     A folder's tree is mirrored in OUT. Existing files are not overwritten by default.
     """
+    domains = domains_of(model[0] if model else None)
+    name = "".join(c if c.isalnum() else "-" for c in domains.target.name)
+    beside = f"-{name}.{image_format or 'png'}"
     sources, output = split_paths(
-        paths or [], out, list_file, image_format, is_watching=watch is not None
+        paths or [], out, list_file, beside, is_watching=watch is not None
     )
     check_streams(sources, output, list_file, is_json=as_json or as_lines)
     request = Request(
@@ -226,6 +229,7 @@ def generate(
         shard=Shard.parse(shard),
         manifest=manifest,
         grid=grid,
+        domains=domains,
     )
     check(request, watch)
     result = run(request, watch, model or [], device, precision, as_lines=as_lines)
@@ -248,11 +252,11 @@ def split_paths(
     paths: Sequence[str],
     out: str | None,
     list_file: str | None,
-    image_format: str | None = None,
+    beside: str = "-photo.png",
     *,
     is_watching: bool,
 ) -> tuple[tuple[str, ...], str]:
-    """Separate the inputs from the output; the photo of a sketch without one goes beside it."""
+    """Separate the inputs from the output; the photo of a sketch without one goes `beside` it."""
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
         raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
@@ -261,7 +265,7 @@ def split_paths(
     if not (sources or list_file or is_watching):
         sketch = Path(output)
         if out is None and sketch.is_file():
-            return (output,), str(sketch.with_name(f"{sketch.stem}-photo.{image_format or 'png'}"))
+            return (output,), str(sketch.with_name(sketch.stem + beside))
         example = shlex.join(["sketch2img", "generate", output, f"{output.rstrip('/')}-photos"])
         raise UsageError(
             f"only one path was given ({output}); an input and an output are needed",
@@ -333,7 +337,6 @@ def run(
     """Carry out a request; its errors are raised before anything heavy is imported."""
     from sketchcli.engine.generating.plan import make_plan, nothing_to_do
 
-    request = replace(request, domains=domains_of(models[0] if models else None))
     plan = make_plan(request) if watched is None else None
     if plan is not None:
         idle = nothing_to_do(request, plan, telling(print_plain, as_lines=as_lines))

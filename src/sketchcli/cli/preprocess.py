@@ -65,7 +65,8 @@ def preprocess(
         str,
         typer.Option(
             metavar="NAME",
-            help="What the inputs show, such as label map or night.  \\[default: the dataset's]",
+            help="What the inputs show (with --reverse, the photos), such as night or label "
+            "map.  \\[default: the dataset's]",
             hidden=True,
         ),
     ] = "",
@@ -196,7 +197,8 @@ def preprocess(
         emit("preprocess", lookup.draft_manifest(inputs, draft_manifest), as_json=as_json)
         return
     found, origin = lookup.find_source(inputs)
-    out = out or paths.prepared_home() / paths.checked_name(name or f"{origin.name}-{size}")
+    usual = f"{origin.name}-{'reversed-' if reverse else ''}{size}"
+    out = out or paths.prepared_home() / paths.checked_name(name or usual)
     detector, is_loose = lookup.find_detector(align), align is Align.LOOSE
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),

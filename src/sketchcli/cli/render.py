@@ -252,7 +252,7 @@ def _(result: results.ModelsResult) -> None:
     table.add_column("network")
     are_told = any(model.domains != Domains() for model in result.models)
     if are_told:
-        table.add_column("turns")
+        table.add_column("translates")
     for model in result.models:
         ssim, mae = (model.scores.get(name) for name in ("ssim", "mae"))
         table.add_row(

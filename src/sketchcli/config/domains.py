@@ -8,21 +8,24 @@ from sketchcli.errors import UsageError
 
 CHANNELS = (1, 3)  # grey, RGB
 LONGEST_NAME = 30  # characters
-# Grey inputs of these names are drawings: only they have paper and a polarity.
-SKETCHES = frozenset({"sketch", "drawing", "line drawing", "edges", "lines", "outline"})
+# Grey inputs whose names end so are drawings: only they have paper and a polarity.
+SKETCHES = frozenset({"sketch", "drawing", "edge", "line", "outline"})
 _PLURALS = {"sketch": "sketches"} | {n: f"{n}s" for n in ("photo", "drawing", "map", "image")}
+_SINGULARS = {many: one for one, many in _PLURALS.items()} | {
+    f"{one}s": one for one in ("label", "edge", "line", "outline")
+}
 
 
 @dataclass(frozen=True)
 class Domain:
     """One side of a pair: all inputs, or all targets.
 
-    >>> labels = Domain("night", 3)
-    >>> labels.one, labels.many, labels.counted(2), Domain("aerial photo", 3).a
+    >>> night = Domain("night", 3)
+    >>> night.one, night.many, night.counted(2), Domain("aerial photos", 3).a
     ('night image', 'night images', '2 night images', 'an aerial photo')
     """
 
-    name: str
+    name: str  # in the singular
     channels: int  # 1: grey `(H, W)`; 3: RGB `(H, W, 3)`
 
     def __post_init__(self) -> None:
@@ -31,13 +34,16 @@ class Domain:
         if not self.name.isprintable() or not 0 < len(self.name.strip()) <= LONGEST_NAME:
             raise UsageError(
                 f"invalid name for images: '{self.name:.60}'",
-                hint=f"use 1 to {LONGEST_NAME} characters, such as: night, label map",
+                hint=f"use 1 to {LONGEST_NAME} printable characters, such as: night, label map",
             )
+        *words, last = self.name.split()
+        name = " ".join([*words, _SINGULARS.get(last.lower(), last)])
+        object.__setattr__(self, "name", name)
 
     @property
     def is_sketch(self) -> bool:
         """Whether the images are drawings on paper or on a dark ground."""
-        return self.channels == 1 and self.name.lower() in SKETCHES
+        return self.channels == 1 and self.name.lower().split()[-1] in SKETCHES
 
     @property
     def one(self) -> str:

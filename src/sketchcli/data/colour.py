@@ -1,9 +1,14 @@
-"""Whether colour tells the parts of a dataset's images apart, or they are grey in all but format.
+"""Whether a dataset's images are in colour, or grey in all but format.
+
+Photos are in colour if they have any. Sketches, and all that they are translated from, are in
+colour if it tells their parts apart.
 
 Paper yellows and gets stains, ink and photos are toned, and JPEG adds colour noise: none of this
 needs three channels. A label map does. The statistics of images are added up, in any order of
 processes, and one number for the whole dataset decides.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +24,11 @@ from sketchcli.images import LUMA, Pixels
 LEAST = 15.0  # deviation of chroma, in levels of 255, from which on colour tells parts apart
 _SIDE = 64  # pixels per side at most; the reduction averages colour noise
 _BINS = 16  # of luma
-_HEAD = 3  # values before the bins: all pixels, those that are not paper, their own deviation
+# Photos: grey ones as JPEG with noise 0.4, with a cast of 4% 5, the CUHK sketches 2; facades 30.
+LEAST_OF_PHOTOS = 3.0  # root mean square of the chroma of photos in colour, in levels of 255
+_HEAD = 4  # values before the bins: all pixels, those of ink, their own deviation, all chroma
 _PAPER, _TINT = 235, 15  # a lighter pixel with less chroma is paper
+_NIGHT = 24  # median luma of an image on black ground; a darker pixel with less chroma is ground
 _DARKEST, _TONED = 110, 0.5  # paper's least luma, and its lowest channel by its highest
 _NEAR, _FLAT = 10, 0.6  # a flat image has this fraction of its colour within so many levels of luma
 _AGED = np.array([1, 2], np.float32) / np.sqrt(np.float32(5))  # chroma of aged paper and stains
@@ -42,13 +50,13 @@ def measure(pixels: Pixels) -> Statistics:
     reduced = images.resize(pixels, (height, width))
     found[0] = height * width
     if is_grey(pixels):
-        found[1] = np.count_nonzero(images.luma(reduced) < _PAPER)
+        found[1] = np.count_nonzero(~_is_ground(images.luma(reduced)))
         return found
-    small = _on_white(reduced.reshape(-1, 3).astype(np.float32))
-    luma = small @ LUMA
-    red, green, blue = small.T
-    chroma = np.stack([red - green, (red + green) / 2 - blue], axis=1)
-    is_ink = (luma < _PAPER) | ((chroma**2).sum(axis=1) > _TINT**2)
+    small = reduced.reshape(-1, 3).astype(np.float32)
+    found[3] = (_chroma(small) ** 2).sum()
+    small = _on_white(small)
+    luma, chroma = small @ LUMA, _chroma(small)
+    is_ink = ~_is_ground(luma) | ((chroma**2).sum(axis=1) > _TINT**2)
     luma, chroma = luma[is_ink], chroma[is_ink]
     chroma -= np.maximum(chroma @ _AGED, 0)[:, None] / 2 * _AGED  # half of this hue may be age
     energy = (chroma**2).sum(axis=1)
@@ -67,9 +75,27 @@ def measure(pixels: Pixels) -> Statistics:
 
 def strength(statistics: Statistics) -> float:
     """Return how much colour says beyond luma: a root mean square of chroma, in levels of 255."""
-    pixels, ink, own = statistics[:_HEAD]
+    pixels, ink, own, _ = statistics[:_HEAD]
     shared = _deviation(statistics[_HEAD:].reshape(_BINS, 4))
     return float(np.sqrt((own + shared) / max(ink, _LEAST_INK * pixels, 1)))
+
+
+def _chroma(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return red against green, and both against blue, (N, 2), of colours (N, 3)."""
+    red, green, blue = colours.T
+    return np.stack([red - green, (red + green) / 2 - blue], axis=1)
+
+
+def _is_ground(luma: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which pixels have the luma of paper or, in an image on black, of the black."""
+    darkest = _NIGHT if np.median(luma) < _NIGHT else 0
+    is_ground: NDArray[np.bool_] = (luma >= _PAPER) | (luma < darkest)
+    return is_ground
+
+
+def amount(statistics: Statistics) -> float:
+    """Return how much colour there is: the root mean square of all chroma, in levels of 255."""
+    return float(np.sqrt(statistics[3] / max(statistics[0], 1)))
 
 
 def _on_white(colours: NDArray[np.float32]) -> NDArray[np.float32]:

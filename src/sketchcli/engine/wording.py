@@ -43,7 +43,8 @@ def counted(count: int, noun: str) -> str:
 
 def paths_of(domains: Domains) -> str:
     """Return the two paths of an example of `generate`."""
-    return "SKETCH PHOTO" if domains == Domains() else "INPUT OUTPUT"
+    is_usual = (domains.input.name, domains.target.name) == ("sketch", "photo")
+    return "SKETCH PHOTO" if is_usual else "INPUT OUTPUT"
 
 
 def joined(words: Iterable[str]) -> str:

@@ -163,3 +163,10 @@ def test_of_500_facades_four_are_doubted_and_swaps_are_found(shared):
         found = rows(examine(features, names, is_drawn=False, domains=domains), "wrong-pair")
         assert len(found & set(range(40))) >= 34
         assert len(found - set(range(40))) <= 8
+
+
+def test_class_numbers_are_not_taken_for_grey_levels(maps):
+    pairs = maps((1, 3))
+    pairs.sketches = [sketch // 20 for sketch in pairs.sketches]  # 0 to 12, as masks store them
+    message = only(pairs.audit(domains=to_aerial((1, 3))), "low-contrast").message
+    assert "save them with a palette" in message

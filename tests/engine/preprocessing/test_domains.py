@@ -127,6 +127,40 @@ def test_grey_images_among_those_in_colour_count_no_more_than_their_ink():
     assert channels([p if i < 10 else images.luma(p) for i, p in enumerate(pictures)]) == 3
 
 
+def test_small_objects_on_black_need_colour():
+    colours = ((128, 0, 0), (0, 128, 0), (0, 0, 128))
+    masks = []
+    for index in range(20):
+        mask = np.zeros((48, 48, 3), np.uint8)
+        top, left = np.random.default_rng(index).integers(0, 42, 2)
+        mask[top : top + 6, left : left + 6] = colours[index % 3]
+        masks.append(mask)
+    assert channels(masks) == 3
+    chalk = [to_bytes(255 - sketch.astype(float)) for sketch in SKETCHES]
+    assert channels([toned(page, (20, 22, 26), (235, 240, 250)) for page in chalk]) == 1
+
+
+def night(index):
+    """A dark scene with a few lit windows, all of one hue."""
+    random = np.random.default_rng(index)
+    scene = to_bytes(random.normal(18, 4, (SIDE, SIDE, 1)).repeat(3, axis=2))
+    for top, left in random.integers(0, SIDE - 3, (8, 2)):
+        scene[top : top + 3, left : left + 2] = (250, 170, 60)
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [(night, 3), (lambda i: sepia(PAIRS[i][0]), 3), (lambda i: noisy_jpeg(PAIRS[i][0], i), 1)],
+    ids=["windows", "sepia", "noise"],
+)
+def test_photos_in_any_colour_keep_it(tmp_path, photo, expected):
+    source = write(tmp_path / "raw", {f"{i}": (PAIRS[i][0], photo(i)) for i in range(8)})
+    for is_reversed in (False, True):
+        result = prepare(source, tmp_path / f"set-{is_reversed}", is_reversed=is_reversed)
+        assert result.domains.channels == ((expected, 1) if is_reversed else (1, expected))
+
+
 def test_a_map_of_water_and_land_in_one_luma_needs_colour():
     maps = []
     for index in range(6):
@@ -254,7 +288,7 @@ def test_tinted_sketches_are_stored_grey_with_the_hashes_of_what_is_stored(tmp_p
     pairs = {f"{i}": (yellowed(s), photo) for i, (s, photo) in enumerate(PAIRS)}
     result = prepare(write(tmp_path / "raw", pairs), tmp_path / "set")
     assert result.domains == Domains(SKETCH, PHOTO)
-    assert result.reasons == ("as colour tells no parts apart", "which tells parts apart")
+    assert result.reasons == ("as colour tells no parts apart", "as they have colours")
     dataset = find_prepared(result.folder)
     asked = prepare(
         sources.tree(tmp_path / "raw"), tmp_path / "asked", channels=(1, 3), names=("", "face")
@@ -302,20 +336,21 @@ def test_any_way_of_making_gives_the_same_bytes(tmp_path, monkeypatch, is_revers
 
 
 @pytest.mark.parametrize(
-    ("sketch", "photo", "expected"),
+    ("sketch", "photo", "expected", "reverse"),
     [
-        (SKETCHES[0], PAIRS[0][1], ("sketch", "photo")),
-        (SKETCHES[0], SKETCHES[1], ("sketch", "photo")),
-        (PAIRS[0][1], PAIRS[1][1], ("input", "photo")),
-        (PAIRS[0][1], SKETCHES[0], ("input", "target")),
+        (SKETCHES[0], PAIRS[0][1], ("sketch", "photo"), ("photo", "sketch")),
+        (SKETCHES[0], SKETCHES[1], ("sketch", "photo"), ("photo", "sketch")),
+        (PAIRS[0][1], PAIRS[1][1], ("input", "photo"), ("photo", "target")),
+        (PAIRS[0][1], SKETCHES[0], ("input", "target"), ("input", "target")),
     ],
 )
-def test_unknown_images_are_named_by_their_channels(tmp_path, sketch, photo, expected):
+def test_unknown_images_are_named_by_their_channels(tmp_path, sketch, photo, expected, reverse):
     source = write(tmp_path / "raw", {"a": (sketch, photo)})
     domains = prepare(source, tmp_path / "set", test=0.0).domains
     assert (domains.input.name, domains.target.name) == expected
     turned = prepare(source, tmp_path / "turned", test=0.0, is_reversed=True).domains
-    assert turned == domains.reversed
+    assert (turned.input.name, turned.target.name) == reverse
+    assert turned.channels == domains.channels[::-1]
     named = prepare(source, tmp_path / "named", test=0.0, names=("night", "day"), is_reversed=True)
     assert [named.domains.input, named.domains.target] == [
         dataclasses.replace(turned.input, name="night"),
@@ -421,8 +456,8 @@ def test_the_users_own_images_are_looked_at(tmp_path, sketch2img):
     assert data["domains"] is None
     shown = sketch2img("preprocess", "own", "--size", "32").stdout
     assert (
-        "inputs: input images (colour, which tells parts apart), "
-        "targets: target images (grey, as colour tells no parts apart)"
+        "inputs: input images (colour, as colour tells parts apart), "
+        "targets: target images (grey, as they have no colour)"
     ) in shown.splitlines()
 
 

@@ -90,6 +90,8 @@ def _examine_images(
             faults.append(_same_picture(ranges, alike, domains))
     if is_judged:
         faults += _sketch_faults(features, ranges, hint)
+    elif domains.input.channels == 1:
+        faults.append(_class_numbers(features, domains.input))
     found = []
     for kind, is_faulty, scores, describe, general in faults:
         rows = np.flatnonzero(is_faulty).tolist()
@@ -116,7 +118,8 @@ def _image_checks(count: int, made: Collection[str], hint: str, domains: Domains
         f"{MOST_CHROMA:g}.",
         "inverted": f"A colourless sketch has a median luma below {DARK:g}, at its border and as "
         "a whole.",
-        "low-contrast": f"A sketch spans fewer than {LEAST_RANGE} grey levels.",
+        "low-contrast": f"{'A sketch spans' if sketch.is_sketch else f'All {sketch.many} span'} "
+        f"fewer than {LEAST_RANGE} grey levels.",
         "enlarged": "A file has fewer pixels per side than the stored image, by a factor of more "
         f"than {LARGEST_FACTOR:g}.",
     }
@@ -164,6 +167,19 @@ def _same_picture(ranges: Floats, alike: Floats, domains: Domains) -> _Fault:
         lambda row: f"the {sketch.one} is the {photo.one} itself (likeness {alike[row]:.3f})",
         many,
     )
+
+
+def _class_numbers(features: NDArray[Any], domain: Domain) -> _Fault:
+    """Return whether grey inputs that are no sketches are nearly equal, as class numbers are."""
+    parts = [features["sketch"][part] for part in blocks(len(features))]
+    span = int(max(map(np.max, parts))) - int(min(map(np.min, parts)))
+    many = (
+        f"{domain.many} span {span} grey levels together; if these are class numbers, save them "
+        "with a palette, so that each class has a colour"
+    )
+    is_faulty = np.full(len(features), span < LEAST_RANGE)
+    scores = np.full(len(features), LEAST_RANGE / max(span, 1), np.float32)
+    return "low-contrast", is_faulty, scores, lambda _: many, many
 
 
 def _sketch_faults(features: NDArray[Any], ranges: Floats, hint: str) -> list[_Fault]:

@@ -274,15 +274,13 @@ def _doubts(
     for model in models:
         name = names[model.path]
         if model.size != (height, width):
+            made = model.domains.target.many
             yield (
-                f"{name} generates {photos} of {model.size[1]}x{model.size[0]}: {sketches} were "
-                f"resized to this size, and its {photos} to {width}x{height}"
+                f"{name} generates {made} of {model.size[1]}x{model.size[0]}: {sketches} were "
+                f"resized to this size, and its {made} to {width}x{height}"
             )
-        if model.domains.channels != dataset.description.domains.channels:
-            yield (
-                f"{name} turns {model.domains}, so {sketches} and {photos} were converted; the "
-                f"dataset has {dataset.description.domains}"
-            )
+        if model.domains != domains:
+            yield f"{name} turns {model.domains}, but the dataset has {domains}"
         if model.fingerprint != dataset.description.fingerprint:
             yield f"{name} was trained on another dataset ({model.dataset})"
         if not model.trained_on:

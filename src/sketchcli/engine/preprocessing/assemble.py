@@ -35,7 +35,11 @@ class Side:
     reason: str = ""  # for its channels
 
 
-GREY, COLOUR = "as colour tells no parts apart", "which tells parts apart"
+# Of sketches and of photos, why they are grey, and why they are in colour
+REASONS = (
+    ("as colour tells no parts apart", "as colour tells parts apart"),
+    ("as they have no colour", "as they have colours"),
+)
 
 
 @dataclass
@@ -82,7 +86,11 @@ def assemble(
     """
     is_open = None in assembly.channels  # then all images decide before the first is stored
     chunks = list(chunks) if is_open else chunks
-    assembly.sides = decide(assembly.sides, map(store.colours, chunks if is_open else ()))
+    assembly.sides = decide(
+        assembly.sides,
+        map(store.colours, chunks if is_open else ()),
+        is_reversed=assembly.is_reversed,
+    )
     done, count, path = 0, len(store.jobs), store.folder / "features"
     kept = ""  # the id of the first sketch of the photo that was kept last
     with contextlib.ExitStack() as stack:
@@ -140,15 +148,22 @@ def _stored(
     return found
 
 
-def decide(sides: Sequence[Side], colours: Iterable[NDArray[np.float64]]) -> list[Side]:
+def decide(
+    sides: Sequence[Side], colours: Iterable[NDArray[np.float64]], *, is_reversed: bool
+) -> list[Side]:
     """Complete what sketches and photos are by the colour statistics of all chunks."""
-    found = []
-    for side, measured in zip(sides, sum(colours, np.zeros((2, colour.LENGTH))), strict=True):
-        is_colour = colour.strength(measured) >= colour.LEAST
-        channels, reason = (3, COLOUR) if is_colour else (1, GREY)
-        found.append(side if side.channels else Side(side.name, channels, reason))
-    is_colour, is_grey = found[0].channels == 3, found[1].channels == 1
-    names = "input" if is_colour else "sketch", "target" if is_colour and is_grey else "photo"
+    sketches, photos = sum(colours, np.zeros((2, colour.LENGTH)))
+    is_colour = (
+        colour.strength(sketches) >= colour.LEAST,
+        colour.amount(photos) >= colour.LEAST_OF_PHOTOS,
+    )
+    found = [
+        side if side.channels else Side(side.name, 3 if has_it else 1, reasons[has_it])
+        for side, has_it, reasons in zip(sides, is_colour, REASONS, strict=True)
+    ]
+    labels, results = ("target", "input") if is_reversed else ("input", "target")
+    is_map, is_grey = found[0].channels == 3, found[1].channels == 1
+    names = labels if is_map else "sketch", results if is_map and is_grey else "photo"
     return [replace(s, name=s.name or name) for s, name in zip(found, names, strict=True)]
 
 

@@ -39,11 +39,12 @@ def start_from(
     except (LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"{file} does not describe its inputs ({error})") from error
     if theirs.channels != domains.channels:
-        inputs, targets = theirs.channels
+        again = "--input-channels {} --target-channels {}".format(*theirs.channels)
+        if theirs.channels == domains.reversed.channels:
+            again = "the opposite direction (--reverse, or without it)"
         raise CheckpointError(
             f"{file}: the weights turn {theirs}, but the dataset has {domains}",
-            hint="start without --init-from, or prepare the dataset again with "
-            f"--input-channels {inputs} --target-channels {targets}",
+            hint=f"omit --init-from, or run preprocess again with another --name and {again}",
         )
     try:
         generator.load_state_dict(tensors)
