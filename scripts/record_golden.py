@@ -1,10 +1,12 @@
 """Record in `tests/golden/` what sketch2img does now, for `tests/test_golden.py` to hold it to.
 
-    python scripts/record_golden.py --all
+    python scripts/record_golden.py --all         # everything
+    python scripts/record_golden.py --outcomes    # what commands make of older recordings
 
 Run it only to change the recorded behaviour on purpose, and read the diff of the JSON files
-before you commit it. It replaces everything in the folder except `commands.txt`, which lists the
-command lines to record, and takes about a minute.
+before you commit it. `--all` replaces everything in the folder except `commands.txt`, which lists the
+command lines to record, and takes about a minute. `--outcomes` keeps the dataset, the runs and the
+photos of an earlier version, which the commands must still read.
 
 All images are drawn by `sketch2img fetch-data demo`; the recordings contain no other data. The
 recorder drives the public command line alone, in this process, on one CPU thread in fp32.
@@ -312,6 +314,11 @@ def leaves(value: Any) -> int:  # noqa: ANN401 - any JSON
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--all"]:
+    if sys.argv[1:] == ["--outcomes"]:
+        shutil.rmtree(GOLDEN / "outcomes")
+        with tempfile.TemporaryDirectory(prefix="golden-") as folder:
+            record_outcomes(Path(folder))
+    elif sys.argv[1:] == ["--all"]:
+        main()
+    else:
         sys.exit(__doc__)
-    main()
