@@ -126,10 +126,7 @@ def why_unreadable(data: bytes, *, is_opened: bool, is_cut: bool) -> tuple[str, 
 
 
 def describe(start: bytes) -> tuple[str, str] | None:
-    """Return what a file is, such as `a PDF document`, and what to do; None if it is unknown.
-
-    `start` is the beginning of a file that is not in a format that is read.
-    """
+    """Return what an unreadable file is, such as `a PDF document`, and what to do, or None."""
     start = start[:NEEDED]
     if len(start) > 16 and not start.strip(b"\0"):
         return "nothing but zeros, as an interrupted copy leaves", "copy or download it again"

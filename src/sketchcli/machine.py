@@ -73,10 +73,7 @@ def usable_cores() -> int:
 
 
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
-    """Return how many cores' time control groups allow this process; infinite without a limit.
-
-    `root` is the mount point of the control groups, `own` the file that lists this process's.
-    """
+    """Return how many cores' time control groups allow this process; infinite without a limit."""
     quotas = [math.inf]
     for folder in _control_groups("cpu", root, own):
         with contextlib.suppress(OSError, ValueError):  # many folders set no quota

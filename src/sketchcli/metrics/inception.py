@@ -64,10 +64,10 @@ BLOCK = 4096  # rows that are triangulated at once
 def fid(generated: Floats, real: Floats) -> float:
     """Return |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) of features `(N, D)` and `(M, D)`.
 
-    It is 0 for equal sets, and exact: the covariances need not have full rank, and no matrix square
-    root is taken. With A and B the centred features over sqrt(n - 1), C1 is A'A, C2 is B'B, and
-    tr (C1 C2)^½ is the sum of the singular values of AB'. The product of the triangular factors of
-    A and B has the same ones, and is no larger than `D x D` for any number of images.
+    It is exact: the covariances need not have full rank, and no matrix square root is taken. With
+    A and B the centred features over sqrt(n - 1), C1 is A'A, C2 is B'B, and tr (C1 C2)^½ is the sum
+    of the singular values of AB'. The product of the triangular factors of A and B has the same
+    ones, and is no larger than `D x D` for any number of images.
     """
     if min(len(generated), len(real)) < SMALLEST:
         raise DataError(

@@ -31,8 +31,7 @@ BATCH = 16
 class Lpips(nn.Module):
     """The distance over the stages of one backbone, each ending before its last ReLU.
 
-    `channels` has one number per stage; `smallest` is the smallest height and width in pixels for
-    which the last stage has an output.
+    `channels` has one number per stage, `smallest` is the least height and width in pixels.
     """
 
     def __init__(self, stages: Sequence[nn.Module], channels: Sequence[int], smallest: int) -> None:

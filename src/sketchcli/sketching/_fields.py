@@ -85,11 +85,11 @@ def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
 
 
 def smooth_along(field: Floats, tangent: tuple[Floats, Floats], sigma: float) -> Floats:
-    """Return the Gaussian mean of a field along the tangents, sampled at five points.
+    """Return the Gaussian mean of a field along unit vectors `tangent`, sampled at five points.
 
     This is the second step of the flow-based difference of Gaussians (Winnemöller, Kyprianidis and
-    Olsen 2012), on straight arms instead of curved ones, since they are short. `tangent` holds x
-    and y of unit vectors, each `(H, W)`; `sigma` is the standard deviation along them, in pixels.
+    Olsen 2012), on straight arms instead of curved ones, since they are short. The standard
+    deviation `sigma` is in pixels.
     """
     height, width = field.shape
     columns = np.arange(width, dtype=np.float32)

@@ -213,10 +213,10 @@ def _valleys(smooth: Floats, sigma: float) -> tuple[Floats, Floats]:
 
 
 def _maxima(strength: Floats, normal: Floats) -> Floats:
-    """Return the maxima of the strength along the normal, `(3, H, W)`.
+    """Return the maxima of the strength along the normal, 0 elsewhere, and their x and y, `(3, H, W)`.
 
-    They are the strength, 0 elsewhere, and the maximum's x and y between the pixels, from the
-    parabola through three samples; without it, slanted lines would be staircases.
+    These lie between the pixels, by the parabola through three samples; without it, slanted lines
+    would be staircases.
     """
     height, width = strength.shape
     columns = np.broadcast_to(np.arange(width, dtype=np.float32), strength.shape)
@@ -240,10 +240,7 @@ def _maxima(strength: Floats, normal: Floats) -> Floats:
 
 
 def _follow(thin: Floats, x: Floats, y: Floats) -> list[Chain]:
-    """Return chains of neighbouring pixels; each pixel is in one chain at most.
-
-    `thin` is the strength `(H, W)`, 0 outside lines; `x` and `y` are where a line passes a pixel.
-    """
+    """Return chains of neighbouring pixels; each pixel is in one chain at most."""
     width = thin.shape[1] + 2  # an empty border saves a check in every step
     padded = np.pad(thin, 1).ravel()
     places = np.flatnonzero(padded)

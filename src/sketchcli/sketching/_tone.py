@@ -76,10 +76,10 @@ _EVENLY = 1.2207440846057596 ** -np.arange(1, 4)
 
 
 def directions(light: Floats, masses: Floats, manner: Manner, pixels: float) -> Floats:
-    """Return the directions of hatching: along the hair in `light`, elsewhere the manner's own.
+    """Return the directions of hatching `(H, W, 2)`: along hair in `light`, elsewhere the manner's.
 
-    `masses` is the darkness `(H, W)` of hair and the like, in [0, 1]. The unit vectors `(H, W, 2)`,
-    x first, have no meaningful sign, so they are mixed as doubled angles.
+    `masses` is the darkness of hair and the like. The unit vectors, x first, have no meaningful
+    sign, so they are mixed as doubled angles.
     """
     x, y, coherence = tangents(light, 3.0 * pixels)
     weight = np.clip(3 * masses, 0, 1) * np.clip(1.6 * coherence, 0, 1)
@@ -132,8 +132,7 @@ def look_up(field: Floats, points: Floats | Exact) -> Floats:
 def _run(starts: Exact, steps: Exact, turns: Exact, field: Floats) -> Floats:
     """Return paths `(N, points, 2)` along the directions, with the starts in the middle.
 
-    `starts` `(N, 2)` and `steps` from point to point `(N,)` are in pixels; `turns` `(N,)` are the
-    strokes' deviations from the direction, in radians; `field` holds the directions `(H, W, 2)`.
+    `steps` from point to point are in pixels, `turns` deviations from the direction in radians.
     """
     cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
     paths = [starts]

@@ -158,8 +158,7 @@ def _folding(
 ) -> Layout:
     """Return a layout that folds batch normalisations into the convolutions before them.
 
-    `theirs` are the convolutions in the file, and `parts` what each calls its weight, variance,
-    gamma (None: it is 1), mean and beta.
+    `parts` is what `theirs` call the weight, variance, gamma (None: it is 1), mean and beta.
     """
     weight, variance, gamma, mean, beta = parts
     layout = {}

@@ -102,9 +102,6 @@ def download(
     `timeout` is that of a connection and of a silence. No more arrives than twice the known `size`,
     or the free disk space; than half of that and 8 GB if the server announces no size. What has
     arrived stays after an error.
-
-    Raises:
-        DownloadError: If no source gave the file, or none the one with the hash `sha256`.
     """
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,9 +203,8 @@ class PartialFile:
 
     def range_from(self, url: str) -> dict[str, str]:
         """Return headers that ask for the rest, if this source's earlier bytes allow that."""
-        if not (self.size and self.validator and self.source == address_key(url)):
-            return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
+        is_resumable = self.size and self.validator and self.source == address_key(url)
+        return {"Range": f"bytes={self.size}-", "If-Range": self.validator} if is_resumable else {}
 
 
 @dataclass

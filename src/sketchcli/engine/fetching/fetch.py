@@ -242,7 +242,6 @@ def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
 
 
 def _check_source(config: FetchConfig, asset: Asset) -> None:
-    """Refuse a `--from` that cannot be a source, before anything is asked or done."""
     if config.source and asset.kind is Kind.DRAWN:
         raise UsageError(
             f"--from does not apply to '{config.asset}', which sketch2img draws", hint="omit --from"

@@ -55,8 +55,7 @@ Wanted = Callable[[str], bool]  # whether an array of that name is to be read
 def read_arrays(path: Path, is_wanted: Wanted, *, hint: str = HINT) -> dict[str, Float32]:
     """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
-    A file that is missing, too large, damaged or of another format, or that asks for something
-    that no network needs, is an error with the `hint`.
+    Whatever is wrong with the file, such as a request for what no network needs, is a DataError.
     """
     try:
         with path.open("rb") as file:
@@ -121,7 +120,6 @@ class _NumpyArray(_StandIn):
     """An array that `numpy.core.multiarray._reconstruct` makes."""
 
     def read(self, _read_bytes: ReadBytes) -> Float32:
-        """Return the values; refuse any that are not float32, or fewer than the shape says."""
         _version, shape, kind, is_fortran, content = self.state
         order, code = kind.state[1], kind.arguments[0]
         if (order, code) != ("<", "f4") or is_fortran is not False:
@@ -145,10 +143,7 @@ class _TorchTensor(_StandIn):
     """A tensor that `torch._utils._rebuild_tensor_v2` makes."""
 
     def read(self, read_bytes: ReadBytes) -> Float32:
-        """Return the values in the order of the axes, however they lie in the file.
-
-        Values that are not floats, or fewer than the shape and strides say, are refused.
-        """
+        """Return the values in the order of the axes, however they lie in the file."""
         storage, offset, shape, strides, *_hooks = self.arguments
         kind = _FLOATS.get(storage.kind)
         if kind is None:
@@ -253,7 +248,6 @@ class _Counted:
         self.file, self.size, self.steps, self.readline = file, size, 0, file.readline
 
     def read(self, count: int) -> bytes:
-        """Read some bytes, none of which the file only claims to have."""
         self.steps += 1
         if count > self.size:
             raise RefusedError("is damaged: a part is larger than the file")
@@ -263,9 +257,9 @@ class _Counted:
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
-    """An unpickler that knows the stand-ins, and nothing else; `size` is the file's, in bytes.
+    """Knows the stand-ins, and nothing else; extends the unpickler that is written in Python.
 
-    It extends the one written in Python: a few bytes make the one in C allocate gigabytes.
+    A few bytes make the one in C allocate gigabytes.
     """
 
     dispatch: ClassVar = {
@@ -333,10 +327,7 @@ def _read(file: BinaryIO, size: int, is_wanted: Wanted) -> dict[str, Float32]:
 
 
 def _open_archive(file: BinaryIO, size: int) -> tuple[object, ReadBytes]:
-    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`.
-
-    Return what it holds, and a function that reads the storages that it refers to.
-    """
+    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
     listed = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001
     if listed[_LIST_SIZE] > LARGEST_LIST:  # each member takes 20 times what it has there
         raise RefusedError("has too many parts for a network")
