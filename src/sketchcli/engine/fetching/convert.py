@@ -13,7 +13,7 @@ from sketchcli import checkpoint, files
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
-from sketchcli.metrics._inception_network import InceptionNetwork
+from sketchcli.metrics.inception import InceptionNetwork
 
 EPSILON = 1e-3  # epsilon of Inception's batch normalisation layers
 
