@@ -61,21 +61,15 @@ def write_whole(
             os.fsync(file.fileno())
         if previous is not None and path.exists():
             path.replace(previous)
-        if not is_new or not _linked(part, path):
-            part.replace(path)
-
-
-def _linked(part: Path, path: Path) -> bool:
-    """Give a file a name that nothing has; False where there are no hard links."""
-    try:
-        os.link(part, path)
-    except OSError:
-        if os.path.lexists(path):
-            hint = "add --overwrite to replace it"
-            raise DataError(f"{path} was created in the meantime", hint=hint) from None
-        return False
-    part.unlink()
-    return True
+        if is_new:
+            with contextlib.suppress(OSError):  # there are file systems without hard links
+                os.link(part, path)
+                part.unlink()
+                return
+            if os.path.lexists(path):
+                hint = "add --overwrite to replace it"
+                raise DataError(f"{path} was created in the meantime", hint=hint)
+        part.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -179,7 +173,6 @@ def _unfinished(target: Path) -> Iterator[Path]:
     """Yield a new hidden folder next to `target`, which is deleted when the block ends."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(os.path.abspath(target.parent))  # noqa: PTH100 - takes a tenth of the time
-    lock = None
     while True:
         folder = target.with_name(f".{_MARK}{secrets.token_hex(4)}.part")
         folder.mkdir()

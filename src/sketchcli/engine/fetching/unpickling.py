@@ -14,6 +14,7 @@ bytes makes it allocate any amount of memory, since it allows the name `bytearra
 import functools
 import io
 import math
+import operator
 import os
 import pickle
 import zipfile
@@ -228,10 +229,6 @@ def _checked(code: bytes, check: Callable[[list[Any]], None]) -> Callable[[Any],
     return carry_out
 
 
-def _skip_frame(unpickler: Any) -> None:  # noqa: ANN401
-    unpickler.read(8)  # its size, since frames are not read ahead
-
-
 _CHECKS: dict[bytes, Callable[[list[Any]], None]] = {
     pickle.REDUCE: _check_call,
     pickle.NEWOBJ: _check_call,
@@ -265,7 +262,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
     dispatch: ClassVar = {
         **{code: read for code, read in _READ.items() if bytes([code]) not in _UNUSED},
         **{code[0]: _checked(code, check) for code, check in _CHECKS.items()},
-        pickle.FRAME[0]: _skip_frame,
+        pickle.FRAME[0]: operator.methodcaller("read", 8),  # its size, as none is read ahead
     }
 
     def __init__(self, file: IO[bytes], size: int) -> None:
@@ -282,14 +279,9 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
         match pid:
-            case ("storage", str(kind), str(key), str(), count) | (
-                "storage",
-                str(kind),
-                str(key),
-                str(),
-                count,
-                None,
-            ) if kind in _ITEM_SIZES:
+            case ("storage", str(kind), str(key), str(), count, *view) if (
+                kind in _ITEM_SIZES and view in ([], [None])
+            ):
                 _check_numbers(count)
                 return self.storages.setdefault(key, Storage(kind, key, count))
         raise RefusedError("refers to something that is not a tensor's storage")
