@@ -68,6 +68,13 @@ def joined_to(
 _FAINT = 0.012  # change of luminance per pixel; the direction of weaker edges is noise
 
 
+def shifted(field: Floats, dx: Floats, dy: Floats) -> Floats:
+    """Return what a field has at distances `(H, W)` from each pixel, interpolated linearly."""
+    y, x = np.indices(field.shape, np.float32)
+    moved = cv2.remap(field, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
 def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
     """Return x and y of unit vectors along the edges and their coherence in [0, 1], each `(H, W)`.
 
@@ -91,15 +98,10 @@ def smooth_along(field: Floats, tangent: tuple[Floats, Floats], sigma: float) ->
     Olsen 2012), on straight arms instead of curved ones, since they are short. The standard
     deviation `sigma` is in pixels.
     """
-    height, width = field.shape
-    columns = np.arange(width, dtype=np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None]
     total, weights = field.copy(), 1.0
     for step in (-2, -1, 1, 2):
         reach = np.float32(step * sigma * 0.8)
         weight = float(np.exp(-0.5 * (step * 0.8) ** 2))
-        x, y = columns + reach * tangent[0], rows + reach * tangent[1]
-        moved = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        total += np.float32(weight) * moved
+        total += np.float32(weight) * shifted(field, reach * tangent[0], reach * tangent[1])
         weights += weight
     return total / np.float32(weights)

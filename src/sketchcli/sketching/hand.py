@@ -13,7 +13,7 @@ from sketchcli.images import Floats, Pixels
 from sketchcli.images.opencv import cv2
 from sketchcli.sketching import _sheet as sheet
 from sketchcli.sketching import _tone
-from sketchcli.sketching._fields import blur, chroma, joined_to, luminance, to_pixels, unit
+from sketchcli.sketching._fields import blur, chroma, joined_to, luminance, shifted, to_pixels, unit
 from sketchcli.sketching._sheet import Manner, Segments
 
 TITLE = "hand-drawn pencil"
@@ -307,20 +307,9 @@ def _maxima(strength: Floats, normal: Floats) -> Floats:
     These lie between the pixels, by the parabola through three samples; without it, slanted lines
     would be staircases.
     """
-    height, width = strength.shape
-    columns = np.broadcast_to(np.arange(width, dtype=np.float32), strength.shape)
-    rows = np.broadcast_to(np.arange(height, dtype=np.float32)[:, None], strength.shape)
+    rows, columns = np.indices(strength.shape, np.float32)
     dx, dy = np.cos(normal), np.sin(normal)
-    back, ahead = (
-        cv2.remap(
-            strength,
-            columns + side * dx,
-            rows + side * dy,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        for side in (-1, 1)
-    )
+    back, ahead = (shifted(strength, side * dx, side * dy) for side in (-1, 1))
     is_top = (strength > 0) & (strength >= back) & (strength >= ahead)
     bend = np.maximum(2 * strength - back - ahead, np.float32(1e-9))
     shift = np.clip((ahead - back) / (2 * bend), -0.5, 0.5)
