@@ -1,5 +1,6 @@
 """Which files are images, by their names, and what other files are, by their first bytes."""
 
+import codecs
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,12 +141,10 @@ def describe(start: bytes) -> tuple[str, str] | None:
 
 def _of_text(start: bytes) -> tuple[str, str] | None:
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = start[: len(start) // 2 * 2].decode(encoding).strip().lower()
-    except UnicodeDecodeError as error:
-        if error.start < NEEDED - 4:  # it is not the cut through a letter
-            return None
-        text = start[: error.start].decode(encoding).strip().lower()
+    try:  # an incremental decoder leaves out a letter that the end of the start cuts
+        text = codecs.getincrementaldecoder(encoding)().decode(start).strip().lower()
+    except UnicodeDecodeError:
+        return None
     if not text or not all(letter.isprintable() or letter.isspace() for letter in text):
         return None
     if text.startswith("<") and "<svg" in text:
