@@ -1,5 +1,6 @@
 """Which files are images, by their names, and what other files are, by their first bytes."""
 
+import codecs
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,7 @@ def is_picture(path: Path) -> bool:
 
 
 def kinds(suffixes: Counter[str]) -> str:
-    """Say how many files have which extension.
-
-    >>> kinds(Counter({".svg": 3, "": 1}))
-    '3 .svg, 1 without an extension'
-    """
+    """Say how many files have which extension: `3 .svg, 1 without an extension`."""
     common = suffixes.most_common(4)
     shown = [f"{count} {suffix or 'without an extension'}" for suffix, count in common]
     rest = suffixes.total() - sum(count for _, count in common)
@@ -130,10 +127,7 @@ def why_unreadable(data: bytes, *, is_opened: bool, is_cut: bool) -> tuple[str, 
 
 
 def describe(start: bytes) -> tuple[str, str] | None:
-    """Return what a file is, such as `a PDF document`, and what to do; None if it is unknown.
-
-    `start` is the beginning of a file that is not in a format that is read.
-    """
+    """Return what an unreadable file is, such as `a PDF document`, and what to do, or None."""
     start = start[:NEEDED]
     if len(start) > 16 and not start.strip(b"\0"):
         return "nothing but zeros, as an interrupted copy leaves", "copy or download it again"
@@ -147,12 +141,10 @@ def describe(start: bytes) -> tuple[str, str] | None:
 
 def _of_text(start: bytes) -> tuple[str, str] | None:
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = start[: len(start) // 2 * 2].decode(encoding).strip().lower()
-    except UnicodeDecodeError as error:
-        if error.start < NEEDED - 4:  # it is not the cut through a letter
-            return None
-        text = start[: error.start].decode(encoding).strip().lower()
+    try:  # an incremental decoder leaves out a letter that the end of the start cuts
+        text = codecs.getincrementaldecoder(encoding)().decode(start).strip().lower()
+    except UnicodeDecodeError:
+        return None
     if not text or not all(letter.isprintable() or letter.isspace() for letter in text):
         return None
     if text.startswith("<") and "<svg" in text:

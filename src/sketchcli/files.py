@@ -61,21 +61,15 @@ def write_whole(
             os.fsync(file.fileno())
         if previous is not None and path.exists():
             path.replace(previous)
-        if not is_new or not _linked(part, path):
-            part.replace(path)
-
-
-def _linked(part: Path, path: Path) -> bool:
-    """Give a file a name that nothing has; False where there are no hard links."""
-    try:
-        os.link(part, path)
-    except OSError:
-        if os.path.lexists(path):
-            hint = "add --overwrite to replace it"
-            raise DataError(f"{path} was created in the meantime", hint=hint) from None
-        return False
-    part.unlink()
-    return True
+        if is_new:
+            with contextlib.suppress(OSError):  # there are file systems without hard links
+                os.link(part, path)
+                part.unlink()
+                return
+            if os.path.lexists(path):
+                hint = "add --overwrite to replace it"
+                raise DataError(f"{path} was created in the meantime", hint=hint)
+        part.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -141,10 +135,7 @@ def check_new(target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool)
 
 
 def move_in(part: Path, target: Path, *, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
-    """Give a finished folder on the same disk its name, replacing an older folder if allowed.
-
-    After an error, the old state stays.
-    """
+    """Give a finished folder on the same disk its name; after an error, the old state stays."""
     check_new(target, is_ours=is_ours, overwrite=overwrite)
     with writing(target):
         if not target.exists():
@@ -182,7 +173,6 @@ def _unfinished(target: Path) -> Iterator[Path]:
     """Yield a new hidden folder next to `target`, which is deleted when the block ends."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(os.path.abspath(target.parent))  # noqa: PTH100 - takes a tenth of the time
-    lock = None
     while True:
         folder = target.with_name(f".{_MARK}{secrets.token_hex(4)}.part")
         folder.mkdir()
@@ -203,8 +193,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
 def _lock(folder: Path) -> int | None:
     """Lock a folder until the returned descriptor is closed; None if that is impossible here.
 
-    Raises:
-        BlockingIOError: If another process or thread holds the lock.
+    A BlockingIOError says that another process or thread holds the lock.
     """
     if sys.platform == "win32":
         return None
@@ -222,7 +211,6 @@ def _lock(folder: Path) -> int | None:
 
 @functools.cache  # a folder may have many files, and this process leaves nothing
 def _sweep(folder: str) -> None:
-    """Delete what killed processes left in a folder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         hidden = [entry for entry in entries if entry.name.startswith(".")]
         for entry in hidden:
@@ -251,10 +239,8 @@ def locked(target: Path, *, doing: str = "made", patience: float = 0.0) -> Itera
 
     The operating system releases the lock when its process ends, however that happens. The lock
     file is deleted while the lock is still held: whoever opened it a moment earlier then locks a
-    file without a name, which filelock notices. After a kill the file stays but locks nobody out,
-    and an older folder that the killed process had moved aside is restored.
-
-    The lock is awaited for `patience` seconds; the error says what its holder is `doing`.
+    file without a name, which filelock notices. An older folder that a killed process had moved
+    aside is restored. The lock is awaited for `patience` seconds.
     """
     lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=patience)
     path = Path(lock.lock_file)
@@ -313,7 +299,6 @@ def _bring_back(target: Path) -> None:
 
 
 def _aside(target: Path) -> Path:
-    """Return where an older folder waits until the new one has its name."""
     return target.with_name(f".{target.name}.old")
 
 
@@ -336,7 +321,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 
 def csv_text(cell: str) -> str:
-    """Return a cell of a CSV file as it was before `write_csv` added an apostrophe."""
+    """Undo the apostrophe that `write_csv` adds."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 

@@ -168,7 +168,6 @@ def _handling() -> Iterator[None]:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    """Interrupt the main thread at the first signal."""
     del frame
     if not _state.is_delivered:
         _state.is_delivered = True
@@ -213,7 +212,6 @@ def _is_another(number: int) -> bool:
 
 
 def _expire(ended: threading.Event) -> None:
-    """End the process if the main thread does not."""
     left = PATIENCE
     while left > 0:
         if ended.wait(POLL):

@@ -43,8 +43,7 @@ class ProcessRank:
                 f"RANK={rank} is out of range for WORLD_SIZE={count}",
                 hint="start the processes with torchrun, which sets both",
             )
-        missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
-        if missing:
+        if missing := [n for n in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(n)]:
             raise UsageError(
                 f"WORLD_SIZE={count} is set without {' and '.join(missing)}",
                 hint="start the processes with torchrun, which sets them, or unset WORLD_SIZE",
@@ -73,10 +72,7 @@ def usable_cores() -> int:
 
 
 def cpu_quota(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> float:
-    """Return how many cores' time control groups allow this process; infinite without a limit.
-
-    `root` is the mount point of the control groups, `own` the file that lists this process's.
-    """
+    """Return how many cores' time control groups allow this process; infinite without a limit."""
     quotas = [math.inf]
     for folder in _control_groups("cpu", root, own):
         with contextlib.suppress(OSError, ValueError):  # many folders set no quota

@@ -40,11 +40,7 @@ Named = ModuleType | Entry
 
 
 def names(group: str) -> list[str]:
-    """Return the names in a group, sorted.
-
-    >>> "resnet" in names(GENERATORS)
-    True
-    """
+    """Return the names in a group, sorted."""
     return sorted(_modules(group))
 
 

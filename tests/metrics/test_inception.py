@@ -11,7 +11,7 @@ from torch import nn
 
 from sketchcli.errors import CheckpointError
 from sketchcli.metrics import inception
-from sketchcli.metrics._inception_network import InceptionNetwork
+from sketchcli.metrics.inception import InceptionNetwork
 
 NOWHERE = np.empty((0, 0))  # the places are not used
 

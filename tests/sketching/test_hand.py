@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sketchcli.assets.demo import draw_pair
-from sketchcli.sketching import _manner, _sheet, _strokes, _subject, _tone, hand
+from sketchcli.sketching import _sheet, _tone, hand
 
 SIDE = 128
 GREY = np.full((SIDE, SIDE), 0.5, np.float32)
@@ -26,7 +26,7 @@ def vignette(colour):
 def manner(seed=0, **changes):
     from dataclasses import replace
 
-    return replace(_manner.sample(np.random.default_rng(seed)), **changes)
+    return replace(_sheet.sample(np.random.default_rng(seed)), **changes)
 
 
 def straight(length=80):
@@ -38,7 +38,7 @@ def straight(length=80):
 @pytest.mark.parametrize("backdrop", [(40, 60, 160), (90, 90, 90), (250, 250, 250), (20, 20, 20)])
 def test_a_plain_backdrop_is_left_out_however_dark(backdrop):
     photo = disc((230, 180, 150), vignette(backdrop))
-    subject = _subject.find(photo)
+    subject = _tone.find_subject(photo)
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     distance = np.hypot(x, y)
     assert subject[distance < 30].min() > 0.9
@@ -47,7 +47,7 @@ def test_a_plain_backdrop_is_left_out_however_dark(backdrop):
 
 def test_a_busy_background_is_all_subject():
     photo = np.kron(np.random.default_rng(0).integers(0, 256, (16, 16, 3)), np.ones((8, 8, 1)))
-    assert _subject.find(photo.astype(np.uint8)).mean() > 0.95
+    assert _tone.find_subject(photo.astype(np.uint8)).mean() > 0.95
 
 
 def test_paper_stays_light_around_a_face_before_a_dark_wall():
@@ -55,7 +55,7 @@ def test_paper_stays_light_around_a_face_before_a_dark_wall():
     rim = np.zeros((SIDE, SIDE), bool)
     rim[:8] = True
     dark = photo.copy()
-    subject = _subject.find(photo) > 0.5
+    subject = _tone.find_subject(photo) > 0.5
     dark[~subject] = (20, 30, 70)
     sketches = [hand.draw(dark, np.random.default_rng(seed)) for seed in range(8)]
     assert min(np.median(sketch[rim]) for sketch in sketches) > 200
@@ -76,14 +76,14 @@ def test_shading_ranges_from_pure_line_to_full_tone():
     _, photo = draw_pair(1, size=SIDE)
     darkness = [255 - hand.draw(photo, np.random.default_rng(s)).mean() for s in range(24)]
     assert max(darkness) > 2 * min(darkness)
-    shading = [_manner.sample(np.random.default_rng(seed)).masses for seed in range(60)]
+    shading = [_sheet.sample(np.random.default_rng(seed)).masses for seed in range(60)]
     assert min(shading) == 0
     assert max(shading) > 0.8
 
 
 def test_eyes_and_mouth_are_there_in_pure_line_at_128_pixels():
     _, photo = draw_pair(0, size=SIDE)
-    seeds = [s for s in range(40) if _manner.sample(np.random.default_rng(s)).masses == 0]
+    seeds = [s for s in range(40) if _sheet.sample(np.random.default_rng(s)).masses == 0]
     light = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     small = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, np.ones((9, 9), np.uint8))
     middle = (slice(40, 100), slice(40, 88))
@@ -97,7 +97,7 @@ def test_eyes_and_mouth_are_there_in_pure_line_at_128_pixels():
 def test_a_circle_is_followed_between_the_pixels():
     photo = disc((0, 0, 0), (255, 255, 255), radius=40)
     light = photo[:, :, 0].astype(np.float32) / 255
-    chains = _strokes.trace(light, GREY, 0.8, weakest=0.02, share=10)
+    chains = hand.trace(light, GREY, 0.8, weakest=0.02, share=10)
     longest = max(chains, key=len)
     radii = np.hypot(*(longest[:, :2] - (SIDE - 1) / 2).T)
     assert len(longest) > 200
@@ -107,24 +107,24 @@ def test_a_circle_is_followed_between_the_pixels():
 def test_a_thin_dark_line_is_drawn_once():
     light = np.full((SIDE, SIDE), 0.9, np.float32)
     light[30:100, 60:62] = 0.2
-    chains = [c for c in _strokes.trace(light, GREY, 0.8, weakest=0.02, share=10) if len(c) > 20]
+    chains = [c for c in hand.trace(light, GREY, 0.8, weakest=0.02, share=10) if len(c) > 20]
     assert len(chains) == 1
     assert np.abs(chains[0][5:-5, 0] - 60.5).max() < 0.3
 
 
 def test_nothing_is_traced_in_faint_noise():
     noise = np.random.default_rng(0).normal(0.5, 0.004, (SIDE, SIDE)).astype(np.float32)
-    assert _strokes.trace(noise, GREY, 0.8, weakest=0.02, share=10) == []
+    assert hand.trace(noise, GREY, 0.8, weakest=0.02, share=10) == []
 
 
 def test_an_outline_that_only_its_colour_shows_is_traced_once():
     flat = np.full((SIDE, SIDE), 0.6, np.float32)
     hue = disc((80, 80, 80), (150, 150, 150), radius=40)[:, :, 0].astype(np.float32) / 255
-    points = np.concatenate(_strokes.trace(flat, hue, 0.8, weakest=0.02, share=10))
+    points = np.concatenate(hand.trace(flat, hue, 0.8, weakest=0.02, share=10))
     radii = np.hypot(*(points[:, :2] - (SIDE - 1) / 2).T)
     assert len(points) > 200
     assert np.abs(radii - 40).max() < 0.6
-    again = _strokes.trace(hue, hue, 0.8, weakest=0.02, share=10)
+    again = hand.trace(hue, hue, 0.8, weakest=0.02, share=10)
     assert sum(map(len, again)) < 1.2 * len(points)
 
 
@@ -134,7 +134,7 @@ def test_a_corner_ends_a_stroke():
     corner = np.concatenate([side, down]).astype(np.float32)
     corner[:, :2] += 30
     steady = manner(wobble=0, misplacement=0, overshoot=0, gap_distance=1e9, doubled=0)
-    strokes = _strokes.draw_lines([corner], steady, np.random.default_rng(0), 1.0)
+    strokes = hand.draw_lines([corner], steady, np.random.default_rng(0), 1.0)
     turns = strokes.ends[:, 1] - strokes.ends[:, 0]
     slanted = np.minimum(*np.abs(turns).T) > 0.3
     assert not slanted.any()
@@ -146,7 +146,7 @@ def test_strokes_overshoot_break_double_and_wobble_as_they_are_told():
 
     def drawn(**changes):
         how = manner(**{**plain, **changes})
-        return _strokes.draw_lines([straight()], how, np.random.default_rng(1), 1.0)
+        return hand.draw_lines([straight()], how, np.random.default_rng(1), 1.0)
 
     steady = drawn()
     reach = np.ptp(steady.ends[..., 0])
@@ -165,7 +165,7 @@ def test_strokes_overshoot_break_double_and_wobble_as_they_are_told():
 def test_pressure_and_width_vary_along_a_stroke_and_fall_at_its_ends():
     how = manner(gap_distance=1e9, doubled=0)
     for seed in range(5):
-        strokes = _strokes.draw_lines([straight()], how, np.random.default_rng(seed), 1.0)
+        strokes = hand.draw_lines([straight()], how, np.random.default_rng(seed), 1.0)
         middle = np.abs(strokes.ends.mean(axis=1)[:, 0] - 60) < 25
         for values in (strokes.pressures, strokes.widths):
             assert max(values[0], values[-1]) < 0.9 * values[middle].mean()
@@ -212,5 +212,5 @@ def test_a_stroke_may_be_narrower_than_a_pixel():
 
 
 def test_construction_lines_are_there_now_and_then():
-    seen = [_manner.sample(np.random.default_rng(s)).construction > 0 for s in range(200)]
+    seen = [_sheet.sample(np.random.default_rng(s)).construction > 0 for s in range(200)]
     assert 0.1 < np.mean(seen) < 0.35

@@ -7,17 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich import filesize
+from rich import filesize, progress
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
@@ -25,19 +17,8 @@ from rich.theme import Theme
 from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import current
 from sketchcli.config.domains import SKETCH
-from sketchcli.engine.events import (
-    SILENT,
-    Advanced,
-    BatchTrained,
-    DatasetChosen,
-    EpochTrained,
-    Event,
-    Found,
-    Note,
-    Reporter,
-    Transferred,
-    Validated,
-)
+from sketchcli.engine import events
+from sketchcli.engine.events import EpochTrained, Event, Found, Note, Reporter, Validated
 from sketchcli.engine.training.budget import duration
 from sketchcli.engine.wording import number, printable
 
@@ -51,7 +32,7 @@ SPEED_PERIOD = 300.0  # seconds of speed samples for the time left, as a batch m
 def reporting(*, is_shown: bool = True) -> Iterator[Reporter]:
     """Provide a reporter for the block; only the main process of several is shown."""
     if not is_shown:
-        yield SILENT
+        yield events.SILENT
         return
     # FORCE_COLOR would make Rich treat a pipe as a terminal. Some terminals only print lines.
     is_dumb = os.environ.get("TERM", "" if os.name == "posix" else "windows").lower() in DUMB
@@ -90,9 +71,9 @@ def print_plain(event: Event) -> None:
         say(epoch_line(event), is_error=True)
     elif isinstance(event, Validated):
         say(measured_line(event), is_error=True)
-    elif isinstance(event, Advanced) and event.done == event.total:
+    elif isinstance(event, events.Advanced) and event.done == event.total:
         say(f"{event.what}: {event.done}", is_error=True)
-    elif isinstance(event, Transferred) and event.done == event.total:
+    elif isinstance(event, events.Transferred) and event.done == event.total:
         say(f"{event.what}: {filesize.decimal(event.done)}", is_error=True)
 
 
@@ -165,27 +146,27 @@ class LiveDisplay:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.progress = Progress(
+        self.progress = progress.Progress(
             described(26),
-            BarColumn(bar_width=24),  # leaves room, as an echoed ^C must not wrap
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
+            progress.BarColumn(bar_width=24),  # leaves room, as an echoed ^C must not wrap
+            progress.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            progress.TimeRemainingColumn(),
             console=console,
             speed_estimate_period=SPEED_PERIOD,
         )
-        self.transfers = Progress(  # all of this fits into 80 columns
+        self.transfers = progress.Progress(  # all of this fits into 80 columns
             described(24),
-            BarColumn(bar_width=16),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            progress.BarColumn(bar_width=16),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
             console=console,
         )
         self.sketch = SKETCH.name  # what the dataset calls its inputs
         # Another thread renders these lists, so they are replaced and never changed.
         self.epochs: list[EpochTrained] = []  # the last few
         self.measured: list[Validated] = []  # the last few
-        self.batch: BatchTrained | None = None
+        self.batch: events.BatchTrained | None = None
         self.best: Validated | None = None
         self.skipped = 0  # batches in which a network was not updated
         self.live = Live(
@@ -196,13 +177,13 @@ class LiveDisplay:
         """Update the display with an event."""
         if isinstance(event, Note | Found):
             self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
-            if isinstance(event, DatasetChosen):
+            if isinstance(event, events.DatasetChosen):
                 self.sketch = event.domains.input.name
-        elif isinstance(event, Advanced):
+        elif isinstance(event, events.Advanced):
             move(self.progress, event.what, event.done, event.total)
-        elif isinstance(event, Transferred):
+        elif isinstance(event, events.Transferred):
             move(self.transfers, event.what, event.done, event.total)
-        elif isinstance(event, BatchTrained):
+        elif isinstance(event, events.BatchTrained):
             self.batch = event
             self.skipped += bool(event.skipped)
             done = (event.epoch - 1) * event.batches + event.batch
@@ -227,7 +208,7 @@ class LiveDisplay:
             shown += ["", self.measurements(is_wide=self.console.width >= WIDE)]
         return Group(*shown, "", self.state(self.batch, [] if columns else names), *bars)
 
-    def losses(self, batch: BatchTrained, names: Sequence[str]) -> Table:
+    def losses(self, batch: events.BatchTrained, names: Sequence[str]) -> Table:
         """Return the last epochs' means and the current batch's losses; `names` are columns."""
         table = plain_table(
             "epoch",
@@ -235,7 +216,7 @@ class LiveDisplay:
             *(SHORT.get(name, name) for name in names),
             *("real\nacc.", "generated\nacc.", "overfit\ntrained", "img/s"),
         )
-        rows: list[EpochTrained | BatchTrained] = [*self.epochs, batch]
+        rows: list[EpochTrained | events.BatchTrained] = [*self.epochs, batch]
         for event in rows:
             if isinstance(event, EpochTrained):
                 which, speed, style = "mean", f"{event.images_per_second:.1f}", "dim"
@@ -283,16 +264,17 @@ class LiveDisplay:
             )
         return table
 
-    def state(self, batch: BatchTrained, names: Sequence[str]) -> Text:
+    def state(self, batch: events.BatchTrained, names: Sequence[str]) -> Text:
         """Return one line: parts of the loss, learning rate, memory and skipped steps."""
         found = {SHORT.get(name, name): number(batch.parts.get(name)) for name in names}
         if self.epochs:
             lr, megabytes = self.epochs[-1].lr, self.epochs[-1].memory_mb
             found["lr"] = f"{lr:.1e}".replace("e-0", "e-")
-            if megabytes >= 1000:
-                found["memory"] = f"{megabytes / 1000:.1f} GB"
-            elif megabytes:
-                found["memory"] = f"{megabytes:.0f} MB"
+            if megabytes:
+                is_large = megabytes >= 1000
+                found["memory"] = (
+                    f"{megabytes / 1000:.1f} GB" if is_large else f"{megabytes:.0f} MB"
+                )
         if batch.strength != 1:
             found["augmented"] = f"{batch.strength:.0%}"
         line = Text(overflow="fold")
@@ -303,13 +285,13 @@ class LiveDisplay:
         return line
 
 
-def described(width: int) -> TextColumn:
+def described(width: int) -> progress.TextColumn:
     """Return the label column of a bar, at most `width` columns wide; it may hold file names."""
     column = Column(max_width=width, no_wrap=True, overflow="ellipsis")
-    return TextColumn("{task.description}", markup=False, table_column=column)
+    return progress.TextColumn("{task.description}", markup=False, table_column=column)
 
 
-def move(bars: Progress, what: str, done: int, total: int | None) -> None:
+def move(bars: progress.Progress, what: str, done: int, total: int | None) -> None:
     """Move a bar; the first call adds it, at the position of a resumed run or download."""
     what = printable(what)
     task = next((task.id for task in bars.tasks if task.description == what), None)
@@ -328,9 +310,5 @@ def plain_table(first: str, *names: str) -> Table:
 
 
 def formatted(value: float | None, layout: str) -> str:
-    """Format a number for a cell, which stays empty if the value is None or NaN.
-
-    >>> formatted(0.715, ".0%"), formatted(0.314, "+.2f"), formatted(math.nan, "+.2f")
-    ('72%', '+0.31', '')
-    """
+    """Format a number for a cell, which stays empty if the value is None or NaN."""
     return "" if value is None or math.isnan(value) else format(value, layout)

@@ -20,11 +20,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def grey(photos: Pixels) -> Values:
-    """Return 0.299 R + 0.587 G + 0.114 B in [0, 255], unrounded, of uint8 `(..., 3)`.
-
-    >>> grey(np.full((1, 1, 1, 3), 200, np.uint8)).round(4).tolist()
-    [[[200.0]]]
-    """
+    """Return 0.299 R + 0.587 G + 0.114 B in [0, 255], unrounded, of uint8 `(..., 3)`."""
     values: Values = photos.astype(np.float64) @ LUMA.astype(np.float64)
     return values
 
@@ -43,8 +39,7 @@ def per_image(compare: Callable[[Pixels, Pixels], float]) -> Callable[[Pixels, P
 def slope(picture: Values, across: tuple[float, float, float]) -> Values:
     """Return the magnitude of the gradient of an image `(H, W)`, which is 0 beyond its border.
 
-    It comes from differences over three pixels, with the weights `across` them: Scharr's are
-    proportional to (3, 10, 3), Prewitt's to (1, 1, 1).
+    The weights `across` three pixels are Scharr's, as (3, 10, 3), or Prewitt's, as (1, 1, 1).
     """
     along, border = np.array([-1.0, 0.0, 1.0]), cv2.BORDER_CONSTANT
     right = cv2.sepFilter2D(picture, -1, along, np.array(across), borderType=border)
@@ -55,8 +50,8 @@ def slope(picture: Values, across: tuple[float, float, float]) -> Values:
 def reduce(picture: Values, factor: int, border: int = cv2.BORDER_CONSTANT) -> Values:
     """Return every `factor`-th pixel of the running mean over `factor` x `factor` pixels.
 
-    As in the reference programs of FSIM and GMSD, an image `(H, W)` is 0 beyond its border unless
-    `border` says otherwise, and the mean is aligned as by Matlab's `conv2(..., 'same')`.
+    As in the reference programs of FSIM and GMSD, an image is 0 beyond its border unless `border`
+    says otherwise, and the mean is aligned as by Matlab's `conv2(..., 'same')`.
     """
     anchor = (factor - 1) // 2
     means = cv2.blur(picture, (factor, factor), anchor=(anchor, anchor), borderType=border)
@@ -66,7 +61,7 @@ def reduce(picture: Values, factor: int, border: int = cv2.BORDER_CONSTANT) -> V
 def filled(network: Network, file: Path) -> Network:
     """Return the network with a file's tensors, in evaluation mode and without gradients.
 
-    The file is one that `engine.fetching.convert` wrote; the network may be on the `meta` device.
+    The file is one that `engine.fetching.convert` wrote.
     """
     tensors, _about = checkpoint.load(file)
     try:

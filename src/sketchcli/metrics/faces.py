@@ -150,8 +150,8 @@ def rank(generated: Floats, real: Floats, *, among: int) -> Values:
 
     The real features `(N, D)` are the gallery: the larger it is, the harder the task. Photos
     exactly as similar as the own one share the remaining places as fractions, so that a network
-    that sees no difference scores what guessing does, instead of everything or nothing. The value
-    is NaN if a side has no features; such photos are not in the gallery.
+    that sees no difference scores what guessing does. The value is NaN if a side has no features;
+    such photos are not in the gallery.
     """
     scores = np.full(len(real), np.nan)
     kept = np.flatnonzero(np.isfinite(cosines(generated, real)))

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sketchcli.errors import DataError
 from sketchcli.images import Floats, Pixels
 from sketchcli.metrics._filters import Values, filled
-from sketchcli.metrics._inception_network import FEATURES, SIZE, InceptionNetwork
 from sketchcli.registry import Entry
 
 NAMES = ("fid", "kid", "precision", "recall")
@@ -45,7 +46,7 @@ class Inception:
         return features
 
 
-def _prepared(pictures: Pixels) -> torch.Tensor:
+def _prepared(pictures: Pixels) -> Tensor:
     """Return `(B, 3, 299, 299)` in [-1, 1), scaled as by the TensorFlow graph."""
     planes = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
     resized = functional.interpolate(planes, (SIZE, SIZE), mode="bilinear", align_corners=False)
@@ -64,10 +65,10 @@ BLOCK = 4096  # rows that are triangulated at once
 def fid(generated: Floats, real: Floats) -> float:
     """Return |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) of features `(N, D)` and `(M, D)`.
 
-    It is 0 for equal sets, and exact: the covariances need not have full rank, and no matrix square
-    root is taken. With A and B the centred features over sqrt(n - 1), C1 is A'A, C2 is B'B, and
-    tr (C1 C2)^½ is the sum of the singular values of AB'. The product of the triangular factors of
-    A and B has the same ones, and is no larger than `D x D` for any number of images.
+    It is exact: the covariances need not have full rank, and no matrix square root is taken. With
+    A and B the centred features over sqrt(n - 1), C1 is A'A, C2 is B'B, and tr (C1 C2)^½ is the sum
+    of the singular values of AB'. The product of the triangular factors of A and B has the same
+    ones, and is no larger than `D x D` for any number of images.
     """
     if min(len(generated), len(real)) < SMALLEST:
         raise DataError(
@@ -183,6 +184,123 @@ def _between(rows: Values, columns: Values) -> Values:
     lengths = np.square(rows).sum(axis=1)[:, None] + np.square(columns).sum(axis=1)
     squares = lengths - 2 * rows @ columns.T
     return np.where(squares < ROUNDING * lengths, 0, squares)
+
+
+# The Inception v3 that defines FID and KID is TensorFlow's graph of 2015-12-05, up to pool3.
+# The pooling layers of that graph differ from those of the paper (Szegedy et al. 2016) and of
+# torchvision: the average pools exclude the padding, and the last block has a maximum pool. The
+# conversion folds the batch normalisations into the convolutions.
+
+SIZE = 299
+FEATURES = 2048
+
+
+class _Convolution(nn.Conv2d):
+    """Convolution with a ReLU, padded so that it keeps height and width unless told otherwise."""
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        size: int | tuple[int, int] = 1,
+        stride: int = 1,
+        *,
+        is_padded: bool = True,
+    ) -> None:
+        padding = "same" if is_padded and stride == 1 else "valid"
+        super().__init__(before, after, size, stride=stride, padding=padding)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(super().forward(features), inplace=True)
+
+
+class _Parallel(nn.ModuleList):
+    """Parallel branches over the same features, whose outputs are concatenated."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__(branches)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([branch(features) for branch in self], dim=1)
+
+
+class InceptionNetwork(nn.Sequential):
+    """Network from images `(B, 3, 299, 299)`, scaled to [-1, 1), to features `(B, 2048)`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _Convolution(3, 32, 3, 2),
+            _Convolution(32, 32, 3, is_padded=False),
+            _Convolution(32, 64, 3),
+            nn.MaxPool2d(3, 2),
+            _Convolution(64, 80),
+            _Convolution(80, 192, 3, is_padded=False),
+            nn.MaxPool2d(3, 2),
+            _block_a(192, 32),
+            _block_a(256, 64),
+            _block_a(288, 64),
+            _Parallel(
+                _Convolution(288, 384, 3, 2),
+                _chain(288, (64, 1), (96, 3), (96, 3, 2)),
+                nn.MaxPool2d(3, 2),
+            ),
+            *(_block_c(width) for width in (128, 160, 160, 192)),
+            _Parallel(
+                _chain(768, (192, 1), (320, 3, 2)),
+                _chain(768, (192, 1), (192, ACROSS), (192, DOWN), (192, 3, 2)),
+                nn.MaxPool2d(3, 2),
+            ),
+            _block_e(1280, _mean_pool()),
+            _block_e(2048, nn.MaxPool2d(3, 1, padding=1)),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+
+ACROSS, DOWN = (1, 7), (7, 1)  # height and width of long, thin kernels
+
+
+def _chain(before: int, *layers: tuple[Any, ...]) -> nn.Sequential:
+    """Return convolutions in a row, each from its number of channels, size and stride."""
+    channels = [before, *(layer[0] for layer in layers)]
+    return nn.Sequential(
+        *(_Convolution(ours, *layer) for ours, layer in zip(channels, layers, strict=False))
+    )
+
+
+def _block_a(before: int, pooled: int) -> _Parallel:
+    return _Parallel(
+        _Convolution(before, 64),
+        _chain(before, (48, 1), (64, 5)),
+        _chain(before, (64, 1), (96, 3), (96, 3)),
+        nn.Sequential(_mean_pool(), _Convolution(before, pooled)),
+    )
+
+
+def _block_c(width: int) -> _Parallel:
+    return _Parallel(
+        _Convolution(768, 192),
+        _chain(768, (width, 1), (width, ACROSS), (192, DOWN)),
+        _chain(768, (width, 1), (width, DOWN), (width, ACROSS), (width, DOWN), (192, ACROSS)),
+        nn.Sequential(_mean_pool(), _Convolution(768, 192)),
+    )
+
+
+def _block_e(before: int, pool: nn.Module) -> _Parallel:
+    return _Parallel(
+        _Convolution(before, 320),
+        nn.Sequential(_Convolution(before, 384), _fork()),
+        nn.Sequential(_Convolution(before, 448), _Convolution(448, 384, 3), _fork()),
+        nn.Sequential(pool, _Convolution(before, 192)),
+    )
+
+
+def _fork() -> _Parallel:
+    return _Parallel(_Convolution(384, 384, (1, 3)), _Convolution(384, 384, (3, 1)))
+
+
+def _mean_pool() -> nn.AvgPool2d:
+    return nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
 
 
 ENTRIES = {

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sketchcli.errors import DataError
 from sketchcli.images import Pixels
 from sketchcli.metrics._filters import filled
 from sketchcli.registry import Entry
@@ -32,15 +31,12 @@ BATCH = 16
 class Lpips(nn.Module):
     """The distance over the stages of one backbone, each ending before its last ReLU.
 
-    `channels` has one number per stage; `smallest` is the smallest height and width in pixels for
-    which the last stage has an output.
+    `channels` has one number per stage, `smallest` is the least height and width in pixels.
     """
 
-    def __init__(
-        self, title: str, stages: Sequence[nn.Module], channels: Sequence[int], smallest: int
-    ) -> None:
+    def __init__(self, stages: Sequence[nn.Module], channels: Sequence[int], smallest: int) -> None:
         super().__init__()
-        self.title, self.smallest = title, smallest
+        self.smallest = smallest
         self.stages = nn.ModuleList(stages)
         self.heads = nn.ParameterList(nn.Parameter(torch.empty(count)) for count in channels)
         self.last: tuple[Pixels, slice, list[Tensor]] | None = None
@@ -70,13 +66,6 @@ class Lpips(nn.Module):
 @torch.inference_mode()
 def distances(generated: Pixels, real: Pixels, network: Lpips) -> NDArray[np.float64]:
     """Return one value per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
-    height, width = real.shape[1:3]
-    if min(height, width) < network.smallest:
-        raise DataError(
-            f"{network.title} needs a width and height of {network.smallest} pixels or more; "
-            f"these images have {width}x{height}",
-            hint="evaluate larger images, or choose other metrics with --metric",
-        )
     found = np.empty(len(real))
     is_one = generated.strides[0] == 0  # a broadcast image, such as the mean training photo
     for start in range(0, len(real), BATCH):
@@ -105,7 +94,6 @@ def _planes(pictures: Pixels) -> Tensor:
 # Two backbones: LPIPS on AlexNet is the perceptual distance that most papers report, in [0, about
 # 1.5]; LPIPS on VGG16 is the one closest to the objective of a VGG loss.
 
-LPIPS_ALEX_TITLE, LPIPS_VGG_TITLE = "LPIPS (AlexNet)", "LPIPS (VGG)"
 LPIPS_ALEX_SMALLEST_SIDE, LPIPS_VGG_SMALLEST_SIDE = 31, 16
 
 
@@ -119,8 +107,7 @@ def build_alex() -> Lpips:
             convolutions(384, 256),
             convolutions(256, 256),
         )
-        channels = (64, 192, 384, 256, 256)
-        return Lpips(LPIPS_ALEX_TITLE, stages, channels, LPIPS_ALEX_SMALLEST_SIDE)
+        return Lpips(stages, (64, 192, 384, 256, 256), LPIPS_ALEX_SMALLEST_SIDE)
 
 
 def build_vgg() -> Lpips:
@@ -133,13 +120,12 @@ def build_vgg() -> Lpips:
             nn.Sequential(nn.MaxPool2d(2), convolutions(256, 512, 512, 512)),
             nn.Sequential(nn.MaxPool2d(2), convolutions(512, 512, 512, 512)),
         )
-        channels = (64, 128, 256, 512, 512)
-        return Lpips(LPIPS_VGG_TITLE, stages, channels, LPIPS_VGG_SMALLEST_SIDE)
+        return Lpips(stages, (64, 128, 256, 512, 512), LPIPS_VGG_SMALLEST_SIDE)
 
 
 ENTRIES = {
     "lpips-alex": Entry(
-        TITLE=LPIPS_ALEX_TITLE,
+        TITLE="LPIPS (AlexNet)",
         DIRECTION="lower",
         PROTOCOL="LPIPS v0.1, AlexNet with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-alex",),
@@ -148,7 +134,7 @@ ENTRIES = {
         score=distances,
     ),
     "lpips-vgg": Entry(
-        TITLE=LPIPS_VGG_TITLE,
+        TITLE="LPIPS (VGG)",
         DIRECTION="lower",
         PROTOCOL="LPIPS v0.1, VGG16 with its learned heads, at the images' own size, float32",
         NETWORKS=("lpips-vgg",),

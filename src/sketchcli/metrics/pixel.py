@@ -11,22 +11,14 @@ NAMES = ("mae", "mse", "psnr", "colour-shift", "sharpness")
 
 
 def mae(generated: Pixels, real: Pixels) -> Values:
-    """Return the mean absolute error in [0, 255] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
-
-    >>> mae(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
-    [200.0]
-    """
+    """Return the mean absolute error in [0, 255] per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     # Differences of uint8 wrap around; those of floats do not.
     scores: Values = np.abs(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
 
 def mse(generated: Pixels, real: Pixels) -> Values:
-    """Return the mean squared error in [0, 65025] per image, `(N,)`, of uint8 `(N, H, W, 3)`.
-
-    >>> mse(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 200, np.uint8)).tolist()
-    [40000.0]
-    """
+    """Return the mean squared error in [0, 65025] per image, `(N,)`, of uint8 `(N, H, W, 3)`."""
     scores: Values = np.square(generated.astype(np.float64) - real).mean(axis=(1, 2, 3))
     return scores
 
@@ -80,11 +72,7 @@ LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.05
 
 
 def cielab(photos: Pixels) -> Values:
-    """Return L* in [0, 100], a* and b*, `(..., 3)`, of sRGB uint8 `(..., 3)`.
-
-    >>> cielab(np.full((1, 3), 255, np.uint8)).round(3).tolist()
-    [[100.0, 0.0, 0.0]]
-    """
+    """Return L* in [0, 100], a* and b*, `(..., 3)`, of sRGB uint8 `(..., 3)`."""
     relative = LINEAR[photos] @ (TO_XYZ / WHITE[:, None]).T
     edge = 6 / 29
     roots = np.where(relative > edge**3, np.cbrt(relative), relative / (3 * edge**2) + 4 / 29)

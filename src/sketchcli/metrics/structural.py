@@ -60,11 +60,7 @@ RADIUS, SIGMA = 5, 1.5
 
 
 def scales(height: int, width: int) -> int:
-    """Return at how many scales, 1 to 5, the 11x11 window fits into an image.
-
-    >>> scales(176, 200), scales(128, 128), scales(87, 200)
-    (5, 4, 3)
-    """
+    """Return at how many scales, 1 to 5, the 11x11 window fits into an image."""
     fits = min(height, width) // (2 * RADIUS + 1)
     return min(max(fits.bit_length(), 1), len(WEIGHTS))
 

@@ -62,8 +62,7 @@ def studio(photo: Pixels, eyes: Points, rng: np.random.Generator) -> Pixels | No
 def sitter(photo: Pixels, eyes: Points) -> Floats | None:
     """Return how certainly each pixel of a photo belongs to the sitter, `(H, W)` in [0, 1].
 
-    The result is None if the outline is doubtful because the colours along it hardly differ, or
-    because the hair was taken for background. The arguments are those of `studio`.
+    It is None if the colours along the outline hardly differ, or the hair was taken for background.
     """
     height, width = photo.shape[:2]
     places: Exact = np.asarray(eyes, np.float64)
@@ -182,10 +181,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # weights of linear RGB (ITU-R 
 
 
 def evened(photo: Pixels, eyes: Points) -> Pixels:
-    """Return a portrait, RGB `(H, W, 3)`, as in studio lighting, with black and white unchanged.
-
-    The eyes `(2, 2)` are x and y in pixels, of the eye on the image's left first.
-    """
+    """Return a portrait `(H, W, 3)` as in studio lighting, with black and white unchanged."""
     skin = _skin(photo, eyes)
     if skin is None:
         return photo

@@ -139,7 +139,6 @@ def _lid(side: int, height: float) -> Polyline:
 
 
 def _darkened(mark: Mark, frame: _Frame, shape: tuple[int, ...]) -> Floats:
-    """Return the fraction of the light `(H, W)` that a mark removes at its darkest."""
     path, width, softness, darkness = mark
     canvas = np.zeros(shape[:2], np.uint8)
     fixed = np.rint(frame.to_pixels(np.array(path)) * 2**_BITS).astype(np.int32)
@@ -198,7 +197,6 @@ def _pulls(frame: _Frame, freedom: float, rng: np.random.Generator) -> Iterator[
 
 
 def _pulled(drawn: Floats, pulls: Iterable[Pull], frame: _Frame) -> Pixels:
-    """Return the image `(H, W, 3)` with its features moved and enlarged."""
     height, width = drawn.shape[:2]
     # The grid points lie where cv2.resize assumes the pixels of a small image.
     steps = (np.arange(_FIELD_STEPS) + 0.5) / _FIELD_STEPS

@@ -105,9 +105,9 @@ class FaceFinder:
 
 
 def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
-    """Crop an image like CUHK's crops, to the smallest size that covers `size` (height, width).
+    """Crop a grey or RGB image like CUHK's crops, to the smallest size that covers `size` (H, W).
 
-    The image is grey or RGB, the eyes are those of `align`, or None for a centre crop.
+    Without eyes, the crop is in the centre.
     """
     height = max(size[0], round(size[1] / ASPECT))
     if eyes is not None:
@@ -118,8 +118,8 @@ def cut(pixels: Pixels, eyes: Points | None, size: tuple[int, int]) -> Pixels:
 def align(pixels: Pixels, eyes: Points, *, height: int) -> Pixels:
     """Rotate, scale and shift an image so that its eyes are where CUHK's crops have them.
 
-    The image is grey or RGB; areas beyond it repeat its border. `eyes` are those of a `Face`, and
-    `height` is that of the result in pixels; its width is 0.8 times that, rounded.
+    The image is grey or RGB; areas beyond it repeat its border. `height` is that of the result, in
+    pixels; its width is 0.8 times that.
     """
     width = round(height * CROP_WIDTH / CROP_HEIGHT)
     return _warped(pixels, _similarity(eyes, _crop_eyes(width, height)), (width, height))
@@ -142,7 +142,6 @@ def paste(face: Pixels, onto: Pixels, eyes: Points) -> Pixels:
 
 
 def _crop_eyes(width: int, height: int) -> Points:
-    """Return the eyes in an aligned image of another size than CUHK's."""
     # Pixel centres have integer coordinates, so images scale around -0.5.
     scale = np.array([width / CROP_WIDTH, height / CROP_HEIGHT], np.float32)
     return (CROP_EYES + np.float32(0.5)) * scale - np.float32(0.5)

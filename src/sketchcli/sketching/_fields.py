@@ -17,11 +17,7 @@ _WIDE = 4.0  # least standard deviation of a blur on a reduced copy, pixels
 
 
 def unit(shape: tuple[int, ...]) -> float:
-    """Return the pixels per unit in an image of shape `(H, W, ...)`.
-
-    >>> unit((256, 256, 3))
-    2.0
-    """
+    """Return the pixels per unit in an image of shape `(H, W, ...)`."""
     return float(np.sqrt(shape[0] * shape[1]) / _REFERENCE)
 
 
@@ -55,11 +51,7 @@ def ramp(field: Floats, low: float, high: float) -> Floats:
 
 
 def to_pixels(brightness: Floats) -> Pixels:
-    """Convert brightness, clipped to [0, 1], to bytes in [0, 255].
-
-    >>> to_pixels(np.array([[-1, 0.5, 2]], np.float32)).tolist()
-    [[0, 128, 255]]
-    """
+    """Convert brightness, clipped to [0, 1], to bytes in [0, 255]."""
     return np.rint(np.clip(brightness, 0, 1) * 255).astype(np.uint8)
 
 
@@ -74,6 +66,13 @@ def joined_to(
 # The functions below find and follow the direction of an image's lines at every pixel.
 
 _FAINT = 0.012  # change of luminance per pixel; the direction of weaker edges is noise
+
+
+def shifted(field: Floats, dx: Floats, dy: Floats) -> Floats:
+    """Return what a field has at distances `(H, W)` from each pixel, interpolated linearly."""
+    y, x = np.indices(field.shape, np.float32)
+    moved = cv2.remap(field, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
 
 
 def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
@@ -93,21 +92,16 @@ def tangents(light: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
 
 
 def smooth_along(field: Floats, tangent: tuple[Floats, Floats], sigma: float) -> Floats:
-    """Return the Gaussian mean of a field along the tangents, sampled at five points.
+    """Return the Gaussian mean of a field along unit vectors `tangent`, sampled at five points.
 
     This is the second step of the flow-based difference of Gaussians (Winnemöller, Kyprianidis and
-    Olsen 2012), on straight arms instead of curved ones, since they are short. `tangent` holds x
-    and y of unit vectors, each `(H, W)`; `sigma` is the standard deviation along them, in pixels.
+    Olsen 2012), on straight arms instead of curved ones, since they are short. The standard
+    deviation `sigma` is in pixels.
     """
-    height, width = field.shape
-    columns = np.arange(width, dtype=np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None]
     total, weights = field.copy(), 1.0
     for step in (-2, -1, 1, 2):
         reach = np.float32(step * sigma * 0.8)
         weight = float(np.exp(-0.5 * (step * 0.8) ** 2))
-        x, y = columns + reach * tangent[0], rows + reach * tangent[1]
-        moved = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        total += np.float32(weight) * moved
+        total += np.float32(weight) * shifted(field, reach * tangent[0], reach * tangent[1])
         weights += weight
     return total / np.float32(weights)

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from sketchcli.images import Floats, Pixels
-from sketchcli.sketching import _manner, _subject, _tone
 from sketchcli.sketching import _sheet as sheet
+from sketchcli.sketching import _tone
 from sketchcli.sketching._fields import blur, luminance, ramp, to_pixels, unit
-from sketchcli.sketching._manner import Manner
+from sketchcli.sketching._sheet import Manner
 
 TITLE = "shaded pencil portrait"
 
@@ -30,7 +30,7 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """
     # The manner is like that of `hand`, with more tone and more of the paper left white.
     manner = replace(
-        _manner.sample(rng),
+        sheet.sample(rng),
         pressure=rng.uniform(0.75, 1.0),
         masses=rng.uniform(0.55, 1.05),
         modelling=rng.uniform(0.1, 0.75),
@@ -43,7 +43,7 @@ def draw(photo: Pixels, rng: np.random.Generator) -> Pixels:
     )
     lining, shading, paper = (np.random.default_rng(s) for s in rng.integers(2**63, size=3))
     light, pixels = luminance(photo), unit(photo.shape)
-    subject = _subject.find(photo)
+    subject = _tone.find_subject(photo)
     lines = _lines(light, lining, pixels) * (subject + np.float32(manner.backdrop) * (1 - subject))
     tone = _shade(light, subject, manner, shading, pixels)
     graphite = np.float32(manner.pressure) * sheet.combine(tone, lines)

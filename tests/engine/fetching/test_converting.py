@@ -203,8 +203,8 @@ def test_what_makes_pytorchs_own_reader_take_any_memory_is_refused(tmp_path):
 
 def test_the_official_inception(tmp_path, random):
     """A convolution of ours is theirs with its batch normalisation behind it."""
-    layout = PUBLISHED["fid-inception"]().layouts[0]
-    shapes = PUBLISHED["fid-inception"]().graph.state_dict()
+    _, layout, _ = PUBLISHED["fid-inception"]()
+    shapes = PUBLISHED["fid-inception"]()[0].state_dict()
     state = collections.OrderedDict()
     for ours, origin in layout.items():
         for name in origin.names:
@@ -463,7 +463,7 @@ def test_the_package_has_the_official_heads(tmp_path, name, heads):
 
 def test_the_torchscript_and_the_official_inception_give_the_same(tmp_path):
     """The published numbers under the official names, and a gamma of 1."""
-    official, script = PUBLISHED["fid-inception"]().layouts
+    _, official, script = PUBLISHED["fid-inception"]()
     arrays = read_arrays(
         published("fid-inception"), {n for o in script.values() for n in o.names}.__contains__
     )

@@ -123,8 +123,8 @@ def test_a_list_of_many_members_is_refused_before_it_is_read(tmp_path, monkeypat
 
 def test_arrays_are_not_broadcast_to_more_values_than_they_have(tmp_path):
     """A convolution and its norm, of shapes that numpy combines to a million times their values."""
-    layout = PUBLISHED["fid-inception"]().layouts[0]
-    network = PUBLISHED["fid-inception"]().graph.state_dict()
+    _, layout, _ = PUBLISHED["fid-inception"]()
+    network = PUBLISHED["fid-inception"]()[0].state_dict()
     parts = {}
     for ours, origin in layout.items():
         for name in origin.names:

@@ -24,15 +24,10 @@ _TEXTURES = 1  # separates the random stream of grain and hair strands from that
 def draw_pair(
     index: int, *, size: int = 128, seed: int = 0
 ) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-    """Draw a face as a pencil sketch and as a photo that match pixel for pixel.
+    """Draw face number `index`, as a grey pencil sketch `(H, W)` and an RGB photo `(H, W, 3)`.
 
-    Args:
-        index: Number of the face, 0 or more.
-        size: Height and width in pixels, 16 to 1024; it does not change the face.
-        seed: Number of the endless series of faces, 0 or more.
-
-    Returns:
-        The sketch `(H, W)`, grey, and the photo `(H, W, 3)`, RGB; both in [0, 255].
+    They match pixel for pixel, and are in [0, 255]. The `size` in pixels, 16 to 1024, does not
+    change the face; each `seed` has its own endless series of faces.
     """
     # Listing the assets reads only ASSET and should not wait for NumPy.
     import numpy as np  # noqa: PLC0415

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from sketchcli.assets.demo.anatomy import MOUTH, Anatomy
-from sketchcli.assets.demo.face import Colour, Face
-from sketchcli.assets.demo.shapes import (
+from sketchcli.assets.demo.anatomy import (
+    MOUTH,
+    Anatomy,
     Field,
     bump,
     ellipse,
@@ -16,6 +16,7 @@ from sketchcli.assets.demo.shapes import (
     stroke,
     turn,
 )
+from sketchcli.assets.demo.face import Colour, Face
 
 _WHITE = np.array((0.93, 0.91, 0.89))
 _GOLD = np.array((0.85, 0.68, 0.35))

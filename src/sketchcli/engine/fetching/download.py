@@ -102,9 +102,6 @@ def download(
     `timeout` is that of a connection and of a silence. No more arrives than twice the known `size`,
     or the free disk space; than half of that and 8 GB if the server announces no size. What has
     arrived stays after an error.
-
-    Raises:
-        DownloadError: If no source gave the file, or none the one with the hash `sha256`.
     """
     with files.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,9 +203,8 @@ class PartialFile:
 
     def range_from(self, url: str) -> dict[str, str]:
         """Return headers that ask for the rest, if this source's earlier bytes allow that."""
-        if not (self.size and self.validator and self.source == address_key(url)):
-            return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
+        is_resumable = self.size and self.validator and self.source == address_key(url)
+        return {"Range": f"bytes={self.size}-", "If-Range": self.validator} if is_resumable else {}
 
 
 @dataclass
@@ -360,13 +356,7 @@ def _root(error: BaseException) -> BaseException:
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Return the first byte of a partial body and the size of the whole file, if they are known.
-
-    >>> content_range({"Content-Range": "bytes 10-19/20"})
-    (10, 20)
-    >>> content_range({"Content-Range": "bytes */20"})
-    (None, None)
-    """
+    """Return the first byte of a partial body and the size of the whole file, if they are known."""
     value = headers.get("Content-Range", "").strip()
     found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", value, re.ASCII)
     if found is None:
@@ -375,11 +365,7 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
-    """Return the bytes of the whole file, whose body begins at `start`; None if unknown.
-
-    >>> total_bytes({"Content-Length": "5"}, 10)
-    15
-    """
+    """Return the bytes of the whole file, whose body begins at `start`; None if unknown."""
     whole = content_range(headers)[1]
     length = headers.get("Content-Length", "")
     if whole is None and re.fullmatch(r"\d{1,18}", length, re.ASCII):
@@ -388,23 +374,13 @@ def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
 
 
 def validator(headers: Mapping[str, str]) -> str:
-    """Return what `If-Range` takes: a strong ETag, or else the date of the last change, or ''.
-
-    >>> validator({"ETag": 'W/"1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
-    'Wed, 21 Oct 2015 07:28:00 GMT'
-    """
+    """Return what `If-Range` takes: a strong ETag, or else the date of the last change, or ''."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
 
 
 def is_secure(url: str) -> bool:
-    """Return whether nobody between the server and this machine can change what arrives.
-
-    >>> is_secure("https://example.org/a"), is_secure("http://localhost:80/a")
-    (True, True)
-    >>> is_secure("http://localhost@example.org/a"), is_secure("http://127.0.0.1.example.org/")
-    (False, False)
-    """
+    """Return whether nobody between the server and this machine can change what arrives."""
     host = r"(?:[^/?#]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?(?:[/?#]|$)"
     return re.match(rf"(?i)https://|http://{host}", url) is not None
 
@@ -413,11 +389,7 @@ def is_secure(url: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Return a URL, or a text that ends with one, without user, password, query and fragment.
-
-    >>> shown("https://me:secret@example.org:8080/a/b.zip?X-Amz-Signature=secret")
-    'https://example.org:8080/a/b.zip'
-    """
+    """Return a URL, or a text that ends with one, without user, password, query and fragment."""
     return re.sub(r"(\w://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL)
 
 
@@ -425,9 +397,6 @@ def address_key(url: str) -> str:
     """Return what identifies a URL in our own records; it is `shown` like the URL itself.
 
     Two queries may name two files, so a hash replaces each.
-
-    >>> address_key("https://me:secret@example.org/a.zip"), address_key("https://example.org/a.zip?id=1")
-    ('https://example.org/a.zip', 'https://example.org/a.zip#c9aff77574334305')
     """
     query = re.search(r"[?#].*", url, flags=re.DOTALL)
     if query is None:

@@ -14,6 +14,7 @@ bytes makes it allocate any amount of memory, since it allows the name `bytearra
 import functools
 import io
 import math
+import operator
 import os
 import pickle
 import zipfile
@@ -55,8 +56,7 @@ Wanted = Callable[[str], bool]  # whether an array of that name is to be read
 def read_arrays(path: Path, is_wanted: Wanted, *, hint: str = HINT) -> dict[str, Float32]:
     """Return the wanted arrays of a file, by their dotted name (`layers.conv.weight`).
 
-    A file that is missing, too large, damaged or of another format, or that asks for something
-    that no network needs, is an error with the `hint`.
+    Whatever is wrong with the file, such as a request for what no network needs, is a DataError.
     """
     try:
         with path.open("rb") as file:
@@ -121,7 +121,6 @@ class _NumpyArray(_StandIn):
     """An array that `numpy.core.multiarray._reconstruct` makes."""
 
     def read(self, _read_bytes: ReadBytes) -> Float32:
-        """Return the values; refuse any that are not float32, or fewer than the shape says."""
         _version, shape, kind, is_fortran, content = self.state
         order, code = kind.state[1], kind.arguments[0]
         if (order, code) != ("<", "f4") or is_fortran is not False:
@@ -145,10 +144,7 @@ class _TorchTensor(_StandIn):
     """A tensor that `torch._utils._rebuild_tensor_v2` makes."""
 
     def read(self, read_bytes: ReadBytes) -> Float32:
-        """Return the values in the order of the axes, however they lie in the file.
-
-        Values that are not floats, or fewer than the shape and strides say, are refused.
-        """
+        """Return the values in the order of the axes, however they lie in the file."""
         storage, offset, shape, strides, *_hooks = self.arguments
         kind = _FLOATS.get(storage.kind)
         if kind is None:
@@ -233,10 +229,6 @@ def _checked(code: bytes, check: Callable[[list[Any]], None]) -> Callable[[Any],
     return carry_out
 
 
-def _skip_frame(unpickler: Any) -> None:  # noqa: ANN401
-    unpickler.read(8)  # its size, since frames are not read ahead
-
-
 _CHECKS: dict[bytes, Callable[[list[Any]], None]] = {
     pickle.REDUCE: _check_call,
     pickle.NEWOBJ: _check_call,
@@ -253,7 +245,6 @@ class _Counted:
         self.file, self.size, self.steps, self.readline = file, size, 0, file.readline
 
     def read(self, count: int) -> bytes:
-        """Read some bytes, none of which the file only claims to have."""
         self.steps += 1
         if count > self.size:
             raise RefusedError("is damaged: a part is larger than the file")
@@ -263,15 +254,15 @@ class _Counted:
 
 
 class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this name alone
-    """An unpickler that knows the stand-ins, and nothing else; `size` is the file's, in bytes.
+    """Knows the stand-ins, and nothing else; extends the unpickler that is written in Python.
 
-    It extends the one written in Python: a few bytes make the one in C allocate gigabytes.
+    A few bytes make the one in C allocate gigabytes.
     """
 
     dispatch: ClassVar = {
         **{code: read for code, read in _READ.items() if bytes([code]) not in _UNUSED},
         **{code[0]: _checked(code, check) for code, check in _CHECKS.items()},
-        pickle.FRAME[0]: _skip_frame,
+        pickle.FRAME[0]: operator.methodcaller("read", 8),  # its size, as none is read ahead
     }
 
     def __init__(self, file: IO[bytes], size: int) -> None:
@@ -288,14 +279,9 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented, under this na
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - as in its base class
         match pid:
-            case ("storage", str(kind), str(key), str(), count) | (
-                "storage",
-                str(kind),
-                str(key),
-                str(),
-                count,
-                None,
-            ) if kind in _ITEM_SIZES:
+            case ("storage", str(kind), str(key), str(), count, *view) if (
+                kind in _ITEM_SIZES and view in ([], [None])
+            ):
                 _check_numbers(count)
                 return self.storages.setdefault(key, Storage(kind, key, count))
         raise RefusedError("refers to something that is not a tensor's storage")
@@ -333,10 +319,7 @@ def _read(file: BinaryIO, size: int, is_wanted: Wanted) -> dict[str, Float32]:
 
 
 def _open_archive(file: BinaryIO, size: int) -> tuple[object, ReadBytes]:
-    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`.
-
-    Return what it holds, and a function that reads the storages that it refers to.
-    """
+    """Open PyTorch's zip archive: `NAME/data.pkl`, and each storage in `NAME/data/KEY`."""
     listed = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001
     if listed[_LIST_SIZE] > LARGEST_LIST:  # each member takes 20 times what it has there
         raise RefusedError("has too many parts for a network")

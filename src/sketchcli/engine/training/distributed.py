@@ -178,7 +178,6 @@ def joined(place: ProcessRank, device: torch.device) -> Iterator[Ranks]:
 def has_joined() -> bool:
     """Return whether this process has joined others and still holds threads for the exchange.
 
-    DistributedDataParallel keeps these threads until the process ends. A thread that releases a
-    tensor while Python shuts down aborts the process, and its exit code is lost.
+    A thread that releases a tensor while Python shuts down aborts the process.
     """
     return _JOINED.is_set()
