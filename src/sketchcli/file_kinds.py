@@ -17,7 +17,11 @@ def is_picture(path: Path) -> bool:
 
 
 def kinds(suffixes: Counter[str]) -> str:
-    """Say how many files have which extension: `3 .svg, 1 without an extension`."""
+    """Say how many files have which extension.
+
+    >>> kinds(Counter({".svg": 3, "": 1}))
+    '3 .svg, 1 without an extension'
+    """
     common = suffixes.most_common(4)
     shown = [f"{count} {suffix or 'without an extension'}" for suffix, count in common]
     rest = suffixes.total() - sum(count for _, count in common)

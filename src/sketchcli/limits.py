@@ -60,7 +60,11 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - anything that JSON can hold
 
 
 def fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type, or a union of types
-    """Return whether a value that JSON gave has a type; whole numbers, 0 or more, may be floats."""
+    """Return whether a value that JSON gave has a type; whole numbers, at least 0, may be floats.
+
+    >>> fits({"a": 1}, dict[str, float]), fits(None, float | None), fits(True, int)
+    (True, True, False)
+    """
     kinds = get_args(kind) or (kind,)
     if get_origin(kind) is dict:
         return isinstance(value, dict) and all(fits(item, kinds[1]) for item in value.values())
@@ -93,7 +97,11 @@ def lifted(bound: str | None) -> Iterator[None]:
 
 
 def parse_bytes(text: str) -> float:
-    """Return the number of bytes that a text such as `1.5G` means; infinite for `none`."""
+    """Return a number of bytes; infinite for `none`.
+
+    >>> parse_bytes("1.5G"), parse_bytes("none")
+    (1610612736.0, inf)
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if text.strip().lower() == "none":
         return math.inf
@@ -105,7 +113,11 @@ def parse_bytes(text: str) -> float:
 
 
 def shown(count: float) -> str:
-    """Return a number of bytes in words, such as `1.5 GB`."""
+    """Return a number of bytes in words.
+
+    >>> shown(1.5 * 2**30), shown(2**20), shown(1e40)
+    ('1.5 GB', '1 MB', 'over 1,000 TB')
+    """
     if count >= 1000 * 2**40:
         return "over 1,000 TB"
     letter = next((each for each in "TGMK" if count >= 2 ** _UNITS[each]), "")
@@ -114,7 +126,11 @@ def shown(count: float) -> str:
 
 
 def rounded(count: float) -> str:
-    """Return an amount that `parse_bytes` reads, rounded up."""
+    """Return an amount that `parse_bytes` reads, rounded up.
+
+    >>> rounded(2**30 + 1), rounded(5)
+    ('2G', '1M')
+    """
     letter = "G" if count > 2**30 else "M"
     return f"{math.ceil(count / 2 ** _UNITS[letter])}{letter}" if count < 2**60 else "none"
 

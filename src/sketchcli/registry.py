@@ -40,7 +40,11 @@ Named = ModuleType | Entry
 
 
 def names(group: str) -> list[str]:
-    """Return the names in a group, sorted."""
+    """Return the names in a group, sorted.
+
+    >>> "resnet" in names(GENERATORS)
+    True
+    """
     return sorted(_modules(group))
 
 

@@ -310,5 +310,9 @@ def plain_table(first: str, *names: str) -> Table:
 
 
 def formatted(value: float | None, layout: str) -> str:
-    """Format a number for a cell, which stays empty if the value is None or NaN."""
+    """Format a number for a cell, which stays empty if the value is None or NaN.
+
+    >>> formatted(0.715, ".0%"), formatted(0.314, "+.2f"), formatted(math.nan, "+.2f")
+    ('72%', '+0.31', '')
+    """
     return "" if value is None or math.isnan(value) else format(value, layout)

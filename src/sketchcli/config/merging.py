@@ -19,7 +19,11 @@ KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def merge(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """Return a config with nested changes applied; one error lists everything wrong with them."""
+    """Return a config with nested changes applied; one error lists everything wrong with them.
+
+    >>> merge(TrainConfig(), {"optimizer": {"lr": 1}}).optimizer.lr
+    1.0
+    """
     problems = list(_problems(type(config), changes, ""))
     if problems:
         more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
@@ -70,7 +74,11 @@ WITHOUT_EFFECT = {"data.grow_from": 0}  # of the others, every value is without 
 
 
 def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return nested settings without removed ones, and the removed ones by their dotted names."""
+    """Return nested settings without removed ones, and the removed ones by their dotted names.
+
+    >>> without_removed({"epochs": 3, "data": {"grow_from": 64, "accumulate": 2}})
+    ({'epochs': 3, 'data': {'accumulate': 2}}, {'data.grow_from': 64})
+    """
     kept, removed = dict(values), {}
     for name in REMOVED:
         section, _, key = name.partition(".")

@@ -17,7 +17,11 @@ _WIDE = 4.0  # least standard deviation of a blur on a reduced copy, pixels
 
 
 def unit(shape: tuple[int, ...]) -> float:
-    """Return the pixels per unit in an image of shape `(H, W, ...)`."""
+    """Return the pixels per unit in an image of shape `(H, W, ...)`.
+
+    >>> unit((256, 256, 3))
+    2.0
+    """
     return float(np.sqrt(shape[0] * shape[1]) / _REFERENCE)
 
 
@@ -51,7 +55,11 @@ def ramp(field: Floats, low: float, high: float) -> Floats:
 
 
 def to_pixels(brightness: Floats) -> Pixels:
-    """Convert brightness, clipped to [0, 1], to bytes in [0, 255]."""
+    """Convert brightness, clipped to [0, 1], to bytes in [0, 255].
+
+    >>> to_pixels(np.array([[-1, 0.5, 2]], np.float32)).tolist()
+    [[0, 128, 255]]
+    """
     return np.rint(np.clip(brightness, 0, 1) * 255).astype(np.uint8)
 
 

@@ -354,6 +354,9 @@ def relative_path(name: str) -> str:
     """Return a member's path below the folder that it is unpacked into, in Unicode form NFC.
 
     A name that could lead elsewhere on some system, or cannot be used, is refused.
+
+    >>> relative_path("./photos//a.jpg")
+    'photos/a.jpg'
     """
     name = unicodedata.normalize("NFC", name)
     parts = [part for part in name.split("/") if part not in {"", "."}]

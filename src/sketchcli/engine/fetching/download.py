@@ -356,7 +356,13 @@ def _root(error: BaseException) -> BaseException:
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Return the first byte of a partial body and the size of the whole file, if they are known."""
+    """Return the first byte of a partial body and the size of the whole file, if they are known.
+
+    >>> content_range({"Content-Range": "bytes 10-19/20"})
+    (10, 20)
+    >>> content_range({"Content-Range": "bytes */20"})
+    (None, None)
+    """
     value = headers.get("Content-Range", "").strip()
     found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", value, re.ASCII)
     if found is None:
@@ -365,7 +371,11 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
-    """Return the bytes of the whole file, whose body begins at `start`; None if unknown."""
+    """Return the bytes of the whole file, whose body begins at `start`; None if unknown.
+
+    >>> total_bytes({"Content-Length": "5"}, 10)
+    15
+    """
     whole = content_range(headers)[1]
     length = headers.get("Content-Length", "")
     if whole is None and re.fullmatch(r"\d{1,18}", length, re.ASCII):
@@ -374,13 +384,23 @@ def total_bytes(headers: Mapping[str, str], start: int) -> int | None:
 
 
 def validator(headers: Mapping[str, str]) -> str:
-    """Return what `If-Range` takes: a strong ETag, or else the date of the last change, or ''."""
+    """Return what `If-Range` takes: a strong ETag, or else the date of the last change, or ''.
+
+    >>> validator({"ETag": 'W/"1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
+    'Wed, 21 Oct 2015 07:28:00 GMT'
+    """
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
 
 
 def is_secure(url: str) -> bool:
-    """Return whether nobody between the server and this machine can change what arrives."""
+    """Return whether nobody between the server and this machine can change what arrives.
+
+    >>> is_secure("https://example.org/a"), is_secure("http://localhost:80/a")
+    (True, True)
+    >>> is_secure("http://localhost@example.org/a"), is_secure("http://127.0.0.1.example.org/")
+    (False, False)
+    """
     host = r"(?:[^/?#]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?(?:[/?#]|$)"
     return re.match(rf"(?i)https://|http://{host}", url) is not None
 
@@ -389,7 +409,11 @@ def is_secure(url: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Return a URL, or a text that ends with one, without user, password, query and fragment."""
+    """Return a URL, or a text that ends with one, without user, password, query and fragment.
+
+    >>> shown("https://me:secret@example.org:8080/a/b.zip?X-Amz-Signature=secret")
+    'https://example.org:8080/a/b.zip'
+    """
     return re.sub(r"(\w://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL)
 
 
@@ -397,6 +421,9 @@ def address_key(url: str) -> str:
     """Return what identifies a URL in our own records; it is `shown` like the URL itself.
 
     Two queries may name two files, so a hash replaces each.
+
+    >>> address_key("https://me:secret@example.org/a.zip"), address_key("https://example.org/a.zip?id=1")
+    ('https://example.org/a.zip', 'https://example.org/a.zip#c9aff77574334305')
     """
     query = re.search(r"[?#].*", url, flags=re.DOTALL)
     if query is None:

@@ -262,7 +262,11 @@ def _check_source(config: FetchConfig, asset: Asset) -> None:
 
 
 def is_address(source: str) -> bool:
-    """Return whether `--from` names a URL; one that is neither http nor https is an error."""
+    """Return whether `--from` names a URL; one that is neither http nor https is an error.
+
+    >>> is_address("https://example.org/a.zip"), is_address("C:/a.zip")
+    (True, False)
+    """
     scheme = re.match(r"([A-Za-z][\w+.-]+)://", source)
     hint = "download the file yourself, then give it with --from FILE"
     if scheme and scheme[1].lower() not in {"http", "https"}:
@@ -274,6 +278,9 @@ def file_at(url: str) -> RemoteFile:
     """Return the file behind a URL that the user gives.
 
     Its name starts with a hash of the URL, so that no other file's part is taken for its own.
+
+    >>> file_at("https://example.org/set.zip?key=1").name
+    '72ebd66d-set.zip'
     """
     last = re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2]
     name = re.sub(r"[^\w.+-]", "-", last)[-64:]

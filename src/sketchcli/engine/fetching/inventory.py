@@ -22,7 +22,11 @@ _ESCAPES = {"\\": r"\\", "\n": r"\n", "\r": r"\r"}  # in a name, on a line that 
 
 
 def described(**groups: Sequence[str]) -> str:
-    """Return the size of each group and its first names: `1 missing (a), 4 extra (b, c, ...)`."""
+    """Return how many files are in each group, and the first names.
+
+    >>> described(missing=["a.png"], changed=[], extra=["b", "c", "d", "e"])
+    '1 missing (a.png), 4 extra (b, c, d, ...)'
+    """
     parts = []
     for what, names in groups.items():
         more = ["..."] if len(names) > NAMED else []
@@ -73,7 +77,11 @@ def read(folder: Path) -> dict[str, str] | None:
 
 
 def parse(text: str, *, name: str) -> dict[str, str]:
-    """Return hashes by file, from lines that `sha256sum` wrote; errors call the text `name`."""
+    """Return hashes by file, from lines that `sha256sum` wrote; errors call the text `name`.
+
+    >>> parse("00" * 32 + "  a b.png", name="list") == {"a b.png": "00" * 32}
+    True
+    """
     characters = {escape: character for character, escape in _ESCAPES.items()}
     hashes = {}
     for number, line in enumerate(text.split("\n"), start=1):

@@ -26,7 +26,11 @@ class Costs:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a duration in hours, minutes and seconds, such as `1h30m`."""
+    """Parse a duration in hours, minutes and seconds; return seconds.
+
+    >>> parse_duration("1h30m"), parse_duration("90s")
+    (5400.0, 90.0)
+    """
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
     counts = found.groups() if found else ("", "", "")
     seconds = sum(int(n or 0) * unit for n, unit in zip(counts, UNITS.values(), strict=True))
@@ -36,14 +40,22 @@ def parse_duration(text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as hours, minutes and seconds, such as `1h06m40s`."""
+    """Format seconds as hours, minutes and seconds.
+
+    >>> duration(59.6), duration(4000)
+    ('1m00s', '1h06m40s')
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m{rest:02d}s" if hours else f"{minutes}m{rest:02d}s"
 
 
 def epochs_that_fit(seconds: float, costs: Costs) -> int:
-    """Return the number of epochs, at least one, that can be trained in a number of seconds."""
+    """Return the number of epochs, at least one, that can be trained in a number of seconds.
+
+    >>> epochs_that_fit(600, Costs(1.0, 10, measurement=2.0, measure_every=10, finish=5.0))
+    55
+    """
     usable = seconds * (1 - MARGIN)
     epochs = max(1, int((usable - costs.finish) / (costs.batches * costs.step)))
     while epochs > 1 and costs.of(epochs) > usable:
