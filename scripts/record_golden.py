@@ -4,9 +4,9 @@
     python scripts/record_golden.py --outcomes    # what commands make of older recordings
 
 Run it only to change the recorded behaviour on purpose, and read the diff of the JSON files
-before you commit it. `--all` replaces everything in the folder except `commands.txt`, which lists the
-command lines to record, and takes about a minute. `--outcomes` keeps the dataset, the runs and the
-photos of an earlier version, which the commands must still read.
+before you commit it. `--all` replaces everything in the folder except `commands.txt`, which lists
+the command lines to record, and takes about a minute. `--outcomes` keeps the dataset, the runs and
+the photos of an earlier version, which the commands must still read.
 
 All images are drawn by `sketch2img fetch-data demo`; the recordings contain no other data. The
 recorder drives the public command line alone, in this process, on one CPU thread in fp32.

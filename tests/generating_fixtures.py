@@ -1,19 +1,22 @@
 """Weights of untrained models, as a run leaves them."""
 
+from dataclasses import asdict
+
 from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli import device as devices
+from sketchcli.config import SKETCH_TO_PHOTO
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.networks import WeightAverage
 from sketchcli.engine.training.trainer import Trainer
 
 
-def weights_of(folder, config, *, size=(32, 32), seed=0, **changes):
+def weights_of(folder, config, *, size=(32, 32), seed=0, domains=SKETCH_TO_PHOTO, **changes):
     """A run's folder with weights and a state whose networks differ; nothing is trained."""
     import torch
 
     device = devices.resolve("cpu", precision="fp32")
-    trainer = Trainer(config, image_size=size, device=device)
+    trainer = Trainer(config, image_size=size, domains=domains, device=device)
     average = WeightAverage(trainer.generator, 0).network
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -24,6 +27,7 @@ def weights_of(folder, config, *, size=(32, 32), seed=0, **changes):
         "size": size,
         "fit": "stretch",
         "align": "none",
+        "domains": asdict(domains),
         "dataset": {"name": "drawn", "fingerprint": "0" * 64, "licence": "MIT"},
         "scores": {"ssim": 0.5},
         "epochs_done": 1,

@@ -9,7 +9,9 @@ import shutil
 import numpy as np
 import pytest
 from engine.training.test_doctor import FINE, epoch
+from generating_fixtures import weights_of
 
+from sketchcli import config as settings
 from sketchcli import images, registry
 from sketchcli.cli import render
 from sketchcli.cli.main import main
@@ -159,3 +161,33 @@ def test_the_models_table_says_what_they_turn_only_if_they_differ(capsys, tmp_pa
     printed = capsys.readouterr().out
     assert "sketches (grey) to photos (colour)" in printed
     assert "night images (colour) to day images (colour)" in printed
+
+
+@pytest.mark.parametrize("name", ["sketches", "Sketch ", "pencil  sketch", "drawings", "edges"])
+def test_grey_images_whose_names_end_like_sketches_are_sketches(name):
+    assert Domain(name, 1).is_sketch
+    assert not Domain(name, 3).is_sketch
+    assert not Domain(name, 1).many.endswith("ss")
+
+
+@pytest.mark.parametrize(
+    ("name", "many"),
+    [("labels", "label images"), ("label maps", "label maps"), ("night", "night images")],
+)
+def test_names_become_plurals_that_people_say(name, many):
+    assert Domain(name, 3).many == Domain(Domain(name, 3).name, 3).many == many
+
+
+def test_both_directions_have_names_and_outputs_of_their_own(tmp_path, sketch2img):
+    assert sketch2img("fetch-data", "demo", "--count", 4, "--size", 32).code == 0
+    for direction in ((), ("--reverse",)):
+        made = sketch2img("preprocess", "demo", "--size", 32, *direction, "--json")
+        assert made.code == 0, made.stderr
+    assert made.json["data"]["name"] == "demo-reversed-32"
+    narrow = {"model": {"generator_options": {"width": 2}}}
+    config = settings.merge(settings.preset("modern"), narrow)
+    weights = weights_of(tmp_path / "run", config, domains=Domains().reversed)
+    images.write(tmp_path / "anna.png", np.full((32, 32, 3), 90, np.uint8))
+    outcome = sketch2img("generate", tmp_path / "anna.png", "--model", weights)
+    assert outcome.code == 0, outcome.stderr
+    assert (tmp_path / "anna-sketch.png").is_file()

@@ -201,11 +201,8 @@ def generate(
     A folder's tree is mirrored in OUT. Existing files are not overwritten by default.
     """
     domains = domains_of(model[0] if model else None)
-    name = "".join(c if c.isalnum() else "-" for c in domains.target.name)
-    beside = f"-{name}.{image_format or 'png'}"
-    sources, output = split_paths(
-        paths or [], out, list_file, beside, is_watching=watch is not None
-    )
+    photo = f"{domains.target.name}.{image_format or 'png'}"
+    sources, output = split_paths(paths or [], out, list_file, photo, is_watching=bool(watch))
     check_streams(sources, output, list_file, is_json=as_json or as_lines)
     request = Request(
         sources=sources,
@@ -252,11 +249,11 @@ def split_paths(
     paths: Sequence[str],
     out: str | None,
     list_file: str | None,
-    beside: str = "-photo.png",
+    photo: str = "photo.png",
     *,
     is_watching: bool,
 ) -> tuple[tuple[str, ...], str]:
-    """Separate the inputs from the output; the photo of a sketch without one goes `beside` it."""
+    """Separate the inputs from the output; the photo of a sketch without one goes beside it."""
     *sources, output = [*paths, out] if out is not None else paths or [""]
     if not output:
         raise UsageError("no output path was given", hint="run: sketch2img generate IN OUT")
@@ -265,7 +262,8 @@ def split_paths(
     if not (sources or list_file or is_watching):
         sketch = Path(output)
         if out is None and sketch.is_file():
-            return (output,), str(sketch.with_name(sketch.stem + beside))
+            ending = "".join(c if c.isalnum() or c == "." else "-" for c in photo)
+            return (output,), str(sketch.with_name(f"{sketch.stem}-{ending}"))
         example = shlex.join(["sketch2img", "generate", output, f"{output.rstrip('/')}-photos"])
         raise UsageError(
             f"only one path was given ({output}); an input and an output are needed",

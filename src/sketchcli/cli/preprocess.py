@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sketchcli import registry
+from sketchcli import paths, registry
 from sketchcli.cli import completing, options
 from sketchcli.config import (
     SMALLEST_SIDE,
@@ -179,13 +179,11 @@ def preprocess(
     for each in style or ():
         registry.load(registry.STYLES, each)  # refuses an unknown name
     rule = _split_rule(splits, val, test, seed, group_by)
-    if name and out is not None:
-        raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction needs side-by-side images", hint="remove --direction")
     _refuse_without_faces(align, backdrop, light, likeness)
 
-    from sketchcli import machine, paths
+    from sketchcli import machine
     from sketchcli.cli.progress import reporting
     from sketchcli.cli.render import emit
     from sketchcli.engine import lookup
@@ -197,8 +195,7 @@ def preprocess(
         emit("preprocess", lookup.draft_manifest(inputs, draft_manifest), as_json=as_json)
         return
     found, origin = lookup.find_source(inputs)
-    usual = f"{origin.name}-{'reversed-' if reverse else ''}{size}"
-    out = out or paths.prepared_home() / paths.checked_name(name or usual)
+    target = _folder(name, out, f"{origin.name}{'-reversed' if reverse else ''}-{size}")
     detector, is_loose = lookup.find_detector(align), align is Align.LOOSE
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
@@ -216,7 +213,7 @@ def preprocess(
             found,
             origin,
             config,
-            target=out,
+            target=target,
             overwrite=overwrite,
             processes=workers or machine.usable_cores(),
             reporter=report,
@@ -226,6 +223,13 @@ def preprocess(
 
 def _number(channels: Channels) -> int | None:
     return None if channels == "auto" else int(channels)
+
+
+def _folder(name: str, out: Path | None, usual: str) -> Path:
+    """Return where the dataset goes: by default, into the data folder under its usual name."""
+    if name and out is not None:
+        raise UsageError("--name and --out cannot be combined", hint="remove one of them")
+    return out or paths.prepared_home() / paths.checked_name(name or usual)
 
 
 def _refuse_without_faces(

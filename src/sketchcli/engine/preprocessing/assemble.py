@@ -84,13 +84,7 @@ def assemble(
     yields the numbers of all chunks, each as soon as it is finished. The exclusions decide which
     pairs are kept, and record the skipped files.
     """
-    is_open = None in assembly.channels  # then all images decide before the first is stored
-    chunks = list(chunks) if is_open else chunks
-    assembly.sides = decide(
-        assembly.sides,
-        map(store.colours, chunks if is_open else ()),
-        is_reversed=assembly.is_reversed,
-    )
+    chunks = _decided(assembly, chunks, store)
     done, count, path = 0, len(store.jobs), store.folder / "features"
     kept = ""  # the id of the first sketch of the photo that was kept last
     with contextlib.ExitStack() as stack:
@@ -124,6 +118,15 @@ def assemble(
                 assembly.unaligned.setdefault(file, why)
     if assembly.pairs:  # mapped only now, as writing to a map of a full disk kills the process
         assembly.features = np.memmap(path, FEATURES, "r")
+
+
+def _decided(assembly: Assembly, chunks: Iterable[int], store: ChunkStore) -> Iterable[int]:
+    """Complete what the images are; if they must be seen for that, wait for all chunks."""
+    is_open = None in assembly.channels
+    chunks = list(chunks) if is_open else chunks
+    colours = map(store.colours, chunks if is_open else ())
+    assembly.sides = decide(assembly.sides, colours, is_reversed=assembly.is_reversed)
+    return chunks
 
 
 def _identities(job: Job, hashes: tuple[str, str], domains: Domains) -> dict[str, Path]:
