@@ -75,6 +75,25 @@ def network_file(name: str) -> Path:
     return found
 
 
+@pytest.fixture(scope="session")
+def forking_server(tmp_path_factory):
+    """The address of a server that forks the program instead of starting it."""
+    from forking import server
+
+    with server(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def programs(forking_server):
+    """A folder of programs which are forked, to be found before all others."""
+    from forking import put_forked_programs
+
+    folder = forking_server.parent / "bin"
+    put_forked_programs(folder, forking_server)
+    return folder
+
+
 @pytest.fixture
 def shared():
     """The research data beside the checkout."""
