@@ -1,4 +1,4 @@
-"""`sketch2img` and `python` as a shell finds them, without the seconds that PyTorch takes to import.
+"""`sketch2img` and `python` as a shell finds them, without the seconds that importing torch takes.
 
 A server imports the program once, and forks a process for each call. The commands in the folder of
 programs hand their arguments, variables, folder and three streams over, and wait for the exit code.
@@ -90,8 +90,12 @@ def _reap(*_: object) -> None:
 
 
 def _call(connection: socket.socket) -> None:
-    """Run one command in this process, and end it."""
+    """Run one command in a fork of this process, say its exit code, and end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if child := os.fork():  # which may end anyhow
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        connection.sendall(str(code % 256).encode())
+        os._exit(0)
     text, streams, *_ = socket.recv_fds(connection, 1 << 16, 3)
     while not text.endswith(b"\n"):
         text += connection.recv(1 << 16)
@@ -110,7 +114,6 @@ def _call(connection: socket.socket) -> None:
     code = _run(words)
     sys.stdout.flush()
     sys.stderr.flush()
-    connection.sendall(str(code).encode())
     os._exit(code)  # whoever reads the streams need not wait for PyTorch to be torn down
 
 

@@ -46,7 +46,7 @@ def draw(kind, index):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def made(request, tmp_path_factory):
+def made(request, tmp_path_factory, leave_out):
     """The home of a dataset and of a run of two epochs that was trained on it, made once."""
     from sketchcli.cli.main import main
 
@@ -54,6 +54,7 @@ def made(request, tmp_path_factory):
     colour_pairs.write_pairs(root / "raw", lambda index: draw(request.param, index), COUNT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKETCH2IMG_HOME", str(root / "home"))
+        leave_out(patch)
         prepare = ["preprocess", root / "raw", "--size", SIDE, "--name", "set", "--test", "0.3"]
         assert main([str(word) for word in prepare]) == 0
         assert main(["train", "set", "--epochs", "2", "--run-dir", str(run(root)), *NARROW]) == 0

@@ -66,7 +66,9 @@ def type_in(line, desk, programs, sketch2img, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_of_the_page_works(name, desk, home, programs, sketch2img, monkeypatch):
+def test_every_command_of_the_page_works(
+    name, desk, home, programs, sketch2img, monkeypatch, plain_curves
+):
     if name.endswith("change-settings.md"):  # a reader of it has a set
         folders = ("--sketches", desk / "drawings", "--photos", desk / "portraits")
         assert sketch2img("preprocess", *folders, "--name", "faces", "--size", 32).code == 0

@@ -23,6 +23,8 @@ from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, TrainingError, UsageError
 from sketchcli.weights_header import read_about
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 SMALL = (
     "--set=model.generator_options.width=4",
     "--set=model.generator_options.blocks=1",
@@ -32,13 +34,14 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
+def made_once(tmp_path_factory, leave_out):
     """A data folder with the prepared set `demo-32` and a run of one epoch on it, `first`."""
     home = tmp_path_factory.mktemp("made-once")
     fetch, prepare = "fetch-data demo --count 12 --size 32", "preprocess demo --size 32 --test 0.3"
     learn = ["train", "--precision", "fp32", "--epochs", "1", "--seed", "3", "--run-dir"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKETCH2IMG_HOME", str(home))
+        leave_out(patch)
         for words in (fetch.split(), prepare.split(), [*learn, str(home / "runs/first"), *SMALL]):
             assert main(words) == ExitCode.OK
     return home
