@@ -1,7 +1,8 @@
 """`sketch2img` and `python` as a shell finds them, without the seconds that importing torch takes.
 
 A server imports the program once, and forks a process for each call. The commands in the folder of
-programs hand their arguments, variables, folder and three streams over, and wait for the exit code.
+programs hand their arguments, variables, folder and three streams over, pass signals on, and wait
+for the exit code.
 """
 
 import contextlib
@@ -24,12 +25,19 @@ from processes import COMPILED
 ROOT = Path(__file__).parent.parent
 _OURS = {"sketchcli", "processes"}  # what another package must not find imported
 _CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import contextlib, json, os, signal, socket, sys
+
+def forward(number, _):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
 
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 call = [{words!r} + sys.argv[1:], {package!r}, os.getcwd(), dict(os.environ)]
 socket.send_fds(connection, [json.dumps(call).encode() + b"\\n"], [0, 1, 2])
+process = int(connection.recv(8))
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, forward)
 sys.exit(int(connection.recv(8) or 70))
 """
 
@@ -93,6 +101,7 @@ def _call(connection: socket.socket) -> None:
     """Run one command in a fork of this process, say its exit code, and end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if child := os.fork():  # which may end anyhow
+        connection.sendall(f"{child:8}".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         connection.sendall(str(code % 256).encode())
         os._exit(0)

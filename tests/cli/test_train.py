@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -397,10 +396,10 @@ def test_every_setting_has_one_name():
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
-    sketch2img, prepared, home, tmp_path, number
+    sketch2img, programs, prepared, home, tmp_path, number
 ):
     folder = home / "runs" / "stopped"
-    words = [sys.executable, "-m", "sketchcli", "train", *SMALL, "--precision", "fp32"]
+    words = [programs / "sketch2img", "train", *SMALL, "--precision", "fp32"]
     words += ["--epochs", "4000", "--validate-every", "4000", "--run-dir", str(folder)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
