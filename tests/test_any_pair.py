@@ -180,10 +180,10 @@ def test_what_only_colour_tells_is_learned(tmp_path, home, tiny, cpu, plain_curv
     config = settings.merge(
         tiny,
         {
-            "epochs": 40,
+            "epochs": 20,
             "data": {"batch_size": 8},
-            "validation": {"every": 40},
-            "optimizer": {"lr": 2e-3},
+            "validation": {"every": 20},
+            "optimizer": {"lr": 4e-3},
             "model": {"generator_options": {"width": 6}},
         },
     )
