@@ -20,13 +20,15 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture
-def trained(sketch2img, tmp_path, home, kept):
+def trained(sketch2img, tmp_path, home, kept, plain_curves):
     """A drawn set, fetched and prepared, and a model of one epoch."""
     if "outcome" in kept:
         shutil.copytree(kept["home"], home)
         return kept["outcome"]
     small = tmp_path / "small.toml"
-    small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
+    small.write_text(
+        "[model.generator_options]\nwidth = 4\nblocks = 1\n[model.discriminator_options]\nwidth = 4\n"
+    )
     for command in (
         "fetch-data demo --count 12 --size 32",
         "preprocess demo --size 32 --test 0.3",
