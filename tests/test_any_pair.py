@@ -112,7 +112,9 @@ def test_photos_are_tiled_and_compared(kind, home, tmp_path, sketch2img, options
     assert (photo.shape[1] > photo.shape[0]) == ("--compare" in options)
 
 
-def test_models_and_baselines_are_scored_and_reported(kind, home, tmp_path, sketch2img):
+def test_models_and_baselines_are_scored_and_reported(
+    kind, home, tmp_path, sketch2img, plain_curves
+):
     outcome = sketch2img(
         "eval", "--data", "set", "--model", "run", "--out", tmp_path / "report", "--json"
     )

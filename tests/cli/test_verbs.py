@@ -26,13 +26,11 @@ def trained(sketch2img, tmp_path, home, kept, plain_curves):
         shutil.copytree(kept["home"], home)
         return kept["outcome"]
     small = tmp_path / "small.toml"
-    small.write_text(
-        "[model.generator_options]\nwidth = 4\nblocks = 1\n[model.discriminator_options]\nwidth = 4\n"
-    )
+    small.write_text("[model.generator_options]\nwidth = 4\nblocks = 1\n")
     for command in (
         "fetch-data demo --count 12 --size 32",
         "preprocess demo --size 32 --test 0.3",
-        f"train --epochs 1 --config {small}",
+        f"train --epochs 1 --config {small} --set model.discriminator_options.width=4",
     ):
         outcome = sketch2img(*command.split())
         assert outcome.code == 0, outcome.stderr
