@@ -163,7 +163,8 @@ def measure() -> dict[str, Thought]:
         run("fetch-data", "demo", "--count", PAIRS, "--size", SIZE)
         run("preprocess", "demo", "--size", SIZE, "--name", "faces")
         brief = ("--epochs", 1, "--batch-size", BATCH, "--run-dir", model)
-        step = run("train", "faces", *brief, *cpu).turn
+        narrow = [f"--set=model.{kind}_options.width=4" for kind in ("generator", "discriminator")]
+        step = run("train", "faces", *brief, *narrow, *cpu).turn
         sketch = min(raw.rglob("sketches/*.png"))
         image = run("generate", sketch, work / "photo.png", *cpu).lines
         score = run("eval", "--model", model, "--data", "faces", "--no-report", *cpu).lines

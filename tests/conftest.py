@@ -75,6 +75,25 @@ def network_file(name: str) -> Path:
     return found
 
 
+@pytest.fixture(scope="session")
+def forking_server(tmp_path_factory):
+    """The address of a server that forks the program instead of starting it."""
+    from forking import server
+
+    with server(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def programs(forking_server):
+    """A folder of programs which are forked, to be found before all others."""
+    from forking import put_forked_programs
+
+    folder = forking_server.parent / "bin"
+    put_forked_programs(folder, forking_server)
+    return folder
+
+
 @pytest.fixture
 def shared():
     """The research data beside the checkout."""
@@ -134,13 +153,39 @@ def dataset(tmp_path, drawn_and_prepared) -> PreparedSet:
     return find_prepared(tmp_path / "prepared")
 
 
+_FITS = set()  # the trainings that were found to fit into memory
+
+
+@pytest.fixture(scope="session")
+def leave_out():
+    """Leave out what takes two thirds of a tiny run: its charts, and repeated checks of memory."""
+    from sketchcli.engine.training import train
+
+    check = train.check_memory
+
+    def checked_once(config, dataset, run, device, *, processes=1):
+        about = dataset.description
+        room = os.environ.get("SKETCH2IMG_MAX_MEMORY")
+        key = repr((config, about.domains, about.size, about.counts, device, processes, room))
+        if key not in _FITS:
+            check(config, dataset, run, device, processes=processes)
+            _FITS.add(key)
+
+    def apply(patch):
+        patch.setattr(train, "check_memory", checked_once)
+        patch.setattr("sketchcli.engine.reporting.charts.Chart.svg", lambda _: "<svg/>")
+        patch.setattr(
+            "sketchcli.engine.reporting.run_report.write_curves",
+            lambda path, _: path.write_bytes(b"plot"),
+        )
+
+    return apply
+
+
 @pytest.fixture
-def plain_curves(monkeypatch):
-    """Leave out the plot of the losses, which takes as long as all else of a tiny run."""
-    monkeypatch.setattr(
-        "sketchcli.engine.reporting.run_report.write_curves",
-        lambda path, _: path.write_bytes(b"plot"),
-    )
+def plain_curves(monkeypatch, leave_out):
+    """Runs without charts, for tests that do not look at them."""
+    leave_out(monkeypatch)
 
 
 @pytest.fixture

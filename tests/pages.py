@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,18 +75,8 @@ def arguments(line: str) -> list[str]:
     return shlex.split(line, comments=True)[1:]
 
 
-def put_programs(folder: Path, package: Path = ROOT / "src") -> None:
-    """Put `sketch2img`, `python` and `python3` into a folder, to run this package."""
-    folder.mkdir(parents=True)
-    start = f'#!/bin/sh\nexport PYTHONPATH="{package}"\nexec "{sys.executable}"'
-    for name, rest in (("sketch2img", " -m sketchcli"), ("python", ""), ("python3", "")):
-        program = folder / name
-        program.write_text(f'{start}{rest} "$@"\n')
-        program.chmod(0o755)
-
-
 def shell(text: str, folder: Path, programs: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script in bash, with the programs of `put_programs` before all others."""
+    """Run a script in bash, with the programs in a folder before all others."""
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],

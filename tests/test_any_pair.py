@@ -46,7 +46,7 @@ def draw(kind, index):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def made(request, tmp_path_factory):
+def made(request, tmp_path_factory, leave_out):
     """The home of a dataset and of a run of two epochs that was trained on it, made once."""
     from sketchcli.cli.main import main
 
@@ -54,6 +54,7 @@ def made(request, tmp_path_factory):
     colour_pairs.write_pairs(root / "raw", lambda index: draw(request.param, index), COUNT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKETCH2IMG_HOME", str(root / "home"))
+        leave_out(patch)
         prepare = ["preprocess", root / "raw", "--size", SIDE, "--name", "set", "--test", "0.3"]
         assert main([str(word) for word in prepare]) == 0
         assert main(["train", "set", "--epochs", "2", "--run-dir", str(run(root)), *NARROW]) == 0
@@ -111,7 +112,9 @@ def test_photos_are_tiled_and_compared(kind, home, tmp_path, sketch2img, options
     assert (photo.shape[1] > photo.shape[0]) == ("--compare" in options)
 
 
-def test_models_and_baselines_are_scored_and_reported(kind, home, tmp_path, sketch2img):
+def test_models_and_baselines_are_scored_and_reported(
+    kind, home, tmp_path, sketch2img, plain_curves
+):
     outcome = sketch2img(
         "eval", "--data", "set", "--model", "run", "--out", tmp_path / "report", "--json"
     )
@@ -179,10 +182,10 @@ def test_what_only_colour_tells_is_learned(tmp_path, home, tiny, cpu, plain_curv
     config = settings.merge(
         tiny,
         {
-            "epochs": 40,
+            "epochs": 20,
             "data": {"batch_size": 8},
-            "validation": {"every": 40},
-            "optimizer": {"lr": 2e-3},
+            "validation": {"every": 20},
+            "optimizer": {"lr": 4e-3},
             "model": {"generator_options": {"width": 6}},
         },
     )

@@ -1,7 +1,6 @@
 """The shell scripts of the how-to on batch conversion, run as they stand."""
 
 import pytest
-from forking import forked_programs
 from generating_fixtures import weights_of
 from pages import ROOT, blocks, shell
 
@@ -20,12 +19,6 @@ def place(home, tiny, tmp_path, folders):
     for name in TREE:
         images.write(tmp_path / "work" / "sketches" / f"{name}.png", sketch)
     return tmp_path / "work"
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    with forked_programs(tmp_path_factory.mktemp("programs") / "bin") as folder:
-        yield folder
 
 
 def photos(folder):

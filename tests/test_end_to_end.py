@@ -15,7 +15,9 @@ def test_sketches_in_at_one_end_and_photos_with_scores_out_at_the_other(home, tm
 
     result("fetch-data", "demo", "--count", 40, "--size", 32)
     result("preprocess", "demo", "--size", 32, "--test", 0.2)
-    trained = result("train", "--epochs", 6, "--batch-size", 4, "--run-dir", run)
+    narrow = [f"--set=model.{kind}_options.width=16" for kind in ("generator", "discriminator")]
+    brief = ("--epochs", 6, "--batch-size", 4, "--set", "optimizer.lr=5e-4")
+    trained = result("train", *brief, *narrow, "--run-dir", run)
     assert trained["epochs"] == 6
     result("generate", home / "raw" / "demo" / "sketches", photos, "--model", run)
     assert len(list(photos.glob("*.png"))) == 40

@@ -43,7 +43,7 @@ def read_json(path):
 
 
 @pytest.mark.parametrize("session", golden.sessions())
-def test_every_command_ends_as_it_was_recorded(session, workspace, call):
+def test_every_command_ends_as_it_was_recorded(session, workspace, call, plain_curves):
     recorded = read_json(GOLDEN / "outcomes" / f"{session}.json")
     lines = golden.sessions()[session]
     assert [outcome["command"] for outcome in recorded] == lines, "record_golden.py was not run"

@@ -1,5 +1,6 @@
 """`--help` is quick: it imports nothing heavy. The verbs are nearly as quick as the imports."""
 
+import math
 import os
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def running(*command):
 
 def test_help_takes_less_than_a_quarter_of_a_second():
     shown = running("-m", "sketchcli", "--help")
-    assert min(seconds(shown) for _ in range(8)) < LIMIT_SECONDS
+    assert any(seconds(shown) < LIMIT_SECONDS for _ in range(8))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,12 @@ def test_one_picture_takes_little_longer_than_importing_torch_and_opencv(tiny, f
     words = ["generate", folders / "sketches/face-0.png", tmp_path / "a.png", "--model", weights]
     drawing = running("-m", "sketchcli", *words, "--overwrite")
     importing = running("-c", "import torch, cv2")
-    pairs = [(seconds(drawing), seconds(importing)) for _ in range(2)]
-    ours, imports = map(min, zip(*pairs, strict=True))
-    assert ours < LIMIT_RATIO * imports
+    ours = imports = math.inf
+    for _ in range(2):  # the second time only if the first one was slow
+        ours, imports = min(ours, seconds(drawing)), min(imports, seconds(importing))
+        if is_quick := ours < LIMIT_RATIO * imports:
+            break
+    assert is_quick
 
 
 def test_the_collector_is_back_after_the_imports_and_leaves_them_alone():

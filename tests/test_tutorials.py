@@ -10,7 +10,7 @@ import os
 import re
 
 import pytest
-from pages import ROOT, arguments, blocks, lines_to_run, outside_fences, put_programs, shell
+from pages import ROOT, arguments, blocks, lines_to_run, outside_fences, shell
 
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
@@ -42,7 +42,6 @@ def desk(tmp_path, home, sketch2img, monkeypatch):
         images.write(folder / "portraits" / f"{index:05d}.png", photo)
     for name in ("in.png", "my-drawing.jpg", "batch/monday/a.png", "batch/tuesday/b.png"):
         images.write(folder / name, sketch)
-    put_programs(tmp_path / "bin")
     monkeypatch.setenv("PWD", str(folder))
     return folder
 
@@ -51,7 +50,7 @@ def options_to_be_quick(words):
     return next((more for verb, more in QUICK.items() if tuple(words[: len(verb)]) == verb), [])
 
 
-def type_in(line, desk, sketch2img, monkeypatch):
+def type_in(line, desk, programs, sketch2img, monkeypatch):
     """Do what a line says; what went wrong."""
     if line.startswith("export "):
         name, _, value = line.removeprefix("export ").partition("=")
@@ -61,13 +60,15 @@ def type_in(line, desk, sketch2img, monkeypatch):
         words = arguments(line)
         done = sketch2img(*words, *options_to_be_quick(words))
         return done.stderr if done.code else ""
-    done = shell(line, desk, desk.parent / "bin")
+    done = shell(line, desk, programs)
     return done.stderr if done.returncode else ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_of_the_page_works(name, desk, home, sketch2img, monkeypatch):
+def test_every_command_of_the_page_works(
+    name, desk, home, programs, sketch2img, monkeypatch, plain_curves
+):
     if name.endswith("change-settings.md"):  # a reader of it has a set
         folders = ("--sketches", desk / "drawings", "--photos", desk / "portraits")
         assert sketch2img("preprocess", *folders, "--name", "faces", "--size", 32).code == 0
@@ -78,11 +79,11 @@ def test_every_command_of_the_page_works(name, desk, home, sketch2img, monkeypat
             if block.file:
                 (desk / block.file).write_text(block.text)
             for line in lines_to_run(block) if block.is_to_be_run else ():
-                assert type_in(line, desk, sketch2img, monkeypatch) == "", line
+                assert type_in(line, desk, programs, sketch2img, monkeypatch) == "", line
     assert any(block.is_to_be_run for block in found)
     assert [file for file in PAGES[name] if not (desk / file).is_file()] == []
     if (desk / "leaf-model").exists():
-        check_the_page_on_checkpoints(desk / "leaf-model", desk.parent / "bin")
+        check_the_page_on_checkpoints(desk / "leaf-model", programs)
 
 
 def check_the_page_on_checkpoints(run, programs):

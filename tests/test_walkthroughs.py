@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from pages import ROOT, blocks, put_programs, shell
+from forking import put_forked_programs
+from pages import ROOT, blocks, shell
 
 # What is added on a page.
 PAGES = {
@@ -19,17 +20,16 @@ COPIED = ("src", "tests", "scripts", "docs", "pyproject.toml")
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, forking_server):
     """A copy of all that the pages touch."""
     folder = tmp_path / "checkout"
     folder.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__")
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+            shutil.copytree(ROOT / name, folder / name)
         else:
             shutil.copy(ROOT / name, folder)
-    put_programs(tmp_path / "bin", folder / "src")
+    put_forked_programs(tmp_path / "bin", forking_server, folder / "src")
     return folder
 
 

@@ -360,16 +360,15 @@ def test_names_that_are_no_text(piped, sketches, tmp_path):
     assert made == [b"\xff\xfe.png"]
 
 
-def test_ctrl_c_leaves_whole_files_only(sketches, tmp_path):
+def test_ctrl_c_leaves_whole_files_only(sketches, tmp_path, programs):
     data = (sketches / "face-0.png").read_bytes()
     for index in range(600):
         path = tmp_path / "in" / f"{index}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [*PROGRAM, "generate", tmp_path / "in", out], stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    command = [programs / "sketch2img", "generate", tmp_path / "in", out]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     while not (out.exists() and len(list(out.glob("*.png"))) > 5):
         assert process.poll() is None
         time.sleep(0.02)

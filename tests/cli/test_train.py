@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, TrainingError, UsageError
 from sketchcli.weights_header import read_about
 
+pytestmark = pytest.mark.usefixtures("plain_curves")
+
 SMALL = (
     "--set=model.generator_options.width=4",
     "--set=model.generator_options.blocks=1",
@@ -32,13 +33,14 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory):
+def made_once(tmp_path_factory, leave_out):
     """A data folder with the prepared set `demo-32` and a run of one epoch on it, `first`."""
     home = tmp_path_factory.mktemp("made-once")
     fetch, prepare = "fetch-data demo --count 12 --size 32", "preprocess demo --size 32 --test 0.3"
     learn = ["train", "--precision", "fp32", "--epochs", "1", "--seed", "3", "--run-dir"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKETCH2IMG_HOME", str(home))
+        leave_out(patch)
         for words in (fetch.split(), prepare.split(), [*learn, str(home / "runs/first"), *SMALL]):
             assert main(words) == ExitCode.OK
     return home
@@ -394,10 +396,10 @@ def test_every_setting_has_one_name():
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_prints_the_command_that_goes_on_with_it(
-    sketch2img, prepared, home, tmp_path, number
+    sketch2img, programs, prepared, home, tmp_path, number
 ):
     folder = home / "runs" / "stopped"
-    words = [sys.executable, "-m", "sketchcli", "train", *SMALL, "--precision", "fp32"]
+    words = [programs / "sketch2img", "train", *SMALL, "--precision", "fp32"]
     words += ["--epochs", "4000", "--validate-every", "4000", "--run-dir", str(folder)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -20,7 +20,7 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture
-def trained(sketch2img, tmp_path, home, kept):
+def trained(sketch2img, tmp_path, home, kept, plain_curves):
     """A drawn set, fetched and prepared, and a model of one epoch."""
     if "outcome" in kept:
         shutil.copytree(kept["home"], home)
@@ -30,7 +30,7 @@ def trained(sketch2img, tmp_path, home, kept):
     for command in (
         "fetch-data demo --count 12 --size 32",
         "preprocess demo --size 32 --test 0.3",
-        f"train --epochs 1 --config {small}",
+        f"train --epochs 1 --config {small} --set model.discriminator_options.width=4",
     ):
         outcome = sketch2img(*command.split())
         assert outcome.code == 0, outcome.stderr

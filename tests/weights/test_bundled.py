@@ -1,5 +1,7 @@
 """The model that comes with the program; the first part needs none."""
 
+import shutil
+
 import bundle_weights
 import cv2
 import numpy as np
@@ -16,11 +18,18 @@ from sketchcli.weights_header import read_about
 needs_it = pytest.mark.skipif(not weights.is_here(), reason="no bundled model in this checkout")
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """Where the run is trained once; the set is drawn alike for every test."""
+    return tmp_path_factory.mktemp("trained") / "run"
+
+
 @pytest.fixture
-def trained(tiny, dataset, tmp_path, cpu):
+def trained(trained_once, tiny, dataset, tmp_path, cpu, plain_curves):
     """The weights of a short run."""
-    train(tiny, dataset, run_dir=tmp_path / "run", device=cpu)
-    return tmp_path / "run" / "weights.safetensors"
+    if not trained_once.exists():
+        train(tiny, dataset, run_dir=trained_once, device=cpu)
+    return shutil.copytree(trained_once, tmp_path / "run") / "weights.safetensors"
 
 
 def test_half_precision_halves_the_file_and_is_read_as_floats(trained, tmp_path, cpu):

@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tiny, dataset, trained, tmp_path, cpu):
+def run(tiny, dataset, trained, tmp_path, cpu, plain_curves):
     if not trained.exists():
         train(tiny, dataset, run_dir=trained, device=cpu)
     return Run(Path(shutil.copytree(trained, tmp_path / "run")))

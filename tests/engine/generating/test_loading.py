@@ -45,7 +45,9 @@ def test_weights_say_how_their_sketches_were_prepared(weights, cpu, looks, tiny,
     assert (model.align, model.looks) == (Align.FACE, looks)
 
 
-def test_a_trained_run_records_what_its_sketches_look_like(tiny, dataset, tmp_path, cpu):
+def test_a_trained_run_records_what_its_sketches_look_like(
+    tiny, dataset, tmp_path, cpu, plain_curves
+):
     from sketchcli.engine.training.train import train
 
     result = train(tiny, dataset, run_dir=tmp_path / "trained", device=cpu)

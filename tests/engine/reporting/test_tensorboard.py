@@ -135,7 +135,9 @@ def test_steps_that_are_trained_again_replace_the_old_ones(tmp_path, written):
     assert losses == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 3.0), (6, 3.0)]
 
 
-def test_a_run_is_written_where_its_settings_ask_for_it(tiny, dataset, tmp_path, cpu, written):
+def test_a_run_is_written_where_its_settings_ask_for_it(
+    tiny, dataset, tmp_path, cpu, written, plain_curves
+):
     told = []
     config = settings.merge(tiny, {"run": {"tensorboard": True}})
     result = train(config, dataset, run_dir=tmp_path / "run", device=cpu, reporter=told.append)

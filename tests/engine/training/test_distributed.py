@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,33 @@ def config(tmp_path, tiny):
 
 @pytest.fixture
 def command(dataset, tmp_path, config, home):
-    """Two processes that train into `together`."""
-    words = [*TORCHRUN, "-m", "sketchcli", "train", dataset.folder, "--precision", "fp32"]
+    """What each of two processes does: they train into `together`."""
+    words = ["-m", "sketchcli", "train", dataset.folder, "--precision", "fp32"]
     words += ["--device", "cpu", "--json", "--config", tmp_path / "config.toml"]
     return [str(word) for word in [*words, "--run-dir", tmp_path / "together"]]
+
+
+def together(programs, words):
+    """What two processes print, forked with the variables that `torchrun` sets."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    place |= {"LOCAL_WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [programs / "python", *words],
+            env=ENVIRONMENT | place | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    told = [process.communicate(timeout=240) for process in processes]
+    stdout, stderr = map("".join, zip(*told, strict=True))
+    assert [process.returncode for process in processes] == [0, 0], stderr
+    return stdout, stderr
 
 
 def batches(run: Run) -> list[dict]:
@@ -50,11 +74,10 @@ def batches(run: Run) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_two_processes_lose_what_one_does(command, config, dataset, tmp_path, cpu):
+def test_two_processes_lose_what_one_does(command, programs, config, dataset, tmp_path, cpu):
     whole = train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
-    outcome = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stderr
-    data = json.loads(outcome.stdout)["data"]  # one of the two has printed
+    stdout, stderr = together(programs, command)
+    data = json.loads(stdout)["data"]  # one of the two has printed
     assert data["images_seen"] == whole.images_seen
     assert data["scores"] == pytest.approx(whole.scores, rel=1e-3)
     pairs = zip(batches(Run(tmp_path / "whole")), batches(Run(tmp_path / "together")), strict=True)
@@ -63,18 +86,15 @@ def test_two_processes_lose_what_one_does(command, config, dataset, tmp_path, cp
         assert [two[n] for n in figures] == pytest.approx([one[n] for n in figures], rel=1e-5)
         assert two["parts"] == pytest.approx(one["parts"], rel=1e-4)
         assert two["judging"] == pytest.approx(one["judging"], rel=1e-4)
-    assert "2 processes" in outcome.stderr
-    assert outcome.stderr.count("epoch 2/2  batch") == 1
+    assert "2 processes" in stderr
+    assert stderr.count("epoch 2/2  batch") == 1
     assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.slow
-def test_figures_are_those_of_all_processes():
-    script = Path(__file__).with_name("together.py")
-    outcome = subprocess.run(
-        [*TORCHRUN, str(script)], env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    assert outcome.returncode == 0, outcome.stderr
+def test_figures_are_those_of_all_processes(programs):
+    stdout, _ = together(programs, [str(Path(__file__).with_name("together.py"))])
+    assert stdout.count("all of both\n") == 2
 
 
 @pytest.mark.slow
@@ -115,7 +135,7 @@ SAVES_OFTEN = "from sketchcli.engine.training import loop\nloop.SAVE_EVERY_SECON
 def start_saving_often(command, folder):
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
-        command,
+        [*TORCHRUN, *command],
         env=ENVIRONMENT | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

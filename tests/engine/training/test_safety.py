@@ -66,13 +66,13 @@ train(chosen, prepared.read(folder), run_dir=run_dir, device=cpu)
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(tiny, dataset, tmp_path, cpu, home):
-    config = settings.merge(tiny, {"epochs": 30, "validation": {"every": 10}})
+    config = settings.merge(tiny, {"epochs": 10, "validation": {"every": 4}})
     train(config, dataset, run_dir=tmp_path / "whole", device=cpu)
     halves = Run(tmp_path / "halves")
     (tmp_path / "config.toml").write_text(settings.to_toml(config))
     command = [sys.executable, "-c", SAVES_OFTEN, dataset.folder, tmp_path / "config.toml"]
     command += [halves.folder]
-    lines = random.SystemRandom().randint(1, 60)
+    lines = random.SystemRandom().randint(1, 20)
     process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: len(read_log(halves)) >= lines, process)
