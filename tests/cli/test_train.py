@@ -17,6 +17,7 @@ from sketchcli.cli import train_settings
 from sketchcli.cli.main import main
 from sketchcli.cli.train_run import invocation
 from sketchcli.cli.train_settings import parse_assignments, resolve_config
+from sketchcli.config import SKETCH_TO_PHOTO
 from sketchcli.engine.results import TrainResult
 from sketchcli.engine.runs import Run
 from sketchcli.errors import ExitCode, TrainingError, UsageError
@@ -77,7 +78,7 @@ def asked(monkeypatch):
         nowhere = Path("nowhere")
         values = dict.fromkeys(TrainResult.__dataclass_fields__, nowhere)
         numbers = {"epochs": 1, "images_seen": 8, "seconds": 1.0, "skipped": 0, "best_epoch": 1}
-        return TrainResult(**values | numbers | {"scores": {}})
+        return TrainResult(**values | numbers | {"scores": {}, "domains": SKETCH_TO_PHOTO})
 
     monkeypatch.setattr(training, "train", pretend)
     return calls

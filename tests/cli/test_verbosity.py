@@ -12,7 +12,7 @@ from sketchcli.errors import ExitCode
 
 DEMO = ("fetch-data", "demo", "--count", 3, "--size", 32)
 ESCAPE = "\x1b"
-RESULT = r"6 images in .*/raw/demo\nlicence: .*\nnext: sketch2img preprocess demo\n"
+RESULT = r"6 images in .*/raw/demo\nlicence: .*\ninputs: .*\nnext: sketch2img preprocess demo\n"
 
 
 def test_quietly_the_result_alone_is_told(sketch2img):

@@ -57,7 +57,7 @@ class Elsewhere(Device):
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_device_that_draws_wrongly_is_refused(tiny, tmp_path, fault):
     weights = weights_of(tmp_path / "run", tiny)
-    with pytest.raises(DeviceError, match=r"^mps generates a different photo") as caught:
+    with pytest.raises(DeviceError, match=r"^mps generates a different image") as caught:
         load_model(weights, Elsewhere("mps", "fp32", 1, fault))
     assert "--device cpu" in caught.value.hint
     assert caught.value.exit_code == ExitCode.DEVICE
@@ -76,7 +76,7 @@ def test_a_device_that_cannot_draw_is_an_error_with_a_way_out(tiny, tmp_path):
 
 def test_nothing_is_trained_on_a_device_that_draws_wrongly(tiny, dataset, tmp_path, cpu):
     wrong = Elsewhere("mps", "fp32", 1, FAULTS["grey"])
-    with pytest.raises(DeviceError, match="a different photo"):
+    with pytest.raises(DeviceError, match="a different image"):
         train(tiny, dataset, run_dir=tmp_path / "run", device=wrong)
     assert not (tmp_path / "run").exists()
 

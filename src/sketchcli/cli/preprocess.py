@@ -181,6 +181,8 @@ def preprocess(
     rule = _split_rule(splits, val, test, seed, group_by)
     if direction is not None and (source or paired) is None:
         raise UsageError("--direction needs side-by-side images", hint="remove --direction")
+    if name and out is not None:
+        raise UsageError("--name and --out cannot be combined", hint="remove one of them")
     _refuse_without_faces(align, backdrop, light, likeness)
 
     from sketchcli import machine
@@ -195,7 +197,7 @@ def preprocess(
         emit("preprocess", lookup.draft_manifest(inputs, draft_manifest), as_json=as_json)
         return
     found, origin = lookup.find_source(inputs)
-    target = _folder(name, out, f"{origin.name}{'-reversed' if reverse else ''}-{size}")
+    target = out or _folder(name or f"{origin.name}{'-reversed' if reverse else ''}-{size}")
     detector, is_loose = lookup.find_detector(align), align is Align.LOOSE
     config = preprocessing.PreprocessConfig(
         PairOptions(pixels, fit, detector, seed, is_loose, backdrop, light, likeness),
@@ -221,15 +223,12 @@ def preprocess(
     emit("preprocess", result, as_json=as_json)
 
 
+def _folder(name: str) -> Path:
+    return paths.prepared_home() / paths.checked_name(name)
+
+
 def _number(channels: Channels) -> int | None:
     return None if channels == "auto" else int(channels)
-
-
-def _folder(name: str, out: Path | None, usual: str) -> Path:
-    """Return where the dataset goes: by default, into the data folder under its usual name."""
-    if name and out is not None:
-        raise UsageError("--name and --out cannot be combined", hint="remove one of them")
-    return out or paths.prepared_home() / paths.checked_name(name or usual)
 
 
 def _refuse_without_faces(

@@ -93,7 +93,7 @@ class PreprocessResult:
     contact_sheet: Path
     audit: Path
     domains: Domains
-    reasons: tuple[str, ...]  # why inputs and targets are grey or in colour
+    reasons: tuple[str, str]  # why inputs and targets are grey or in colour
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ class Assembly:
         """What sketches and photos are."""
         return Domains(*(Domain(side.name, side.channels or 1) for side in self.sides))
 
-    def as_stored(self) -> tuple[tuple[Pair, ...], Domains, tuple[str, ...]]:
+    def as_stored(self) -> tuple[tuple[Pair, ...], Domains, tuple[str, str]]:
         """Return the pairs, what inputs and targets are, and the reasons for their channels."""
-        reasons = tuple(side.reason for side in self.sides)
+        reasons = self.sides[0].reason, self.sides[1].reason
         if not self.is_reversed:
             return tuple(self.pairs), self.domains, reasons
         pairs = (replace(pair, sketch=pair.photo, photo=pair.sketch) for pair in self.pairs)

@@ -168,7 +168,7 @@ def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool)
 
 
 def _result(
-    about: Description, audit: Audit, target: Path, reasons: tuple[str, ...]
+    about: Description, audit: Audit, target: Path, reasons: tuple[str, str]
 ) -> PreprocessResult:
     return PreprocessResult(
         name=about.name,
