@@ -197,3 +197,32 @@ def test_what_only_colour_tells_is_learned(tmp_path, home, tiny, cpu, plain_curv
         for (sketch, _, is_green), photo in zip(squares, photos, strict=True)
     ]
     assert np.mean(right) >= 0.95
+
+
+def test_equal_plain_targets_are_not_taken_for_training_pairs(tmp_path, home, sketch2img):
+    for index in range(12):
+        photo, chart, _ = colour_pairs.coast(index)
+        if index % 2:
+            chart = np.full_like(chart, colour_pairs.WATER)
+        split = tmp_path / "raw" / ("train" if index < 8 else "test")
+        images.write(split / "sketches" / f"{index}.png", photo)
+        images.write(split / "photos" / f"{index}.png", chart)
+    prepare = "preprocess", tmp_path / "raw", "--size", SIDE, "--name", "set"
+    assert sketch2img(*prepare, "--input-name", "photo", "--target-name", "map").code == 0
+    assert sketch2img("train", "set", "--epochs", 1, "--run-dir", run(tmp_path), *NARROW).code == 0
+    evaluate = "eval", "--model", "run", "--data", "set", "--metric", "ssim", "--no-report"
+    assert sketch2img(*evaluate).code == 0
+    refused = sketch2img(*evaluate, "--split", "train")
+    assert refused.code == ExitCode.DATA
+    assert "was trained on" in refused.stderr
+
+
+def test_a_run_is_not_resumed_on_images_of_another_kind(kind, home, tmp_path, sketch2img):
+    """Whether the inputs are sketches decides on what is done to them in training."""
+    index = home / "prepared" / "set" / "dataset.json"
+    about = json.loads(index.read_text())
+    about["domains"]["input"]["name"] = "depth"
+    index.write_text(json.dumps(about))
+    outcome = sketch2img("train", "set", *NARROW, "--epochs", 3, "--run-dir", run(home.parent))
+    assert outcome.code == ExitCode.CHECKPOINT
+    assert "was trained on another dataset" in outcome.stderr

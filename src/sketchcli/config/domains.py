@@ -10,6 +10,7 @@ CHANNELS = (1, 3)  # grey, RGB
 LONGEST_NAME = 30  # characters
 # Grey inputs whose names end so are drawings: only they have paper and a polarity.
 SKETCHES = frozenset({"sketch", "drawing", "edge", "line", "outline"})
+PLAIN = frozenset({"map", "label", "mask", "input", "target"})  # last words of such names
 _PLURALS = {"sketch": "sketches"} | {n: f"{n}s" for n in ("photo", "drawing", "map", "image")}
 _SINGULARS = {many: one for one, many in _PLURALS.items()} | {
     f"{one}s": one for one in ("label", "edge", "line", "outline")
@@ -44,6 +45,15 @@ class Domain:
     def is_sketch(self) -> bool:
         """Whether the images are drawings on paper or on a dark ground."""
         return self.channels == 1 and self.name.lower().split()[-1] in SKETCHES
+
+    @property
+    def may_be_plain(self) -> bool:
+        """Whether an image of one colour is normal, such as a map of the sea.
+
+        >>> Domain("map", 3).may_be_plain, Domain("aerial photo", 3).may_be_plain
+        (True, False)
+        """
+        return self.name.lower().split()[-1] in PLAIN
 
     @property
     def one(self) -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sketchcli import files, limits
+from sketchcli import files, images, limits
 from sketchcli.config import SKETCH_TO_PHOTO, Domains, domains_from_dict
 from sketchcli.data.splits import SPLITS, TRAIN, VAL, uniform_hash
 from sketchcli.errors import DataError
@@ -192,13 +192,22 @@ def picture_hash(pixels: Pixels) -> str:
     return hashlib.sha256(str(pixels.ndim).encode() + pixels.tobytes()).hexdigest()
 
 
-def photo_hashes(photos: Iterable[Pixels]) -> str:
-    """Return the first MARK hex digits of each photo's hash, joined, to record training photos."""
-    return "".join(picture_hash(photo)[:MARK] for photo in photos)
+def pair_marks(
+    sketches: Iterable[Pixels], photos: Iterable[Pixels], domains: Domains
+) -> Iterator[str]:
+    """Yield MARK hex digits that identify each pair, to record training pairs.
+
+    They are those of the photo's hash as RGB or, if photos may be plain, of both images' hashes.
+    """
+    for sketch, photo in zip(sketches, photos, strict=True):
+        found = picture_hash(images.to_rgb(photo))
+        if domains.target.may_be_plain:
+            found = pair_hash(picture_hash(sketch), found)
+        yield found[:MARK]
 
 
 def marked(marks: str) -> set[str]:
-    """Return the set of photo hashes in a string made by `photo_hashes`.
+    """Return the set of marks in a string of joined `pair_marks`.
 
     >>> sorted(marked("0123456789abcdef" + "f" * 16))
     ['0123456789abcdef', 'ffffffffffffffff']
@@ -227,7 +236,7 @@ def read(folder: Path) -> PreparedSet:
         schema = data["schema"]
         if schema not in READ:
             raise DataError(
-                f"{folder} has schema {schema}, but this version of sketch2img reads {SCHEMA}",
+                f"{folder} has schema {schema}, but this version of sketch2img reads 2 and 3",
                 hint="run preprocess again",
             )
         about = {f.name: data[f.name] for f in fields(Description) if f.name in data}

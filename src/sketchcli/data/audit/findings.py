@@ -11,7 +11,7 @@ from sketchcli.config.domains import SKETCH_TO_PHOTO, Domain, Domains
 from sketchcli.data.appearance import DARK
 from sketchcli.data.audit import matching, terms
 from sketchcli.data.audit.records import BLANK_RANGE, SIDE, Floats, Rows, likeness
-from sketchcli.data.audit.terms import Audit, Check, Finding, blocks, has_sketches, may_be_plain
+from sketchcli.data.audit.terms import Audit, Check, Finding, blocks, has_sketches
 from sketchcli.data.prepared import Pair
 
 Found = tuple[list[Finding], list[Check]]
@@ -71,7 +71,7 @@ def _examine_images(
         ranges[0, part], ranges[1, part] = np.ptp(sketch, axis=(1, 2)), np.ptp(photo, axis=(1, 2))
         is_drawing = has_sketches(domains)
         alike[part] = likeness(sketch, photo) if is_drawing else (sketch == photo).all(axis=(1, 2))
-    judged = np.where([[may_be_plain(side)] for side in sides], np.inf, ranges)
+    judged = np.where([[side.may_be_plain] for side in sides], np.inf, ranges)
     least = judged.min(axis=0)
 
     def say(row: int) -> str:
@@ -131,7 +131,7 @@ def _image_checks(count: int, made: Collection[str], hint: str, domains: Domains
             if kind == "same-picture":
                 why = f"{sketch.many} and {photo.many} may differ by their colours alone"
         checks[kind] = checks[kind].skipped(why)
-    plain = [side.many for side in (sketch, photo) if may_be_plain(side)]
+    plain = [side.many for side in (sketch, photo) if side.may_be_plain]
     if plain:
         checks["blank"] = checks["blank"].skipped(f"{' and '.join(plain)} may be of one colour")
     if len(plain) == 1:
@@ -170,7 +170,7 @@ def _same_picture(ranges: Floats, alike: Floats, domains: Domains) -> _Fault:
 
 
 def _class_numbers(features: NDArray[Any], domain: Domain) -> _Fault:
-    """Return whether grey inputs that are no sketches are nearly equal, as class numbers are."""
+    """Return the fault of grey inputs that are nearly equal, as class numbers are."""
     parts = [features["sketch"][part] for part in blocks(len(features))]
     span = int(max(map(np.max, parts))) - int(min(map(np.min, parts)))
     many = (
@@ -239,7 +239,7 @@ def _examine_copies(
     found, is_complete, sketch, photo = [], True, domains.input, domains.target
     kinds = {"photo": ("sketch", photo), "sketch": ("photo", sketch)}
     for kind, (other, domain) in list(kinds.items())[: 1 if is_drawn else 2]:
-        others = features[other] if may_be_plain(domain) else None
+        others = features[other] if domain.may_be_plain else None
         groups, is_whole = _find_copies(features[kind], others)
         is_complete &= is_whole
         for group in groups:

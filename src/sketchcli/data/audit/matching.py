@@ -95,7 +95,7 @@ def _plain(features: NDArray[Any], domains: Domains) -> Which:
     """Return which pairs, (N,), have an image with few outlines, if that is normal."""
     plain = np.zeros(len(features), bool)
     for kind, domain in (("sketch", domains.input), ("photo", domains.target)):
-        for part in blocks(len(features)) if terms.may_be_plain(domain) else ():
+        for part in blocks(len(features)) if domain.may_be_plain else ():
             plain[part] |= outlined(features[kind][part]) < FEWEST_OUTLINES
     return plain
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchcli import machine
-from sketchcli.config.domains import Domain, Domains
+from sketchcli.config.domains import Domains
 
 ERRORS = {
     "mispaired-set": "mis-paired dataset",
@@ -31,15 +31,6 @@ WARNINGS = {
 }
 TITLES = ERRORS | WARNINGS
 MOST_WRONG = 0.05  # errors as a fraction of the pairs; a dataset with more is unfit for training
-
-
-def may_be_plain(domain: Domain) -> bool:
-    """Return whether an image of one colour is normal, such as a map of the sea.
-
-    >>> may_be_plain(Domain("map", 3)), may_be_plain(Domain("aerial photo", 3))
-    (True, False)
-    """
-    return not domain.is_sketch and domain.name.lower().split()[-1] != "photo"
 
 
 def has_sketches(domains: Domains) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from sketchcli import __version__, files, paths, registry
 from sketchcli.config import Align
 from sketchcli.data import splits
-from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, picture_hash
+from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, pair_marks
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import features, references
 from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Tools, Values
@@ -227,11 +227,9 @@ def _few(reference: Reference, tools: Tools) -> list[str]:
 
 def _trained_on(models: Sequence[LoadedModel], split: StoredSplit, config: EvalConfig) -> list[int]:
     """Count the pairs that each model was trained on; raise DataError unless that is allowed."""
-    marks = [picture_hash(photo)[:MARK] for photo in split.photos] if models else []
     found = []
     for model in models:
-        trained_on = marked(model.trained_on)
-        found.append(sum(mark in trained_on for mark in marks))
+        found.append(sum(_is_trained(model, split)))
         if found[-1] and not config.allows_trained:
             raise DataError(
                 f"{model.path} was trained on {found[-1]} of these {len(split)} pairs",
@@ -240,15 +238,20 @@ def _trained_on(models: Sequence[LoadedModel], split: StoredSplit, config: EvalC
     return found
 
 
+def _is_trained(model: LoadedModel, split: StoredSplit) -> Iterator[bool]:
+    """Yield whether the model was trained on each pair of a split."""
+    trained_on = marked(model.trained_on)
+    return (m in trained_on for m in pair_marks(split.sketches, split.photos, model.domains))
+
+
 def _on_training(
     model: LoadedModel, training: StoredSplit | None, tools: Tools, reporter: Reporter
 ) -> dict[str, float]:
     """Return scores on some of the model's training pairs; the gap measures its overfitting."""
     if training is None:
         return {}
-    trained_on = marked(model.trained_on)
-    hashes = enumerate(map(picture_hash, training.photos))
-    rows = list(itertools.islice((r for r, h in hashes if h[:MARK] in trained_on), GAP_PAIRS))
+    known = (row for row, is_known in enumerate(_is_trained(model, training)) if is_known)
+    rows = list(itertools.islice(known, GAP_PAIRS))
     if not rows:
         return {}
     few = StoredSplit.of(training.take(rows))

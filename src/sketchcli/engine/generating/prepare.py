@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sketchcli import checkpoint, images, limits
 from sketchcli import config as settings
 from sketchcli.config import Align, Domain, Domains, Fit, domains_from_dict
-from sketchcli.data import appearance
+from sketchcli.data import appearance, colour
 from sketchcli.data.appearance import Paper, SketchStats, find_paper, on_even_paper
 from sketchcli.device import Device, check_device
 from sketchcli.engine.generating.inputs import Drawing, Scale, When
@@ -213,7 +213,7 @@ class Preparer:
         if self.domain.is_sketch:
             sketch, paper = self._evened(self._upright(shown, warnings), warnings)
             self._judge(sketch, paper, shown, warnings)
-        elif self.domain.channels == 3 and is_grey(shown):
+        elif self.domain.channels == 3 and colour.is_grey(_reduced(shown)):
             warnings.append("it is grey, but this model was trained on colour images")
         size = self._photo_size(shown, eyes)
         if self.drawing.is_tiled:
@@ -333,11 +333,6 @@ def _shared_input(models: Sequence[LoadedModel]) -> Domain:
                 hint="give models that take and make the same kind of images",
             )
     return first.domains.input
-
-
-def is_grey(picture: Pixels) -> bool:
-    """Return whether an image has no colour at all."""
-    return picture.ndim == 2 or bool((np.ptp(picture, axis=2) == 0).all())
 
 
 def _is_usual(looks: SketchStats | None, level: float, unevenness: float) -> bool:

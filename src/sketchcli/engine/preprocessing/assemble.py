@@ -15,7 +15,7 @@ from sketchcli.config import Domain, Domains
 from sketchcli.data import colour
 from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
-from sketchcli.data.audit.terms import Audit, Check, Finding, may_be_plain
+from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.pairing import Exclusions
 from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash, picture_hash
 from sketchcli.data.splits import SplitRule
@@ -135,7 +135,7 @@ def _identities(job: Job, hashes: tuple[str, str], domains: Domains) -> dict[str
     Two maps of the sea are equal, and their pairs are not, unless the photos are equal, too.
     """
     sides = zip(hashes, hashes[::-1], (domains.input, domains.target), strict=True)
-    keys = [own + other if may_be_plain(domain) else own for own, other, domain in sides]
+    keys = [own + other if domain.may_be_plain else own for own, other, domain in sides]
     return {key: file for key, file in zip(keys, (job.sketch, job.photo), strict=True) if file}
 
 

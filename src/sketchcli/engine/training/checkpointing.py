@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from sketchcli import __version__, checkpoint, paths
 from sketchcli import config as settings
-from sketchcli.config import TrainConfig
+from sketchcli.config import TrainConfig, domains_from_dict
 from sketchcli.data import prepared, splits
 from sketchcli.data.appearance import look, spread
 from sketchcli.data.batches import batches_per_epoch
-from sketchcli.data.prepared import MARK, Division, PreparedSet, photo_hashes
+from sketchcli.data.prepared import MARK, Division, PreparedSet, pair_marks
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.events import Note, Reporter
 from sketchcli.engine.lookup import prepared_folders
@@ -94,7 +94,9 @@ class Checkpointer:
         self.looks = None  # only sketches have paper and a polarity
         if self.description.domains.input.is_sketch:
             self.looks = look(training.sketches[row] for row in spread(pairs.trained))
-        self.trained_on = photo_hashes(training.photos[row] for row in pairs.trained)
+        sketches = (training.sketches[row] for row in pairs.trained)
+        photos = (training.photos[row] for row in pairs.trained)
+        self.trained_on = "".join(pair_marks(sketches, photos, self.description.domains))
         self.replaces = False  # whether the next state replaces a damaged one
         about = about_run(run)
         if not run.states and config.init_from:
@@ -155,7 +157,11 @@ class Checkpointer:
     def check_is_ours(self, about: dict[str, Any]) -> None:
         """Raise an error if a training state was made with other settings or another dataset."""
         folder, saved = self.run.folder, settings.from_dict(about["config"])
-        if about["dataset"]["fingerprint"] != self.description.fingerprint:
+        domains = domains_from_dict(about.get("domains"))
+        if (about["dataset"]["fingerprint"], domains) != (
+            self.description.fingerprint,
+            self.description.domains,
+        ):
             raise CheckpointError(
                 f"{folder}: the run was trained on another dataset ({about['dataset']['name']})",
                 hint="choose another --run-dir, or the dataset that the run was trained on",

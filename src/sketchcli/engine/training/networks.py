@@ -37,10 +37,11 @@ def start_from(
     try:
         theirs = domains_from_dict(about.get("domains"))
     except (LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{file} does not describe its inputs ({error})") from error
+        fault = f"{file} does not describe its inputs ({error})"
+        raise CheckpointError(fault, hint="choose other weights with --init-from") from error
     if theirs.channels != domains.channels:
         again = "--input-channels {} --target-channels {}".format(*theirs.channels)
-        if theirs.channels == domains.reversed.channels:
+        if theirs == domains.reversed:
             again = "the opposite direction (--reverse, or without it)"
         raise CheckpointError(
             f"{file}: the weights turn {theirs}, but the dataset has {domains}",
