@@ -9,7 +9,9 @@ import functools
 import io
 import logging
 import math
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -458,20 +460,33 @@ _QUALITY = {
 }
 
 
-def write(path: Path, pixels: Pixels, *, quality: int | None = None, is_new: bool = False) -> None:
+def write(
+    path: Path,
+    pixels: Pixels,
+    *,
+    quality: int | None = None,
+    is_new: bool = False,
+    comment: str = "",
+) -> None:
     """Write `(H, W)` or RGB `(H, W, 3)` in the format of the extension, as `write_whole` does.
 
-    `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default.
+    `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default. `comment` becomes a
+    text field of a PNG or JPEG.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:
         raise DataError(f"{path} has an unsupported extension", hint="use .png, .jpg or .webp")
-    data = encode(pixels, suffix, name=str(path), quality=quality)
+    data = encode(pixels, suffix, name=str(path), quality=quality, comment=comment)
     files.write_whole(path, lambda part: part.write_bytes(data), is_new=is_new)
 
 
 def encode(
-    pixels: Pixels, suffix: str, *, name: str = "picture", quality: int | None = None
+    pixels: Pixels,
+    suffix: str,
+    *,
+    name: str = "picture",
+    quality: int | None = None,
+    comment: str = "",
 ) -> bytes:
     """Encode `(H, W)` or RGB `(H, W, 3)` in a format such as `.png`."""
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
@@ -483,4 +498,20 @@ def encode(
     if not is_encoded:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise DataError(f"{name}: OpenCV cannot write {size} as {suffix}", hint="use .png")
-    return data.tobytes()
+    return _with_comment(data.tobytes(), comment)
+
+
+_PNG, _IHDR_END, _JPEG, _LONGEST_COMMENT = b"\x89PNG\r\n\x1a\n", 33, b"\xff\xd8\xff\xe0", 1000
+
+
+def _with_comment(data: bytes, comment: str) -> bytes:
+    """Add a text to what OpenCV wrote: as `tEXt` of a PNG, or as comment of a JPEG."""
+    text = comment.encode("ascii", "backslashreplace")[:_LONGEST_COMMENT]  # as `tEXt` is Latin-1
+    if text and data.startswith(_PNG):
+        chunk = b"tEXtComment\0" + text
+        field = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        return data[:_IHDR_END] + field + data[_IHDR_END:]
+    if text and data.startswith(_JPEG):  # JFIF's own segment must be the first
+        end = 4 + int.from_bytes(data[4:6], "big")
+        return data[:end] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + data[end:]
+    return data
