@@ -3,6 +3,7 @@
 from sketchcli import checkpoint
 from sketchcli import config as settings
 from sketchcli import device as devices
+from sketchcli.config import domains_from_dict
 from sketchcli.engine.runs import Run
 from sketchcli.engine.training.networks import WeightAverage
 from sketchcli.engine.training.trainer import Trainer
@@ -13,7 +14,8 @@ def weights_of(folder, config, *, size=(32, 32), seed=0, **changes):
     import torch
 
     device = devices.resolve("cpu", precision="fp32")
-    trainer = Trainer(config, image_size=size, device=device)
+    domains = domains_from_dict(changes.get("domains"))
+    trainer = Trainer(config, image_size=size, domains=domains, device=device)
     average = WeightAverage(trainer.generator, 0).network
     torch.manual_seed(seed)
     with torch.no_grad():

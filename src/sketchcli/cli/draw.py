@@ -57,11 +57,13 @@ def draw(
             hidden=True,
         ),
     ] = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Draw in the browser, and see the photo of the sketch after every stroke.
 
     The page is served by this computer alone, and only to whoever has the printed address.
     """
+    from sketchcli.cli.render import envelope
     from sketchcli.serving.model_desk import opener
     from sketchcli.serving.server import listen, serve
 
@@ -69,11 +71,16 @@ def draw(
     given = read_sketch(sketch) if sketch else None
     listener = listen(host, port)
     print_plain(model_note(weights, model))
+
+    def announce(address: str) -> None:
+        text = envelope("draw", {"address": address, "model": weights}) if as_json else address
+        say(*text.split("\n"))
+
     serve(
         weights,
         opener(device, precision, quick_imports),
         listener=listener,
-        announce=say,
+        announce=announce,
         sketch=given,
         has_browser=not no_browser,
         reporter=print_plain,

@@ -9,9 +9,7 @@ import functools
 import io
 import logging
 import math
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -498,20 +496,4 @@ def encode(
     if not is_encoded:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise DataError(f"{name}: OpenCV cannot write {size} as {suffix}", hint="use .png")
-    return _with_comment(data.tobytes(), comment)
-
-
-_PNG, _IHDR_END, _JPEG, _LONGEST_COMMENT = b"\x89PNG\r\n\x1a\n", 33, b"\xff\xd8\xff\xe0", 1000
-
-
-def _with_comment(data: bytes, comment: str) -> bytes:
-    """Add a text to what OpenCV wrote: as `tEXt` of a PNG, or as comment of a JPEG."""
-    text = comment.encode("ascii", "backslashreplace")[:_LONGEST_COMMENT]  # as `tEXt` is Latin-1
-    if text and data.startswith(_PNG):
-        chunk = b"tEXtComment\0" + text
-        field = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        return data[:_IHDR_END] + field + data[_IHDR_END:]
-    if text and data.startswith(_JPEG):  # JFIF's own segment must be the first
-        end = 4 + int.from_bytes(data[4:6], "big")
-        return data[:end] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + data[end:]
-    return data
+    return file_kinds.with_text(data.tobytes(), comment)

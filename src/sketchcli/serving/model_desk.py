@@ -13,11 +13,12 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sketchcli.config import Domains
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.runs import find_weights, generated_by, list_models, model_name
+from sketchcli.engine.marks import generated_by
+from sketchcli.engine.runs import find_weights, list_models, model_name
 from sketchcli.errors import DataError, SketchError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -49,27 +50,18 @@ class Answer:
     warnings: tuple[str, ...]
 
 
-class Opened(Protocol):
-    """A model that is loaded."""
-
-    size: tuple[int, int]
-    domains: Domains
-    precision: str
-    is_stopped: threading.Event  # set to end `generate` with a KeyboardInterrupt
-
-    def generate(self, data: bytes, width: int | None) -> Answer:
-        """Return the photo of an encoded sketch, at the model's size or a smaller width."""
+Answered: TypeAlias = "Future[Answer | None]"  # None once a newer request has come
 
 
 @dataclass(eq=False)
 class Job:
-    """A sketch that waits for its photo; the answer is None once a newer one has come."""
+    """A sketch that waits for its photo."""
 
     client: str
     number: int
     data: bytes = field(repr=False)
-    width: int | None
-    answer: "Future[Answer | None]" = field(default_factory=Future)
+    width: int
+    answer: Answered = field(default_factory=Future)
 
 
 class ModelDesk:
@@ -79,13 +71,13 @@ class ModelDesk:
     """
 
     def __init__(
-        self, path: Path, open_model: Callable[[Path], Opened], reporter: Reporter = SILENT
+        self, path: Path, open_model: "Callable[[Path], LoadedDrawer]", reporter: Reporter = SILENT
     ) -> None:
         self._first, self._open, self._reporter = path, open_model, reporter
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._running: Job | None = None
-        self._opened: Opened | None = None
+        self._opened: LoadedDrawer | None = None
         self._wanted: Path | None = None  # the model to load next
         self._newest: OrderedDict[str, int] = OrderedDict()  # the highest number of each client
         self.state = State("loading", "", "")
@@ -117,7 +109,7 @@ class ModelDesk:
         else:
             raise UsageError(f"model '{name}' was not found", hint=did_you_mean(name, known))
 
-    def ask(self, client: str, number: int, data: bytes, width: int | None) -> Job:
+    def ask(self, client: str, number: int, data: bytes, width: int) -> Answered:
         """Queue a sketch; all that this client asked for under lower numbers is stale now."""
         job = Job(client, number, data, width)
         with self._changed:
@@ -132,7 +124,7 @@ class ModelDesk:
             if self._running and self._opened and self._is_stale(self._running):
                 self._opened.is_stopped.set()
             self._changed.notify()
-        return job
+        return job.answer
 
     def stop(self) -> None:
         """End a photo that is being generated."""
@@ -226,7 +218,7 @@ class LoadedDrawer:
         self.is_stopped = self._sampler.is_stopped
         self._mark = generated_by(model_name(path))
 
-    def generate(self, data: bytes, width: int | None) -> Answer:
+    def generate(self, data: bytes, width: int = 0) -> Answer:
         """Return the photo of an encoded sketch.
 
         With a width, the network runs at that many pixels on the model's shorter side, if these

@@ -13,7 +13,7 @@ import numpy as np
 
 from sketchcli import images, registry
 from sketchcli.assets.demo import draw_pair
-from sketchcli.engine.runs import generated_by
+from sketchcli.engine.marks import generated_by
 from sketchcli.errors import UsageError
 from sketchcli.images import Pixels
 from sketchcli.serving.model_desk import LARGEST_SIDE, check_sides
@@ -40,20 +40,24 @@ def read(data: bytes) -> bytes:
 
 def sketch(data: bytes, style: str) -> bytes:
     """Return the sketch that a style draws from a photo, as PNG."""
-    draw = registry.load(registry.STYLES, style).draw
+    draw = registry.load(registry.STYLES, style or "hand").draw
     photo = images.to_rgb(within(images.decode(data, name="the photo"), STYLED_SIDE))
     return images.encode(draw(photo, np.random.default_rng(0)), ".png")
 
 
 def example(number: int) -> bytes:
     """Return a sketch of the demo dataset as PNG."""
+    if number >= 1000:
+        raise UsageError("there are no more examples")
     return images.encode(draw_pair(number, size=EXAMPLE_SIDE)[0], ".png")
 
 
-def label(data: bytes, suffix: str, model: str) -> bytes:
+def label(data: bytes, kind: str, model: str) -> bytes:
     """Return an image with the text that says by which model it was generated."""
+    if kind not in {"png", "jpg"}:
+        raise UsageError(f"'{kind:.20}' is no format for downloads", hint="use png or jpg")
     pixels = images.decode(data, name="the image", check=check_sides)
-    return images.encode(pixels, suffix, quality=QUALITY, comment=generated_by(model))
+    return images.encode(pixels, f".{kind}", quality=QUALITY, comment=generated_by(model))
 
 
 def pairs(data: bytes) -> bytes:

@@ -17,7 +17,7 @@ import uvicorn
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.errors import UsageError
 from sketchcli.serving.guard import LOCAL, Guard
-from sketchcli.serving.model_desk import ModelDesk, Opened
+from sketchcli.serving.model_desk import LoadedDrawer, ModelDesk
 from sketchcli.serving.routes import Routes
 
 PORT, TRIED = 8756, 50  # the default port; how many from it on are tried
@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
 
 def serve(
     weights: Path,
-    open_model: Callable[[Path], Opened],
+    open_model: Callable[[Path], LoadedDrawer],
     *,
     listener: socket.socket,
     announce: Callable[[str], object],

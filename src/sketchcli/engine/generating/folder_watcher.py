@@ -11,7 +11,6 @@ from sketchcli.engine.generating.generate import Pipeline, Writer, open_models
 from sketchcli.engine.generating.inputs import Existing, Request
 from sketchcli.engine.generating.plan import Job, report_file, write_manifest
 from sketchcli.engine.results import GeneratedFile, GenerateResult
-from sketchcli.engine.runs import generated_by, model_name
 from sketchcli.errors import DataError
 
 Signature = tuple[int, int]  # size in bytes, time of the last change in nanoseconds
@@ -41,8 +40,7 @@ def watch(
     watcher = FolderWatcher(planned, folder, reporter, is_replacing=is_replacing)
     naming = unchecked if is_replacing else replace(unchecked, existing=Existing.SKIP)
     output = Path(request.output).resolve()
-    mark = generated_by(*map(model_name, request.models))
-    writer = Writer(naming, output, ours=watcher.ours, mark=mark)
+    writer = Writer(naming, output, ours=watcher.ours, mark=request.mark)
     pipeline = Pipeline(preparer, sampler, writer)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:

@@ -21,7 +21,6 @@ from sketchcli.engine.generating.plan import Job, Plan, Tally, make_plan, write_
 from sketchcli.engine.generating.prepare import Prepared, Preparer, load_model
 from sketchcli.engine.generating.sample import Sampler
 from sketchcli.engine.results import GeneratedFile, GenerateResult
-from sketchcli.engine.runs import generated_by, model_name
 from sketchcli.errors import CheckpointError, DataError, SketchError
 from sketchcli.images import Pixels
 from sketchcli.limits import memory_limit
@@ -41,15 +40,14 @@ def generate(
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
-    mark = generated_by(*map(model_name, request.models))
-    writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid, mark=mark)
+    writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid, mark=request.mark)
     domains = preparer.models[0].domains
     done = Tally(plan.jobs, domains.input, reporter)
     try:
         Pipeline(preparer, sampler, writer).convert(jobs, done.add)
     finally:  # the manifest lists what was written, also after Ctrl-C
         manifest = write_manifest(request, done.files)
-    sheet = grid.write(mark) if grid else None
+    sheet = grid.write(request.mark) if grid else None
     return GenerateResult(request.models, done.files, manifest, sheet, domains)
 
 
