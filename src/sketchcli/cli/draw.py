@@ -52,9 +52,7 @@ def draw(
     precision: Annotated[
         str,
         MACHINE(
-            metavar="auto|fp32|bf16",
-            help="Numeric precision; auto: the faster one.",
-            hidden=True,
+            metavar="auto|fp32|bf16", help="Numeric precision; auto: the faster one.", hidden=True
         ),
     ] = "auto",
     as_json: options.Json = False,

@@ -101,7 +101,7 @@ class Guard:
         hint = "open the address that sketch2img draw printed, with all that follows #"
         if not tokens:
             raise RefusedError(401, "the token of this launch is missing", hint)
-        if len(tokens) > 1 or not _is_same(tokens[0], self.token):
+        if len(tokens) > 1 or not secrets.compare_digest(tokens[0].encode(), self.token.encode()):
             raise RefusedError(403, "the token is not that of this launch", hint)
 
     def _is_ours(self, host: str) -> bool:
@@ -113,10 +113,6 @@ class Guard:
             )
         except ValueError:
             return False
-
-
-def _is_same(given: str, token: str) -> bool:
-    return secrets.compare_digest(given.encode(), token.encode())
 
 
 def _values(scope: Scope, name: str) -> list[str]:

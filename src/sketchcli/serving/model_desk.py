@@ -90,14 +90,19 @@ class ModelDesk:
             kind = "" if each.domains == Domains() else f", {each.domains}"
             title = f"{each.name} ({each.dataset}, {each.size[1]}x{each.size[0]}{kind})"
             found[each.name] = {"name": each.name, "title": title, "size": each.size}
-        state = self.state
-        for name in (model_name(self._first), state.model):  # it may be a file, or deleted now
-            found.setdefault(name, {"name": name, "title": name, "size": state.size})
+        for name in (model_name(self._first), self.state.model):  # a file, or deleted meanwhile
+            found.setdefault(name, {"name": name, "title": name, "size": (0, 0)})
         return list(found.values())
 
     def start(self) -> None:
         """Begin to load the model; the thread ends with the process."""
-        threading.Thread(target=self._work, name="model", daemon=True).start()
+
+        def work() -> None:
+            with contextlib.suppress(KeyboardInterrupt):  # during the import of PyTorch
+                while True:
+                    self._work()
+
+        threading.Thread(target=work, name="model", daemon=True).start()
 
     def choose(self, name: str) -> None:
         """Load another model of those that `models` lists, or the one that the page began with."""
@@ -142,18 +147,18 @@ class ModelDesk:
         return job.number < self._newest.get(job.client, job.number)
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._wanted or self._waiting)
-                path, self._wanted = self._wanted, None
-                job = None if path else self._waiting.pop(0)
-                if job and self._opened:
-                    self._running = job
-                    self._opened.is_stopped.clear()
-            if path:
-                self._load(path)
-            if job:
-                self._answer(job)
+        """Load the model that is wanted, else answer who has waited longest."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted or self._waiting)
+            path, self._wanted = self._wanted, None
+            job = None if path else self._waiting.pop(0)
+            if job and self._opened:
+                self._running = job
+                self._opened.is_stopped.clear()
+        if path:
+            self._load(path)
+        if job:
+            self._answer(job)
 
     def _load(self, path: Path) -> None:
         name, self._opened = model_name(path), None  # frees its memory first
