@@ -1,7 +1,5 @@
 """Which files are images, by their names, and what other files are, by their first bytes."""
 
-import struct
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,22 +173,3 @@ def _ends_early(data: bytes) -> bool:
         b"MM\0*": big > len(data),
     }
     return any(data.startswith(magic) and is_short for magic, is_short in ends.items())
-
-
-# A PNG and a JPEG can carry a text.
-
-_IHDR_END, _LONGEST_TEXT = 33, 1000  # bytes: where a PNG's header ends; of a text
-
-
-def with_text(data: bytes, text: str) -> bytes:
-    """Add a text to a PNG, as the `tEXt` field `Comment`, or to a JPEG; others stay as they are."""
-    written = text.encode("ascii", "backslashreplace")[:_LONGEST_TEXT]  # as `tEXt` is Latin-1
-    if written and data.startswith(b"\x89PNG"):
-        chunk = b"tEXtComment\0" + written
-        field = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        return data[:_IHDR_END] + field + data[_IHDR_END:]
-    if written and data.startswith(b"\xff\xd8\xff\xe0"):  # the segment of JFIF must be the first
-        end = 4 + int.from_bytes(data[4:6], "big")
-        comment = b"\xff\xfe" + struct.pack(">H", len(written) + 2) + written
-        return data[:end] + comment + data[end:]
-    return data

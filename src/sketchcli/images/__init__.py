@@ -496,4 +496,4 @@ def encode(
     if not is_encoded:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise DataError(f"{name}: OpenCV cannot write {size} as {suffix}", hint="use .png")
-    return file_kinds.with_text(data.tobytes(), comment)
+    return files.with_text(data.tobytes(), comment)
