@@ -48,7 +48,7 @@ class Guard:
     """Lets requests through to `app` that come from the page itself.
 
     `host` is the address that the server listens on; if it is 0.0.0.0 or ::, any address of this
-    machine is its own, but no name, since a name may be a stranger's.
+    machine is its own, but no name, since a name may lead here from elsewhere.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, token: str) -> None:
