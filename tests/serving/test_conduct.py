@@ -20,9 +20,9 @@ from sketchcli.serving.server import PORT, listen
 
 # The program with a model that hangs: while it loads, or else while it generates.
 HANGING = """
-import os, sys, threading, time, types
+import os, signal, sys, threading, time, types
 from sketchcli.config import Domains
-from sketchcli.serving import model_desk
+from sketchcli.serving import model_desk, routes
 from sketchcli.__main__ import run
 
 def load(path):
@@ -33,7 +33,12 @@ def load(path):
     sleep, event = lambda *_: time.sleep(60), threading.Event()
     return types.SimpleNamespace(**about, generate=sleep, is_stopped=event)
 
+async def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+
 model_desk.opener = lambda *_: load
+routes.Routes._given_sketch = interrupt
 sys.exit(run())
 """
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION")
@@ -98,6 +103,14 @@ def test_ctrl_c_ends_within_a_second_whatever_is_under_way(weights, hangs):
     assert seconds < 1
     assert "False False" in said  # neither torch nor OpenCV is imported before the page is served
     assert "stopped" in said
+
+
+def test_a_signal_while_a_request_is_answered_is_not_lost(weights):
+    words, program = ["--no-browser", "--model", weights], ["-c", HANGING]
+    with started(*words, program=program, HANGS="generating") as (process, client):
+        with ask_and_leave(client, "/api/sketch"):
+            _, said = process.communicate(timeout=10)
+        assert (process.returncode, "stopped" in said) == (0, True)
 
 
 def test_without_a_display_the_tunnel_is_printed_and_a_photo_comes(weights):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+from sketchcli import interruption
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.errors import UsageError
 from sketchcli.serving.guard import LOCAL, Guard
@@ -76,6 +77,11 @@ class Server(uvicorn.Server):
         """Begin to accept requests."""
         await super().startup(sockets=sockets)
         self.on_start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """End if a signal came while a request was answered, which swallows KeyboardInterrupt."""
+        interruption.check()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
