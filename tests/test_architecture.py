@@ -55,6 +55,7 @@ LAYERS = (
     {"checkpoint", "portraits"},
     {"assets", "sketching", "data", "models", "losses", "metrics", "weights"},
     {"engine"},
+    {"serving"},
     {"doctor"},
     {"cli"},
 )
@@ -77,8 +78,10 @@ HOMES = {
     "concurrent.futures.ProcessPoolExecutor": ("sketchcli.engine.preprocessing.chunks",),
     "torch.multiprocessing": (),
     "torch.utils.data": (),
+    **dict.fromkeys(("starlette", "uvicorn"), ("sketchcli.serving",)),
+    "socket": ("sketchcli.engine.fetching.download", "sketchcli.serving.server"),
     **dict.fromkeys(
-        ("urllib", "http", "socket", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
+        ("urllib", "http", "ssl", "ftplib", "requests", "httpx", "pooch", "torch.hub"),
         ("sketchcli.engine.fetching.download",),
     ),
 }
@@ -297,6 +300,8 @@ PLANTED = {
         ("sketchcli.assets.faces", "from urllib.request import urlopen"),
         ("sketchcli.assets.faces", "from torch.hub import load_state_dict_from_url"),
         ("sketchcli.engine.fetching", "import socket"),
+        ("sketchcli.cli.draw", "import uvicorn"),
+        ("sketchcli.engine.runs", "from starlette.routing import Route"),
         ("sketchcli.data.batches", "from torch.utils.data import DataLoader"),
         ("sketchcli.engine.generating.generate", "from multiprocessing import Pool"),
     ],

@@ -18,8 +18,10 @@ import re
 import secrets
 import shutil
 import stat
+import struct
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -342,3 +344,22 @@ def open_regular(path: Path) -> io.BufferedReader:
         file.close()
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return file
+
+
+# A PNG and a JPEG can carry a text.
+
+_IHDR_END, _LONGEST_TEXT = 33, 1000  # bytes: where a PNG's header ends; of a text
+
+
+def with_text(data: bytes, text: str) -> bytes:
+    """Add a text to a PNG, as the `tEXt` field `Comment`, or to a JPEG; others stay as they are."""
+    written = text.encode("ascii", "backslashreplace")[:_LONGEST_TEXT]  # as `tEXt` is Latin-1
+    if written and data.startswith(b"\x89PNG"):
+        chunk = b"tEXtComment\0" + written
+        field = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        return data[:_IHDR_END] + field + data[_IHDR_END:]
+    if written and data.startswith(b"\xff\xd8\xff\xe0"):  # the segment of JFIF must be the first
+        end = 4 + int.from_bytes(data[4:6], "big")
+        comment = b"\xff\xfe" + struct.pack(">H", len(written) + 2) + written
+        return data[:end] + comment + data[end:]
+    return data

@@ -30,7 +30,7 @@ def test_no_arguments_show_the_help(sketch2img):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["draw"], ExitCode.USAGE, "draw"),
+        (["sketch"], ExitCode.USAGE, "sketch"),
         (["train", "--epochs", "0"], ExitCode.USAGE, "epochs"),
         (["train", "--preset", "best"], ExitCode.USAGE, "choose from: modern, paper"),
         (["train", "nosuch"], ExitCode.DATA, "nosuch"),

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from sketchcli import __version__
 from sketchcli.cli.doctor import doctor
+from sketchcli.cli.draw import draw
 from sketchcli.cli.evaluate import evaluate
 from sketchcli.cli.export import export
 from sketchcli.cli.fetch_data import fetch_data
@@ -130,6 +131,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "preprocess": preprocess,
     "train": train,
     "generate": generate,
+    "draw": draw,
     "eval": evaluate,
     "models": models,
     "export": export,
@@ -216,6 +218,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "sketch2img generate in.png out.png",
         "sketch2img generate drawings photos --model mine",
         "sketch2img generate - - < in.png > out.png",
+    ),
+    "draw": (
+        "sketch2img draw",
+        "sketch2img draw face.png --model mine",
+        "sketch2img draw --no-browser --port 9000",
     ),
     "eval": (
         "sketch2img eval",

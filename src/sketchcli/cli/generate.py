@@ -29,8 +29,9 @@ from sketchcli.engine.generating.inputs import (
     When,
     read_list,
 )
+from sketchcli.engine.marks import generated_by
 from sketchcli.engine.results import GenerateResult
-from sketchcli.engine.runs import domains_of, find_weights, model_note
+from sketchcli.engine.runs import domains_of, find_weights, model_name, model_note
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.file_kinds import WRITABLE
 
@@ -342,7 +343,8 @@ def run(
             return idle
     wanted: list[Path | None] = [*models] or [None]
     weights = tuple(map(find_weights, wanted))
-    request = replace(request, models=weights)
+    mark = generated_by(*map(model_name, weights))
+    request = replace(request, models=weights, mark=mark)
 
     with quick_imports():
         import torch

@@ -164,6 +164,14 @@ def find_weights(model: Path | None) -> Path:
     return found
 
 
+def model_name(path: Path) -> str:
+    """Return what a person calls a model: its run's name, `bundled`, or its file's name."""
+    if path == weights.FILE:
+        return weights.NAME
+    is_of_run = path.name == Run(path.parent).weights.name
+    return path.resolve().parent.name if is_of_run else path.name
+
+
 def domains_of(model: Path | None) -> Domains:
     """Return what a model takes and makes, for messages; the default if it cannot be read."""
     try:

@@ -458,20 +458,33 @@ _QUALITY = {
 }
 
 
-def write(path: Path, pixels: Pixels, *, quality: int | None = None, is_new: bool = False) -> None:
+def write(
+    path: Path,
+    pixels: Pixels,
+    *,
+    quality: int | None = None,
+    is_new: bool = False,
+    comment: str = "",
+) -> None:
     """Write `(H, W)` or RGB `(H, W, 3)` in the format of the extension, as `write_whole` does.
 
-    `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default.
+    `quality` (1 to 100) applies to JPEG and WebP; OpenCV has its own default. `comment` becomes a
+    text field of a PNG or JPEG.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITABLE:
         raise DataError(f"{path} has an unsupported extension", hint="use .png, .jpg or .webp")
-    data = encode(pixels, suffix, name=str(path), quality=quality)
+    data = encode(pixels, suffix, name=str(path), quality=quality, comment=comment)
     files.write_whole(path, lambda part: part.write_bytes(data), is_new=is_new)
 
 
 def encode(
-    pixels: Pixels, suffix: str, *, name: str = "picture", quality: int | None = None
+    pixels: Pixels,
+    suffix: str,
+    *,
+    name: str = "picture",
+    quality: int | None = None,
+    comment: str = "",
 ) -> bytes:
     """Encode `(H, W)` or RGB `(H, W, 3)` in a format such as `.png`."""
     bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
@@ -483,4 +496,4 @@ def encode(
     if not is_encoded:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise DataError(f"{name}: OpenCV cannot write {size} as {suffix}", hint="use .png")
-    return data.tobytes()
+    return files.with_text(data.tobytes(), comment)

@@ -39,7 +39,8 @@ def watch(
     planned = replace(request, naming=unchecked, manifest=None)
     watcher = FolderWatcher(planned, folder, reporter, is_replacing=is_replacing)
     naming = unchecked if is_replacing else replace(unchecked, existing=Existing.SKIP)
-    writer = Writer(naming, Path(request.output).resolve(), ours=watcher.ours)
+    output = Path(request.output).resolve()
+    writer = Writer(naming, output, ours=watcher.ours, mark=request.mark)
     pipeline = Pipeline(preparer, sampler, writer)
     reporter(Note(f"watching {folder}; press Ctrl-C to stop"))
     try:

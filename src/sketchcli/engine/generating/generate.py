@@ -40,14 +40,14 @@ def generate(
     preparer, sampler = open_models(request.models, request.drawing, device, reporter)
     jobs = [job for job in plan.jobs if not job.is_done]
     grid = Grid(request.shard.name(request.grid), jobs) if request.grid else None
-    writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid)
+    writer = Writer(request.naming, plan.folder and plan.folder.resolve(), grid, mark=request.mark)
     domains = preparer.models[0].domains
     done = Tally(plan.jobs, domains.input, reporter)
     try:
         Pipeline(preparer, sampler, writer).convert(jobs, done.add)
     finally:  # the manifest lists what was written, also after Ctrl-C
         manifest = write_manifest(request, done.files)
-    sheet = grid.write() if grid else None
+    sheet = grid.write(request.mark) if grid else None
     return GenerateResult(request.models, done.files, manifest, sheet, domains)
 
 
@@ -112,6 +112,7 @@ class Writer:
     folder: Path | None  # without links; no photo may leave it; None for a single file
     grid: "Grid | None" = None
     ours: Collection[Path] = ()  # photos that may be replaced in any case
+    mark: str = ""  # the text that says in a PNG or JPEG that it is generated
 
     def skips(self, job: Job) -> bool:
         """Return whether existing photos are kept, and another process has written this one."""
@@ -123,7 +124,9 @@ class Writer:
         output, folder, quality = job.output, self.folder, self.naming.quality
         if str(output) == STREAM:
             suffix = f".{self.naming.format or 'png'}"
-            sys.stdout.buffer.write(images.encode(photo, suffix, quality=quality))
+            sys.stdout.buffer.write(
+                images.encode(photo, suffix, quality=quality, comment=self.mark)
+            )
             sys.stdout.buffer.flush()
         elif folder is not None and not output.parent.resolve().is_relative_to(folder):
             raise DataError(
@@ -132,7 +135,7 @@ class Writer:
             )
         else:
             is_new = self.naming.existing is not Existing.OVERWRITE and output not in self.ours
-            images.write(output, photo, quality=quality, is_new=is_new)
+            images.write(output, photo, quality=quality, is_new=is_new, comment=self.mark)
         if self.grid is not None:
             self.grid.add(job, sketch, photo)
 
@@ -329,11 +332,12 @@ class Grid:
             pair = (sketch.shown, photo)
             self._cells[job.output] = [images.fit(each, (CELL, CELL), Fit.PAD) for each in pair]
 
-    def write(self) -> Path | None:
+    def write(self, mark: str) -> Path | None:
         """Write the sheet and return its path, or None if there are no photos to show."""
         flat = [cell for pair in self._cells.values() for cell in pair]
         if not flat:
             return None
         row = 2 * PAIRS_A_ROW
-        images.write(self.path, images.sheet([flat[i : i + row] for i in range(0, len(flat), row)]))
+        sheet = images.sheet([flat[i : i + row] for i in range(0, len(flat), row)])
+        images.write(self.path, sheet, comment=mark)
         return self.path

@@ -121,6 +121,7 @@ class Request:
     manifest: Path | None = None
     grid: Path | None = None
     domains: Domains = Domains()  # of the models, for messages
+    mark: str = ""  # the text that says in a PNG or JPEG that it is generated
 
 
 STREAM = "-"
