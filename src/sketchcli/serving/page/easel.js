@@ -106,13 +106,12 @@ export class Easel {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    this.#stage.focus({ preventScroll: true });
     if (event.pointerType === "pen") this.#takePen();
     if (event.button === 1 || (this.#space && event.button === 0)) {
       this.#dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
     } else if (event.pointerType === "touch" && this.#movesPaper(event)) this.#dropFinger();
     else if (event.button === 0 && !this.#drawing) this.#begin(event);
-    event.preventDefault();
+    if (event.button === 1) event.preventDefault(); // no automatic scrolling
     try {
       this.#stage.setPointerCapture(event.pointerId);
     } catch {
