@@ -38,8 +38,6 @@ export class Painter {
     const last = at(points, points.length - 1);
     const from = points.length > 1 ? middle(at(points, points.length - 2), last) : last;
     this.#piece(from, last, last);
-    this.context.globalCompositeOperation = "source-over";
-    this.context.globalAlpha = 1;
   }
 
   #prepare() {
@@ -48,6 +46,7 @@ export class Painter {
     // Overlapping pieces of grey strokes must not add up, nor lighten what lies below.
     const darker = stroke.tool === "pencil" && !stroke.colour;
     context.globalCompositeOperation = darker ? "darken" : "source-over";
+    context.globalAlpha = 1;
     context.strokeStyle = ink;
     context.lineCap = "round";
   }
@@ -171,6 +170,8 @@ export class Paper {
     const { canvas, context } = this;
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
+    context.globalCompositeOperation = "source-over"; // a stroke may have left another
+    context.globalAlpha = 1;
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
     context.imageSmoothingQuality = "high";

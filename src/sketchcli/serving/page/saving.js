@@ -24,8 +24,8 @@ export class Keeper {
   constructor(write, busy, adopt) {
     this.write = write;
     this.busy = busy;
-    addEventListener("visibilitychange", () => document.hidden && this.flush());
-    addEventListener("pagehide", () => this.flush());
+    addEventListener("visibilitychange", () => document.hidden && this.flush(true));
+    addEventListener("pagehide", () => this.flush(true));
     addEventListener("storage", async (event) => {
       if (event.key !== STAMP || this.#dirty || Number(event.newValue) <= this.#saved) return;
       const saved = await fromServer().catch(() => null);
@@ -39,9 +39,13 @@ export class Keeper {
   async load() {
     const here = readSaved(localStorage.getItem(COPY) ?? "");
     const there = await fromServer();
-    const newest = here && here.saved > (there?.saved ?? 0) ? here : there;
-    this.#saved = newest?.saved ?? 0;
-    return newest;
+    if (!here || here.saved <= (there?.saved ?? 0)) {
+      this.#saved = there?.saved ?? 0;
+      return there;
+    }
+    this.#saved = here.saved;
+    this.changed(); // the server missed it
+    return here;
   }
 
   /** Note a change, which is saved soon. */
@@ -52,8 +56,8 @@ export class Keeper {
     this.#timer = setTimeout(() => (this.busy() ? this.changed() : this.flush()), DELAY);
   }
 
-  /** Save what has changed. */
-  flush() {
+  /** Save what has changed. @param {boolean} [closing] whether the page may close at once */
+  flush(closing = false) {
     clearTimeout(this.#timer);
     if (!this.#dirty) return;
     this.#dirty = false;
@@ -64,7 +68,7 @@ export class Keeper {
     } catch {
       localStorage.removeItem(COPY); // it is too large for the browser: an old copy would mislead
     }
-    const keepalive = document.hidden && text.length < KEEPALIVE;
+    const keepalive = closing && text.length < KEEPALIVE;
     const options = { method: "PUT", body: text, keepalive };
     const put = () => call("drawing", options).then(() => localStorage.setItem(STAMP, `${stamp}`));
     const failed = (/** @type {unknown} */ error) => {
@@ -72,7 +76,7 @@ export class Keeper {
       explain(error);
     };
     // While the page closes, nothing can wait for an earlier request.
-    this.#sending = document.hidden ? put().catch(failed) : this.#sending.then(put).catch(failed);
+    this.#sending = closing ? put().catch(failed) : this.#sending.then(put).catch(failed);
   }
 }
 

@@ -24,6 +24,8 @@ export class Tools {
   /** @param {() => void} changed */
   constructor(changed) {
     this.changed = changed;
+    // It must not appear later, and move the paper below a pen.
+    button("fingers").hidden = navigator.maxTouchPoints === 0;
     for (const tool of TOOLS) button(tool).onclick = () => this.choose(tool);
     for (const name of /** @type {const} */ (["mirror", "pressure", "fingers"])) {
       button(name).onclick = () => this.toggle(name);
@@ -97,7 +99,6 @@ export class Tools {
     const pressed = { mirror, pressure, fingers };
     for (const name of TOOLS) button(name).ariaPressed = String(name === tool);
     for (const [name, on] of Object.entries(pressed)) button(name).ariaPressed = String(on);
-    button("fingers").hidden = !this.#penSeen;
     const [least, most] = WIDTHS[tool];
     Object.assign(input("width"), { min: `${least}`, max: `${most}`, valueAsNumber: width[tool] });
     element("width-value").textContent = `${width[tool]} px`;
