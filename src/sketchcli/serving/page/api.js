@@ -85,13 +85,14 @@ export const postBlob = async (path, body) => (await call(path, { method: "POST"
  */
 export async function follow(changed, failed) {
   let since = "";
+  let shown = "";
   for (;;) {
     const begun = Date.now();
     try {
-      const response = await call(`state${since && `?since=${since}`}`);
-      const state = /** @type {State} */ (await response.json());
-      if (state.status !== since) await changed(state);
+      const state = await stateAfter(since);
+      if (!since || shown !== state.status + state.model) await changed(state);
       since = state.status;
+      shown = state.status + state.model;
       if (Date.now() - begun < 100) await pause(100);
     } catch (error) {
       since = "";
@@ -100,6 +101,9 @@ export async function follow(changed, failed) {
     }
   }
 }
+
+/** Return the state once its status is another one. @param {string} since @returns {Promise<State>} */
+export const stateAfter = async (since) => (await call(`state${since && `?since=${since}`}`)).json();
 
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

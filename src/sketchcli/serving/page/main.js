@@ -1,6 +1,6 @@
 /** The page of `sketch2img draw`: it connects the drawing, its photo, the tools and the server. */
 
-import { explain, follow, postJson, takeToken } from "./api.js";
+import { explain, follow, postJson, stateAfter, takeToken } from "./api.js";
 import { Easel } from "./easel.js";
 import { Files } from "./files.js";
 import { button, byId, dialog, element, say, setWords } from "./page.js";
@@ -142,6 +142,9 @@ async function choose() {
   photos.stop();
   say("Loading the model…");
   await postJson("model", { name: value });
+  for (let since = ""; since !== "ready" && since !== "failed"; since = state?.status ?? "failed") {
+    await show(await stateAfter(since));
+  }
 }
 
 button("undo").onclick = undo;
