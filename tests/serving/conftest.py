@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from base64 import b64decode
@@ -66,6 +67,12 @@ def start_server(home, *options):
     pytest.fail(f"the server printed no address:\n{told}")
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def server_at(home):
     """Start servers; all of them are ended after the test."""
@@ -120,6 +127,10 @@ def visit(browser, draw_server):
         faults = page.faults = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.sent = []
+        saving = page.saving = set()
+        page.on("request", lambda r: saving.add(r) if r.method == "PUT" else None)
+        page.on("requestfinished", saving.discard)
+        page.on("requestfailed", saving.discard)
         for pattern, answer in ({"**/api/generate*": answer_in(BLUE)} | (routes or {})).items():
             if answer is not None:
                 page.route(pattern, answer)
@@ -134,6 +145,7 @@ def visit(browser, draw_server):
         # What a page saves while it closes would be the next test's drawing.
         context.route("**/api/drawing", lambda route: route.abort())
         for page in context.pages:
+            until(page, lambda saving=page.saving: not saving)
             page.goto("about:blank")
         context.close()
         assert not faults
@@ -152,6 +164,16 @@ def answer_in(colour):
         route.request.frame.page.sent.append(route.request)
         headers = {"X-Number": "1", "X-Milliseconds": "1", "X-Warnings": "%5B%5D"}
         route.fulfill(body=png(colour), content_type="image/png", headers=headers)
+
+    return answer
+
+
+def answer_state(**changes):
+    """Let the server's state be ready, and different in some values."""
+
+    def answer(route):
+        if "since=ready" not in route.request.url:
+            route.fulfill(json=route.fetch().json() | {"status": "ready"} | changes)
 
     return answer
 
@@ -214,7 +236,9 @@ class Hand:
         self.tools.send("Input.dispatchMouseEvent", event | {"buttons": 1})
 
     def fingers(self, kind, *points):
-        touches = [dict(zip("xy", self.at(*point), strict=True), id=i) for i, point in enumerate(points)]
+        touches = [
+            dict(zip("xy", self.at(*point), strict=True), id=i) for i, point in enumerate(points)
+        ]
         self.tools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     def finger(self, *points):

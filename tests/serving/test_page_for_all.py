@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Hand, ink, status, until
+from .conftest import Hand, answer_state, ink, status, until
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 LINE = ((200, 300), (500, 300), (800, 300))
@@ -114,14 +114,6 @@ def test_the_page_asks_nothing_outside(visit, draw_server):
     assert asked
     assert outside == []
     assert "A generated face is an invention" in page.locator("footer").inner_text()
-
-
-def answer_state(**changes):
-    def answer(route):
-        if "since=ready" not in route.request.url:
-            route.fulfill(json=route.fetch().json() | {"status": "ready"} | changes)
-
-    return answer
 
 
 def test_words_and_colours_follow_the_models_domains(visit):

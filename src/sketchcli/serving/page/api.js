@@ -15,6 +15,7 @@ import { say } from "./page.js";
  * @property {Model[]} models
  * @property {{name: string, title: string}[]} styles
  * @property {number} examples
+ * @property {boolean} [sketch] whether the command line named a sketch to start with
  * @property {string} version
  */
 
@@ -35,7 +36,7 @@ export class Failure extends Error {
   }
 }
 
-let token = "";
+export let token = ""; // of this launch of the program
 
 /** Take the token from the address, hide it there, and keep it for reloads of this tab. */
 export function takeToken() {

@@ -1,6 +1,6 @@
 /** The page of `sketch2img draw`: it connects the drawing, its photo, the tools and the server. */
 
-import { explain, follow, postJson, stateAfter, takeToken } from "./api.js";
+import { call, explain, follow, postJson, stateAfter, takeToken, token } from "./api.js";
 import { Easel } from "./easel.js";
 import { Files } from "./files.js";
 import { button, byId, dialog, element, say, setWords } from "./page.js";
@@ -13,6 +13,8 @@ import { Tools, listen } from "./tools.js";
 /** @import { Failure, State } from "./api.js" */
 /** @import { Result } from "./photo.js" */
 /** @import { Saved } from "./strokes.js" */
+
+const GIVEN = "sketch2img-given";
 
 takeToken();
 
@@ -84,7 +86,7 @@ async function clear() {
 }
 
 function blankSheet() {
-  const [height, width] = state?.size ?? [1, 1];
+  const [height, width] = photos.size;
   return sheetLike(width, height);
 }
 
@@ -103,17 +105,16 @@ async function goBack(result) {
 async function show(next) {
   if (!keeper) await start();
   const recovered = state === null;
-  const other = state?.model !== next.model;
   state = next;
   setWords(next.domains);
   files.offer(next);
   tools.colours = next.domains.input.channels === 3;
-  photos.size = next.size;
+  if (next.size[0] > 0) photos.size = next.size; // unknown while the model loads
   element("about").textContent = `sketch2img ${next.version}`;
   const models = byId("model", HTMLSelectElement);
   models.replaceChildren(...next.models.map(({ name, title }) => new Option(title, name)));
   models.value = next.model;
-  if (other && drawing.items.length === 1 && drawing.blank) {
+  if (drawing.items.length === 1 && drawing.blank) {
     drawing.items = [blankSheet()];
     paper.show(drawing);
     easel.fit();
@@ -125,6 +126,7 @@ async function show(next) {
   files.show();
   if (recovered) keeper?.flush();
   generate();
+  if (next.sketch) await useGiven().catch(explain);
 }
 
 /** @param {Failure} failure */
@@ -179,6 +181,13 @@ async function start() {
   const saved = await found.load();
   if (saved) await adopt(saved);
   keeper = found;
+}
+
+/** Start with the sketch that the command line named, once per launch. */
+async function useGiven() {
+  if (localStorage.getItem(GIVEN) === token) return;
+  localStorage.setItem(GIVEN, token);
+  await files.useSketch(await (await call("sketch")).blob());
 }
 
 /** @param {Saved} saved */

@@ -23,7 +23,7 @@ export class PhotoSide {
   /** @type {Result[]} */ #history = [];
   /** @type {Result | null} the full photo of the drawing as it is */ current = null;
   /** @type {string[]} */ #urls = ["", ""];
-  size = [256, 256];
+  /** @type {[number, number]} height and width that the model works at */ size = [256, 256];
 
   /** @param {{changed: () => void, chosen: (result: Result) => void}} hooks */
   constructor(hooks) {
