@@ -127,10 +127,10 @@ def visit(browser, draw_server):
         faults = page.faults = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.sent = []
-        saving = page.saving = set()
-        page.on("request", lambda r: saving.add(r) if r.method == "PUT" else None)
-        page.on("requestfinished", saving.discard)
-        page.on("requestfailed", saving.discard)
+        saving = page.saving = []
+        page.on("request", lambda request: saving.append(request) if is_put(request) else None)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: saving.remove(request) if is_put(request) else None)
         for pattern, answer in ({"**/api/generate*": answer_in(BLUE)} | (routes or {})).items():
             if answer is not None:
                 page.route(pattern, answer)
@@ -149,6 +149,19 @@ def visit(browser, draw_server):
             page.goto("about:blank")
         context.close()
         assert not faults
+
+
+def is_put(request):
+    return request.method == "PUT"
+
+
+def hold(held):
+    """Keep requests to be answered later."""
+
+    def answer(route):  # Playwright takes no built-in function
+        held.append(route)
+
+    return answer
 
 
 def png(colour, size=(64, 64)):
@@ -236,9 +249,8 @@ class Hand:
         self.tools.send("Input.dispatchMouseEvent", event | {"buttons": 1})
 
     def fingers(self, kind, *points):
-        touches = [
-            dict(zip("xy", self.at(*point), strict=True), id=i) for i, point in enumerate(points)
-        ]
+        places = [dict(zip("xy", self.at(*point), strict=True)) for point in points]
+        touches = [place | {"id": number} for number, place in enumerate(places)]
         self.tools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     def finger(self, *points):

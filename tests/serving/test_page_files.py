@@ -29,7 +29,7 @@ def give(page, event, target="document.body"):
         const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
         const data = new DataTransfer();
         data.items.add(new File([bytes], 'image.png', { type: 'image/png' }));
-        const options = { bubbles: true, cancelable: true, clipboardData: data, dataTransfer: data };
+        const options = { bubbles: true, clipboardData: data, dataTransfer: data };
         document.body.dispatchEvent(type === 'paste' ? new ClipboardEvent(type, options)
                                                      : new DragEvent(type, options)); }""",
         [event, b64encode(picture()).decode()],
@@ -46,10 +46,8 @@ def test_a_pasted_or_dropped_sketch_is_drawn_on_and_undo_takes_it_back(visit, ev
     until(page, lambda: ink(page).shape == (512, 1024))
     assert ink(page)[256, 256] < 30
     assert ink(page)[256, 700] == 255
-    sizes = page.evaluate(
-        "() => ['paper', 'print'].map(i => document.getElementById(i).getBoundingClientRect().height)"
-    )
-    assert sizes[0] == pytest.approx(sizes[1], abs=1)
+    heights = [page.locator(shown).bounding_box()["height"] for shown in ("#paper", "#print")]
+    assert heights[0] == pytest.approx(heights[1], abs=1)
     Hand(page).mouse((600, 100), (900, 100))
     assert ink(page)[100, 750] < 128
     page.keyboard.press("Control+z")
@@ -111,7 +109,8 @@ def test_a_traced_photo_is_shown_but_not_part_of_the_sketch(visit):
     assert page.locator("#trace").is_hidden()
 
 
-DECODE = """async img => { await img.decode(); const c = document.createElement('canvas').getContext('2d');
+DECODE = """async img => { await img.decode();
+    const c = document.createElement('canvas').getContext('2d');
     c.canvas.width = img.naturalWidth; c.canvas.height = img.naturalHeight; c.drawImage(img, 0, 0);
     const [x, y] = [img.naturalWidth / 4, img.naturalHeight / 2];
     return { width: img.naturalWidth, height: img.naturalHeight,
