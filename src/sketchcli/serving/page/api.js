@@ -25,14 +25,8 @@ const KEY = "sketch2img-token";
 export class Failure extends Error {
   /** @param {string} message @param {number} status @param {string} hint */
   constructor(message, status, hint = "") {
-    super(message);
+    super(hint ? `${message}: ${hint}` : message);
     this.status = status;
-    this.hint = hint;
-  }
-
-  /** The message and what to do next. */
-  get advice() {
-    return this.hint ? `${this.message}: ${this.hint}` : this.message;
   }
 }
 
@@ -71,11 +65,7 @@ export async function call(path, options = {}) {
 
 /** Post a value as JSON. @param {string} path @param {unknown} value */
 export const postJson = (path, value) =>
-  call(path, {
-    method: "POST",
-    body: JSON.stringify(value),
-    headers: { "Content-Type": "application/json" },
-  });
+  call(path, { method: "POST", body: JSON.stringify(value) });
 
 /** Post a file. @param {string} path @param {Blob} body @returns {Promise<Blob>} */
 export const postBlob = async (path, body) => (await call(path, { method: "POST", body })).blob();
@@ -113,5 +103,5 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 export function explain(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;
   if (error instanceof Failure && error.status === 503) return; // the state says more
-  say(error instanceof Failure ? error.advice : String(error), true);
+  say(error instanceof Error ? error.message : String(error), true);
 }

@@ -46,6 +46,8 @@ export class Easel {
     stage.addEventListener("pointerup", (event) => this.#up(event));
     stage.addEventListener("pointercancel", (event) => this.#cancel(event));
     stage.addEventListener("pointerleave", () => (this.#cursor.hidden = true));
+    // A middle button would begin to scroll.
+    stage.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     stage.addEventListener("keydown", (event) => this.#key(event));
@@ -60,10 +62,6 @@ export class Easel {
   /** Whether a stroke is being drawn. */
   get busy() {
     return this.#drawing !== null;
-  }
-
-  get zoom() {
-    return this.#zoom;
   }
 
   /** Give the paper and the photo the same size, as large as both frames allow. */
@@ -111,12 +109,7 @@ export class Easel {
       this.#dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
     } else if (event.pointerType === "touch" && this.#movesPaper(event)) this.#dropFinger();
     else if (event.button === 0 && !this.#drawing) this.#begin(event);
-    if (event.button === 1) event.preventDefault(); // no automatic scrolling
-    try {
-      this.#stage.setPointerCapture(event.pointerId);
-    } catch {
-      // The pointer is already gone.
-    }
+    this.#stage.setPointerCapture(event.pointerId);
   }
 
   /** Let a pen come first: what a hand has done to the paper since it lies there does not count. */
@@ -146,8 +139,7 @@ export class Easel {
   }
 
   /**
-   * Add a point to the stroke.
-   * @param {PointerEvent} event
+   * Add a point to the stroke. @param {PointerEvent} event
    * @param {boolean} always also if it is close to the last one
    */
   #add(event, always) {

@@ -2,8 +2,8 @@
 
 import { call, explain, postBlob, postJson } from "./api.js";
 import {
-  button, byId, create, dataUrl, dialog, download, element, image, imageOf, input, inWords,
-  loadImage, onWhite, pngOf, say,
+  button, create, dataUrl, dialog, download, element, fill, image, imageOf, input, inWords,
+  loadImage, onWhite, pngOf, say, select,
 } from "./page.js";
 import { sideBySide } from "./photo.js";
 import { sheetLike } from "./strokes.js";
@@ -21,9 +21,7 @@ export class Files {
   #examples = 0;
 
   /**
-   * @param {Drawing} drawing
-   * @param {HTMLCanvasElement} canvas
-   * @param {PhotoSide} photos
+   * @param {Drawing} drawing @param {HTMLCanvasElement} canvas @param {PhotoSide} photos
    * @param {(drawn: boolean) => void} changed called with whether the drawing itself has changed
    */
   constructor(drawing, canvas, photos, changed) {
@@ -41,8 +39,8 @@ export class Files {
     run("restyle", () => this.#use((opened) => this.#restyle(opened)));
     run("untrace", () => this.#setTrace(null));
     run("save-sketch", async () => download(await pngOf(canvas), inWords("{input}.png")));
-    run("save-photo", () => this.#savePhoto());
-    run("save-both", () => this.#saveBoth());
+    run("save-photo", () => this.#savePhoto(false));
+    run("save-both", () => this.#savePhoto(true));
     run("keep", () => this.#keep());
     run("pairs", () => this.#showPairs());
     run("save-pairs", () => this.#savePairs());
@@ -65,11 +63,7 @@ export class Files {
     this.#examples = state.examples;
     element("start").hidden = state.examples === 0;
     element("as-style").hidden = state.styles.length === 0;
-    const styles = byId("style", HTMLSelectElement);
-    if (styles.length !== state.styles.length) {
-      const options = state.styles.map(({ name, title }) => new Option(title, name));
-      styles.replaceChildren(...options);
-    }
+    if (select("style").length !== state.styles.length) fill(select("style"), state.styles);
   }
 
   /** Show the traced photo and the number of pairs. */
@@ -118,7 +112,7 @@ export class Files {
     const picture = await imageOf(blob);
     const { width, height } = sheetLike(picture.width, picture.height);
     const png = await dataUrl(await pngOf(onWhite(picture, width, height)));
-    await this.drawing.add({ width, height, image: png });
+    await this.drawing.addSheet({ width, height, image: png });
     this.changed(true);
   }
 
@@ -126,7 +120,7 @@ export class Files {
   async #useTrace(photo) {
     const picture = await imageOf(photo);
     const { width, height } = sheetLike(picture.width, picture.height);
-    if (this.drawing.blank) await this.drawing.add({ width, height, image: "" });
+    if (this.drawing.blank) this.drawing.add({ width, height, image: "" });
     const jpeg = onWhite(picture, width, height).toDataURL("image/jpeg", 0.85);
     this.#setTrace({ image: jpeg, opacity: 0.4 });
     this.changed(true);
@@ -136,7 +130,7 @@ export class Files {
   /** @param {Blob} photo */
   async #restyle(photo) {
     say(inWords("Making a {input} of the photo…"));
-    const style = encodeURIComponent(byId("style", HTMLSelectElement).value);
+    const style = encodeURIComponent(select("style").value);
     await this.useSketch(await postBlob(`sketch?style=${style}`, photo));
   }
 
@@ -162,16 +156,13 @@ export class Files {
     }
   }
 
-  async #savePhoto() {
-    const photo = this.photos.current?.photo;
-    if (photo) download(photo, inWords(`{target}.${photo.type === "image/jpeg" ? "jpg" : "png"}`));
-  }
-
-  async #saveBoth() {
+  /** Download the photo, as the server has labelled it, or both images. @param {boolean} both */
+  async #savePhoto(both) {
     const photo = this.photos.current?.photo;
     if (!photo) return;
-    const both = await sideBySide(this.canvas, photo);
-    download(await postBlob("label?format=png", both), inWords("{input}-and-{target}.png"));
+    const file = both ? await postBlob("label?format=png", await sideBySide(this.canvas, photo)) : photo;
+    const ending = file.type === "image/jpeg" ? "jpg" : "png";
+    download(file, inWords(`${both ? "{input}-and-" : ""}{target}.${ending}`));
   }
 
   /** Keep the sketch with the photo that was traced, or else with the generated one. */

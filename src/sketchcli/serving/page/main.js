@@ -3,9 +3,9 @@
 import { call, explain, follow, postJson, stateAfter, takeToken, token } from "./api.js";
 import { Easel } from "./easel.js";
 import { Files } from "./files.js";
-import { button, byId, dialog, element, say, setWords } from "./page.js";
+import { button, canvas, dialog, element, fill, say, select, setWords } from "./page.js";
 import { Paper } from "./paint.js";
-import { PhotoSide, enableDownloads } from "./photo.js";
+import { PhotoSide } from "./photo.js";
 import { Keeper } from "./saving.js";
 import { Drawing, sheetLike } from "./strokes.js";
 import { Tools, listen } from "./tools.js";
@@ -24,12 +24,9 @@ let ready = false; // whether the model generates
 /** @type {State | null} */
 let state = null;
 const drawing = new Drawing();
-const paper = new Paper(byId("paper", HTMLCanvasElement));
+const paper = new Paper(canvas("paper"));
 const tools = new Tools(() => keeper?.changed());
-const photos = new PhotoSide({
-  changed: () => enableDownloads(photos?.current !== null),
-  chosen: (result) => goBack(result).catch(explain),
-});
+const photos = new PhotoSide((result) => goBack(result).catch(explain));
 const easel = new Easel(paper, {
   brush: () => tools.brush,
   pressure: () => tools.settings.pressure,
@@ -37,11 +34,12 @@ const easel = new Easel(paper, {
   pen: () => tools.sawPen(),
   dropped: () => paper.show(drawing),
   drawn: (stroke) => {
-    drawing.addStroke(stroke);
+    drawing.add(stroke);
     paper.keep(drawing, drawing.items.length);
     changed();
   },
 });
+const store = new Keeper((saved) => drawing.toJson(saved, tools.settings), () => easel.busy, adopt);
 const files = new Files(drawing, paper.canvas, photos, (drawn) => (drawn ? redraw() : changed(false)));
 
 /**
@@ -70,18 +68,13 @@ function generate() {
   else photos.stop();
 }
 
-function undo() {
-  if (!easel.busy && drawing.undo()) redraw();
-}
-
-function redo() {
-  if (!easel.busy && drawing.redo()) redraw();
-}
+const undo = () => !easel.busy && drawing.undo() && redraw();
+const redo = () => !easel.busy && drawing.redo() && redraw();
 
 /** Lay a blank sheet on top, in the proportions of the model. */
-async function clear() {
+function clear() {
   if (easel.busy || button("clear").disabled) return;
-  await drawing.add(blankSheet());
+  drawing.add(blankSheet());
   redraw();
 }
 
@@ -97,7 +90,7 @@ async function goBack(result) {
   const old = new Paper(document.createElement("canvas"));
   old.show(before);
   const { width, height } = before.sheet;
-  await drawing.add({ width, height, image: old.canvas.toDataURL() });
+  await drawing.addSheet({ width, height, image: old.canvas.toDataURL() });
   redraw();
 }
 
@@ -111,9 +104,7 @@ async function show(next) {
   tools.colours = next.domains.input.channels === 3;
   if (next.size[0] > 0) photos.size = next.size; // unknown while the model loads
   element("about").textContent = `sketch2img ${next.version}`;
-  const models = byId("model", HTMLSelectElement);
-  models.replaceChildren(...next.models.map(({ name, title }) => new Option(title, name)));
-  models.value = next.model;
+  fill(select("model"), next.models).value = next.model;
   if (drawing.items.length === 1 && drawing.blank) {
     drawing.items = [blankSheet()];
     paper.show(drawing);
@@ -135,11 +126,11 @@ function lost(failure) {
   state = null;
   photos.stop();
   const kept = failure.status === 0 ? ". Your drawing is kept in this browser." : "";
-  say(failure.advice + kept, true);
+  say(failure.message + kept, true);
 }
 
 async function choose() {
-  const { value } = byId("model", HTMLSelectElement);
+  const { value } = select("model");
   ready = false;
   photos.stop();
   say("Loading the model…");
@@ -152,7 +143,7 @@ async function choose() {
 button("undo").onclick = undo;
 button("redo").onclick = redo;
 button("clear").onclick = clear;
-byId("model", HTMLSelectElement).onchange = () => choose().catch(explain);
+select("model").onchange = () => choose().catch(explain);
 
 listen(
   [
@@ -165,8 +156,8 @@ listen(
     { keys: "Ctrl+Z", does: "Undo", run: undo },
     { keys: "Ctrl+Y Ctrl+Shift+Z", does: "Redo", run: redo },
     { keys: "Delete", does: "Clear", run: clear },
-    { keys: "+ =", does: "Zoom in", run: () => easel.zoomTo(easel.zoom * 1.25) },
-    { keys: "-", does: "Zoom out", run: () => easel.zoomTo(easel.zoom / 1.25) },
+    { keys: "+ =", does: "Zoom in", run: () => button("zoom-in").click() },
+    { keys: "-", does: "Zoom out", run: () => button("zoom-out").click() },
     { keys: "0", does: "Fit the paper", run: () => easel.zoomTo(1) },
     { keys: "O Ctrl+O", does: "Open an image", run: () => button("open").click() },
     { keys: "Ctrl+S", does: "Download both images", run: () => button("save-both").click() },
@@ -177,10 +168,9 @@ listen(
 
 /** Load the saved drawing, and save changes from now on. */
 async function start() {
-  const found = new Keeper((saved) => drawing.toJson(saved, { ...tools.settings }), () => easel.busy, adopt);
-  const saved = await found.load();
-  if (saved) await adopt(saved);
-  keeper = found;
+  const saved = await store.load();
+  if (saved) await adopt(saved).catch(explain);
+  keeper = store;
 }
 
 /** Start with the sketch that the command line named, once per launch. */
@@ -192,9 +182,9 @@ async function useGiven() {
 
 /** @param {Saved} saved */
 async function adopt(saved) {
+  await drawing.restore(saved);
   const then = keeper;
   keeper = undefined; // nothing of this needs to be saved again
-  await drawing.restore(saved);
   tools.restore(saved.settings);
   redraw();
   keeper = then;

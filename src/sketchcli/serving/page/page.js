@@ -3,38 +3,37 @@
 /** @import { Domains } from "./api.js" */
 
 /**
- * Return the element with an id, of the expected type.
- * @template {Element} T @param {string} id @param {new () => T} type @returns {T}
+ * Return a function that finds elements of a type by their id.
+ * @template {Element} T @param {new () => T} type @returns {(id: string) => T}
  */
-export function byId(id, type) {
+const finder = (type) => (id) => {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new Error(`#${id} is missing`);
   return found;
-}
-
-/** @param {string} id */
-export const button = (id) => byId(id, HTMLButtonElement);
-/** @param {string} id */
-export const input = (id) => byId(id, HTMLInputElement);
-/** @param {string} id */
-export const dialog = (id) => byId(id, HTMLDialogElement);
-/** @param {string} id */
-export const image = (id) => byId(id, HTMLImageElement);
-/** @param {string} id */
-export const element = (id) => byId(id, HTMLElement);
+};
+export const button = finder(HTMLButtonElement);
+export const canvas = finder(HTMLCanvasElement);
+export const dialog = finder(HTMLDialogElement);
+export const element = finder(HTMLElement);
+export const image = finder(HTMLImageElement);
+export const input = finder(HTMLInputElement);
+export const select = finder(HTMLSelectElement);
 
 /**
- * Create an element with properties and children.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Partial<HTMLElementTagNameMap[K]>} properties
- * @param {...(Node | string)} children
+ * Create an element with properties and children. @template {keyof HTMLElementTagNameMap} K @param {K} tag
+ * @param {Partial<HTMLElementTagNameMap[K]>} properties @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function create(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+/** Offer choices. @param {HTMLSelectElement} list @param {{name: string, title: string}[]} choices */
+export function fill(list, choices) {
+  list.replaceChildren(...choices.map(({ name, title }) => new Option(title, name)));
+  return list;
 }
 
 /**
@@ -59,10 +58,9 @@ export async function imageOf(blob) {
 }
 
 /**
- * Return a white canvas of a size, with an image as large as it fits, or as it covers.
+ * Return a white canvas with an image that is as large as fits.
  * @param {CanvasImageSource & {width: number, height: number}} picture
- * @param {number} width
- * @param {number} height
+ * @param {number} width @param {number} height
  */
 export function onWhite(picture, width, height) {
   const canvas = create("canvas", { width, height });

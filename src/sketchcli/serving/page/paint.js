@@ -81,12 +81,8 @@ export class Painter {
   }
 
   /**
-   * @param {HTMLCanvasElement} dab
-   * @param {number} x
-   * @param {number} y
-   * @param {number} nx
-   * @param {number} ny
-   * @param {number} pressure
+   * @param {HTMLCanvasElement} dab @param {number} x @param {number} y @param {number} nx
+   * @param {number} ny @param {number} pressure
    */
   #dabs(dab, x, y, nx, ny, pressure) {
     const { context, stroke } = this;

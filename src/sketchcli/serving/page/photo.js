@@ -1,7 +1,9 @@
 /** The photo beside the sketch: generated anew after each change, compared, and its history. */
 
 import { call, explain } from "./api.js";
-import { create, element, image, imageOf, input, inWords, onWhite, pngOf, say, button } from "./page.js";
+import {
+  button, contextOf, create, element, image, imageOf, input, inWords, loadImage, onWhite, pngOf, say,
+} from "./page.js";
 
 /** @import { Drawing, Item } from "./strokes.js" */
 
@@ -20,14 +22,13 @@ export class PhotoSide {
   #number = 0; // of the last request
   #change = 0; // of the drawing that is shown
   #waiting = new AbortController();
-  /** @type {Result[]} */ #history = [];
   /** @type {Result | null} the full photo of the drawing as it is */ current = null;
   /** @type {string[]} */ #urls = ["", ""];
   /** @type {[number, number]} height and width that the model works at */ size = [256, 256];
 
-  /** @param {{changed: () => void, chosen: (result: Result) => void}} hooks */
-  constructor(hooks) {
-    this.hooks = hooks;
+  /** @param {(result: Result) => void} chosen called if a photo of the history is chosen */
+  constructor(chosen) {
+    this.chosen = chosen;
     input("compare").oninput = () => this.#compare();
   }
 
@@ -49,8 +50,7 @@ export class PhotoSide {
 
   /**
    * Show a preview first, unless the model works at little more than its size; then the photo.
-   * @param {Blob} sketch
-   * @param {Item[]} items
+   * @param {Blob} sketch @param {Item[]} items
    * @param {() => boolean} wanted whether no newer change has come
    */
   async #develop(sketch, items, wanted) {
@@ -72,9 +72,8 @@ export class PhotoSide {
   stop() {
     this.#waiting.abort();
     this.#waiting = new AbortController();
-    this.current = null;
+    this.#offer(null);
     element("figure").ariaBusy = "false";
-    this.hooks.changed();
     return ++this.#change;
   }
 
@@ -88,8 +87,7 @@ export class PhotoSide {
   }
 
   /**
-   * @param {Blob} sketch
-   * @param {number} width 0 for the full photo
+   * @param {Blob} sketch @param {number} width 0 for the full photo
    * @returns {Promise<{photo: Blob, warnings: string[]} | null>} null if a newer request came
    */
   async #ask(sketch, width) {
@@ -103,18 +101,13 @@ export class PhotoSide {
   }
 
   /**
-   * Show a photo and the sketch that it belongs to.
-   * @param {Blob | null} sketch
-   * @param {Blob | null} photo
+   * Show a photo and the sketch that it belongs to. @param {Blob | null} sketch @param {Blob | null} photo
    * @param {() => boolean} wanted whether it still counts once it has been decoded
    */
   async #show(sketch, photo, wanted) {
     const urls = [sketch, photo].map((blob) => (blob ? URL.createObjectURL(blob) : ""));
     const shown = [image("before"), image("photo")];
-    if (photo) {
-      const ready = create("img", { src: urls[1] ?? "" });
-      await ready.decode();
-    }
+    if (photo) await loadImage(urls[1] ?? "");
     const used = wanted() ? this.#urls : urls;
     if (wanted()) {
       shown.forEach((img, index) => {
@@ -139,14 +132,13 @@ export class PhotoSide {
 
   /** @param {Result} result */
   #keep(result) {
-    this.current = result;
-    this.#history = [...this.#history, result].slice(-LONGEST_HISTORY);
+    this.#offer(result);
     const list = element("history");
     const url = URL.createObjectURL(result.photo);
     const label = inWords(`Return to {target} ${this.#number}`);
     const back = create("button", { type: "button", ariaLabel: label, title: label });
     back.append(create("img", { src: url, alt: "" }));
-    back.onclick = () => this.hooks.chosen(result);
+    back.onclick = () => this.chosen(result);
     for (const other of list.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
     back.setAttribute("aria-current", "true");
     list.append(create("li", {}, back));
@@ -155,25 +147,23 @@ export class PhotoSide {
       list.firstElementChild?.remove();
     }
     list.scrollLeft = list.scrollWidth;
-    this.hooks.changed();
+  }
+
+  /** Enable what needs a photo. @param {Result | null} result */
+  #offer(result) {
+    this.current = result;
+    for (const id of ["save-photo", "save-both", "keep"]) button(id).disabled = !result;
   }
 }
 
 /**
- * Return a sketch and its photo side by side, at the sketch's height.
- * @param {HTMLCanvasElement} canvas @param {Blob} photo
+ * Return a sketch and its photo side by side, at the sketch's height. @param {HTMLCanvasElement} canvas
+ * @param {Blob} photo
  */
 export async function sideBySide(canvas, photo) {
   const { width, height } = canvas;
-  const both = onWhite(canvas, width, height);
   const wide = create("canvas", { width: 2 * width, height });
-  const context = wide.getContext("2d");
-  context?.drawImage(both, 0, 0);
-  context?.drawImage(await imageOf(photo), width, 0, width, height);
+  contextOf(wide).drawImage(canvas, 0, 0);
+  contextOf(wide).drawImage(await imageOf(photo), width, 0, width, height);
   return pngOf(wide);
-}
-
-/** Enable what needs a photo. @param {boolean} there */
-export function enableDownloads(there) {
-  for (const id of ["save-photo", "save-both", "keep"]) button(id).disabled = !there;
 }

@@ -39,13 +39,10 @@ export class Keeper {
   async load() {
     const here = readSaved(localStorage.getItem(COPY) ?? "");
     const there = await fromServer();
-    if (!here || here.saved <= (there?.saved ?? 0)) {
-      this.#saved = there?.saved ?? 0;
-      return there;
-    }
-    this.#saved = here.saved;
-    this.changed(); // the server missed it
-    return here;
+    this.#dirty = here !== null && here.saved > (there?.saved ?? 0); // the server missed it
+    const newest = this.#dirty ? here : there;
+    this.#saved = newest?.saved ?? 0;
+    return newest;
   }
 
   /** Note a change, which is saved soon. */

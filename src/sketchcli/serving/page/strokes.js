@@ -32,8 +32,8 @@ import { loadImage } from "./page.js";
 export const LONGER_SIDE = 1024; // pixels of the paper
 
 /**
- * Return a sheet of the proportions of a width and a height.
- * @param {number} width @param {number} height @param {string} [image] @returns {Sheet}
+ * Return a sheet of the proportions of a width and a height. @param {number} width @param {number} height
+ * @param {string} [image] @returns {Sheet}
  */
 export function sheetLike(width, height, image = "") {
   const scale = LONGER_SIDE / Math.max(width, height);
@@ -71,21 +71,16 @@ export class Drawing {
     return !this.sheet.image && !strokes.some((s) => "tool" in s && s.tool !== "eraser");
   }
 
-  /** @param {Item} item */
-  async add(item) {
-    await decode([item]);
-    this.#push(item);
-  }
-
-  /** @param {Stroke} stroke */
-  addStroke(stroke) {
-    this.#push(stroke);
-  }
-
-  /** @param {Item} item */
-  #push(item) {
+  /** @param {Item} item a stroke, or a sheet of which the image has been decoded */
+  add(item) {
     this.items.push(item);
     this.undone = [];
+  }
+
+  /** @param {Sheet} sheet */
+  async addSheet(sheet) {
+    await decode([sheet]);
+    this.add(sheet);
   }
 
   /** Take back the last item; return whether there was one. */
@@ -114,11 +109,8 @@ export class Drawing {
   /** @param {Saved} saved */
   async restore(saved) {
     await decode([...saved.items, ...saved.undone]);
-    this.items = saved.items;
-    this.undone = saved.undone;
-    this.trace = saved.trace;
-    this.pairs = saved.pairs;
-    this.kept = saved.kept;
+    const { items, undone, trace, pairs, kept } = saved;
+    Object.assign(this, { items, undone, trace, pairs, kept });
   }
 }
 
@@ -142,8 +134,8 @@ async function decode(items) {
 }
 
 /**
- * Read a saved document; return null if it is none of this version.
- * @param {string} text @returns {Saved | null}
+ * Read a saved document; return null if it is none of this version. @param {string} text
+ * @returns {Saved | null}
  */
 export function readSaved(text) {
   try {

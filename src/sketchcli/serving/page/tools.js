@@ -115,8 +115,7 @@ export class Tools {
 
 /**
  * Let keys run actions, and list them in the help.
- * @param {Action[]} actions the keys of one are separated by spaces
- * @param {Tools} tools
+ * @param {Action[]} actions the keys of one are separated by spaces @param {Tools} tools
  */
 export function listen(actions, tools) {
   const runs = new Map(actions.flatMap(({ keys, run }) => keys.split(" ").map((key) => [key, run])));
@@ -137,6 +136,7 @@ export function listen(actions, tools) {
 
 /** Return the name of a key, such as B or Ctrl+Shift+Z. @param {KeyboardEvent} event */
 function nameOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  if ("[]".includes(key)) return key; // many keyboards need AltGr for brackets
   const name = key.length === 1 ? key.toUpperCase() : key;
   const control = ctrlKey || metaKey;
   return `${altKey ? "Alt+" : ""}${control ? "Ctrl+" : ""}${control && shiftKey ? "Shift+" : ""}${name}`;
