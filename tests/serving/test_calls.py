@@ -17,7 +17,7 @@ from serving_fixtures import FakeModel, client_of, desk_of, face, wait_for
 
 from sketchcli import __version__, files, images, registry
 from sketchcli.assets.demo import draw_pair
-from sketchcli.config import Domain, Domains
+from sketchcli.config import Domain, Domains, domains_from_dict
 from sketchcli.device import Device
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError
@@ -227,7 +227,7 @@ def test_the_photo_has_the_shape_of_the_sketch(drawer):
 def test_a_model_of_colour_images(home, tiny):
     domains = Domains(Domain("label map", 3), Domain("photo", 1))
     about = {side: {"name": d.name, "channels": d.channels} for side, d in vars(domains).items()}
-    weights_of(home / "runs" / "maps", tiny, domains=about)
+    weights_of(home / "runs" / "maps", tiny, domains=domains_from_dict(about))
     desk = ModelDesk(Run(home / "runs" / "maps").weights, opener("cpu", "fp32"))
     desk.start()
     client = client_of(desk)
