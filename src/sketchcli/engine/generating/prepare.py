@@ -209,12 +209,13 @@ class Preparer:
         warnings = list(notes)
         shown, eyes = self._aligned(picture, warnings)
         self.check_shape(shown.shape[1], shown.shape[0])
-        sketch = images.in_channels(shown, self.domain.channels)
         if self.domain.is_sketch:
             sketch, paper = self._evened(self._upright(shown, warnings), warnings)
             self._judge(sketch, paper, shown, warnings)
-        elif self.domain.channels == 3 and colour.is_grey(_reduced(shown)):
-            warnings.append("it is grey, but this model was trained on colour images")
+        else:
+            sketch = images.in_channels(shown, self.domain.channels)
+            if self.domain.channels == 3 and colour.is_grey(_reduced(shown)):
+                warnings.append("it is grey, but this model was trained on colour images")
         size = self._photo_size(shown, eyes)
         if self.drawing.is_tiled:
             sketch = images.resize(sketch, size)
