@@ -16,7 +16,7 @@ PAGE, MACHINE = map(options.panel, ("Page", "Machine"))
 
 def draw(
     sketch: Annotated[
-        Path | None, typer.Argument(metavar="[SKETCH]", help="Image to begin with.")
+        Path | None, typer.Argument(metavar="SKETCH", help="Image to begin with.")
     ] = None,
     model: Annotated[
         Path | None,
