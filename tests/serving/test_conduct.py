@@ -160,8 +160,9 @@ def test_the_next_free_port_is_taken_and_a_given_one_must_be_free(sketch2img, we
         assert outcome.code == ExitCode.USAGE
         assert f"cannot listen on port {ports[0]}" in outcome.stderr
         assert "--port" in outcome.stderr
-    with pytest.raises(UsageError, match=r"203\.0\.113\.1"):
+    with pytest.raises(UsageError, match=r"203\.0\.113\.1: Cannot assign") as found:
         listen("203.0.113.1", None)
+    assert "--host" in found.value.hint
 
 
 def test_what_is_wrong_is_said_before_anything_is_served(sketch2img, weights, tmp_path):

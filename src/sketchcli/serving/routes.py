@@ -133,7 +133,8 @@ class Page:
         except FileNotFoundError:
             return Response(status_code=204)
         except OSError as error:
-            raise DataError(f"the saved drawing cannot be read: {error.strerror}") from error
+            fault = f"the saved drawing cannot be read: {error.strerror}"
+            raise DataError(fault, hint="check the permissions of the data folder") from error
 
     async def save_drawing(self, _: Request, body: bytes) -> Response:
         """Save the page's document, whole or not at all."""

@@ -1,6 +1,7 @@
 """Serving the drawing page on this computer: its port, its token, the browser, and the end."""
 
 import contextlib
+import errno
 import os
 import platform
 import secrets
@@ -37,7 +38,8 @@ def listen(host: str, port: int | None) -> socket.socket:
             return listener
     which = f"ports {PORT} to {PORT + TRIED - 1}" if port is None else f"port {port}"
     reason = str(fault.strerror).partition(" (")[0]  # Python adds the address
-    hint = "choose another port with --port"
+    is_port = fault.errno in {errno.EADDRINUSE, errno.EACCES}
+    hint = "choose another port with --port" if is_port else "choose another address with --host"
     raise UsageError(f"cannot listen on {which} of {host}: {reason}", hint=hint) from fault
 
 
