@@ -71,7 +71,7 @@ def draw(
         from sketchcli import images
         from sketchcli.serving.pictures import drawable
 
-        given = drawable(images.read(sketch))
+        given = images.encode(drawable(images.read(sketch)), ".png")
     listener = listen(host, port)
     print_plain(model_note(weights, model))
 

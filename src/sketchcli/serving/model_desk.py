@@ -98,9 +98,9 @@ class ModelDesk:
         return number < self._newest.get(client, number)
 
     def _load(self, path: Path) -> None:
-        name, self._opened = model_name(path), None  # frees its memory first
         if path != self._wanted:  # another one was chosen meanwhile
             return
+        name, self._opened = model_name(path), None  # frees its memory first
         try:
             self._opened = opened = self._open(path)
             state = State("ready", "", name, opened.size, opened.domains, opened.precision)

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from sketchcli import __version__, files, paths, registry
 from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.runs import generated_by
 from sketchcli.errors import DataError, SketchError, UsageError
 from sketchcli.serving import guard
 from sketchcli.serving.guard import RefusedError
@@ -141,15 +142,20 @@ class Page:
         await self._run(lambda: files.write_whole(_drawing(), lambda f: f.write_bytes(body)))
         return Response(status_code=204)
 
+    async def label(self, request: Request, body: bytes) -> Response:
+        """Return a PNG with the text that says by which model it was generated."""
+        text = generated_by(request.query_params.get("model", self.desk.state.model))
+        return Response(files.with_text(body, text), media_type="image/png")
+
     async def picture(self, request: Request, body: bytes) -> Response:
         """Return an image or a ZIP that `pictures` makes."""
         _, _, call, *rest = request.scope["path"].split("/")
-        asked = {"model": self.desk.state.model, "number": "".join(rest), **request.query_params}
+        detail = request.query_params.get("style", "".join(rest))
 
         def make() -> bytes:
             from sketchcli.serving import pictures  # noqa: PLC0415 - NumPy and OpenCV take long
 
-            return pictures.CALLS[call](body, asked)
+            return pictures.CALLS[call](body, detail)
 
         made = await self._run(make)
         return Response(made, media_type="application/zip" if made[:2] == b"PK" else "image/png")
@@ -186,6 +192,6 @@ CALLS: Mapping[str, Callable[[Page, Request, bytes], Awaitable[Response]]] = {
     "GET /api/examples/": Page.picture,
     "POST /api/sketch": Page.picture,
     "POST /api/read": Page.picture,
-    "POST /api/label": Page.picture,
+    "POST /api/label": Page.label,
     "POST /api/pairs": Page.picture,
 }
