@@ -16,6 +16,7 @@ from serving_fixtures import HEADERS, face, wait_for
 
 from sketchcli.errors import ExitCode, UsageError
 from sketchcli.serving import server
+from sketchcli.serving.model_desk import ModelDesk
 from sketchcli.serving.server import PORT, listen
 
 # The program with a model that hangs: while it loads, or else while it generates.
@@ -182,7 +183,7 @@ def served_once(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(server.uvicorn.Server, "on_tick", on_tick)
-    monkeypatch.setattr(server.ModelDesk, "choose", lambda _: None)
+    monkeypatch.setattr(ModelDesk, "choose", lambda _: None)
 
 
 def test_the_address_as_json_and_the_warning_of_another_host(sketch2img, weights, served_once):

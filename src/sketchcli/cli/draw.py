@@ -63,6 +63,7 @@ def draw(
     """
     from sketchcli.cli.render import envelope
     from sketchcli.serving.model_desk import ModelDesk, opener
+    from sketchcli.serving.routes import Page
     from sketchcli.serving.server import listen, serve
 
     weights = find_weights(model)
@@ -80,4 +81,5 @@ def draw(
         say(*text.split("\n"))
 
     desk = ModelDesk(weights, opener(device, precision, quick_imports), print_plain)
-    serve(desk, listener, announce, sketch=given, has_browser=not no_browser, reporter=print_plain)
+    page = Page(desk, listener.getsockname()[0], sketch=given, reporter=print_plain)
+    serve(page, listener, announce, has_browser=not no_browser)

@@ -30,13 +30,8 @@ from sketchcli.engine.generating.inputs import (
     read_list,
 )
 from sketchcli.engine.results import GenerateResult
-from sketchcli.engine.runs import (
-    domains_of,
-    find_weights,
-    generated_by,
-    model_name,
-    model_note,
-)
+from sketchcli.engine.runs import domains_of, find_weights, model_name, model_note
+from sketchcli.engine.wording import generated_by
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.file_kinds import WRITABLE
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from sketchcli.config import Domains
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.runs import find_weights, generated_by, list_models, model_name
+from sketchcli.engine.runs import find_weights, list_models, model_name
+from sketchcli.engine.wording import generated_by
 from sketchcli.errors import DataError, SketchError, UsageError, did_you_mean
 from sketchcli.machine import THREADS_VARIABLE
 

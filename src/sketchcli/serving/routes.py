@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from sketchcli import __version__, files, paths, registry
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.runs import generated_by
+from sketchcli.engine.wording import generated_by
 from sketchcli.errors import DataError, SketchError, UsageError
 from sketchcli.serving import guard
 from sketchcli.serving.guard import RefusedError
@@ -37,7 +38,7 @@ class Page:
 
     desk: ModelDesk
     host: str  # the address that the server listens on
-    token: str  # what calls must carry
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))  # that calls carry
     sketch: bytes = b""  # the PNG that the page begins with, if any
     reporter: Reporter = SILENT
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
@@ -59,7 +60,7 @@ class Page:
             return _told(503, "sketch2img draw has stopped", "run: sketch2img draw")
         except SketchError as error:
             return _told(getattr(error, "status", 400), error.message, error.hint)
-        except Exception as error:  # noqa: BLE001 - a bug is told, and the page goes on
+        except Exception as error:  # noqa: BLE001 - a bug is told, and the server continues
             if isinstance(error, MemoryError) or "allocate" in str(error):
                 return _told(507, "out of memory", "use a smaller image")
             message = f"bug: {type(error).__name__}: {error}".partition("\n")[0]

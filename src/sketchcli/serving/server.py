@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import platform
-import secrets
 import socket
 import sys
 import threading
@@ -14,10 +13,9 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from sketchcli import interruption
-from sketchcli.engine.events import SILENT, Note, Reporter
+from sketchcli.engine.events import Note, Reporter
 from sketchcli.errors import UsageError
 from sketchcli.serving.guard import LOCAL
-from sketchcli.serving.model_desk import ModelDesk
 from sketchcli.serving.routes import Page
 
 PORT, TRIED = 8756, 50  # the default port; how many from it on are tried
@@ -76,29 +74,22 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    desk: ModelDesk,
-    listener: socket.socket,
-    announce: Callable[[str], object],
-    *,
-    sketch: bytes = b"",
-    has_browser: bool = True,
-    reporter: Reporter = SILENT,
+    page: Page, listener: socket.socket, announce: Callable[[str], object], *, has_browser: bool
 ) -> None:
     """Serve the page until Ctrl-C; `announce` gets its address, with the token of this launch."""
     host, port = listener.getsockname()[:2]
-    token = secrets.token_urlsafe(32)
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/#token={token}"
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/#token={page.token}"
 
     def begin() -> None:
         announce(address)
-        _tell(host, port, reporter, has_browser=has_browser)
+        _tell(host, port, page.reporter, has_browser=has_browser)
         if has_browser and has_display():  # which may take a while
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
-        desk.choose()
+        page.desk.choose()
 
     settings = uvicorn.Config(
-        Page(desk, host, token, sketch, reporter),
+        page,
         http="h11",
         loop="asyncio",
         ws="none",
@@ -114,7 +105,7 @@ def serve(
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
-        reporter(Note("stopped"))
+        page.reporter(Note("stopped"))
     finally:
         listener.close()
 
