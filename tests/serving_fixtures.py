@@ -7,9 +7,8 @@ from starlette.testclient import TestClient
 from sketchcli import images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.config import Domains
-from sketchcli.serving.guard import Guard
-from sketchcli.serving.model_desk import Answer, ModelDesk
-from sketchcli.serving.routes import Routes
+from sketchcli.serving.model_desk import ModelDesk
+from sketchcli.serving.routes import Page
 
 TOKEN = "a-token"
 HEADERS = {"X-Sketch2img-Token": TOKEN}
@@ -32,7 +31,7 @@ class FakeModel:
         while not self.may_go.wait(0.005):
             if self.is_stopped.is_set():
                 raise KeyboardInterrupt
-        return Answer(data, 1.5, (f"width {width}", "50 % ä"))
+        return data, (f"width {width}", "50 % ä")
 
 
 def wait_for(condition):
@@ -53,16 +52,16 @@ def desk_of(model, path, *, waits=True):
         return model
 
     desk = ModelDesk(path, open_model)
-    desk.start()
+    desk.choose()
     if waits:
         wait_for(lambda: desk.state.status != "loading")
     return desk
 
 
-def client_of(desk, *, host="127.0.0.1", sketch=None, **options):
-    app = Guard(Routes(desk, sketch).app(), host=host, token=TOKEN)
+def client_of(desk, *, host="127.0.0.1", sketch=b"", **options):
+    page = Page(desk, host, TOKEN, sketch)
     options = {"base_url": "http://127.0.0.1:8756", "headers": HEADERS} | options
-    return TestClient(app, **options)
+    return TestClient(page, **options)
 
 
 def face(index=0, size=64):

@@ -62,11 +62,17 @@ def draw(
     The page is served by this computer alone, and only to whoever has the printed address.
     """
     from sketchcli.cli.render import envelope
-    from sketchcli.serving.model_desk import opener
+    from sketchcli.serving.model_desk import ModelDesk, opener
+    from sketchcli.serving.routes import Page
     from sketchcli.serving.server import listen, serve
 
     weights = find_weights(model)
-    given = read_sketch(sketch) if sketch else None
+    given = b""
+    if sketch:
+        from sketchcli import images
+        from sketchcli.serving.pictures import drawable
+
+        given = images.encode(drawable(images.read(sketch)), ".png")
     listener = listen(host, port)
     print_plain(model_note(weights, model))
 
@@ -74,21 +80,6 @@ def draw(
         text = envelope("draw", {"address": address, "model": weights}) if as_json else address
         say(*text.split("\n"))
 
-    serve(
-        weights,
-        opener(device, precision, quick_imports),
-        listener=listener,
-        announce=announce,
-        sketch=given,
-        has_browser=not no_browser,
-        reporter=print_plain,
-    )
-
-
-def read_sketch(path: Path) -> bytes:
-    """Return an image as the PNG that the page begins with."""
-    from sketchcli import images
-    from sketchcli.serving.model_desk import LARGEST_SIDE
-    from sketchcli.serving.pictures import within
-
-    return images.encode(within(images.read(path), LARGEST_SIDE), ".png")
+    desk = ModelDesk(weights, opener(device, precision, quick_imports), print_plain)
+    page = Page(desk, listener.getsockname()[0], sketch=given, reporter=print_plain)
+    serve(page, listener, announce, has_browser=not no_browser)

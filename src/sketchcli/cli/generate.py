@@ -29,9 +29,9 @@ from sketchcli.engine.generating.inputs import (
     When,
     read_list,
 )
-from sketchcli.engine.marks import generated_by
 from sketchcli.engine.results import GenerateResult
 from sketchcli.engine.runs import domains_of, find_weights, model_name, model_note
+from sketchcli.engine.wording import generated_by
 from sketchcli.errors import DataError, ExitCode, UsageError
 from sketchcli.file_kinds import WRITABLE
 

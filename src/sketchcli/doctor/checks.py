@@ -30,6 +30,7 @@ STOPPED_WITHOUT = {  # any other library stops them all
     "matplotlib": ("train", "eval"),
     "jinja2": ("preprocess", "train", "eval"),
     "safetensors": COMPUTING,
+    **dict.fromkeys(("starlette", "uvicorn"), ()),  # `draw` alone needs them
 }
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
 REINSTALL = "reinstall sketch2img in an environment of its own; run: pipx install sketch2img"

@@ -16,7 +16,10 @@ from typing import Any
 from sketchcli import interruption
 
 # A broken NumPy shows in these; the reporter itself cannot start without the other libraries.
-MODULES = ("matplotlib.figure", "safetensors", "PIL.Image", "jinja2", "requests", "urllib3")
+MODULES = (
+    *("matplotlib.figure", "safetensors", "PIL.Image", "jinja2", "requests", "urllib3"),
+    *("starlette.requests", "uvicorn.protocols.http.h11_impl"),
+)
 PATIENCE = 300.0  # seconds per answer; a busy machine takes a minute to import torch
 MARK = b"\x1e"  # starts the lines that are answers; a library may print lines of its own
 Facts = dict[str, Any]

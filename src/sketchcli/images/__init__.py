@@ -35,7 +35,7 @@ _ALIKE = 2  # levels by which a profile may differ from sRGB without being appli
 _SEEN = 64  # alpha from which on the colour under it counts
 _ONE_COLOUR = 24  # levels by which the colour of a drawing's ink may vary
 _AS_PNG, _FEWER_BITS = "save it again as PNG", "save it with 8 or 16 bits"
-_NO_FILE = "choose a file, or pipe the image: sketch2img generate - OUT.png"
+_NO_FILE = "choose an image file (generate also takes a pipe: sketch2img generate - OUT.png)"
 
 # What decoding takes is bounded by what the header announces. Decoders of some formats need more
 # bytes a pixel than others; their images may have fewer pixels.

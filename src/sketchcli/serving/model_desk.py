@@ -7,19 +7,17 @@ import contextlib
 import functools
 import os
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from sketchcli.config import Domains
 from sketchcli.engine.events import SILENT, Note, Reporter
-from sketchcli.engine.marks import generated_by
 from sketchcli.engine.runs import find_weights, list_models, model_name
+from sketchcli.engine.wording import generated_by
 from sketchcli.errors import DataError, SketchError, UsageError, did_you_mean
 from sketchcli.machine import THREADS_VARIABLE
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 Importing = Callable[[], AbstractContextManager[object]]  # surrounds the import of PyTorch
 LARGEST_SIDE = 2048  # pixels, of a sketch
-MOST_CLIENTS = 256  # pages whose newest request is remembered
 
 
 @dataclass(frozen=True)
@@ -43,47 +40,25 @@ class State:
     precision: str = "fp32"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A generated photo."""
-
-    png: bytes
-    milliseconds: float
-    warnings: tuple[str, ...]
-
-
-Answered: TypeAlias = "Future[Answer | None]"  # None once a newer request has come
-
-
-@dataclass(eq=False)
-class Job:
-    """A sketch that waits for its photo."""
-
-    client: str
-    number: int
-    data: bytes = field(repr=False)
-    width: int
-    answer: Answered = field(default_factory=Future)
+Answer = tuple[bytes, tuple[str, ...]]  # the PNG of a photo, and warnings about its sketch
 
 
 class ModelDesk:
     """Loads one model at a time, and answers each client's newest request.
 
-    `open_model` loads weights; it is called, like all that follows, in the desk's own thread.
+    `open_model` loads weights; it is called, like all that takes long, in the desk's own thread.
     """
 
     def __init__(
         self, path: Path, open_model: "Callable[[Path], LoadedDrawer]", reporter: Reporter = SILENT
     ) -> None:
         self._first, self._open, self._reporter = path, open_model, reporter
-        self._changed = threading.Condition()
-        self._waiting: list[Job] = []
-        self._running: Job | None = None
+        self._thread, self._lock = ThreadPoolExecutor(1), threading.Lock()
+        self._wanted = path  # the newest model to load
         self._opened: LoadedDrawer | None = None
-        self._wanted: Path | None = None  # the model to load next
-        self._newest: OrderedDict[str, int] = OrderedDict()  # the highest number of each client
-        self.state = State("loading", "", "")
-        self._choose(path)
+        self._newest: dict[str, int] = {}  # the highest number of each client
+        self._running = ("", 0)  # the client and the number that were begun last
+        self.state = State("loading", "", model_name(path))
 
     def models(self) -> list[dict[str, object]]:
         """Return the models to choose from, as the page gets them."""
@@ -96,106 +71,59 @@ class ModelDesk:
             found.setdefault(name, {"name": name, "title": name, "size": (0, 0)})
         return list(found.values())
 
-    def start(self) -> None:
-        """Begin to load the model; the thread ends with the process."""
-
-        def work() -> None:
-            with contextlib.suppress(KeyboardInterrupt):  # during the import of PyTorch
-                while True:
-                    self._work()
-
-        threading.Thread(target=work, name="model", daemon=True).start()
-
-    def choose(self, name: str) -> None:
-        """Load another model of those that `models` lists, or the one that the page began with."""
+    def choose(self, name: str | None = None) -> None:
+        """Begin to load a model of those that `models` lists; by default, the first one."""
         known = [each.name for each in list_models().models]
-        if name == model_name(self._first):
-            self._choose(self._first)
-        elif name in known:
-            self._choose(find_weights(Path(name)))
-        else:
-            raise UsageError(f"model '{name}' was not found", hint=did_you_mean(name, known))
-
-    def ask(self, client: str, number: int, data: bytes, width: int) -> Answered:
-        """Queue a sketch; all that this client asked for under lower numbers is stale now."""
-        job = Job(client, number, data, width)
-        with self._changed:
-            newest = max(number, self._newest.pop(client, number))
-            self._newest[client] = newest
-            while len(self._newest) > MOST_CLIENTS:
-                self._newest.popitem(last=False)
-            self._waiting.append(job)
-            for each in [each for each in self._waiting if self._is_stale(each)]:
-                self._waiting.remove(each)
-                each.answer.set_result(None)
-            if self._running and self._opened and self._is_stale(self._running):
-                self._opened.is_stopped.set()
-            self._changed.notify()
-        return job.answer
-
-    def stop(self) -> None:
-        """End a photo that is being generated."""
-        if self._opened:
-            self._opened.is_stopped.set()
-
-    def _choose(self, path: Path) -> None:
-        name = model_name(path)
-        with self._changed:
+        path = self._first
+        if name not in {None, model_name(path)}:
+            if name not in known:
+                raise UsageError(f"model '{name}' was not found", hint=did_you_mean(name, known))
+            path = find_weights(Path(name))
+        with self._lock:
             self._wanted = path
-            self.state = State("loading", f"loading the model {name}", name)
-            self._changed.notify()
+            self.state = State("loading", f"loading the model {model_name(path)}", model_name(path))
+        self._thread.submit(self._load, path)
 
-    def _is_stale(self, job: Job) -> bool:
-        return job.number < self._newest.get(job.client, job.number)
+    def ask(self, client: str, number: int, data: bytes, width: int) -> Future[Answer | None]:
+        """Queue a sketch; all that this client asked for under lower numbers is stale now.
 
-    def _work(self) -> None:
-        """Load the model that is wanted, else answer who has waited longest."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._wanted or self._waiting)
-            path, self._wanted = self._wanted, None
-            job = None if path else self._waiting.pop(0)
-            if job and self._opened:
-                self._running = job
-                self._opened.is_stopped.clear()
-        if path:
-            self._load(path)
-        if job:
-            self._answer(job)
+        The answer is None if a newer sketch has come before the photo was generated.
+        """
+        with self._lock:
+            self._newest[client] = max(number, self._newest.get(client, number))
+            if self._opened and self._is_stale(*self._running):
+                self._opened.is_stopped.set()
+        return self._thread.submit(self._answer, client, number, data, width)
+
+    def _is_stale(self, client: str, number: int) -> bool:
+        return number < self._newest.get(client, number)
 
     def _load(self, path: Path) -> None:
+        if path != self._wanted:  # another one was chosen meanwhile
+            return
         name, self._opened = model_name(path), None  # frees its memory first
         try:
-            opened = self._open(path)
+            self._opened = opened = self._open(path)
+            state = State("ready", "", name, opened.size, opened.domains, opened.precision)
         except Exception as error:  # noqa: BLE001 - the page says so, and another can be chosen
             message = f"the model {name} cannot be loaded: {_reason(error)}"
             state = State("failed", message, name)
             self._reporter(Note(message, is_warning=True))
-        else:
-            self._opened = opened
-            state = State("ready", "", name, opened.size, opened.domains, opened.precision)
-        with self._changed:
-            if self._wanted is None:  # else another one was chosen meanwhile
+        with self._lock:
+            if path == self._wanted:
                 self.state = state
 
-    def _answer(self, job: Job) -> None:
-        if not job.answer.set_running_or_notify_cancel():
-            return
-        if self._opened is None:
-            error = UsageError("no model is loaded", hint="choose another model")
-            job.answer.set_exception(error)
-            return
-        answer: Answer | None = None
+    def _answer(self, client: str, number: int, data: bytes, width: int) -> Answer | None:
+        with self._lock:
+            if self._opened is None or self._is_stale(client, number):
+                return None
+            self._running = (client, number)
+            self._opened.is_stopped.clear()
         try:
-            answer = self._opened.generate(job.data, job.width)
-        except KeyboardInterrupt:
-            pass  # it was overtaken
-        except Exception as fault:  # noqa: BLE001 - one bad sketch never ends the thread
-            job.answer.set_exception(fault)
-            return
-        finally:
-            with self._changed:
-                self._running = None
-        job.answer.set_result(None if self._is_stale(job) else answer)
+            answer = self._opened.generate(data, width)
+        except KeyboardInterrupt:  # it was stopped
+            return None
+        return None if self._is_stale(client, number) else answer
 
 
 def _reason(error: Exception) -> str:
@@ -234,7 +162,7 @@ class LoadedDrawer:
         from sketchcli import images  # noqa: PLC0415
         from sketchcli.engine.generating.prepare import Preparer  # noqa: PLC0415
 
-        started, preparer = time.perf_counter(), self._preparer
+        preparer = self._preparer
         if width and width < min(self.size):
             height, wide = (round(side * width / min(self.size)) for side in self.size)
             small = replace(preparer.models[0], size=(height, wide))
@@ -243,9 +171,7 @@ class LoadedDrawer:
         sketch = images.decode(data, name="the sketch", notes=notes, check=check_sides)
         prepared = preparer.prepare(sketch, notes)
         photo = self._sampler.finish(prepared, self._sampler.draw([prepared])[0])
-        png = images.encode(photo, ".png", comment=self._mark)
-        spent = 1000 * (time.perf_counter() - started)
-        return Answer(png, round(spent, 1), prepared.warnings)
+        return images.encode(photo, ".png", comment=self._mark), prepared.warnings
 
 
 def opener(

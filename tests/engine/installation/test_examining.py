@@ -97,7 +97,10 @@ def test_a_library_that_cannot_be_imported_is_told(
 
 @pytest.mark.parametrize(
     ("package", "stopped"),
-    [("safetensors", COMPUTING), ("PIL", VERBS), ("jinja2", ("preprocess", "train", "eval"))],
+    [
+        *(("safetensors", COMPUTING), ("PIL", VERBS), ("jinja2", ("preprocess", "train", "eval"))),
+        *(("starlette", ()), ("uvicorn", ())),  # which only `draw` needs
+    ],
 )
 def test_doctor_starts_without_a_library_and_blames_that_one(
     monkeypatch, tmp_path, package, stopped
