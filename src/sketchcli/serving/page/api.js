@@ -16,10 +16,13 @@ import { say } from "./page.js";
  * @property {{name: string, title: string}[]} styles
  * @property {number} examples
  * @property {boolean} [sketch] whether the command line named a sketch to start with
+ * @property {string} store names the data folder that keeps the drawing
  * @property {string} version
  */
 
 const KEY = "sketch2img-token";
+const GONE =
+  "sketch2img does not answer: start it again with “sketch2img draw”. Your drawing is kept in this browser.";
 
 /** A call that failed: status 0 if no server answered. */
 export class Failure extends Error {
@@ -50,9 +53,8 @@ export async function call(path, options = {}) {
       ...options,
       headers: { ...options.headers, "X-Sketch2img-Token": token },
     });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Failure("sketch2img does not answer", 0, "run: sketch2img draw");
+  } catch {
+    throw new Failure(GONE, 0);
   }
   if (response.ok) return response;
   if (response.status === 401 || response.status === 403) {
@@ -64,15 +66,14 @@ export async function call(path, options = {}) {
 }
 
 /** Post a value as JSON. @param {string} path @param {unknown} value */
-export const postJson = (path, value) =>
-  call(path, { method: "POST", body: JSON.stringify(value) });
+export const postJson = (path, value) => call(path, { method: "POST", body: JSON.stringify(value) });
 
 /** Post a file. @param {string} path @param {Blob} body @returns {Promise<Blob>} */
 export const postBlob = async (path, body) => (await call(path, { method: "POST", body })).blob();
 
 /**
  * Follow the state of the server for as long as the page is open.
- * @param {(state: State) => Promise<void>} changed @param {(failure: Failure) => void} failed
+ * @param {(state: State) => Promise<void>} changed @param {(error: unknown) => void} failed
  */
 export async function follow(changed, failed) {
   let since = "";
@@ -83,12 +84,13 @@ export async function follow(changed, failed) {
       const state = await stateAfter(since);
       if (!since || shown !== state.status + state.model) await changed(state);
       since = state.status;
-      shown = state.status + state.model;
+      shown = since + state.model;
       if (Date.now() - begun < 100) await pause(100);
     } catch (error) {
       since = "";
-      failed(error instanceof Failure ? error : new Failure(String(error), 0));
-      await pause(2000);
+      const ending = error instanceof Failure && error.status >= 500;
+      failed(ending ? new Failure(GONE, 0) : error);
+      await pause(1000);
     }
   }
 }
@@ -101,7 +103,6 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 /** Say what went wrong. @param {unknown} error */
 export function explain(error) {
-  if (error instanceof DOMException && error.name === "AbortError") return;
   if (error instanceof Failure && error.status === 503) return; // the state says more
   say(error instanceof Error ? error.message : String(error), true);
 }

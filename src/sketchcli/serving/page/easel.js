@@ -51,6 +51,7 @@ export class Easel {
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     stage.addEventListener("keydown", (event) => this.#key(event));
+    stage.addEventListener("blur", () => stage.classList.remove("held"));
     addEventListener("keyup", (event) => event.code === "Space" && this.#moving(false));
     addEventListener("blur", () => this.#moving(false));
     new ResizeObserver(() => this.fit()).observe(stage);
@@ -104,6 +105,7 @@ export class Easel {
 
   /** @param {PointerEvent} event */
   #down(event) {
+    this.#stage.classList.add("held");
     if (event.pointerType === "pen") this.#takePen();
     if (event.button === 1 || (this.#space && event.button === 0)) {
       this.#dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
@@ -196,11 +198,7 @@ export class Easel {
   }
 
   #dropFinger() {
-    if (!this.#drawing?.pen) this.#drop();
-  }
-
-  #drop() {
-    if (!this.#drawing) return;
+    if (!this.#drawing || this.#drawing.pen) return;
     this.#drawing = null;
     this.hooks.dropped();
   }

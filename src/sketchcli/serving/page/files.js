@@ -17,7 +17,6 @@ const MOST_SAVED = 12e6; // characters of pairs: the server keeps 16 MB
 export class Files {
   /** @type {Blob | null} the image that the dialog shows */
   #opened = null;
-  #shown = "";
   #examples = 0;
 
   /**
@@ -90,10 +89,9 @@ export class Files {
       await imageOf(file).catch(async () => {
         opened = await postBlob("read", file); // a format that this browser cannot show
       });
-      URL.revokeObjectURL(this.#shown);
       this.#opened = opened;
-      this.#shown = URL.createObjectURL(opened);
-      image("image-shown").src = this.#shown;
+      URL.revokeObjectURL(image("image-shown").src);
+      image("image-shown").src = URL.createObjectURL(opened);
       const asked = dialog("image-dialog");
       if (!asked.open) asked.showModal();
     } catch (error) {
@@ -111,8 +109,8 @@ export class Files {
   async useSketch(blob) {
     const picture = await imageOf(blob);
     const { width, height } = sheetLike(picture.width, picture.height);
-    const png = await dataUrl(await pngOf(onWhite(picture, width, height)));
-    await this.drawing.addSheet({ width, height, image: png });
+    const image = onWhite(picture, width, height).toDataURL();
+    await this.drawing.addSheet({ width, height, image });
     this.changed(true);
   }
 
@@ -144,23 +142,30 @@ export class Files {
   async #start() {
     dialog("start-dialog").showModal();
     const grid = element("examples");
-    for (let index = grid.children.length; index < this.#examples; index++) {
+    if (grid.firstChild && !grid.querySelector(":disabled")) return;
+    const places = Array.from({ length: this.#examples }, (_, index) =>
+      create("button", { type: "button", disabled: true, ariaLabel: `Example ${index + 1}` }),
+    );
+    grid.replaceChildren(...places);
+    const drawn = async (/** @type {HTMLButtonElement} */ choose, /** @type {number} */ index) => {
       const blob = await (await call(`examples/${index}`)).blob();
-      const choose = create("button", { type: "button", ariaLabel: `Example ${index + 1}` });
       choose.append(create("img", { src: URL.createObjectURL(blob), alt: "" }));
       choose.onclick = () => {
         dialog("start-dialog").close();
         this.useSketch(blob).catch(explain);
       };
-      if (grid.children.length === index) grid.append(choose);
-    }
+      choose.disabled = false;
+    };
+    await Promise.all(places.map(drawn));
   }
 
   /** Download the photo, as the server has labelled it, or both images. @param {boolean} both */
   async #savePhoto(both) {
-    const photo = this.photos.current?.photo;
-    if (!photo) return;
-    const file = both ? await postBlob("label?format=png", await sideBySide(this.canvas, photo)) : photo;
+    const { current } = this.photos;
+    if (!current) return;
+    const { photo } = current;
+    const label = `label?format=png&model=${encodeURIComponent(current.model)}`;
+    const file = both ? await postBlob(label, await sideBySide(this.canvas, photo)) : photo;
     const ending = file.type === "image/jpeg" ? "jpg" : "png";
     download(file, inWords(`${both ? "{input}-and-" : ""}{target}.${ending}`));
   }
@@ -174,7 +179,8 @@ export class Files {
     const traced = drawing.trace && (await loadImage(drawing.trace.image));
     const photo = traced ? await pngOf(onWhite(traced, sketch.width, sketch.height)) : result.photo;
     const name = `drawn-${String(drawing.kept + 1).padStart(4, "0")}`;
-    const pair = { name, sketch: await dataUrl(result.sketch), photo: await dataUrl(photo) };
+    const model = traced ? undefined : result.model;
+    const pair = { name, sketch: await dataUrl(result.sketch), photo: await dataUrl(photo), model };
     const pairs = [...drawing.pairs, pair];
     if (pairs.reduce((sum, p) => sum + p.sketch.length + p.photo.length, 0) > MOST_SAVED) {
       say("The collection is full: download its pairs and remove them", true);

@@ -3,18 +3,23 @@
 import { call, explain, follow, postJson, stateAfter, takeToken, token } from "./api.js";
 import { Easel } from "./easel.js";
 import { Files } from "./files.js";
-import { button, canvas, dialog, element, fill, say, select, setWords } from "./page.js";
+import { button, canvas, element, fill, inWords, say, select, setWords } from "./page.js";
 import { Paper } from "./paint.js";
 import { PhotoSide } from "./photo.js";
 import { Keeper } from "./saving.js";
-import { Drawing, sheetLike } from "./strokes.js";
+import { Drawing, decode, sheetLike } from "./strokes.js";
 import { Tools, listen } from "./tools.js";
 
-/** @import { Failure, State } from "./api.js" */
+/** @import { State } from "./api.js" */
 /** @import { Result } from "./photo.js" */
 /** @import { Saved } from "./strokes.js" */
 
-const GIVEN = "sketch2img-given";
+const WAITING = {
+  ready: "The {target} appears here at the end of a stroke",
+  loading: "The {target} appears here once the model is loaded",
+  failed: "Choose another model to see the {target}",
+  gone: "The {target} appears here once this page reaches sketch2img again",
+};
 
 takeToken();
 
@@ -64,29 +69,21 @@ function redraw() {
 }
 
 function generate() {
+  if (ready) say(drawing.blank ? "Ready" : inWords("Generating the {target}…"));
   if (ready || drawing.blank) photos.generate(paper.canvas, drawing).catch(explain);
-  else photos.stop();
+  else photos.outdate();
 }
 
-const undo = () => !easel.busy && drawing.undo() && redraw();
-const redo = () => !easel.busy && drawing.redo() && redraw();
-
-/** Lay a blank sheet on top, in the proportions of the model. */
-function clear() {
-  if (easel.busy || button("clear").disabled) return;
-  drawing.add(blankSheet());
-  redraw();
-}
-
+/** Return a blank sheet in the proportions of the model. */
 function blankSheet() {
   const [height, width] = photos.size;
   return sheetLike(width, height);
 }
 
 /** Return to an earlier drawing; undo leads back to the present one. @param {Result} result */
-async function goBack(result) {
-  const before = new Drawing();
-  before.items = result.items;
+async function goBack({ items }) {
+  await decode(items);
+  const before = Object.assign(new Drawing(), { items });
   const old = new Paper(document.createElement("canvas"));
   old.show(before);
   const { width, height } = before.sheet;
@@ -96,13 +93,14 @@ async function goBack(result) {
 
 /** Show a state of the server. @param {State} next */
 async function show(next) {
-  if (!keeper) await start();
+  if (!keeper) await start(next.store);
   const recovered = state === null;
   state = next;
   setWords(next.domains);
   files.offer(next);
   tools.colours = next.domains.input.channels === 3;
   if (next.size[0] > 0) photos.size = next.size; // unknown while the model loads
+  photos.model = next.model;
   element("about").textContent = `sketch2img ${next.version}`;
   fill(select("model"), next.models).value = next.model;
   if (drawing.items.length === 1 && drawing.blank) {
@@ -111,8 +109,8 @@ async function show(next) {
     easel.fit();
   }
   ready = next.status === "ready";
-  if (ready) say("Ready");
-  else say(next.status === "loading" ? "Loading the model…" : next.message, next.status === "failed");
+  if (!ready) say(next.status === "loading" ? "Loading the model…" : next.message, next.status === "failed");
+  element("waiting").textContent = inWords(WAITING[next.status]);
   tools.show();
   files.show();
   if (recovered) keeper?.flush();
@@ -120,63 +118,44 @@ async function show(next) {
   if (next.sketch) await useGiven().catch(explain);
 }
 
-/** @param {Failure} failure */
+/** @param {unknown} failure */
 function lost(failure) {
   ready = false;
   state = null;
   photos.stop();
-  const kept = failure.status === 0 ? ". Your drawing is kept in this browser." : "";
-  say(failure.message + kept, true);
+  element("waiting").textContent = inWords(WAITING.gone);
+  explain(failure);
 }
 
+/** Load another model. `follow` alone could miss that it loads, if that is quick. */
 async function choose() {
-  const { value } = select("model");
-  ready = false;
-  photos.stop();
-  say("Loading the model…");
-  await postJson("model", { name: value });
-  for (let since = ""; since !== "ready" && since !== "failed"; since = state?.status ?? "failed") {
-    await show(await stateAfter(since));
-  }
+  await postJson("model", { name: select("model").value });
+  do await show(await stateAfter(state?.status === "loading" ? "loading" : ""));
+  while (state?.status === "loading");
 }
 
-button("undo").onclick = undo;
-button("redo").onclick = redo;
-button("clear").onclick = clear;
+listen(tools);
+button("undo").onclick = () => !easel.busy && drawing.undo() && redraw();
+button("redo").onclick = () => !easel.busy && drawing.redo() && redraw();
+button("clear").onclick = () => {
+  if (easel.busy) return;
+  drawing.add(blankSheet());
+  redraw();
+};
 select("model").onchange = () => choose().catch(explain);
 
-listen(
-  [
-    { keys: "B", does: "Pencil", run: () => tools.choose("pencil") },
-    { keys: "S", does: "Soft shading brush", run: () => tools.choose("shade") },
-    { keys: "E", does: "Eraser", run: () => tools.choose("eraser") },
-    { keys: "[", does: "Narrower", run: () => tools.resize(-1) },
-    { keys: "]", does: "Wider", run: () => tools.resize(1) },
-    { keys: "X", does: "Mirror symmetry", run: () => tools.toggle("mirror") },
-    { keys: "Ctrl+Z", does: "Undo", run: undo },
-    { keys: "Ctrl+Y Ctrl+Shift+Z", does: "Redo", run: redo },
-    { keys: "Delete", does: "Clear", run: clear },
-    { keys: "+ =", does: "Zoom in", run: () => button("zoom-in").click() },
-    { keys: "-", does: "Zoom out", run: () => button("zoom-out").click() },
-    { keys: "0", does: "Fit the paper", run: () => easel.zoomTo(1) },
-    { keys: "O Ctrl+O", does: "Open an image", run: () => button("open").click() },
-    { keys: "Ctrl+S", does: "Download both images", run: () => button("save-both").click() },
-    { keys: "?", does: "This list", run: () => dialog("help-dialog").showModal() },
-  ],
-  tools,
-);
-
-/** Load the saved drawing, and save changes from now on. */
-async function start() {
-  const saved = await store.load();
+/** Load the saved drawing, and save changes from now on. @param {string} name of the data folder */
+async function start(name) {
+  const saved = await store.load(name);
   if (saved) await adopt(saved).catch(explain);
   keeper = store;
+  photos.restore(name);
 }
 
 /** Start with the sketch that the command line named, once per launch. */
 async function useGiven() {
-  if (localStorage.getItem(GIVEN) === token) return;
-  localStorage.setItem(GIVEN, token);
+  if (localStorage.getItem("sketch2img-given") === token) return;
+  localStorage.setItem("sketch2img-given", token);
   await files.useSketch(await (await call("sketch")).blob());
 }
 

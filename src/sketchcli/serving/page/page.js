@@ -48,13 +48,9 @@ export async function loadImage(url) {
 }
 
 /** @param {Blob} blob @returns {Promise<HTMLImageElement>} */
-export async function imageOf(blob) {
+export function imageOf(blob) {
   const url = URL.createObjectURL(blob);
-  try {
-    return await loadImage(url);
-  } finally {
-    URL.revokeObjectURL(url);
-  }
+  return loadImage(url).finally(() => URL.revokeObjectURL(url));
 }
 
 /**
@@ -115,9 +111,6 @@ export function setWords(domains) {
   for (const spoken of document.querySelectorAll("[data-words]")) {
     spoken.textContent = inWords(spoken.getAttribute("data-words") ?? "");
   }
-  for (const spoken of document.querySelectorAll("[data-words-label]")) {
-    spoken.setAttribute("aria-label", inWords(spoken.getAttribute("data-words-label") ?? ""));
-  }
 }
 
 /** Replace {input}, {target}, {Input} and {Target} in a text. @param {string} text */
@@ -136,9 +129,18 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Say something in the live region of the page. @param {string} text @param {boolean} [bad] */
+let speaking = 0; // a timer
+
+/**
+ * Say something on the page, and to screen readers once it has stood for a second: what changes at
+ * every stroke would interrupt them. @param {string} text @param {boolean} [bad]
+ */
 export function say(text, bad = false) {
-  const status = element("status");
-  if (status.textContent !== text) status.textContent = text;
-  status.classList.toggle("bad", bad);
+  element("status").textContent = text;
+  element("status").classList.toggle("bad", bad);
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    const words = text.replace(/ in [\d.]+ s$/, "");
+    if (element("spoken").textContent !== words) element("spoken").textContent = words;
+  }, 1000);
 }

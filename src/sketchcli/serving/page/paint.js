@@ -164,10 +164,7 @@ export class Paper {
   /** Lay a white sheet with an image on it. @param {Sheet} sheet @param {CanvasImageSource} [below] */
   #lay({ width, height }, below) {
     const { canvas, context } = this;
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-    context.globalCompositeOperation = "source-over"; // a stroke may have left another
-    context.globalAlpha = 1;
+    Object.assign(canvas, { width, height }); // also undoes what a stroke has set
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
     context.imageSmoothingQuality = "high";

@@ -2,8 +2,9 @@
 
 import { call, explain } from "./api.js";
 import {
-  button, contextOf, create, element, image, imageOf, input, inWords, loadImage, onWhite, pngOf, say,
+  button, contextOf, create, element, image, imageOf, input, inWords, onWhite, pngOf, say,
 } from "./page.js";
+import { onShelf } from "./saving.js";
 
 /** @import { Drawing, Item } from "./strokes.js" */
 
@@ -12,6 +13,7 @@ import {
  * @property {Blob} sketch
  * @property {Blob} photo
  * @property {Item[]} items the drawing that it belongs to
+ * @property {string} model that generated it
  */
 
 const PREVIEW = 128; // pixels
@@ -23,8 +25,12 @@ export class PhotoSide {
   #change = 0; // of the drawing that is shown
   #waiting = new AbortController();
   /** @type {Result | null} the full photo of the drawing as it is */ current = null;
-  /** @type {string[]} */ #urls = ["", ""];
   /** @type {[number, number]} height and width that the model works at */ size = [256, 256];
+  model = "";
+  /** @type {Result[]} */ #history = [];
+  #listed = 0; // photos so far
+  #store = "";
+  #keeping = 0; // a timer
 
   /** @param {(result: Result) => void} chosen called if a photo of the history is chosen */
   constructor(chosen) {
@@ -34,14 +40,12 @@ export class PhotoSide {
 
   /** Generate the photo of a drawing. @param {HTMLCanvasElement} canvas @param {Drawing} drawing */
   async generate(canvas, drawing) {
-    const change = this.stop();
+    const change = this.outdate();
     const wanted = () => change === this.#change;
-    const items = [...drawing.items];
-    if (drawing.blank) return this.#show(null, null, wanted);
+    if (drawing.blank) return this.#show(null, null);
     element("figure").ariaBusy = "true";
     try {
-      const sketch = await pngOf(this.#small(canvas));
-      if (wanted()) await this.#develop(sketch, items, wanted);
+      await this.#develop(canvas, [...drawing.items], wanted);
     } catch (error) {
       if (wanted()) explain(error);
     }
@@ -50,21 +54,29 @@ export class PhotoSide {
 
   /**
    * Show a preview first, unless the model works at little more than its size; then the photo.
-   * @param {Blob} sketch @param {Item[]} items
+   * @param {HTMLCanvasElement} canvas @param {Item[]} items
    * @param {() => boolean} wanted whether no newer change has come
    */
-  async #develop(sketch, items, wanted) {
+  async #develop(canvas, items, wanted) {
     const begun = performance.now();
-    for (const width of Math.max(...this.size) > PREVIEW * 1.5 ? [PREVIEW, 0] : [0]) {
-      const answer = await this.#ask(sketch, width);
-      if (!answer || !wanted()) return;
-      await this.#show(sketch, answer.photo, wanted);
+    const { signal } = this.#waiting;
+    // The network needs at most twice its own size.
+    const scale = Math.min(1, (2 * Math.max(...this.size)) / Math.max(canvas.width, canvas.height));
+    const small = onWhite(canvas, Math.round(canvas.width * scale), Math.round(canvas.height * scale));
+    const body = await pngOf(small);
+    for (const width of Math.max(...this.size) > PREVIEW * 1.5 ? [`&width=${PREVIEW}`, ""] : [""]) {
       if (!wanted()) return;
+      const asked = `generate?number=${++this.#number}&client=${this.#client}${width}`;
+      const answer = await call(asked, { method: "POST", body, signal });
+      const photo = await answer.blob();
+      if (answer.status === 204 || !wanted()) return; // a newer sketch has been sent
+      this.#show(body, photo);
       if (width) continue;
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
       say(inWords(`Generated the {target} in ${seconds} s`));
-      element("note").textContent = answer.warnings.join("; ");
-      this.#keep({ sketch, photo: answer.photo, items });
+      const warnings = JSON.parse(decodeURIComponent(answer.headers.get("X-Warnings") ?? "[]"));
+      element("note").textContent = warnings.join("; ");
+      this.#keep({ sketch: body, photo, items, model: this.model });
     }
   }
 
@@ -72,55 +84,30 @@ export class PhotoSide {
   stop() {
     this.#waiting.abort();
     this.#waiting = new AbortController();
-    this.#offer(null);
     element("figure").ariaBusy = "false";
     return ++this.#change;
   }
 
-  /**
-   * Return the sketch at twice the size that the model works at, or at its own if it is smaller.
-   * @param {HTMLCanvasElement} canvas
-   */
-  #small(canvas) {
-    const scale = Math.min(1, (2 * Math.max(...this.size)) / Math.max(canvas.width, canvas.height));
-    return onWhite(canvas, Math.round(canvas.width * scale), Math.round(canvas.height * scale));
+  /** Let the photo on the page belong to an earlier drawing; return the new change's number. */
+  outdate() {
+    element("figure").classList.add("old");
+    this.#offer(null);
+    return this.stop();
   }
 
-  /**
-   * @param {Blob} sketch @param {number} width 0 for the full photo
-   * @returns {Promise<{photo: Blob, warnings: string[]} | null>} null if a newer request came
-   */
-  async #ask(sketch, width) {
-    const number = ++this.#number;
-    const asked = `number=${number}&client=${this.#client}${width ? `&width=${width}` : ""}`;
-    const signal = this.#waiting.signal;
-    const answer = await call(`generate?${asked}`, { method: "POST", body: sketch, signal });
-    if (answer.status === 204) return null;
-    const warnings = JSON.parse(decodeURIComponent(answer.headers.get("X-Warnings") ?? "[]"));
-    return { photo: await answer.blob(), warnings };
-  }
-
-  /**
-   * Show a photo and the sketch that it belongs to. @param {Blob | null} sketch @param {Blob | null} photo
-   * @param {() => boolean} wanted whether it still counts once it has been decoded
-   */
-  async #show(sketch, photo, wanted) {
-    const urls = [sketch, photo].map((blob) => (blob ? URL.createObjectURL(blob) : ""));
-    const shown = [image("before"), image("photo")];
-    if (photo) await loadImage(urls[1] ?? "");
-    const used = wanted() ? this.#urls : urls;
-    if (wanted()) {
-      shown.forEach((img, index) => {
-        if (urls[index]) img.src = urls[index];
-        img.hidden = !urls[index];
-      });
-      this.#urls = urls;
-      element("waiting").hidden = photo !== null;
-      image("photo").alt = photo ? inWords("The generated {target}") : "";
-      input("compare").disabled = photo === null;
-      this.#compare();
+  /** Show a photo and its sketch. @param {Blob | null} sketch @param {Blob | null} photo */
+  #show(sketch, photo) {
+    for (const [id, blob] of /** @type {const} */ ([["before", sketch], ["photo", photo]])) {
+      const shown = image(id);
+      URL.revokeObjectURL(shown.src);
+      shown.hidden = !blob;
+      if (blob) shown.src = URL.createObjectURL(blob); // the old image stays until this one is loaded
     }
-    setTimeout(() => used.forEach((url) => URL.revokeObjectURL(url)), 1000);
+    element("figure").classList.remove("old");
+    element("waiting").hidden = photo !== null;
+    image("photo").alt = photo ? inWords("The generated {target}") : "";
+    input("compare").disabled = photo === null;
+    this.#compare();
   }
 
   #compare() {
@@ -130,29 +117,46 @@ export class PhotoSide {
     element("divider").style.left = `${share}%`;
   }
 
+  /** Show the history of earlier visits. @param {string} store names the server's data folder */
+  async restore(store) {
+    this.#store = `photos-${store}`;
+    const kept = await onShelf((shelf) => shelf.get(this.#store)).catch(() => null);
+    for (const result of kept ?? []) this.#list(result);
+  }
+
   /** @param {Result} result */
   #keep(result) {
+    const last = this.#history.at(-1);
+    const same = last?.photo.size === result.photo.size && last.sketch.size === result.sketch.size;
+    if (!same) this.#list(result); // else it is the photo of before a reload
     this.#offer(result);
+    clearTimeout(this.#keeping);
+    const keep = () => onShelf((shelf) => shelf.put(this.#history, this.#store)).catch(() => null);
+    this.#keeping = setTimeout(keep, 500);
+  }
+
+  /** Add a photo to the history. @param {Result} result */
+  #list(result) {
     const list = element("history");
-    const url = URL.createObjectURL(result.photo);
-    const label = inWords(`Return to {target} ${this.#number}`);
+    const label = inWords(`Return to {target} ${++this.#listed}`);
     const back = create("button", { type: "button", ariaLabel: label, title: label });
-    back.append(create("img", { src: url, alt: "" }));
+    back.append(create("img", { src: URL.createObjectURL(result.photo), alt: "" }));
     back.onclick = () => this.chosen(result);
-    for (const other of list.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
-    back.setAttribute("aria-current", "true");
     list.append(create("li", {}, back));
-    while (list.children.length > LONGEST_HISTORY) {
+    this.#history.push(result);
+    if (this.#history.length > LONGEST_HISTORY) {
+      this.#history.shift();
       URL.revokeObjectURL(list.querySelector("img")?.src ?? "");
       list.firstElementChild?.remove();
     }
     list.scrollLeft = list.scrollWidth;
   }
 
-  /** Enable what needs a photo. @param {Result | null} result */
+  /** Enable what needs a photo of the present drawing. @param {Result | null} result */
   #offer(result) {
     this.current = result;
     for (const id of ["save-photo", "save-both", "keep"]) button(id).disabled = !result;
+    element("history").querySelector("li:last-child button")?.setAttribute("aria-current", `${!!result}`);
   }
 }
 

@@ -5,8 +5,6 @@ import { readSaved } from "./strokes.js";
 
 /** @import { Saved } from "./strokes.js" */
 
-const COPY = "sketch2img-drawing";
-const STAMP = "sketch2img-saved"; // tells other tabs that the server has a newer drawing
 const DELAY = 500; // milliseconds from a change to saving it
 const KEEPALIVE = 60_000; // characters that a browser still sends while the page closes
 
@@ -14,6 +12,8 @@ export class Keeper {
   #timer = 0;
   #dirty = false;
   #saved = 0; // time of the last change
+  #copy = ""; // name of the copy in this browser
+  #stamp = ""; // name of what tells other tabs that the server has a newer drawing
   #sending = Promise.resolve();
 
   /**
@@ -27,7 +27,7 @@ export class Keeper {
     addEventListener("visibilitychange", () => document.hidden && this.flush(true));
     addEventListener("pagehide", () => this.flush(true));
     addEventListener("storage", async (event) => {
-      if (event.key !== STAMP || this.#dirty || Number(event.newValue) <= this.#saved) return;
+      if (event.key !== this.#stamp || this.#dirty || Number(event.newValue) <= this.#saved) return;
       const saved = await fromServer().catch(() => null);
       if (!saved || this.#dirty || saved.saved <= this.#saved) return;
       this.#saved = saved.saved;
@@ -35,9 +35,11 @@ export class Keeper {
     });
   }
 
-  /** Return the newest copy of the drawing. */
-  async load() {
-    const here = readSaved(localStorage.getItem(COPY) ?? "");
+  /** Return the newest copy of the drawing. @param {string} store names the server's data folder */
+  async load(store) {
+    this.#copy = `sketch2img-drawing-${store}`;
+    this.#stamp = `sketch2img-saved-${store}`;
+    const here = readSaved(localStorage.getItem(this.#copy) ?? "");
     const there = await fromServer();
     this.#dirty = here !== null && here.saved > (there?.saved ?? 0); // the server missed it
     const newest = this.#dirty ? here : there;
@@ -61,13 +63,13 @@ export class Keeper {
     const stamp = this.#saved;
     const text = this.write(stamp);
     try {
-      localStorage.setItem(COPY, text);
+      localStorage.setItem(this.#copy, text);
     } catch {
-      localStorage.removeItem(COPY); // it is too large for the browser: an old copy would mislead
+      localStorage.removeItem(this.#copy); // it is too large for the browser: an old copy would mislead
     }
     const keepalive = closing && text.length < KEEPALIVE;
     const options = { method: "PUT", body: text, keepalive };
-    const put = () => call("drawing", options).then(() => localStorage.setItem(STAMP, `${stamp}`));
+    const put = () => call("drawing", options).then(() => localStorage.setItem(this.#stamp, `${stamp}`));
     const failed = (/** @type {unknown} */ error) => {
       this.#dirty = true;
       explain(error);
@@ -75,6 +77,20 @@ export class Keeper {
     // While the page closes, nothing can wait for an earlier request.
     this.#sending = closing ? put().catch(failed) : this.#sending.then(put).catch(failed);
   }
+}
+
+/**
+ * Get or put what this browser keeps of the history. @param {(shelf: IDBObjectStore) => IDBRequest} act
+ */
+export function onShelf(act) {
+  return new Promise((resolve, reject) => {
+    const opening = Object.assign(indexedDB.open("sketch2img"), { onerror: reject });
+    opening.onupgradeneeded = () => opening.result.createObjectStore("history");
+    opening.onsuccess = () => {
+      const asked = act(opening.result.transaction("history", "readwrite").objectStore("history"));
+      Object.assign(asked, { onsuccess: () => resolve(asked.result), onerror: reject });
+    };
+  });
 }
 
 async function fromServer() {

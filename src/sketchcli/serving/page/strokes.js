@@ -16,7 +16,7 @@ import { loadImage } from "./page.js";
 /** @typedef {{width: number, height: number, image: string}} Sheet blank if the image is empty */
 /** @typedef {Stroke | Sheet} Item */
 /** @typedef {{image: string, opacity: number}} Trace */
-/** @typedef {{name: string, sketch: string, photo: string}} Pair */
+/** @typedef {{name: string, sketch: string, photo: string, model?: string}} Pair */
 /**
  * @typedef {object} Saved
  * @property {number} version
@@ -124,8 +124,8 @@ function once(item) {
   return text;
 }
 
-/** @param {Item[]} items */
-async function decode(items) {
+/** Decode the images of sheets. @param {Item[]} items */
+export async function decode(items) {
   for (const item of items) {
     if ("image" in item && item.image && !decoded.has(item.image)) {
       decoded.set(item.image, await loadImage(item.image));

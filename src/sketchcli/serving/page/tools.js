@@ -1,6 +1,6 @@
 /** The tools, their settings and the keys. */
 
-import { button, create, dialog, element, input } from "./page.js";
+import { button, dialog, element, input } from "./page.js";
 
 /** @import { Stroke, Tool } from "./strokes.js" */
 
@@ -111,14 +111,13 @@ export class Tools {
   }
 }
 
-/** @typedef {{keys: string, does: string, run: () => void}} Action */
-
-/**
- * Let keys run actions, and list them in the help.
- * @param {Action[]} actions the keys of one are separated by spaces @param {Tools} tools
- */
-export function listen(actions, tools) {
-  const runs = new Map(actions.flatMap(({ keys, run }) => keys.split(" ").map((key) => [key, run])));
+/** Let the keys that the help lists press their buttons. @param {Tools} tools */
+export function listen(tools) {
+  const runs = new Map([["[", () => tools.resize(-1)], ["]", () => tools.resize(1)]]);
+  for (const listed of document.querySelectorAll("[data-press]")) {
+    const press = () => button(listed.getAttribute("data-press") ?? "").click();
+    for (const key of listed.querySelectorAll("kbd")) runs.set(key.textContent, press);
+  }
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.target instanceof HTMLSelectElement) return;
     const name = nameOf(event);
@@ -127,10 +126,6 @@ export function listen(actions, tools) {
     event.preventDefault();
     run();
   });
-  for (const { keys, does } of actions) {
-    const shown = keys.split(" ").flatMap((key) => [create("kbd", { textContent: key }), " "]);
-    element("keys").append(create("dt", {}, ...shown), create("dd", { textContent: does }));
-  }
   button("help").onclick = () => dialog("help-dialog").showModal();
 }
 
