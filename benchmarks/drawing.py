@@ -123,15 +123,19 @@ async def launch(*options: str) -> AsyncIterator[Launch]:
     with tempfile.TemporaryDirectory() as home:
         begun = time.time()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sketchcli", "draw", "--no-browser", "--quiet", *options),
+            *(sys.executable, "-m", "sketchcli", "draw", "--no-browser", *options),
             env=os.environ | {"SKETCH2IMG_HOME": home},
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the model's name, and how to reach the page from elsewhere
         )
         try:
-            line = await process.stdout.readline()
-            yield Launch(line.decode().strip(), begun, time.time())
+            address = (await process.stdout.readline()).decode().strip()
+            if not address:
+                sys.exit(f"sketch2img draw {' '.join(options)}: it printed no address")
+            yield Launch(address, begun, time.time())
         finally:
-            process.send_signal(signal.SIGINT)
+            if process.returncode is None:
+                process.send_signal(signal.SIGINT)
             await process.wait()
 
 
@@ -371,13 +375,14 @@ async def draw_face(browser: Browser, folder: Path) -> None:
     async with launch("--model", "bundled") as started, visit(browser, started.address) as page:
         hand = await Hand.take(page)
         for name, strokes in {"lines": in_lines(), "shaded": shading()}.items():
-            for stroke in strokes:
+            for number, stroke in enumerate(strokes, 1):
                 await hand.draw(stroke, 0)
-            await page.mouse.move(640, 40)
-            await page.locator("#save-photo:enabled").wait_for()
+                if number % 12 == 0 or number == len(strokes):  # a photo for the history
+                    await page.locator("#save-photo:enabled").wait_for()
+            await hand.send("mouseMoved", 512, -200, 0)
             await page.wait_for_timeout(300)
-            file = folder / f"draw-{name}.png"
-            await page.screenshot(path=file)
+            file = folder / f"draw-{name}.jpg"
+            await page.screenshot(path=file, type="jpeg", quality=85)
             print(f"{file}: {len(strokes)} strokes")
 
 
