@@ -367,7 +367,10 @@ def show(about: dict, results: dict[str, dict]) -> None:
     names = ("median", "p99", "longest", "over 50 ms", "count")
     row(f"frames while drawing: {' / '.join(names)}", lambda r: [r["frames"][n] for n in names])
     for name in ("long tasks", "long animation frames"):
-        row(f"{name} while drawing", lambda r, name=name: r["frames"][name])
+        row(
+            f"{name} while drawing: count / longest",
+            lambda r, name=name: [len(r["frames"][name]), max(r["frames"][name], default=0)],
+        )
 
 
 async def draw_face(browser: Browser, folder: Path) -> None:
