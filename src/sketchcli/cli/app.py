@@ -140,6 +140,10 @@ VERBS: dict[str, Callable[..., None]] = {
 
 # What to type instead of an option that is no more.
 REMOVED: dict[str, dict[str, str]] = {
+    "fetch-data": {
+        "--dry-run": "run: sketch2img fetch-data --list",
+        "--verify": "run in the dataset's folder: sha256sum -c manifest.sha256",
+    },
     "train": {
         "--grow-from": "train on a smaller prepared dataset first, and start from that run "
         "(--init-from RUN)",

@@ -17,7 +17,7 @@ from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import arrange, inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
 from sketchcli.engine.fetching.download import Obtained, address_key, download, shown
-from sketchcli.engine.results import FetchPlan, FetchResult
+from sketchcli.engine.results import FetchResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, DownloadError, UsageError
 from sketchcli.registry import Named
@@ -48,8 +48,7 @@ def fetch(
     asset: Asset = room.ASSET
     name, target = checked(config, asset)
     if runs.is_fetched(target) and not overwrite:  # before a user or a server is asked anything
-        hint = "add --verify to check it, or --overwrite to fetch it again"
-        raise DataError(f"{target} already exists", hint=hint)
+        raise DataError(f"{target} already exists", hint="add --overwrite to fetch it again")
     files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
     if asset.kind is Kind.MANUAL and not config.source:
         for number, step in enumerate(asset.steps, start=1):
@@ -188,26 +187,12 @@ def _today() -> str:
 # A request is checked before anything is changed.
 
 
-def plan(config: FetchConfig) -> FetchPlan:
-    """Return what `fetch` would do, without changing anything."""
+def notice_to_accept(config: FetchConfig, *, overwrite: bool) -> str:
+    """Return the notice that the user must still accept before `fetch`; it may be empty."""
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
-    name, target = checked(config, asset)
-    urls = tuple(url for file in asset.downloads for url in file.urls)
-    source = shown(config.source) if is_address(config.source) else config.source
-    disk = next(folder for folder in target.parents if folder.exists())
-    return FetchPlan(
-        name=name,
-        folder=target,
-        state="ready" if runs.is_fetched(target) else "taken" if target.exists() else "absent",
-        sources=(source,) if source else urls,
-        download_megabytes=None if source else asset.download_megabytes,
-        free_megabytes=round(shutil.disk_usage(disk).free / 1e6, 1),
-        licence=config.licence or asset.licence,
-        notice=asset.notice,
-        steps=() if source else asset.steps,
-        next=asset.next_command(name),
-        domains=asset.domains,
-    )
+    _, target = checked(config, asset)
+    is_refused_anyway = (target.exists() and not overwrite) or (asset.steps and not config.source)
+    return "" if config.is_accepted or is_refused_anyway else asset.notice
 
 
 def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
