@@ -149,7 +149,6 @@ def _(result: results.PreprocessResult) -> None:
         *(f"{fate}: {len(f)} (listed in the audit)" for fate, f in fates.items() if f),
         f"audit: {found or 'nothing found'}: {result.audit}",
         f"dataset: {result.folder}",
-        f"contact sheet: {result.contact_sheet}",
         f"next: {following}",
     )
 

@@ -64,7 +64,6 @@ class PreprocessResult:
     findings: dict[str, int]  # number of findings of the pair audit, by kind
     errors: int  # number of findings that make a pair unfit for training
     is_spoiled: bool  # whether the dataset is unfit for training
-    contact_sheet: Path
     audit: Path
     domains: Domains
     reasons: tuple[str, str]  # why inputs and targets are grey or in colour

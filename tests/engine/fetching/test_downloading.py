@@ -737,7 +737,6 @@ def test_a_body_that_the_disk_cannot_hold_is_not_begun(server, target, monkeypat
 )
 def test_a_body_is_at_most_twice_the_known_size(server, tmp_path, length, said):
     url = server.serve("/a", Reply(BODY, length=length))
-    asset = registry.load(registry.ASSETS, "facades").ASSET
     for digest in (None, HASH):
         file = RemoteFile("a.tgz", (url,), digest, size=100_000)
         with pytest.raises(DownloadError, match=said):
