@@ -11,7 +11,7 @@ from sketchcli import checkpoint, images
 from sketchcli.assets.demo import draw_pair
 from sketchcli.config import Fit
 from sketchcli.data import sources
-from sketchcli.data.prepared import Rows, StoredSplit
+from sketchcli.data.prepared import Split
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.evaluating import evaluate as evaluating
 from sketchcli.engine.evaluating import features, references
@@ -383,7 +383,7 @@ def test_evaluations_at_the_same_time_have_folders_of_their_own(folders, tmp_pat
 def split(values):
     sketches = np.stack([np.full((2, 2), value, np.uint8) for value in values])
     photos = np.stack([np.full((2, 2, 3), value, np.uint8) for value in values])
-    return StoredSplit(Rows([sketches]), Rows([photos]), tuple(map(str, values)))
+    return Split(sketches, photos, tuple(map(str, values)))
 
 
 def test_baselines_by_hand():
@@ -397,15 +397,14 @@ def test_baselines_by_hand():
 def test_the_nearest_sketch_is_found_in_blocks_of_any_size(noise, monkeypatch):
     sketches = [noise(count, 8, seed)[..., 0] for seed, count in enumerate((23, 11))]
     training, test = (
-        StoredSplit(Rows([drawn]), Rows([drawn[..., None].repeat(3, 3)]), tuple(map(str, drawn)))
-        for drawn in sketches
+        Split(drawn, drawn[..., None].repeat(3, 3), tuple(map(str, drawn))) for drawn in sketches
     )
     differences = sketches[1][:, None].astype(float) - sketches[0]
     nearest = (differences**2).sum(axis=(2, 3)).argmin(axis=1).tolist()
     for block in (1, 64 * 5, 10_000):
         monkeypatch.setattr(references, "BLOCK", block)
         found = references.nearest_photo(training, test)(range(len(nearest)))
-        np.testing.assert_array_equal(found, training.photos.take(nearest))
+        np.testing.assert_array_equal(found, training.photos[nearest])
 
 
 @pytest.mark.shared

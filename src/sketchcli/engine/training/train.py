@@ -17,7 +17,7 @@ from sketchcli import __version__, files, limits
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data import splits
-from sketchcli.data.prepared import PreparedSet, StoredSplit
+from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.evaluating import references
 from sketchcli.engine.events import SILENT, Reporter
@@ -327,10 +327,9 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
     if not session.progress.scores:
         return {}
     validator = session.validator
-    held_out = StoredSplit.of(validator.pairs)
-    training = StoredSplit.of(session.training.take(session.pairs.trained[:BASELINE_PAIRS]))
-    rows = range(len(held_out))
-    others = references.baselines(training, held_out, session.domains)
+    training = session.training.take(session.pairs.trained[:BASELINE_PAIRS])
+    rows = range(len(validator.pairs))
+    others = references.baselines(training, validator.pairs, session.domains)
     figures = {"this model": session.progress.scores} | {
         name: validator.scores(read(rows), validator.pairs.photos) for name, read in others.items()
     }
