@@ -46,8 +46,8 @@ READERS = (
     (f"{SET}/train-sketches.npy", TRAIN, EVAL, RESUME),
     (f"{SET}/train-photos.npy", TRAIN, EVAL, RESUME),
     (f"{SET}/test-photos.npy", EVAL),
-    ("home/raw/demo/source.json", PREPROCESS, "fetch-data demo --verify", "fetch-data --list"),
-    ("home/raw/demo/manifest.sha256", "fetch-data demo --verify", PREPROCESS),
+    ("home/raw/demo/source.json", PREPROCESS, "fetch-data --list"),
+    ("home/raw/demo/manifest.sha256", PREPROCESS),
     ("pairs.csv", "preprocess --manifest pairs.csv --size 32 --out out/set --workers 1"),
     ("list.txt", "generate --list list.txt out/photos --model run"),
     ("tiny.toml", TRAIN, f"{TRAIN} --dry-run"),
@@ -58,7 +58,7 @@ READERS = (
     ("photos.tar", "fetch-data folder --from photos.tar --name a --licence MIT"),
     ("photos.tar.gz", "fetch-data folder --from photos.tar.gz --name a --licence MIT"),
     # Only if the networks are there.
-    (YUNET, f"{GENERATE} --align face", "fetch-data yunet --verify"),
+    (YUNET, f"{GENERATE} --align face"),
     ("home/assets/lpips-alex/alexnet.ckpt", f"{EVAL} --metric lpips-alex"),
 )
 _VALUE = re.compile(rb'-?\d+(?:\.\d+)?(?:e-?\d+)?|"[^"\n]*"|true|false|null|[{}\[\],:=\n]')

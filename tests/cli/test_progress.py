@@ -7,11 +7,9 @@ import pytest
 from rich.console import Console
 
 from sketchcli.cli import progress
-from sketchcli.config import Domain, Domains
 from sketchcli.engine.events import (
     Advanced,
     BatchTrained,
-    DatasetChosen,
     EpochTrained,
     Found,
     Note,
@@ -107,39 +105,15 @@ def test_the_live_display_keeps_to_the_last_epochs(display):
     assert numbered == ["4/10", "5/10", "6/10", "7/10", "8/10", "3/10"]
 
 
-def test_the_best_measurement_stays_and_is_marked(display):
-    live, _ = display
-    live(batch(1))
-    for number in range(1, 8):
-        live(measured(number, score=number / 10, is_best=number <= 3))
-    lines = shown(live)
-    rows = [line.split() for line in lines if line.startswith("epoch ") and "overfit" not in line]
-    measurements = [row for row in rows if row[1].isdigit()]
-    assert [row[1] for row in measurements] == ["3", "6", "7"]
-    assert measurements[0][2:] == ["0.300", "*", "0.712", "20.1", "0.840", "0.910", "-0.31"]
-    assert "*" not in measurements[1] + measurements[2]
-    assert any(line.startswith("held-out pairs") for line in lines)
-
-
-def test_a_wide_terminal_has_room_for_the_signs_of_trouble(display):
-    live, _ = display
-    live(batch(1))
-    live(measured(2, is_held_out=False, **{"lpips-alex": 0.11}))
-    lines = shown(live, 110)
-    row = next(line.split() for line in lines if line.startswith("epoch 2"))
-    assert row[2:9] == ["1.50", "0.712", "0.110", "20.1", "0.840", "0.910", "-0.31"]
-    assert row[9:] == ["0.801", "4.20", "0.950", "-"]  # the sketch's use is not known
-    assert any(line.startswith("training pairs") for line in lines)
-
-
-@pytest.mark.parametrize("domains", [Domains(), Domains(Domain("night", 3))])
-def test_the_use_of_an_input_is_named_as_the_dataset_names_it(display, domains):
+def test_every_measurement_stays_on_the_screen_and_the_best_is_marked(display):
     live, file = display
-    live(DatasetChosen("dataset: x", domains=domains))
-    assert "dataset: x" in file.getvalue()
     live(batch(1))
-    live(measured(2))
-    assert any(line.endswith(domains.input.name) for line in shown(live, 110))
+    live(measured(1, is_best=True))
+    live(measured(2, score=0.5))
+    best, worse = (line for line in file.getvalue().splitlines() if "held-out" in line)
+    assert "score 1.50  *" in best
+    assert "score 0.500" in worse
+    assert "*" not in worse
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])

@@ -63,8 +63,6 @@ EVENTS = events.Event.__subclasses__()
 
 def hostile(kind):
     result = filled(kind)
-    if kind is results.FetchPlan:
-        result = dataclasses.replace(result, state="taken")
     if kind is results.GenerateResult:
         files = (dataclasses.replace(result.files[0], status=s) for s in ("made", "failed"))
         result = dataclasses.replace(result, files=tuple(files))
@@ -238,7 +236,6 @@ PRINTING = [
     ["generate", "--help-all"],
     ["fetch-data", "--list"],
     ["fetch-data", "--list", "--json"],
-    ["fetch-data", "demo", "--dry-run"],
     ["preprocess", "nosuch", "--json"],
     ["train", "--nosuch", "--json"],
 ]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sketchcli.data import batches
-from sketchcli.data.prepared import Rows, StoredSplit
+from sketchcli.data.prepared import Split
 from sketchcli.device import to_images, to_tensor
 
 CPU = torch.device("cpu")
@@ -14,7 +14,7 @@ def split_of(count):
     numbers = np.arange(count, dtype=np.uint8)
     sketches = numbers[:, None, None].repeat(2, axis=1)
     photos = sketches[..., None].repeat(3, axis=3)
-    return StoredSplit(Rows([sketches]), Rows([photos]), tuple(map(str, numbers)))
+    return Split(sketches, photos, tuple(map(str, numbers)))
 
 
 def ids(count=20, batch_size=6, *, seed=0, epoch=0, start=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sketchcli.data import prepared
-from sketchcli.data.prepared import Description, Pair, ShardedWriter
+from sketchcli.data.prepared import ArrayWriter, Description, Pair
 from sketchcli.errors import DataError
 
 PAIRS = (
@@ -47,7 +47,7 @@ def draw(*shape):
 
 
 def write(folder, stem, pixels):
-    with contextlib.closing(ShardedWriter(folder, stem)) as writer:
+    with contextlib.closing(ArrayWriter(folder / f"{stem}.npy")) as writer:
         for picture in pixels:
             writer.append(picture)
 

@@ -28,7 +28,7 @@ class RemoteFile:
 
     name: str
     urls: tuple[str, ...] = ()  # tried in turn
-    sha256: str | None = None  # if None, that of the first download is recorded and checked later
+    sha256: str | None = None  # None: nobody publishes it, and only https is used
     size: int | None = None  # bytes
 
 

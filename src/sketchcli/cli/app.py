@@ -142,9 +142,17 @@ VERBS: dict[str, Callable[..., None]] = {
 
 # What to type instead of an option that is no more.
 REMOVED: dict[str, dict[str, str]] = {
+    "fetch-data": {
+        "--dry-run": "run: sketch2img fetch-data --list",
+        "--verify": "run in the dataset's folder: sha256sum -c manifest.sha256",
+    },
     "train": {
         "--grow-from": "train on a smaller prepared dataset first, and start from that run "
         "(--init-from RUN)",
+        **dict.fromkeys(
+            ("--tensorboard", "--no-tensorboard"),
+            "omit it, and read log.jsonl in the run's folder, or the charts of its report.html",
+        ),
     },
     "generate": {
         "--raw": "omit --raw: the EMA weights are always used",

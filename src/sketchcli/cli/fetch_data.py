@@ -33,12 +33,6 @@ def fetch_data(
     sha256: Annotated[
         str, typer.Option(help="Expected SHA-256 of the file; overrides the known one.")
     ] = "",
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Compare a fetched dataset with its recorded hashes.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")
-    ] = False,
     licence: Annotated[str, typer.Option(help="Licence of your own photos.")] = "",
     count: Annotated[
         int | None,
@@ -68,27 +62,14 @@ def fetch_data(
     if name is None:
         hint = "run: sketch2img fetch-data --list"
         raise UsageError("no dataset or network was named", hint=hint)
-    if verify:
-        if from_ or sha256 or licence or dry_run or {count, size, seed} != {None}:
-            hint = "remove the other options"
-            raise UsageError("--verify takes no options for fetching", hint=hint)
-        with reporting() as report:
-            verified = inventory.verify(as_ or name, report)
-        emit("fetch-data", verified, as_json=as_json)
-        return
 
     from sketchcli.engine.fetching import fetch
 
     config = fetch.FetchConfig(
         name, as_, count, size, seed, from_, licence, sha256.lower(), accept_licence
     )
-    plan = fetch.plan(config)
-    if dry_run:
-        emit("fetch-data", plan, as_json=as_json)
-        return
-    is_new = overwrite or plan.state == "absent"
-    if plan.notice and is_new and not plan.steps and not accept_licence:
-        config = replace(config, is_accepted=ask_for_consent(plan.notice))
+    if notice := fetch.notice_to_accept(config, overwrite=overwrite):
+        config = replace(config, is_accepted=ask_for_consent(notice))
     with reporting() as report:
         result = fetch.fetch(config, overwrite=overwrite, reporter=report)
     emit("fetch-data", result, as_json=as_json)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import filesize, progress
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
@@ -16,7 +16,6 @@ from rich.theme import Theme
 
 from sketchcli.cli.streams import say
 from sketchcli.cli.verbosity import current
-from sketchcli.config.domains import SKETCH
 from sketchcli.engine import events
 from sketchcli.engine.events import EpochTrained, Event, Found, Note, Reporter, Validated
 from sketchcli.engine.training.budget import duration
@@ -119,10 +118,9 @@ def measured_line(event: Validated) -> str:
     return f"{line}  score {number(event.score)}{'  *' if event.is_best else ''}"
 
 
-# The live view of a training run shows its last epochs, its last validations and its state.
+# The live view of a training run shows its last epochs and its state.
 
-LAST_EPOCHS, LAST_MEASURED = 5, 3
-WIDE = 110  # columns that all values of a validation need
+LAST_EPOCHS = 5
 NARROW, PART = 80, 8  # columns that the losses need, and each part of the generator's loss
 SHORT = {
     "adversarial": "adv",
@@ -132,17 +130,10 @@ SHORT = {
     "feature_matching": "feat",
     "perceptual": "perc",
 }
-TITLES = {
-    "ssim": "SSIM",
-    "lpips-alex": "LPIPS",
-    "mae": "MAE",
-    "gradient": "gradient",
-    "sharpness": "sharpness",
-}
 
 
 class LiveDisplay:
-    """Progress bars and, during training, losses and scores above them."""
+    """Progress bars and, during training, losses above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -162,12 +153,9 @@ class LiveDisplay:
             progress.TimeRemainingColumn(),
             console=console,
         )
-        self.sketch = SKETCH.name  # what the dataset calls its inputs
-        # Another thread renders these lists, so they are replaced and never changed.
+        # Another thread renders this list, so it is replaced and never changed.
         self.epochs: list[EpochTrained] = []  # the last few
-        self.measured: list[Validated] = []  # the last few
         self.batch: events.BatchTrained | None = None
-        self.best: Validated | None = None
         self.skipped = 0  # batches in which a network was not updated
         self.live = Live(
             get_renderable=self.render, console=console, refresh_per_second=8, transient=True
@@ -177,8 +165,6 @@ class LiveDisplay:
         """Update the display with an event."""
         if isinstance(event, Note | Found):
             self.console.print(Text(told(event), style="bold" if is_warning(event) else ""))
-            if isinstance(event, events.DatasetChosen):
-                self.sketch = event.domains.input.name
         elif isinstance(event, events.Advanced):
             move(self.progress, event.what, event.done, event.total)
         elif isinstance(event, events.Transferred):
@@ -192,8 +178,8 @@ class LiveDisplay:
             self.epochs = [*self.epochs, event][-LAST_EPOCHS:]
             self.console.print(Text(last_batch_line(event)))  # stays when the live view ends
         elif isinstance(event, Validated):
-            self.measured = [*self.measured, event][-LAST_MEASURED:]
-            self.best = event if event.is_best else self.best
+            style = "bold" if event.is_best else ""
+            self.console.print(Text(measured_line(event), style=style))  # stays, too
 
     def render(self) -> Group:
         """Return what the terminal shows now."""
@@ -203,10 +189,8 @@ class LiveDisplay:
         names = [name for name in self.batch.parts if name != "gradient_norm"]  # not a loss
         names.sort(key=[*SHORT, *names].index)
         columns = names if self.console.width >= NARROW + PART * len(names) else []
-        shown: list[RenderableType] = [self.losses(self.batch, columns)]
-        if self.measured:
-            shown += ["", self.measurements(is_wide=self.console.width >= WIDE)]
-        return Group(*shown, "", self.state(self.batch, [] if columns else names), *bars)
+        losses, state = self.losses(self.batch, columns), [] if columns else names
+        return Group(losses, "", self.state(self.batch, state), *bars)
 
     def losses(self, batch: events.BatchTrained, names: Sequence[str]) -> Table:
         """Return the last epochs' means and the current batch's losses; `names` are columns."""
@@ -233,34 +217,6 @@ class LiveDisplay:
                 formatted(event.judging.get("real_sign"), "+.2f"),
                 speed,
                 style=style,
-            )
-        return table
-
-    def measurements(self, *, is_wide: bool) -> Table:
-        """Return the last validations, and the best one."""
-        shown = self.measured
-        if self.best is not None and self.best not in shown:
-            shown = [self.best, *shown[1:]]
-        known = [name for name in TITLES if name in shown[-1].scores]
-        used = f"{self.sketch}\nuse"
-        table = plain_table(
-            "held-out pairs" if shown[-1].is_held_out else "training pairs",
-            "score  ",
-            *(TITLES[name] for name in known),
-            "overfit\nheld-out",
-            *(("trained\nSSIM", "colour\nshift", "diversity", used) if is_wide else ()),
-        )
-        for event in shown:
-            is_best = event is self.best
-            ssim = event.training_scores.get("ssim")
-            more = (ssim, event.colour_shift, event.diversity, event.sketch_use)
-            table.add_row(
-                f"epoch {event.epoch}",
-                f"{number(event.score)} {'*' if is_best else ' '}",
-                *(number(event.scores.get(name)) for name in known),
-                formatted(event.real_sign_held_out, "+.2f"),
-                *map(number, more if is_wide else ()),
-                style="bold" if is_best else "dim",
             )
         return table
 

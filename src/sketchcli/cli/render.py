@@ -98,27 +98,6 @@ def _(listings: tuple) -> None:  # type: ignore[type-arg]
 
 
 @render.register
-def _(result: results.FetchPlan) -> None:
-    fates = {
-        "absent": "would be created",
-        "ready": "exists; --overwrite would replace it",
-        "taken": "contains other files; choose another --name",
-    }
-    megabytes, notice = result.download_megabytes, result.notice
-    say(
-        f"{result.folder}: {fates[result.state]}",
-        *(f"source: {source}" for source in result.sources),
-        *(f"step {index}: {step}" for index, step in enumerate(result.steps, start=1)),
-        f"download: {megabytes:,} MB" if megabytes is not None else "",
-        f"free disk space: {result.free_megabytes:,} MB",
-        f"licence: {result.licence}",
-        f"notice (accept it with --accept-licence): {notice}" if notice else "",
-        f"{_sides(result.domains)}; --reverse swaps them" if result.domains else "",
-        f"next: {result.next}" if result.next else "",
-    )
-
-
-@render.register
 def _(result: results.FetchResult) -> None:
     count = f"{result.pictures} images in " if result.pictures else ""
     following = f"next: {result.next}" if result.next else ""
@@ -137,11 +116,6 @@ def _sides(domains: Domains, reasons: Sequence[str] = ("", "")) -> str:
         for c, r in zip(domains.channels, reasons, strict=True)
     ]
     return f"inputs: {domains.input.many} ({looks[0]}), targets: {domains.target.many} ({looks[1]})"
-
-
-@render.register
-def _(result: results.VerifyResult) -> None:
-    say(f"{result.name}: all {result.files} files match their recorded hashes")
 
 
 @render.register
@@ -175,7 +149,6 @@ def _(result: results.PreprocessResult) -> None:
         *(f"{fate}: {len(f)} (listed in the audit)" for fate, f in fates.items() if f),
         f"audit: {found or 'nothing found'}: {result.audit}",
         f"dataset: {result.folder}",
-        f"contact sheet: {result.contact_sheet}",
         f"next: {following}",
     )
 

@@ -10,7 +10,7 @@ from sketchcli import device as devices
 from sketchcli import machine, paths
 from sketchcli.cli.progress import reporting
 from sketchcli.config import TrainConfig
-from sketchcli.engine.events import DatasetChosen, Note
+from sketchcli.engine.events import Note
 from sketchcli.engine.preprocessing.preprocess import set_to_train
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run
@@ -47,8 +47,7 @@ def train_together(
             dataset = ranks.first_before_others(
                 lambda: set_of(run) if run and data is None else set_to_train(data, report)
             )
-            domains = dataset.description.domains
-            report(DatasetChosen(f"dataset: {dataset.folder}", domains=domains))
+            report(Note(f"dataset: {dataset.folder}"))
             if device.torch.type == "cpu" and (
                 warning := machine.crowding(device.threads, processes=place.local_count)
             ):

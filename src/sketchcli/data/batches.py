@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sketchcli.config import AugmentationConfig
-from sketchcli.data.prepared import Split, StoredSplit
+from sketchcli.data.prepared import Split
 
 
 def batches_per_epoch(count: int, batch_size: int) -> int:
@@ -23,7 +23,7 @@ def batches_per_epoch(count: int, batch_size: int) -> int:
 
 
 def epoch_batches(
-    split: StoredSplit,
+    split: Split,
     indices: Sequence[int],
     batch_size: int,
     *,

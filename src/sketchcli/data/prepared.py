@@ -2,7 +2,7 @@
 
 dataset.json                 the description, all pairs, and the command that made the dataset
 train-sketches.npy           the inputs: uint8 (N, H, W) if they are grey, (N, H, W, 3) if RGB
-train-photos.npy             the targets, likewise; above 2 GB, train-photos-1.npy and so on follow
+train-photos.npy             the targets, likewise
 """
 
 import hashlib
@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -86,49 +85,10 @@ class Description:
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs in memory: uint8 `sketches` and `photos`, each (N, H, W) or (N, H, W, 3)."""
+    """Pairs in memory, or mapped from disk."""
 
-    sketches: Pixels
-    photos: Pixels
-    ids: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-class Rows:
-    """A sequence of uint8 images `(N, ...)` in one or more memory-mapped arrays."""
-
-    def __init__(self, shards: Sequence[Pixels]) -> None:
-        self.shards = tuple(shards)
-        self._ends = np.cumsum([len(shard) for shard in shards])
-        self.shape: tuple[int, ...] = (int(self._ends[-1]), *shards[0].shape[1:])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: int) -> Pixels:
-        position = range(len(self))[index]
-        shard = int(np.searchsorted(self._ends, position, side="right"))
-        picture: Pixels = self.shards[shard][position - self._ends[shard]]
-        return picture
-
-    def __iter__(self) -> Iterator[Pixels]:
-        for shard in self.shards:
-            yield from shard
-
-    def take(self, indices: Sequence[int]) -> Pixels:
-        """Load the images at some positions, `(len(indices), ...)`."""
-        taken = np.array([self[index] for index in indices], np.uint8)
-        return taken.reshape(len(indices), *self.shape[1:])
-
-
-@dataclass(frozen=True)
-class StoredSplit:
-    """The pairs of one split on disk, with grey (H, W) or RGB (H, W, 3) images."""
-
-    sketches: Rows
-    photos: Rows
+    sketches: Pixels  # uint8 (N, H, W) or (N, H, W, 3)
+    photos: Pixels  # likewise
     ids: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -140,23 +100,18 @@ class StoredSplit:
         height, width = self.photos.shape[1:3]
         return height, width
 
-    def take(self, indices: Sequence[int]) -> Split:
+    def take(self, indices: Sequence[int]) -> "Split":
         """Load the pairs at some positions."""
         height, width = self.size
         each = math.prod(self.sketches.shape[1:]) + math.prod(self.photos.shape[1:])
         if (needed := each * len(indices)) > LARGE:
             limits.check_memory(needed, f"{len(indices)} pairs of {width:,}x{height:,} pixels")
         ids = tuple(self.ids[index] for index in indices)
-        return Split(self.sketches.take(indices), self.photos.take(indices), ids)
+        return Split(self.sketches[indices], self.photos[indices], ids)
 
-    def whole(self) -> Split:
+    def whole(self) -> "Split":
         """Load all pairs."""
         return self.take(range(len(self)))
-
-    @classmethod
-    def of(cls, split: Split) -> "StoredSplit":
-        """Wrap pairs in memory, so that they can be used like stored ones."""
-        return cls(Rows([split.sketches]), Rows([split.photos]), split.ids)
 
 
 @dataclass(frozen=True)
@@ -166,7 +121,7 @@ class PreparedSet:
     folder: Path
     description: Description
 
-    def split(self, name: str) -> StoredSplit:
+    def split(self, name: str) -> Split:
         """Map the arrays of a split, which must exist."""
         pairs = [pair for pair in self.description.pairs if pair.split == name]
         if not pairs:
@@ -180,9 +135,9 @@ class PreparedSet:
         sketch, photo = (
             (*about.size, 3) if channels == 3 else about.size for channels in about.domains.channels
         )
-        return StoredSplit(
-            read_array(folder, f"{name}-sketches", row_shape=sketch, count=count),
-            read_array(folder, f"{name}-photos", row_shape=photo, count=count),
+        return Split(
+            read_array(folder / f"{name}-sketches.npy", row_shape=sketch, count=count),
+            read_array(folder / f"{name}-photos.npy", row_shape=photo, count=count),
             tuple(pair.id for pair in pairs),
         )
 
@@ -273,32 +228,27 @@ def write_index(folder: Path, description: Description) -> None:
     files.write_json(folder / INDEX, asdict(description) | more)
 
 
-# This section stores images of one shape in `.npy` shards, which are written image by image and
-# mapped when read: `train-photos.npy`, `train-photos-1.npy`, `train-photos-2.npy`.
+# This section stores images of one shape in an array, which is written image by image and mapped
+# when it is read.
 
-SHARD_BYTES = 2_000_000_000
 _HEADER_BYTES = 128
 
 
-def read_array(folder: Path, stem: str, *, row_shape: tuple[int, ...], count: int) -> Rows:
-    """Map all shards of the array `stem`, which must hold `count` images of shape `row_shape`."""
-    shards: list[Pixels] = []
-    while not shards or sum(map(len, shards)) < count:
-        path = _shard(folder, stem, len(shards))
-        try:
-            shards.append(_mapped(path, row_shape))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise DataError(f"{path} is damaged ({reason})", hint="run preprocess again") from error
-    rows = Rows(shards)
-    if len(rows) != count:
-        fault = f"{path}: {stem} holds {len(rows)} images instead of {count}"
+def read_array(path: Path, *, row_shape: tuple[int, ...], count: int) -> Pixels:
+    """Map an array, which must hold `count` images of shape `row_shape`."""
+    try:
+        array = _mapped(path, row_shape)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} is damaged ({reason})", hint="run preprocess again") from error
+    if len(array) != count:
+        fault = f"{path} holds {len(array)} images instead of {count}"
         raise DataError(fault, hint="run preprocess again")
-    return rows
+    return array
 
 
 def _mapped(path: Path, row_shape: tuple[int, ...]) -> Pixels:
-    """Map a shard; its length says how many images it must have been written with."""
+    """Map a file; its length says how many images it must have been written with."""
     with files.open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size - _HEADER_BYTES
         count, rest = divmod(size, math.prod(row_shape))
@@ -315,48 +265,28 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def _shard(folder: Path, stem: str, number: int) -> Path:
-    return folder / (f"{stem}-{number}.npy" if number else f"{stem}.npy")
+class ArrayWriter:
+    """A writer of an array of images; its length, and so its header, is known at its end."""
 
-
-class ShardedWriter:
-    """A writer of images of one shape to the shards of an array `stem`.
-
-    No shard exceeds `shard_bytes`, unless it holds a single image. A shard's length is known only
-    at its end, so that its header is written last.
-    """
-
-    def __init__(self, folder: Path, stem: str, *, shard_bytes: int = SHARD_BYTES) -> None:
-        self.folder, self.stem, self.shard_bytes = folder, stem, shard_bytes
-        self.shards = 0
+    def __init__(self, path: Path) -> None:
+        self.path, self.file = path, path.open("wb")
         self.shape: tuple[int, ...] = ()
-        self._count = 0  # images in the current shard
-        self._file: BinaryIO | None = None
+        self.count = 0
+        self.file.write(b" " * _HEADER_BYTES)
 
     def append(self, pixels: Pixels) -> None:
         """Append an image, which must be uint8 and have the first one's shape."""
         self.shape = self.shape or pixels.shape
         if pixels.shape != self.shape or pixels.dtype != np.uint8:
-            wrong = f"{pixels.dtype} {pixels.shape}"
-            raise DataError(f"{self.folder / self.stem}: {wrong}, not uint8 {self.shape}")
-        if (self._count + 1) * pixels.nbytes > self.shard_bytes:
-            self.close()
-        if self._file is None:
-            self._file = _shard(self.folder, self.stem, self.shards).open("wb")
-            self._file.write(b" " * _HEADER_BYTES)
-            self.shards += 1
-        self._file.write(np.ascontiguousarray(pixels).data)
-        self._count += 1
+            raise DataError(f"{self.path}: {pixels.dtype} {pixels.shape}, not uint8 {self.shape}")
+        self.file.write(np.ascontiguousarray(pixels).data)
+        self.count += 1
 
     def close(self) -> None:
-        """Write the header of the current shard, now that its length is known, and sync."""
-        file, self._file = self._file, None
-        if file is None:
-            return
-        header, self._count = _header((self._count, *self.shape)), 0
-        with file:
+        """Write the header and sync."""
+        with self.file as file:
             file.seek(0)
-            file.write(header)
+            file.write(_header((self.count, *self.shape)))
             file.flush()
             os.fsync(file.fileno())
 

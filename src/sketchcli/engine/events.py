@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sketchcli.config.domains import Domains
 from sketchcli.engine.results import GeneratedFile
 
 
@@ -20,13 +19,6 @@ class Note(Event):
     message: str
     is_warning: bool = False
     is_vital: bool = False  # shown even with --quiet, as warnings are
-
-
-@dataclass(frozen=True)
-class DatasetChosen(Note):
-    """The note on the dataset of a run, with what its inputs and targets are."""
-
-    domains: Domains = Domains()
 
 
 @dataclass(frozen=True)

@@ -27,23 +27,6 @@ class AssetListing:
 
 
 @dataclass(frozen=True)
-class FetchPlan:
-    """The plan that `fetch-data --dry-run` shows."""
-
-    name: str
-    folder: Path
-    state: str  # state of the folder: absent | ready | taken (by something else)
-    sources: tuple[str, ...]  # tried in turn; for a network with two files, the sources of both
-    download_megabytes: float | None
-    free_megabytes: float
-    licence: str
-    notice: str  # the notice that the user must accept
-    steps: tuple[str, ...]  # steps that the user must do by hand
-    next: str
-    domains: Domains | None = None  # usual inputs and targets; None of a network or own images
-
-
-@dataclass(frozen=True)
 class FetchResult:
     """The result of `fetch-data`: a downloaded or drawn dataset, or a network."""
 
@@ -55,15 +38,6 @@ class FetchResult:
     sha256: str  # hash of the downloaded files
     next: str  # command to run next; empty for a network
     domains: Domains | None = None  # usual inputs and targets; None of a network or own images
-
-
-@dataclass(frozen=True)
-class VerifyResult:
-    """A dataset whose files all match their recorded hashes."""
-
-    name: str
-    folder: Path
-    files: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +64,6 @@ class PreprocessResult:
     findings: dict[str, int]  # number of findings of the pair audit, by kind
     errors: int  # number of findings that make a pair unfit for training
     is_spoiled: bool  # whether the dataset is unfit for training
-    contact_sheet: Path
     audit: Path
     domains: Domains
     reasons: tuple[str, str]  # why inputs and targets are grey or in colour

@@ -53,7 +53,7 @@ def test_a_set_that_is_there_is_said_to_be_before_anything_is_asked(
     mp.setattr(cuhk, "ASSET", replace(cuhk.ASSET, editions=(edition,)))
     for arguments in ([], [ACCEPT], ["--from", tmp_path / "cuhk.zip"]):
         outcome = sketch2img("fetch-data", "cuhk", *arguments)
-        assert_fails(outcome, ExitCode.DATA, "cuhk already exists", "--verify", "--overwrite")
+        assert_fails(outcome, ExitCode.DATA, "cuhk already exists", "--overwrite")
         assert "research" not in outcome.stderr
     assert not server.seen
     assert tree(home) == before
@@ -125,14 +125,13 @@ def test_an_archive_without_pictures(sketch2img, home, tmp_path):
         (["lpips-alex", "--sha256", "0" * 64], ExitCode.USAGE, "not a single file"),
         (["yunet", "--name", "mine"], ExitCode.USAGE, "keeps its own"),
         (["facades", "--name", "cuhk"], ExitCode.USAGE, "not reserved"),
-        (["facades", "--verify"], ExitCode.DATA, "has not been fetched yet"),
-        (["facades", "--verify", "--dry-run"], ExitCode.USAGE, "--verify"),
-        (["facades", "--verify", "--seed", "0"], ExitCode.USAGE, "--verify"),
+        (["facades", "--verify"], ExitCode.USAGE, "sha256sum -c manifest.sha256"),
+        (["facades", "--dry-run"], ExitCode.USAGE, "fetch-data --list"),
         (["cuhk", "--count", "3", ACCEPT], ExitCode.USAGE, "--count applies only to"),
         (["yunet", "--size", "128"], ExitCode.USAGE, "--size applies only to"),
         (["fs2k", "--seed", "0"], ExitCode.USAGE, "draws, not to 'fs2k'"),
         (["folder", "--name", "m", "--from", "ftp://me:pw@x/y?z"], ExitCode.USAGE, " ftp://x/y is"),
-        (["../x", "--verify"], ExitCode.USAGE, "cannot be used as a dataset name"),
+        (["demo", "--name", "../x"], ExitCode.USAGE, "cannot be used as a dataset name"),
     ],
 )
 def test_a_command_that_makes_no_sense(sketch2img, home, tmp_path, mp, arguments, code, text):

@@ -78,7 +78,7 @@ def test_a_file_arrives_whole_and_alone(server, target):
     url = server.serve("/a", Reply(BODY))
     got = fetch(url, target, sha256=HASH.upper())
     assert target.read_bytes() == BODY
-    assert (got.path, got.origin, got.sha256, got.key) == (target, url, HASH, url)
+    assert (got.path, got.origin, got.sha256) == (target, url, HASH)
     assert names_beside(target) == ["faces.zip"]
     (seen,) = server.seen
     assert seen.headers["User-Agent"] == f"sketch2img/{__version__}"
@@ -156,7 +156,7 @@ def test_the_source_of_the_part_goes_first(server, target):
     url = leave_a_part(server, target)
     server.serve("/a", Reply(BODY))
     other = server.serve("/b", Reply(OTHER))
-    assert fetch([other, url], target).key == url
+    assert fetch([other, url], target).origin == url
     assert target.read_bytes() == BODY
 
 
@@ -177,7 +177,7 @@ def test_a_part_survives_sources_that_do_not_answer(server, target):
 def test_a_complete_part_with_the_right_hash_needs_no_server(server, target):
     url = leave_a_part(server, target)
     (target.parent / PART).write_bytes(BODY)
-    assert fetch(url, target, sha256=HASH).key == url
+    assert fetch(url, target, sha256=HASH).origin == url
     assert server.seen == []
     assert target.read_bytes() == BODY
 
@@ -321,7 +321,7 @@ def test_a_part_is_kept_without_the_secrets_of_its_address(server, target):
     secret_address(server, "/a", Reply(BODY))
     got = fetch(url, target, sha256=HASH)
     assert server.ranges(f"/a?signature={HIDDEN}") == [None, "bytes=100000-"]
-    assert HIDDEN not in got.key
+    assert HIDDEN not in got.origin
 
 
 def test_a_part_of_another_query_is_another_file(server, target):
@@ -435,7 +435,7 @@ def test_a_refusal_goes_on_to_the_next_source_at_once(server, target, status):
     first, second = server.serve("/a", Reply(status=status)), server.serve("/b", Reply(BODY))
     events = []
     got = fetch([first, second], target, sha256=HASH, reporter=events.append)
-    assert got.key == second
+    assert got.origin == second
     assert [seen.path for seen in server.seen] == ["/a", "/b"]
     notes = [event for event in events if isinstance(event, Note)]
     assert [note.is_warning for note in notes] == [True]
@@ -462,7 +462,7 @@ def test_no_source_is_an_error(target):
 
 def test_a_wrong_hash_goes_on_to_the_next_source(server, target):
     urls = [server.serve("/a", Reply(OTHER)), server.serve("/b", Reply(BODY))]
-    assert fetch(urls, target, sha256=HASH).key == urls[1]
+    assert fetch(urls, target, sha256=HASH).origin == urls[1]
     assert target.read_bytes() == BODY
 
 
@@ -490,7 +490,7 @@ def test_a_rotten_part_is_found_and_gone(server, target):
 def test_redirects_are_followed_and_the_range_goes_with_them(server, target):
     url = server.serve("/a", Reply(status=302, headers={"Location": "/b"}))
     server.serve("/b", Reply(BODY, cut=100_000), Reply(BODY))
-    assert fetch(url, target, sha256=HASH).key == url
+    assert fetch(url, target, sha256=HASH).origin == url
     assert server.ranges("/b") == [None, "bytes=100000-"]
 
 
@@ -737,11 +737,10 @@ def test_a_body_that_the_disk_cannot_hold_is_not_begun(server, target, monkeypat
 )
 def test_a_body_is_at_most_twice_the_known_size(server, tmp_path, length, said):
     url = server.serve("/a", Reply(BODY, length=length))
-    asset = registry.load(registry.ASSETS, "facades").ASSET
     for digest in (None, HASH):
         file = RemoteFile("a.tgz", (url,), digest, size=100_000)
         with pytest.raises(DownloadError, match=said):
-            obtain(file, tmp_path, FetchConfig("facades"), asset, lambda _: None)
+            obtain(file, tmp_path, FetchConfig("facades"), lambda _: None)
 
 
 def test_a_server_that_sends_byte_after_byte_is_given_up(server, target, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 
 from sketchcli import files, images
 from sketchcli.data import sources
-from sketchcli.data.prepared import ShardedWriter
+from sketchcli.data.prepared import ArrayWriter
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import SILENT, Advanced, Note
 from sketchcli.engine.lookup import find_prepared
@@ -276,17 +276,6 @@ def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_split_past_the_limit_is_written_in_shards(many, tmp_path, monkeypatch):
-    monkeypatch.setitem(ShardedWriter.__init__.__kwdefaults__, "shard_bytes", 16 * 16 * 3 * 10)
-    result = run(sources.tree(many), tmp_path / "set")
-    assert len(list(result.folder.glob("train-photos*.npy"))) > 5
-    monkeypatch.undo()
-    whole = run(sources.tree(many), tmp_path / "whole")
-    cut, uncut = (find_prepared(r.folder).split("train").whole() for r in (result, whole))
-    assert np.array_equal(cut.photos, uncut.photos)
-    assert np.array_equal(cut.sketches, uncut.sketches)
-
-
 def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
     first = run(sources.tree(many), tmp_path / "set")
     before = arrays_of(first.folder)
@@ -294,7 +283,7 @@ def test_a_full_disk_leaves_the_old_set(many, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ShardedWriter, "append", full)
+    monkeypatch.setattr(ArrayWriter, "append", full)
     config = PreprocessConfig(PairOptions((8, 8)))
     with pytest.raises(DataError, match="No space left"):
         preprocessing.preprocess(

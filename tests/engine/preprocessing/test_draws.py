@@ -58,7 +58,7 @@ def test_each_photo_is_drawn_several_times(prepare):
     assert len(split) == 18
     assert set(split.ids) == {f"face-{i}{more}" for i in range(6) for more in ("", "#2", "#3")}
     rows = [split.ids.index(name) for name in ("face-4", "face-4#2", "face-4#3")]
-    sketches, photos = split.sketches.take(rows), split.photos.take(rows)
+    sketches, photos = split.sketches[rows], split.photos[rows]
     assert (photos == photos[0]).all()
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(sketches[one].astype(int) - sketches[other]).mean() > 1
@@ -103,7 +103,7 @@ def test_loose_cuts_differ_from_draw_to_draw_and_move_sketch_and_photo_together(
     assert dataset.description.unaligned == {}
     split = dataset.split("train")
     own = [row for row, name in enumerate(split.ids) if name.startswith("face-1")]
-    photos = split.photos.take(own)
+    photos = split.photos[own]
     assert len(np.unique(photos.reshape(len(own), -1), axis=0)) == 4
     for row in own:
         edges = np.hypot(*np.gradient(images.luma(split.photos[row]).astype(float)))

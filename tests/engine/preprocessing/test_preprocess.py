@@ -241,25 +241,6 @@ def test_an_older_set_of_that_name_stays(folders, prepare):
     assert (first.folder / "dataset.json").read_text() == before
 
 
-def test_the_contact_sheet_shows_every_split(folders, prepare):
-    result = prepare(sources.tree(folders), test=0.4)
-    sheet = images.read_rgb(result.contact_sheet)
-    assert len(result.counts) == 2
-    assert sheet.shape == (2 * 36 + 4, 8 * 36 + 4, 3)  # eight pairs, four a row
-
-
-def test_the_contact_sheet_is_spread_over_a_split(tmp_path, prepare):
-    for index in range(60):
-        images.write(tmp_path / f"{index:02}.png", np.full((32, 32, 3), 4 * index, np.uint8))
-    sheet = images.read_rgb(prepare(sources.photographs(tmp_path), test=0.0).contact_sheet)
-    shown = {
-        int(sheet[4 + 36 * row + 16, 4 + 36 * (2 * c + 1) + 16, 0])
-        for row in range(6)
-        for c in range(4)
-    }
-    assert shown == {4 * (index * 60 // 24) for index in range(24)}
-
-
 def test_the_newest_set_is_found(folders, home):
     config = PreprocessConfig(PairOptions((16, 16)), SplitRule(test=0.0))
     for name in ("first", "second"):

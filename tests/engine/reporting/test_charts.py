@@ -13,7 +13,7 @@ import pytest
 from sketchcli import images
 from sketchcli.engine.reporting import evaluation_report
 from sketchcli.engine.reporting.charts import SERIES, Chart, Line, write_png
-from sketchcli.engine.reporting.evaluation_report import HISTOGRAMS, ROC
+from sketchcli.engine.reporting.evaluation_report import ROC
 from sketchcli.metrics.faces import Roc
 
 EVIL = """</svg><script>alert("1")</script><img src=x onerror='alert(2)'>"""
@@ -108,13 +108,12 @@ def test_a_long_curve_is_drawn_with_few_points(evaluation):
 # -- in files
 
 
-def test_both_files_are_written_and_no_image_is_read(tmp_path, evaluation):
-    result, evidence, drawn = evaluation()
+def test_the_file_is_written_and_no_image_is_read(tmp_path, evaluation):
+    _, evidence, drawn = evaluation()
     for one in evidence.measured:
         one.values.pop("mae")
     write_png(tmp_path / ROC, [evaluation_report.roc_chart(evidence)])
-    write_png(tmp_path / HISTOGRAMS, evaluation_report.histograms(result, evidence))
-    assert all(colours(path) > 500 for path in (tmp_path / ROC, tmp_path / HISTOGRAMS))
+    assert colours(tmp_path / ROC) > 500
     assert drawn.reads == []
 
 
@@ -129,29 +128,6 @@ def test_without_curves_there_is_no_chart_and_no_file(tmp_path, evaluation):
 
 def test_names_that_mean_something_to_matplotlib_are_only_names(tmp_path, evaluation):
     kinds = {"$\\frac{": "model", "_hidden": "folder", "caf\udce9": "baseline"}
-    result, evidence, _ = evaluation(5, kinds=kinds)
-    write_png(tmp_path / HISTOGRAMS, evaluation_report.histograms(result, evidence))
+    _, evidence, _ = evaluation(5, kinds=kinds)
     write_png(tmp_path / ROC, [evaluation_report.roc_chart(evidence)])
-    assert (tmp_path / HISTOGRAMS).is_file()
-
-
-def test_nan_and_constant_values_are_drawn_too(tmp_path, evaluation):
-    result, evidence, _ = evaluation(6)
-    evidence.measured[0].values["ssim"][:] = np.nan
-    evidence.measured[1].values["ssim"][:] = 0.5
-    for one in evidence.measured:
-        one.values["mae"][:] = np.nan
-    found = evaluation_report.histograms(result, evidence)
-    assert [chart.title for chart in found] == ["SSIM", "LPIPS (AlexNet)"]
-    write_png(tmp_path / HISTOGRAMS, found)
-    assert all("nan" not in chart.svg() for chart in found)
-
-
-def test_a_histogram_has_every_image_in_it(evaluation):
-    _, evidence, _ = evaluation(40)
-    edges = evidence.edges("ssim")
-    assert len(edges) == 31
-    for index in range(2):
-        assert np.histogram(evidence.finite(index, "ssim"), edges)[0].sum() == 40
-    outline, _ = evaluation_report.histograms(*evaluation(40)[:2])[1].lines
-    assert outline.points[1:-1:2, 1].sum() == pytest.approx(1)
+    assert (tmp_path / ROC).is_file()

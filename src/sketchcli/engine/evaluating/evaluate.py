@@ -16,7 +16,7 @@ import numpy as np
 from sketchcli import __version__, files, paths, registry
 from sketchcli.config import Align
 from sketchcli.data import splits
-from sketchcli.data.prepared import MARK, PreparedSet, StoredSplit, marked, pair_marks
+from sketchcli.data.prepared import MARK, PreparedSet, Split, marked, pair_marks
 from sketchcli.device import Device
 from sketchcli.engine.evaluating import features, references
 from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Tools, Values
@@ -133,7 +133,7 @@ def _compare(
     reference: Reference,
     candidates: Sequence[Candidate],
     tools: Tools,
-    training: StoredSplit | None,
+    training: Split | None,
     reporter: Reporter,
     *,
     more: Mapping[str, dict[str, Any]],
@@ -225,7 +225,7 @@ def _few(reference: Reference, tools: Tools) -> list[str]:
     ]
 
 
-def _trained_on(models: Sequence[LoadedModel], split: StoredSplit, config: EvalConfig) -> list[int]:
+def _trained_on(models: Sequence[LoadedModel], split: Split, config: EvalConfig) -> list[int]:
     """Count the pairs that each model was trained on; raise DataError unless that is allowed."""
     found = []
     for model in models:
@@ -238,14 +238,14 @@ def _trained_on(models: Sequence[LoadedModel], split: StoredSplit, config: EvalC
     return found
 
 
-def _is_trained(model: LoadedModel, split: StoredSplit) -> Iterator[bool]:
+def _is_trained(model: LoadedModel, split: Split) -> Iterator[bool]:
     """Yield whether the model was trained on each pair of a split."""
     trained_on = marked(model.trained_on)
     return (m in trained_on for m in pair_marks(split.sketches, split.photos, model.domains))
 
 
 def _on_training(
-    model: LoadedModel, training: StoredSplit | None, tools: Tools, reporter: Reporter
+    model: LoadedModel, training: Split | None, tools: Tools, reporter: Reporter
 ) -> dict[str, float]:
     """Return scores on some of the model's training pairs; the gap measures its overfitting."""
     if training is None:
@@ -254,8 +254,8 @@ def _on_training(
     rows = list(itertools.islice(known, GAP_PAIRS))
     if not rows:
         return {}
-    few = StoredSplit.of(training.take(rows))
-    reference = Reference("training pairs", few.ids, few.size, references.as_rgb(few.photos.take))
+    few = training.take(rows)
+    reference = Reference("training pairs", few.ids, few.size, references.as_rgb(few.photos))
     candidate = references.model_candidate("training pairs", model, few)
     quick = {name: score for name, score in tools.scores.items() if name not in SLOW}
     quick_tools, no_features = replace(tools, scores=quick, extractors={}), Measured({}, {})

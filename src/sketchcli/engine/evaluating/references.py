@@ -4,7 +4,7 @@ It also scores a model's discriminator, by how well it tells the real photos fro
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from sketchcli import checkpoint, images
 from sketchcli import config as settings
 from sketchcli.config import Domains, Fit, domains_from_dict
 from sketchcli.data.pairing import pair_by_name
-from sketchcli.data.prepared import PreparedSet, StoredSplit
+from sketchcli.data.prepared import PreparedSet, Split
 from sketchcli.data.sources import pictures
 from sketchcli.device import exactly, to_tensor
 from sketchcli.engine.evaluating.features import BATCH, Candidate, Read, Reference, Values, batches
@@ -37,7 +37,7 @@ def reference_of_split(dataset: PreparedSet, name: str) -> Reference:
         f"{dataset.description.name} ({name})",
         split.ids,
         dataset.description.size,
-        as_rgb(split.photos.take),
+        as_rgb(split.photos),
         sketch_itself(split),
         Fit(dataset.description.fit),
         dataset.description.domains,
@@ -55,7 +55,7 @@ def reference_of_folder(folder: Path, size: tuple[int, int]) -> Reference:
     return Reference(str(folder), ids, size, _reader(found, size, Fit.STRETCH))
 
 
-def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candidate:
+def model_candidate(name: str, model: LoadedModel, split: Split) -> Candidate:
     """Return a model as a method: its photos are generated at its size, then resized."""
     kept: dict[int, Pixels] = {}  # the table, the discriminator and the report use the same photos
 
@@ -64,7 +64,7 @@ def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candid
         if not new:
             return np.stack([kept[row] for row in rows])
         with exactly():
-            sketches = in_channels(split.sketches.take(rows), model.domains.input.channels)
+            sketches = in_channels(split.sketches[rows], model.domains.input.channels)
             sketches = _resized(sketches, model.size)
             most = model.at_once(model.size, len(rows))
             photos, _ = generate_in_parts(model.generator, sketches, model.device, most)
@@ -76,9 +76,9 @@ def model_candidate(name: str, model: LoadedModel, split: StoredSplit) -> Candid
     return Candidate(name, "model", read, str(model.path))
 
 
-def as_rgb(read: Callable[[range], Pixels]) -> Read:
+def as_rgb(pictures: Pixels) -> Read:
     """Let images be read as RGB, whatever their channels."""
-    return lambda rows: all_rgb(read(rows))
+    return lambda rows: all_rgb(pictures[rows])
 
 
 def in_channels(pictures: Pixels, channels: int) -> Pixels:
@@ -117,9 +117,7 @@ def folder_candidate(folder: Path, reference: Reference, name: str) -> Candidate
     return Candidate(name, "folder", read, str(folder))
 
 
-def baselines(
-    training: StoredSplit | None, split: StoredSplit, domains: Domains
-) -> dict[str, Read]:
+def baselines(training: Split | None, split: Split, domains: Domains) -> dict[str, Read]:
     """Return the baselines by their names; two of them need training pairs."""
     sketch, photo = domains.input.one, domains.target.one
     readers = {f"the {sketch} itself": sketch_itself(split)}
@@ -140,12 +138,12 @@ def _reader(files: Sequence[Path], size: tuple[int, int], how: Fit) -> Read:
 BLOCK = 4_000_000  # pixels of sketches that are compared at a time, on either side
 
 
-def sketch_itself(split: StoredSplit) -> Read:
+def sketch_itself(split: Split) -> Read:
     """Return the sketches as the photos."""
-    return as_rgb(split.sketches.take)
+    return as_rgb(split.sketches)
 
 
-def mean_photo(training: StoredSplit) -> Read:
+def mean_photo(training: Split) -> Read:
     """Return the mean of all training photos, for every sketch."""
     total = np.zeros(training.photos.shape[1:], np.float64)
     for photo in training.photos:
@@ -154,21 +152,21 @@ def mean_photo(training: StoredSplit) -> Read:
     return lambda rows: np.broadcast_to(mean, (len(rows), *mean.shape))
 
 
-def nearest_photo(training: StoredSplit, split: StoredSplit) -> Read:
+def nearest_photo(training: Split, split: Split) -> Read:
     """Return the photo of the first training sketch with the least squared difference."""
     nearest: list[int] = []
     for ours in _flat(split):
         # This is the squared difference without |ours|²; integers make it exact.
         distances = [np.square(t).sum(axis=1) - 2 * ours @ t.T for t in _flat(training)]
         nearest += np.concatenate(distances, axis=1).argmin(axis=1).tolist()
-    return lambda rows: all_rgb(training.photos.take(nearest[rows.start : rows.stop]))
+    return lambda rows: all_rgb(training.photos[nearest[rows.start : rows.stop]])
 
 
-def _flat(split: StoredSplit) -> Iterator[Values]:
+def _flat(split: Split) -> Iterator[Values]:
     """Yield the sketches, some at a time, as rows of pixels."""
     height, width = split.sketches.shape[1:3]
     for rows in batches(len(split), max(1, BLOCK // (height * width))):
-        yield split.sketches.take(rows).reshape(len(rows), -1).astype(np.float64)
+        yield split.sketches[rows].reshape(len(rows), -1).astype(np.float64)
 
 
 def of_all(models: Sequence[Path], folders: Sequence[Path]) -> dict[Path, str]:
@@ -201,7 +199,7 @@ def _shortest(path: Path, parts: dict[Path, tuple[str, ...]]) -> str:
 
 
 def discriminator_score(
-    model: LoadedModel, split: StoredSplit, candidate: Candidate, reporter: Reporter
+    model: LoadedModel, split: Split, candidate: Candidate, reporter: Reporter
 ) -> DiscriminatorScore | None:
     """Score the discriminator next to a model's weights; note why if it cannot be scored."""
     try:
@@ -215,7 +213,7 @@ def discriminator_score(
         return None
     judge = model.device.place(discriminator).eval()
     return rates(
-        _probabilities(judge, split, split.photos.take, model),
+        _probabilities(judge, split, split.photos.__getitem__, model),
         _probabilities(judge, split, candidate.read, model),
     )
 
@@ -258,15 +256,13 @@ def rates(real: Values, fake: Values) -> DiscriminatorScore:
 
 
 @torch.inference_mode()
-def _probabilities(
-    judge: torch.nn.Module, split: StoredSplit, read: Read, model: LoadedModel
-) -> Values:
+def _probabilities(judge: torch.nn.Module, split: Split, read: Read, model: LoadedModel) -> Values:
     found = []
     for rows in batches(len(split), BATCH):
         sketch, photo = (
             to_tensor(in_channels(pictures, channels), model.device.torch)
             for pictures, channels in zip(
-                (split.sketches.take(rows), read(rows)), model.domains.channels, strict=True
+                (split.sketches[rows], read(rows)), model.domains.channels, strict=True
             )
         )
         with exactly():

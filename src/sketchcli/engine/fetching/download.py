@@ -69,7 +69,6 @@ class Obtained:
     path: Path
     origin: str  # a path, or a URL without secrets
     sha256: str = ""  # empty for a folder
-    key: str = ""  # the `address_key` of its URL, if its hash is to be recorded
 
 
 class SourceError(Exception):
@@ -118,7 +117,7 @@ def download(
             os.fsync(file.fileno())
         part.path.replace(target)
         part.sidecar.unlink(missing_ok=True)
-    return Obtained(target, shown(part.source), found, part.source)
+    return Obtained(target, shown(part.source), found)
 
 
 def _complete(transfer: "_Transfer", urls: Sequence[str], wanted: str) -> str:

@@ -1,23 +1,21 @@
 """`fetch-data` draws, copies or downloads a dataset or network, whole or not at all."""
 
-import contextlib
 import datetime as dt
 import hashlib
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sketchcli import file_kinds, files, images, limits, paths, registry
+from sketchcli import file_kinds, files, images, paths, registry
 from sketchcli.assets import Asset, Kind, RemoteFile
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Note, Reporter
 from sketchcli.engine.fetching import arrange, inventory
 from sketchcli.engine.fetching.archive import is_archive, unpack
-from sketchcli.engine.fetching.download import Obtained, address_key, download, shown
-from sketchcli.engine.results import FetchPlan, FetchResult
+from sketchcli.engine.fetching.download import Obtained, download, shown
+from sketchcli.engine.results import FetchResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, DownloadError, UsageError
 from sketchcli.registry import Named
@@ -36,7 +34,7 @@ class FetchConfig:
     seed: int | None = None  # random seed of drawn pairs; SEED by default
     source: str = ""  # --from: a file, a folder or a URL
     licence: str = ""  # licence of the user's own images
-    sha256: str = ""  # expected hash of the file; overrides a published or recorded one
+    sha256: str = ""  # expected hash of the file; overrides a published one
     is_accepted: bool = False  # whether the user accepted the asset's notice
 
 
@@ -48,8 +46,7 @@ def fetch(
     asset: Asset = room.ASSET
     name, target = checked(config, asset)
     if runs.is_fetched(target) and not overwrite:  # before a user or a server is asked anything
-        hint = "add --verify to check it, or --overwrite to fetch it again"
-        raise DataError(f"{target} already exists", hint=hint)
+        raise DataError(f"{target} already exists", hint="add --overwrite to fetch it again")
     files.check_new(target, is_ours=runs.is_fetched, overwrite=True)
     if asset.kind is Kind.MANUAL and not config.source:
         for number, step in enumerate(asset.steps, start=1):
@@ -69,8 +66,6 @@ def fetch(
             inventory.write(part, hashes)
             source = _provenance(name, config, asset, found)
             runs.write(part, source)
-        for file in found:
-            remember(file, reporter)
         shutil.rmtree(downloads, ignore_errors=True)
     pictures = sum(file_kinds.is_picture(Path(file)) for file in hashes)
     expected = asset.pairs and asset.pairs * (1 if asset.direction else 2)
@@ -188,26 +183,12 @@ def _today() -> str:
 # A request is checked before anything is changed.
 
 
-def plan(config: FetchConfig) -> FetchPlan:
-    """Return what `fetch` would do, without changing anything."""
+def notice_to_accept(config: FetchConfig, *, overwrite: bool) -> str:
+    """Return the notice that the user must still accept before `fetch`; it may be empty."""
     asset: Asset = registry.load(registry.ASSETS, config.asset).ASSET
-    name, target = checked(config, asset)
-    urls = tuple(url for file in asset.downloads for url in file.urls)
-    source = shown(config.source) if is_address(config.source) else config.source
-    disk = next(folder for folder in target.parents if folder.exists())
-    return FetchPlan(
-        name=name,
-        folder=target,
-        state="ready" if runs.is_fetched(target) else "taken" if target.exists() else "absent",
-        sources=(source,) if source else urls,
-        download_megabytes=None if source else asset.download_megabytes,
-        free_megabytes=round(shutil.disk_usage(disk).free / 1e6, 1),
-        licence=config.licence or asset.licence,
-        notice=asset.notice,
-        steps=() if source else asset.steps,
-        next=asset.next_command(name),
-        domains=asset.domains,
-    )
+    _, target = checked(config, asset)
+    is_refused_anyway = (target.exists() and not overwrite) or (asset.steps and not config.source)
+    return "" if config.is_accepted or is_refused_anyway else asset.notice
 
 
 def checked(config: FetchConfig, asset: Asset) -> tuple[str, Path]:
@@ -307,68 +288,19 @@ def _from_network(
 ) -> list[Obtained]:
     remote = [file_at(config.source)] if config.source else asset.downloads
     try:
-        return [obtain(file, downloads, config, asset, reporter) for file in remote]
+        return [obtain(file, downloads, config, reporter) for file in remote]
     except DownloadError as error:  # name another way to get the same files
         ways = (error.hint, _way_out(asset), asset.homepage)
         raise DownloadError(error.message, hint="; ".join(filter(None, ways))) from error
 
 
-def obtain(
-    file: RemoteFile, folder: Path, config: FetchConfig, asset: Asset, reporter: Reporter
-) -> Obtained:
-    """Download a file, and check it against its published hash or that of its first download.
+def obtain(file: RemoteFile, folder: Path, config: FetchConfig, reporter: Reporter) -> Obtained:
+    """Download a file, and check it against the hash that the user trusts, or the published one.
 
-    The hash that a user trusts overrides any other. A file that an earlier command left in `folder`
-    is used. If the asset has a manifest, its archive may differ from one download to the next.
+    A file that an earlier command left in `folder` is used.
     """
-    is_unpublished = file.sha256 is None and not asset.manifest
-    expected = config.sha256 or file.sha256
-    before = recorded(file.urls) if is_unpublished and not expected else None
-    path = folder / file.name
+    expected, path = config.sha256 or file.sha256, folder / file.name
     left = files.sha256_of(path) if path.is_file() else None
-    if left is not None and left == (expected or before or left):
-        key = address_key(next(iter(file.urls), ""))
-        found = Obtained(path, shown(key), left, key)
-    else:
-        found = download(file.urls, path, sha256=expected, size=file.size, reporter=reporter)
-    if before not in {None, found.sha256}:
-        path.unlink()
-        raise DownloadError(
-            f"{file.name} has changed: its SHA-256 is {found.sha256}, but was {before} before",
-            hint=f"if you trust the new file, add --sha256 {found.sha256}",
-        )
-    return found if is_unpublished else replace(found, key="")
-
-
-# Downloads are recorded, so that a file without a published hash cannot change unnoticed.
-
-KNOWN = "known-files.json"
-LONGEST_WAIT = 10.0  # seconds to wait for other processes, each of which takes milliseconds
-
-
-def recorded(urls: Sequence[str]) -> str | None:
-    """Return the SHA-256 of a file's first download from one of its URLs."""
-    known, keys = _known_files(), map(address_key, urls)
-    return next((str(known[key]["sha256"]) for key in keys if key in known), None)
-
-
-def remember(found: Obtained, reporter: Reporter = SILENT) -> None:
-    """Record and show the unpublished hash of a download that proved to be good."""
-    if not found.key or _known_files().get(found.key, {}).get("sha256") == found.sha256:
-        return
-    about = {"sha256": found.sha256, "size": found.path.stat().st_size, "date": _today()}
-    path = paths.home() / KNOWN
-    with files.locked(path, doing="written", patience=LONGEST_WAIT):
-        files.write_json(path, _known_files() | {found.key: about})
-    reporter(Note(f"{found.path.name}: SHA-256 {found.sha256}, recorded to detect a change"))
-
-
-def _known_files() -> dict[str, dict[str, Any]]:
-    path = paths.home() / KNOWN
-    if not path.exists():
-        return {}
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-        known: dict[str, dict[str, Any]] = limits.read_json(path)
-        if all(isinstance(entry["sha256"], str) for entry in known.values()):
-            return known
-    raise DataError(f"{path} is damaged", hint="delete this file; it will be made again")
+    if left is not None and left == (expected or left):
+        return Obtained(path, shown(next(iter(file.urls), "")), left)
+    return download(file.urls, path, sha256=expected, size=file.size, reporter=reporter)

@@ -1,7 +1,4 @@
-"""The SHA-256 of every file in a folder, in the format that `sha256sum -c` reads.
-
-`fetch-data --verify` compares them with the files, and `fetch-data --list` shows what is on disk.
-"""
+"""What is on disk: the SHA-256 of every file, as `sha256sum -c` reads it, and all datasets."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +8,7 @@ from sketchcli import files, paths, registry
 from sketchcli.assets import Asset, Kind
 from sketchcli.engine import runs
 from sketchcli.engine.events import SILENT, Advanced, Reporter
-from sketchcli.engine.results import AssetListing, VerifyResult
+from sketchcli.engine.results import AssetListing
 from sketchcli.errors import DataError
 
 FILE = "manifest.sha256"
@@ -68,14 +65,6 @@ def write(folder: Path, hashes: Mapping[str, str]) -> None:
     files.write_whole(folder / FILE, lambda part: part.write_bytes(content))
 
 
-def read(folder: Path) -> dict[str, str] | None:
-    """Return the inventory that was written into a folder, or None."""
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    return parse(path.read_bytes().decode("utf-8", "surrogateescape"), name=str(path))
-
-
 def parse(text: str, *, name: str) -> dict[str, str]:
     """Return hashes by file, from lines that `sha256sum` wrote; errors call the text `name`.
 
@@ -97,30 +86,6 @@ def parse(text: str, *, name: str) -> dict[str, str]:
             file = re.sub(r"\\[\\nr]", lambda escape: characters[escape[0]], file)
         hashes[file] = digest
     return hashes
-
-
-def verify(name: str, reporter: Reporter = SILENT) -> VerifyResult:
-    """Compare the files of a raw dataset or a network with the hashes recorded when fetched."""
-    rooms = (paths.raw_home(), paths.assets_home())
-    folders = [room / paths.checked_name(name) for room in rooms]
-    folder = next(filter(runs.is_fetched, folders), None)
-    again = f"run: sketch2img fetch-data {runs.read(folder).asset if folder else name}"
-    if folder is None:
-        raise DataError(f"'{name}' has not been fetched yet", hint=again)
-    hashes = read(folder)
-    if hashes is None:
-        raise DataError(f"{folder} has no recorded hashes", hint=f"{again} --overwrite")
-    now = take(folder, reporter)
-    differences = described(
-        missing=[file for file in hashes if file not in now],
-        changed=[file for file in hashes if file in now and now[file] != hashes[file]],
-        extra=[file for file in now if file not in hashes],
-    )
-    if differences:
-        raise DataError(
-            f"{folder} differs from its recorded hashes: {differences}", hint=f"{again} --overwrite"
-        )
-    return VerifyResult(name, folder, len(hashes))
 
 
 # `fetch-data --list` imports nothing that draws, decodes or downloads.

@@ -17,7 +17,7 @@ from sketchcli.data.audit.findings import examine
 from sketchcli.data.audit.records import FEATURES
 from sketchcli.data.audit.terms import Audit, Check, Finding
 from sketchcli.data.pairing import Exclusions
-from sketchcli.data.prepared import Pair, PreparedSet, ShardedWriter, pair_hash, picture_hash
+from sketchcli.data.prepared import ArrayWriter, Pair, PreparedSet, pair_hash, picture_hash
 from sketchcli.data.splits import SplitRule
 from sketchcli.engine.events import Advanced, Reporter
 from sketchcli.engine.preprocessing.chunks import ChunkStore, Outcome
@@ -91,8 +91,9 @@ def assemble(
         features = stack.enter_context(path.open("wb"))
 
         @cache
-        def writer(stem: str) -> ShardedWriter:
-            return stack.enter_context(contextlib.closing(ShardedWriter(store.assembled, stem)))
+        def writer(stem: str) -> ArrayWriter:
+            path = store.assembled / f"{stem}.npy"
+            return stack.enter_context(contextlib.closing(ArrayWriter(path)))
 
         for job, outcome, pair in (found for number in chunks for found in store.read(number)):
             done += 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sketchcli import files, images, paths
+from sketchcli import files, paths
 from sketchcli.config import SKETCH, Domain, Domains
 from sketchcli.data import prepared, splits
 from sketchcli.data.audit.terms import Audit
@@ -28,9 +28,7 @@ from sketchcli.engine.results import PreprocessResult
 from sketchcli.engine.runs import Provenance
 from sketchcli.errors import DataError, InterruptedRunError
 
-CONTACT_SHEET = "contact-sheet.png"
 AUDIT = audit_report.NAME
-CONTACT_PAIRS = 24
 
 
 @dataclass(frozen=True)
@@ -140,17 +138,9 @@ def _assemble(
 
 
 def _write(dataset: PreparedSet, audit: Audit, target: Path, *, is_strict: bool) -> None:
-    """Write index, contact sheet and report; refuse a dataset that is not clean if strict."""
+    """Write index and report; refuse a dataset that is not clean if strict."""
     folder, description = dataset.folder, dataset.description
     prepared.write_index(folder, description)
-    few = []
-    for name, count in description.counts.items():
-        shown = min(count, CONTACT_PAIRS // len(description.counts))
-        few.append(dataset.split(name).take([index * count // shown for index in range(shown)]))
-    pairs = (pair for split in few for pair in zip(split.sketches, split.photos, strict=True))
-    flat = [picture for pair in pairs for picture in pair]
-    rows = [flat[i : i + 8] for i in range(0, len(flat), 8)]  # four pairs each
-    images.write(folder / CONTACT_SHEET, images.sheet(rows))
     assembling.write_report(folder / AUDIT, dataset, audit)
     refusal = target.with_name(f"{target.name}.{AUDIT}")
     troubles = {
@@ -182,7 +172,6 @@ def _result(
         findings=about.findings,
         errors=audit.errors,
         is_spoiled=audit.is_spoiled,
-        contact_sheet=target / CONTACT_SHEET,
         audit=target / AUDIT,
         domains=about.domains,
         reasons=reasons,

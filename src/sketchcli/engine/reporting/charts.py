@@ -70,7 +70,6 @@ class Chart:
     x_label: str = ""
     y_label: str = ""
     is_unit_square: bool = False  # whether both axes go from 0 to 1, with the falling diagonal
-    starts_at_zero: bool = False
     has_whole_steps: bool = False  # whether x counts something
 
     @in_our_style()
@@ -105,8 +104,6 @@ class Chart:
         if self.is_unit_square:
             axes.plot([0, 1], [1, 0], color=FAINT, linewidth=0.6, zorder=1, clip_on=False)
             axes.set(xlim=(0, 1), ylim=(0, 1))
-        if self.starts_at_zero:
-            axes.set_ylim(0)
         axes.set_xlabel(self.x_label, color=FAINT, size=11)
         axes.set_ylabel(self.y_label, color=FAINT, size=11)
 

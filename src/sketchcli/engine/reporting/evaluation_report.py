@@ -22,15 +22,14 @@ from sketchcli.engine.reporting.evidence import (
 from sketchcli.engine.results import EvalResult, Figure, PredictorScore
 from sketchcli.engine.wording import number
 
-NAME, ROC, HISTOGRAMS = "report.html", "roc.png", "histograms.png"
+NAME, ROC = "report.html", "roc.png"
 SIGNS = {"good": "✓", "warning": "≈", "error": "✗"}
 
 
 def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
-    """Write the charts and the page, which is smaller than 8 MB for any dataset."""
-    roc, bars = roc_chart(evidence), histograms(result, evidence)
+    """Write the chart and the page, which is smaller than 8 MB for any dataset."""
+    roc = roc_chart(evidence)
     write_png(folder / ROC, [roc] if roc else [])
-    write_png(folder / HISTOGRAMS, bars)
     sources = {f"{s.predictor} ({s.kind})": s.source for s in result.scores if s.source}
     web_page.write(
         folder / NAME,
@@ -46,7 +45,6 @@ def write(folder: Path, result: EvalResult, evidence: Evidence) -> None:
         value_of=value_of,
         signs=SIGNS,
         roc=roc,
-        histograms=bars,
         photo=result.domains.target,
         protocol={f"real {result.domains.target.many}": result.real} | sources | result.protocol,
     )
@@ -78,22 +76,6 @@ def roc_chart(evidence: Evidence) -> Chart | None:
         return None
     labels = ("impostors accepted", "genuine pairs accepted")
     return Chart("Verification curves", lines, *labels, is_unit_square=True)
-
-
-def histograms(result: EvalResult, evidence: Evidence) -> list[Chart]:
-    """Return one chart per metric that has values."""
-    charts = []
-    for metric in evidence.metrics:
-        edges, lines = evidence.edges(metric), []
-        if not len(edges):
-            continue
-        for index, method in enumerate(evidence.predictors):
-            values = evidence.finite(index, metric)
-            shares = np.histogram(values, edges)[0] / (len(values) or np.nan)
-            steps = np.stack([edges.repeat(2), np.pad(shares.repeat(2), 1)], axis=1)
-            lines.append(Line(method.name, steps, index, is_dashed=method.kind == BASELINE))
-        charts.append(Chart(title(metric, result), lines, starts_at_zero=True))
-    return charts
 
 
 # The verdicts summarise an evaluation for readers who do not know the metrics.

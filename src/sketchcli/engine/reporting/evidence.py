@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sketchcli import files
-from sketchcli.engine.evaluating.features import Candidate, Measured, Reference, Values
+from sketchcli.engine.evaluating.features import Candidate, Measured, Reference
 from sketchcli.engine.results import EvalResult, PredictorScore
 from sketchcli.metrics.faces import Roc
 
@@ -32,17 +32,6 @@ class Evidence:
     def metrics(self) -> list[str]:
         """The metrics that have one value per image."""
         return list(dict.fromkeys(name for one in self.measured for name in one.values))
-
-    def finite(self, predictor: int, metric: str) -> Values:
-        """Return the finite values of a method, given by its index."""
-        values = self.measured[predictor].values.get(metric, np.empty(0))
-        return values[np.isfinite(values)]
-
-    def edges(self, metric: str) -> Values:
-        """Return the bin edges `(31,)` of a metric's histogram; empty if no image has a value."""
-        found = [self.finite(index, metric) for index in range(len(self.predictors))]
-        values = np.concatenate(found)
-        return np.histogram_bin_edges(values, 30) if len(values) else np.empty(0)
 
 
 def title(metric: str, result: EvalResult) -> str:

@@ -17,12 +17,11 @@ from sketchcli import __version__, files, limits
 from sketchcli import config as settings
 from sketchcli.config import TrainConfig
 from sketchcli.data import splits
-from sketchcli.data.prepared import PreparedSet, StoredSplit
+from sketchcli.data.prepared import PreparedSet
 from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.evaluating import references
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.reporting import run_report
-from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, logged, open_run
 from sketchcli.engine.training import checkpointing, loop, networks
@@ -85,13 +84,9 @@ def train(
     """
     started, run = time.monotonic(), open_run(run_dir)
     config = dataclasses.replace(config, model=spelled_out(config.model))
-    is_followed = config.run.tensorboard and ranks.is_first
-    with (
-        files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
-        also_written(reporter, run.folder, is_wanted=is_followed) as report,
-    ):
+    with files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext():
         check_memory(config, dataset, run, device, processes=ranks.count)
-        session = Session(config, dataset, run, device, ranks, reporter=report)
+        session = Session(config, dataset, run, device, ranks, reporter=reporter)
         with explaining_lack_of_memory(session):
             if budget is not None:
                 fit_into_budget(session, started + budget)
@@ -327,10 +322,9 @@ def compared(session: Session) -> dict[str, dict[str, float]]:
     if not session.progress.scores:
         return {}
     validator = session.validator
-    held_out = StoredSplit.of(validator.pairs)
-    training = StoredSplit.of(session.training.take(session.pairs.trained[:BASELINE_PAIRS]))
-    rows = range(len(held_out))
-    others = references.baselines(training, held_out, session.domains)
+    training = session.training.take(session.pairs.trained[:BASELINE_PAIRS])
+    rows = range(len(validator.pairs))
+    others = references.baselines(training, validator.pairs, session.domains)
     figures = {"this model": session.progress.scores} | {
         name: validator.scores(read(rows), validator.pairs.photos) for name, read in others.items()
     }
