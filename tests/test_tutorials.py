@@ -24,7 +24,7 @@ PAGES = {
     "docs/tutorial/new-domain.md": ("leaf-photos/005.png", "leaf.png", "leaf-model/report.html"),
     "docs/how-to/change-settings.md": ("home/prepared/faces/audit.html",),
 }
-SERVED = "docs/tutorial/draw-a-face.md"  # its command runs until Ctrl-C; tests/serving/ has its page
+SERVED = "docs/tutorial/draw-a-face.md"  # until Ctrl-C; tests/serving/ has its page
 NOT_RUN = ("make ", "pipx install ", "sketch2img draw")  # they install, or run until Ctrl-C
 NARROW = ("model.generator_options.width=4", "model.discriminator_options.width=4")
 QUICK = {
