@@ -19,7 +19,7 @@ def run() -> int:
         code = main()
         together = sys.modules.get("sketchcli.engine.training.distributed")
         if interruption.is_asked() or (together is not None and together.has_joined()):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream may be closed
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)

@@ -117,6 +117,16 @@ def test_a_signal_while_a_request_is_answered_is_not_lost(weights):
         assert (process.returncode, "stopped" in said) == (0, True)
 
 
+def test_ctrl_c_ends_it_without_a_standard_output_too(weights):
+    command = [sys.executable, "-m", "sketchcli", "draw", "--no-browser", "--model", weights]
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *map(str, command)], stderr=subprocess.PIPE, text=True
+    )
+    assert any("Ctrl-C" in line for line in process.stderr)
+    _, said = end(process)
+    assert said == "stopped\n"
+
+
 def test_without_a_display_the_tunnel_is_printed_and_a_photo_comes(weights):
     words = ["--model", weights, "--device", "cpu", "--precision", "fp32", "--quiet"]
     with started(*words, SSH_CONNECTION="10.0.0.9 5 10.0.0.1 22") as (process, client):

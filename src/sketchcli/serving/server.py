@@ -19,7 +19,6 @@ from sketchcli.serving.guard import LOCAL
 from sketchcli.serving.routes import Page
 
 PORT, TRIED = 8756, 50  # the default port; how many from it on are tried
-MOST_REQUESTS = 64  # at the same time
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -97,8 +96,6 @@ def serve(
         log_config=None,
         log_level="critical",  # errors are told by the page
         proxy_headers=False,
-        server_header=False,
-        limit_concurrency=MOST_REQUESTS,
     )
     server = Server(settings)
     server.on_start = begin
