@@ -229,6 +229,20 @@ def test_a_stroke_on_zoomed_paper_lies_under_the_pointer(visit):
     assert page.locator("#stage").evaluate(outline) == "solid"
 
 
+def test_a_stroke_stays_under_the_pointer_while_the_page_moves(visit):
+    page = visit()
+    x, y = Hand(page).at(200, 300)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y)
+    page.locator("header").evaluate("header => { header.style.paddingBottom = '40px'; }")
+    x, y = Hand(page).at(600, 600)
+    page.mouse.move(x, y)
+    page.mouse.move(x + 50, y)
+    page.mouse.up()
+    assert dark(page, 620, 600)
+
+
 def test_fifty_quick_strokes_all_count_and_the_last_photo_is_theirs(visit, draw_server):
     page = visit()
     hand = Hand(page)
