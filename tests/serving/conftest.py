@@ -114,23 +114,24 @@ def browser():
         started.close()
 
 
+@pytest.fixture(scope="session")
+def tabs():
+    """Tabs of earlier tests, by the options of their contexts: opening one takes long."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser, draw_server):
-    """Open the page in a context of its own. Unless the test says so, no model is asked."""
-    contexts = []
+def visit(browser, draw_server, tabs):
+    """Open the page in a tab where nothing is stored; no model is asked unless the test says so."""
+    used = []
 
     def go(url=None, *, routes=None, context=None, ready=True, **options):
-        if context is None:
-            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
-            contexts.append(context)
-        page = context.new_page()
-        faults = page.faults = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.sent = []
-        saving = page.saving = []
-        page.on("request", lambda request: saving.append(request) if is_put(request) else None)
-        for end in ("requestfinished", "requestfailed"):
-            page.on(end, lambda request: saving.remove(request) if is_put(request) else None)
+        options = {"viewport": {"width": 1280, "height": 800}} | options
+        kept = tabs.setdefault(json.dumps(options), []) if context is None else None
+        page = kept.pop() if kept else new_tab(context or browser.new_context(**options))
+        used.append((page, kept))
+        page.bring_to_front()  # a tab in the background gets few frames
+        page.faults, page.sent, page.saving = [], [], []
         for pattern, answer in ({"**/api/generate*": answer_in(BLUE)} | (routes or {})).items():
             if answer is not None:
                 page.route(pattern, answer)
@@ -140,14 +141,40 @@ def visit(browser, draw_server):
         return page
 
     yield go
-    for context in contexts:
-        faults = [fault for page in context.pages for fault in page.faults]
-        for page in context.pages:
-            # What a page saves while it closes would be the next test's drawing.
-            page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
-            until(page, lambda saving=page.saving: not saving)
-        context.close()
-        assert not faults
+    for page, _ in used:
+        leave(page)
+    again = [each for each in used if each[1] is not None and draw_server.origin in each[0].url]
+    for page, _ in (each for each in used if each not in again):
+        page.close()
+    for page, kept in again:
+        clean(page, draw_server.origin)
+        kept.append(page)
+    assert [fault for page, _ in used for fault in page.faults] == []
+
+
+def new_tab(context):
+    page = context.new_page()
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("request", lambda request: page.saving.append(request) if is_put(request) else None)
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: page.saving.remove(request) if is_put(request) else None)
+    return page
+
+
+def leave(page):
+    # What a page saves while it closes would be the next test's drawing.
+    page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+    until(page, lambda: not page.saving)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def clean(page, origin):
+    """Forget all that the page has stored, from where its scripts do not run."""
+    page.goto(f"{origin}/page/style.css")
+    page.evaluate(
+        """() => { localStorage.clear(); sessionStorage.clear();
+        return new Promise(gone => indexedDB.deleteDatabase('sketch2img').onsuccess = gone); }"""
+    )
 
 
 def is_put(request):
@@ -191,17 +218,25 @@ def answer_state(**changes):
 
 
 def status(page, pattern, seconds=10):
-    """Wait until the page says something."""
-    from playwright.sync_api import expect
-
-    expect(page.locator("#status")).to_have_text(re.compile(pattern), timeout=1000 * seconds)
+    """Wait until the page says something; Playwright itself looks only once per second."""
+    page.evaluate(
+        """([pattern, wait]) => new Promise((found, missed) => {
+            const look = () => {
+                const { textContent } = document.getElementById('status');
+                if (new RegExp(pattern).test(textContent)) found();
+                else if ((wait -= 10) > 0) setTimeout(look, 10);
+                else missed(new Error(`the page says: ${textContent}`)); };
+            look(); })""",
+        [pattern, 1000 * seconds],
+    )
 
 
 def ink(page, selector="#paper"):
     """Return the grey levels of the paper, as it is on the screen of the page, `(H, W)`."""
     url = page.locator(selector).evaluate(
-        """async canvas => { // the browser delivers moves once per frame
-            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+        """async canvas => { // moves come once per frame, which tabs in the background have not
+            for (let i = 0; i < 2; i++)
+                await Promise.race([requestAnimationFrame, setTimeout].map(f => new Promise(f)));
             return canvas.toDataURL(); }"""
     )
     return np.asarray(Image.open(io.BytesIO(b64decode(url.split(",")[1]))).convert("L"))
@@ -209,10 +244,10 @@ def ink(page, selector="#paper"):
 
 def until(page, condition, seconds=10):
     """Wait until a condition holds, while the page works."""
-    for _ in range(20 * seconds):
+    for _ in range(50 * seconds):
         if condition():
             return
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(20)
     raise AssertionError("the condition did not come true")
 
 
@@ -232,7 +267,7 @@ class Hand:
         self.page.mouse.move(*self.at(*points[0]))
         self.page.mouse.down()
         for point in points[1:]:
-            self.page.mouse.move(*self.at(*point), steps=4)
+            self.page.mouse.move(*self.at(*point), steps=2)
         self.page.mouse.up()
 
     def pen(self, *points):

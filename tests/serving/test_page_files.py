@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from .conftest import BLUE, Hand, ink, status, until
+from .conftest import BLUE, Hand, hold, ink, status, until
 
 LINE = ((200, 300), (500, 300), (800, 300))
 
@@ -36,12 +36,15 @@ def give(page, event, target="document.body"):
     )
 
 
-@pytest.mark.parametrize("event", ["paste", "drop"])
-def test_a_pasted_or_dropped_sketch_is_drawn_on_and_undo_takes_it_back(visit, event):
+def test_a_pasted_or_dropped_sketch_is_drawn_on_and_undo_takes_it_back(visit):
     page = visit()
     Hand(page).mouse(*LINE)
     before = ink(page)
-    give(page, event)
+    give(page, "drop")
+    page.locator("#as-sketch").click()
+    until(page, lambda: ink(page).shape == (512, 1024))
+    page.keyboard.press("Control+z")
+    give(page, "paste")
     page.locator("#as-sketch").click()
     until(page, lambda: ink(page).shape == (512, 1024))
     assert ink(page)[256, 256] < 30
@@ -50,20 +53,13 @@ def test_a_pasted_or_dropped_sketch_is_drawn_on_and_undo_takes_it_back(visit, ev
     assert heights[0] == pytest.approx(heights[1], abs=1)
     Hand(page).mouse((600, 100), (900, 100))
     assert ink(page)[100, 750] < 128
-    page.keyboard.press("Control+z")
-    page.keyboard.press("Control+z")
-    assert np.array_equal(ink(page), before)
-
-
-def test_an_opened_sketch_survives_a_reload(visit):
-    page = visit()
-    page.locator("#file").set_input_files({"name": "a.png", "mimeType": "", "buffer": picture()})
-    page.locator("#as-sketch").click()
-    until(page, lambda: ink(page).shape == (512, 1024))
     drawn = ink(page)
     page.reload()
     status(page, "Generated")
     assert np.array_equal(ink(page), drawn)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert np.array_equal(ink(page), before)
 
 
 def test_a_format_that_browsers_do_not_know_is_read_by_the_server(visit):
@@ -83,7 +79,7 @@ def test_a_file_that_is_no_image_is_said(visit):
     assert page.locator("#image-dialog").is_hidden()
 
 
-def test_a_traced_photo_is_shown_but_not_part_of_the_sketch(visit):
+def test_a_traced_photo_is_shown_but_not_part_of_the_sketch(visit, draw_server):
     page = visit()
     give(page, "paste")
     page.locator("#as-trace").click()
@@ -104,6 +100,8 @@ def test_a_traced_photo_is_shown_but_not_part_of_the_sketch(visit):
     page.locator("#pairs").click()
     kept = page.locator("#pairs-list img").nth(1).evaluate(DECODE)
     assert kept["middle"] == [0, 0, 0]  # the traced photo is the pair's photo
+    until(page, lambda: draw_server.saved["pairs"])
+    assert "model" not in draw_server.saved["pairs"][0]
     page.keyboard.press("Escape")
     page.locator("#untrace").click()
     assert page.locator("#trace").is_hidden()
@@ -131,9 +129,13 @@ def test_a_photo_becomes_a_sketch_of_the_chosen_style(visit):
 
 
 def test_examples_to_start_with(visit):
-    page = visit()
+    held = []
+    page = visit(routes={"**/api/examples/*": hold(held)})
     page.locator("#start").click()
-    until(page, lambda: page.locator("#examples button").count() >= 2)
+    until(page, lambda: len(held) == 6)  # none waits for another
+    assert page.locator("#examples button:disabled").count() == 6
+    for route in held[:2]:
+        route.continue_()
     page.locator("#examples button").nth(1).click()
     status(page, "Generated")
     assert ink(page).min() < 128
@@ -159,7 +161,9 @@ def test_downloads(visit):
     assert np.array_equal(np.asarray(sketch.convert("L")), ink(page))
     name, photo = saved_image(page, "#save-photo")
     assert (name, photo.getpixel((9, 9))) == ("photo.png", BLUE)
-    name, both = saved_image(page, "#save-both")
+    with page.expect_request("**/api/label*") as asked:
+        name, both = saved_image(page, "#save-both")
+    assert f"model={page.locator('#model').input_value()}" in asked.value.url
     assert (name, both.size) == ("sketch-and-photo.png", (2048, 1024))
     assert both.convert("RGB").getpixel((1500, 500)) == BLUE
 
@@ -176,8 +180,10 @@ def test_collected_pairs_are_saved_and_downloaded_in_training_layout(visit, draw
     page.reload()
     status(page, "Generated")
     page.locator("#pairs").click()
-    with page.expect_download() as download:
+    with page.expect_request("**/api/pairs") as asked, page.expect_download() as download:
         page.locator("#save-pairs").click()
+    models = [pair.get("model") for pair in asked.value.post_data_json["pairs"]]
+    assert models == [page.locator("#model").input_value()] * 2
     names = {f"{folder}/drawn-000{i}.png" for folder in ("sketches", "photos") for i in (1, 2)}
     with zipfile.ZipFile(download.value.path()) as archive:
         assert {name for name in archive.namelist() if name.endswith(".png")} == names

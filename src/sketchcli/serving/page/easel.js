@@ -31,7 +31,6 @@ export class Easel {
   #x = 0; // offset of the paper's centre from the stage's
   #y = 0;
   #base = { width: 1, height: 1 }; // the paper's size on the screen at zoom 1
-  #box = new DOMRect();
   #stage = element("stage");
   #sheet = element("sheet");
   #cursor = element("cursor");
@@ -134,7 +133,6 @@ export class Easel {
     const usesPressure = pen && this.hooks.pressure();
     const stroke = { ...this.hooks.brush(), points: [] };
     const painter = new Painter(this.paper.context, stroke);
-    this.#box = this.#sheet.getBoundingClientRect();
     this.#drawing = { id: event.pointerId, pen, usesPressure, stroke, painter };
     this.#add(event, true);
     element("invite").hidden = true;
@@ -147,9 +145,9 @@ export class Easel {
   #add(event, always) {
     if (!this.#drawing) return;
     const { points } = this.#drawing.stroke;
-    const scale = this.paper.canvas.width / this.#box.width;
-    const x = round((event.clientX - this.#box.left) * scale);
-    const y = round((event.clientY - this.#box.top) * scale);
+    const { left, top, width } = this.#sheet.getBoundingClientRect(); // it may move meanwhile
+    const scale = this.paper.canvas.width / width;
+    const [x, y] = [round((event.clientX - left) * scale), round((event.clientY - top) * scale)];
     const last = points.at(-1);
     if (last && Math.hypot(x - last[0], y - last[1]) < (always ? 0.05 : STEP)) return;
     // A pen that has just been lifted reports no pressure.

@@ -120,8 +120,7 @@ async function show(next) {
 
 /** @param {unknown} failure */
 function lost(failure) {
-  ready = false;
-  state = null;
+  [ready, state] = [false, null];
   photos.stop();
   element("waiting").textContent = inWords(WAITING.gone);
   explain(failure);

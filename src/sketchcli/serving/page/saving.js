@@ -89,6 +89,7 @@ export function onShelf(act) {
     opening.onsuccess = () => {
       const asked = act(opening.result.transaction("history", "readwrite").objectStore("history"));
       Object.assign(asked, { onsuccess: () => resolve(asked.result), onerror: reject });
+      opening.result.close(); // once it has answered
     };
   });
 }
