@@ -331,7 +331,7 @@ def test_a_server_that_ends_counts_as_gone_and_the_last_photo_stays(visit):
 
     def state(route):
         if ending:
-            route.abort()
+            route.fulfill(status=503)
         elif "since=ready" in route.request.url:
             held.append(route)
         else:

@@ -148,7 +148,7 @@ async function start(name) {
   const saved = await store.load(name);
   if (saved) await adopt(saved).catch(explain);
   keeper = store;
-  photos.restore(name);
+  await photos.restore(name);
 }
 
 /** Start with the sketch that the command line named, once per launch. */
