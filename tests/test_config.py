@@ -97,7 +97,7 @@ def test_all_mistakes_are_listed_in_one_message():
     with pytest.raises(UsageError) as caught:
         settings.merge(TrainConfig(), mistakes)
     assert caught.value.message.split("; ") == [
-        "settings: unknown key 'epoch'",
+        "settings: unknown key 'epoch' (did you mean 'epochs'?)",
         "'seed' must be a whole number, not 'zero'",
         "'model' must be a table",
         "'loss.adversarial' must be text, not 1",

@@ -1,21 +1,17 @@
 """The settings of a run, merged from a preset or earlier run, a file and options."""
 
-import difflib
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sketchcli import config as settings
-from sketchcli import errors
 from sketchcli.config import TrainConfig
 from sketchcli.engine.runs import Run, find_weights, settings_to_resume
 from sketchcli.errors import CheckpointError, UsageError
 from sketchcli.weights_header import read_about
 
 NETWORKS = ("generator", "discriminator")
-SUGGESTIONS = 3
-PAGE = "docs/reference/settings.md"
 
 Changes = dict[str, Any]
 
@@ -51,9 +47,9 @@ def resolve_config(
     for name in NETWORKS:
         if asked.get(name, getattr(base.model, name)) != getattr(base.model, name):
             base = settings.merge(base, {"model": {f"{name}_options": {}}})
-    chosen = _merge(base, from_file | {"preset": base.preset})
+    chosen = settings.merge(base, from_file | {"preset": base.preset})
     present = {f"{name}_options": getattr(chosen.model, f"{name}_options") for name in NETWORKS}
-    chosen = _merge(chosen, overlay({"model": present}, typed))
+    chosen = settings.merge(chosen, overlay({"model": present}, typed))
     is_asked_for = any(key.startswith("generator") for key in asked)
     if chosen.init_from and run is None and not is_asked_for:
         chosen = settings.merge(chosen, {"model": generator_of(chosen.init_from)})
@@ -133,43 +129,9 @@ def generator_of(weights: str) -> Changes:
     return {"generator": model.generator, "generator_options": dict(model.generator_options)}
 
 
-def _merge(config: TrainConfig, changes: Changes) -> TrainConfig:
-    """Merge as `settings.merge` does, with a hint about mistyped names."""
-    try:
-        return settings.merge(config, changes)
-    except UsageError as error:
-        known = setting_names()
-        meant = [name for wrong in _unknown(changes, known) for name in _similar(wrong, known)]
-        hint = f"did you mean {' or '.join(meant[:SUGGESTIONS])}? see {PAGE}" if meant else ""
-        raise UsageError(error.message, hint=hint or error.hint) from error
-
-
 def setting_names() -> list[str]:
     """Return the dotted name of every setting: `epochs`, `loss.adversarial`."""
     return list(settings.flat(TrainConfig()))
-
-
-def _unknown(changes: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> Iterator[str]:
-    for key, value in changes.items():
-        name = prefix + key
-        is_section = any(other.startswith(f"{name}.") for other in known)
-        if isinstance(value, Mapping) and name not in known:
-            yield from _unknown(value, known, f"{name}.")
-        elif name not in known and not is_section:
-            yield name
-
-
-def _similar(wrong: str, known: Sequence[str]) -> list[str]:
-    """Return settings similar to a wrong name, best first; its section may be missing.
-
-    >>> _similar("adverserial", ["loss.adversarial", "loss.r1_every"])
-    ['loss.adversarial']
-    """
-    own = {name: name.rpartition(".")[2] for name in known}
-    close = errors.similar(wrong.rpartition(".")[2], own.values())
-    found = [name for word in close for name in known if own[name] == word]
-    whole = difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
-    return list(dict.fromkeys([*whole, *found]))[:SUGGESTIONS]
 
 
 def _model(changes: Mapping[str, Any]) -> Mapping[str, Any]:

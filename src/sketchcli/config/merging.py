@@ -1,10 +1,11 @@
 """Changes to a config: checked as a whole, with all problems reported at once."""
 
+import difflib
 import json
 import math
 import reprlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -104,7 +105,8 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
     for key, value in changes.items():
         hint, name = hints.get(key), prefix + key
         if hint is None:
-            yield f"unknown key '{name}'"
+            inner = [*value][:1] if isinstance(value, Mapping) else []  # of an unknown table
+            yield f"unknown key '{name}'{_question(_meant('.'.join([name, *inner])))}"
         elif is_dataclass(hint) or hint == Options:
             if not isinstance(value, Mapping):
                 yield f"'{name}' must be a table"
@@ -120,8 +122,7 @@ def _problems(kind: type, changes: Mapping[str, Any], prefix: str) -> Iterator[s
 
 def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator[str]:  # noqa: ANN401
     if "choices" in limits and value not in limits["choices"]:
-        meant = errors.similar(str(value), limits["choices"])
-        question = f" (did you mean {' or '.join(map(repr, meant))}?)" if meant else ""
+        question = _question(errors.similar(str(value), limits["choices"]))
         yield f"'{name}' must be one of {', '.join(limits['choices'])}, not '{value}'{question}"
     is_number = isinstance(value, int | float)
     if is_number and not abs(value) < LARGEST:  # true for NaN, too
@@ -129,6 +130,24 @@ def _out_of_bounds(name: str, value: Any, limits: Mapping[str, Any]) -> Iterator
     elif "least" in limits and not limits["least"] <= value <= limits["most"]:
         upper = f" and at most {limits['most']}" if limits["most"] < math.inf else ""
         yield f"'{name}' must be at least {limits['least']}{upper}, not {value!r}"
+
+
+def _question(meant: Sequence[str]) -> str:
+    return f" (did you mean {' or '.join(map(repr, meant))}?)" if meant else ""
+
+
+def _meant(wrong: str) -> list[str]:
+    """Return at most three settings similar to a wrong name; its section may be missing.
+
+    >>> _meant("adverserial")[0]
+    'loss.adversarial'
+    """
+    known = flat(TrainConfig())
+    own = {name: name.rpartition(".")[2] for name in known}
+    close = errors.similar(wrong.rpartition(".")[2], own.values())
+    found = [name for word in close for name in known if own[name] == word]
+    whole = difflib.get_close_matches(wrong, known, n=1, cutoff=0.8)
+    return list(dict.fromkeys([*whole, *found]))[:3]
 
 
 MOST_TEXT = 2**14  # characters: long dotted keys of TOML take time and memory that grow as squares
