@@ -259,7 +259,7 @@ def test_flags_reach_the_engine(train, prepared, asked):
     outcome = train(
         *shlex.split(
             "--optimizer adamw --schedule cosine --loss lsgan --patience 3 --accumulate 2 "
-            "--validate-every 4 --compile --checkpointing "
+            "--validate-every 4 --compile --checkpointing --no-tensorboard "
             "--freeze trunk --set loss.r1_weight=0.5"
         )
     )

@@ -149,10 +149,6 @@ REMOVED: dict[str, dict[str, str]] = {
     "train": {
         "--grow-from": "train on a smaller prepared dataset first, and start from that run "
         "(--init-from RUN)",
-        **dict.fromkeys(
-            ("--tensorboard", "--no-tensorboard"),
-            "omit it, and read log.jsonl in the run's folder, or the charts of its report.html",
-        ),
     },
     "generate": {
         "--raw": "omit --raw: the EMA weights are always used",

@@ -164,6 +164,10 @@ def train(
             hidden=True,
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool | None,
+        OUTPUT(help="Write TensorBoard event files into the run's folder.", hidden=True),
+    ] = None,
     is_dry: Annotated[
         bool,
         OUTPUT("--dry-run", help="Print epochs, time and memory (-v: settings); train nothing."),
@@ -188,6 +192,7 @@ def train(
         "run.precision": precision,
         "run.compile": compile_,
         "run.checkpointing": checkpointing,
+        "run.tensorboard": tensorboard,
     }
     run = run_to_resume(resume, run_dir, preset)
     seconds = None if budget is None else parse_duration(budget)

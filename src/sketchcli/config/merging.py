@@ -70,13 +70,8 @@ def _merge(config: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
 GROW_INSTEAD = (
     "train on a smaller prepared dataset first, and start from that run's weights (--init-from RUN)"
 )
-REMOVED = {  # what to do instead
-    "data.grow_from": GROW_INSTEAD,
-    "data.grow_share": GROW_INSTEAD,
-    "run.tensorboard": "read log.jsonl in the run's folder, or the charts of its report.html",
-}
-# of the others, every value is without effect by itself
-WITHOUT_EFFECT = {"data.grow_from": 0, "run.tensorboard": False}
+REMOVED = {"data.grow_from": GROW_INSTEAD, "data.grow_share": GROW_INSTEAD}  # what to do instead
+WITHOUT_EFFECT = {"data.grow_from": 0}  # of the others, every value is without effect by itself
 
 
 def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -137,6 +137,7 @@ class RunConfig:
     )
     compile: bool = setting(False, "compile both networks with torch.compile")
     checkpointing: bool = setting(False, "gradient checkpointing, to save memory")
+    tensorboard: bool = setting(False, "write TensorBoard event files into the run's folder")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from sketchcli.device import Device, is_out_of_memory
 from sketchcli.engine.evaluating import references
 from sketchcli.engine.events import SILENT, Reporter
 from sketchcli.engine.reporting import run_report
+from sketchcli.engine.reporting.tensorboard import also_written
 from sketchcli.engine.results import TrainEstimate, TrainResult
 from sketchcli.engine.runs import Run, logged, open_run
 from sketchcli.engine.training import checkpointing, loop, networks
@@ -84,9 +85,13 @@ def train(
     """
     started, run = time.monotonic(), open_run(run_dir)
     config = dataclasses.replace(config, model=spelled_out(config.model))
-    with files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext():
+    is_followed = config.run.tensorboard and ranks.is_first
+    with (
+        files.locked(run_dir, doing="trained") if ranks.is_first else contextlib.nullcontext(),
+        also_written(reporter, run.folder, is_wanted=is_followed) as report,
+    ):
         check_memory(config, dataset, run, device, processes=ranks.count)
-        session = Session(config, dataset, run, device, ranks, reporter=reporter)
+        session = Session(config, dataset, run, device, ranks, reporter=report)
         with explaining_lack_of_memory(session):
             if budget is not None:
                 fit_into_budget(session, started + budget)
