@@ -84,8 +84,8 @@ NAMES = {
     ],
     registry.METRICS: [
         "colour-shift", "face-similarity", "fid", "fsim", "gradient", "kid", "lpips-alex",
-        "lpips-vgg", "mae", "mse", "psnr", "rank-1", "rank-5", "sharpness", "ssim",
-        "verification-eer",
+        "lpips-vgg", "mae", "ms-ssim", "mse", "precision", "psnr", "rank-1", "rank-5", "recall",
+        "sharpness", "ssim", "verification-eer",
     ],
 }
 # fmt: on

@@ -26,9 +26,6 @@ _REMOVED = {
     METRICS: {
         "texture-distance": "kid (sets of images) or lpips-alex (pairs)",
         "edges": "fsim or ssim",
-        "ms-ssim": "ssim or fsim",
-        "precision": "kid or fid",
-        "recall": "kid or fid",
     }
 }
 

@@ -47,13 +47,13 @@ def slope(picture: Values, across: tuple[float, float, float]) -> Values:
     return np.hypot(down, right)
 
 
-def reduce(picture: Values, factor: int) -> Values:
+def reduce(picture: Values, factor: int, border: int = cv2.BORDER_CONSTANT) -> Values:
     """Return every `factor`-th pixel of the running mean over `factor` x `factor` pixels.
 
-    As in the reference programs of FSIM and GMSD, an image is 0 beyond its border, and the mean is
-    aligned as by Matlab's `conv2(..., 'same')`.
+    As in the reference programs of FSIM and GMSD, an image is 0 beyond its border unless `border`
+    says otherwise, and the mean is aligned as by Matlab's `conv2(..., 'same')`.
     """
-    anchor, border = (factor - 1) // 2, cv2.BORDER_CONSTANT
+    anchor = (factor - 1) // 2
     means = cv2.blur(picture, (factor, factor), anchor=(anchor, anchor), borderType=border)
     return np.asarray(means, np.float64)[::factor, ::factor]
 

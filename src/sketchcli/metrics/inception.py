@@ -1,4 +1,4 @@
-"""FID and KID, on the 2048 features of the FID Inception's last pooling."""
+"""FID, KID, precision and recall, on the 2048 features of the FID Inception's last pooling."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from sketchcli.images import Floats, Pixels
 from sketchcli.metrics._filters import Values, filled
 from sketchcli.registry import Entry
 
-NAMES = ("fid", "kid")
+NAMES = ("fid", "kid", "precision", "recall")
 
 BATCH = 16
 
@@ -134,6 +134,56 @@ def _sum(first: Floats, second: Floats) -> float:
 def _kernel_sum(products: Values, width: int) -> float:
     shifted = products / width + 1
     return float((shifted * shifted * shifted).sum())
+
+
+# Precision and recall are those of Kynkaanniemi et al. 2019, equation 2.
+# The manifold of a set of features is a union of balls around them. The ball around a feature
+# reaches to its k-th nearest neighbour in its own set (equation 1).
+
+NEIGHBOURS = 3  # k, as in the paper
+FEWEST = NEIGHBOURS + 1  # images on either side
+BALLS_BLOCK = 512  # rows of a distance matrix that are held at once
+ROUNDING = 1e-12  # relative to the squared lengths; smaller squared distances count as 0
+
+
+def precision(generated: Floats, real: Floats) -> float:
+    """Return the fraction of generated features `(N, D)` that lie among the real ones `(M, D)`."""
+    if len(real) < FEWEST:
+        raise DataError(
+            f"precision and recall need {FEWEST} or more images on each side",
+            hint="evaluate more images",
+        )
+    centre = real.mean(axis=0, dtype=np.float64)  # closer to 0, fewer digits cancel
+    # The nearest is the photo itself, at distance 0.
+    nearest = [
+        np.partition(block, NEIGHBOURS, axis=1)[:, NEIGHBOURS]
+        for block in _squared_distances(real, real, centre)
+    ]
+    radii = np.concatenate(nearest)
+    is_inside = [
+        (block <= radii).any(axis=1) for block in _squared_distances(generated, real, centre)
+    ]
+    return float(np.concatenate(is_inside).mean())
+
+
+def recall(generated: Floats, real: Floats) -> float:
+    """Return the fraction of real features `(M, D)` that lie among the generated ones `(N, D)`."""
+    return precision(real, generated)
+
+
+def _squared_distances(points: Floats, manifold: Floats, centre: Values) -> Iterator[Values]:
+    """Yield the squared distances of some points `(N, D)` from all of the manifold `(M, D)`."""
+    for rows in _blocks(points, BALLS_BLOCK):
+        yield np.concatenate(
+            [_between(rows - centre, part - centre) for part in _blocks(manifold, BALLS_BLOCK)],
+            axis=1,
+        )
+
+
+def _between(rows: Values, columns: Values) -> Values:
+    lengths = np.square(rows).sum(axis=1)[:, None] + np.square(columns).sum(axis=1)
+    squares = lengths - 2 * rows @ columns.T
+    return np.where(squares < ROUNDING * lengths, 0, squares)
 
 
 # The Inception v3 that defines FID and KID is TensorFlow's graph of 2015-12-05, up to pool3.
@@ -269,6 +319,22 @@ ENTRIES = {
         PROTOCOL="unbiased MMD², kernel (x.y/d + 1)³, over all images (no subsets), times 1000",
         FEATURES="inception",
         compare=kid,
+    ),
+    "precision": Entry(
+        TITLE="precision",
+        DIRECTION="higher",
+        PROTOCOL="fraction of generated images among the real ones, 3 nearest neighbours",
+        FEATURES="inception",
+        IS_SHARE=True,
+        compare=precision,
+    ),
+    "recall": Entry(
+        TITLE="recall",
+        DIRECTION="higher",
+        PROTOCOL="fraction of real images among the generated ones, 3 nearest neighbours",
+        FEATURES="inception",
+        IS_SHARE=True,
+        compare=recall,
     ),
 }
 

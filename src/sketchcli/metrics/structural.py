@@ -1,4 +1,4 @@
-"""Metrics of structure: SSIM, gradient magnitudes and phase congruency."""
+"""Metrics of structure: SSIM, multi-scale SSIM, gradient magnitudes and phase congruency."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,7 +11,7 @@ from sketchcli.images.opencv import cv2
 from sketchcli.metrics._filters import Values, grey, per_image, reduce, slope
 from sketchcli.registry import Entry
 
-NAMES = ("ssim", "gradient", "fsim")
+NAMES = ("ssim", "ms-ssim", "gradient", "fsim")
 
 # SSIM is the structural similarity of Wang et al. 2004, equation 13, of grey images, in [-1, 1].
 # The window is 7x7 and uniform, the data range 255, and the mean is taken over all pixels, with
@@ -26,7 +26,17 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 @per_image
 def ssim(generated: Pixels, real: Pixels) -> float:
     """Return the mean similarity."""
-    window, ours, theirs = np.full(WINDOW, 1 / WINDOW), grey(generated), grey(real)
+    window = np.full(WINDOW, 1 / WINDOW)
+    luminance, structure = luminance_and_structure(grey(generated), grey(real), window)
+    return float((luminance * structure).mean())
+
+
+def luminance_and_structure(ours: Values, theirs: Values, window: Values) -> tuple[Values, Values]:
+    """Return luminance, and contrast times structure, at every pixel of two images `(H, W)`.
+
+    The window is the outer product of the weights `(n,)`, whose sum is 1, with themselves; images
+    are mirrored beyond the border. The product of the results is the similarity (equation 13).
+    """
     x, y, xx, yy, xy = (
         cv2.sepFilter2D(image, -1, window, window, borderType=cv2.BORDER_REFLECT_101)
         for image in (ours, theirs, ours * ours, theirs * theirs, ours * theirs)
@@ -34,7 +44,45 @@ def ssim(generated: Pixels, real: Pixels) -> float:
     variances = np.maximum(xx - x * x, 0) + np.maximum(yy - y * y, 0)
     luminance = (2 * x * y + C1) / (x * x + y * y + C1)
     structure = (2 * (xy - x * y) + C2) / (variances + C2)
-    return float((luminance * structure).mean())
+    return luminance, structure
+
+
+# MS-SSIM is the multi-scale similarity of Wang, Simoncelli and Bovik 2003, equation 7, in [0, 1].
+# It is the product over five scales, each half the size of the previous one, of the mean contrast
+# and structure to the power of the scale's weight, times the luminance at the coarsest scale.
+# Window, means and reduction are those of the authors' `msssim.m`: an 11x11 Gaussian of sigma 1.5
+# that never leaves the grey image, and 2x2 means between scales. (torchmetrics mirrors the coarsest
+# scale beyond its border and rejects images of 128 pixels.) Below 176 pixels, the window does not
+# fit into five scales; only those that hold it are used, with their weights divided by their sum.
+
+WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # sum 1.0001, as published
+RADIUS, SIGMA = 5, 1.5
+
+
+def scales(height: int, width: int) -> int:
+    """Return at how many scales, 1 to 5, the 11x11 window fits into an image."""
+    fits = min(height, width) // (2 * RADIUS + 1)
+    return min(max(fits.bit_length(), 1), len(WEIGHTS))
+
+
+@per_image
+def ms_ssim(generated: Pixels, real: Pixels) -> float:
+    """Return the product over the scales."""
+    ours, theirs = grey(generated), grey(real)
+    count = scales(*ours.shape)
+    weights = WEIGHTS if count == len(WEIGHTS) else WEIGHTS[:count] / WEIGHTS[:count].sum()
+    # An image below 11 pixels gets a window of its own size.
+    radius = min(RADIUS, (min(ours.shape) - 1) // 2)
+    window = np.asarray(cv2.getGaussianKernel(2 * radius + 1, SIGMA), np.float64)
+    means = []
+    for scale in range(count):
+        luminance, structure = luminance_and_structure(ours, theirs, window)
+        whole = luminance * structure if scale == count - 1 else structure
+        height, width = whole.shape
+        means.append(whole[radius : height - radius, radius : width - radius].mean())
+        # An odd last row or column is repeated, as by Matlab's `imfilter`.
+        ours, theirs = (reduce(image, 2, cv2.BORDER_REPLICATE) for image in (ours, theirs))
+    return float(np.prod(np.maximum(means, 0) ** weights))
 
 
 # Gradient agreement is the mean gradient magnitude similarity (GMSM, Xue et al. 2014), in (0, 1].
@@ -171,6 +219,14 @@ ENTRIES = {
         DIRECTION="higher",
         PROTOCOL="grey = 0.299 R + 0.587 G + 0.114 B, 7x7 uniform window, mirrored border",
         score=ssim,
+    ),
+    "ms-ssim": Entry(
+        TITLE="MS-SSIM",
+        DIRECTION="higher",
+        PROTOCOL="grey, 11x11 Gaussian window (sigma 1.5) inside the image, range 255; 5 scales if "
+        "the shorter side is at least 176 px, else those that hold the window (4 from 88, 3 from "
+        "44, 2 from 22), their weights divided by their sum; a negative mean counts as 0",
+        score=ms_ssim,
     ),
     "gradient": Entry(
         TITLE="gradient agreement",

@@ -302,7 +302,7 @@ def test_batches_of_any_size_give_the_same_figures(noise, tmp_path, monkeypatch)
         config = EvalConfig()
         result = evaluate_folders(tmp_path / "real", [tmp_path / "fake"], config, size=(16, 16))
         found.append(values(result.scores[0]))
-    assert len(found[0]) == 8
+    assert len(found[0]) > 8
     assert found[0] == pytest.approx(found[2], rel=1e-9)
     assert found[1] == pytest.approx(found[2], rel=1e-9)
 
