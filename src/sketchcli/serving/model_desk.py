@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sketchcli import weights
 from sketchcli.config import Domains
 from sketchcli.engine.events import SILENT, Note, Reporter
 from sketchcli.engine.runs import find_weights, list_models, model_name
@@ -65,7 +66,8 @@ class ModelDesk:
         found: dict[str, dict[str, object]] = {}
         for each in list_models().models:
             kind = "" if each.domains == Domains() else f", {each.domains}"
-            title = f"{each.name} ({each.dataset}, {each.size[1]}x{each.size[0]}{kind})"
+            data = "" if each.name == weights.NAME else f"{each.dataset}, "
+            title = f"{each.name} ({data}{each.size[1]}x{each.size[0]}{kind})"
             found[each.name] = {"name": each.name, "title": title, "size": each.size}
         for name in (model_name(self._first), self.state.model):  # a file, or deleted meanwhile
             found.setdefault(name, {"name": name, "title": name, "size": (0, 0)})

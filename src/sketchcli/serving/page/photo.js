@@ -17,6 +17,7 @@ import { onShelf } from "./saving.js";
  */
 
 const PREVIEW = 128; // pixels
+const QUICK = 250; // milliseconds in which a photo needs no preview
 const LONGEST_HISTORY = 24;
 
 export class PhotoSide {
@@ -27,6 +28,7 @@ export class PhotoSide {
   /** @type {Result | null} the full photo of the drawing as it is */ current = null;
   /** @type {[number, number]} height and width that the model works at */ size = [256, 256];
   model = "";
+  #took = Infinity; // milliseconds of the last photo
   /** @type {Result[]} */ #history = [];
   #listed = 0; // photos so far
   #store = "";
@@ -53,27 +55,28 @@ export class PhotoSide {
   }
 
   /**
-   * Show a preview first, unless the model works at little more than its size; then the photo.
+   * Show a preview first if the model is large and photos take long; then the photo.
    * @param {HTMLCanvasElement} canvas @param {Item[]} items
    * @param {() => boolean} wanted whether no newer change has come
    */
   async #develop(canvas, items, wanted) {
     const begun = performance.now();
-    const { signal } = this.#waiting;
     // The network needs at most twice its own size.
     const scale = Math.min(1, (2 * Math.max(...this.size)) / Math.max(canvas.width, canvas.height));
     const small = onWhite(canvas, Math.round(canvas.width * scale), Math.round(canvas.height * scale));
     const body = await pngOf(small);
-    for (const width of Math.max(...this.size) > PREVIEW * 1.5 ? [`&width=${PREVIEW}`, ""] : [""]) {
+    const isSlow = Math.max(...this.size) > PREVIEW && this.#took > QUICK;
+    for (const width of isSlow ? [`&width=${PREVIEW}`, ""] : [""]) {
       if (!wanted()) return;
+      const sent = performance.now();
       const asked = `generate?number=${++this.#number}&client=${this.#client}${width}`;
-      const answer = await call(asked, { method: "POST", body, signal });
+      const answer = await call(asked, { method: "POST", body, signal: this.#waiting.signal });
       const photo = await answer.blob();
       if (answer.status === 204 || !wanted()) return; // a newer sketch has been sent
       this.#show(body, photo);
       if (width) continue;
-      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      say(inWords(`Generated the {target} in ${seconds} s`));
+      this.#took = performance.now() - sent;
+      say(inWords(`Generated the {target} in ${((performance.now() - begun) / 1000).toFixed(1)} s`));
       const warnings = JSON.parse(decodeURIComponent(answer.headers.get("X-Warnings") ?? "[]"));
       element("note").textContent = warnings.join("; ");
       this.#keep({ sketch: body, photo, items, model: this.model });
@@ -160,10 +163,7 @@ export class PhotoSide {
   }
 }
 
-/**
- * Return a sketch and its photo side by side, at the sketch's height. @param {HTMLCanvasElement} canvas
- * @param {Blob} photo
- */
+/** Lay a sketch and its photo side by side. @param {HTMLCanvasElement} canvas @param {Blob} photo */
 export async function sideBySide(canvas, photo) {
   const { width, height } = canvas;
   const wide = create("canvas", { width: 2 * width, height });
