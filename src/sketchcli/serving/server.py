@@ -47,6 +47,16 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
+def own_address() -> str:
+    """Return the IPv4 address by which other machines of the network reach this one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a route, and sends nothing
+        except OSError:  # no network
+            return LOCAL
+        return str(probe.getsockname()[0])
+
+
 def tunnel(port: int) -> str:
     """Return the command that brings a port of this machine to one's own."""
     connection = os.environ.get("SSH_CONNECTION", "").split()  # client, port, server, port
@@ -77,7 +87,7 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C; `announce` gets its address, with the token of this launch."""
     host, port = listener.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    shown = {"0.0.0.0": own_address(), "::": "::1"}.get(host, host)  # noqa: S104
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/#token={page.token}"
 
     def begin() -> None:
