@@ -4,6 +4,7 @@ import base64
 import errno
 import io
 import json
+import os
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from serving_fixtures import FakeModel, client_of, desk_of, face, wait_for
 
 from sketchcli import __version__, files, images, registry
 from sketchcli.assets.demo import draw_pair
-from sketchcli.config import Domain, Domains, domains_from_dict
+from sketchcli.config import Domain, Domains
 from sketchcli.device import Device
 from sketchcli.engine.runs import Run
 from sketchcli.errors import CheckpointError
@@ -228,10 +229,16 @@ def test_the_photo_has_the_shape_of_the_sketch(drawer):
     assert warnings == ("the sketch is blank",)
 
 
+def test_a_warning_names_no_option_which_the_page_does_not_have(drawer):
+    sketch = images.decode(face(), name="x")
+    tinted = (sketch * np.linspace(0.5, 0.9, sketch.shape[1])).astype(np.uint8)
+    _, warnings = drawer.generate(images.encode(tinted, ".png"))
+    assert warnings == ("uneven or tinted paper: evened out",)
+
+
 def test_a_model_of_colour_images(home, tiny):
     domains = Domains(Domain("label map", 3), Domain("photo", 1))
-    about = {side: {"name": d.name, "channels": d.channels} for side, d in vars(domains).items()}
-    weights_of(home / "runs" / "maps", tiny, domains=domains_from_dict(about))
+    weights_of(home / "runs" / "maps", tiny, domains=domains)
     desk = ModelDesk(Run(home / "runs" / "maps").weights, opener("cpu", "fp32"))
     desk.choose()
     client = client_of(desk)
@@ -359,6 +366,45 @@ def test_a_drawing_survives_a_restart(client, path, home):
     later = client_of(desk_of(FakeModel(), path), base_url="http://localhost:9999")
     assert later.get("/api/drawing").json() == {"a": 2}
     assert [each.name for each in (home / "drawing").iterdir()] == ["drawing.json"]
+
+
+def save(client, stamp, base, page, more=""):
+    asked = f"/api/drawing?saved={stamp}&base={base}&client={page}{more}"
+    return client.put(asked, content=document(stamp)).status_code
+
+
+def document(stamp):
+    return json.dumps({"version": 1, "saved": stamp})
+
+
+def test_a_page_with_an_older_drawing_never_overwrites_a_newer_one(client, path, home):
+    assert save(client, 5, 0, "a") == 204
+    assert save(client, 7, 0, "a") == 204  # the page sent it before it knew that 5 is saved
+    assert save(client, 6, 0, "a") == 409  # an earlier save that comes late
+    assert save(client, 9, 5, "b") == 409  # drawn on what page b loaded before 7
+    assert client.get("/api/drawing").text == document(7)
+    assert save(client, 9, 7, "b") == 204
+    assert save(client, 10, 7, "a") == 409
+    assert client.get("/api/drawing").text == document(9)
+    second = client_of(desk_of(FakeModel(), path))  # another `draw` with the same data folder
+    assert save(second, 11, 9, "c") == 204
+    assert save(client, 12, 9, "b") == 409
+    assert save(client, 12, 9, "a") == 409
+    assert client.get("/api/drawing").text == document(11)
+    assert save(client, 12, 11, "b") == 204
+
+
+def test_a_drawing_that_the_page_cannot_read_is_kept_aside(client, home):
+    save(client, 5, 0, "a")
+    assert save(client, 6, 5, "a", "&aside=1") == 204
+    found = {each.name: each.read_text() for each in (home / "drawing").iterdir()}
+    assert found == {"drawing.json": document(6), "drawing-before-6.json": document(5)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_other_users_cannot_read_the_drawing(client, home):
+    save(client, 5, 0, "a")
+    assert (home / "drawing").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_full_disk_is_told_and_the_older_drawing_stays(client, monkeypatch):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from serving_fixtures import HEADERS, FakeModel, client_of, desk_of
 
-from sketchcli.serving.guard import LARGEST
+from sketchcli.serving.guard import LARGEST, LARGEST_OTHER
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_every_answer_says_what_the_page_may_do(client):
 
 @pytest.mark.parametrize("path", [*LARGEST, "/api/model", "/api/state", "/nix"])
 def test_a_huge_body_is_refused_before_it_is_read(client, path):
-    most, read = LARGEST.get(path, 2**16), 0
+    most, read = LARGEST.get(path, LARGEST_OTHER), 0
 
     async def receive():
         nonlocal read

@@ -19,10 +19,10 @@ LARGEST = {  # bytes of a request's body, by path
     "/api/sketch": 20 * MB,
     "/api/read": 40 * MB,
     "/api/label": 20 * MB,
-    "/api/drawing": 16 * MB,
+    "/api/drawing": 32 * MB,
     "/api/pairs": 64 * MB,
 }
-LARGEST_OTHER = 2**16
+LARGEST_OTHER = MB
 HEADERS = {  # of every answer
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -71,7 +71,7 @@ def check(request: Request, *, host: str, token: str) -> None:
 async def read_body(request: Request) -> bytes:
     """Return a request's body, if it is not too large: as announced, and as it comes."""
     most, body = LARGEST.get(request.scope["path"], LARGEST_OTHER), bytearray()
-    refusal = RefusedError(413, f"at most {most / MB:.2g} MB can be sent here")
+    refusal = RefusedError(413, f"too large: the drawing page takes at most {most // MB} MB")
     if int(request.headers.get("content-length", 0)) > most:
         raise refusal
     async for block in request.stream():

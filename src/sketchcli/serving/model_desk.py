@@ -103,15 +103,19 @@ class ModelDesk:
     def _load(self, path: Path) -> None:
         if path != self._wanted:  # another one was chosen meanwhile
             return
-        name, self._opened = model_name(path), None  # frees its memory first
+        name = model_name(path)
+        opened: LoadedDrawer | None = None
+        with self._lock:
+            self._opened = None  # frees its memory first
         try:
-            self._opened = opened = self._open(path)
+            opened = self._open(path)
             state = State("ready", "", name, opened.size, opened.domains, opened.precision)
         except Exception as error:  # noqa: BLE001 - the page says so, and another can be chosen
             message = f"the model {name} cannot be loaded: {_reason(error)}"
             state = State("failed", message, name)
             self._reporter(Note(message, is_warning=True))
         with self._lock:
+            self._opened = opened
             if path == self._wanted:
                 self.state = state
 
@@ -173,7 +177,9 @@ class LoadedDrawer:
         sketch = images.decode(data, name="the sketch", notes=notes, check=check_sides)
         prepared = preparer.prepare(sketch, notes)
         photo = self._sampler.finish(prepared, self._sampler.draw([prepared])[0])
-        return images.encode(photo, ".png", comment=self._mark), prepared.warnings
+        # The page has none of the options that a warning ends with.
+        warnings = tuple(each.partition(" (use --")[0] for each in prepared.warnings)
+        return images.encode(photo, ".png", comment=self._mark), warnings
 
 
 def opener(

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,7 +33,7 @@ THREADS = 2  # that read and write images beside the model
 Out = TypeVar("Out")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Page:
     """Answers requests, as an ASGI application."""
 
@@ -42,6 +43,8 @@ class Page:
     sketch: bytes = b""  # the PNG that the page begins with, if any
     reporter: Reporter = SILENT
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_save: tuple[int, str] = (0, "")  # of the drawing: its stamp, and the page that sent it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -138,9 +141,28 @@ class Page:
             fault = f"the saved drawing cannot be read: {error.strerror}"
             raise DataError(fault, hint="check the permissions of the data folder") from error
 
-    async def save_drawing(self, _: Request, body: bytes) -> Response:
-        """Save the page's document, whole or not at all."""
-        await self._run(lambda: files.write_whole(_drawing(), lambda f: f.write_bytes(body)))
+    async def save_drawing(self, request: Request, body: bytes) -> Response:
+        """Save the page's document, unless a newer one has been saved, or one of another page.
+
+        `saved` is the document's stamp, `base` that of the one which the page knew before. With
+        `aside`, a document that the page could not read is kept under another name.
+        """
+        stamp, base = _number(request, "saved", "0"), _number(request, "base", "0")
+        client, path = request.query_params.get("client", ""), _drawing()
+        before = path.with_name(f"drawing-before-{stamp}.json")
+
+        def save() -> None:
+            is_aside, last = "aside" in request.query_params, _stamp(path)
+            is_known = base == last or (last, client) == self.last_save
+            if last and not is_aside and (stamp < last or not is_known):
+                raise RefusedError(409, "another window has saved this drawing meanwhile")
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)  # other users cannot enter
+            previous = before if is_aside else None
+            files.write_whole(path, lambda part: part.write_bytes(body), previous=previous)
+            self.last_save = (stamp, client)
+
+        async with self.saving:
+            await self._run(save)
         return Response(status_code=204)
 
     async def label(self, request: Request, body: bytes) -> Response:
@@ -180,6 +202,16 @@ def _number(request: Request, name: str, default: str = "") -> int:
 
 def _drawing() -> Path:
     return paths.home() / "drawing" / "drawing.json"
+
+
+def _stamp(path: Path) -> int:
+    """Return the stamp of a saved drawing, which is at its start; 0 if there is none."""
+    try:
+        with files.open_regular(path) as file:
+            found = re.search(rb'"saved":\s*(\d{1,15})', file.read(100))
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 # All others ask for files. A path that ends in / stands for all names below it.

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import ipaddress
 import os
 import platform
 import socket
@@ -57,11 +58,11 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def tunnel(port: int) -> str:
-    """Return the command that brings a port of this machine to one's own."""
+def tunnel(host: str, port: int) -> str:
+    """Return the command that brings the page's address to one's own computer."""
     connection = os.environ.get("SSH_CONNECTION", "").split()  # client, port, server, port
-    host = connection[2] if len(connection) == 4 else platform.node()
-    return f"ssh -N -L {port}:127.0.0.1:{port} {os.environ.get('USER', 'USER')}@{host}"
+    here = connection[2] if len(connection) == 4 else platform.node()
+    return f"ssh -N -L {port}:{host}:{port} {os.environ.get('USER', 'USER')}@{here}"
 
 
 class Server(uvicorn.Server):
@@ -88,11 +89,12 @@ def serve(
     """Serve the page until Ctrl-C; `announce` gets its address, with the token of this launch."""
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": own_address(), "::": "::1"}.get(host, host)  # noqa: S104
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/#token={page.token}"
+    shown = f"[{shown}]" if ":" in shown else shown
+    address = f"http://{shown}:{port}/#token={page.token}"
 
     def begin() -> None:
         announce(address)
-        _tell(host, port, page.reporter, has_browser=has_browser)
+        _tell(host, tunnel(shown, port), page.reporter, has_browser=has_browser)
         if has_browser and has_display():  # which may take a while
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         page.desk.choose()
@@ -117,17 +119,18 @@ def serve(
         listener.close()
 
 
-def _tell(host: str, port: int, reporter: Reporter, *, has_browser: bool) -> None:
+def _tell(host: str, tunnel: str, reporter: Reporter, *, has_browser: bool) -> None:
     """Say who can reach the page, and how to see it if nothing can be shown here."""
-    if host != LOCAL:
+    is_ours = ipaddress.ip_address(host).is_loopback
+    if not is_ours:
         message = (
             f"the page is served on {host}: whoever can reach this computer and has the whole "
             "address can use it, and the connection is not encrypted"
         )
         reporter(Note(message, is_warning=True))
-    if not has_display():
+    if is_ours and not has_display():
         message = "no display found. On your own computer, run this, then open the address there:"
         reporter(Note(message, is_vital=True))
-        reporter(Note(f"  {tunnel(port)}", is_vital=True))
+        reporter(Note(f"  {tunnel}", is_vital=True))
     opens = "the browser opens the page" if has_browser and has_display() else "open the address"
     reporter(Note(f"{opens}; press Ctrl-C here to stop"))
