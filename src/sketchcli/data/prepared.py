@@ -243,7 +243,9 @@ def read_array(path: Path, *, row_shape: tuple[int, ...], count: int) -> Pixels:
         raise DataError(f"{path} is damaged ({reason})", hint="run preprocess again") from error
     if len(array) != count:
         fault = f"{path} holds {len(array)} images instead of {count}"
-        hint = "run preprocess again; pieces of a large split, as earlier versions made, are not read"
+        hint = (
+            "run preprocess again; pieces of a large split, as earlier versions made, are not read"
+        )
         raise DataError(fault, hint=hint)
     return array
 
