@@ -179,7 +179,8 @@ export class Easel {
       this.#drawing = null;
       this.hooks.drawn(drawing.stroke);
     }
-    this.#release(event);
+    this.#fingers.delete(event.pointerId);
+    if (this.#dragging?.id === event.pointerId) this.#dragging = null;
   }
 
   /** @param {PointerEvent} event */
@@ -187,12 +188,6 @@ export class Easel {
     // A browser cancels a finger's stroke that it takes for a gesture, but a pen's is meant.
     if (this.#drawing?.id === event.pointerId) this.#dropFinger();
     this.#up(event);
-  }
-
-  /** @param {PointerEvent} event */
-  #release(event) {
-    this.#fingers.delete(event.pointerId);
-    if (this.#dragging?.id === event.pointerId) this.#dragging = null;
   }
 
   #dropFinger() {

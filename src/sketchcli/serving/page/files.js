@@ -12,7 +12,7 @@ import { sheetLike } from "./strokes.js";
 /** @import { PhotoSide } from "./photo.js" */
 /** @import { Drawing, Pair, Trace } from "./strokes.js" */
 
-const MOST_SAVED = 12e6; // characters of pairs: the server keeps 16 MB
+const MOST_SAVED = 12e6; // characters of pairs: the server keeps 32 MB
 
 export class Files {
   /** @type {Blob | null} the image that the dialog shows */
@@ -41,7 +41,7 @@ export class Files {
     run("save-photo", () => this.#savePhoto(false));
     run("save-both", () => this.#savePhoto(true));
     run("keep", () => this.#keep());
-    run("pairs", () => this.#showPairs());
+    run("pairs", () => this.#listPairs().showModal());
     run("save-pairs", () => this.#savePairs());
     run("drop-pairs", () => this.#setPairs([]));
     input("file").onchange = () => this.#open(input("file").files?.[0]);
@@ -86,8 +86,9 @@ export class Files {
     if (!file || document.querySelector("dialog[open]:not(#image-dialog)")) return;
     try {
       /** @type {Blob} */ let opened = file;
-      await imageOf(file).catch(async () => {
-        opened = await postBlob("read", file); // a format that this browser cannot show
+      const usable = async () => onWhite(await imageOf(file), 1, 1).toDataURL();
+      await usable().catch(async () => {
+        opened = await postBlob("read", file); // a format that this browser cannot show, or not copy
       });
       this.#opened = opened;
       URL.revokeObjectURL(image("image-shown").src);
@@ -164,10 +165,9 @@ export class Files {
     const { current } = this.photos;
     if (!current) return;
     const { photo } = current;
-    const label = `label?format=png&model=${encodeURIComponent(current.model)}`;
+    const label = `label?model=${encodeURIComponent(current.model)}`;
     const file = both ? await postBlob(label, await sideBySide(this.canvas, photo)) : photo;
-    const ending = file.type === "image/jpeg" ? "jpg" : "png";
-    download(file, inWords(`${both ? "{input}-and-" : ""}{target}.${ending}`));
+    download(file, inWords(`${both ? "{input}-and-" : ""}{target}.png`));
   }
 
   /** Keep the sketch with the photo that was traced, or else with the generated one. */
@@ -179,8 +179,7 @@ export class Files {
     const traced = drawing.trace && (await loadImage(drawing.trace.image));
     const photo = traced ? await pngOf(onWhite(traced, sketch.width, sketch.height)) : result.photo;
     const name = `drawn-${String(drawing.kept + 1).padStart(4, "0")}`;
-    const model = traced ? undefined : result.model;
-    const pair = { name, sketch: await dataUrl(result.sketch), photo: await dataUrl(photo), model };
+    const pair = { name, sketch: await dataUrl(result.sketch), photo: await dataUrl(photo) };
     const pairs = [...drawing.pairs, pair];
     if (pairs.reduce((sum, p) => sum + p.sketch.length + p.photo.length, 0) > MOST_SAVED) {
       say("The collection is full: download its pairs and remove them", true);
@@ -198,11 +197,6 @@ export class Files {
     if (dialog("pairs-dialog").open) this.#listPairs();
   }
 
-  #showPairs() {
-    this.#listPairs();
-    dialog("pairs-dialog").showModal();
-  }
-
   #listPairs() {
     const { pairs } = this.drawing;
     if (pairs.length === 0) dialog("pairs-dialog").close();
@@ -215,6 +209,7 @@ export class Files {
       return create("li", {}, both, remove);
     });
     element("pairs-list").replaceChildren(...entries);
+    return dialog("pairs-dialog");
   }
 
   async #savePairs() {

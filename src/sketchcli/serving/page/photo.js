@@ -1,6 +1,6 @@
 /** The photo beside the sketch: generated anew after each change, compared, and its history. */
 
-import { call, explain } from "./api.js";
+import { call, client, explain } from "./api.js";
 import {
   button, contextOf, create, element, image, imageOf, input, inWords, onWhite, pngOf, say,
 } from "./page.js";
@@ -21,7 +21,6 @@ const QUICK = 250; // milliseconds in which a photo needs no preview
 const LONGEST_HISTORY = 24;
 
 export class PhotoSide {
-  #client = [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join("");
   #number = 0; // of the last request
   #change = 0; // of the drawing that is shown
   #waiting = new AbortController();
@@ -69,7 +68,7 @@ export class PhotoSide {
     for (const width of isSlow ? [`&width=${PREVIEW}`, ""] : [""]) {
       if (!wanted()) return;
       const sent = performance.now();
-      const asked = `generate?number=${++this.#number}&client=${this.#client}${width}`;
+      const asked = `generate?number=${++this.#number}&client=${client}${width}`;
       const answer = await call(asked, { method: "POST", body, signal: this.#waiting.signal });
       const photo = await answer.blob();
       if (answer.status === 204 || !wanted()) return; // a newer sketch has been sent
