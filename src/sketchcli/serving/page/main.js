@@ -34,18 +34,12 @@ const drawing = new Drawing();
 const paper = new Paper(canvas("paper"));
 const tools = new Tools(() => keeper.changed());
 const photos = new PhotoSide((result) => goBack(result).catch(explain));
-const easel = new Easel(paper, {
-  brush: () => tools.brush,
-  pressure: () => tools.settings.pressure,
-  fingers: () => tools.settings.fingers,
-  pen: () => tools.sawPen(),
-  dropped: () => (stale ? redraw() : paper.show(drawing)),
-  drawn: (stroke) => {
-    drawing.add(stroke);
-    if (stale) return redraw();
-    paper.keep(drawing, drawing.items.length);
-    changed();
-  },
+const easel = new Easel(paper, tools, (stroke) => {
+  if (stroke) drawing.add(stroke);
+  if (stale) return redraw();
+  if (!stroke) return paper.show(drawing);
+  paper.keep(drawing, drawing.items.length);
+  changed();
 });
 const write = (/** @type {number} */ saved, /** @type {number} */ base) =>
   drawing.toJson({ saved, base, client, settings: tools.settings });
@@ -82,10 +76,7 @@ function generate() {
 }
 
 /** Return a blank sheet in the proportions of the model. */
-function blankSheet() {
-  const [height, width] = photos.size;
-  return sheetLike(width, height);
-}
+const blankSheet = () => sheetLike(photos.size[1], photos.size[0]);
 
 /** Return to an earlier drawing; undo leads back to the present one. @param {Result} result */
 async function goBack({ items }) {
@@ -100,10 +91,7 @@ async function goBack({ items }) {
 
 /** Show a state of the server. @param {State} next */
 async function show(next) {
-  if (!keeper.store) {
-    await keeper.load(next.store);
-    await photos.restore(next.store);
-  }
+  if (!keeper.store) await keeper.load(next.store);
   const recovered = state === null;
   state = next;
   setWords(next.domains);

@@ -113,35 +113,17 @@ export class Keeper {
       remember("localStorage", STAMP + this.store, `${stamp}`);
     } catch (error) {
       const status = error instanceof Failure ? error.status : 0;
-      if (status === 409) return this.#refused(stamp);
+      if (status === 409 && stamp === this.#saved) {
+        remember("localStorage", COPY + this.store, ""); // it lacks what another window has saved
+        this.#look();
+      }
+      if (status === 409) return; // of two saves, the older one may come late
       this.#dirty = true;
       this.#flushIn(RETRY);
       if (status === 413) say(TOO_LARGE, true, true);
       else explain(error, true);
     }
   }
-
-  /** @param {number} stamp of a document that the server has not taken, since it has a newer one */
-  #refused(stamp) {
-    if (stamp < this.#saved) return; // this page has saved it, or will be refused again
-    remember("localStorage", COPY + this.store, "");
-    this.#look();
-  }
-}
-
-/**
- * Get or put what this browser keeps of the history. @param {(shelf: IDBObjectStore) => IDBRequest} act
- */
-export function onShelf(act) {
-  return new Promise((resolve, reject) => {
-    const opening = Object.assign(indexedDB.open("sketch2img"), { onerror: reject });
-    opening.onupgradeneeded = () => opening.result.createObjectStore("history");
-    opening.onsuccess = () => {
-      const asked = act(opening.result.transaction("history", "readwrite").objectStore("history"));
-      Object.assign(asked, { onsuccess: () => resolve(asked.result), onerror: reject });
-      opening.result.close(); // once it has answered
-    };
-  });
 }
 
 /** Return whether a document is a later state of another. @param {Saved} here @param {Saved | null} there */
