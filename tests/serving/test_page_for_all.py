@@ -136,6 +136,10 @@ def test_words_and_colours_follow_the_models_domains(visit):
     assert page.locator("#paper").evaluate(pixel) == pytest.approx([0xD0, 0x20, 0x20, 255], abs=2)
 
 
+def refuse(route):
+    route.fulfill(status=400, json={"message": "the model is damaged"})
+
+
 def test_another_model_is_chosen_and_gives_the_paper_its_proportions(visit):
     models = [
         {"name": "faces", "title": "Faces", "size": [256, 256]},
@@ -155,7 +159,11 @@ def test_another_model_is_chosen_and_gives_the_paper_its_proportions(visit):
         now.update(status="loading", model=name, size=[128, 256])
         route.fulfill(status=202)
 
-    page = visit(routes={"**/api/model": choose, "**/api/state*": state})
+    page = visit(routes={"**/api/model": refuse, "**/api/state*": state})
+    page.locator("#model").select_option("streets")
+    status(page, "the model is damaged")
+    assert page.locator("#model").input_value() == "faces"
+    page.route("**/api/model", choose)
     assert page.locator("#model option").all_inner_texts() == ["Faces", "Streets"]
     page.locator("#model").select_option("streets")
     until(page, lambda: ink(page).shape == (512, 1024))

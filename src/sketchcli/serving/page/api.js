@@ -1,6 +1,6 @@
 /** The calls of the local server. */
 
-import { say } from "./page.js";
+import { recall, remember, say } from "./page.js";
 
 /** @typedef {{name: string, channels: number}} Domain */
 /** @typedef {{input: Domain, target: Domain}} Domains */
@@ -22,7 +22,8 @@ import { say } from "./page.js";
 
 const KEY = "sketch2img-token";
 const GONE =
-  "sketch2img does not answer: start it again with “sketch2img draw”. Your drawing is kept in this browser.";
+  `sketch2img does not answer: start it again with “sketch2img draw --port ${location.port}”. ` +
+  "Your drawing is kept in this browser.";
 
 /** A call that failed: status 0 if no server answered. */
 export class Failure extends Error {
@@ -33,17 +34,15 @@ export class Failure extends Error {
   }
 }
 
-export let token = ""; // of this launch of the program
+/** This page, as the server knows it. */
+export const client = [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join("");
 
-/** Take the token from the address, hide it there, and keep it for reloads of this tab. */
-export function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(KEY, given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  token = sessionStorage.getItem(KEY) ?? "";
-}
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) remember("sessionStorage", KEY, given);
+/** The token of this launch of the program. */
+export const token = given || recall("sessionStorage", KEY);
+// Hide it in the address if this tab can be reloaded without.
+if (recall("sessionStorage", KEY) === given) history.replaceState(null, "", location.pathname);
 
 /** Call the server. @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
 export async function call(path, options = {}) {
@@ -101,8 +100,8 @@ export const stateAfter = async (since) => (await call(`state${since && `?since=
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Say what went wrong. @param {unknown} error */
-export function explain(error) {
+/** Say what went wrong. @param {unknown} error @param {boolean} [long] see `say` */
+export function explain(error, long) {
   if (error instanceof Failure && error.status === 503) return; // the state says more
-  say(error instanceof Error ? error.message : String(error), true);
+  say(error instanceof Error ? error.message : String(error), true, long);
 }

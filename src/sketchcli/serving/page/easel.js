@@ -5,16 +5,7 @@ import { Painter } from "./paint.js";
 
 /** @import { Paper } from "./paint.js" */
 /** @import { Stroke } from "./strokes.js" */
-
-/**
- * @typedef {object} Hooks
- * @property {() => Omit<Stroke, "points">} brush the tool that is chosen
- * @property {() => boolean} pressure whether a pen's pressure counts
- * @property {(stroke: Stroke) => void} drawn called at the end of each stroke
- * @property {() => void} dropped called if a stroke that has been painted does not count
- * @property {() => boolean} fingers whether fingers draw
- * @property {() => void} pen called when a pen is used
- */
+/** @import { Tools } from "./tools.js" */
 
 const MOST_ZOOM = 8;
 const STEP = 1; // least distance between two points, in pixels of the paper
@@ -35,10 +26,14 @@ export class Easel {
   #sheet = element("sheet");
   #cursor = element("cursor");
 
-  /** @param {Paper} paper @param {Hooks} hooks */
-  constructor(paper, hooks) {
+  /**
+   * @param {Paper} paper @param {Tools} tools
+   * @param {(stroke: Stroke | null) => void} ended called at a stroke's end; null if it does not count
+   */
+  constructor(paper, tools, ended) {
     this.paper = paper;
-    this.hooks = hooks;
+    this.tools = tools;
+    this.ended = ended;
     const stage = this.#stage;
     stage.addEventListener("pointerdown", (event) => this.#down(event));
     stage.addEventListener("pointermove", (event) => this.#move(event));
@@ -115,7 +110,7 @@ export class Easel {
 
   /** Let a pen come first: what a hand has done to the paper since it lies there does not count. */
   #takePen() {
-    this.hooks.pen();
+    this.tools.sawPen();
     this.#dropFinger();
     this.#fingers.clear();
   }
@@ -124,14 +119,14 @@ export class Easel {
   #movesPaper(event) {
     if (this.#drawing?.pen) return true;
     this.#fingers.set(event.pointerId, event);
-    return this.#fingers.size > 1 || !this.hooks.fingers();
+    return this.#fingers.size > 1 || !this.tools.settings.fingers;
   }
 
   /** @param {PointerEvent} event */
   #begin(event) {
     const pen = event.pointerType === "pen";
-    const usesPressure = pen && this.hooks.pressure();
-    const stroke = { ...this.hooks.brush(), points: [] };
+    const usesPressure = pen && this.tools.settings.pressure;
+    const stroke = { ...this.tools.brush, points: [] };
     const painter = new Painter(this.paper.context, stroke);
     this.#drawing = { id: event.pointerId, pen, usesPressure, stroke, painter };
     this.#add(event, true);
@@ -177,9 +172,10 @@ export class Easel {
       if (event.type === "pointerup") this.#add(event, true);
       drawing.painter.finish();
       this.#drawing = null;
-      this.hooks.drawn(drawing.stroke);
+      this.ended(drawing.stroke);
     }
-    this.#release(event);
+    this.#fingers.delete(event.pointerId);
+    if (this.#dragging?.id === event.pointerId) this.#dragging = null;
   }
 
   /** @param {PointerEvent} event */
@@ -189,16 +185,10 @@ export class Easel {
     this.#up(event);
   }
 
-  /** @param {PointerEvent} event */
-  #release(event) {
-    this.#fingers.delete(event.pointerId);
-    if (this.#dragging?.id === event.pointerId) this.#dragging = null;
-  }
-
   #dropFinger() {
     if (!this.#drawing || this.#drawing.pen) return;
     this.#drawing = null;
-    this.hooks.dropped();
+    this.ended(null);
   }
 
   /** @param {PointerEvent} event */
@@ -255,7 +245,7 @@ export class Easel {
     cursor.hidden = event.pointerType === "touch" || this.#space;
     if (cursor.hidden) return;
     const scale = (this.#base.width * this.#zoom) / this.paper.canvas.width;
-    const size = Math.max(3, this.hooks.brush().width * scale);
+    const size = Math.max(3, this.tools.brush.width * scale);
     const { left, top } = this.#stage.getBoundingClientRect();
     cursor.style.width = cursor.style.height = `${size}px`;
     const [x, y] = [event.clientX - left - size / 2 - 1, event.clientY - top - size / 2 - 1];

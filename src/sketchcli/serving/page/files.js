@@ -12,12 +12,13 @@ import { sheetLike } from "./strokes.js";
 /** @import { PhotoSide } from "./photo.js" */
 /** @import { Drawing, Pair, Trace } from "./strokes.js" */
 
-const MOST_SAVED = 12e6; // characters of pairs: the server keeps 16 MB
+const MOST_SAVED = 12e6; // characters of pairs: the server keeps 32 MB
 
 export class Files {
   /** @type {Blob | null} the image that the dialog shows */
   #opened = null;
-  #examples = 0;
+  #examples = 0; // none if the model's inputs are no sketches
+  #reversed = false; // whether it generates sketches of photos
 
   /**
    * @param {Drawing} drawing @param {HTMLCanvasElement} canvas @param {PhotoSide} photos
@@ -41,9 +42,12 @@ export class Files {
     run("save-photo", () => this.#savePhoto(false));
     run("save-both", () => this.#savePhoto(true));
     run("keep", () => this.#keep());
-    run("pairs", () => this.#showPairs());
-    run("save-pairs", () => this.#savePairs());
-    run("drop-pairs", () => this.#setPairs([]));
+    run("pairs", () => this.#listPairs().showModal());
+    run("save-pairs", async () => {
+      const answer = await postJson("pairs", { pairs: drawing.pairs });
+      download(await answer.blob(), "pairs.zip");
+    });
+    run("drop-pairs", () => confirm("Remove all pairs?") && this.#setPairs([]));
     input("file").onchange = () => this.#open(input("file").files?.[0]);
     input("opacity").oninput = () => {
       const { trace } = drawing;
@@ -61,7 +65,9 @@ export class Files {
   offer(state) {
     this.#examples = state.examples;
     element("start").hidden = state.examples === 0;
-    element("as-style").hidden = state.styles.length === 0;
+    this.#reversed = /sketch/.test(state.domains.target.name);
+    button("as-trace").hidden = this.#reversed;
+    element("as-style").hidden = state.styles.length === 0 || state.examples === 0;
     if (select("style").length !== state.styles.length) fill(select("style"), state.styles);
   }
 
@@ -86,8 +92,9 @@ export class Files {
     if (!file || document.querySelector("dialog[open]:not(#image-dialog)")) return;
     try {
       /** @type {Blob} */ let opened = file;
-      await imageOf(file).catch(async () => {
-        opened = await postBlob("read", file); // a format that this browser cannot show
+      const usable = async () => onWhite(await imageOf(file), 1, 1).toDataURL();
+      await usable().catch(async () => {
+        opened = await postBlob("read", file); // a format that this browser cannot show, or not copy
       });
       this.#opened = opened;
       URL.revokeObjectURL(image("image-shown").src);
@@ -118,11 +125,11 @@ export class Files {
   async #useTrace(photo) {
     const picture = await imageOf(photo);
     const { width, height } = sheetLike(picture.width, picture.height);
-    if (this.drawing.blank) this.drawing.add({ width, height, image: "" });
+    this.drawing.add({ width, height, image: "" });
     const jpeg = onWhite(picture, width, height).toDataURL("image/jpeg", 0.85);
     this.#setTrace({ image: jpeg, opacity: 0.4 });
     this.changed(true);
-    say("Draw over the photo; it is not part of what you draw");
+    say("Draw over the photo; it is not part of what you draw", false, true);
   }
 
   /** @param {Blob} photo */
@@ -164,10 +171,9 @@ export class Files {
     const { current } = this.photos;
     if (!current) return;
     const { photo } = current;
-    const label = `label?format=png&model=${encodeURIComponent(current.model)}`;
+    const label = `label?model=${encodeURIComponent(current.model)}`;
     const file = both ? await postBlob(label, await sideBySide(this.canvas, photo)) : photo;
-    const ending = file.type === "image/jpeg" ? "jpg" : "png";
-    download(file, inWords(`${both ? "{input}-and-" : ""}{target}.${ending}`));
+    download(file, inWords(`${both ? "{input}-and-" : ""}{target}.png`));
   }
 
   /** Keep the sketch with the photo that was traced, or else with the generated one. */
@@ -179,8 +185,9 @@ export class Files {
     const traced = drawing.trace && (await loadImage(drawing.trace.image));
     const photo = traced ? await pngOf(onWhite(traced, sketch.width, sketch.height)) : result.photo;
     const name = `drawn-${String(drawing.kept + 1).padStart(4, "0")}`;
-    const model = traced ? undefined : result.model;
-    const pair = { name, sketch: await dataUrl(result.sketch), photo: await dataUrl(photo), model };
+    const sides = [await dataUrl(result.sketch), await dataUrl(photo)];
+    const [drawn = "", shown = ""] = this.#reversed ? sides.reverse() : sides;
+    const pair = { name, sketch: drawn, photo: shown };
     const pairs = [...drawing.pairs, pair];
     if (pairs.reduce((sum, p) => sum + p.sketch.length + p.photo.length, 0) > MOST_SAVED) {
       say("The collection is full: download its pairs and remove them", true);
@@ -198,11 +205,6 @@ export class Files {
     if (dialog("pairs-dialog").open) this.#listPairs();
   }
 
-  #showPairs() {
-    this.#listPairs();
-    dialog("pairs-dialog").showModal();
-  }
-
   #listPairs() {
     const { pairs } = this.drawing;
     if (pairs.length === 0) dialog("pairs-dialog").close();
@@ -211,15 +213,11 @@ export class Files {
       for (const side of [pair.sketch, pair.photo]) both.append(create("img", { src: side, alt: "" }));
       const remove = create("button", { type: "button", textContent: "Remove" });
       remove.ariaLabel = `Remove pair ${pair.name}`;
-      remove.onclick = () => this.#setPairs(pairs.filter((other) => other !== pair));
+      const others = pairs.filter((other) => other !== pair);
+      remove.onclick = () => confirm(`Remove pair ${pair.name}?`) && this.#setPairs(others);
       return create("li", {}, both, remove);
     });
     element("pairs-list").replaceChildren(...entries);
-  }
-
-  async #savePairs() {
-    const answer = await postJson("pairs", { pairs: this.drawing.pairs });
-    download(await answer.blob(), "pairs.zip");
+    return dialog("pairs-dialog");
   }
 }
-

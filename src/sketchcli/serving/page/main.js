@@ -1,9 +1,11 @@
 /** The page of `sketch2img draw`: it connects the drawing, its photo, the tools and the server. */
 
-import { call, explain, follow, postJson, stateAfter, takeToken, token } from "./api.js";
+import { call, client, explain, follow, postJson, stateAfter, token } from "./api.js";
 import { Easel } from "./easel.js";
 import { Files } from "./files.js";
-import { button, canvas, element, fill, inWords, say, select, setWords } from "./page.js";
+import {
+  button, canvas, element, fill, inWords, recall, remember, say, select, setWords,
+} from "./page.js";
 import { Paper } from "./paint.js";
 import { PhotoSide } from "./photo.js";
 import { Keeper } from "./saving.js";
@@ -21,30 +23,27 @@ const WAITING = {
   gone: "The {target} appears here once this page reaches sketch2img again",
 };
 
-takeToken();
+const GIVEN = "sketch2img-given";
 
-/** @type {Keeper | undefined} there once the saved drawing has been loaded */
-let keeper;
 let ready = false; // whether the model generates
+let stale = false; // whether the drawing has been changed below a stroke that is being drawn
+let given = recall("localStorage", GIVEN); // the launch of which the sketch has been taken
 /** @type {State | null} */
 let state = null;
 const drawing = new Drawing();
 const paper = new Paper(canvas("paper"));
-const tools = new Tools(() => keeper?.changed());
+const tools = new Tools(() => keeper.changed());
 const photos = new PhotoSide((result) => goBack(result).catch(explain));
-const easel = new Easel(paper, {
-  brush: () => tools.brush,
-  pressure: () => tools.settings.pressure,
-  fingers: () => tools.settings.fingers,
-  pen: () => tools.sawPen(),
-  dropped: () => paper.show(drawing),
-  drawn: (stroke) => {
-    drawing.add(stroke);
-    paper.keep(drawing, drawing.items.length);
-    changed();
-  },
+const easel = new Easel(paper, tools, (stroke) => {
+  if (stroke) drawing.add(stroke);
+  if (stale) return redraw();
+  if (!stroke) return paper.show(drawing);
+  paper.keep(drawing, drawing.items.length);
+  changed();
 });
-const store = new Keeper((saved) => drawing.toJson(saved, tools.settings), () => easel.busy, adopt);
+const write = (/** @type {number} */ saved, /** @type {number} */ base) =>
+  drawing.toJson({ saved, base, client, settings: tools.settings });
+const keeper = new Keeper(write, () => easel.busy, adopt);
 const files = new Files(drawing, paper.canvas, photos, (drawn) => (drawn ? redraw() : changed(false)));
 
 /**
@@ -57,12 +56,14 @@ function changed(drawn = true) {
   button("redo").disabled = drawing.undone.length === 0;
   button("clear").disabled = drawing.blank && drawing.start === drawing.items.length - 1;
   element("invite").hidden = !drawing.blank || drawing.trace !== null;
-  keeper?.changed();
+  keeper.changed();
   if (drawn) generate();
 }
 
-/** Paint the drawing anew, after any change but a stroke. */
+/** Paint the drawing anew, after any change but a stroke; not while a stroke is being drawn. */
 function redraw() {
+  stale = easel.busy;
+  if (stale) return;
   paper.show(drawing);
   easel.fit();
   changed();
@@ -75,10 +76,7 @@ function generate() {
 }
 
 /** Return a blank sheet in the proportions of the model. */
-function blankSheet() {
-  const [height, width] = photos.size;
-  return sheetLike(width, height);
-}
+const blankSheet = () => sheetLike(photos.size[1], photos.size[0]);
 
 /** Return to an earlier drawing; undo leads back to the present one. @param {Result} result */
 async function goBack({ items }) {
@@ -93,7 +91,7 @@ async function goBack({ items }) {
 
 /** Show a state of the server. @param {State} next */
 async function show(next) {
-  if (!keeper) await start(next.store);
+  if (!keeper.store) await keeper.load(next.store);
   const recovered = state === null;
   state = next;
   setWords(next.domains);
@@ -103,7 +101,7 @@ async function show(next) {
   photos.model = next.model;
   element("about").textContent = `sketch2img ${next.version}`;
   fill(select("model"), next.models).value = next.model;
-  if (drawing.items.length === 1 && drawing.blank) {
+  if (drawing.items.length === 1 && drawing.blank && !easel.busy) {
     drawing.items = [blankSheet()];
     paper.show(drawing);
     easel.fit();
@@ -113,7 +111,7 @@ async function show(next) {
   element("waiting").textContent = inWords(WAITING[next.status]);
   tools.show();
   files.show();
-  if (recovered) keeper?.flush();
+  if (recovered) keeper.flush();
   generate();
   if (next.sketch) await useGiven().catch(explain);
 }
@@ -141,36 +139,28 @@ button("clear").onclick = () => {
   drawing.add(blankSheet());
   redraw();
 };
-select("model").onchange = () => choose().catch(explain);
-
-/** Load the saved drawing, and save changes from now on. @param {string} name of the data folder */
-async function start(name) {
-  const saved = await store.load(name);
-  if (saved) await adopt(saved).catch(explain);
-  keeper = store;
-  await photos.restore(name);
-}
+select("model").onchange = () =>
+  choose().catch((error) => {
+    select("model").value = state?.model ?? "";
+    explain(error);
+  });
 
 /** Start with the sketch that the command line named, once per launch. */
 async function useGiven() {
-  if (localStorage.getItem("sketch2img-given") === token) return;
-  localStorage.setItem("sketch2img-given", token);
+  const launch = token.slice(0, 8); // the token itself must not outlive the tab
+  if (given === launch) return;
   await files.useSketch(await (await call("sketch")).blob());
+  given = launch;
+  remember("localStorage", GIVEN, launch);
 }
 
-/** @param {Saved} saved */
-async function adopt(saved) {
-  await drawing.restore(saved);
-  const then = keeper;
-  keeper = undefined; // nothing of this needs to be saved again
+/** Show a document that has been saved. @param {Saved} saved */
+function adopt(saved) {
+  drawing.restore(saved);
   tools.restore(saved.settings);
   redraw();
-  keeper = then;
 }
 
 redraw();
-addEventListener("hashchange", () => {
-  takeToken();
-  location.reload();
-});
+addEventListener("hashchange", () => location.reload());
 await follow(show, lost);

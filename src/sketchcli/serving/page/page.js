@@ -129,13 +129,38 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** @typedef {"localStorage" | "sessionStorage"} Shelf */
+
+/** Return what the browser remembers; it may refuse to. @param {Shelf} shelf @param {string} name */
+export function recall(shelf, name) {
+  try {
+    return window[shelf].getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Let the browser remember a text, or forget an older one. @param {Shelf} shelf @param {string[]} entry */
+export function remember(shelf, ...[name = "", text = ""]) {
+  try {
+    window[shelf].setItem(name, ""); // an old text would mislead if the new one is too large
+    window[shelf].setItem(name, text);
+  } catch {
+    // The page works without.
+  }
+}
+
 let speaking = 0; // a timer
+let standing = 0; // time until which the text must not be replaced
 
 /**
  * Say something on the page, and to screen readers once it has stood for a second: what changes at
  * every stroke would interrupt them. @param {string} text @param {boolean} [bad]
+ * @param {boolean} [long] whether it must stand for five seconds, whatever is said then
  */
-export function say(text, bad = false) {
+export function say(text, bad = false, long = false) {
+  if (!long && Date.now() < standing) return;
+  if (long) standing = Date.now() + 5000;
   element("status").textContent = text;
   element("status").classList.toggle("bad", bad);
   clearTimeout(speaking);

@@ -1,27 +1,19 @@
 /** The photo beside the sketch: generated anew after each change, compared, and its history. */
 
-import { call, explain } from "./api.js";
+import { call, client, explain } from "./api.js";
 import {
   button, contextOf, create, element, image, imageOf, input, inWords, onWhite, pngOf, say,
 } from "./page.js";
-import { onShelf } from "./saving.js";
 
 /** @import { Drawing, Item } from "./strokes.js" */
 
-/**
- * @typedef {object} Result
- * @property {Blob} sketch
- * @property {Blob} photo
- * @property {Item[]} items the drawing that it belongs to
- * @property {string} model that generated it
- */
+/** @typedef {{sketch: Blob, photo: Blob, items: Item[], model: string}} Result of a drawing and a model */
 
 const PREVIEW = 128; // pixels
 const QUICK = 250; // milliseconds in which a photo needs no preview
 const LONGEST_HISTORY = 24;
 
 export class PhotoSide {
-  #client = [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join("");
   #number = 0; // of the last request
   #change = 0; // of the drawing that is shown
   #waiting = new AbortController();
@@ -29,10 +21,7 @@ export class PhotoSide {
   /** @type {[number, number]} height and width that the model works at */ size = [256, 256];
   model = "";
   #took = Infinity; // milliseconds of the last photo
-  /** @type {Result[]} */ #history = [];
   #listed = 0; // photos so far
-  #store = "";
-  #keeping = 0; // a timer
 
   /** @param {(result: Result) => void} chosen called if a photo of the history is chosen */
   constructor(chosen) {
@@ -69,7 +58,7 @@ export class PhotoSide {
     for (const width of isSlow ? [`&width=${PREVIEW}`, ""] : [""]) {
       if (!wanted()) return;
       const sent = performance.now();
-      const asked = `generate?number=${++this.#number}&client=${this.#client}${width}`;
+      const asked = `generate?number=${++this.#number}&client=${client}${width}`;
       const answer = await call(asked, { method: "POST", body, signal: this.#waiting.signal });
       const photo = await answer.blob();
       if (answer.status === 204 || !wanted()) return; // a newer sketch has been sent
@@ -79,7 +68,7 @@ export class PhotoSide {
       say(inWords(`Generated the {target} in ${((performance.now() - begun) / 1000).toFixed(1)} s`));
       const warnings = JSON.parse(decodeURIComponent(answer.headers.get("X-Warnings") ?? "[]"));
       element("note").textContent = warnings.join("; ");
-      this.#keep({ sketch: body, photo, items, model: this.model });
+      this.#list({ sketch: body, photo, items, model: this.model });
     }
   }
 
@@ -120,25 +109,7 @@ export class PhotoSide {
     element("divider").style.left = `${share}%`;
   }
 
-  /** Show the history of earlier visits. @param {string} store names the server's data folder */
-  async restore(store) {
-    this.#store = `photos-${store}`;
-    const kept = await onShelf((shelf) => shelf.get(this.#store)).catch(() => null);
-    for (const result of kept ?? []) this.#list(result);
-  }
-
-  /** @param {Result} result */
-  #keep(result) {
-    const last = this.#history.at(-1);
-    const same = last?.photo.size === result.photo.size && last.sketch.size === result.sketch.size;
-    if (!same) this.#list(result); // else it is the photo of before a reload
-    this.#offer(result);
-    clearTimeout(this.#keeping);
-    const keep = () => onShelf((shelf) => shelf.put(this.#history, this.#store)).catch(() => null);
-    this.#keeping = setTimeout(keep, 500);
-  }
-
-  /** Add a photo to the history. @param {Result} result */
+  /** Offer a photo, and add it to the history. @param {Result} result */
   #list(result) {
     const list = element("history");
     const label = inWords(`Return to {target} ${++this.#listed}`);
@@ -146,13 +117,12 @@ export class PhotoSide {
     back.append(create("img", { src: URL.createObjectURL(result.photo), alt: "" }));
     back.onclick = () => this.chosen(result);
     list.append(create("li", {}, back));
-    this.#history.push(result);
-    if (this.#history.length > LONGEST_HISTORY) {
-      this.#history.shift();
+    if (list.childElementCount > LONGEST_HISTORY) {
       URL.revokeObjectURL(list.querySelector("img")?.src ?? "");
       list.firstElementChild?.remove();
     }
     list.scrollLeft = list.scrollWidth;
+    this.#offer(result);
   }
 
   /** Enable what needs a photo of the present drawing. @param {Result | null} result */

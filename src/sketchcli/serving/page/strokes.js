@@ -16,11 +16,13 @@ import { loadImage } from "./page.js";
 /** @typedef {{width: number, height: number, image: string}} Sheet blank if the image is empty */
 /** @typedef {Stroke | Sheet} Item */
 /** @typedef {{image: string, opacity: number}} Trace */
-/** @typedef {{name: string, sketch: string, photo: string, model?: string}} Pair */
+/** @typedef {{name: string, sketch: string, photo: string}} Pair */
 /**
  * @typedef {object} Saved
  * @property {number} version
  * @property {number} saved milliseconds since 1970
+ * @property {number} base the same of the document that this one follows
+ * @property {string} client the page that has written it
  * @property {Item[]} items
  * @property {Item[]} undone
  * @property {Trace | null} trace
@@ -29,7 +31,8 @@ import { loadImage } from "./page.js";
  * @property {{[name: string]: unknown}} settings
  */
 
-export const LONGER_SIDE = 1024; // pixels of the paper
+const LONGER_SIDE = 1024; // pixels of the paper
+const MOST_IMAGES = 5; // on sheets: each may have 2 MB
 
 /**
  * Return a sheet of the proportions of a width and a height. @param {number} width @param {number} height
@@ -41,11 +44,11 @@ export function sheetLike(width, height, image = "") {
   return { width: side(width), height: side(height), image };
 }
 
-/** @type {Map<string, HTMLImageElement>} */
-const decoded = new Map();
+/** @type {WeakMap<Sheet, HTMLImageElement>} */
+const decoded = new WeakMap();
 
 /** Return the image of a sheet, which must have been decoded before. @param {Sheet} sheet */
-export const imageOnSheet = (sheet) => decoded.get(sheet.image);
+export const imageOnSheet = (sheet) => decoded.get(sheet);
 
 /** The drawing that the page edits. */
 export class Drawing {
@@ -75,6 +78,8 @@ export class Drawing {
   add(item) {
     this.items.push(item);
     this.undone = [];
+    const oldest = this.items.filter((each) => "image" in each && each.image).at(-MOST_IMAGES);
+    if (oldest) this.items = this.items.slice(this.items.indexOf(oldest)); // undo ends there
   }
 
   /** @param {Sheet} sheet */
@@ -97,18 +102,17 @@ export class Drawing {
     return last !== undefined;
   }
 
-  /** Write the document as JSON. @param {number} saved @param {{[name: string]: unknown}} settings */
-  toJson(saved, settings) {
+  /** Write the document as JSON. @param {Pick<Saved, "saved" | "base" | "client" | "settings">} about */
+  toJson({ saved, ...about }) {
     const { trace, pairs, kept } = this;
-    const rest = JSON.stringify({ version: 1, saved, trace, kept, settings });
+    const rest = JSON.stringify({ version: 1, saved, ...about, trace, kept }); // the stamp at the start
     const lists = { items: this.items, undone: this.undone, pairs };
     const written = Object.entries(lists).map(([k, list]) => `"${k}":[${list.map(once).join()}]`);
     return `${rest.slice(0, -1)},${written.join()}}`;
   }
 
   /** @param {Saved} saved */
-  async restore(saved) {
-    await decode([...saved.items, ...saved.undone]);
+  restore(saved) {
     const { items, undone, trace, pairs, kept } = saved;
     Object.assign(this, { items, undone, trace, pairs, kept });
   }
@@ -127,22 +131,24 @@ function once(item) {
 /** Decode the images of sheets. @param {Item[]} items */
 export async function decode(items) {
   for (const item of items) {
-    if ("image" in item && item.image && !decoded.has(item.image)) {
-      decoded.set(item.image, await loadImage(item.image));
+    if ("image" in item && item.image && !decoded.has(item)) {
+      decoded.set(item, await loadImage(item.image));
     }
   }
 }
 
 /**
- * Read a saved document; return null if it is none of this version. @param {string} text
- * @returns {Saved | null}
+ * Read a saved document; return null if it is damaged or has another version. @param {string} text
+ * @returns {Promise<Saved | null>}
  */
-export function readSaved(text) {
+export async function readSaved(text) {
   try {
     const saved = JSON.parse(text);
-    const lists = [saved.items, saved.undone, saved.pairs];
-    const whole = saved.version === 1 && lists.every(Array.isArray) && "image" in saved.items[0];
-    return whole ? saved : null;
+    const items = [...saved.items, ...saved.undone];
+    const whole = items.every((item) => "image" in item || item.points.length > 0);
+    if (saved.version !== 1 || !whole || !("image" in items[0]) || !Array.isArray(saved.pairs)) return null;
+    await decode(items);
+    return saved;
   } catch {
     return null;
   }

@@ -26,16 +26,13 @@ export class Tools {
     this.changed = changed;
     // It must not appear later, and move the paper below a pen.
     button("fingers").hidden = navigator.maxTouchPoints === 0;
-    for (const tool of TOOLS) button(tool).onclick = () => this.choose(tool);
+    for (const tool of TOOLS) button(tool).onclick = () => this.#put({ tool });
     for (const name of /** @type {const} */ (["mirror", "pressure", "fingers"])) {
-      button(name).onclick = () => this.toggle(name);
+      button(name).onclick = () => this.#put({ [name]: !this.settings[name] });
     }
     input("width").oninput = () => this.#set("width", input("width").valueAsNumber);
     input("darkness").oninput = () => this.#set("darkness", input("darkness").valueAsNumber / 100);
-    input("single-keys").onchange = () => {
-      this.settings.keys = input("single-keys").checked;
-      this.#update();
-    };
+    input("single-keys").onchange = () => this.#put({ keys: input("single-keys").checked });
     this.show();
   }
 
@@ -46,24 +43,11 @@ export class Tools {
     return { tool, width: width[tool], darkness: darkness[tool], mirror, colour };
   }
 
-  /** @param {Tool} tool */
-  choose(tool) {
-    this.settings.tool = tool;
-    this.#update();
-  }
-
-  /** @param {"mirror" | "pressure" | "fingers"} name */
-  toggle(name) {
-    this.settings[name] = !this.settings[name];
-    this.#update();
-  }
-
   /** Let fingers no longer draw once a pen is used: a palm on the screen must leave no marks. */
   sawPen() {
     if (this.#penSeen) return;
     this.#penSeen = true;
-    this.settings.fingers = false;
-    this.#update();
+    this.#put({ fingers: false });
   }
 
   /** @param {1 | -1} direction */
@@ -77,19 +61,20 @@ export class Tools {
 
   /** @param {"width" | "darkness"} name @param {number} value */
   #set(name, value) {
-    this.settings[name][this.settings.tool] = value;
-    this.#update();
+    this.#put({ [name]: { ...this.settings[name], [this.settings.tool]: value } });
   }
 
-  /** @param {{[name: string]: unknown}} settings */
+  /** @param {unknown} settings as they have been saved, perhaps by another version */
   restore(settings) {
-    Object.assign(this.settings, settings);
+    take(this.settings, settings);
     if (!TOOLS.includes(this.settings.tool)) this.settings.tool = "pencil";
     this.#penSeen ||= !this.settings.fingers;
     this.show();
   }
 
-  #update() {
+  /** @param {Partial<Tools["settings"]>} change */
+  #put(change) {
+    Object.assign(this.settings, change);
     this.show();
     this.changed();
   }
@@ -108,6 +93,14 @@ export class Tools {
     element("colour-label").hidden = tool === "eraser" || !this.colours;
     element("axis").hidden = !mirror;
     input("single-keys").checked = keys;
+  }
+}
+
+/** Replace the values of an object by those of the same name and type. @param {any} own @param {any} given */
+function take(own, given) {
+  for (const [name, value] of Object.entries(own)) {
+    if (value instanceof Object) take(value, given?.[name]);
+    else if (typeof given?.[name] === typeof value) own[name] = given[name];
   }
 }
 
