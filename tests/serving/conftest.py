@@ -193,6 +193,10 @@ def png(colour, size=(64, 64)):
     return written.getvalue()
 
 
+def token_of(page):
+    return "#token=" + page.evaluate("() => sessionStorage.getItem('sketch2img-token')")
+
+
 def saved_strokes(server):
     items = server.saved["items"]
     return [item for item in items if "tool" in item] if isinstance(items, list) else []

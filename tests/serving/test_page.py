@@ -18,6 +18,7 @@ from .conftest import (
     png,
     saved_strokes,
     status,
+    token_of,
     until,
 )
 
@@ -451,10 +452,6 @@ def test_two_tabs_show_one_drawing_and_ask_as_two_clients(visit):
     assert dark(first, 500, 300)
     clients = [page.sent[-1].url.split("client=")[1].split("&")[0] for page in (first, second)]
     assert clients[0] != clients[1]
-
-
-def token_of(page):
-    return "#token=" + page.evaluate("() => sessionStorage.getItem('sketch2img-token')")
 
 
 @pytest.mark.parametrize("fragment", ["", "#token=wrong"])

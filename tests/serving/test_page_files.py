@@ -102,7 +102,7 @@ def test_a_model_that_generates_sketches_keeps_pairs_the_right_way_round(visit, 
     assert page.locator("#pairs-list img").first.evaluate(DECODE)["middle"] == list(BLUE)
     page.keyboard.press("Escape")
     give(page, "paste")
-    assert page.locator("#as-sketch").is_visible()
+    until(page, page.locator("#as-sketch").is_visible)
     assert page.locator("#as-trace").is_hidden()
     assert page.locator("#as-style").is_hidden()
 

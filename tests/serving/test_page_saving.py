@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from .conftest import Hand, answer_state, hold, ink, png, status, until
+from .conftest import Hand, answer_state, hold, ink, png, status, token_of, until
 from .conftest import saved_strokes as strokes
 
 LINE = ((200, 300), (500, 300), (800, 300))
@@ -180,7 +180,3 @@ def test_a_failed_save_is_said_for_longer_than_a_photo_takes(visit):
     assert "the disk is full" in page.locator("#status").inner_text()
     page.route("**/api/drawing?*", lambda route: route.fulfill(status=413, json=told))
     status(page, "The drawing is too large to be saved: download its pairs and remove them")
-
-
-def token_of(page):
-    return "#token=" + page.evaluate("() => sessionStorage.getItem('sketch2img-token')")

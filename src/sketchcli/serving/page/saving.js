@@ -121,7 +121,7 @@ export class Keeper {
       this.#dirty = true;
       this.#flushIn(RETRY);
       if (status === 413) say(TOO_LARGE, true, true);
-      else explain(error, true);
+      else explain(error, status > 0);
     }
   }
 }
