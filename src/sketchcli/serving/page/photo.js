@@ -10,7 +10,7 @@ import {
 /** @typedef {{sketch: Blob, photo: Blob, items: Item[], model: string}} Result of a drawing and a model */
 
 const PREVIEW = 128; // pixels
-const QUICK = 250; // milliseconds in which a photo needs no preview
+const QUICK = 200; // milliseconds of an answer that needs no preview
 const LONGEST_HISTORY = 24;
 
 export class PhotoSide {
