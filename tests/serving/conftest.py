@@ -265,9 +265,12 @@ class Hand:
         self.tools = page.context.new_cdp_session(page)
 
     def at(self, x, y):
-        box = self.page.locator("#paper").bounding_box()
-        scale = box["width"] / self.page.locator("#paper").evaluate("c => c.width")
-        return box["x"] + x * scale, box["y"] + y * scale
+        return self.page.evaluate(
+            """([x, y]) => { const paper = document.getElementById('paper');
+            const box = paper.getBoundingClientRect(), scale = box.width / paper.width;
+            return [box.x + x * scale, box.y + y * scale]; }""",
+            [x, y],
+        )
 
     def mouse(self, *points):
         self.page.mouse.move(*self.at(*points[0]))
