@@ -6,7 +6,7 @@ import { readSaved } from "./strokes.js";
 
 /** @import { Saved } from "./strokes.js" */
 
-const DELAY = 500; // milliseconds from a change to saving it
+const DELAY = 200; // milliseconds from a change to saving it
 const RETRY = 10_000; // milliseconds from a failure to the next attempt
 const KEEPALIVE = 60_000; // characters that a browser still sends while the page closes
 const COPY = "sketch2img-drawing-";
