@@ -23,7 +23,7 @@ import trace_thoughts
 SOURCE = Path(__file__).parent.parent / "src"
 
 MOST_FILES = 159  # Python files in src/
-MOST_LINES = 25_379  # lines of all Python files in src/
+MOST_LINES = 25_382  # lines of all Python files in src/
 MOST_WITH_ONE_IMPORTER = 40  # modules that only one other module imports
 MOST_SHARED_NAMES = 0  # file names that several files have
 LONGEST_FILE = 500  # lines of a file

@@ -149,7 +149,6 @@ class Page:
         """
         stamp, base = _number(request, "saved", "0"), _number(request, "base", "0")
         client, path = request.query_params.get("client", ""), _drawing()
-        before = path.with_name(f"drawing-before-{stamp}.json")
 
         def save() -> None:
             is_aside, last = "aside" in request.query_params, _stamp(path)
@@ -157,7 +156,7 @@ class Page:
             if last and not is_aside and (stamp < last or not is_known):
                 raise RefusedError(409, "another window has saved this drawing meanwhile")
             path.parent.mkdir(0o700, parents=True, exist_ok=True)  # other users cannot enter
-            previous = before if is_aside else None
+            previous = path.with_name(f"drawing-before-{stamp}.json") if is_aside else None
             files.write_whole(path, lambda part: part.write_bytes(body), previous=previous)
             self.last_save = (stamp, client)
 

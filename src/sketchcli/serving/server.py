@@ -20,6 +20,7 @@ from sketchcli.serving.guard import LOCAL
 from sketchcli.serving.routes import Page
 
 PORT, TRIED = 8756, 50  # the default port; how many from it on are tried
+TAKEN = {errno.EADDRINUSE, errno.EACCES}  # the port is in use, or only for administrators
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -30,15 +31,18 @@ def listen(host: str, port: int | None) -> socket.socket:
             listener = socket.create_server((host, each), family=family)
         except OSError as error:
             fault = error
+            if error.errno not in TAKEN:  # no other port helps
+                break
         else:
             # Connections inherit it; without it, every answer takes 40 ms longer.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return listener
-    which = f"ports {PORT} to {PORT + TRIED - 1}" if port is None else f"port {port}"
+    which, hint = "", "choose another address with --host"
+    if fault.errno in TAKEN:
+        which = f"ports {PORT} to {PORT + TRIED - 1} of " if port is None else f"port {port} of "
+        hint = "choose another port with --port"
     reason = str(fault.strerror).partition(" (")[0]  # Python adds the address
-    is_port = fault.errno in {errno.EADDRINUSE, errno.EACCES}
-    hint = "choose another port with --port" if is_port else "choose another address with --host"
-    raise UsageError(f"cannot listen on {which} of {host}: {reason}", hint=hint) from fault
+    raise UsageError(f"cannot listen on {which}{host}: {reason}", hint=hint) from fault
 
 
 def has_display() -> bool:
